@@ -1,0 +1,27 @@
+"""The one door to accounts: whoever asks sees only what they have a seat in."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from django.http import Http404
+
+from accounts.models import Account, Device, User
+
+
+def accounts_of(user: User | AnonymousUser) -> QuerySet[Account]:
+    """Return the accounts in which `user` has a seat."""
+    if not isinstance(user, User):
+        return Account.objects.none()
+    return Account.objects.filter(memberships__user=user).order_by("created_at")
+
+
+def own_account(user: User | AnonymousUser) -> Account:
+    """Return the account whose pages `user` sees. Raises Http404 without one."""
+    account = accounts_of(user).first()
+    if account is None:
+        raise Http404
+    return account
+
+
+def devices_of(account: Account) -> QuerySet[Device]:
+    """Return the account's devices in use, oldest first."""
+    return Device.objects.filter(account=account, retired_at=None).order_by("created_at")

@@ -1,0 +1,42 @@
+"""What can be done to people, accounts and devices: one function, one transaction, one record."""
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.audit import Actor
+from accounts.models import Account, Device, Membership, User
+from backup_service import clock
+
+
+class DeviceNameTakenError(Exception):
+    """The account has a device of that name already."""
+
+
+@transaction.atomic
+def open_account(user: User, *, name: str = "", actor: Actor | None = None) -> Account:
+    """Give `user` an account of their own, as its owner."""
+    account = Account.objects.create(name=name or user.get_short_name())
+    Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
+    audit.record(actor or Actor.person(user), "account.open", account.public_id, account=account)
+    return account
+
+
+@transaction.atomic
+def add_device(account: Account, *, name: str, actor: Actor) -> Device:
+    """Add a computer. Raises DeviceNameTakenError while another one in use has the name."""
+    Account.objects.select_for_update().get(pk=account.pk)
+    if account.devices.filter(name=name, retired_at=None).exists():
+        raise DeviceNameTakenError(name)
+    device = Device.objects.create(account=account, name=name)
+    audit.record(actor, "device.add", device.public_id, account=account, name=name)
+    return device
+
+
+@transaction.atomic
+def retire_device(device: Device, *, actor: Actor) -> None:
+    """Take a computer out of use; its vaults and their contents stay."""
+    retired = Device.objects.filter(pk=device.pk, retired_at=None).update(retired_at=clock.now())
+    if retired:
+        audit.record(
+            actor, "device.retire", device.public_id, account=device.account, name=device.name
+        )

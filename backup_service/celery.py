@@ -1,0 +1,21 @@
+"""The Celery application: beat's ticks and the web's nudges, all of them losable."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
+
+app = Celery("nightsafe")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["storage"])
+app.conf.beat_schedule = {
+    name: {"task": f"storage.tasks.{task}", "schedule": seconds, "options": {"expires": seconds}}
+    for name, task, seconds in [
+        ("heartbeat", "heartbeat", 5.0),
+        ("copies", "replicate_due", 5.0),
+        ("read back new copies, and old ones in turn", "scrub_due", 60.0),
+        ("sweep", "sweep", 300.0),
+        ("expire", "expire", 3600.0),
+    ]
+}

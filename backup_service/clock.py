@@ -1,0 +1,55 @@
+"""The one clock: grace, rewind, leases and alarms all ask here, and tests can move it.
+
+An offset in seconds is read from the file named by `NIGHTSAFE_CLOCK_FILE`, so that every process
+of a service under test travels together. Production leaves it unset.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+_shift = timedelta(0)
+
+
+def now() -> datetime:
+    """Return the service's present moment (aware, UTC)."""
+    return datetime.now(UTC) + _offset()
+
+
+def database_now() -> datetime:
+    """Return the database server's present moment, the judge of lifetimes.
+
+    Web processes on several machines may disagree on the time; the database does not. SQLite runs
+    inside this process, so there the two are one.
+    """
+    if connection.vendor != "postgresql":
+        return now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (moment,) = cursor.fetchone()
+    return moment.astimezone(UTC) + _offset()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def travelled(by: timedelta) -> Iterator[None]:
+    """Move this process's clock by `by` for the length of a `with` block."""
+    global _shift
+    before, _shift = _shift, _shift + by
+    try:
+        yield
+    finally:
+        _shift = before
+
+
+def _offset() -> timedelta:
+    path: Path | None = settings.CLOCK_FILE
+    if path is None:
+        return _shift
+    try:
+        return _shift + timedelta(seconds=float(path.read_text()))
+    except (FileNotFoundError, ValueError):
+        return _shift

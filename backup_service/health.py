@@ -1,0 +1,66 @@
+"""`/healthz` and `/readyz`: is this process of use, and is the service whole?"""
+
+from datetime import timedelta
+from http import HTTPStatus
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from backup_service import clock
+from storage.models import Heartbeat
+
+WORKER_SILENCE = timedelta(seconds=30)
+
+
+@csrf_exempt
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 when this web process, the database and the broker answer."""
+    return _answer({"database": _database(), "broker": _broker()})
+
+
+@csrf_exempt
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when, besides, a worker has been heard of lately."""
+    return _answer({"database": _database(), "broker": _broker(), "worker": _worker()})
+
+
+def _answer(parts: dict[str, str]) -> JsonResponse:
+    well = all(state == "ok" for state in parts.values())
+    status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+    return JsonResponse({"ok": well, **parts}, status=status)
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "does not answer"
+    return "ok"
+
+
+def _broker() -> str:
+    client = redis.Redis.from_url(
+        settings.BROKER_URL, socket_timeout=1.0, socket_connect_timeout=1.0
+    )
+    try:
+        client.ping()
+    except redis.RedisError:
+        return "does not answer"
+    finally:
+        client.close()
+    return "ok"
+
+
+def _worker() -> str:
+    try:
+        beat = Heartbeat.objects.filter(name="worker").first()
+    except DatabaseError:
+        return "unknown"
+    if beat is None:
+        return "not heard of yet"
+    silence = clock.now() - beat.at
+    return "ok" if silence < WORKER_SILENCE else f"silent for {silence.total_seconds():.0f} s"

@@ -1,0 +1,219 @@
+"""All settings, from the environment. Without any, the embedded mode: see docs/architecture.md."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from backup_service.env import BASE_DIR, embedded_secret_key, load
+
+env, DATA_DIR = load()
+
+# --- What this process is
+EMBEDDED = env.bool("NIGHTSAFE_EMBEDDED", default="DATABASE_URL" not in env.ENVIRON)
+ROLE = env.str("NIGHTSAFE_ROLE", default="site")  # "site" or "gateway"
+DEBUG = env.bool("NIGHTSAFE_DEBUG", default=False)
+SECRET_KEY = env.str("NIGHTSAFE_SECRET_KEY", default="")
+if not SECRET_KEY and EMBEDDED:
+    SECRET_KEY = embedded_secret_key(DATA_DIR)
+VERSION = "0.1.0"
+
+# --- Where it is reached
+PORT = env.int("PORT", default=8000)
+SITE_URL = env.str("NIGHTSAFE_SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+GATEWAY_URL = env.str("NIGHTSAFE_GATEWAY_URL", default=f"http://127.0.0.1:{PORT + 1}").rstrip("/")
+ALLOWED_HOSTS = env.list("NIGHTSAFE_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+ROOT_URLCONF = "backup_service.gateway_urls" if ROLE == "gateway" else "backup_service.urls"
+WSGI_APPLICATION = "backup_service.wsgi.application"
+_clock_file = env.str("NIGHTSAFE_CLOCK_FILE", default="")
+CLOCK_FILE = Path(_clock_file) if EMBEDDED and _clock_file else None
+
+# --- Applications
+INSTALLED_APPS = [
+    "accounts",
+    "billing",
+    "storage",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "csp",
+]
+SITE_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+# The gateway speaks to programs: credentials in each request, no cookies, no pages.
+GATEWAY_MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+MIDDLEWARE = GATEWAY_MIDDLEWARE if ROLE == "gateway" else SITE_MIDDLEWARE
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "accounts.context.site",
+            ],
+        },
+    },
+]
+
+# --- Database: rows are the truth, so every commit reaches the disk
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'nightsafe.sqlite3'}")
+}
+if "sqlite3" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["OPTIONS"] = {
+        # A writer takes the lock at BEGIN; upgrading a read lock later fails under contention.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+else:
+    DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    # Rate limits and sign-in need a cache that is there whenever the database is.
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "site_cache",
+    }
+}
+
+# --- Broker: nudges only; nothing is lost with it
+BROKER_URL = env.str("NIGHTSAFE_BROKER_URL", default="redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "nightsafe"
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "health_check_interval": 30,
+}
+CELERY_TIMEZONE = "UTC"
+
+# --- Regions: `alias=path` pairs; status lives in the database, configuration only here
+REGIONS = env.dict(
+    "NIGHTSAFE_REGIONS",
+    default={"a": str(DATA_DIR / "regions" / "a"), "b": str(DATA_DIR / "regions" / "b")},
+)
+REGION_PLACES = env.dict("NIGHTSAFE_REGION_PLACES", default={})
+
+# --- Storage policy
+GRACE = timedelta(days=30)
+LOCK_LIFETIME = timedelta(hours=24)
+SETUP_RIGHT = timedelta(hours=1)
+ATTEMPT_LIFETIME = timedelta(hours=6)
+LEASE = timedelta(minutes=10)
+SCRUB_PERIOD = timedelta(days=30)
+GATEWAY_UPLOADS = env.int("NIGHTSAFE_GATEWAY_UPLOADS", default=64)
+GATEWAY_MIN_RATE = 4096  # bytes a second, averaged from the first half minute on
+GATEWAY_STALL = 30.0  # seconds without a byte
+REFUSED_DRAIN = 64 * 1024 * 1024  # bytes of a refused body that are read before the answer
+
+# --- People
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_REDIRECT_URL = "dashboard"
+LOGIN_URL = "account_login"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = False
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SITE_URL.startswith("https") else "http"
+ACCOUNT_SESSION_REMEMBER = True
+
+# --- Mail
+MAIL_DIR = DATA_DIR / "mail"
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+if EMBEDDED:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = MAIL_DIR
+else:
+    vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+DEFAULT_FROM_EMAIL = env.str("NIGHTSAFE_MAIL_FROM", default="Nightsafe <hello@nightsafe.invalid>")
+
+# --- Pages
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "backup_service" / "static"]
+WHITENOISE_USE_FINDERS = EMBEDDED
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+if SITE_URL.startswith("https"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    CSRF_TRUSTED_ORIGINS = [SITE_URL]
+
+# --- Logs: one line an event, to standard error; never bodies, credentials or query strings
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("NIGHTSAFE_LOG_LEVEL", default="INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,119 @@
+"""The only door: credential, then vault, then object, and what the scope allows there."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from backup_service import clock
+from billing.actions import entitlements_of
+from billing.entitlements import Entitlements
+from storage import credentials
+from storage.errors import ForbiddenError, UnauthenticatedError, UnknownError
+from storage.models import Credential, Vault
+from storage.names import ObjectType
+
+SET_UP_ONCE = {ObjectType.CONFIG, ObjectType.KEY}
+
+
+@dataclass(frozen=True)
+class Access:
+    """An authenticated credential at its own vault."""
+
+    credential: Credential
+    vault: Vault
+    entitlements: Entitlements
+
+    def require_read(self) -> None:
+        """Raise ForbiddenError where even restores have ended."""
+        if not self.entitlements.may_restore:
+            raise ForbiddenError(self.entitlements.reason)
+
+    def require_create(self, kind: ObjectType) -> None:
+        """Raise ForbiddenError unless an object of this type may be added."""
+        if kind is ObjectType.LOCK:
+            return
+        self._require_open()
+        if kind in SET_UP_ONCE:
+            self._require_setup(kind)
+        elif self.credential.scope == Credential.Scope.RESTORE:
+            raise ForbiddenError(
+                "This credential can only restore. To back up, use one of scope backup."
+            )
+
+    def require_remove(self, kind: ObjectType) -> None:
+        """Raise ForbiddenError unless an object of this type may be tombstoned."""
+        if kind is ObjectType.LOCK:
+            return
+        if kind is ObjectType.CONFIG:
+            raise ForbiddenError("A vault's config is never removed; close the vault instead.")
+        if kind is ObjectType.KEY:
+            self._require_setup(kind)
+        elif self.credential.scope != Credential.Scope.MAINTAIN:
+            raise ForbiddenError(
+                "This credential cannot remove backups. Use one of scope maintain, "
+                "made on the website."
+            )
+
+    def require_setup_right(self) -> None:
+        """Raise ForbiddenError unless this vault may still be set up by this credential."""
+        self._require_open()
+        self._require_setup(ObjectType.CONFIG)
+
+    def _require_open(self) -> None:
+        if not self.entitlements.may_store:
+            raise ForbiddenError(self.entitlements.reason)
+        if self.vault.state == Vault.State.READ_ONLY:
+            raise ForbiddenError("This vault is read-only; restores work.")
+
+    def _require_setup(self, kind: ObjectType) -> None:
+        now = clock.now()
+        if self.credential.has_setup_right(now):
+            return
+        if kind is ObjectType.KEY and self.credential.has_key_window(now):
+            return
+        raise ForbiddenError(
+            f"The {'keys' if kind is ObjectType.KEY else 'config'} of this vault can no longer be "
+            "written with this credential: the right to set a vault up ends with its first "
+            "snapshot, or an hour after the vault was made. An owner can allow new keys for a "
+            "while on the website."
+        )
+
+
+def open_vault(authorization: str | None, vault_id: str) -> Access:
+    """Return the access that an Authorization header gives to the vault of an address.
+
+    Raises UnauthenticatedError, or UnknownError for every vault that is not the credential's own.
+    """
+    credential = credentials.recognise(*_basic(authorization))
+    if credential is None:
+        raise UnauthenticatedError(
+            "Unknown or revoked credential. Check the user name and secret, or make a new "
+            "credential on the website."
+        )
+    if credential.vault.public_id != vault_id:
+        raise UnknownError("This credential knows no such vault.")
+    credentials.mark_used(credential)
+    return Access(credential, credential.vault, entitlements_of(credential.vault.account))
+
+
+def vault_address(vault: Vault) -> str:
+    """Return the vault's address for restic and the agent, with its final slash."""
+    return f"{settings.GATEWAY_URL}/restic/{vault.public_id}/"
+
+
+def _basic(authorization: str | None) -> tuple[str, str]:
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        raise UnauthenticatedError(
+            "This address wants a credential: user name and secret, as HTTP basic authentication."
+        )
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise UnauthenticatedError("The Authorization header cannot be read.") from error
+    prefix, _, secret = pair.partition(":")
+    if "\x00" in prefix:
+        raise UnauthenticatedError("The Authorization header cannot be read.")
+    return prefix, secret

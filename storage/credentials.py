@@ -1,0 +1,110 @@
+"""Credentials: made, recognised, revoked. The secret itself is shown once and never stored.
+
+A secret has 256 random bits, so a fast hash is as good as a slow one and costs uploads nothing.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from accounts import audit
+from accounts.audit import Actor
+from accounts.ids import new_public_id
+from backup_service import clock
+from storage.models import Credential, Vault
+
+if TYPE_CHECKING:
+    from accounts.models import Device
+
+# Unknown user names cost the same comparison as known ones.
+_NOBODY = hashlib.sha256(b"nobody").hexdigest()
+_USED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class NewCredential:
+    """A credential just made, with the secret that nobody will see again."""
+
+    credential: Credential
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewCredential({self.credential.prefix})"
+
+
+@transaction.atomic
+def create(
+    vault: Vault,
+    *,
+    scope: str,
+    actor: Actor,
+    device: "Device | None" = None,
+    with_setup: bool = False,
+) -> NewCredential:
+    """Make a credential for `vault`. Raises ValueError for an unknown scope."""
+    scope = Credential.Scope(scope)
+    secret = secrets.token_urlsafe(32)
+    credential = Credential.objects.create(
+        vault=vault,
+        device=device if device is not None else vault.device,
+        prefix=f"ns{new_public_id()[:14]}",
+        secret_sha256=_hash(secret),
+        scope=scope,
+        setup_until=clock.now() + settings.SETUP_RIGHT if with_setup else None,
+    )
+    audit.record(
+        actor,
+        "credential.create",
+        credential.prefix,
+        account=vault.account,
+        vault=vault.public_id,
+        scope=scope,
+        setup=with_setup,
+    )
+    return NewCredential(credential, secret)
+
+
+def recognise(prefix: str, secret: str) -> Credential | None:
+    """Return the credential that this pair opens, or None. Compares in constant time."""
+    credential = (
+        Credential.objects.select_related("vault__account", "device")
+        .filter(prefix=prefix, revoked_at=None)
+        .first()
+    )
+    kept = credential.secret_sha256 if credential else _NOBODY
+    return credential if hmac.compare_digest(kept, _hash(secret)) else None
+
+
+def mark_used(credential: Credential) -> None:
+    """Remember that a credential was used, to the minute."""
+    now = clock.now()
+    Credential.objects.filter(
+        Q(last_used_at=None) | Q(last_used_at__lt=now - _USED_EVERY), pk=credential.pk
+    ).update(last_used_at=now)
+
+
+@transaction.atomic
+def revoke(credential: Credential, *, actor: Actor) -> None:
+    """End a credential at once. What it stored stays."""
+    revoked = Credential.objects.filter(pk=credential.pk, revoked_at=None).update(
+        revoked_at=clock.now(), setup_until=None, keys_until=None
+    )
+    if revoked:
+        audit.record(
+            actor,
+            "credential.revoke",
+            credential.prefix,
+            account=credential.vault.account,
+            vault=credential.vault.public_id,
+        )
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,94 @@
+"""Bad copies: proving one good, marking one bad, and what follows when none is left."""
+
+import hashlib
+import logging
+
+from django.db import transaction
+
+from accounts import audit
+from backup_service import clock
+from storage import nudge
+from storage.models import Replica, StoredObject
+from storage.models.vaults import bump_epoch
+from storage.regions import store_of
+from storage.regions.base import NoSuchKeyError, UnreadableError
+
+log = logging.getLogger(__name__)
+
+
+class BadCopyError(Exception):
+    """A copy is missing, unreadable, or has other bytes than its object."""
+
+
+def require_good(replica: Replica, held: StoredObject) -> None:
+    """Read and hash a copy from end to end.
+
+    Marks a bad one and raises BadCopyError. Raises RegionUnavailableError if it cannot be told.
+    """
+    try:
+        if replica.attempt is None:
+            raise NoSuchKeyError("no attempt")
+        digest, size = hashlib.sha256(), 0
+        with store_of(replica.region).open(replica.attempt.key) as reader:
+            for piece in reader.chunks():
+                digest.update(piece)
+                size += len(piece)
+        if (size, digest.hexdigest()) != (held.size, held.sha256):
+            raise BadCopyError(f"{size} bytes with another hash, where {held.size} were stored")
+    except (NoSuchKeyError, UnreadableError, BadCopyError) as error:
+        mark(replica, error)
+        raise BadCopyError(str(error)) from error
+
+
+def mark(replica: Replica, error: Exception) -> None:
+    """Record that a copy is bad and put it on the work list, unless it changed meanwhile."""
+    missing = isinstance(error, NoSuchKeyError)
+    state = Replica.State.MISSING if missing else Replica.State.CORRUPT
+    now = clock.now()
+    with transaction.atomic():
+        marked = Replica.objects.filter(
+            pk=replica.pk, attempt=replica.attempt_id, state=Replica.State.STORED
+        ).update(
+            state=state,
+            verified_at=None,
+            since=now,
+            next_attempt_at=now,
+            last_error=str(error)[:300],
+        )
+        if marked:
+            log.error("copy %s of object %s is %s", replica.pk, replica.object_id, state)
+            note_loss(replica.object_id)
+    if marked:
+        nudge.replication()
+
+
+def note_loss(object_id: int) -> None:
+    """Mark an object as lost if no good copy is left, inside the caller's transaction.
+
+    It is hidden from lists, so that clients send it again; nothing of it is deleted.
+    """
+    if Replica.objects.filter(object=object_id, state=Replica.State.STORED).exists():
+        return
+    lost = StoredObject.objects.filter(pk=object_id, state=StoredObject.State.LIVE).update(
+        state=StoredObject.State.LOST
+    )
+    if lost:
+        held = StoredObject.objects.select_related("vault__account").get(pk=object_id)
+        bump_epoch(held.vault_id)
+        log.critical("object %s/%s of vault %s is lost", held.type, held.name, held.vault_id)
+        audit.record(
+            audit.SERVICE,
+            "object.lost",
+            f"{held.type}/{held.name}",
+            account=held.vault.account,
+            vault=held.vault.public_id,
+        )
+
+
+def note_recovery(object_id: int) -> None:
+    """Bring a lost object back once a good copy turned up, inside the caller's transaction."""
+    found = StoredObject.objects.filter(pk=object_id, state=StoredObject.State.LOST).update(
+        state=StoredObject.State.LIVE
+    )
+    if found:
+        bump_epoch(StoredObject.objects.values_list("vault", flat=True).get(pk=object_id))

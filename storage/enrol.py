@@ -1,0 +1,77 @@
+"""Bringing a device in: a vault of its own and the credential that may set it up."""
+
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+
+from accounts import audit
+from accounts.actions import add_device
+from accounts.audit import Actor
+from accounts.models import Account, Device
+from billing.actions import entitlements_of
+from storage import credentials
+from storage.access import vault_address
+from storage.credentials import NewCredential
+from storage.models import Credential, Usage, Vault
+
+
+class VaultNameTakenError(Exception):
+    """The account has a vault of that name already."""
+
+
+class DeviceLimitError(Exception):
+    """The plan has no room for another device. The text is for the customer."""
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A new vault and its first credential. The secret is shown once."""
+
+    vault: Vault
+    first: NewCredential
+
+    @property
+    def url(self) -> str:
+        """The vault's address for restic and the agent."""
+        return vault_address(self.vault)
+
+
+@transaction.atomic
+def create_vault(
+    account: Account,
+    *,
+    name: str,
+    actor: Actor,
+    device: Device | None = None,
+    scope: str = Credential.Scope.BACKUP,
+) -> Enrolled:
+    """Make a vault with a first credential that carries the right to set it up.
+
+    Raises VaultNameTakenError, or ValueError for an unknown scope.
+    """
+    Usage.objects.get_or_create(account=account)
+    try:
+        with transaction.atomic():
+            vault = Vault.objects.create(account=account, name=name, device=device)
+    except IntegrityError as error:
+        raise VaultNameTakenError(name) from error
+    audit.record(actor, "vault.create", vault.public_id, account=account, name=name)
+    first = credentials.create(vault, scope=scope, actor=actor, device=device, with_setup=True)
+    return Enrolled(vault, first)
+
+
+@transaction.atomic
+def enrol_device(account: Account, *, name: str, actor: Actor) -> Enrolled:
+    """Add a computer with a vault of the same name.
+
+    Raises DeviceNameTakenError, VaultNameTakenError or DeviceLimitError.
+    """
+    limit = entitlements_of(account).device_limit
+    Account.objects.select_for_update().get(pk=account.pk)
+    if limit is not None and account.devices.filter(retired_at=None).count() >= limit:
+        raise DeviceLimitError(
+            f"Your plan has room for {limit} device{'s' if limit != 1 else ''}. "
+            "Choose a larger plan, or retire a device that is no longer used."
+        )
+    device = add_device(account, name=name, actor=actor)
+    return create_vault(account, name=name, actor=actor, device=device)

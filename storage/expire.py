@@ -1,0 +1,196 @@
+"""Deletion, slowly: tombstone -> grace -> purge -> sweep.
+
+A DELETE only writes a tombstone. After the grace a purge takes the object off the rows, and the
+sweep removes bytes that no row points to. Every step is on record in the journal, and an upload
+of the same object at any moment brings it back.
+"""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models, transaction
+
+from backup_service import clock
+from storage import fence, ingest, locks, quota, sequence
+from storage.access import Access
+from storage.errors import UnknownError
+from storage.models import (
+    Attempt,
+    JournalEntry,
+    Lifetime,
+    Replica,
+    Reservation,
+    StoredObject,
+    Vault,
+)
+from storage.models.vaults import bump_epoch
+from storage.names import ObjectName, ObjectType
+from storage.regions import store_of
+from storage.regions.base import RegionError
+
+log = logging.getLogger(__name__)
+BATCH = 200
+
+
+def remove(access: Access, name: ObjectName) -> None:
+    """Take an object out of the vault; its bytes stay for the grace period.
+
+    Removing it again is fine. Raises ForbiddenError, or UnknownError if it never was there.
+    """
+    access.require_remove(name.type)
+    if name.type is ObjectType.LOCK:
+        locks.remove(access.vault, name)
+        return
+    with transaction.atomic():
+        vault = sequence.lock(access.vault)
+        held = StoredObject.objects.filter(vault=vault, type=name.type, name=name.name).first()
+        if held is None:
+            raise UnknownError(f"This vault has no object {name}.")
+        if held.state in {StoredObject.State.LIVE, StoredObject.State.LOST}:
+            _tombstone(access, vault, held)
+
+
+def _tombstone(access: Access, vault: Vault, held: StoredObject) -> None:
+    step = sequence.tick(vault)
+    StoredObject.objects.filter(pk=held.pk).update(
+        state=StoredObject.State.TOMBSTONED,
+        tombstoned_at=step.at,
+        tombstoned_by=access.credential,
+    )
+    Lifetime.objects.filter(object=held, to_sequence=None).update(
+        to_sequence=step.number, to_at=step.at
+    )
+    JournalEntry.objects.create(
+        kind=JournalEntry.Kind.TOMBSTONE,
+        vault=vault,
+        type=held.type,
+        name=held.name,
+        sequence=step.number,
+        credential=access.credential,
+    )
+    quota.book(vault.account_id, live=-held.size, tombstoned=held.size)
+    kind = ObjectType(held.type)
+    fence.removed(access.credential, kind, step.number)
+    if kind in fence.GUARDED:
+        bump_epoch(vault.pk)
+
+
+def discard_leftover_keys(access: Access) -> int:
+    """Tombstone the keys of a set-up that never got as far as a config; return how many.
+
+    Raises ForbiddenError unless the vault may still be set up.
+    """
+    access.require_setup_right()
+    with transaction.atomic():
+        vault = sequence.lock(access.vault)
+        live = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LIVE)
+        if live.filter(type=ObjectType.CONFIG).exists():
+            return 0
+        keys = list(live.filter(type=ObjectType.KEY))
+        for key in keys:
+            _tombstone(access, vault, key)
+    return len(keys)
+
+
+def due_for_purge(now: datetime) -> models.QuerySet[StoredObject]:
+    """Return the objects whose grace has ended, and those whose purge was interrupted."""
+    return StoredObject.objects.filter(
+        state__in=[StoredObject.State.TOMBSTONED, StoredObject.State.PURGING],
+        tombstoned_at__lte=now,
+    ).order_by("tombstoned_at")
+
+
+def purge(*, grace_ended_before: datetime | None = None) -> int:
+    """Take expired objects off the rows and doom their bytes; return how many went."""
+    before = grace_ended_before or clock.now() - settings.GRACE
+    purged = 0
+    for pk in list(due_for_purge(before).values_list("pk", flat=True)):
+        purged += _begin_purge(pk, before)
+        _finish_purge(pk)
+    return purged
+
+
+@transaction.atomic
+def _begin_purge(pk: int, before: datetime) -> bool:
+    """TOMBSTONED -> PURGING, with its attempts doomed and the journal written, or nothing."""
+    held = StoredObject.objects.select_related("vault").get(pk=pk)
+    vault = sequence.lock(held.vault)
+    began = StoredObject.objects.filter(
+        pk=pk, state=StoredObject.State.TOMBSTONED, tombstoned_at__lte=before
+    ).update(state=StoredObject.State.PURGING)
+    if not began:
+        return False
+    attempts = Attempt.objects.filter(vault=vault, type=held.type, name=held.name).exclude(
+        state=Attempt.State.WRITING
+    )
+    JournalEntry.objects.create(
+        kind=JournalEntry.Kind.PURGE,
+        vault=vault,
+        type=held.type,
+        name=held.name,
+        sequence=sequence.tick(vault).number,
+        attempts=[str(attempt.key) for attempt in attempts.select_related("vault")],
+    )
+    Replica.objects.filter(object=held).update(
+        attempt=None, state=Replica.State.PENDING, verified_at=None, lease_token=""
+    )
+    ingest.doom(attempts)
+    return True
+
+
+@transaction.atomic
+def _finish_purge(pk: int) -> None:
+    """Remove the rows of an object that is still PURGING; one that was revived stays."""
+    held = StoredObject.objects.filter(pk=pk, state=StoredObject.State.PURGING).first()
+    if held is None:
+        return
+    vault = sequence.lock(Vault.objects.get(pk=held.vault_id))
+    still = StoredObject.objects.filter(pk=pk, state=StoredObject.State.PURGING)
+    if not still.exists():
+        return
+    Replica.objects.filter(object_id=pk).delete()
+    still.delete()
+    quota.book(vault.account_id, tombstoned=-held.size)
+
+
+def sweep(*, doomed_before: datetime | None = None) -> int:
+    """Give up uploads that took too long, and remove doomed bytes; return how many went.
+
+    A region that cannot be used keeps its doomed bytes on the list.
+    """
+    now = clock.now()
+    _give_up_late_uploads(now)
+    swept = 0
+    doomed = Attempt.objects.filter(
+        state=Attempt.State.DOOMED, due_at__lte=doomed_before or now
+    ).order_by("due_at")
+    for attempt in doomed.select_related("vault", "region").iterator(BATCH):
+        swept += _remove_bytes(attempt)
+    return swept
+
+
+def _give_up_late_uploads(before: datetime) -> None:
+    late = Attempt.objects.filter(state=Attempt.State.WRITING, due_at__lte=before)
+    for pk in list(late.values_list("pk", flat=True)):
+        with transaction.atomic():
+            given_up = Attempt.objects.filter(pk=pk, state=Attempt.State.WRITING).update(
+                state=Attempt.State.DOOMED, due_at=clock.now() + ingest.DOOM_DELAY
+            )
+            if given_up:
+                quota.settle(Attempt.objects.get(pk=pk))
+
+
+def _remove_bytes(attempt: Attempt) -> bool:
+    try:
+        store_of(attempt.region).delete(attempt.key)
+    except RegionError as error:
+        log.warning("doomed bytes stay for now: %s", error)
+        return False
+    with transaction.atomic():
+        if Reservation.objects.filter(attempt=attempt).exists():
+            quota.settle(attempt)
+        deleted, _ = Attempt.objects.filter(
+            pk=attempt.pk, state=Attempt.State.DOOMED, replica__isnull=True
+        ).delete()
+    return bool(deleted)

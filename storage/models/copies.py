@@ -1,0 +1,110 @@
+"""Copies of objects in regions: the work list of everything that happens after an upload."""
+
+import uuid
+
+from django.db import models
+
+from backup_service import clock
+from storage.models.objects import StoredObject
+from storage.models.vaults import Credential, Region, Vault
+from storage.names import ObjectName, ObjectType, StoreKey
+
+
+def new_attempt_id() -> str:
+    """Return 32 hex digits that no attempt has had before."""
+    return uuid.uuid4().hex
+
+
+class Attempt(models.Model):
+    """One upload of an object's bytes in one region, under a store key of its own."""
+
+    class State(models.TextChoices):
+        WRITING = "writing"
+        STORED = "stored", "Stored: a replica points here"
+        DOOMED = "doomed", "Doomed: bytes are to be removed"
+        QUARANTINED = "quarantined", "Quarantined: damaged bytes, kept to look at"
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_attempt_id, editable=False)
+    vault = models.ForeignKey(Vault, models.PROTECT, related_name="attempts")
+    type = models.CharField(max_length=10, choices=StoredObject.Type)
+    name = models.CharField(max_length=64)
+    region = models.ForeignKey(Region, models.PROTECT, related_name="attempts")
+    state = models.CharField(max_length=12, choices=State, default=State.WRITING)
+    credential = models.ForeignKey(Credential, models.PROTECT, null=True, related_name="+")
+    size = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    # WRITING: given up after this moment. DOOMED: removed after it, when no writer can still be
+    # about to publish.
+    due_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                name="attempt_sweep",
+                condition=models.Q(state__in=["writing", "doomed"]),
+            ),
+            models.Index(fields=["vault", "type", "name"], name="attempt_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type}/{self.name[:8]} in {self.region_id} ({self.state})"
+
+    @property
+    def key(self) -> StoreKey:
+        """Where the bytes lie in the region. Needs `vault` loaded."""
+        return StoreKey(self.vault.public_id, ObjectName(ObjectType(self.type), self.name), self.id)
+
+
+class Replica(models.Model):
+    """One copy of an object in one region: there, still to be made, or damaged."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending: still to be made"
+        STORED = "stored"
+        CORRUPT = "corrupt", "Corrupt: bytes differ"
+        MISSING = "missing", "Missing: bytes are gone"
+
+    object = models.ForeignKey(StoredObject, models.PROTECT, related_name="replicas")
+    region = models.ForeignKey(Region, models.PROTECT, related_name="replicas")
+    attempt = models.OneToOneField(
+        Attempt, models.PROTECT, null=True, blank=True, related_name="replica"
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    # The order of commits, so that a vault's copies follow as its objects came.
+    sequence = models.BigIntegerField()
+    stored_at = models.DateTimeField(null=True, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    # The work: due when not parked, not leased, and next_attempt_at has come.
+    since = models.DateTimeField(default=clock.now, help_text="When the work began to wait")
+    lease_token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=clock.now)
+    parked_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["object", "region"], name="one_replica_a_region"),
+            models.CheckConstraint(
+                name="stored_replica_has_attempt",
+                condition=~models.Q(state="stored") | models.Q(attempt__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="replica_work",
+                condition=models.Q(state__in=["pending", "corrupt", "missing"]),
+            ),
+            models.Index(
+                fields=["verified_at"],
+                name="replica_scrub",
+                condition=models.Q(state="stored"),
+            ),
+            models.Index(fields=["region", "state"], name="replica_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"copy of {self.object_id} in {self.region_id} ({self.state})"

@@ -1,0 +1,176 @@
+"""Vaults, who may enter them, and what they count against."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F
+
+from accounts.ids import new_public_id
+from accounts.models import Account, Device
+from backup_service import clock
+
+
+class Region(models.Model):
+    """An independent store's status. Its configuration is in the environment only."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        READ_ONLY = "read-only"
+        DRAINING = "draining"
+        OFFLINE = "offline"
+
+    alias = models.SlugField(max_length=40, unique=True)
+    place = models.CharField(max_length=100, blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    priority = models.PositiveSmallIntegerField(default=0, help_text="Lower is asked first")
+    # Drawn when the store is first used and written into it, so that an empty directory where a
+    # drive should be mounted is not taken for the region.
+    instance = models.CharField(max_length=32, blank=True, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        ordering = ["priority", "alias"]
+
+    def __str__(self) -> str:
+        return self.alias
+
+
+class Vault(models.Model):
+    """One restic repository on the service."""
+
+    class State(models.TextChoices):
+        SETUP = "setup", "Being set up"
+        ACTIVE = "active"
+        READ_ONLY = "read-only"
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="vaults")
+    device = models.ForeignKey(Device, models.PROTECT, null=True, related_name="vaults")
+    public_id = models.CharField(max_length=20, unique=True, default=new_public_id, editable=False)
+    name = models.CharField(max_length=100)
+    state = models.CharField(max_length=10, choices=State, default=State.SETUP)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    # Every change of what the vault holds takes the next number, under this row's lock.
+    sequence = models.BigIntegerField(default=0, editable=False)
+    sequence_at = models.DateTimeField(default=clock.now, editable=False)
+    # Moves when something known may be gone (prune, undelete, a lost object): caches are stale.
+    epoch = models.BigIntegerField(default=0, editable=False)
+    last_snapshot_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="vault_name_in_account"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Credential(models.Model):
+    """A scoped secret bound to one vault and, normally, one device. Only its hash is kept."""
+
+    class Scope(models.TextChoices):
+        RESTORE = "restore", "Restore: reads everything"
+        BACKUP = "backup", "Back up: also adds, never removes"
+        MAINTAIN = "maintain", "Maintain: also removes, recoverable for the grace period"
+
+    vault = models.ForeignKey(Vault, models.PROTECT, related_name="credentials")
+    device = models.ForeignKey(Device, models.PROTECT, null=True, related_name="credentials")
+    prefix = models.CharField(max_length=20, unique=True, editable=False)
+    secret_sha256 = models.CharField(max_length=64, editable=False)
+    scope = models.CharField(max_length=10, choices=Scope)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The one-use right to write keys and config of a new vault, and the window for keys that an
+    # owner may open later.
+    setup_until = models.DateTimeField(null=True, blank=True)
+    keys_until = models.DateTimeField(null=True, blank=True)
+    # The fence: what this credential last saw of the index, and last removed from live data.
+    index_seen = models.BigIntegerField(default=-1, editable=False)
+    last_removal = models.BigIntegerField(default=-1, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.prefix} ({self.scope})"
+
+    def has_setup_right(self, now: datetime) -> bool:
+        """Whether keys and config of the new vault may be written."""
+        return self.setup_until is not None and now < self.setup_until
+
+    def has_key_window(self, now: datetime) -> bool:
+        """Whether the owner has opened a window for changing keys."""
+        return self.keys_until is not None and now < self.keys_until
+
+
+class Lock(models.Model):
+    """A restic lock: small, short-lived, sealed, and not an object."""
+
+    vault = models.ForeignKey(Vault, models.PROTECT, related_name="locks")
+    name = models.CharField(max_length=64)
+    body = models.BinaryField()
+    credential = models.ForeignKey(Credential, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["vault", "name"], name="lock_name_in_vault"),
+        ]
+
+    def __str__(self) -> str:
+        return f"lock {self.name[:8]} of {self.vault_id}"
+
+
+class Usage(models.Model):
+    """What an account's vaults hold, in bytes. Copies in further regions are free."""
+
+    account = models.OneToOneField(Account, models.PROTECT, related_name="usage")
+    live_bytes = models.BigIntegerField(default=0)
+    tombstoned_bytes = models.BigIntegerField(default=0)
+    reserved_bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="usage_never_negative",
+                condition=models.Q(
+                    live_bytes__gte=0, tombstoned_bytes__gte=0, reserved_bytes__gte=0
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"usage of {self.account_id}"
+
+    def charged(self, quota: int) -> int:
+        """Return what counts against `quota` (bytes): tombstones are free up to its size."""
+        return self.live_bytes + max(0, self.tombstoned_bytes - quota)
+
+
+class Reservation(models.Model):
+    """Quota held for an upload in flight. The row's deletion is its one settlement."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="reservations")
+    attempt = models.OneToOneField("storage.Attempt", models.PROTECT, related_name="reservation")
+    size = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes for attempt {self.attempt_id}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the service was last heard of, written by that part."""
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at}"
+
+    @classmethod
+    def beat(cls, name: str) -> None:
+        """Say that the part called `name` is alive."""
+        cls.objects.update_or_create(name=name, defaults={"at": clock.now()})
+
+
+def bump_epoch(vault_id: int) -> None:
+    """Tell agents to drop what they cached of a vault."""
+    Vault.objects.filter(pk=vault_id).update(epoch=F("epoch") + 1)

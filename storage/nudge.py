@@ -1,0 +1,54 @@
+"""Nudges: telling the workers that there is work, without ever waiting for the broker.
+
+The rows are the work list, and the workers look at it by themselves every few seconds; a nudge
+only makes them look now. So a nudge may be lost, and requests never wait for one: a thread of the
+process sends at most a few a second.
+"""
+
+import logging
+import os
+import threading
+import time
+
+from django.db import transaction
+
+log = logging.getLogger(__name__)
+
+SPACING = 0.25  # seconds between two nudges of a process
+BACKOFF = 10.0  # seconds of silence after the broker did not answer
+
+_wanted = threading.Event()
+_lock = threading.Lock()
+_sender: tuple[int, threading.Thread] | None = None
+
+
+def replication() -> None:
+    """Ask the workers to look for copies to make, once the transaction is committed."""
+    transaction.on_commit(_ask)
+
+
+def _ask() -> None:
+    _wanted.set()
+    _ensure_sender()
+
+
+def _ensure_sender() -> None:
+    global _sender
+    with _lock:
+        if _sender is None or _sender[0] != os.getpid() or not _sender[1].is_alive():
+            thread = threading.Thread(target=_send_forever, name="nudge", daemon=True)
+            _sender = (os.getpid(), thread)
+            thread.start()
+
+
+def _send_forever() -> None:
+    from storage.tasks import replicate_due
+
+    while _wanted.wait():
+        _wanted.clear()
+        try:
+            replicate_due.apply_async(retry=False, expires=60)
+        except Exception as error:  # the broker's absence, in any of its forms, costs nothing
+            log.warning("no nudge reached the broker: %s", type(error).__name__)
+            time.sleep(BACKOFF)
+        time.sleep(SPACING)

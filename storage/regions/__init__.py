@@ -1,0 +1,72 @@
+"""The regions that this service is configured with, and the stores behind them."""
+
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts import audit
+from accounts.audit import Actor
+from storage.models import Region
+from storage.regions.base import RegionStore, RegionUnavailableError
+from storage.regions.filesystem import FilesystemStore
+
+
+def configured() -> dict[str, str]:
+    """Return the aliases of the environment with their locations, most wanted first."""
+    return dict(settings.REGIONS)
+
+
+def store_of(region: Region) -> RegionStore:
+    """Return the store behind a region's row.
+
+    Raises RegionUnavailableError if the environment no longer configures it, or if the region
+    has not been prepared yet.
+    """
+    location = configured().get(region.alias)
+    if location is None:
+        raise RegionUnavailableError(
+            f"Region {region.alias} is in the database but not in NIGHTSAFE_REGIONS."
+        )
+    if not region.instance:
+        raise RegionUnavailableError(f"Region {region.alias} has not been prepared yet.")
+    return _make(region.alias, location, region.instance)
+
+
+def _make(alias: str, location: str, instance: str) -> RegionStore:
+    return FilesystemStore(alias, Path(location), instance)
+
+
+def sync_rows() -> None:
+    """Give every configured alias a row, in the order of the configuration."""
+    for priority, alias in enumerate(configured()):
+        Region.objects.get_or_create(
+            alias=alias,
+            defaults={"priority": priority, "place": settings.REGION_PLACES.get(alias, "")},
+        )
+
+
+def prepare_new(actor: Actor) -> list[Region]:
+    """Prepare the regions that have never held anything; return them.
+
+    Raises RegionUnavailableError if a store cannot be made ready.
+    """
+    prepared = []
+    for region in Region.objects.filter(alias__in=configured(), instance=""):
+        begin_anew(region, actor)
+        prepared.append(region)
+    return prepared
+
+
+def begin_anew(region: Region, actor: Actor) -> None:
+    """Put an empty store behind a region: a new drive, or the first one.
+
+    Copies that rows say are there must have been marked as missing by the caller.
+    """
+    instance = uuid.uuid4().hex
+    _make(region.alias, configured()[region.alias], "").prepare(instance)
+    with transaction.atomic():
+        Region.objects.filter(pk=region.pk).update(instance=instance)
+        audit.record(actor, "region.prepare", region.alias)
+    region.instance = instance

@@ -1,0 +1,157 @@
+"""What a region's store must do; every kind of store passes the same contract suite.
+
+A store holds bytes under keys that are written once and never used again. It knows nothing of
+vaults' contents, quotas or rows. Implementations are safe to use from several threads.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from storage.names import StoreKey
+
+CHUNK = 256 * 1024  # bytes read or written at a time
+
+
+class RegionError(Exception):
+    """Something a region could not do."""
+
+
+class NoSuchKeyError(RegionError):
+    """The region works, and has no bytes under this key."""
+
+
+class KeyExistsError(RegionError):
+    """There are bytes under this key already; they were left as they are."""
+
+
+class RegionFullError(RegionError):
+    """The region has no room for these bytes; none of them were kept."""
+
+
+class RegionUnavailableError(RegionError):
+    """The region cannot be used now: not there, not mounted, not writable, not answering."""
+
+
+class UnreadableError(RegionError):
+    """The bytes are there and could not be read: a failing drive."""
+
+
+class Source(Protocol):
+    """Where bytes come from. An exception from `read` abandons the write."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        ...
+
+
+class Reader(ABC):
+    """Bytes on their way out; a context manager that closes itself."""
+
+    @abstractmethod
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end. Raises UnreadableError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the store."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Return the rest, piece by piece."""
+        while piece := self.read(CHUNK):
+            yield piece
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Room in a region, in bytes."""
+
+    total: int
+    free: int
+
+
+@dataclass(frozen=True)
+class PresignedRequest:
+    """A request that a client may make to the store itself, once and for a short time."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+
+
+class Presigner(Protocol):
+    """Direct transfers, for stores that enforce checksum, length and write-once themselves."""
+
+    def put(self, key: StoreKey, *, size: int, sha256: str, seconds: int) -> PresignedRequest:
+        """Sign an upload of exactly these bytes."""
+        ...
+
+    def get(self, key: StoreKey, *, seconds: int) -> PresignedRequest:
+        """Sign a download, whole or by range."""
+        ...
+
+
+class RegionStore(ABC):
+    """One region's store."""
+
+    alias: str
+    presigner: Presigner | None = None
+
+    @abstractmethod
+    def prepare(self, instance: str) -> None:
+        """Make an absent or empty store ready and write `instance` into it.
+
+        Raises RegionUnavailableError if it cannot be, or holds something already.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise RegionUnavailableError unless this is the store that rows speak of."""
+
+    @abstractmethod
+    def put(self, key: StoreKey, body: Source, size: int) -> None:
+        """Store exactly `size` bytes of `body`; on return they are durable.
+
+        Raises KeyExistsError, RegionFullError, RegionUnavailableError, or what `body.read`
+        raises; after an error nothing is left under the key by this call.
+        """
+
+    @abstractmethod
+    def open(self, key: StoreKey, start: int = 0, length: int | None = None) -> Reader:
+        """Return a reader of `length` bytes from `start`, or of all that follow.
+
+        Raises NoSuchKeyError, RegionUnavailableError.
+        """
+
+    @abstractmethod
+    def size(self, key: StoreKey) -> int:
+        """Return the number of bytes under a key. Raises as `open`."""
+
+    @abstractmethod
+    def delete(self, key: StoreKey) -> None:
+        """Remove a key; one that is not there is fine. Raises RegionUnavailableError."""
+
+    @abstractmethod
+    def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
+        """Return every key with its size, in no order, of one vault or of all."""
+
+    @abstractmethod
+    def sweep_staging(self, older_than: float) -> int:
+        """Remove what interrupted writes left longer than `older_than` seconds ago; count it."""
+
+    @abstractmethod
+    def capacity(self) -> Capacity:
+        """Return the room there is. Raises RegionUnavailableError."""

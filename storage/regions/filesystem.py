@@ -1,0 +1,275 @@
+"""A region in a directory, for instance on a drive of its own.
+
+Bytes are staged, fsynced, and published by a hard link, which fails if the name is taken; then
+the directories are fsynced. A marker file names the region, so that an empty mount point is not
+mistaken for it. A key `vault/type/name/attempt` lies at `vault/type/na/name.attempt`.
+"""
+
+import errno
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from storage.names import InvalidNameError, StoreKey, parse_store_key
+from storage.regions.base import (
+    CHUNK,
+    Capacity,
+    KeyExistsError,
+    NoSuchKeyError,
+    Reader,
+    RegionError,
+    RegionFullError,
+    RegionStore,
+    RegionUnavailableError,
+    Source,
+    UnreadableError,
+)
+
+MARKER = ".nightsafe-region"
+STAGING = ".staging"
+HEADROOM = 64 * 1024 * 1024  # bytes left free, so that the file system itself keeps working
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class FilesystemStore(RegionStore):
+    """A region's store in a directory. `instance` is what the marker must say."""
+
+    def __init__(self, alias: str, root: Path, instance: str = "") -> None:
+        self.alias = alias
+        self.root = root
+        self.instance = instance
+
+    def prepare(self, instance: str) -> None:
+        """See RegionStore. Only an absent or empty directory is taken."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if not self._is_vacant():
+                raise RegionUnavailableError(
+                    f"Region {self.alias}: {self.root} is not empty. Give the region an empty "
+                    "directory, or put back the one it had."
+                )
+            (self.root / STAGING).mkdir(mode=0o700, exist_ok=True)
+            marker = self.root / MARKER
+            marker.write_text(json.dumps({"region": self.alias, "instance": instance}) + "\n")
+            _sync(marker)
+            _sync(self.root)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        self.instance = instance
+
+    def check(self) -> None:
+        """See RegionStore."""
+        try:
+            marker = json.loads((self.root / MARKER).read_bytes())
+            found = str(marker["instance"])
+        except FileNotFoundError as error:
+            raise RegionUnavailableError(
+                f"Region {self.alias}: {self.root} is missing or not this region's directory. "
+                "Is its drive mounted?"
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RegionUnavailableError(
+                f"Region {self.alias}: its marker file cannot be read: {error}"
+            ) from error
+        if found != self.instance:
+            raise RegionUnavailableError(
+                f"Region {self.alias}: {self.root} belongs to another region or an earlier one."
+            )
+
+    def put(self, key: StoreKey, body: Source, size: int) -> None:
+        """See RegionStore."""
+        self.check()
+        if self.capacity().free < size + HEADROOM:
+            raise RegionFullError(f"Region {self.alias} has no room for {size} bytes.")
+        final = self._path(key)
+        staged = self.root / STAGING / uuid.uuid4().hex
+        try:
+            self._stage(staged, body, size)
+            self._publish(staged, final)
+        finally:
+            with suppress(OSError):
+                staged.unlink()
+
+    def open(self, key: StoreKey, start: int = 0, length: int | None = None) -> Reader:
+        """See RegionStore."""
+        try:
+            descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            self.check()
+            raise NoSuchKeyError(str(key)) from error
+        except OSError as error:
+            raise self._unreadable(key, error) from error
+        return _FileReader(self, key, descriptor, start, length)
+
+    def size(self, key: StoreKey) -> int:
+        """See RegionStore."""
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError as error:
+            self.check()
+            raise NoSuchKeyError(str(key)) from error
+        except OSError as error:
+            raise self._unreadable(key, error) from error
+
+    def delete(self, key: StoreKey) -> None:
+        """See RegionStore."""
+        self.check()
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.exists():
+                _sync(path.parent)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
+        """See RegionStore. Files whose names are not keys are passed over."""
+        self.check()
+        top = self.root if vault is None else self.root / vault
+        for folder, folders, files in os.walk(top):
+            if STAGING in folders:
+                folders.remove(STAGING)
+            for file in files:
+                path = Path(folder) / file
+                key = self._key(path)
+                if key is not None:
+                    with suppress(FileNotFoundError):
+                        yield key, path.stat().st_size
+
+    def sweep_staging(self, older_than: float) -> int:
+        """See RegionStore."""
+        self.check()
+        swept = 0
+        for path in (self.root / STAGING).iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime >= older_than:
+                    path.unlink()
+                    swept += 1
+        return swept
+
+    def capacity(self) -> Capacity:
+        """See RegionStore."""
+        try:
+            room = os.statvfs(self.root)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        return Capacity(total=room.f_frsize * room.f_blocks, free=room.f_frsize * room.f_bavail)
+
+    def _is_vacant(self) -> bool:
+        """Whether nothing is here, or only what an interrupted `prepare` of this alias left."""
+        names = {path.name for path in self.root.iterdir()}
+        if MARKER in names:
+            marker = json.loads((self.root / MARKER).read_bytes() or b"{}")
+            if marker.get("region", self.alias) != self.alias:
+                return False
+        return names <= {MARKER, STAGING}
+
+    def _path(self, key: StoreKey) -> Path:
+        name = key.object.name
+        return self.root / key.vault / key.object.type / name[:2] / f"{name}.{key.attempt}"
+
+    def _key(self, path: Path) -> StoreKey | None:
+        parts = path.relative_to(self.root).parts
+        if len(parts) != 4:
+            return None
+        name, dot, attempt = parts[3].partition(".")
+        try:
+            key = parse_store_key(f"{parts[0]}/{parts[1]}/{name}/{attempt}")
+        except InvalidNameError:
+            return None
+        return key if dot and parts[2] == name[:2] else None
+
+    def _stage(self, staged: Path, body: Source, size: int) -> None:
+        written = 0
+        try:
+            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            while piece := body.read(CHUNK):
+                self._write(file.fileno(), piece)
+                written += len(piece)
+            if written != size:
+                raise RegionError(f"{written} bytes came where {size} were announced.")
+            try:
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise self._unavailable(error) from error
+
+    def _write(self, descriptor: int, piece: bytes) -> None:
+        view = memoryview(piece)
+        try:
+            while view:
+                view = view[os.write(descriptor, view) :]
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def _publish(self, staged: Path, final: Path) -> None:
+        try:
+            self._make_directories(final.parent)
+            os.link(staged, final)
+            _sync(final.parent)
+        except FileExistsError as error:
+            raise KeyExistsError(str(final)) from error
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def _make_directories(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make_directories(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync(folder.parent)
+
+    def _unavailable(self, error: OSError) -> RegionError:
+        if error.errno in FULL:
+            return RegionFullError(f"Region {self.alias} is full.")
+        return RegionUnavailableError(f"Region {self.alias} cannot be used: {error.strerror}.")
+
+    def _unreadable(self, key: StoreKey, error: OSError) -> RegionError:
+        return UnreadableError(f"Region {self.alias} cannot read {key}: {error.strerror}.")
+
+
+class _FileReader(Reader):
+    def __init__(
+        self,
+        store: FilesystemStore,
+        key: StoreKey,
+        descriptor: int,
+        start: int,
+        length: int | None,
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._descriptor = descriptor
+        self._offset = start
+        self._left = length
+
+    def read(self, size: int, /) -> bytes:
+        if self._left is not None:
+            size = min(size, self._left)
+        try:
+            piece = os.pread(self._descriptor, size, self._offset) if size else b""
+        except OSError as error:
+            raise self._store._unreadable(self._key, error) from error
+        self._offset += len(piece)
+        if self._left is not None:
+            self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,118 @@
+"""A region in this process's memory: a full store under the same contract, for tests."""
+
+import threading
+from collections.abc import Iterator
+
+from storage.names import StoreKey
+from storage.regions.base import (
+    CHUNK,
+    Capacity,
+    KeyExistsError,
+    NoSuchKeyError,
+    Reader,
+    RegionError,
+    RegionFullError,
+    RegionStore,
+    RegionUnavailableError,
+    Source,
+)
+
+
+class MemoryStore(RegionStore):
+    """Bytes in a dictionary, `room` of them at most."""
+
+    def __init__(self, alias: str, instance: str = "", room: int = 1 << 30) -> None:
+        self.alias = alias
+        self.instance = instance
+        self.room = room
+        self.is_down = False
+        self._prepared = ""
+        self._bytes: dict[StoreKey, bytes] = {}
+        self._lock = threading.Lock()
+
+    def prepare(self, instance: str) -> None:
+        """See RegionStore."""
+        if self.is_down or self._bytes or self._prepared:
+            raise RegionUnavailableError(f"Region {self.alias} is not empty.")
+        self.instance = self._prepared = instance
+
+    def check(self) -> None:
+        """See RegionStore."""
+        if self.is_down or not self.instance or self._prepared != self.instance:
+            raise RegionUnavailableError(f"Region {self.alias} is not there.")
+
+    def put(self, key: StoreKey, body: Source, size: int) -> None:
+        """See RegionStore."""
+        self.check()
+        if self.capacity().free < size:
+            raise RegionFullError(f"Region {self.alias} has no room for {size} bytes.")
+        pieces = []
+        while piece := body.read(CHUNK):
+            pieces.append(piece)
+        whole = b"".join(pieces)
+        if len(whole) != size:
+            raise RegionError(f"{len(whole)} bytes came where {size} were announced.")
+        self.check()
+        with self._lock:
+            if key in self._bytes:
+                raise KeyExistsError(str(key))
+            self._bytes[key] = whole
+
+    def open(self, key: StoreKey, start: int = 0, length: int | None = None) -> Reader:
+        """See RegionStore."""
+        self.check()
+        whole = self._get(key)
+        return _MemoryReader(whole[start : None if length is None else start + length])
+
+    def size(self, key: StoreKey) -> int:
+        """See RegionStore."""
+        self.check()
+        return len(self._get(key))
+
+    def delete(self, key: StoreKey) -> None:
+        """See RegionStore."""
+        self.check()
+        with self._lock:
+            self._bytes.pop(key, None)
+
+    def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
+        """See RegionStore."""
+        self.check()
+        with self._lock:
+            found = [(key, len(whole)) for key, whole in self._bytes.items()]
+        yield from (pair for pair in found if vault in (None, pair[0].vault))
+
+    def sweep_staging(self, older_than: float) -> int:
+        """See RegionStore; a write that ends leaves nothing here."""
+        self.check()
+        return 0
+
+    def capacity(self) -> Capacity:
+        """See RegionStore."""
+        self.check()
+        with self._lock:
+            used = sum(map(len, self._bytes.values()))
+        return Capacity(total=self.room, free=self.room - used)
+
+    def damage(self, key: StoreKey, whole: bytes) -> None:
+        """Replace stored bytes behind everybody's back, as a failing drive would."""
+        with self._lock:
+            self._bytes[key] = whole
+
+    def _get(self, key: StoreKey) -> bytes:
+        with self._lock:
+            if key not in self._bytes:
+                raise NoSuchKeyError(str(key))
+            return self._bytes[key]
+
+
+class _MemoryReader(Reader):
+    def __init__(self, whole: bytes) -> None:
+        self._view = memoryview(whole)
+
+    def read(self, size: int, /) -> bytes:
+        piece, self._view = bytes(self._view[:size]), self._view[size:]
+        return piece
+
+    def close(self) -> None:
+        self._view = memoryview(b"")

@@ -1,0 +1,26 @@
+"""Noticing that a client asks again for what it just got: the sign of bytes it would not accept."""
+
+import threading
+import time
+from collections import OrderedDict
+
+REMEMBERED = 20_000  # reads
+WITHIN = 900.0  # seconds
+
+
+class Rereads:
+    """The last reads of this process, forgotten oldest first. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._reads: OrderedDict[tuple[str, int, int, int], float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def seen(self, reader: str, held: int, start: int, length: int) -> bool:
+        """Note a read of `length` bytes at `start`, and tell whether it is a repeat."""
+        key, now = (reader, held, start, length), time.monotonic()
+        with self._lock:
+            before = self._reads.pop(key, None)
+            self._reads[key] = now
+            if len(self._reads) > REMEMBERED:
+                self._reads.popitem(last=False)
+        return before is not None and now - before < WITHIN

@@ -1,0 +1,185 @@
+"""restic's REST protocol, versions 1 and 2: parse, ask `access`, call one function, answer.
+
+Source: restic's description of its REST backend. Bodies are streamed in and out; refusals are
+answered after the body was read, up to a bound, so that the client gets to see the reason.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+
+from django.conf import settings
+from django.db import OperationalError
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+
+from storage import expire, fence, ingest, locks, serve
+from storage.access import Access, open_vault
+from storage.body import Body
+from storage.errors import BadRequestError, BusyError, LengthRequiredError, RefusedError
+from storage.errors import UnknownError as UnknownThingError
+from storage.gate import uploads
+from storage.models import Vault
+from storage.names import CONFIG, InvalidNameError, ObjectName, ObjectType, parse_name, parse_type
+from storage.ranges import parse_range
+
+log = logging.getLogger(__name__)
+VERSION_2 = "application/vnd.x.restic.rest.v2"
+View = Callable[..., HttpResponseBase]
+
+
+def answered(view: View) -> View:
+    """Turn refusals into answers: a status that restic understands and one plain sentence."""
+
+    def wrapped(request: HttpRequest, vault: str, **parts: str) -> HttpResponseBase:
+        try:
+            access = open_vault(request.headers.get("Authorization"), vault)
+            return view(request, access, **parts)
+        except RefusedError as refusal:
+            return _refuse(request, refusal)
+        except InvalidNameError as error:
+            kind = BadRequestError if "64" in str(error) else UnknownThingError
+            return _refuse(request, kind(str(error)))
+        except OperationalError:
+            log.exception("the database did not take it")
+            return _refuse(request, BusyError("The service is busy; send it again."))
+
+    wrapped.__name__, wrapped.__doc__ = view.__name__, view.__doc__
+    wrapped.csrf_exempt = True  # type: ignore[attr-defined]
+    return wrapped
+
+
+@answered
+def vault_view(request: HttpRequest, access: Access) -> HttpResponseBase:
+    """`POST ?create=true` begins a repository; `DELETE` is not for programs."""
+    if request.method == "POST" and request.GET.get("create") == "true":
+        expire.discard_leftover_keys(access)
+        return HttpResponse()
+    if request.method == "DELETE":
+        return HttpResponse(
+            "A vault is closed on the website, not from here.",
+            status=HTTPStatus.FORBIDDEN,
+            content_type="text/plain",
+        )
+    return HttpResponseNotAllowed(["POST"])
+
+
+@answered
+def config_view(request: HttpRequest, access: Access) -> HttpResponseBase:
+    """The vault's `config`."""
+    return _object(request, access, CONFIG)
+
+
+@answered
+def list_view(request: HttpRequest, access: Access, kind: str) -> HttpResponseBase:
+    """Names of one type, with sizes for clients that speak version 2."""
+    checked = parse_type(kind)
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    access.require_read()
+    seen = Vault.objects.values_list("sequence", flat=True).get(pk=access.vault.pk)
+    pairs = list(_pairs(access.vault, checked))
+    if checked is ObjectType.INDEX:
+        fence.saw_index(access.credential, seen)
+    if VERSION_2 in request.headers.get("Accept", ""):
+        body = json.dumps([{"name": name, "size": size} for name, size in pairs])
+        return HttpResponse(body, content_type=VERSION_2)
+    return JsonResponse([name for name, _ in pairs], safe=False)
+
+
+@answered
+def object_view(request: HttpRequest, access: Access, kind: str, name: str) -> HttpResponseBase:
+    """One object: HEAD, GET (whole or a range), POST, DELETE."""
+    return _object(request, access, parse_name(kind, name))
+
+
+def _object(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponseBase:
+    if request.method == "POST":
+        return _post(request, access, name)
+    if request.method == "DELETE":
+        expire.remove(access, name)
+        return HttpResponse()
+    if request.method in {"GET", "HEAD"}:
+        access.require_read()
+        return _lock(access, name) if name.type is ObjectType.LOCK else _get(request, access, name)
+    return HttpResponseNotAllowed(["HEAD", "GET", "POST", "DELETE"])
+
+
+def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse:
+    announced = request.headers.get("Content-Length", "")
+    if not announced.isascii() or not announced.isdigit():
+        raise LengthRequiredError("An upload must announce its length (Content-Length).")
+    stall = request.META.get("gunicorn.socket")
+    if stall is not None:
+        stall.settimeout(settings.GATEWAY_STALL)
+    body = Body(
+        request,
+        size=int(announced),
+        sha256=name.expected_sha256,
+        min_rate=settings.GATEWAY_MIN_RATE,
+    )
+    with uploads.place():
+        ingest.deposit(access, name, body)
+    return HttpResponse()
+
+
+def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponseBase:
+    held = serve.find(access.vault, name)
+    if request.method == "HEAD":
+        return HttpResponse(headers={"Content-Length": str(held.size)})
+    span = parse_range(request.headers.get("Range"), held.size)
+    out = serve.fetch(held, span, reader=access.credential.prefix)
+    response = StreamingHttpResponse(out.chunks, content_type="application/octet-stream")
+    response["Content-Length"] = str(out.span.length)
+    response["Accept-Ranges"] = "bytes"
+    if span is not None:
+        last = out.span.start + out.span.length - 1
+        response.status_code = HTTPStatus.PARTIAL_CONTENT
+        response["Content-Range"] = f"bytes {out.span.start}-{last}/{out.size}"
+    return response
+
+
+def _lock(access: Access, name: ObjectName) -> HttpResponse:
+    return HttpResponse(locks.get(access.vault, name), content_type="application/octet-stream")
+
+
+def _pairs(vault: Vault, kind: ObjectType) -> Iterator[tuple[str, int]]:
+    if kind is ObjectType.LOCK:
+        for lock in locks.of(vault):
+            yield lock.name, len(lock.body)
+        return
+    yield from serve.listing(vault, kind).iterator(5000)
+
+
+def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
+    _discard(request)
+    response = HttpResponse(
+        f"{refusal}\n", status=refusal.status, content_type="text/plain; charset=utf-8"
+    )
+    if refusal.status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = 'Basic realm="Nightsafe vault", charset="UTF-8"'
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def _discard(request: HttpRequest) -> None:
+    """Read what is left of a refused body, up to a bound, and hang up if there is more."""
+    left = settings.REFUSED_DRAIN
+    piece = b"x"
+    try:
+        while piece and left > 0:
+            piece = request.read(min(left, 256 * 1024))
+            left -= len(piece)
+    except OSError:
+        return
+    socket = request.META.get("gunicorn.socket")
+    if piece and socket is not None:
+        request.META["nightsafe.hang_up"] = True

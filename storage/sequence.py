@@ -1,0 +1,32 @@
+"""The vault's own count: every change of what it holds takes the next number.
+
+Taken under the vault row's lock with the database's clock, so that no two changes share a number,
+times never run backwards, and a moment in the past has one answer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from backup_service import clock
+from storage.models import Vault
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One step of a vault's count."""
+
+    number: int
+    at: datetime
+
+
+def lock(vault: Vault) -> Vault:
+    """Return the vault's row, locked until the transaction ends. Call inside one."""
+    return Vault.objects.select_for_update().get(pk=vault.pk)
+
+
+def tick(locked: Vault) -> Tick:
+    """Take the next number of a vault that `lock` returned."""
+    step = Tick(locked.sequence + 1, max(clock.database_now(), locked.sequence_at))
+    locked.sequence, locked.sequence_at = step.number, step.at
+    locked.save(update_fields=["sequence", "sequence_at"])
+    return step

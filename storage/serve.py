@@ -1,0 +1,162 @@
+"""The read path: which objects a vault has, and their bytes from a healthy copy.
+
+A whole object is hashed on its way out and its last piece is held back until the hash is right,
+so wrong bytes never look complete. A range cannot be hashed: there the client's own check
+decides, and a client that asks for the same range again gets it from a copy hashed first.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from storage import damage, placement
+from storage.errors import DamagedError, RangeError, UnknownError
+from storage.models import Replica, StoredObject, Vault
+from storage.names import ObjectName, ObjectType
+from storage.regions import store_of
+from storage.regions.base import CHUNK, NoSuchKeyError, Reader, RegionError, UnreadableError
+from storage.rereads import Rereads
+
+log = logging.getLogger(__name__)
+_rereads = Rereads()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of an object: `length` bytes from `start`."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """Bytes on their way to a client. `chunks` must be closed or exhausted."""
+
+    size: int  # of the whole object, in bytes
+    span: Span
+    chunks: Iterator[bytes]
+
+
+class CutShortError(Exception):
+    """Raised in the middle of a response: the copy is bad, so the connection must break."""
+
+
+def find(vault: Vault, name: ObjectName) -> StoredObject:
+    """Return a live object of the vault. Raises UnknownError."""
+    held = StoredObject.objects.filter(
+        vault=vault, type=name.type, name=name.name, state=StoredObject.State.LIVE
+    ).first()
+    if held is None:
+        raise UnknownError(f"This vault has no object {name}.")
+    return held
+
+
+def listing(vault: Vault, kind: ObjectType) -> QuerySet[StoredObject, tuple[str, int]]:
+    """Return names and sizes (bytes) of the vault's live objects of one type."""
+    return (
+        StoredObject.objects.filter(vault=vault, type=kind, state=StoredObject.State.LIVE)
+        .order_by("name")
+        .values_list("name", "size")
+    )
+
+
+def fetch(held: StoredObject, span: Span | None, *, reader: str) -> Outgoing:
+    """Return the bytes of an object, or of a span of it, for the client called `reader`.
+
+    Raises RangeError, or DamagedError when no copy can be read now.
+    """
+    if span is None:
+        whole = Span(0, held.size)
+        return Outgoing(held.size, whole, _first_good(held, whole, verify_first=False))
+    if span.start >= held.size or span.length <= 0:
+        raise RangeError(f"The object has {held.size} bytes.")
+    span = Span(span.start, min(span.length, held.size - span.start))
+    again = _rereads.seen(reader, held.pk, span.start, span.length)
+    return Outgoing(held.size, span, _first_good(held, span, verify_first=again))
+
+
+def _first_good(held: StoredObject, span: Span, *, verify_first: bool) -> Iterator[bytes]:
+    """Return chunks from the first copy that opens (and, if wanted, proves right)."""
+    for replica in _candidates(held):
+        try:
+            if verify_first:
+                damage.require_good(replica, held)
+            chunks = _stream(replica, held, span)
+            first = next(chunks, b"")
+        except damage.BadCopyError:
+            continue
+        except RegionError as error:
+            placement.avoid(replica.region.alias)
+            log.warning("a copy could not be read: %s", error)
+            continue
+        return _chain(first, chunks)
+    raise DamagedError(
+        "No copy of this object can be read at this moment. Nothing was deleted; the service is "
+        "repairing it. Try again in a minute."
+    )
+
+
+def _candidates(held: StoredObject) -> list[Replica]:
+    stored = held.replicas.filter(state=Replica.State.STORED).select_related(
+        "region", "attempt__vault"
+    )
+    return sorted(
+        stored,
+        key=lambda replica: (placement.is_avoided(replica.region.alias), replica.region.priority),
+    )
+
+
+def _stream(replica: Replica, held: StoredObject, span: Span) -> Iterator[bytes]:
+    """Read a span of one copy, and judge the whole object if the span is all of it."""
+    is_whole = span.length == held.size
+    try:
+        with _open(replica, span) as reader:
+            yield from _judged(reader, held, span) if is_whole else _counted(reader, span)
+    except (NoSuchKeyError, UnreadableError, damage.BadCopyError) as error:
+        damage.mark(replica, error)
+        raise damage.BadCopyError(str(error)) from error
+
+
+def _open(replica: Replica, span: Span) -> Reader:
+    if replica.attempt is None:
+        raise NoSuchKeyError("no attempt")
+    return store_of(replica.region).open(replica.attempt.key, span.start, span.length)
+
+
+def _counted(reader: Reader, span: Span) -> Iterator[bytes]:
+    left = span.length
+    while left:
+        piece = reader.read(min(CHUNK, left))
+        if not piece:
+            raise damage.BadCopyError("the copy is shorter than the object")
+        left -= len(piece)
+        yield piece
+
+
+def _judged(reader: Reader, held: StoredObject, span: Span) -> Iterator[bytes]:
+    """Yield everything, the last piece only once all of it has hashed right."""
+    digest, last = hashlib.sha256(), b""
+    for piece in _counted(reader, span):
+        digest.update(piece)
+        if last:
+            yield last
+        last = piece
+    if digest.hexdigest() != held.sha256:
+        raise damage.BadCopyError("the copy does not have the object's hash")
+    if last:
+        yield last
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    with suppress(GeneratorExit):
+        if first:
+            yield first
+        try:
+            yield from rest
+        except (RegionError, damage.BadCopyError) as error:
+            raise CutShortError(str(error)) from error

@@ -1,0 +1,41 @@
+"""Celery's shells around the modules that do the work. Arguments: none, so none can leak."""
+
+from celery import shared_task
+
+from backup_service import clock
+from storage import expire as expiry
+from storage import locks, replicate, scrub
+from storage.models import Heartbeat
+
+SCRUB_BYTES_A_MINUTE = 4 * 1024**3
+
+
+@shared_task
+def heartbeat() -> None:
+    """Show that beat, broker and a worker are alive."""
+    Heartbeat.beat("worker")
+
+
+@shared_task
+def replicate_due() -> None:
+    """Make the copies that are due."""
+    replicate.replicate_due()
+
+
+@shared_task
+def scrub_due() -> None:
+    """Read back new copies soon, and old ones in their turn."""
+    scrub.scrub_due(byte_budget=SCRUB_BYTES_A_MINUTE)
+
+
+@shared_task
+def sweep() -> None:
+    """Give up late uploads, remove doomed bytes and day-old locks."""
+    expiry.sweep()
+    locks.drop_stale(clock.now())
+
+
+@shared_task
+def expire() -> None:
+    """Purge what has outlived its grace."""
+    expiry.purge()

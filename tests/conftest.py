@@ -1,0 +1,25 @@
+"""What every test may use. Paths are throw-away; regions are real directories."""
+
+import pytest
+
+from storage.models import Region
+from storage.regions import sync_rows
+
+
+@pytest.fixture(autouse=True)
+def _own_data_directory(settings, tmp_path):
+    """Give the test regions, mail and everything else of its own."""
+    settings.DATA_DIR = tmp_path
+    settings.MAIL_DIR = tmp_path / "mail"
+    settings.REGIONS = {"a": str(tmp_path / "region-a"), "b": str(tmp_path / "region-b")}
+
+
+@pytest.fixture
+def regions(db) -> list[Region]:
+    """Two prepared regions, in the order in which uploads try them."""
+    from accounts.audit import SERVICE
+    from storage.regions import prepare_new
+
+    sync_rows()
+    prepare_new(SERVICE)
+    return list(Region.objects.order_by("priority"))
