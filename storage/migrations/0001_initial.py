@@ -109,7 +109,7 @@ class Migration(migrations.Migration):
                 ('tombstoned_at', models.DateTimeField(blank=True, null=True)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='storage.credential')),
                 ('tombstoned_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='storage.credential')),
-                ('vault', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='objects', to='storage.vault')),
+                ('vault', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stored_objects', to='storage.vault')),
             ],
         ),
         migrations.CreateModel(

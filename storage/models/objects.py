@@ -23,7 +23,7 @@ class StoredObject(models.Model):
         PURGING = "purging", "Purging: bytes are being removed"
         LOST = "lost", "Lost: no good copy is left"
 
-    vault = models.ForeignKey(Vault, models.PROTECT, related_name="objects")
+    vault = models.ForeignKey(Vault, models.PROTECT, related_name="stored_objects")
     type = models.CharField(max_length=10, choices=Type)
     name = models.CharField(max_length=64)
     size = models.BigIntegerField()

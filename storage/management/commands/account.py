@@ -1,0 +1,80 @@
+"""`manage.py account create`: a customer, made by the operator."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account.forms import ResetPasswordForm
+from allauth.account.models import EmailAddress
+from allauth.core.context import request_context
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from accounts.actions import open_account
+from accounts.audit import OPERATOR
+from accounts.models import User
+from billing.actions import subscribe
+from billing.models import Plan
+from storage.management.operator import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = "Make a customer: a person with a confirmed address, their account and its plan."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("action", choices=["create"])
+        parser.add_argument("--email", required=True)
+        parser.add_argument("--plan", default="free", help="free, personal or plus")
+        parser.add_argument(
+            "--password-stdin",
+            action="store_true",
+            help="read the password from standard input; without it the customer gets a mail "
+            "to set one",
+        )
+
+    def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        email = options["email"].strip().lower()
+        password = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else None
+        self._check(email, password, options["plan"])
+        with transaction.atomic():
+            user = User.objects.create_user(email, password)
+            EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
+            account = open_account(user, actor=OPERATOR)
+            subscribe(account, plan=options["plan"], actor=OPERATOR)
+        if password is None:
+            self._send_mail(email)
+        return {"account": account.public_id, "email": email, "plan": options["plan"]}
+
+    def _check(self, email: str, password: str | None, plan: str) -> None:
+        try:
+            validate_email(email)
+            if password is not None:
+                validate_password(password, User(email=email))
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        if User.objects.filter(email__iexact=email).exists():
+            raise CommandError(f"There is somebody with the address {email} already.")
+        if not Plan.objects.filter(slug=plan).exists():
+            known = ", ".join(Plan.objects.values_list("slug", flat=True))
+            raise CommandError(f"There is no plan {plan!r}; there are {known}.")
+
+    def _send_mail(self, email: str) -> None:
+        """Send the mail in which the customer sets a password, with links to the real site."""
+        site = urlsplit(settings.SITE_URL)
+        request = RequestFactory().get(
+            "/", secure=site.scheme == "https", headers={"host": site.netloc}
+        )
+        SessionMiddleware(lambda _: HttpResponse()).process_request(request)
+        form = ResetPasswordForm({"email": email})
+        with request_context(request):
+            if form.is_valid():
+                form.save(request)

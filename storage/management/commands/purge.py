@@ -1,0 +1,41 @@
+"""`manage.py purge`: remove what has outlived its grace; with `--now`, what is in it too."""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from accounts import audit
+from accounts.audit import OPERATOR
+from backup_service import clock
+from storage import expire
+from storage.management.operator import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = (
+        "Purge objects whose grace has ended and sweep doomed bytes. --now ends every grace at "
+        "once, which cannot be undone: it needs --yes."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--now", action="store_true")
+        parser.add_argument("--yes", action="store_true")
+
+    def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        if not options["now"]:
+            due = expire.due_for_purge(clock.now() - settings.GRACE).count()
+            return {"due": due, "purged": expire.purge(), "swept": expire.sweep()}
+        if not options["yes"]:
+            waiting = expire.due_for_purge(clock.now()).count()
+            raise CommandError(
+                f"This would remove {waiting} deleted objects for good, without the 30 days in "
+                "which they can be brought back. If you mean it, add --yes."
+            )
+        audit.record(OPERATOR, "purge.now", "every vault")
+        purged = expire.purge(grace_ended_before=clock.now())
+        swept = expire.sweep(doomed_before=clock.now() + timedelta(days=365))
+        return {"purged": purged, "swept": swept}

@@ -1,0 +1,62 @@
+"""What the operator's commands share: sub-commands, `--json`, and clear ends."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import Account, User
+from storage.errors import RefusedError
+from storage.regions.base import RegionError
+
+Handler = Callable[..., dict[str, Any]]
+
+
+class OperatorCommand(BaseCommand):
+    """A command that returns one result: as JSON with `--json`, as plain lines otherwise."""
+
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add what every operator's command takes."""
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the command; refusals become its error message and exit code 1."""
+        try:
+            result = self.run(options)
+        except (RefusedError, RegionError) as error:
+            raise CommandError(str(error)) from error
+        self.show(result, as_json=options["json"])
+
+    def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Do the work and return its result. Commands override this."""
+        raise CommandError("Say what to do; see --help.")
+
+    def show(self, result: dict[str, Any], *, as_json: bool) -> None:
+        """Print a result."""
+        if as_json:
+            self.stdout.write(json.dumps(result, default=str))
+            return
+        for key, value in result.items():
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                self.stdout.write(f"{key}:")
+                for item in value:
+                    self.stdout.write("  " + "  ".join(f"{k}={v}" for k, v in item.items()))
+            else:
+                self.stdout.write(f"{key.replace('_', ' ')}: {value}")
+
+
+def account_of(email: str) -> Account:
+    """Return the account that a person owns. Raises CommandError."""
+    user = User.objects.filter(email__iexact=email.strip()).first()
+    account = (
+        Account.objects.filter(memberships__user=user, memberships__role="owner").first()
+        if user
+        else None
+    )
+    if account is None:
+        raise CommandError(f"Nobody with the address {email} owns an account here.")
+    return account
