@@ -29,13 +29,16 @@ _clock_file = env.str("NIGHTSAFE_CLOCK_FILE", default="")
 CLOCK_FILE = Path(_clock_file) if EMBEDDED and _clock_file else None
 
 # --- Applications
-INSTALLED_APPS = [
+GATEWAY_APPS = [
     "accounts",
     "billing",
     "storage",
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+]
+SITE_APPS = [
+    *GATEWAY_APPS,
+    "django.contrib.admin",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
@@ -44,6 +47,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "csp",
 ]
+INSTALLED_APPS = GATEWAY_APPS if ROLE == "gateway" else SITE_APPS
 SITE_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
