@@ -23,7 +23,12 @@ from django.http import (
 from storage import expire, fence, ingest, locks, serve
 from storage.access import Access, open_vault
 from storage.body import Body
-from storage.errors import BadRequestError, BusyError, LengthRequiredError, RefusedError
+from storage.errors import (
+    BadRequestError,
+    BusyError,
+    LengthRequiredError,
+    RefusedError,
+)
 from storage.errors import UnknownError as UnknownThingError
 from storage.gate import uploads
 from storage.models import Vault
@@ -160,9 +165,8 @@ def _pairs(vault: Vault, kind: ObjectType) -> Iterator[tuple[str, int]]:
 
 def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
     _discard(request)
-    response = HttpResponse(
-        f"{refusal}\n", status=refusal.status, content_type="text/plain; charset=utf-8"
-    )
+    text = "" if request.method == "HEAD" else f"{refusal}\n"
+    response = HttpResponse(text, status=refusal.status, content_type="text/plain; charset=utf-8")
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = 'Basic realm="Nightsafe vault", charset="UTF-8"'
     if refusal.retry_after is not None:

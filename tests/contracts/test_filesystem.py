@@ -1,0 +1,100 @@
+"""What only a region in a directory can get wrong."""
+
+import errno
+import io
+import os
+
+import pytest
+
+from storage.regions.base import RegionFullError, RegionUnavailableError, UnreadableError
+from storage.regions.filesystem import MARKER, STAGING, FilesystemStore
+from tests.contracts.test_regions import get, key, put
+
+
+@pytest.fixture
+def store(tmp_path) -> FilesystemStore:
+    made = FilesystemStore("x", tmp_path / "region")
+    made.prepare("instance-1")
+    return made
+
+
+def test_an_empty_mount_point_is_not_the_region(store):
+    put(store, key(), b"x")
+    store.root.rename(store.root.with_name("elsewhere"))
+    store.root.mkdir()
+    with pytest.raises(RegionUnavailableError, match="mounted"):
+        store.open(key())
+    with pytest.raises(RegionUnavailableError, match="mounted"):
+        put(store, key(b"y"), b"y")
+    assert list(store.root.iterdir()) == []
+
+
+def test_another_drive_is_not_the_region(store):
+    (store.root / MARKER).write_text('{"region": "x", "instance": "other"}')
+    with pytest.raises(RegionUnavailableError, match="another region"):
+        store.check()
+
+
+def test_a_damaged_marker(store):
+    (store.root / MARKER).write_bytes(b"\xff{")
+    with pytest.raises(RegionUnavailableError, match="marker"):
+        store.check()
+
+
+def test_an_interrupted_preparation_is_taken_up(store):
+    store.prepare("instance-2")
+    store.check()
+    assert store.instance == "instance-2"
+
+
+def test_the_directory_of_another_region_is_refused(store):
+    with pytest.raises(RegionUnavailableError, match="not empty"):
+        FilesystemStore("y", store.root).prepare("instance-9")
+
+
+def test_a_full_disk_in_the_middle(store, monkeypatch):
+    def full(descriptor: int, data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(RegionFullError):
+            put(store, key(), b"x" * 1000)
+    assert list((store.root / STAGING).iterdir()) == []
+    put(store, key(), b"x" * 1000)
+    assert get(store, key()) == b"x" * 1000
+
+
+def test_a_file_that_cannot_be_read(store, monkeypatch):
+    put(store, key(), b"x" * 1000)
+
+    def broken(*args: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", broken)
+    with pytest.raises(UnreadableError), store.open(key()) as reader:
+        reader.read(10)
+
+
+def test_staging_is_swept_by_age(store):
+    left = store.root / STAGING / "left-by-a-killed-process"
+    left.write_bytes(b"x")
+    assert store.sweep_staging(older_than=3600) == 0
+    assert store.sweep_staging(older_than=0) == 1
+    assert not left.exists()
+
+
+def test_strange_files_are_not_keys(store):
+    put(store, key(b"x"), b"x")
+    for name in ["notes.txt", "abcdefghij234567abcd/data/aa/short.0", "a/b/c/d/e"]:
+        path = store.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"?")
+    assert list(store.list_keys()) == [(key(b"x"), 1)]
+
+
+def test_a_directory_that_cannot_be_written(store):
+    (store.root / STAGING).rmdir()
+    with pytest.raises(RegionUnavailableError):
+        store.put(key(), io.BytesIO(b"x"), 1)
+    assert list(store.list_keys()) == []

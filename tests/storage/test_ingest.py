@@ -1,0 +1,237 @@
+"""The write path: regions that fail, uploads that break off, objects that come back."""
+
+import io
+
+import pytest
+
+from storage import expire, ingest
+from storage.access import Access
+from storage.body import Body
+from storage.errors import BusyError
+from storage.models import (
+    Attempt,
+    JournalEntry,
+    Lifetime,
+    Region,
+    Replica,
+    Reservation,
+    StoredObject,
+    Usage,
+    Vault,
+)
+from storage.regions import store_of
+from tests.storage.conftest import Caller, data_name, path_of, sha, some
+
+pytestmark = pytest.mark.django_db
+
+
+def states(held: StoredObject) -> dict[str, str]:
+    return dict(held.replicas.values_list("region__alias", "state"))
+
+
+def test_one_copy_now_and_one_to_make(backup):
+    content = some()
+    backup.put(content)
+    held = backup.held(content)
+    assert states(held) == {"a": "stored", "b": "pending"}
+    assert (held.size, held.sha256, held.created_by) == (1000, sha(content), backup.credential)
+    lifetime = held.lifetimes.get()
+    assert (lifetime.from_sequence, lifetime.to_sequence) == (1, None)
+
+
+def test_every_change_takes_the_next_number(backup, maintain):
+    contents = [some() for _ in range(3)]
+    for content in contents:
+        backup.put(content)
+    maintain.delete(f"data/{sha(contents[0])}")
+    backup.put(contents[0])
+    spans = Lifetime.objects.order_by("from_sequence").values_list("from_sequence", "to_sequence")
+    assert list(spans) == [(1, 4), (2, None), (3, None), (5, None)]
+    times = list(Lifetime.objects.order_by("from_sequence").values_list("from_at", flat=True))
+    assert times == sorted(times)
+
+
+def test_the_next_region_takes_over_when_one_is_gone(backup, tmp_path):
+    (tmp_path / "region-a").rename(tmp_path / "unmounted")
+    content = some()
+    assert backup.put(content).status_code == 200
+    assert states(backup.held(content)) == {"b": "stored", "a": "pending"}
+    assert backup.fetch(f"data/{sha(content)}") == content
+
+
+def test_no_region_at_all(backup, vault, tmp_path):
+    for name in "ab":
+        (tmp_path / f"region-{name}").rename(tmp_path / f"unmounted-{name}")
+    response = backup.put(some())
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert b"No region" in response.content
+    assert not Reservation.objects.exists()
+    assert not StoredObject.objects.exists()
+    for name in "ab":
+        (tmp_path / f"unmounted-{name}").rename(tmp_path / f"region-{name}")
+    assert backup.put(some()).status_code == 200
+
+
+def test_a_region_without_room(backup, monkeypatch):
+    from storage.regions.base import Capacity
+    from storage.regions.filesystem import FilesystemStore
+
+    full = {"a"}
+    real = FilesystemStore.capacity
+    monkeypatch.setattr(
+        FilesystemStore,
+        "capacity",
+        lambda self: Capacity(1, 0) if self.alias in full else real(self),
+    )
+    content = some()
+    assert backup.put(content).status_code == 200
+    assert states(backup.held(content))["b"] == "stored"
+    full.add("b")
+    assert backup.put(some()).status_code == 503
+    full.clear()
+    assert backup.put(some()).status_code == 200
+
+
+def test_read_only_regions_are_left_alone(backup):
+    Region.objects.filter(alias="a").update(status="read-only")
+    content = some()
+    backup.put(content)
+    assert states(backup.held(content)) == {"b": "stored"}
+
+
+class Breaking(io.BytesIO):
+    """A connection that ends after some bytes."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = super().read(size)
+        if not piece:
+            raise OSError("connection reset")
+        return piece
+
+
+def deposit(access: Access, content: bytes, stream: io.BytesIO, size: int) -> None:
+    name = data_name(content)
+    ingest.deposit(access, name, Body(stream, size=size, sha256=name.expected_sha256))
+
+
+def access_of(caller: Caller) -> Access:
+    from billing.actions import entitlements_of
+
+    return Access(caller.credential, caller.vault, entitlements_of(caller.vault.account))
+
+
+@pytest.mark.parametrize("stream", [io.BytesIO, Breaking])
+def test_a_broken_connection_leaves_nothing(backup, vault, stream):
+    content = some(300_000)
+    with pytest.raises(Exception, match="ended after"):
+        deposit(access_of(backup), content, stream(content[:200_000]), len(content))
+    assert not StoredObject.objects.exists()
+    assert not Reservation.objects.exists()
+    assert Usage.objects.get(account=vault.account).reserved_bytes == 0
+    assert list(store_of(Region.objects.get(alias="a")).list_keys()) == []
+    assert Attempt.objects.get().state == "doomed"
+
+
+def test_two_uploads_that_win_in_two_regions_are_two_copies_of_one(backup, vault):
+    """Both begin before either ends, in different regions."""
+    content, access = some(), access_of(backup)
+    name = data_name(content)
+    attempts = [
+        ingest._begin(access, name, region=region, size=len(content))
+        for region in Region.objects.order_by("priority")
+    ]
+    for attempt in attempts:
+        body = Body(io.BytesIO(content), size=len(content), sha256=name.expected_sha256)
+        store_of(attempt.region).put(attempt.key, body, body.size)
+        ingest._commit(access, name, attempt=attempt, body=body)
+    assert states(backup.held(content)) == {"a": "stored", "b": "stored"}
+    usage = Usage.objects.get(account=vault.account)
+    assert (usage.live_bytes, usage.reserved_bytes) == (1000, 0)
+    assert backup.held(content).lifetimes.count() == 1
+
+
+def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup):
+    content, access = some(), access_of(backup)
+    name = data_name(content)
+    region = Region.objects.get(alias="a")
+    attempts = [ingest._begin(access, name, region=region, size=1000) for _ in range(2)]
+    for attempt in attempts:
+        body = Body(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
+        store_of(region).put(attempt.key, body, 1000)
+        ingest._commit(access, name, attempt=attempt, body=body)
+    assert sorted(Attempt.objects.values_list("state", flat=True)) == ["doomed", "stored"]
+    assert len(list(store_of(region).list_keys())) == 2
+    from datetime import timedelta
+
+    from backup_service import clock
+
+    expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+    assert [str(key) for key, _ in store_of(region).list_keys()] == [str(attempts[0].key)]
+    assert backup.fetch(f"data/{sha(content)}") == content
+
+
+def test_an_upload_that_took_too_long_is_given_up(backup, vault):
+    content, access = some(), access_of(backup)
+    name = data_name(content)
+    attempt = ingest._begin(access, name, region=Region.objects.get(alias="a"), size=1000)
+    Attempt.objects.update(due_at=attempt.created_at)
+    expire.sweep()
+    body = Body(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
+    store_of(attempt.region).put(attempt.key, body, 1000)
+    with pytest.raises(BusyError):
+        ingest._commit(access, name, attempt=attempt, body=body)
+    assert not StoredObject.objects.exists()
+    assert Usage.objects.get(account=vault.account).reserved_bytes == 0
+    assert backup.put(content).status_code == 200
+
+
+def test_delete_and_upload_again_revives(backup, maintain, vault):
+    content = some()
+    backup.put(content)
+    assert maintain.delete(f"data/{sha(content)}").status_code == 200
+    assert backup.names("data") == []
+    assert backup.get(f"data/{sha(content)}").status_code == 404
+    assert path_of(backup.held(content).replicas.get(region__alias="a")).exists()
+    assert maintain.delete(f"data/{sha(content)}").status_code == 200
+    assert backup.put(content).status_code == 200
+    held = backup.held(content)
+    assert (held.state, held.tombstoned_at, held.tombstoned_by) == ("live", None, None)
+    assert held.lifetimes.count() == 2
+    usage = Usage.objects.get(account=vault.account)
+    assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (1000, 0, 0)
+
+
+def test_a_tombstone_names_its_author(backup, maintain):
+    content = some()
+    backup.put(content)
+    epoch = Vault.objects.get(pk=backup.vault.pk).epoch
+    maintain.delete(f"data/{sha(content)}")
+    assert backup.held(content).tombstoned_by == maintain.credential
+    entry = JournalEntry.objects.get()
+    assert (entry.kind, entry.name, entry.credential) == (
+        "tombstone",
+        sha(content),
+        maintain.credential,
+    )
+    assert Vault.objects.get(pk=backup.vault.pk).epoch == epoch + 1
+
+
+def test_a_lost_object_is_healed_by_its_repeat(backup):
+    content = some()
+    backup.put(content)
+    held = backup.held(content)
+    path_of(held.replicas.get(region__alias="a")).unlink()
+    assert backup.get(f"data/{sha(content)}").status_code == 503
+    assert backup.held(content).state == "lost"
+    assert backup.names("data") == []
+    assert backup.put(content).status_code == 200
+    assert backup.held(content).state == "live"
+    assert backup.fetch(f"data/{sha(content)}") == content
+    assert Replica.objects.filter(object=held, state="stored").count() == 1
+
+
+def test_a_snapshot_marks_the_last_backup(setup):
+    assert Vault.objects.get(pk=setup.vault.pk).last_snapshot_at is None
+    setup.put(b"a snapshot", "snapshots")
+    assert Vault.objects.get(pk=setup.vault.pk).last_snapshot_at is not None
