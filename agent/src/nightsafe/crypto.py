@@ -1,0 +1,84 @@
+"""Sealing: AES-256 in counter mode with Poly1305-AES, as restic's format defines it.
+
+A sealed text is ``IV (16) ‖ ciphertext ‖ MAC (16)``. The IV is the first counter block
+(128-bit big-endian) and, encrypted with AES-128 under `mac_k`, the second half of
+Poly1305's one-time key, whose first half is `mac_r`. The MAC covers the ciphertext only.
+"""
+
+import hmac
+import os
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.poly1305 import Poly1305
+
+from nightsafe.errors import DamagedError
+
+IV_SIZE = 16
+MAC_SIZE = 16
+OVERHEAD = IV_SIZE + MAC_SIZE
+"""Bytes that sealing adds to a plaintext."""
+
+_R_MASK = bytes.fromhex("ffffff0ffcffff0ffcffff0ffcffff0f")
+
+
+def mask_r(r: bytes) -> bytes:
+    """Clear the 22 bits of the 16-byte `r` that Poly1305 does not use."""
+    return bytes(a & b for a, b in zip(r, _R_MASK, strict=True))
+
+
+@dataclass(frozen=True)
+class SealKey:
+    """What seals and opens: AES-256 key (32 bytes), MAC keys k and r (16 bytes each)."""
+
+    encrypt: bytes = field(repr=False)
+    mac_k: bytes = field(repr=False)
+    mac_r: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if (len(self.encrypt), len(self.mac_k), len(self.mac_r)) != (32, 16, 16):
+            raise DamagedError("A key has the wrong length; the key object is damaged.")
+        object.__setattr__(self, "mac_r", mask_r(self.mac_r))
+
+    @classmethod
+    def random(cls) -> "SealKey":
+        """A new master key from the system's random source."""
+        return cls(os.urandom(32), os.urandom(16), os.urandom(16))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> "SealKey":
+        """Split 64 bytes: encryption 32, k 16, r 16."""
+        return cls(raw[:32], raw[32:48], raw[48:])
+
+
+class Sealer:
+    """Seals and opens with one key; keeps cipher contexts, so one instance per thread."""
+
+    def __init__(self, key: SealKey) -> None:
+        counter = Cipher(algorithms.AES(key.encrypt), modes.CTR(bytes(IV_SIZE)))
+        # Poly1305-AES is defined by one block of bare AES; there is no mode to choose.
+        block = Cipher(algorithms.AES(key.mac_k), modes.ECB())  # noqa: S305
+        self._stream = counter.encryptor()
+        self._block = block.encryptor()
+        self._r = key.mac_r
+
+    def seal(self, plain: bytes | memoryview) -> bytes:
+        """Return `plain` sealed under a fresh random IV, `OVERHEAD` bytes longer."""
+        iv = os.urandom(IV_SIZE)
+        self._stream.reset_nonce(iv)
+        ciphertext = self._stream.update(plain)
+        return b"".join((iv, ciphertext, self._mac(iv, ciphertext)))
+
+    def open(self, sealed: bytes | memoryview) -> bytes:
+        """Return the plaintext; DamagedError unless the MAC fits. Nothing else is released."""
+        if len(sealed) < OVERHEAD:
+            raise DamagedError("A sealed text is too short to be one; it is damaged.")
+        view = memoryview(sealed)
+        iv, ciphertext = bytes(view[:IV_SIZE]), view[IV_SIZE:-MAC_SIZE]
+        if not hmac.compare_digest(self._mac(iv, ciphertext), bytes(view[-MAC_SIZE:])):
+            raise DamagedError("A sealed text fails its MAC: it was changed after it was written.")
+        self._stream.reset_nonce(iv)
+        return self._stream.update(ciphertext)
+
+    def _mac(self, iv: bytes, ciphertext: bytes | memoryview) -> bytes:
+        return Poly1305.generate_tag(self._r + self._block.update(iv), ciphertext)

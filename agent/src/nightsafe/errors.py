@@ -1,0 +1,95 @@
+"""Every error the agent raises on purpose, in one family.
+
+The message of each is one plain line that says what happened and what to do next. No
+message holds a passphrase, a credential's secret or a key.
+"""
+
+
+class NightsafeError(Exception):
+    """Base of the family; `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class UsageError(NightsafeError):
+    """The command line asks for something that makes no sense."""
+
+
+class SettingsError(NightsafeError):
+    """A setting is missing or wrong: repository, credential, passphrase, patience."""
+
+
+class PassphraseError(NightsafeError):
+    """No key of the repository opens with this passphrase."""
+
+
+class WeakKeyError(NightsafeError):
+    """A key object asks for too little or too much work; refused before deriving."""
+
+
+class DamagedError(NightsafeError):
+    """Stored bytes are not what they claim to be: MAC, hash, length or shape is wrong."""
+
+
+class UnsupportedError(NightsafeError):
+    """Written by a newer program than this one."""
+
+
+class SnapshotNotFoundError(NightsafeError):
+    """No snapshot, or more than one, matches what was asked for."""
+
+
+class LockedError(NightsafeError):
+    """Another program holds a lock that excludes this operation."""
+
+
+class LockLostError(NightsafeError):
+    """Our own lock could not be refreshed in time, so nothing may rely on it any more."""
+
+
+class SourceError(NightsafeError):
+    """Nothing of what should be backed up could be read."""
+
+
+class RestoreError(NightsafeError):
+    """The target cannot take the restored files."""
+
+
+class TargetFullError(RestoreError):
+    """The disk that the restore writes to is full."""
+
+
+class StorageError(NightsafeError):
+    """Base of everything that a place of storage may answer instead of success."""
+
+
+class ObjectNotFoundError(StorageError):
+    """The object, or the whole vault, does not exist there."""
+
+
+class ObjectExistsError(StorageError):
+    """Another object already stands under this name."""
+
+
+class AccessRefusedError(StorageError):
+    """The credential is wrong, revoked or not allowed to do this."""
+
+
+class StaleIndexError(StorageError):
+    """The index that was read is out of date: another device pruned since."""
+
+
+class QuotaError(StorageError):
+    """The plan's storage is used up."""
+
+
+class TooLargeError(StorageError):
+    """One object is larger than the storage takes."""
+
+
+class StorageFullError(StorageError):
+    """The disk under the repository is full."""
+
+
+class UnreachableError(StorageError):
+    """No usable answer within the patience given."""

@@ -1,0 +1,153 @@
+"""Text exactly as Go's standard library writes it, so that tree ids equal stock restic's.
+
+Three layers meet in a tree: `strconv.Quote` for file names, `encoding/json` for strings,
+and RFC 3339 with nanoseconds in the local zone for times. All functions are pure, apart
+from the local time zone.
+"""
+
+import calendar
+import json
+import re
+import time
+from functools import lru_cache
+
+from nightsafe.errors import DamagedError
+
+_PLAIN_NAME = re.compile(rb"[ !#-%'-;=?-\[\]-~]*")
+"""Names that neither Go's quoting nor JSON changes: printable ASCII without " & < > \\."""
+
+_SHORT = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r"}
+_UNSHORT = {letter: bytes([code]) for code, letter in _SHORT.items()} | {"\\": b"\\", '"': b'"'}
+_ESCAPE = re.compile(
+    r"\\(?:x(?P<x>[0-9a-fA-F]{2})|u(?P<u>[0-9a-fA-F]{4})|U(?P<U>[0-9a-fA-F]{8})"
+    r'|(?P<o>[0-3][0-7]{2})|(?P<s>[abfnrtv\\"]))'
+)
+_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_JSON_EXTRA = re.compile("[<>&\u2028\u2029\udc80-\udcff]")
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+_SECOND = 1_000_000_000
+
+
+def quote_name(name: bytes) -> str:
+    """Go's `strconv.Quote` without the outer quotation marks."""
+    out = []
+    for char in name.decode("utf-8", "surrogateescape"):
+        code = ord(char)
+        if 0xDC80 <= code <= 0xDCFF:
+            out.append(f"\\x{code - 0xDC00:02x}")
+        elif char in '\\"':
+            out.append("\\" + char)
+        elif char.isprintable():
+            out.append(char)
+        elif code in _SHORT:
+            out.append("\\" + _SHORT[code])
+        else:
+            out.append(_quote_code(code))
+    return "".join(out)
+
+
+def _quote_code(code: int) -> str:
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def unquote_name(text: str) -> bytes:
+    """Undo `quote_name`; DamagedError when the text is not validly quoted."""
+    out, position = [], 0
+    while position < len(text):
+        start = text.find("\\", position)
+        if start < 0:
+            start = len(text)
+        if start > position:
+            out.append(_encode(text[position:start]))
+        if start == len(text):
+            break
+        found = _ESCAPE.match(text, start)
+        if found is None:
+            raise DamagedError("A tree is damaged: a file name is not quoted as it should be.")
+        out.append(_unescape(found))
+        position = found.end()
+    return b"".join(out)
+
+
+def _unescape(found: "re.Match[str]") -> bytes:
+    kind, digits = found.lastgroup, found.group(found.lastgroup or 0)
+    if kind == "s":
+        return _UNSHORT[digits]
+    if kind in ("x", "o"):
+        return bytes([int(digits, 16 if kind == "x" else 8)])
+    code = int(digits, 16)
+    if code > 0x10FFFF:
+        raise DamagedError("A tree is damaged: a file name holds an impossible character.")
+    return _encode(chr(code))
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise DamagedError("A tree is damaged: a text is not valid Unicode.") from None
+
+
+def json_string(text: bytes) -> str:
+    """A JSON string as Go's `encoding/json` writes it; each invalid byte becomes ``\\ufffd``."""
+    encoded = json.dumps(text.decode("utf-8", "surrogateescape"), ensure_ascii=False)
+    # Python knows \b and \f; Go, up to 1.21 and so stock restic 0.14, does not.
+    if "\\b" in encoded or "\\f" in encoded:
+        encoded = re.sub(r"\\(.)", _go_control, encoded)
+    return _JSON_EXTRA.sub(lambda m: _HTML.get(m.group(), "\\ufffd"), encoded)
+
+
+def _go_control(found: "re.Match[str]") -> str:
+    return {"b": "\\u0008", "f": "\\u000c"}.get(found.group(1), found.group())
+
+
+def json_name(name: bytes) -> str:
+    """A file name as it stands in a tree: Go-quoted, then JSON-escaped, with its marks."""
+    if _PLAIN_NAME.fullmatch(name):
+        return f'"{name.decode("ascii")}"'
+    return json_string(quote_name(name).encode("utf-8"))
+
+
+@lru_cache(maxsize=1 << 14)
+def _format_second(second: int) -> tuple[str, str]:
+    try:
+        local = time.localtime(second)
+    except (OverflowError, OSError, ValueError):
+        local = time.gmtime(0)
+    offset = local.tm_gmtoff
+    if offset % 60:  # local mean time of long ago; RFC 3339 knows whole minutes only
+        local, offset = time.gmtime(second), 0
+    year = min(max(local.tm_year, 0), 9999)
+    stamp = f"{year:04d}-" + time.strftime("%m-%dT%H:%M:%S", local)
+    if not offset:
+        return stamp, "Z"
+    sign, minutes = ("-" if offset < 0 else "+"), abs(offset) // 60
+    return stamp, f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def format_time(ns: int) -> str:
+    """Nanoseconds since 1970 as RFC 3339 in the local zone, trailing zeros stripped."""
+    second, fraction = divmod(ns, _SECOND)
+    stamp, zone = _format_second(second)
+    if fraction:
+        stamp += f".{fraction:09d}".rstrip("0")
+    return stamp + zone
+
+
+@lru_cache(maxsize=1 << 14)
+def parse_time(text: str) -> int:
+    """Nanoseconds since 1970 of an RFC 3339 time; DamagedError when it is not one."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise DamagedError("A stored time is not readable; the object that holds it is damaged.")
+    year, *parts, fraction, zone = found.groups()
+    try:
+        second = calendar.timegm((max(int(year), 1), *map(int, parts), 0, 0, 0))
+    except ValueError:
+        raise DamagedError("A stored time names a day that does not exist.") from None
+    if zone != "Z":
+        offset = int(zone[1:3]) * 3600 + int(zone[4:]) * 60
+        second += offset if zone[0] == "-" else -offset
+    return second * _SECOND + int((fraction or "").ljust(9, "0"))

@@ -1,0 +1,174 @@
+"""Key objects: the master key, sealed under a key derived from a passphrase by scrypt.
+
+A key object is plain JSON (it must be readable before any key is known) and says nothing
+about who made it: `username` and `hostname` stay empty.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from nightsafe.crypto import Sealer, SealKey
+from nightsafe.errors import DamagedError, PassphraseError, UnsupportedError, WeakKeyError
+
+SALT_SIZE = 64
+MAX_KEYS = 20
+"""How many key objects are tried; stock restic stops at the same number."""
+
+_MIN_N, _MAX_N = 1 << 14, 1 << 20
+_MIN_MEMORY, _MAX_MEMORY = 16 << 20, 1 << 30
+_MAX_WORK = 1 << 26
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+@dataclass(frozen=True)
+class KdfParams:
+    """scrypt's cost: N iterations over blocks of 128·r bytes, p times."""
+
+    n: int = 1 << 16
+    r: int = 8
+    p: int = 2
+
+    def check(self) -> None:
+        """WeakKeyError when deriving would be too cheap for an attacker, or too dear for us."""
+        memory = 128 * self.n * self.r
+        if self.n < _MIN_N or self.r < 1 or self.p < 1 or memory < _MIN_MEMORY:
+            raise WeakKeyError(
+                "This key object asks for too little scrypt work to protect a passphrase, so it "
+                "is refused. Remove the key with the program that wrote it and add a stronger one."
+            )
+        too_dear = memory > _MAX_MEMORY or self.n * self.r * self.p > _MAX_WORK
+        if self.n > _MAX_N or too_dear or self.n & (self.n - 1):
+            raise WeakKeyError(
+                "This key object asks for more scrypt work than any honest program does, so it "
+                "is refused. If you did not write it, someone else can write to your keys."
+            )
+
+
+def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
+    """Derive the sealing key of one key object; checks `params` first."""
+    params.check()
+    raw = hashlib.scrypt(
+        passphrase.encode("utf-8", "surrogateescape"),
+        salt=salt,
+        n=params.n,
+        r=params.r,
+        p=params.p,
+        dklen=64,
+        maxmem=128 * params.r * (params.n + params.p + 2) + (1 << 16),
+    )
+    return SealKey.from_bytes(raw)
+
+
+def wrap(master: SealKey, passphrase: str, params: KdfParams | None = None) -> bytes:
+    """Return a key object that opens to `master`; it was opened again before it is returned."""
+    if not passphrase:
+        raise PassphraseError("An empty passphrase protects nothing; choose one and try again.")
+    params = params or KdfParams()
+    salt = os.urandom(SALT_SIZE)
+    sealed = Sealer(derive(passphrase, salt=salt, params=params)).seal(_encode_master(master))
+    key_object = orjson.dumps(
+        {
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "username": "",
+            "hostname": "",
+            "kdf": "scrypt",
+            "N": params.n,
+            "r": params.r,
+            "p": params.p,
+            "salt": base64.b64encode(salt).decode(),
+            "data": base64.b64encode(sealed).decode(),
+        }
+    )
+    if unwrap(key_object, passphrase) != master:
+        raise DamagedError("A new key did not open again; this computer's memory may be faulty.")
+    return key_object
+
+
+def unwrap(key_object: bytes, passphrase: str) -> SealKey:
+    """Return the master key.
+
+    PassphraseError when the passphrase does not fit, WeakKeyError and UnsupportedError
+    before deriving, DamagedError when the object is not a key.
+    """
+    fields = _parse(key_object, "key object")
+    if fields.get("kdf") != "scrypt":
+        raise UnsupportedError("A key uses a derivation other than scrypt; update the agent.")
+    params = KdfParams(*(_whole(fields.get(name)) for name in ("N", "r", "p")))
+    params.check()
+    salt, sealed = _base64(fields.get("salt")), _base64(fields.get("data"))
+    sealer = Sealer(derive(passphrase, salt=salt, params=params))
+    try:
+        plain = sealer.open(sealed)
+    except DamagedError:
+        raise PassphraseError("This passphrase does not open the key.") from None
+    return _decode_master(plain)
+
+
+def find_master(key_objects: Iterable[bytes], passphrase: str) -> SealKey:
+    """Open the first key object that fits. A broken one does not hide a good one."""
+    if not passphrase:
+        raise PassphraseError("The passphrase is empty; give the one chosen at `nightsafe init`.")
+    refusal: Exception | None = None
+    for tried, key_object in enumerate(key_objects):
+        if tried == MAX_KEYS:
+            break
+        try:
+            return unwrap(key_object, passphrase)
+        except PassphraseError:
+            continue
+        except (DamagedError, UnsupportedError, WeakKeyError) as error:
+            refusal = error
+    if refusal is not None:
+        raise refusal
+    raise PassphraseError(
+        "Wrong passphrase: no key of this repository opens with it. Check for typing errors and "
+        "the keyboard layout; it cannot be reset by anyone."
+    )
+
+
+def _encode_master(master: SealKey) -> bytes:
+    k, r, encrypt = (
+        base64.b64encode(part).decode() for part in (master.mac_k, master.mac_r, master.encrypt)
+    )
+    return orjson.dumps({"mac": {"k": k, "r": r}, "encrypt": encrypt})
+
+
+def _decode_master(plain: bytes) -> SealKey:
+    fields = _parse(plain, "master key")
+    mac = fields.get("mac")
+    if not isinstance(mac, dict):
+        raise DamagedError("The master key is damaged: its MAC keys are missing.")
+    return SealKey(_base64(fields.get("encrypt")), _base64(mac.get("k")), _base64(mac.get("r")))
+
+
+def _parse(raw: bytes, what: str) -> dict[str, object]:
+    try:
+        fields = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise DamagedError(f"A {what} is damaged: it is not JSON.") from None
+    if not isinstance(fields, dict):
+        raise DamagedError(f"A {what} is damaged: it is not a JSON object.")
+    return fields
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise DamagedError("A key object is damaged: a scrypt parameter is not a number.")
+    return value
+
+
+def _base64(value: object) -> bytes:
+    if not isinstance(value, str) or not _BASE64.fullmatch(value):
+        raise DamagedError("A key object is damaged: a field is not base64.")
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error:
+        raise DamagedError("A key object is damaged: a field is not base64.") from None

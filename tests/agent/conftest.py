@@ -1,0 +1,52 @@
+"""What the agent's tests share: cheap keys, a repository in a folder, and file makers."""
+
+import os
+from pathlib import Path
+
+import pytest
+from nightsafe.keys import KdfParams
+from nightsafe.localfolder import LocalFolder
+from nightsafe.repository import Repository
+
+PASSPHRASE = "correct horse battery staple"
+CHEAP = KdfParams(n=1 << 14, r=8, p=1)
+"""The least work that is accepted; tests derive many keys."""
+
+
+@pytest.fixture(autouse=True)
+def _own_data_directory() -> None:
+    """The agent knows nothing of the server, so there are no settings of it to replace."""
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings and caches of its own for each test; nothing of the developer's leaks in."""
+    for name in list(os.environ):
+        if name.startswith(("NIGHTSAFE_", "RESTIC_")) and not name.startswith("NIGHTSAFE_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NIGHTSAFE_CONFIG_DIR", str(tmp_path / "config-dir"))
+    monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "cache-dir"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> LocalFolder:
+    """An empty place for a repository."""
+    return LocalFolder(str(tmp_path / "repository"))
+
+
+@pytest.fixture
+def repository(folder: LocalFolder) -> Repository:
+    """A new repository in `folder`."""
+    return Repository.create(folder, PASSPHRASE, params=CHEAP)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A small folder to back up."""
+    root = tmp_path / "source"
+    (root / "inner").mkdir(parents=True)
+    (root / "one.txt").write_text("one\n")
+    (root / "inner" / "two.txt").write_text("two\n")
+    (root / "empty").touch()
+    (root / "link").symlink_to("one.txt")
+    return root

@@ -1,0 +1,144 @@
+"""Key objects: what is written, what opens, and what is refused before any work is done."""
+
+import json
+from pathlib import Path
+
+import pytest
+from nightsafe import keys
+from nightsafe.crypto import SealKey
+from nightsafe.errors import (
+    DamagedError,
+    NightsafeError,
+    PassphraseError,
+    UnsupportedError,
+    WeakKeyError,
+)
+from nightsafe.keys import KdfParams, find_master, unwrap, wrap
+
+from tests.agent.conftest import CHEAP
+
+VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "key.json").read_text())
+MASTER = SealKey(*(bytes.fromhex(VECTOR[name]) for name in ("encrypt", "mac_k", "mac_r")))
+OBJECT = VECTOR["object"].encode()
+
+
+def changed(**fields: object) -> bytes:
+    return json.dumps(json.loads(OBJECT) | fields).encode()
+
+
+def test_vector_opens() -> None:
+    assert unwrap(OBJECT, VECTOR["passphrase"]) == MASTER
+
+
+def test_wrong_passphrase() -> None:
+    with pytest.raises(PassphraseError):
+        unwrap(OBJECT, VECTOR["passphrase"] + " ")
+
+
+def test_a_new_key_opens_and_tells_nothing_of_its_maker() -> None:
+    made = wrap(MASTER, "secret", CHEAP)
+    fields = json.loads(made)
+    assert unwrap(made, "secret") == MASTER
+    assert fields["username"] == fields["hostname"] == ""
+    assert set(fields) == {
+        *("created", "username", "hostname", "kdf", "N", "r", "p", "salt", "data")
+    }
+    assert fields["created"].endswith("Z")
+
+
+def test_default_cost_of_a_new_key() -> None:
+    assert KdfParams() == KdfParams(n=65536, r=8, p=2)
+
+
+def test_an_empty_passphrase_is_refused() -> None:
+    with pytest.raises(PassphraseError):
+        wrap(MASTER, "", CHEAP)
+    with pytest.raises(PassphraseError):
+        find_master([OBJECT], "")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        KdfParams(1 << 13, 8, 1),
+        KdfParams(1 << 21, 8, 1),
+        KdfParams(1 << 20, 9, 1),
+        KdfParams(1 << 14, 1, 1),
+        KdfParams(1 << 16, 0, 1),
+        KdfParams(1 << 16, 8, 0),
+        KdfParams(1 << 16, 8, 1 << 20),
+        KdfParams((1 << 16) + 1, 8, 1),
+        KdfParams(-(1 << 16), 8, 1),
+    ],
+)
+def test_unsound_cost_is_refused_before_deriving(
+    params: KdfParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def derive(*_: object, **__: object) -> bytes:
+        raise AssertionError("derived")
+
+    monkeypatch.setattr("hashlib.scrypt", derive)
+    with pytest.raises(WeakKeyError):
+        unwrap(changed(N=params.n, r=params.r, p=params.p), "anything")
+
+
+@pytest.mark.parametrize("params", [KdfParams(1 << 14, 8, 1), KdfParams(1 << 20, 8, 8)])
+def test_the_limits_themselves_are_accepted(params: KdfParams) -> None:
+    params.check()
+
+
+def test_another_derivation_is_for_a_newer_agent() -> None:
+    with pytest.raises(UnsupportedError):
+        unwrap(changed(kdf="argon2id"), "anything")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"{}",
+        changed(N="65536"),
+        changed(N=True),
+        changed(salt="?"),
+        changed(data=None),
+        changed(data="AAAA"),
+        changed(salt=7),
+    ],
+)
+def test_a_broken_object_is_an_error_of_ours(broken: bytes) -> None:
+    with pytest.raises(NightsafeError):
+        unwrap(broken, VECTOR["passphrase"])
+
+
+def test_every_changed_byte_of_the_sealed_part_is_noticed() -> None:
+    data = json.loads(OBJECT)["data"]
+    for position in range(0, len(data) - 4, 7):
+        other = "A" if data[position] != "A" else "B"
+        damaged = changed(data=data[:position] + other + data[position + 1 :])
+        with pytest.raises((PassphraseError, DamagedError)):
+            unwrap(damaged, VECTOR["passphrase"])
+
+
+def test_a_broken_key_does_not_hide_a_good_one() -> None:
+    weak = changed(N=2)
+    assert find_master([b"rubbish", weak, OBJECT], VECTOR["passphrase"]) == MASTER
+
+
+def test_of_broken_keys_alone_the_reason_is_told() -> None:
+    with pytest.raises(WeakKeyError):
+        find_master([changed(N=2)], VECTOR["passphrase"])
+
+
+def test_no_more_than_twenty_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def refuse(key_object: bytes, passphrase: str) -> SealKey:
+        tried.append(key_object)
+        raise PassphraseError("no")
+
+    monkeypatch.setattr(keys, "unwrap", refuse)
+    with pytest.raises(PassphraseError):
+        find_master([OBJECT] * 50, "x")
+    assert len(tried) == 20
