@@ -1,0 +1,122 @@
+"""Content-defined chunking: where a file's bytes are cut into blobs.
+
+The cuts are FastCDC-2020's with a gear table that only holders of the vault's master key
+know (`docs/format.md` defines it to the byte). They depend on the content alone, never on
+how it was read.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from pyfastcdc import FastCDC
+
+from nightsafe.crypto import SealKey
+from nightsafe.errors import DamagedError
+
+MIN_SIZE = 512 << 10
+AVERAGE_SIZE = 1 << 20
+MAX_SIZE = 8 << 20
+NORMALISATION: Final = 1
+WINDOW_SIZE = 2 * MAX_SIZE
+"""How much of a file is held in memory while its cuts are sought."""
+
+_INFO = b"nightsafe/chunker/gear/1"
+_SEED_SIZE = 8
+_SEED_MASK = (1 << 63) - 1
+_SHUFFLE_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class GearSecret:
+    """What keys the gear table: T[b] = GEAR[permutation[b]] XOR seed."""
+
+    permutation: bytes = field(repr=False)
+    seed: int = field(repr=False)
+
+
+def derive_gear(master: SealKey) -> GearSecret:
+    """Derive the chunker's secret from the master key (HKDF-SHA256, empty salt)."""
+    key = master.encrypt + master.mac_k + master.mac_r
+    stream = _hkdf_sha256(key, info=_INFO, length=_SEED_SIZE + _SHUFFLE_SIZE)
+    # Bit 63 is cleared: no cut depends on it, and the library takes 63 bits.
+    seed = int.from_bytes(stream[:_SEED_SIZE], "little") & _SEED_MASK or 1
+    return GearSecret(_shuffle(stream[_SEED_SIZE:]), seed)
+
+
+def _hkdf_sha256(key: bytes, *, info: bytes, length: int) -> bytes:
+    secret = hmac.digest(bytes(32), key, hashlib.sha256)
+    out, block, counter = bytearray(), b"", 0
+    while len(out) < length:
+        counter += 1
+        block = hmac.digest(secret, block + info + bytes([counter]), hashlib.sha256)
+        out += block
+    return bytes(out[:length])
+
+
+def _shuffle(stream: bytes) -> bytes:
+    """Fisher-Yates over 0..255, each draw from 16-bit words with the biased ones rejected."""
+    words = (int.from_bytes(stream[i : i + 2], "little") for i in range(0, len(stream), 2))
+    table = bytearray(range(256))
+    for last in range(255, 0, -1):
+        choices = last + 1
+        limit = 65536 - 65536 % choices
+        word = next((w for w in words if w < limit), None)
+        if word is None:
+            raise DamagedError("The chunker's key stream ran out; please report this.")
+        other = word % choices
+        table[last], table[other] = table[other], table[last]
+    return bytes(table)
+
+
+class Chunker:
+    """Cuts byte streams with one vault's gear table. Not for use by two threads at once."""
+
+    def __init__(self, secret: GearSecret) -> None:
+        self._permutation = secret.permutation
+        self._cutter = FastCDC(
+            AVERAGE_SIZE,
+            min_size=MIN_SIZE,
+            max_size=MAX_SIZE,
+            normalized_chunking=NORMALISATION,
+            seed=secret.seed,
+        )
+
+    def chunks(self, read: Callable[[int], bytes]) -> Iterator[bytes]:
+        """Yield the chunks of a stream. `read(n)` returns at most n bytes, none at the end."""
+        pending, at_end = b"", False
+        while not at_end:
+            window, at_end = _fill(pending, read)
+            start = 0
+            for end in self._cuts(window, at_end=at_end):
+                yield window[start:end]
+                start = end
+            pending = window[start:]
+
+    def _cuts(self, window: bytes, *, at_end: bool) -> Iterator[int]:
+        """Yield the ends of the chunks of `window` that further bytes cannot move."""
+        if at_end and len(window) <= MIN_SIZE:
+            if window:
+                yield len(window)
+            return
+        for chunk in self._cutter.cut_buf(window.translate(self._permutation)):
+            end = chunk.offset + chunk.length
+            # A cut before the end was found in the bytes; one at the end may only mean that
+            # the window stops there, unless the chunk has its full size already.
+            if end == len(window) and not at_end and chunk.length < MAX_SIZE:
+                return
+            yield end
+
+
+def _fill(pending: bytes, read: Callable[[int], bytes]) -> tuple[bytes, bool]:
+    """Read until the window is full or the stream ends; also say whether it ended."""
+    parts, held = [pending], len(pending)
+    while held < WINDOW_SIZE:
+        part = read(WINDOW_SIZE - held)
+        if not part:
+            return b"".join(parts), True
+        parts.append(part)
+        held += len(part)
+    return b"".join(parts), False

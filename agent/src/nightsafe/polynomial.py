@@ -1,0 +1,41 @@
+"""Irreducible polynomials of degree 53 over GF(2), which every restic config must hold.
+
+A polynomial is an int whose bit i is the coefficient of x^i. Our own chunker does not use
+it; stock restic does, and refuses a config without a valid one.
+"""
+
+import secrets
+
+DEGREE = 53
+
+
+def _remainder(a: int, f: int) -> int:
+    while (shift := a.bit_length() - f.bit_length()) >= 0:
+        a ^= f << shift
+    return a
+
+
+def _square(a: int, f: int) -> int:
+    # Squaring over GF(2) spreads the bits: reading binary digits as base 4 does it.
+    return _remainder(int(f"{a:b}", 4), f)
+
+
+def is_irreducible(f: int) -> bool:
+    """Rabin's test. 53 is prime, so: no root in GF(2), and x^(2^53) = x modulo f."""
+    if f.bit_length() != DEGREE + 1:
+        return False
+    has_root = not f & 1 or f.bit_count() % 2 == 0
+    if has_root:
+        return False
+    power = 2
+    for _ in range(DEGREE):
+        power = _square(power, f)
+    return power == 2
+
+
+def random_polynomial() -> int:
+    """Draw one uniformly among the irreducible polynomials of degree 53."""
+    while True:
+        f = (1 << DEGREE) | (secrets.randbits(DEGREE - 1) << 1) | 1
+        if is_irreducible(f):
+            return f

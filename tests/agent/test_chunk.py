@@ -1,0 +1,132 @@
+"""The chunker: against vectors, against a slow oracle, and whatever way a file is read."""
+
+import hashlib
+import io
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nightsafe.chunk import (
+    AVERAGE_SIZE,
+    MAX_SIZE,
+    MIN_SIZE,
+    WINDOW_SIZE,
+    Chunker,
+    derive_gear,
+)
+from nightsafe.crypto import SealKey
+
+from tests.agent import slow_chunker
+
+VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "chunker.json").read_text())
+MASTER = SealKey(*(bytes.fromhex(VECTOR[name]) for name in ("encrypt", "mac_k", "mac_r")))
+MASTER_BYTES = MASTER.encrypt + MASTER.mac_k + MASTER.mac_r
+TABLE, _, _ = slow_chunker.table_of(MASTER_BYTES)
+
+
+def stream(label: str, size: int) -> bytes:
+    """Bytes that anybody can make again: SHA-256 of label, colon and block number."""
+    blocks = (hashlib.sha256(f"{label}:{i}".encode()).digest() for i in range(size // 32 + 1))
+    return b"".join(blocks)[:size]
+
+
+def lengths(data: bytes, *, slices: random.Random | None = None) -> list[int]:
+    source = io.BytesIO(data)
+
+    def read(size: int) -> bytes:
+        return source.read(size if slices is None else slices.randint(1, size))
+
+    chunks = list(Chunker(derive_gear(MASTER)).chunks(read))
+    assert b"".join(chunks) == data
+    return [len(chunk) for chunk in chunks]
+
+
+@pytest.mark.parametrize("case", VECTOR["cases"], ids=lambda case: case["label"])
+def test_vectors(case: dict[str, object]) -> None:
+    size = case["size"]
+    data = bytes(size) if case["label"] == "zeros" else stream(case["label"], size)
+    assert lengths(data) == case["lengths"]
+
+
+def test_secret_of_the_vector() -> None:
+    secret = derive_gear(MASTER)
+    assert secret.permutation.hex() == VECTOR["permutation"]
+    assert f"{secret.seed:016x}" == VECTOR["seed"]
+
+
+@given(st.binary(min_size=64, max_size=64))
+def test_secret_is_what_the_oracle_says(master: bytes) -> None:
+    key = SealKey.from_bytes(master)
+    secret = derive_gear(key)
+    _, permutation, seed = slow_chunker.table_of(key.encrypt + key.mac_k + key.mac_r)
+    assert list(secret.permutation) == permutation
+    assert sorted(permutation) == list(range(256))
+    assert secret.seed == seed
+    assert 0 < seed < 2**63
+
+
+def test_gear_table_is_the_published_one() -> None:
+    raw = b"".join(value.to_bytes(8, "little") for value in slow_chunker.GEAR)
+    assert hashlib.sha256(raw).hexdigest() == VECTOR["gear_table_sha256"]
+
+
+def test_secrets_do_not_show_themselves() -> None:
+    secret = derive_gear(MASTER)
+    assert str(secret.seed) not in repr(secret)
+    assert "permutation" not in repr(secret)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        *(0, 1, MIN_SIZE - 1, MIN_SIZE, MIN_SIZE + 1, MIN_SIZE + 2),
+        *(AVERAGE_SIZE - 1, AVERAGE_SIZE, AVERAGE_SIZE + 1, 2_500_001),
+    ],
+)
+def test_oracle_agrees_at_the_edges(size: int) -> None:
+    data = stream("edges", size)
+    assert lengths(data) == slow_chunker.cut_lengths(data, TABLE)
+
+
+def test_oracle_agrees_on_bytes_that_repeat() -> None:
+    data = stream("pattern", 1000) * 3000
+    assert lengths(data) == slow_chunker.cut_lengths(data, TABLE)
+
+
+@pytest.mark.parametrize("extra", [0, 1, MIN_SIZE + 1])
+def test_largest_chunks(extra: int) -> None:
+    """Zeros never give a cut, so every chunk has the greatest size."""
+    assert lengths(bytes(MAX_SIZE + extra)) == [MAX_SIZE, *([extra] if extra else [])]
+
+
+def test_two_windows_of_zeros() -> None:
+    assert lengths(bytes(WINDOW_SIZE + MAX_SIZE)) == [MAX_SIZE] * 3
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 3 * WINDOW_SIZE // 2))
+def test_cuts_do_not_depend_on_how_the_file_is_read(chance: random.Random, size: int) -> None:
+    data = stream("slices", 1 << 20) * (size // (1 << 20)) + chance.randbytes(size % (1 << 20))
+    whole = lengths(data)
+    assert lengths(data, slices=chance) == whole
+    assert all(MIN_SIZE <= length <= MAX_SIZE for length in whole[:-1])
+
+
+def test_an_insertion_moves_few_cuts() -> None:
+    data = stream("insertion", 12 << 20)
+    before = {len(chunk) for chunk in cut(data)}
+    after = {len(chunk) for chunk in cut(data[:100] + b"!" + data[100:])}
+    assert len(before - after) <= 2
+
+
+def cut(data: bytes) -> list[bytes]:
+    return list(Chunker(derive_gear(MASTER)).chunks(io.BytesIO(data).read))
+
+
+def test_another_key_cuts_elsewhere() -> None:
+    data = stream("keys", 6 << 20)
+    other = Chunker(derive_gear(SealKey.from_bytes(bytes(64))))
+    assert [len(c) for c in other.chunks(io.BytesIO(data).read)] != lengths(data)
