@@ -1,0 +1,110 @@
+"""The index: in which pack, and where in it, each blob lies."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import orjson
+
+from nightsafe.crypto import OVERHEAD
+from nightsafe.errors import DamagedError
+from nightsafe.pack import BlobEntry, BlobKind, PackContent
+from nightsafe.tree import read_id
+
+_MAX_OFFSET = 1 << 32
+_KINDS = {kind.word: kind for kind in BlobKind}
+
+
+class BlobLocation(NamedTuple):
+    """One copy of a blob: `length` sealed bytes at `offset`; `plain_length` 0 if uncompressed."""
+
+    pack: bytes
+    offset: int
+    length: int
+    plain_length: int
+
+
+class Index:
+    """All blobs of a repository in memory. A blob may lie in several packs."""
+
+    def __init__(self) -> None:
+        self._first: dict[BlobKind, dict[bytes, BlobLocation]] = {kind: {} for kind in BlobKind}
+        self._others: dict[tuple[BlobKind, bytes], list[BlobLocation]] = {}
+        self._packs: dict[bytes, int] = {}
+
+    def add(self, content: PackContent) -> None:
+        """Learn what a pack holds; hearing it twice changes nothing."""
+        if content.id in self._packs:
+            return
+        self._packs[content.id] = content.end
+        for kind, blob_id, offset, length, plain_length in map(_fields, content.blobs):
+            location = BlobLocation(content.id, offset, length, plain_length)
+            if self._first[kind].setdefault(blob_id, location) is not location:
+                self._others.setdefault((kind, blob_id), []).append(location)
+
+    def has(self, kind: BlobKind, blob_id: bytes) -> bool:
+        """Whether the blob is stored."""
+        return blob_id in self._first[kind]
+
+    def locate(self, kind: BlobKind, blob_id: bytes) -> list[BlobLocation]:
+        """Every known copy of a blob, none if it is not stored."""
+        first = self._first[kind].get(blob_id)
+        return [] if first is None else [first, *self._others.get((kind, blob_id), ())]
+
+    def count(self, kind: BlobKind) -> int:
+        """How many different blobs of this kind are stored."""
+        return len(self._first[kind])
+
+    def pack_end(self, pack: bytes) -> int:
+        """Where the blobs of a pack end, in bytes."""
+        return self._packs[pack]
+
+
+def _fields(blob: BlobEntry) -> tuple[BlobKind, bytes, int, int, int]:
+    return blob.kind, blob.id, blob.offset, blob.length, blob.plain_length
+
+
+def encode_index(packs: Iterable[PackContent]) -> bytes:
+    """The JSON text of an index file over these packs."""
+    return orjson.dumps(
+        {"packs": [{"id": p.id.hex(), "blobs": list(map(_encode_blob, p.blobs))} for p in packs]}
+    )
+
+
+def _encode_blob(blob: BlobEntry) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "id": blob.id.hex(),
+        "type": blob.kind.word,
+        "offset": blob.offset,
+        "length": blob.length,
+    }
+    if blob.plain_length:
+        fields["uncompressed_length"] = blob.plain_length
+    return fields
+
+
+def decode_index(text: bytes) -> list[PackContent]:
+    """The packs that an index file lists; DamagedError when it is not sound."""
+    try:
+        packs = orjson.loads(text)["packs"] or ()
+        return [
+            PackContent(read_id(p["id"]), tuple(map(_decode_blob, p["blobs"] or ()))) for p in packs
+        ]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise DamagedError("An index file is damaged: it cannot be read.") from None
+
+
+def _decode_blob(fields: dict[str, object]) -> BlobEntry:
+    kind = _KINDS.get(str(fields["type"]))
+    offset, length = fields["offset"], fields["length"]
+    plain_length = fields.get("uncompressed_length", 0)
+    numbers = (offset, length, plain_length)
+    sound = all(isinstance(n, int) and 0 <= n < _MAX_OFFSET for n in numbers)
+    if kind is None or not sound or not isinstance(length, int) or length < OVERHEAD:
+        raise DamagedError("An index file is damaged: an entry makes no sense.")
+    return BlobEntry(kind, read_id(fields["id"]), *map(_whole, (offset, length, plain_length)))
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("not a number")
+    return value

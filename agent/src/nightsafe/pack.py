@@ -1,0 +1,144 @@
+"""Packs: many sealed blobs in one object, with a sealed header at the end.
+
+``blob ‖ … ‖ blob ‖ sealed header ‖ length of the sealed header (4 bytes, little-endian)``.
+Tree and data blobs never share a pack.
+"""
+
+import enum
+import hashlib
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nightsafe.crypto import OVERHEAD, Sealer
+from nightsafe.errors import DamagedError
+
+PACK_SIZE = 16 << 20
+"""A pack is closed when its blobs reach this many bytes."""
+MAX_BLOBS = 100_000
+"""A pack is closed at this many blobs, which keeps its header far under restic's 16 MiB."""
+MAX_HEADER = 16 << 20
+
+_PLAIN = struct.Struct("<BI32s")
+_COMPRESSED = struct.Struct("<BII32s")
+_LENGTH = struct.Struct("<I")
+
+
+class BlobKind(enum.Enum):
+    """The two kinds of blob; the value is the entry type in a pack's header."""
+
+    DATA = 0
+    TREE = 1
+
+    @property
+    def word(self) -> str:
+        """The kind's name in index files."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class BlobEntry:
+    """Where a blob lies in its pack. `length` is sealed; `plain_length` 0 if not compressed."""
+
+    kind: BlobKind
+    id: bytes
+    offset: int
+    length: int
+    plain_length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackContent:
+    """What one pack holds, as the index files tell it."""
+
+    id: bytes
+    blobs: tuple[BlobEntry, ...]
+
+    @property
+    def end(self) -> int:
+        """Where the last blob ends and the header begins."""
+        return max((blob.offset + blob.length for blob in self.blobs), default=0)
+
+    @property
+    def size(self) -> int:
+        """The size in bytes that the whole pack must have."""
+        return self.end + header_size(self.blobs)
+
+
+def header_size(blobs: Iterable[BlobEntry]) -> int:
+    """Bytes of a pack's sealed header together with its length field."""
+    entries = sum(_COMPRESSED.size if blob.plain_length else _PLAIN.size for blob in blobs)
+    return entries + OVERHEAD + _LENGTH.size
+
+
+class PackBuilder:
+    """Collects sealed blobs of one kind until they are `finish`ed into a pack."""
+
+    def __init__(self, kind: BlobKind) -> None:
+        self.kind = kind
+        self.size = 0
+        self._parts: list[bytes] = []
+        self._blobs: list[BlobEntry] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the pack should be finished now."""
+        return self.size >= PACK_SIZE or len(self._blobs) >= MAX_BLOBS
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added yet."""
+        return not self._blobs
+
+    def add(self, blob_id: bytes, sealed: bytes, *, plain_length: int) -> None:
+        """Append a sealed blob; `plain_length` is 0 when it was not compressed."""
+        entry = BlobEntry(self.kind, blob_id, self.size, len(sealed), plain_length)
+        self._blobs.append(entry)
+        self._parts.append(sealed)
+        self.size += len(sealed)
+
+    def absorb(self, other: "PackBuilder") -> None:
+        """Take over the blobs of another builder of the same kind."""
+        for blob, sealed in zip(other._blobs, other._parts, strict=True):
+            self.add(blob.id, sealed, plain_length=blob.plain_length)
+
+    def finish(self, sealer: Sealer) -> tuple[PackContent, bytes]:
+        """Return what the pack holds and its bytes, whose SHA-256 is its id."""
+        header = sealer.seal(b"".join(map(_encode_entry, self._blobs)))
+        data = b"".join((*self._parts, header, _LENGTH.pack(len(header))))
+        return PackContent(hashlib.sha256(data).digest(), tuple(self._blobs)), data
+
+
+def _encode_entry(blob: BlobEntry) -> bytes:
+    if blob.plain_length:
+        return _COMPRESSED.pack(blob.kind.value | 2, blob.length, blob.plain_length, blob.id)
+    return _PLAIN.pack(blob.kind.value, blob.length, blob.id)
+
+
+def read_header(pack: bytes, sealer: Sealer) -> tuple[BlobEntry, ...]:
+    """The entries that a whole pack's header lists; DamagedError when it is not sound."""
+    if len(pack) < _LENGTH.size + OVERHEAD:
+        raise DamagedError("A pack is too short to be one; it is damaged.")
+    (length,) = _LENGTH.unpack_from(pack, len(pack) - _LENGTH.size)
+    start = len(pack) - _LENGTH.size - length
+    if not OVERHEAD < length <= MAX_HEADER or start < 0:
+        raise DamagedError("A pack's header has an impossible length; the pack is damaged.")
+    blobs = tuple(_decode_entries(sealer.open(pack[start : -_LENGTH.size])))
+    if sum(blob.length for blob in blobs) != start:
+        raise DamagedError("A pack's header does not describe its bytes; the pack is damaged.")
+    return blobs
+
+
+def _decode_entries(header: bytes) -> Iterable[BlobEntry]:
+    position = offset = 0
+    while position < len(header):
+        layout = _COMPRESSED if header[position] & 2 else _PLAIN
+        if header[position] > 3 or position + layout.size > len(header):
+            raise DamagedError("A pack's header has an entry of unknown type.")
+        entry_type, length, *plain_length, blob_id = layout.unpack_from(header, position)
+        if length < OVERHEAD:
+            raise DamagedError("A pack's header has an entry of impossible length.")
+        kind = BlobKind(entry_type & 1)
+        yield BlobEntry(kind, blob_id, offset, length, plain_length[0] if plain_length else 0)
+        offset += length
+        position += layout.size

@@ -1,0 +1,119 @@
+"""Snapshots: one tree, with when, where and of what it was taken."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from nightsafe.errors import DamagedError, SnapshotNotFoundError
+from nightsafe.gojson import format_time, json_string, parse_time
+from nightsafe.tree import read_id
+
+LATEST = "latest"
+_PREFIX = re.compile(r"[0-9a-f]{1,64}")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`time` is in nanoseconds since 1970; `id` is empty until it was stored."""
+
+    time: int
+    tree: bytes
+    paths: tuple[str, ...]
+    hostname: str = ""
+    username: str = ""
+    uid: int = 0
+    gid: int = 0
+    tags: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    parent: str = ""
+    original: str = ""
+    program_version: str = ""
+    id: str = ""
+
+    @property
+    def short_id(self) -> str:
+        """The first eight digits, as people name snapshots."""
+        return self.id[:8]
+
+    def encode(self) -> bytes:
+        """The JSON text in restic's field order, empty fields left out."""
+        out = [f'"time":"{format_time(self.time)}"']
+        out += _strings(parent=self.parent)
+        out.append(f'"tree":"{self.tree.hex()}","paths":{_array(self.paths)}')
+        out += _strings(hostname=self.hostname, username=self.username)
+        out += [f'"{k}":{v}' for k, v in (("uid", self.uid), ("gid", self.gid)) if v]
+        out += [
+            f'"{k}":{_array(v)}' for k, v in (("excludes", self.excludes), ("tags", self.tags)) if v
+        ]
+        out += _strings(original=self.original, program_version=self.program_version)
+        return ("{" + ",".join(out) + "}").encode()
+
+    @classmethod
+    def decode(cls, text: bytes, *, snapshot_id: str) -> "Snapshot":
+        """Read a stored snapshot; DamagedError when it is not one."""
+        try:
+            fields = orjson.loads(text)
+            return cls(
+                time=parse_time(fields["time"]),
+                tree=read_id(fields["tree"]),
+                paths=_texts(fields.get("paths")),
+                hostname=str(fields.get("hostname", "")),
+                username=str(fields.get("username", "")),
+                uid=int(fields.get("uid", 0)),
+                gid=int(fields.get("gid", 0)),
+                tags=_texts(fields.get("tags")),
+                excludes=_texts(fields.get("excludes")),
+                parent=str(fields.get("parent", "")),
+                original=str(fields.get("original", "")),
+                program_version=str(fields.get("program_version", "")),
+                id=snapshot_id,
+            )
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+            raise DamagedError(f"Snapshot {snapshot_id[:8]} is damaged and was not read.") from None
+
+
+def find_parent(
+    snapshots: Iterable[Snapshot], *, hostname: str, paths: Iterable[str]
+) -> Snapshot | None:
+    """The newest snapshot of this host that holds all these paths, as stock restic picks it."""
+    wanted = set(paths)
+    fitting = (s for s in snapshots if s.hostname == hostname and wanted <= set(s.paths))
+    return max(fitting, key=lambda s: s.time, default=None)
+
+
+def find_snapshot(snapshots: Iterable[Snapshot], wanted: str) -> Snapshot:
+    """`latest`, a whole id, or the beginning of one; SnapshotNotFoundError says what is amiss."""
+    known = list(snapshots)
+    if not known:
+        raise SnapshotNotFoundError("This repository holds no snapshot yet; make a backup first.")
+    if wanted == LATEST:
+        return max(known, key=lambda s: s.time)
+    found = [s for s in known if _PREFIX.fullmatch(wanted) and s.id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    trouble = "More than one snapshot begins" if found else "No snapshot begins"
+    raise SnapshotNotFoundError(
+        f"{trouble} with {wanted[:70]!a}; `nightsafe snapshots` lists them all."
+    )
+
+
+def _strings(**fields: str) -> list[str]:
+    return [f'"{name}":{_string(value)}' for name, value in fields.items() if value]
+
+
+def _string(value: str) -> str:
+    return json_string(value.encode("utf-8", "surrogateescape"))
+
+
+def _array(values: Iterable[str]) -> str:
+    return "[" + ",".join(map(_string, values)) + "]"
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    if values is None:
+        return ()
+    if not isinstance(values, list):
+        raise TypeError("not a list")
+    return tuple(map(str, values))

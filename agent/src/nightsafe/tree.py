@@ -1,0 +1,212 @@
+"""Trees: what one directory holds, as JSON that is byte-identical to stock restic's."""
+
+import base64
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import orjson
+
+from nightsafe.errors import DamagedError
+from nightsafe.gojson import format_time, json_name, json_string, parse_time, unquote_name
+
+_FORMATS = {
+    stat.S_IFREG: ("file", 0),
+    stat.S_IFDIR: ("dir", 1 << 31),
+    stat.S_IFLNK: ("symlink", 1 << 27),
+    stat.S_IFBLK: ("dev", 1 << 26),
+    stat.S_IFCHR: ("chardev", 1 << 26 | 1 << 21),
+    stat.S_IFIFO: ("fifo", 1 << 25),
+    stat.S_IFSOCK: ("socket", 1 << 24),
+}
+_ID = re.compile(r"[0-9a-f]{64}")
+_SPECIAL = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20))
+
+
+def node_type(mode: int) -> str:
+    """restic's name for the type in a POSIX `st_mode`; empty for types it does not know."""
+    return _FORMATS.get(stat.S_IFMT(mode), ("", 0))[0]
+
+
+def go_mode(mode: int) -> int:
+    """A POSIX `st_mode` as Go's `fs.FileMode` bits."""
+    special = sum(bit for posix, bit in _SPECIAL if mode & posix)
+    return mode & 0o777 | special | _FORMATS.get(stat.S_IFMT(mode), ("", 0))[1]
+
+
+def posix_permissions(mode: int) -> int:
+    """Go's mode bits as POSIX permissions with setuid, setgid and sticky; no type."""
+    return mode & 0o777 | sum(posix for posix, bit in _SPECIAL if mode & bit)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One entry of a directory. Times are nanoseconds since 1970, ids 32 bytes, `mode` Go's."""
+
+    name: bytes
+    type: str
+    mode: int = 0
+    mtime: int = 0
+    atime: int = 0
+    ctime: int = 0
+    uid: int = 0
+    gid: int = 0
+    user: str = ""
+    group: str = ""
+    inode: int = 0
+    device_id: int = 0
+    size: int = 0
+    links: int = 0
+    link_target: bytes = b""
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
+    device: int = 0
+    content: tuple[bytes, ...] | None = None
+    subtree: bytes | None = None
+
+    def with_content(self, content: Iterable[bytes], size: int) -> "Node":
+        """This file's node with the blobs it was cut into and the bytes that were read."""
+        return replace(self, content=tuple(content), size=size)
+
+    def with_subtree(self, subtree: bytes) -> "Node":
+        """This directory's node with the id of its tree."""
+        return replace(self, subtree=subtree)
+
+
+def encode_node(node: Node) -> str:
+    """One node as JSON: Go's field order, empty fields left out."""
+    out = [f'{{"name":{json_name(node.name)},"type":{json_string(node.type.encode())}']
+    if node.mode:
+        out.append(f'"mode":{node.mode}')
+    out += (
+        f'"{field}":"{format_time(ns)}"'
+        for field, ns in (("mtime", node.mtime), ("atime", node.atime), ("ctime", node.ctime))
+    )
+    out.append(f'"uid":{node.uid},"gid":{node.gid}')
+    out += (
+        f'"{field}":{json_string(text.encode("utf-8", "surrogateescape"))}'
+        for field, text in (("user", node.user), ("group", node.group))
+        if text
+    )
+    out += _encode_numbers(node, "inode", "device_id", "size", "links")
+    if node.link_target:
+        out += _encode_link_target(node.link_target)
+    if node.xattrs:
+        out.append(f'"extended_attributes":[{",".join(map(_encode_xattr, node.xattrs))}]')
+    out += _encode_numbers(node, "device")
+    out.append(f'"content":{_encode_content(node.content)}')
+    if node.subtree is not None:
+        out.append(f'"subtree":"{node.subtree.hex()}"')
+    return ",".join(out) + "}"
+
+
+def _encode_numbers(node: Node, *fields: str) -> list[str]:
+    values = ((field, getattr(node, field)) for field in fields)
+    return [f'"{field}":{value}' for field, value in values if value]
+
+
+def _encode_link_target(target: bytes) -> list[str]:
+    fields = [f'"linktarget":{json_string(target)}']
+    try:
+        target.decode("utf-8")
+    except UnicodeDecodeError:
+        # As restic 0.16 and later; older ones would lose the target's bytes.
+        fields.append(f'"linktarget_raw":"{base64.b64encode(target).decode()}"')
+    return fields
+
+
+def _encode_xattr(xattr: tuple[bytes, bytes]) -> str:
+    name, value = xattr
+    return f'{{"name":{json_string(name)},"value":"{base64.b64encode(value).decode()}"}}'
+
+
+def _encode_content(content: tuple[bytes, ...] | None) -> str:
+    if content is None:
+        return "null"
+    return "[" + ",".join(f'"{blob.hex()}"' for blob in content) + "]"
+
+
+def encode_tree(encoded_nodes: Iterable[str]) -> bytes:
+    """A tree blob from its nodes' JSON; they must stand in the order of their raw names."""
+    return f'{{"nodes":[{",".join(encoded_nodes)}]}}\n'.encode()
+
+
+def decode_tree(blob: bytes) -> list[Node]:
+    """The nodes of a tree blob; DamagedError when it is not one. Names are not judged here."""
+    try:
+        fields = orjson.loads(blob)
+        return [_decode_node(entry) for entry in fields["nodes"] or ()]
+    except (AttributeError, KeyError, TypeError, ValueError):  # also bad JSON and base64
+        raise DamagedError("A tree in the repository is damaged: it cannot be read.") from None
+
+
+def _decode_node(entry: dict[str, object]) -> Node:
+    raw_target = _text(entry, "linktarget_raw")
+    target = _text(entry, "linktarget").encode("utf-8")
+    content, subtree = entry.get("content"), entry.get("subtree")
+    return Node(
+        name=unquote_name(_text(entry, "name")),
+        type=_text(entry, "type"),
+        mode=_number(entry, "mode"),
+        mtime=_time(entry, "mtime"),
+        atime=_time(entry, "atime"),
+        ctime=_time(entry, "ctime"),
+        uid=_number(entry, "uid"),
+        gid=_number(entry, "gid"),
+        user=_text(entry, "user"),
+        group=_text(entry, "group"),
+        inode=_number(entry, "inode"),
+        device_id=_number(entry, "device_id"),
+        size=_number(entry, "size"),
+        links=_number(entry, "links"),
+        link_target=base64.b64decode(raw_target, validate=True) if raw_target else target,
+        xattrs=_decode_xattrs(entry.get("extended_attributes")),
+        device=_number(entry, "device"),
+        content=_decode_content(content),
+        subtree=None if subtree is None else read_id(subtree),
+    )
+
+
+def read_id(text: object) -> bytes:
+    """32 bytes from 64 hexadecimal digits; DamagedError otherwise."""
+    if not isinstance(text, str) or not _ID.fullmatch(text):
+        raise DamagedError("An id in the repository is damaged: it is not a SHA-256.")
+    return bytes.fromhex(text)
+
+
+def _decode_content(content: object) -> tuple[bytes, ...] | None:
+    if content is None:
+        return None
+    if not isinstance(content, list):
+        raise TypeError("content")
+    return tuple(map(read_id, content))
+
+
+def _decode_xattrs(entries: object) -> tuple[tuple[bytes, bytes], ...]:
+    if not isinstance(entries, list):
+        return ()
+    return tuple(
+        (_text(entry, "name").encode(), base64.b64decode(_text(entry, "value"), validate=True))
+        for entry in entries
+    )
+
+
+def _text(entry: dict[str, object], field: str) -> str:
+    value = entry.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(field)
+    return value
+
+
+def _number(entry: dict[str, object], field: str) -> int:
+    value = entry.get(field, 0)
+    if not isinstance(value, int) or value < 0:
+        raise TypeError(field)
+    return value
+
+
+def _time(entry: dict[str, object], field: str) -> int:
+    text = _text(entry, field)
+    return parse_time(text) if text else 0
