@@ -1,0 +1,141 @@
+"""Checking: is everything there that the snapshots need, and is it what it claims to be?"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.fetch import BlobReader, open_blob
+from nightsafe.index import decode_index
+from nightsafe.locks import hold
+from nightsafe.pack import BlobEntry, BlobKind, PackContent, read_header
+from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore
+from nightsafe.repository import Repository
+from nightsafe.snapshot import Snapshot
+from nightsafe.storage import ObjectKind
+
+
+@dataclass
+class CheckReport:
+    """What a check saw. `errors` are whole sentences; `unindexed` packs are only waste."""
+
+    snapshots: int = 0
+    trees: int = 0
+    packs: int = 0
+    unindexed: int = 0
+    bytes_read: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+def check(
+    repository: Repository, *, read_data: bool = False, observer: Observer = ignore
+) -> CheckReport:
+    """Check index, packs, snapshots and trees; with `read_data` also every stored byte."""
+    run = _Checker(repository, observer)
+    with hold(repository, optional=True):
+        snapshots = run.load()
+        run.check_packs()
+        for snapshot in snapshots:
+            run.check_snapshot(snapshot)
+        if read_data:
+            run.read_packs()
+    return run.report
+
+
+class _Checker:
+    def __init__(self, repository: Repository, observer: Observer) -> None:
+        self.report = CheckReport()
+        self._repository = repository
+        self._observer = observer
+        self._packs: dict[bytes, PackContent] = {}
+        self._sizes: dict[bytes, int] = {}
+        self._sound_trees: set[bytes] = set()
+
+    def load(self) -> list[Snapshot]:
+        """Load snapshots and index; what cannot be read is an error each."""
+        snapshots = self._repository.load_snapshots()
+        for name in snapshots.damaged:
+            self._error(f"Snapshot {name[:8]} is damaged.")
+        for name in self._repository.load_index():
+            self._error(f"Index file {name[:8]} is damaged.")
+        for listing in self._repository.storage.list(ObjectKind.INDEX):
+            self._collect(listing.name)
+        return snapshots.sound
+
+    def _collect(self, name: str) -> None:
+        try:
+            text = self._repository.load_text(ObjectKind.INDEX, name)
+        except (DamagedError, ObjectNotFoundError):
+            return
+        for content in decode_index(text):
+            self._packs.setdefault(content.id, content)
+
+    def check_packs(self) -> None:
+        """Every pack of the index must be stored with the size that the index implies."""
+        stored = self._repository.storage.list(ObjectKind.DATA)
+        self._sizes = {bytes.fromhex(listing.name): listing.size for listing in stored}
+        self.report.packs = len(self._packs)
+        self.report.unindexed = len(self._sizes.keys() - self._packs.keys())
+        for pack, content in self._packs.items():
+            size = self._sizes.get(pack)
+            if size is None:
+                self._error(f"Pack {pack.hex()[:8]} is missing.")
+            elif size != content.size:
+                self._error(f"Pack {pack.hex()[:8]} has {size} bytes instead of {content.size}.")
+
+    def check_snapshot(self, snapshot: Snapshot) -> None:
+        """Every tree and blob that a snapshot needs must be in the index, trees readable."""
+        self.report.snapshots += 1
+        reader = BlobReader(self._repository)
+        todo = [snapshot.tree]
+        while todo:
+            tree = todo.pop()
+            if tree not in self._sound_trees:
+                self._sound_trees.add(tree)
+                todo += self._check_tree(reader, tree, snapshot)
+
+    def _check_tree(self, reader: BlobReader, tree: bytes, snapshot: Snapshot) -> list[bytes]:
+        self.report.trees += 1
+        try:
+            nodes = reader.load_tree(tree)
+        except DamagedError as error:
+            self._error(f"Snapshot {snapshot.short_id}: {error}")
+            return []
+        for node in nodes:
+            for blob in node.content or ():
+                if not self._repository.index.has(BlobKind.DATA, blob):
+                    name = node.name.decode("utf-8", "backslashreplace")
+                    self._error(
+                        f"Snapshot {snapshot.short_id}: {name!a} lacks blob {blob.hex()[:8]}."
+                    )
+        return [node.subtree for node in nodes if node.subtree is not None]
+
+    def read_packs(self) -> None:
+        """Read and verify every indexed pack down to each blob's hash."""
+        present = [content for pack, content in self._packs.items() if pack in self._sizes]
+        self._observer(Totals(len(present), sum(content.size for content in present)))
+        for content in present:
+            try:
+                self._read_pack(content)
+            except (DamagedError, ObjectNotFoundError) as error:
+                self._error(f"Pack {content.id.hex()[:8]}: {error}")
+            self._observer(Advanced(content.size))
+
+    def _read_pack(self, content: PackContent) -> None:
+        data = self._repository.storage.load(ObjectKind.DATA, content.id.hex())
+        self.report.bytes_read += len(data)
+        if hashlib.sha256(data).digest() != content.id:
+            raise DamagedError("Its bytes are not those that its name stands for.")
+        header = read_header(data, self._repository.sealer)
+        if sorted(header, key=_offset) != sorted(content.blobs, key=_offset):
+            raise DamagedError("Its header and the index disagree about what it holds.")
+        for blob in header:
+            sealed = data[blob.offset : blob.offset + blob.length]
+            open_blob(self._repository, sealed, blob_id=blob.id, plain_length=blob.plain_length)
+
+    def _error(self, text: str) -> None:
+        self.report.errors.append(text)
+        self._observer(Issue("failed", b"", text))
+
+
+def _offset(blob: BlobEntry) -> int:
+    return blob.offset

@@ -1,0 +1,78 @@
+"""The command `nightsafe`: parse, call one function, show what came of it.
+
+Exit status: 0 complete; 1 failed, nothing was done or no snapshot made; 3 incomplete, some
+files could not be read or restored; 130 interrupted. The verbs import what they need only
+when they run, which keeps the command quick to start.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from nightsafe import __version__
+from nightsafe.cli import backup, check, init, login, ls, restore, snapshots, unlock
+from nightsafe.cli.options import add_common
+from nightsafe.cli.output import Output
+
+_VERBS = (login, init, backup, snapshots, ls, restore, check, unlock)
+_EPILOG = """\
+The repository, the credential and the passphrase are taken from options, from the environment,
+or from the stored login, in this order. Environment:
+  NIGHTSAFE_REPOSITORY     URL (may hold user:secret) or folder
+  NIGHTSAFE_USERNAME       user name and
+  NIGHTSAFE_SECRET           secret of the credential
+  NIGHTSAFE_PASSWORD       the vault's passphrase, or
+  NIGHTSAFE_PASSWORD_FILE    a file that holds it
+  NIGHTSAFE_PATIENCE       seconds for which a failing request is tried again (900)
+  NIGHTSAFE_CONFIG_DIR     where the login is kept
+  NIGHTSAFE_CACHE_DIR      where caches are kept
+  NIGHTSAFE_DEBUG          1 shows where an error came from
+
+Exit status: 0 complete; 1 failed; 3 incomplete (some files could not be read or restored);
+130 interrupted.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="nightsafe",
+        description="Encrypted backups in restic's format, to Nightsafe or any restic repository.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"nightsafe {__version__}")
+    add_common(parser)
+    verbs = parser.add_subparsers(title="verbs", dest="verb", required=True, metavar="VERB")
+    for verb in _VERBS:
+        verb.add_parser(verbs)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    output = Output(as_json=args.json, quiet=args.quiet, progress=not args.no_progress)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return int(args.run(args, output))
+    except KeyboardInterrupt:
+        output.error("Interrupted. What was stored so far is used by the next run.", 130)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has left; keep Python from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("NIGHTSAFE_DEBUG") == "1":
+            raise
+        return output.failure(error)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,95 @@
+"""`nightsafe backup`: store paths in a new snapshot."""
+
+import argparse
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from nightsafe.cli.options import Verbs, add_verb, opened_repository
+from nightsafe.cli.output import Output, show_size
+
+if TYPE_CHECKING:
+    from nightsafe.backup import BackupReport
+    from nightsafe.progress import Observer
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        "backup",
+        run,
+        help="back up files and folders into a new snapshot",
+        json='lines of events: {"event": "issue", "kind", "path", "text"}, {"event": "progress", '
+        '"bytes", "files"} about once a second, and at the end {"event": "summary", '
+        '"snapshot_id", "tree_id", "parent_id", "files_new", "files_changed", '
+        '"files_unchanged", "directories", "bytes", "added_blobs", "added_bytes", '
+        '"stored_bytes", "seconds", "issues", "complete"}',
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder to back up")
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="TAG", help="a word for this snapshot"
+    )
+    parser.add_argument("--host", default="", help="host name to note instead of this computer's")
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="read and count everything, store nothing"
+    )
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Back up; 0 when complete, 3 when some files could not be read."""
+    from nightsafe.backup import BackupOptions, backup
+
+    options = BackupOptions(tuple(args.tag), args.host, args.dry_run)
+    paths = [os.fsencode(path) for path in args.paths]
+    with opened_repository(args) as repository, output.observer("backup") as observer:
+        if output.progress and sys.stderr.isatty():
+            _forecast(paths, observer)
+        report = backup(repository, paths, options, observer)
+    _show(report, output)
+    return 0 if report.is_complete else 3
+
+
+def _forecast(paths: list[bytes], observer: "Observer") -> None:
+    """Count files meanwhile, so that the bar can say how long it will take."""
+    from nightsafe.progress import Totals
+    from nightsafe.scan import count_sources
+
+    def count() -> None:
+        observer(Totals(*count_sources(paths)))
+
+    threading.Thread(target=count, name="forecast", daemon=True).start()
+
+
+def _show(report: "BackupReport", output: Output) -> None:
+    count = report.count
+    unread = sum(issue.is_failure for issue in report.issues)
+    output.line(
+        f"{count.new} new, {count.changed} changed, {count.unchanged} unchanged files, "
+        f"{show_size(count.bytes)} in {report.seconds:.1f} s"
+    )
+    output.line(f"added {show_size(count.added_bytes)}, stored as {show_size(count.stored_bytes)}")
+    if unread:
+        output.line(f"INCOMPLETE: {unread} paths could not be read")
+    if report.snapshot_id:
+        output.line(f"snapshot {report.snapshot_id[:8]} saved")
+    output.result(
+        {
+            "event": "summary",
+            "snapshot_id": report.snapshot_id,
+            "tree_id": report.tree_id,
+            "parent_id": report.parent_id,
+            "files_new": count.new,
+            "files_changed": count.changed,
+            "files_unchanged": count.unchanged,
+            "directories": count.directories,
+            "bytes": count.bytes,
+            "added_blobs": count.added_blobs,
+            "added_bytes": count.added_bytes,
+            "stored_bytes": count.stored_bytes,
+            "seconds": round(report.seconds, 3),
+            "issues": len(report.issues),
+            "complete": report.is_complete,
+        }
+    )

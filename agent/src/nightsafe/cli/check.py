@@ -1,0 +1,49 @@
+"""`nightsafe check`: is the repository sound?"""
+
+import argparse
+
+from nightsafe.cli.options import Verbs, add_verb, opened_repository
+from nightsafe.cli.output import Output, show_size
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        "check",
+        run,
+        help="check that everything the snapshots need is stored and sound",
+        json='events as for backup, and at the end {"event": "summary", "snapshots", "trees", '
+        '"packs", "unindexed_packs", "bytes_read", "errors": [texts], "sound"}',
+    )
+    parser.add_argument(
+        "--read-data", action="store_true", help="also read and verify every stored byte"
+    )
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Check; 0 when sound, 1 when not."""
+    from nightsafe.check import check
+
+    with opened_repository(args) as repository, output.observer("check") as observer:
+        report = check(repository, read_data=args.read_data, observer=observer)
+    output.line(
+        f"{report.snapshots} snapshots, {report.trees} trees, {report.packs} packs"
+        + (f", {show_size(report.bytes_read)} read" if args.read_data else "")
+    )
+    if report.unindexed:
+        output.line(f"{report.unindexed} packs are in no index: waste, no harm")
+    output.line(f"{len(report.errors)} errors found" if report.errors else "no errors found")
+    output.result(
+        {
+            "event": "summary",
+            "snapshots": report.snapshots,
+            "trees": report.trees,
+            "packs": report.packs,
+            "unindexed_packs": report.unindexed,
+            "bytes_read": report.bytes_read,
+            "errors": report.errors,
+            "sound": not report.errors,
+        }
+    )
+    return 1 if report.errors else 0

@@ -1,0 +1,35 @@
+"""`nightsafe init`: make a new repository."""
+
+import argparse
+
+from nightsafe.cli.options import Verbs, add_verb, opened_storage
+from nightsafe.cli.output import Output
+
+_WARNING = (
+    "Beware: if you lose this passphrase, your data is lost. Nobody can reset it, not even the "
+    "service."
+)
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Describe the verb."""
+    add_verb(
+        verbs,
+        "init",
+        run,
+        help="make a new repository: choose a passphrase and write its key and config",
+        json='one object {"repository", "id"}',
+    )
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Warn, ask twice, make."""
+    from nightsafe.repository import Repository
+    from nightsafe.settings import choose_passphrase
+
+    with opened_storage(args) as storage:
+        output.note(_WARNING)
+        repository = Repository.create(storage, choose_passphrase())
+        output.line(f"The repository at {storage.location} is ready.")
+        output.result({"repository": storage.location, "id": repository.config.id})
+    return 0

@@ -1,0 +1,121 @@
+"""`nightsafe login`: store a vault's credential, after trying it."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from nightsafe.cli.options import Verbs, add_verb
+from nightsafe.cli.output import Output
+
+if TYPE_CHECKING:
+    from nightsafe.remote import Credential, Remote
+    from nightsafe.state import Login
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Describe the verb."""
+    add_verb(
+        verbs,
+        "login",
+        run,
+        help="store the credential of a vault, from a prompt or standard input: a connect "
+        "string (http(s)://user:secret@host/restic/vault/), or address, user name and secret "
+        "on a line each",
+        json='one object {"repository", "username", "stored_in", "vault": "ready" or "empty"}',
+    )
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Ask, try, store, say what was found."""
+    from nightsafe.remote import Remote
+    from nightsafe.settings import find_patience
+    from nightsafe.state import save_login
+
+    login = _read_login(args.repository)
+    _warn_if_open(login.url, output)
+    remote = Remote(login.url, login.credential, patience=find_patience(args.patience))
+    try:
+        is_ready = _try(remote)
+    finally:
+        remote.close()
+    path = save_login(login)
+    output.line(f"The credential works and is stored in {path}.")
+    if is_ready:
+        output.line("The vault is ready: `nightsafe snapshots` lists what it holds.")
+    else:
+        output.line("The vault is empty: `nightsafe init` prepares it.")
+    output.result(
+        {
+            "repository": login.url,
+            "username": login.credential.username,
+            "stored_in": path,
+            "vault": "ready" if is_ready else "empty",
+        }
+    )
+    return 0
+
+
+def _read_login(option: str | None) -> "Login":
+    from nightsafe.errors import SettingsError
+    from nightsafe.remote import Credential
+    from nightsafe.settings import find_place, is_url, parse_url
+    from nightsafe.state import Login
+
+    if option:
+        find_place(option, {})  # refuses a secret on the command line
+    text = option or _ask("Connect string, or the vault's address (not shown): ", hidden=True)
+    if not is_url(text):
+        raise SettingsError(
+            "A login is for a server: paste an address that begins with http:// or https://. "
+            "A folder needs no login; use -r with it."
+        )
+    address = parse_url(text)
+    credential = address.credential
+    if credential is None or not credential.secret:
+        username = credential.username if credential else _ask("User name: ", hidden=False)
+        credential = Credential(username, _ask("Secret (not shown): ", hidden=True))
+    return Login(address.url, _checked(credential))
+
+
+def _checked(credential: "Credential") -> "Credential":
+    from nightsafe.errors import SettingsError
+
+    if not credential.username or not credential.secret or ":" in credential.username:
+        raise SettingsError("The user name or the secret is missing; nothing was stored.")
+    return credential
+
+
+def _ask(prompt: str, *, hidden: bool) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
+    if not hidden:
+        return input(prompt).strip()
+    import getpass
+
+    return getpass.getpass(prompt).strip()
+
+
+def _try(remote: "Remote") -> bool:
+    """Whether the vault has a config; the storage's errors if it cannot even be listed."""
+    from nightsafe.errors import ObjectNotFoundError
+    from nightsafe.storage import CONFIG_NAME, ObjectKind
+
+    try:
+        remote.size(ObjectKind.CONFIG, CONFIG_NAME)
+    except ObjectNotFoundError:
+        next(remote.list(ObjectKind.KEY), None)
+        return False
+    # HEAD answers carry no reason; listing shows that the credential may read.
+    next(remote.list(ObjectKind.KEY), None)
+    return True
+
+
+def _warn_if_open(url: str, output: Output) -> None:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        output.note(
+            "Beware: this address is http, so everyone on the way can read the credential "
+            "(not your files). Use https if the server offers it."
+        )

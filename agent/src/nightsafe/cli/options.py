@@ -1,0 +1,89 @@
+"""Options that every verb has, and how a verb gets at its repository."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nightsafe.cli.output import Output
+    from nightsafe.repository import Repository
+    from nightsafe.storage import Storage
+
+Verbs = Any
+"""argparse's collection of sub-parsers, whose type has no public name."""
+
+
+def add_verb(
+    verbs: Verbs,
+    name: str,
+    run: "Callable[[argparse.Namespace, Output], int]",
+    *,
+    help: str,
+    json: str,
+) -> argparse.ArgumentParser:
+    """A sub-parser with the common options; `json` describes what --json prints."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=help,
+        description=help[0].upper() + help[1:] + ".",
+        epilog=f"With --json: {json}",
+    )
+    parser.set_defaults(run=run)
+    add_common(parser, argument_default=argparse.SUPPRESS)
+    return parser
+
+
+def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None) -> None:
+    """The options that may stand before or after the verb."""
+    common = parser.add_argument_group("common options")
+    text: dict[str, Any] = {"default": argument_default}
+    flag: dict[str, Any] = {"action": "store_true"}
+    if argument_default is not None:
+        flag["default"] = argument_default
+    common.add_argument(
+        "-r",
+        "--repository",
+        metavar="URL-OR-FOLDER",
+        help="the repository: a folder, http(s)://... or rest:http(s)://...; no secret in it",
+        **text,
+    )
+    common.add_argument(
+        "--patience",
+        type=_seconds,
+        metavar="SECONDS",
+        help="for how long a failing request is tried again (default 900)",
+        **text,
+    )
+    common.add_argument("--json", help="machine-readable output", **flag)
+    common.add_argument("-q", "--quiet", help="print errors only", **flag)
+    common.add_argument("--no-progress", help="no progress bar", **flag)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+@contextmanager
+def opened_storage(args: argparse.Namespace) -> "Iterator[Storage]":
+    """The storage that options, environment or login name; closed afterwards."""
+    from nightsafe.settings import find_patience, find_place
+
+    storage = find_place(args.repository).open(patience=find_patience(args.patience))
+    try:
+        yield storage
+    finally:
+        storage.close()
+
+
+@contextmanager
+def opened_repository(args: argparse.Namespace) -> "Iterator[Repository]":
+    """The repository there, opened with the passphrase."""
+    from nightsafe.repository import Repository
+    from nightsafe.settings import find_passphrase
+
+    with opened_storage(args) as storage:
+        yield Repository.open(storage, find_passphrase())

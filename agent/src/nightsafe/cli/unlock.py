@@ -1,0 +1,33 @@
+"""`nightsafe unlock`: remove locks that programs left behind."""
+
+import argparse
+
+from nightsafe.cli.options import Verbs, add_verb, opened_repository
+from nightsafe.cli.output import Output
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        "unlock",
+        run,
+        help="remove locks whose holders are gone",
+        json='one object {"removed"}',
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="remove every lock; only when you know that no other program is at work",
+    )
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Remove stale locks, or all."""
+    from nightsafe.locks import remove_locks
+
+    with opened_repository(args) as repository:
+        removed = remove_locks(repository, everything=args.all)
+    output.line(f"{removed} locks removed")
+    output.result({"removed": removed})
+    return 0

@@ -1,0 +1,104 @@
+"""The way out, first step: blobs come back from packs, verified before anyone sees them.
+
+Packs are read in aligned windows: neighbours come along in one request, and the storage
+does not learn which blobs are wanted.
+"""
+
+import hashlib
+from collections import OrderedDict
+
+from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.index import BlobLocation
+from nightsafe.pack import BlobKind
+from nightsafe.repository import Repository, decompress
+from nightsafe.storage import ObjectKind
+from nightsafe.tree import Node, decode_tree
+
+WINDOW_SIZE = 4 << 20
+_WINDOWS_KEPT = 12
+_ATTEMPTS = 3
+
+_Window = tuple[bytes, int]
+
+
+class BlobReader:
+    """Reads blobs of a repository whose index is loaded. Not for two threads at once."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._windows: OrderedDict[_Window, bytes] = OrderedDict()
+
+    def load_tree(self, tree_id: bytes) -> list[Node]:
+        """The nodes of a tree blob."""
+        return decode_tree(self.load(BlobKind.TREE, tree_id))
+
+    def load(self, kind: BlobKind, blob_id: bytes) -> bytes:
+        """A blob's plain bytes, whose SHA-256 is `blob_id`.
+
+        Every known copy is tried, and each is asked for again, since a server may answer
+        from another replica. DamagedError when none is sound.
+        """
+        trouble: Exception | None = None
+        for location in self._repository.index.locate(kind, blob_id):
+            for _ in range(_ATTEMPTS):
+                try:
+                    return self._open(location, blob_id)
+                except (DamagedError, ObjectNotFoundError) as error:
+                    trouble = error
+                    self._forget(location)
+        if trouble is None:
+            raise DamagedError(
+                f"The {kind.word} blob {blob_id.hex()[:8]} is in no index; run `nightsafe check`."
+            )
+        raise DamagedError(
+            f"The {kind.word} blob {blob_id.hex()[:8]} is damaged in every copy. {trouble} "
+            "Run `nightsafe check --read-data` to see what else is affected."
+        ) from trouble
+
+    def _open(self, location: BlobLocation, blob_id: bytes) -> bytes:
+        sealed = self._read(location)
+        return open_blob(
+            self._repository, sealed, blob_id=blob_id, plain_length=location.plain_length
+        )
+
+    def _read(self, location: BlobLocation) -> bytes:
+        parts = []
+        for window in _windows_of(location):
+            held = self._window(window)
+            start = max(location.offset - window[1], 0)
+            parts.append(held[start : location.offset + location.length - window[1]])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _window(self, window: _Window) -> bytes:
+        held = self._windows.get(window)
+        if held is None:
+            pack, start = window
+            end = min(start + WINDOW_SIZE, self._repository.index.pack_end(pack))
+            held = self._repository.storage.load(
+                ObjectKind.DATA, pack.hex(), offset=start, length=end - start
+            )
+            self._windows[window] = held
+            if len(self._windows) > _WINDOWS_KEPT:
+                self._windows.popitem(last=False)
+        self._windows.move_to_end(window)
+        return held
+
+    def _forget(self, location: BlobLocation) -> None:
+        for window in _windows_of(location):
+            self._windows.pop(window, None)
+
+
+def _windows_of(location: BlobLocation) -> list[_Window]:
+    first = location.offset - location.offset % WINDOW_SIZE
+    last = location.offset + location.length
+    return [(location.pack, start) for start in range(first, last, WINDOW_SIZE)]
+
+
+def open_blob(repository: Repository, sealed: bytes, *, blob_id: bytes, plain_length: int) -> bytes:
+    """Open a sealed blob: MAC, then bounded decompression, then SHA-256; DamagedError if not."""
+    plain = repository.sealer.open(sealed)
+    if plain_length:
+        plain = decompress(plain, limit=plain_length)
+    if hashlib.sha256(plain).digest() != blob_id:
+        raise DamagedError(f"Blob {blob_id.hex()[:8]} holds other bytes than its id says.")
+    return plain

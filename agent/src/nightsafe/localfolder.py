@@ -1,0 +1,154 @@
+"""A repository in a folder of this computer, in the layout stock restic uses."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+
+from nightsafe.errors import (
+    AccessRefusedError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StorageError,
+    StorageFullError,
+)
+from nightsafe.storage import Listing, ObjectKind, check_name, is_name
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class LocalFolder:
+    """Storage in the folder `root`; see `nightsafe.storage.Storage` for the contract."""
+
+    def __init__(self, root: str) -> None:
+        self._root = os.path.abspath(root)
+
+    @property
+    def location(self) -> str:
+        return self._root
+
+    def create(self) -> None:
+        with _errors(self._root):
+            folders = [kind.value for kind in ObjectKind if kind is not ObjectKind.CONFIG]
+            folders += [f"data/{byte:02x}" for byte in range(256)]
+            for folder in folders:
+                os.makedirs(os.path.join(self._root, folder), mode=0o700, exist_ok=True)
+
+    def list(self, kind: ObjectKind) -> Iterator[Listing]:
+        folder = os.path.join(self._root, kind.value)
+        with _errors(folder):
+            return iter(list(self._listings(kind, folder)))
+
+    def _listings(self, kind: ObjectKind, folder: str) -> Iterator[Listing]:
+        if kind is ObjectKind.CONFIG:
+            with contextlib.suppress(ObjectNotFoundError):
+                yield Listing(kind.value, self.size(kind, kind.value))
+            return
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                if is_name(kind, entry.name):
+                    # Whoever removes an object while we list has not made an error of ours.
+                    with contextlib.suppress(FileNotFoundError):
+                        yield Listing(entry.name, entry.stat().st_size)
+                elif kind is ObjectKind.DATA and len(entry.name) == 2 and entry.is_dir():
+                    yield from self._listings(kind, entry.path)
+
+    def size(self, kind: ObjectKind, name: str) -> int:
+        path = self._path(kind, name)
+        with _errors(path):
+            return os.stat(path).st_size
+
+    def load(
+        self, kind: ObjectKind, name: str, *, offset: int = 0, length: int | None = None
+    ) -> bytes:
+        path = self._path(kind, name)
+        limit = kind.max_size if length is None else length
+        with _errors(path), open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            return _read(file.fileno(), limit)
+
+    def save(self, kind: ObjectKind, name: str, data: bytes) -> None:
+        path = self._path(kind, name)
+        with _errors(path):
+            if os.path.exists(path):
+                with open(path, "rb") as file:
+                    if file.read() == data:
+                        return
+                if kind is ObjectKind.CONFIG:
+                    raise ObjectExistsError(f"There is a repository already in {self._root}.")
+                # A torn object from a crash of an older program: the name says what it should be.
+            _publish(path, data)
+
+    def remove(self, kind: ObjectKind, name: str) -> None:
+        path = self._path(kind, name)
+        with _errors(path):
+            os.unlink(path)
+
+    def close(self) -> None:
+        """Nothing is held open between calls."""
+
+    def _path(self, kind: ObjectKind, name: str) -> str:
+        check_name(kind, name)
+        if kind is ObjectKind.CONFIG:
+            return os.path.join(self._root, name)
+        middle = (kind.value, name[:2]) if kind is ObjectKind.DATA else (kind.value,)
+        return os.path.join(self._root, *middle, name)
+
+
+def _read(fd: int, limit: int) -> bytes:
+    parts, held = [], 0
+    while held < limit and (part := os.read(fd, min(limit - held, 16 << 20))):
+        parts.append(part)
+        held += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _publish(path: str, data: bytes) -> None:
+    """Write under a temporary name, make it durable, then rename: all of it or nothing."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    temporary = f"{path}-tmp-{secrets.token_hex(8)}"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fchmod(fd, 0o400)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _errors(path: str) -> Iterator[None]:
+    """Turn the operating system's errors into the contract's."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ObjectNotFoundError(f"{path} does not exist.") from error
+    except OSError as error:
+        reason = error.strerror or "unknown error"
+        if error.errno in _FULL:
+            raise StorageFullError(
+                f"The disk that holds the repository is full ({path}); make room and run again."
+            ) from error
+        if error.errno in _FORBIDDEN:
+            raise AccessRefusedError(f"No permission for {path}: {reason}.") from error
+        raise StorageError(f"{path}: {reason}.") from error

@@ -1,0 +1,254 @@
+"""Locks: short notes in the repository that say who works on it, as restic writes them.
+
+Many non-exclusive locks may stand together; an exclusive one stands alone. A lock is
+renewed every five minutes while it is held, and counts as stale after thirty.
+"""
+
+import contextlib
+import os
+import pwd
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import orjson
+
+from nightsafe.errors import (
+    AccessRefusedError,
+    DamagedError,
+    LockedError,
+    LockLostError,
+    NightsafeError,
+    ObjectNotFoundError,
+    StorageError,
+    UnreachableError,
+)
+from nightsafe.gojson import format_time, parse_time
+from nightsafe.repository import Repository
+from nightsafe.storage import ObjectKind
+
+REFRESH_SECONDS = 300.0
+_RETRY_SECONDS = 30.0
+_SETTLE_SECONDS = 0.2
+_STALE_NS = 30 * 60 * 1_000_000_000
+_LOST_NS = 25 * 60 * 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Lock:
+    """One lock; `time` is in nanoseconds since 1970."""
+
+    time: int
+    exclusive: bool
+    hostname: str
+    username: str
+    pid: int
+    uid: int = 0
+    gid: int = 0
+
+    @classmethod
+    def mine(cls, *, exclusive: bool) -> "Lock":
+        """A lock of this process, as of now."""
+        return cls(
+            time=time.time_ns(),
+            exclusive=exclusive,
+            hostname=socket.gethostname(),
+            username=user_name(),
+            pid=os.getpid(),
+            uid=os.getuid(),
+            gid=os.getgid(),
+        )
+
+    def encode(self) -> bytes:
+        """The JSON text in restic's fields."""
+        fields: dict[str, object] = {
+            "time": format_time(self.time),
+            "exclusive": self.exclusive,
+            "hostname": self.hostname,
+            "username": self.username,
+            "pid": self.pid,
+        }
+        fields |= {k: v for k, v in (("uid", self.uid), ("gid", self.gid)) if v}
+        return orjson.dumps(fields)
+
+    @classmethod
+    def decode(cls, text: bytes) -> "Lock":
+        """Read a stored lock; DamagedError when it is not one."""
+        try:
+            fields = orjson.loads(text)
+            return cls(
+                time=parse_time(fields["time"]),
+                exclusive=bool(fields["exclusive"]),
+                hostname=str(fields.get("hostname", "")),
+                username=str(fields.get("username", "")),
+                pid=int(fields.get("pid", 0)),
+            )
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+            raise DamagedError("A lock is damaged.") from None
+
+    def is_stale(self, *, now: int) -> bool:
+        """Whether its holder is gone: silent for 30 minutes, or a dead process of this host."""
+        if now - self.time > _STALE_NS:
+            return True
+        return self.hostname == socket.gethostname() and not _is_alive(self.pid)
+
+    def describe(self, *, now: int) -> str:
+        """Who holds it and since when, for a message."""
+        minutes = max(0, now - self.time) // 60_000_000_000
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.time // 1_000_000_000))
+        kind = "exclusively " if self.exclusive else ""
+        who = f"{kind}by {self.username or 'someone'} on {self.hostname or 'an unknown host'}"
+        text = f"{who} (process {self.pid}) since {since}, {minutes} minutes ago"
+        return "".join(char for char in text if char.isprintable())
+
+
+def user_name() -> str:
+    """The name of the user who runs this process, or empty."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return ""
+
+
+def _is_alive(pid: int) -> bool:
+    if pid <= 0:
+        return True  # not a process we could ask about; its age will tell
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def stored_locks(repository: Repository) -> Iterator[tuple[str, Lock]]:
+    """Names and contents of the locks that stand; unreadable ones are left out."""
+    for listing in repository.storage.list(ObjectKind.LOCK):
+        with contextlib.suppress(DamagedError, ObjectNotFoundError):
+            yield listing.name, Lock.decode(repository.load_text(ObjectKind.LOCK, listing.name))
+
+
+def remove_locks(repository: Repository, *, everything: bool = False) -> int:
+    """Remove stale locks, or all of them; returns how many."""
+    count, now = 0, time.time_ns()
+    if everything:
+        names = [listing.name for listing in repository.storage.list(ObjectKind.LOCK)]
+    else:
+        names = [name for name, lock in stored_locks(repository) if lock.is_stale(now=now)]
+    for name in names:
+        with contextlib.suppress(ObjectNotFoundError):
+            repository.storage.remove(ObjectKind.LOCK, name)
+            count += 1
+    return count
+
+
+class LockHold:
+    """A lock that this process holds and a thread renews; made by `hold`."""
+
+    def __init__(self, repository: Repository, lock: Lock, *, interval: float) -> None:
+        self._repository = repository
+        self._lock = lock
+        self._interval = interval
+        self._sealer = repository.new_sealer()
+        self._name = self._save()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lock", daemon=True)
+
+    def start(self) -> None:
+        """Check that nobody else locked meanwhile, then keep the lock fresh."""
+        time.sleep(_SETTLE_SECONDS)
+        _refuse_conflict(self._repository, self._lock, but=self._name)
+        self._thread.start()
+
+    def ensure_held(self) -> None:
+        """LockLostError when the lock is so old that another program may have dropped it."""
+        if time.time_ns() - self._lock.time > _LOST_NS:
+            raise LockLostError(
+                "The repository's lock could not be renewed for 25 minutes (was this computer "
+                "asleep, or the network away?), so nothing more is written. Run it again."
+            )
+
+    def abandon(self) -> None:
+        """Stop renewing and leave the lock to grow stale, when the storage is out of reach."""
+        self._ended.set()
+
+    def release(self) -> None:
+        """Stop renewing and remove the lock; what cannot be removed grows stale by itself."""
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=_RETRY_SECONDS)
+        with contextlib.suppress(StorageError):
+            self._repository.storage.remove(ObjectKind.LOCK, self._name)
+
+    def _save(self) -> str:
+        text = self._lock.encode()
+        return self._repository.save_text(ObjectKind.LOCK, text, sealer=self._sealer)
+
+    def _renew(self) -> None:
+        wait = self._interval
+        while not self._ended.wait(wait):
+            try:
+                self._renew_once()
+                wait = self._interval
+            except NightsafeError:
+                wait = min(self._interval, _RETRY_SECONDS)
+
+    def _renew_once(self) -> None:
+        fresh = replace(self._lock, time=time.time_ns())
+        former, stale = self._name, self._lock
+        self._lock = fresh
+        try:
+            self._name = self._save()
+        except NightsafeError:
+            self._lock = stale
+            raise
+        with contextlib.suppress(ObjectNotFoundError):
+            self._repository.storage.remove(ObjectKind.LOCK, former)
+
+
+@contextlib.contextmanager
+def hold(
+    repository: Repository,
+    *,
+    exclusive: bool = False,
+    optional: bool = False,
+    interval: float = REFRESH_SECONDS,
+) -> Iterator[LockHold | None]:
+    """Hold a lock for the length of a `with` block; it is removed however the block ends.
+
+    `optional` goes on without a lock (None) where the place does not let us write one.
+    LockedError when another lock excludes this one.
+    """
+    lock = Lock.mine(exclusive=exclusive)
+    _refuse_conflict(repository, lock)
+    try:
+        held = LockHold(repository, lock, interval=interval)
+    except AccessRefusedError:
+        if not optional:
+            raise
+        yield None
+        return
+    try:
+        held.start()
+        yield held
+    except UnreachableError:
+        held.abandon()
+        raise
+    finally:
+        held.release()
+
+
+def _refuse_conflict(repository: Repository, lock: Lock, *, but: str = "") -> None:
+    now = time.time_ns()
+    for name, other in stored_locks(repository):
+        if name == but or not (lock.exclusive or other.exclusive) or other.is_stale(now=now):
+            continue
+        raise LockedError(
+            f"The repository is locked {other.describe(now=now)}. Wait until that has finished; "
+            "if it crashed, run `nightsafe unlock`."
+        )

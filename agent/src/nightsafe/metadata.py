@@ -1,0 +1,65 @@
+"""Owners, modes, extended attributes and times of restored entries."""
+
+import os
+import stat
+from collections.abc import Callable
+
+from nightsafe.tree import Node, posix_permissions
+
+_SET_ID = stat.S_ISUID | stat.S_ISGID
+
+
+def restore_open(fd: int, node: Node) -> list[str]:
+    """Set everything on an open file or folder; returns what could not be set, as words.
+
+    The order matters: a new owner drops capabilities and set-id bits, attributes need the
+    permission to write, and times come last.
+    """
+    lost = _attempt("owner", lambda: _own(fd, node))
+    for name, value in node.xattrs:
+        lost += _attempt(
+            f"attribute {os.fsdecode(name)}",
+            lambda name=name, value=value: os.setxattr(fd, name, value),  # type: ignore[misc]
+        )
+    lost += _attempt("mode", lambda: os.chmod(fd, _permissions(node, os.fstat(fd))))
+    lost += _attempt("times", lambda: os.utime(fd, ns=(node.atime, node.mtime)))
+    return lost
+
+
+def restore_named(name: bytes, node: Node, *, dir_fd: int) -> list[str]:
+    """The same for an entry that cannot be opened: a symbolic link, a fifo, a device."""
+    lost: list[str] = []
+    if os.geteuid() == 0:
+        lost += _attempt(
+            "owner",
+            lambda: os.chown(name, node.uid, node.gid, dir_fd=dir_fd, follow_symlinks=False),
+        )
+    if node.type != "symlink":
+        status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+        lost += _attempt("mode", lambda: os.chmod(name, _permissions(node, status), dir_fd=dir_fd))
+    lost += _attempt(
+        "times",
+        lambda: os.utime(name, ns=(node.atime, node.mtime), dir_fd=dir_fd, follow_symlinks=False),
+    )
+    return lost
+
+
+def _own(fd: int, node: Node) -> None:
+    if os.geteuid() == 0:
+        os.chown(fd, node.uid, node.gid)
+
+
+def _permissions(node: Node, status: os.stat_result) -> int:
+    """The mode to set. Set-id bits go only to the owner and group they were meant for."""
+    mode = posix_permissions(node.mode)
+    if (status.st_uid, status.st_gid) != (node.uid, node.gid) and node.type != "dir":
+        mode &= ~_SET_ID
+    return mode
+
+
+def _attempt(what: str, action: Callable[[], None]) -> list[str]:
+    try:
+        action()
+    except (OSError, OverflowError, ValueError):
+        return [what]
+    return []

@@ -1,0 +1,374 @@
+"""Storage on a server that speaks restic's REST protocol. The only file that speaks HTTP.
+
+Requests that fail for a passing reason are tried again, with growing and jittered pauses,
+until the patience is used up. A POST may be repeated: an object has one possible content.
+"""
+
+import contextlib
+import email.utils
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, SSLError
+
+from nightsafe.errors import (
+    AccessRefusedError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    QuotaError,
+    SettingsError,
+    StaleIndexError,
+    StorageError,
+    TooLargeError,
+    UnreachableError,
+)
+from nightsafe.storage import Listing, ObjectKind, check_name, is_name
+
+DEFAULT_PATIENCE = 900.0
+_ACCEPT = "application/vnd.x.restic.rest.v2"
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 3
+_MAX_LISTING = 1 << 30
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_WISH = 0.5, 60.0, 600.0
+_REASON_SIZE, _REASON_SHOWN = 4096, 300
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A user name and secret for one vault."""
+
+    username: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RemoteUrl:
+    """A vault's address without credential, ending in a slash, and the one that stood in it."""
+
+    url: str
+    credential: Credential | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "RemoteUrl":
+        """Read `http(s)://[user:secret@]host/path/`; SettingsError when it is not that."""
+        try:
+            parts = urlsplit(text.strip())
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError:
+            raise SettingsError("The repository's address is not a valid URL.") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError("The repository's address must begin with http:// or https://.")
+        if parts.query or parts.fragment:
+            raise SettingsError("The repository's address must not contain ? or #.")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        path = parts.path if parts.path.endswith("/") else parts.path + "/"
+        credential = None
+        if parts.username:
+            credential = Credential(unquote(parts.username), unquote(parts.password or ""))
+        return cls(urlunsplit((parts.scheme, host + port, path, "", "")), credential)
+
+
+class _PassingError(Exception):
+    """An attempt failed for a reason that may pass; holds the server's wish to wait, if any."""
+
+    def __init__(self, reason: str, *, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class _Query:
+    """One request. The answer's body may have `limit` bytes, `whole_limit` if it is no range."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    limit: int = 1 << 20
+    whole_limit: int = 0
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Remote:
+    """Storage behind a URL; see `nightsafe.storage.Storage` for the contract.
+
+    `patience` is the number of seconds for which one request is tried again.
+    """
+
+    def __init__(
+        self, url: str, credential: Credential | None = None, *, patience: float = DEFAULT_PATIENCE
+    ) -> None:
+        parsed = RemoteUrl.parse(url)
+        self._url = parsed.url
+        self._patience = patience
+        self._headers = {
+            "Accept": _ACCEPT,
+            "Content-Type": "application/octet-stream",
+            "User-Agent": "nightsafe",
+        }
+        credential = credential or parsed.credential
+        if credential is not None:
+            pair = f"{credential.username}:{credential.secret}"
+            self._headers |= urllib3.make_headers(basic_auth=pair)
+        timeout = urllib3.Timeout(connect=min(20.0, max(patience, 1.0)), read=120.0)
+        self._pool = urllib3.PoolManager(retries=False, timeout=timeout, maxsize=4)
+
+    @property
+    def location(self) -> str:
+        return self._url
+
+    def create(self) -> None:
+        self._request("POST", "?create=true", body=b"")
+
+    def list(self, kind: ObjectKind) -> Iterator[Listing]:
+        if kind is ObjectKind.CONFIG:
+            with contextlib.suppress(ObjectNotFoundError):
+                yield Listing(kind.value, self.size(kind, kind.value))
+            return
+        answer = self._request("GET", f"{kind.value}/", limit=_MAX_LISTING)
+        for entry in _parse_listing(answer.body):
+            match entry:
+                case {"name": str(name), "size": int(size)} if is_name(kind, name):
+                    yield Listing(name, size)
+                case str(name) if is_name(kind, name):  # version 1 of the protocol
+                    yield Listing(name, self.size(kind, name))
+
+    def size(self, kind: ObjectKind, name: str) -> int:
+        answer = self._request("HEAD", _path(kind, name))
+        length = answer.headers.get("Content-Length", "")
+        if not length.isdecimal():
+            raise StorageError("The server did not say how large an object is; try again later.")
+        return int(length)
+
+    def load(
+        self, kind: ObjectKind, name: str, *, offset: int = 0, length: int | None = None
+    ) -> bytes:
+        path = _path(kind, name)
+        if length is None and not offset:
+            return self._request("GET", path, limit=kind.max_size).body
+        end = "" if length is None else str(offset + length - 1)
+        headers = {"Range": f"bytes={offset}-{end}"}
+        limit = kind.max_size if length is None else length
+        answer = self._request("GET", path, headers=headers, limit=limit, whole_limit=kind.max_size)
+        if answer.status == 206:
+            return answer.body
+        return answer.body[offset:] if length is None else answer.body[offset : offset + length]
+
+    def save(self, kind: ObjectKind, name: str, data: bytes) -> None:
+        try:
+            self._request("POST", _path(kind, name), body=data)
+        except AccessRefusedError:
+            # Some servers refuse to store what they hold already, as after a lost answer.
+            if kind is ObjectKind.LOCK or not self._holds(kind, name, data):
+                raise
+
+    def _holds(self, kind: ObjectKind, name: str, data: bytes) -> bool:
+        try:
+            return self.size(kind, name) == len(data) and self.load(kind, name) == data
+        except StorageError:
+            return False
+
+    def remove(self, kind: ObjectKind, name: str) -> None:
+        self._request("DELETE", _path(kind, name))
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def _request(self, method: str, path: str, **details: Any) -> _Answer:
+        """Send until there is an answer that means something, or the patience is used up."""
+        query = _Query(method, path, **details)
+        deadline = time.monotonic() + self._patience
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                answer = self._attempt(query)
+                _check_status(answer, path)
+            except _PassingError as trouble:
+                self._wait(trouble, pause=pause, deadline=deadline)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            except ObjectNotFoundError:
+                if method == "DELETE" and pause > _FIRST_PAUSE:
+                    return answer  # the attempt whose answer was lost had removed it
+                raise
+            else:
+                return answer
+
+    def _wait(self, trouble: _PassingError, *, pause: float, deadline: float) -> None:
+        """Sleep before the next attempt; UnreachableError when the patience would not last."""
+        # Jitter keeps many clients from coming back at the same moment.
+        seconds = pause * random.uniform(0.5, 1.0)  # noqa: S311
+        if trouble.wait is not None:
+            seconds = max(seconds, min(trouble.wait, _LONGEST_WISH))
+        if time.monotonic() + seconds > deadline:
+            raise UnreachableError(
+                f"No success with {self._url} within {self._patience:g} seconds: {trouble}. "
+                "Check the network and the address, then run the same command again."
+            ) from None
+        time.sleep(seconds)
+
+    def _attempt(self, query: _Query) -> _Answer:
+        """One attempt, with the redirects that belong to it."""
+        url = self._url + query.path
+        headers: Mapping[str, str] = {**self._headers, **query.headers}
+        for _ in range(_MAX_REDIRECTS + 1):
+            try:
+                answer = self._exchange(query, url, headers)
+            except SSLError as error:
+                raise UnreachableError(
+                    f"The certificate of {self._url} is not valid for this address, so nothing "
+                    "was sent. Check the address, and this computer's clock."
+                ) from error
+            except (HTTPError, OSError) as error:
+                raise _PassingError(_describe(error)) from error
+            if answer.status not in _REDIRECTS or query.method not in ("GET", "HEAD"):
+                return answer
+            url, headers = _follow(url, answer.headers.get("Location", ""), headers)
+        raise StorageError("The server redirects in a circle; check the repository's address.")
+
+    def _exchange(self, query: _Query, url: str, headers: Mapping[str, str]) -> _Answer:
+        response = self._pool.request(
+            query.method,
+            url,
+            headers=headers,
+            body=query.body,
+            redirect=False,
+            preload_content=False,
+        )
+        with contextlib.closing(response):  # a connection read to its end is kept all the same
+            if response.status >= 300:
+                body = _read(response, _REASON_SIZE)[:_REASON_SIZE]
+                return _Answer(response.status, response.headers, body)
+            limit = query.limit
+            if response.status != 206 and query.whole_limit:
+                limit = query.whole_limit
+            body = _read(response, limit)
+        if len(body) > limit:
+            raise StorageError("The server sent more than was asked for; nothing of it was used.")
+        return _Answer(response.status, response.headers, body)
+
+
+def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    """The body, but no more than one byte over `limit`."""
+    parts, held = [], 0
+    while held <= limit:
+        part = response.read(min(limit + 1 - held, 1 << 20), decode_content=False)
+        if not part:
+            break
+        parts.append(part)
+        held += len(part)
+    return b"".join(parts)
+
+
+def _path(kind: ObjectKind, name: str) -> str:
+    check_name(kind, name)
+    return name if kind is ObjectKind.CONFIG else f"{kind.value}/{name}"
+
+
+def _follow(url: str, target: str, headers: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """The next URL and headers of a redirect; another host never sees the credential."""
+    here, there = urlsplit(url), urlsplit(target)
+    if there.scheme not in ("http", "https") or (here.scheme == "https") > (
+        there.scheme == "https"
+    ):
+        raise StorageError("The server redirects to an address that is not safe to follow.")
+    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
+    return target, headers
+
+
+def _parse_listing(body: bytes) -> list[object]:
+    try:
+        entries = json.loads(body or b"[]")
+    except ValueError:
+        entries = {}
+    if entries is None:
+        return []
+    if not isinstance(entries, list):
+        raise StorageError(
+            "The server's list of objects is not readable; is this a restic REST server's address?"
+        )
+    return entries
+
+
+def _describe(error: Exception) -> str:
+    """A short reason without URLs, for there may be signatures in them."""
+    match error:
+        case urllib3.exceptions.NameResolutionError():
+            return "the server's name is not known"
+        case urllib3.exceptions.NewConnectionError():
+            return "the server refuses the connection or there is no network"
+        case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
+            return "the server does not answer"
+        case _:
+            return "the connection broke off"
+
+
+def _check_status(answer: _Answer, path: str) -> None:
+    """Raise what a status other than success means."""
+    status = answer.status
+    if status in (200, 201, 204, 206):
+        return
+    reason = _reason(answer)
+    said = f" The server says: {reason}" if reason else ""
+    if status in _PASSING:
+        raise _PassingError(
+            f"the server answers {status}{': ' + reason if reason else ''}",
+            wait=_retry_after(answer.headers),
+        )
+    kind = _PERMANENT.get(status)
+    if kind is None:
+        raise StorageError(f"The server answers {status}, which was not expected.{said}")
+    error, text = kind
+    if status == 409 and path == ObjectKind.CONFIG.value:
+        error, text = ObjectExistsError, "There is a repository already at this address."
+    raise error(text + said)
+
+
+_PERMANENT: dict[int, tuple[type[StorageError], str]] = {
+    401: (
+        AccessRefusedError,
+        "The server does not accept this credential; run `nightsafe login` with a valid one.",
+    ),
+    403: (AccessRefusedError, "The server does not allow this with this credential."),
+    404: (ObjectNotFoundError, "The vault or the object does not exist at this address."),
+    405: (AccessRefusedError, "The server does not allow this at this address."),
+    409: (StaleIndexError, "The server refuses this because something changed meanwhile."),
+    410: (ObjectNotFoundError, "What was asked for is gone from the server."),
+    413: (TooLargeError, "The server refuses an object as too large."),
+    416: (ObjectNotFoundError, "An object on the server is shorter than it should be."),
+    507: (QuotaError, "The storage of the plan is used up; nothing already stored is touched."),
+}
+
+
+def _reason(answer: _Answer) -> str:
+    """The server's plain-text reason on one line, bounded, without control characters."""
+    if not answer.headers.get("Content-Type", "").startswith("text/plain"):
+        return ""
+    text = answer.body.decode("utf-8", "replace")
+    words = "".join(char if char.isprintable() else " " for char in text).split()
+    line = " ".join(words)
+    return line if len(line) <= _REASON_SHOWN else line[: _REASON_SHOWN - 1] + "…"
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks us to wait: a number, or a date."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,159 @@
+"""A repository: objects in a storage, opened with a passphrase."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import zstandard
+
+from nightsafe.chunk import Chunker, derive_gear
+from nightsafe.config import Config
+from nightsafe.crypto import Sealer, SealKey
+from nightsafe.errors import DamagedError, ObjectNotFoundError, SettingsError, UsageError
+from nightsafe.index import Index, decode_index
+from nightsafe.keys import KdfParams, find_master, wrap
+from nightsafe.snapshot import Snapshot
+from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
+
+_COMPRESSED = b"\x02"
+_MAX_TEXT = {ObjectKind.INDEX: 1 << 30, ObjectKind.SNAPSHOT: 256 << 20}
+_READ_ATTEMPTS = 3
+
+
+class Repository:
+    """Objects are sealed, named and verified here; what they mean is for others to say."""
+
+    def __init__(self, storage: Storage, master: SealKey, config: Config) -> None:
+        self.storage = storage
+        self.config = config
+        self.index = Index()
+        self._master = master
+        self.sealer = Sealer(master)
+
+    @classmethod
+    def create(
+        cls, storage: Storage, passphrase: str, *, params: KdfParams | None = None
+    ) -> "Repository":
+        """Make a new repository; UsageError if there is one already."""
+        with contextlib.suppress(ObjectNotFoundError):
+            storage.size(ObjectKind.CONFIG, CONFIG_NAME)
+            raise UsageError(f"There is a repository at {storage.location} already; use it as is.")
+        master, config = SealKey.random(), Config.new()
+        key_object = wrap(master, passphrase, params)
+        sealed = Sealer(master).seal(config.encode())
+        if Config.decode(Sealer(find_master([key_object], passphrase)).open(sealed)) != config:
+            raise DamagedError("A new config did not open again; this computer may be faulty.")
+        storage.create()
+        storage.save(ObjectKind.KEY, hashlib.sha256(key_object).hexdigest(), key_object)
+        storage.save(ObjectKind.CONFIG, CONFIG_NAME, sealed)
+        return cls.open(storage, passphrase)
+
+    @classmethod
+    def open(cls, storage: Storage, passphrase: str) -> "Repository":
+        """Open with a passphrase; PassphraseError, WeakKeyError or UnsupportedError if not."""
+        try:
+            sealed = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
+        except ObjectNotFoundError as error:
+            raise SettingsError(
+                f"There is no repository at {storage.location}. {error} "
+                "Check the address, or make one there with `nightsafe init`."
+            ) from None
+        master = find_master(_key_objects(storage), passphrase)
+        return cls(storage, master, Config.decode(Sealer(master).open(sealed)))
+
+    def new_sealer(self) -> Sealer:
+        """Another sealer with the master key, for another thread."""
+        return Sealer(self._master)
+
+    def new_chunker(self) -> Chunker:
+        """The chunker that this vault's files are cut with."""
+        return Chunker(derive_gear(self._master))
+
+    def load_text(self, kind: ObjectKind, name: str) -> bytes:
+        """The JSON text of an index, snapshot or lock object; DamagedError if it is unsound.
+
+        A damaged answer is asked for again: another copy may be sound.
+        """
+        for attempt in range(_READ_ATTEMPTS):
+            sealed = self.storage.load(kind, name)
+            try:
+                if hashlib.sha256(sealed).hexdigest() != name:
+                    raise DamagedError(f"{kind.value}/{name} has other bytes than its name says.")
+                return self._unpack(kind, self.sealer.open(sealed))
+            except DamagedError:
+                if attempt == _READ_ATTEMPTS - 1:
+                    raise
+        raise DamagedError(f"{kind.value}/{name} could not be read.")
+
+    def _unpack(self, kind: ObjectKind, plain: bytes) -> bytes:
+        if plain[:1] in (b"{", b"["):
+            return plain
+        if plain[:1] != _COMPRESSED or not self.config.compresses:
+            raise DamagedError(f"An object of {kind.value}/ has an unknown encoding.")
+        return decompress(memoryview(plain)[1:], limit=_MAX_TEXT.get(kind, 1 << 20))
+
+    def save_text(self, kind: ObjectKind, text: bytes, *, sealer: Sealer | None = None) -> str:
+        """Store a JSON text and return its name."""
+        if self.config.compresses:
+            text = _COMPRESSED + zstandard.ZstdCompressor(level=3).compress(text)
+        sealed = (sealer or self.sealer).seal(text)
+        name = hashlib.sha256(sealed).hexdigest()
+        self.storage.save(kind, name, sealed)
+        return name
+
+    def load_snapshots(self) -> "Snapshots":
+        """Every snapshot, oldest first, and those that are too damaged to be read."""
+        sound, damaged = [], []
+        for listing in self.storage.list(ObjectKind.SNAPSHOT):
+            try:
+                text = self.load_text(ObjectKind.SNAPSHOT, listing.name)
+                sound.append(Snapshot.decode(text, snapshot_id=listing.name))
+            except ObjectNotFoundError:
+                continue  # removed since it was listed
+            except DamagedError:
+                damaged.append(listing.name)
+        return Snapshots(sorted(sound, key=lambda s: s.time), damaged)
+
+    def load_index(self) -> list[str]:
+        """Read all index files anew; returns the names of those too damaged to be read.
+
+        A damaged one is left out: what it lists is stored again, or missed at restore.
+        """
+        index, damaged = Index(), []
+        for listing in self.storage.list(ObjectKind.INDEX):
+            try:
+                for content in decode_index(self.load_text(ObjectKind.INDEX, listing.name)):
+                    index.add(content)
+            except ObjectNotFoundError:
+                continue
+            except DamagedError:
+                damaged.append(listing.name)
+        self.index = index
+        return damaged
+
+
+class Snapshots(NamedTuple):
+    """What `Repository.load_snapshots` found."""
+
+    sound: list[Snapshot]
+    damaged: list[str]
+
+
+def _key_objects(storage: Storage) -> Iterator[bytes]:
+    for listing in storage.list(ObjectKind.KEY):
+        key_object = storage.load(ObjectKind.KEY, listing.name)
+        if hashlib.sha256(key_object).hexdigest() == listing.name:
+            yield key_object
+
+
+def decompress(frame: bytes | memoryview, *, limit: int) -> bytes:
+    """Undo zstd, but never into more than `limit` bytes, whatever the frame claims."""
+    try:
+        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(frame)
+        plain = reader.read(limit + 1)
+    except zstandard.ZstdError:
+        raise DamagedError("Compressed bytes are damaged.") from None
+    if len(plain) > limit:
+        raise DamagedError("Compressed bytes unpack to more than they should.")
+    return plain

@@ -1,0 +1,134 @@
+"""Which repository, credential and passphrase a command works with, and where from.
+
+The order is: option, environment, stored login.
+"""
+
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nightsafe.errors import SettingsError, UsageError
+from nightsafe.localfolder import LocalFolder
+from nightsafe.remote import DEFAULT_PATIENCE, Credential, Remote, RemoteUrl
+from nightsafe.state import Login, load_login
+from nightsafe.storage import Storage
+
+
+@dataclass(frozen=True)
+class Place:
+    """A repository's address: a folder's path, or a URL with its credential."""
+
+    folder: str = ""
+    url: str = ""
+    credential: Credential | None = None
+
+    def open(self, *, patience: float = DEFAULT_PATIENCE) -> Storage:
+        """The storage at this place; nothing is asked of it yet."""
+        if self.folder:
+            return LocalFolder(self.folder)
+        return Remote(self.url, self.credential, patience=patience)
+
+
+def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> Place:
+    """Where the repository is. SettingsError if nothing says so."""
+    if option and is_url(option) and parse_url(option).credential:
+        raise UsageError(
+            "Do not put a secret on the command line, where every user of this computer can see "
+            "it. Run `nightsafe login`, or set NIGHTSAFE_USERNAME and NIGHTSAFE_SECRET."
+        )
+    text = option or environ.get("NIGHTSAFE_REPOSITORY", "")
+    if text and not is_url(text):
+        return Place(folder=text)
+    login = load_login(environ)
+    if text:
+        address = parse_url(text)
+    elif login is not None:
+        address = RemoteUrl.parse(login.url)
+    else:
+        raise SettingsError(
+            "No repository is given. Run `nightsafe login`, or use -r with a URL or a folder."
+        )
+    return Place(url=address.url, credential=_credential(address, environ, login))
+
+
+def is_url(text: str) -> bool:
+    """Whether this means a server, not a folder."""
+    return text.startswith(("http://", "https://", "rest:"))
+
+
+def parse_url(text: str) -> RemoteUrl:
+    """Read a URL, with or without the `rest:` that stock restic wants in front."""
+    return RemoteUrl.parse(text.removeprefix("rest:"))
+
+
+def _credential(
+    address: RemoteUrl, environ: Mapping[str, str], login: Login | None
+) -> Credential | None:
+    username, secret = environ.get("NIGHTSAFE_USERNAME"), environ.get("NIGHTSAFE_SECRET")
+    if username and secret:
+        return Credential(username, secret)
+    if address.credential is not None:
+        return address.credential
+    if login is not None and login.url == address.url:
+        return login.credential
+    return None
+
+
+def find_passphrase(environ: Mapping[str, str] = os.environ) -> str:
+    """The vault's passphrase from the environment, or asked for at the terminal."""
+    passphrase = _passphrase_of(environ)
+    return passphrase if passphrase is not None else _ask("Passphrase of the vault: ")
+
+
+def choose_passphrase(environ: Mapping[str, str] = os.environ) -> str:
+    """The passphrase of a new vault: from the environment, or asked for twice."""
+    passphrase = _passphrase_of(environ)
+    if passphrase is None:
+        passphrase = _ask("New passphrase for the vault: ")
+        if _ask("The same once more: ") != passphrase:
+            raise SettingsError("The two passphrases differ; nothing was made. Try again.")
+    if not passphrase:
+        raise SettingsError("An empty passphrase protects nothing; choose one and try again.")
+    return passphrase
+
+
+def _passphrase_of(environ: Mapping[str, str]) -> str | None:
+    path = environ.get("NIGHTSAFE_PASSWORD_FILE")
+    if not path:
+        return environ.get("NIGHTSAFE_PASSWORD") or None
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read().rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(
+            f"The passphrase file {path} (NIGHTSAFE_PASSWORD_FILE) cannot be read: "
+            f"{error.strerror}."
+        ) from error
+    if not text:
+        raise SettingsError(f"The passphrase file {path} is empty.")
+    return text
+
+
+def _ask(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise SettingsError(
+            "There is no terminal to ask for the passphrase. Set NIGHTSAFE_PASSWORD_FILE to a "
+            "file that holds it, or NIGHTSAFE_PASSWORD."
+        )
+    return getpass.getpass(prompt)
+
+
+def find_patience(option: float | None, environ: Mapping[str, str] = os.environ) -> float:
+    """For how many seconds a request is tried again."""
+    if option is not None:
+        return option
+    text = environ.get("NIGHTSAFE_PATIENCE", "")
+    try:
+        patience = float(text) if text else DEFAULT_PATIENCE
+    except ValueError:
+        patience = -1.0
+    if not 0 <= patience < float("inf"):
+        raise SettingsError("NIGHTSAFE_PATIENCE must be a number of seconds, such as 900.")
+    return patience

@@ -1,0 +1,73 @@
+"""Where the agent keeps its own things on this computer: a login and, later, caches.
+
+Nothing kept there names a file of the user or holds a passphrase or key.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from platformdirs import user_cache_dir, user_config_dir
+
+from nightsafe.errors import SettingsError
+from nightsafe.remote import Credential
+
+
+@dataclass(frozen=True)
+class Login:
+    """A stored credential and the repository it belongs to."""
+
+    url: str
+    credential: Credential
+
+
+def config_dir(environ: Mapping[str, str] = os.environ) -> str:
+    """The folder for settings; NIGHTSAFE_CONFIG_DIR overrides it."""
+    return environ.get("NIGHTSAFE_CONFIG_DIR") or user_config_dir("nightsafe", appauthor=False)
+
+
+def cache_dir(environ: Mapping[str, str] = os.environ) -> str:
+    """The folder for what can be made again; NIGHTSAFE_CACHE_DIR overrides it."""
+    return environ.get("NIGHTSAFE_CACHE_DIR") or user_cache_dir("nightsafe", appauthor=False)
+
+
+def login_path(environ: Mapping[str, str] = os.environ) -> str:
+    """The file that holds the login."""
+    return os.path.join(config_dir(environ), "login.json")
+
+
+def save_login(login: Login, environ: Mapping[str, str] = os.environ) -> str:
+    """Store the login so that only this user can read it; returns the file's path."""
+    path = login_path(environ)
+    fields = {
+        "repository": login.url,
+        "username": login.credential.username,
+        "secret": login.credential.secret,
+    }
+    temporary = f"{path}.{secrets.token_hex(6)}"
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(fd, "w", encoding="utf-8") as file:
+            json.dump(fields, file)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SettingsError(f"The login cannot be stored in {path}: {error.strerror}.") from error
+    return path
+
+
+def load_login(environ: Mapping[str, str] = os.environ) -> Login | None:
+    """The stored login, or None. SettingsError if the file is there but not readable."""
+    path = login_path(environ)
+    try:
+        with open(path, encoding="utf-8") as file:
+            fields = json.load(file)
+        return Login(fields["repository"], Credential(fields["username"], fields["secret"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SettingsError(
+            f"The stored login {path} cannot be read; run `nightsafe login` again."
+        ) from None
