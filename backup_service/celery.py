@@ -1,8 +1,10 @@
 """The Celery application: beat's ticks and the web's nudges, all of them losable."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
 
@@ -19,3 +21,9 @@ app.conf.beat_schedule = {
         ("expire", "expire", 3600.0),
     ]
 }
+
+
+@worker_ready.connect
+def announce(**about: Any) -> None:
+    """Have a new worker heard of at once, instead of at beat's next tick."""
+    app.send_task("storage.tasks.heartbeat", retry=False)

@@ -1,0 +1,48 @@
+# One command runs it: `make run`. Python 3.11 with venv and pip is all it needs.
+PORT ?= 8000
+DATA_DIR ?= ./data
+export PORT DATA_DIR
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run serve test check lock format
+
+help:
+	@echo "make run      install, start the service, back up and restore something as a proof"
+	@echo "              (PORT=8000 DATA_DIR=./data SOURCE=what to back up ONCE=1 to stop after it)"
+	@echo "make serve    install and start the service, without the demonstration"
+	@echo "make install  only install, into .venv"
+	@echo "make test     all tests, on SQLite and PostgreSQL, with stock restic and a browser"
+	@echo "make check    formatting, types, layering, settings, migrations"
+	@echo "make format   put the code into its one form"
+	@echo "make lock     write locks/ anew (needs uv)"
+
+install: $(STAMP)
+
+# Anew when a lock or the agent's packaging has changed; the old environment is kept for pip.
+$(STAMP): locks/all.txt agent/pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here." \
+		"Nightsafe needs Python 3.11 or newer: install it, or name it, PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Nightsafe needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+		"Name another one: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks venv or pip. On Debian and Ubuntu: apt install python3-venv"; \
+		exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing into $(VENV) (the first time, about half a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
+		--require-hashes -r locks/all.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
+		--no-deps --no-build-isolation --editable agent
+	@touch $(STAMP)
+
+run: install
+	@exec $(BIN)/python -m backup_service.embedded run
+
+serve: install
+	@exec $(BIN)/python -m backup_service.embedded serve

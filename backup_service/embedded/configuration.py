@@ -1,0 +1,105 @@
+"""From wishes in the environment to the settings of one embedded service."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from backup_service.embedded import datadir, ports
+from backup_service.env import BASE_DIR
+
+# Settings that may be given at the start, and then hold for every process and manage.py.
+_PASSED_ON = (
+    "NIGHTSAFE_REGIONS",
+    "NIGHTSAFE_REGION_PLACES",
+    "NIGHTSAFE_CLOCK_FILE",
+    "NIGHTSAFE_GATEWAY_UPLOADS",
+    "NIGHTSAFE_LOG_LEVEL",
+    "NIGHTSAFE_MAIL_FROM",
+    "NIGHTSAFE_DEBUG",
+)
+# What a shell may hold for other programs, and would mislead our processes.
+_DROPPED = ("DATABASE_URL", "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "DJANGO_SETTINGS_MODULE")
+_DROPPED_PREFIXES = ("NIGHTSAFE_", "CELERY_", "RESTIC_")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Where one embedded service lives and listens."""
+
+    data_dir: Path
+    port: int
+    gateway_port: int
+    gateway_moved_from: int | None
+    broker_port: int
+    broker_password: str
+    passed_on: Mapping[str, str]
+
+    @property
+    def site_url(self) -> str:
+        """The website's address, without a slash at the end."""
+        return f"http://{ports.HOST}:{self.port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's address, without a slash at the end."""
+        return f"http://{ports.HOST}:{self.gateway_port}"
+
+    def settings(self) -> dict[str, str]:
+        """Return the content of `service.env`."""
+        return {
+            **self.passed_on,
+            "PORT": str(self.port),
+            "NIGHTSAFE_EMBEDDED": "1",
+            "NIGHTSAFE_SITE_URL": self.site_url,
+            "NIGHTSAFE_GATEWAY_URL": self.gateway_url,
+            "NIGHTSAFE_BROKER_URL": (
+                f"redis://:{self.broker_password}@{ports.HOST}:{self.broker_port}/0"
+            ),
+        }
+
+    def environment(self, role: str = "site") -> dict[str, str]:
+        """Return the environment of a child; the rest it reads from `service.env`."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
+        }
+        return kept | {
+            "DATA_DIR": str(self.data_dir),
+            "PORT": str(self.port),
+            "NIGHTSAFE_ROLE": role,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+def choose(data_dir: Path, wishes: Mapping[str, str]) -> Configuration:
+    """Settle ports and the broker's password, keeping those of the run before where possible.
+
+    The data directory must be claimed. Raises PortTakenError.
+    """
+    before = datadir.read_settings(data_dir)
+    port = ports.site_port(wishes.get("PORT") or "8000")
+    old_gateway = _port_of(before.get("NIGHTSAFE_GATEWAY_URL", ""))
+    gateway = ports.prefer([old_gateway or port + 1, port + 1], avoid=[port])
+    broker = urlsplit(before.get("NIGHTSAFE_BROKER_URL", ""))
+    return Configuration(
+        data_dir=data_dir,
+        port=port,
+        gateway_port=gateway,
+        gateway_moved_from=old_gateway if old_gateway not in (None, gateway) else None,
+        broker_port=ports.prefer([broker.port or 0], avoid=[port, gateway]),
+        broker_password=broker.password or secrets.token_urlsafe(32),
+        passed_on={name: wishes[name] for name in _PASSED_ON if wishes.get(name)},
+    )
+
+
+def data_directory(wishes: Mapping[str, str]) -> Path:
+    """Return the data directory that is asked for (absolute)."""
+    return Path(wishes.get("DATA_DIR") or BASE_DIR / "data").expanduser().absolute()
+
+
+def _port_of(url: str) -> int | None:
+    return urlsplit(url).port

@@ -1,0 +1,27 @@
+"""Bring the database and the regions up to date; a program of its own, as it loads Django."""
+
+import os
+
+import django
+from django.core.management import call_command
+
+
+def main() -> None:
+    """Migrate, make the cache's table, prepare new regions."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=1)
+    call_command("createcachetable", verbosity=0)
+    call_command("region", "prepare")
+    _forget_workers()
+
+
+def _forget_workers() -> None:
+    """Make /readyz speak of this run's workers, not of one that stopped seconds ago."""
+    from storage.models import Heartbeat
+
+    Heartbeat.objects.all().delete()
+
+
+if __name__ == "__main__":
+    main()

