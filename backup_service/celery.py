@@ -23,7 +23,9 @@ app.conf.beat_schedule = {
 }
 
 
-@worker_ready.connect
 def announce(**about: Any) -> None:
     """Have a new worker heard of at once, instead of at beat's next tick."""
     app.send_task("storage.tasks.heartbeat", retry=False)
+
+
+worker_ready.connect(announce)
