@@ -1,0 +1,155 @@
+"""The contract of a storage, over each kind: a folder, our server, rclone's, and any other.
+
+Another server is tried too when NIGHTSAFE_TEST_REST_URL names an empty, writable vault on it
+(with NIGHTSAFE_TEST_REST_USERNAME and NIGHTSAFE_TEST_REST_SECRET).
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nightsafe.errors import ObjectExistsError, ObjectNotFoundError, UsageError
+from nightsafe.localfolder import LocalFolder
+from nightsafe.remote import Credential, Remote
+from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
+
+from tests.agent import rest_server
+from tests.agent.tools import rclone_server
+
+NAMED = [kind for kind in ObjectKind if kind is not ObjectKind.CONFIG]
+
+
+OTHER = os.environ.get("NIGHTSAFE_TEST_REST_URL", "")
+
+
+@pytest.fixture(params=["folder", "memory", "rclone", *(["other"] if OTHER else [])])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    match request.param:
+        case "folder":
+            yield created(LocalFolder(str(tmp_path / "repository")))
+        case "memory":
+            with rest_server.running_server() as server:
+                credential = Credential(rest_server.USER, rest_server.SECRET)
+                yield from remote(server.url, credential)
+        case "rclone":
+            with rclone_server(tmp_path / "served") as url:
+                yield from remote(url, Credential("device-1", "s3cret"))
+        case _:
+            username = os.environ["NIGHTSAFE_TEST_REST_USERNAME"]
+            yield from remote(OTHER, Credential(username, os.environ["NIGHTSAFE_TEST_REST_SECRET"]))
+
+
+def remote(url: str, credential: Credential) -> Iterator[Storage]:
+    made = Remote(url, credential, patience=5)
+    yield created(made)
+    made.close()
+
+
+def created(storage: Storage) -> Storage:
+    storage.create()
+    return storage
+
+
+def put(storage: Storage, kind: ObjectKind, data: bytes) -> str:
+    name = hashlib.sha256(data).hexdigest()
+    storage.save(kind, name, data)
+    return name
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_what_is_saved_can_be_loaded_listed_and_measured(
+    storage: Storage, kind: ObjectKind
+) -> None:
+    data = os.urandom(3000)
+    name = put(storage, kind, data)
+    assert storage.load(kind, name) == data
+    assert storage.size(kind, name) == len(data)
+    assert (name, len(data)) in list(storage.list(kind))
+
+
+def test_nothing_is_listed_at_first(storage: Storage, request: pytest.FixtureRequest) -> None:
+    if "other" in request.node.name:
+        pytest.skip("another server may hold something already")
+    assert [list(storage.list(kind)) for kind in ObjectKind] == [[]] * len(ObjectKind)
+
+
+def test_config_has_one_name_and_is_never_replaced(storage: Storage) -> None:
+    storage.save(ObjectKind.CONFIG, CONFIG_NAME, b"one")
+    storage.save(ObjectKind.CONFIG, CONFIG_NAME, b"one")
+    assert storage.load(ObjectKind.CONFIG, CONFIG_NAME) == b"one"
+    assert list(storage.list(ObjectKind.CONFIG)) == [("config", 3)]
+
+
+def test_another_config_is_refused(storage: Storage, request: pytest.FixtureRequest) -> None:
+    if "rclone" in request.node.name:
+        pytest.skip("rclone replaces a config without a word")
+    storage.save(ObjectKind.CONFIG, CONFIG_NAME, b"one")
+    with pytest.raises(ObjectExistsError):
+        storage.save(ObjectKind.CONFIG, CONFIG_NAME, b"two")
+    assert storage.load(ObjectKind.CONFIG, CONFIG_NAME) == b"one"
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, 10), (5, 1), (90, 10), (95, 20), (99, 1)])
+def test_parts_are_loaded_and_end_where_the_object_ends(
+    storage: Storage, offset: int, length: int
+) -> None:
+    data = bytes(range(100))
+    name = put(storage, ObjectKind.DATA, data)
+    part = storage.load(ObjectKind.DATA, name, offset=offset, length=length)
+    assert part == data[offset : offset + length]
+
+
+def test_a_part_without_end(storage: Storage) -> None:
+    name = put(storage, ObjectKind.DATA, bytes(range(100)))
+    assert storage.load(ObjectKind.DATA, name, offset=90) == bytes(range(90, 100))
+
+
+def test_saving_again_is_a_success(storage: Storage) -> None:
+    data = os.urandom(100)
+    assert put(storage, ObjectKind.DATA, data) == put(storage, ObjectKind.DATA, data)
+    assert len([n for n, _ in storage.list(ObjectKind.DATA) if n == hash_of(data)]) == 1
+
+
+def hash_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_what_is_removed_is_gone(storage: Storage) -> None:
+    name = put(storage, ObjectKind.LOCK, os.urandom(100))
+    storage.remove(ObjectKind.LOCK, name)
+    assert name not in dict(storage.list(ObjectKind.LOCK))
+    with pytest.raises(ObjectNotFoundError):
+        storage.load(ObjectKind.LOCK, name)
+
+
+def test_what_is_not_there_is_not_found(storage: Storage) -> None:
+    for action in (storage.load, storage.size, storage.remove):
+        with pytest.raises(ObjectNotFoundError):
+            action(ObjectKind.DATA, "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a" * 63, "A" * 64, "../" + "a" * 61, "config"])
+def test_no_other_name_gets_through(storage: Storage, name: str) -> None:
+    with pytest.raises(UsageError):
+        storage.load(ObjectKind.DATA, name)
+    with pytest.raises(UsageError):
+        storage.save(ObjectKind.DATA, name, b"")
+    with pytest.raises(UsageError):
+        storage.remove(ObjectKind.CONFIG, "a" * 64)
+
+
+def test_an_object_of_many_megabytes(storage: Storage) -> None:
+    data = os.urandom(1 << 20) * 20
+    name = put(storage, ObjectKind.DATA, data)
+    assert storage.load(ObjectKind.DATA, name) == data
+    assert (
+        storage.load(ObjectKind.DATA, name, offset=5 << 20, length=8 << 20)
+        == (data[5 << 20 : 13 << 20])
+    )
+
+
+def test_the_location_shows_no_secret(storage: Storage) -> None:
+    assert "s3cret" not in storage.location
+    assert "s3cret" not in repr(storage)
