@@ -1,0 +1,501 @@
+"""Backing up: what gets in, what is said about the rest, and what is not sent twice."""
+
+import errno
+import itertools
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from nightsafe import archive, locks, scan, upload
+from nightsafe.backup import BackupOptions, backup
+from nightsafe.errors import (
+    LockLostError,
+    QuotaError,
+    SourceError,
+    StaleIndexError,
+    UnreachableError,
+)
+from nightsafe.fetch import BlobReader
+from nightsafe.pack import BlobKind
+from nightsafe.progress import Event, FileDone, Issue
+from nightsafe.repository import Repository
+from nightsafe.storage import ObjectKind
+from nightsafe.tree import Node
+from nightsafe.walk import walk
+
+from tests.agent.conftest import PASSPHRASE
+
+
+@pytest.fixture(autouse=True)
+def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_SETTLE_SECONDS", 0)
+
+
+def names(repository: Repository, kind: ObjectKind) -> set[str]:
+    return {listing.name for listing in repository.storage.list(kind)}
+
+
+def stored(repository: Repository) -> dict[bytes, Node]:
+    """Path to node of the newest snapshot, as a new reader sees it."""
+    reopened = Repository.open(repository.storage, PASSPHRASE)
+    snapshot = reopened.load_snapshots().sound[-1]
+    reopened.load_index()
+    return {found.path: found.node for found in walk(BlobReader(reopened), snapshot.tree)}
+
+
+def run(repository: Repository, *paths: Path, **options: object):  # type: ignore[no-untyped-def]
+    return backup(
+        repository,
+        [os.fsencode(path) for path in paths],
+        BackupOptions(**options),  # type: ignore[arg-type]
+    )
+
+
+def test_what_is_backed_up_is_stored(repository: Repository, source: Path) -> None:
+    report = run(repository, source, tags=("one", "two"), hostname="desk")
+    assert report.is_complete
+    assert (report.count.new, report.count.directories) == (3, len(source.parts))
+    nodes = stored(repository)
+    assert nodes[os.fsencode(source / "one.txt")].size == 4
+    assert nodes[os.fsencode(source / "empty")].content == ()
+    assert nodes[os.fsencode(source / "link")].link_target == b"one.txt"
+    (snapshot,) = repository.load_snapshots().sound
+    assert snapshot.id == report.snapshot_id
+    assert snapshot.paths == (str(source),)
+    assert (snapshot.hostname, snapshot.tags, snapshot.parent) == ("desk", ("one", "two"), "")
+    assert names(repository, ObjectKind.LOCK) == set()
+
+
+def test_an_unchanged_folder_costs_one_snapshot(repository: Repository, source: Path) -> None:
+    first = run(repository, source)
+    before = {kind: names(repository, kind) for kind in (ObjectKind.DATA, ObjectKind.INDEX)}
+    second = run(repository, source)
+    assert second.parent_id == first.snapshot_id
+    assert second.tree_id == first.tree_id
+    assert (second.count.unchanged, second.count.new, second.count.stored_bytes) == (3, 0, 0)
+    assert {kind: names(repository, kind) for kind in before} == before
+    assert len(names(repository, ObjectKind.SNAPSHOT)) == 2
+
+
+def test_unchanged_files_are_not_even_opened(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(repository, source)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(archive.Archiver, "_read", refuse)
+    assert run(repository, source).count.unchanged == 3
+
+
+def test_each_sign_of_change_makes_a_file_read_again(repository: Repository, source: Path) -> None:
+    path = source / "one.txt"
+    for change in ("size", "mtime", "ctime", "inode"):
+        run(repository, source)
+        status = path.stat()
+        match change:
+            case "size":
+                path.write_text("one and more\n")
+            case "mtime":
+                os.utime(path, ns=(1, status.st_mtime_ns + 1))
+            case "ctime":
+                os.chmod(path, 0o600)
+            case "inode":
+                (source / "new").write_text(path.read_text())
+                os.utime(source / "new", ns=(1, status.st_mtime_ns))
+                os.rename(source / "new", path)
+        report = run(repository, source)
+        assert (report.count.changed, report.count.unchanged) == (1, 2), change
+
+
+def test_a_missing_blob_makes_its_file_read_again(repository: Repository, source: Path) -> None:
+    """The index lost a pack; the file is not trusted to be there because its parent says so."""
+    run(repository, source)
+    node = stored(repository)[os.fsencode(source / "one.txt")]
+    for name in names(repository, ObjectKind.INDEX):
+        repository.storage.remove(ObjectKind.INDEX, name)
+    report = run(repository, source)
+    assert report.count.added_blobs > 0
+    assert stored(repository)[os.fsencode(source / "one.txt")].content == node.content
+
+
+def test_relative_paths_stand_at_the_root_of_the_tree(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source)
+    run(repository, Path("inner"), Path("one.txt"))
+    assert set(stored(repository)) == {b"/inner", b"/inner/two.txt", b"/one.txt"}
+
+
+def test_nested_paths_are_stored_once(repository: Repository, source: Path) -> None:
+    run(repository, source, source / "inner", source / "inner" / "two.txt")
+    assert stored(repository).keys() >= {os.fsencode(source / "inner" / "two.txt")}
+
+
+def test_a_dot_means_what_is_in_the_folder(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source)
+    run(repository, Path())
+    assert b"/one.txt" in stored(repository)
+
+
+def test_folders_of_the_same_name_stand_side_by_side(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("a", "a/b"):
+        (tmp_path / place / "same").mkdir(parents=True)
+        (tmp_path / place / "same" / place.replace("/", "-")).touch()
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    run(repository, Path("same"), Path("../same"))
+    assert set(stored(repository)) == {b"/same", b"/same/a-b", b"/same-1", b"/same-1/a"}
+
+
+def test_a_path_that_does_not_exist_is_said_and_the_rest_is_stored(
+    repository: Repository, source: Path
+) -> None:
+    report = run(repository, source, source / "nothing")
+    assert not report.is_complete
+    assert "nothing: No such file or directory" in str(report.issues[0])
+    assert repository.load_snapshots().sound[0].paths == (str(source),)
+
+
+def test_nothing_to_back_up(repository: Repository, tmp_path: Path) -> None:
+    with pytest.raises(SourceError):
+        run(repository, tmp_path / "nothing")
+    assert names(repository, ObjectKind.SNAPSHOT) == set()
+
+
+def fail_to_open(monkeypatch: pytest.MonkeyPatch, name: str, code: int, call: str = "open") -> None:
+    real = getattr(os, call)
+
+    def fail(path: object, *args: object, **kwargs: object) -> object:
+        if isinstance(path, bytes) and path.endswith(name.encode()):
+            raise OSError(code, os.strerror(code), path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, call, fail)
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [("one.txt", "open"), ("inner", "listdir"), ("one.txt", "lstat"), ("link", "readlink")],
+)
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+def test_what_cannot_be_read_is_said_and_left_out(
+    repository: Repository,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    call: str,
+    code: int,
+) -> None:
+    with monkeypatch.context() as patch:
+        fail_to_open(patch, name, code, call)
+        report = run(repository, source)
+    assert not report.is_complete
+    (issue,) = report.issues
+    assert issue.kind == "unreadable"
+    assert os.fsencode(source / name) == issue.path
+    assert "it is not in this snapshot" in str(issue)
+    assert os.fsencode(source / name) not in stored(repository)
+    assert os.fsencode(source / "empty") in stored(repository)
+
+
+def test_an_error_in_the_middle_of_a_file(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "big").write_bytes(os.urandom(3 << 20))
+    real, calls = os.read, []
+
+    def fail(fd: int, size: int) -> bytes:
+        calls.append(size)
+        if size > 2 << 20 and len(calls) > 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(fd, min(size, 1 << 20))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive.os, "read", fail)
+        report = run(repository, source)
+    assert [issue.path for issue in report.issues] == [os.fsencode(source / "big")]
+    assert os.fsencode(source / "big") not in stored(repository)
+
+
+@pytest.mark.parametrize("call", ["lstat", "open"])
+def test_a_file_that_vanishes_is_said_but_nothing_is_missing(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    with monkeypatch.context() as patch:
+        fail_to_open(patch, "one.txt", errno.ENOENT, call)
+        report = run(repository, source)
+    assert report.is_complete
+    assert [issue.kind for issue in report.issues] == ["vanished"]
+
+
+def test_a_file_that_grows_while_it_is_read(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, path = os.read, source / "one.txt"
+
+    def grow(fd: int, size: int) -> bytes:
+        if path.stat().st_size < 100 and os.fstat(fd).st_ino == path.stat().st_ino:
+            path.write_text("x" * 200)
+        return real(fd, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive.os, "read", grow)
+        report = run(repository, source)
+    assert [issue.kind for issue in report.issues] == ["changed"]
+    assert report.is_complete
+    node = stored(repository)[os.fsencode(path)]
+    assert node.size == 200
+    assert run(repository, source).count.changed == 1, "it must be read again next time"
+
+
+def test_a_file_swapped_for_a_link_is_not_followed(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between lstat and open the name came to mean something else."""
+    secret = source.parent / "secret"
+    secret.write_text("secret")
+    real = os.lstat(source / "one.txt")
+    (source / "one.txt").unlink()
+    (source / "one.txt").symlink_to(secret)
+    lstat = os.lstat
+
+    def lie(path: object) -> os.stat_result:
+        return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(archive.os, "lstat", lie)
+    report = run(repository, source)
+    assert [issue.path for issue in report.issues] == [os.fsencode(source / "one.txt")]
+
+
+def test_a_file_swapped_for_a_fifo_does_not_hang(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.lstat(source / "one.txt")
+    (source / "one.txt").unlink()
+    os.mkfifo(source / "one.txt")
+    lstat = os.lstat
+
+    def lie(path: object) -> os.stat_result:
+        return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(archive.os, "lstat", lie)
+    assert [issue.kind for issue in run(repository, source).issues] == ["vanished"]
+
+
+def test_sockets_are_left_out(repository: Repository, source: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        os.chdir(source)  # a socket's path must be short
+        made.bind("s")
+        os.chdir("/")
+    report = run(repository, source)
+    assert report.is_complete
+    assert os.fsencode(source / "s") not in stored(repository)
+
+
+def test_a_dry_run_counts_and_stores_nothing(repository: Repository, source: Path) -> None:
+    report = run(repository, source, dry_run=True)
+    assert report.count.new == 3
+    assert report.count.stored_bytes > 0
+    assert report.snapshot_id == ""
+    for kind in (ObjectKind.DATA, ObjectKind.INDEX, ObjectKind.SNAPSHOT, ObjectKind.LOCK):
+        assert names(repository, kind) == set()
+
+
+def test_equal_contents_are_stored_once(repository: Repository, source: Path) -> None:
+    data = os.urandom(100_000)
+    for number in range(5):
+        (source / f"copy-{number}").write_bytes(data)
+    report = run(repository, source)
+    assert report.count.stored_bytes < 150_000
+
+
+def test_data_blobs_are_spread_over_open_packs_and_tails_are_merged(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "_INDEX_PACKS", 2)
+    monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 200_000)
+    for number in range(40):
+        (source / f"file-{number:02}").write_bytes(os.urandom(30_000))
+    run(repository, source)
+    nodes = stored(repository)
+    reopened = Repository.open(repository.storage, PASSPHRASE)
+    reopened.load_index()
+    order = [
+        reopened.index.locate(BlobKind.DATA, nodes[os.fsencode(source / f"file-{n:02}")].content[0])
+        for n in range(40)  # type: ignore[index]
+    ]
+    packs = [copies[0].pack for copies in order]
+    changes = sum(a != b for a, b in itertools.pairwise(packs))
+    assert len(set(packs)) in range(5, 9), "about 1.2 MB in packs of 0.2 MB"
+    assert changes > len(set(packs)) + 2, "neighbours must not simply follow one another"
+    assert len(names(repository, ObjectKind.INDEX)) > 2
+
+
+def test_an_interrupted_backup_is_not_repeated(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "_INDEX_PACKS", 1)
+    monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 100_000)
+    for number in range(20):
+        (source / f"file-{number:02}").write_bytes(os.urandom(30_000))
+    with monkeypatch.context() as patch:
+        real, saved = repository.storage.save, []
+
+        def fail(kind: ObjectKind, name: str, data: bytes) -> None:
+            saved.append(kind)
+            if saved.count(ObjectKind.DATA) > 4:
+                raise UnreachableError("gone")
+            real(kind, name, data)
+
+        patch.setattr(repository.storage, "save", fail)
+        with pytest.raises(UnreachableError):
+            run(repository, source)
+    assert names(repository, ObjectKind.SNAPSHOT) == set()
+    report = run(Repository.open(repository.storage, PASSPHRASE), source)
+    assert report.is_complete
+    assert report.count.added_bytes < 20 * 30_000 - 3 * 90_000
+
+
+def test_a_full_plan_stops_the_backup_and_leaves_no_lock(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = repository.storage.save
+
+    def refuse(kind: ObjectKind, name: str, data: bytes) -> None:
+        if kind is ObjectKind.DATA:
+            raise QuotaError("The storage of the plan is used up.")
+        real(kind, name, data)
+
+    monkeypatch.setattr(repository.storage, "save", refuse)
+    with pytest.raises(QuotaError):
+        run(repository, source)
+    assert names(repository, ObjectKind.LOCK) == set()
+
+
+@pytest.fixture
+def pruned(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A storage where another device prunes everything just before our first snapshot."""
+    real, refused = repository.storage.save, []
+
+    def save(kind: ObjectKind, name: str, data: bytes) -> None:
+        if kind is ObjectKind.SNAPSHOT and not refused:
+            refused.append(name)
+            for doomed in (ObjectKind.INDEX, ObjectKind.DATA):
+                for gone in names(repository, doomed):
+                    repository.storage.remove(doomed, gone)
+            raise StaleIndexError("Another device pruned.")
+        real(kind, name, data)
+
+    monkeypatch.setattr(repository.storage, "save", save)
+    return refused
+
+
+def test_what_another_device_pruned_is_stored_again(
+    repository: Repository, source: Path, pruned: list[str]
+) -> None:
+    (source / "big").write_bytes(os.urandom(2_000_000))
+    report = run(repository, source)
+    assert len(pruned) == 1
+    assert report.is_complete
+    assert names(repository, ObjectKind.SNAPSHOT) == {report.snapshot_id}
+    reopened = Repository.open(repository.storage, PASSPHRASE)
+    reopened.load_index()
+    reader = BlobReader(reopened)
+    for node in stored(repository).values():
+        for blob in node.content or ():
+            reader.load(BlobKind.DATA, blob)
+
+
+def test_a_second_refusal_is_final(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = repository.storage.save
+
+    def refuse(kind: ObjectKind, name: str, data: bytes) -> None:
+        if kind is ObjectKind.SNAPSHOT:
+            raise StaleIndexError("No.")
+        real(kind, name, data)
+
+    monkeypatch.setattr(repository.storage, "save", refuse)
+    with pytest.raises(StaleIndexError):
+        run(repository, source)
+
+
+def test_no_snapshot_is_written_with_a_lost_lock(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(self: locks.LockHold) -> None:
+        raise LockLostError("lost")
+
+    monkeypatch.setattr(locks.LockHold, "ensure_held", lost)
+    with pytest.raises(LockLostError):
+        run(repository, source)
+    assert names(repository, ObjectKind.SNAPSHOT) == set()
+
+
+def test_damaged_snapshots_and_indexes_do_not_stop_a_backup(
+    repository: Repository, source: Path
+) -> None:
+    run(repository, source)
+    for kind in (ObjectKind.SNAPSHOT, ObjectKind.INDEX):
+        repository.storage.save(kind, "ab" * 32, b"rubbish")
+    report = run(repository, source)
+    assert report.is_complete
+    assert [issue.kind for issue in report.issues] == ["damaged", "damaged"]
+    assert report.count.unchanged == 3
+
+
+def test_a_damaged_parent_makes_everything_be_read_again(
+    repository: Repository, source: Path
+) -> None:
+    run(repository, source)
+    for name in names(repository, ObjectKind.DATA):
+        pack = Path(repository.storage.location, "data", name[:2], name)
+        os.chmod(pack, 0o600)
+        pack.write_bytes(bytes(pack.stat().st_size))
+    report = run(repository, source)
+    assert report.count.new == 3
+    assert "read anew" in str(report.issues[0])
+
+
+def test_events_are_told(repository: Repository, source: Path) -> None:
+    events: list[Event] = []
+    backup(repository, [os.fsencode(source)], observer=events.append)
+    assert sorted(e.path for e in events if isinstance(e, FileDone)) == sorted(
+        os.fsencode(source / name) for name in ("empty", "inner/two.txt", "one.txt")
+    )
+    assert not [e for e in events if isinstance(e, Issue)]
+
+
+def test_forecast(source: Path) -> None:
+    assert scan.count_sources([os.fsencode(source), b"/no/such/path"]) == (3, 8)
+
+
+def test_a_folder_of_many_levels_needs_no_deep_stack(
+    repository: Repository, tmp_path: Path
+) -> None:
+    dig(tmp_path, levels=1500)
+    try:
+        report = run(repository, tmp_path / "d")
+        assert report.count.directories >= 1500
+        assert report.is_complete
+    finally:
+        # Python's own removal of folders recurses, so it is not up to this one.
+        subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+
+
+def dig(folder: Path, *, levels: int) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
