@@ -1,10 +1,11 @@
 """The one door to accounts: whoever asks sees only what they have a seat in."""
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404
 
-from accounts.models import Account, Device, User
+from accounts.models import Account, Device, Membership, User
 
 
 def accounts_of(user: User | AnonymousUser) -> QuerySet[Account]:
@@ -19,6 +20,18 @@ def own_account(user: User | AnonymousUser) -> Account:
     account = accounts_of(user).first()
     if account is None:
         raise Http404
+    return account
+
+
+def own_account_to_change(user: User | AnonymousUser) -> Account:
+    """Return the account in which `user` may change something.
+
+    Raises Http404 without an account, PermissionDenied for an auditor, who may only look.
+    """
+    account = own_account(user)
+    seats = Membership.objects.filter(account=account, user=user.pk)
+    if not seats.exclude(role=Membership.Role.AUDITOR).exists():
+        raise PermissionDenied("An auditor may look at everything and change nothing.")
     return account
 
 

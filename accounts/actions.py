@@ -40,3 +40,26 @@ def retire_device(device: Device, *, actor: Actor) -> None:
         audit.record(
             actor, "device.retire", device.public_id, account=device.account, name=device.name
         )
+
+
+@transaction.atomic
+def freeze_account(account: Account, *, actor: Actor) -> bool:
+    """Pause new backups of an active account; restores go on. Return whether it was active."""
+    return _move(
+        account, Account.State.ACTIVE, Account.State.FROZEN, verb="account.freeze", actor=actor
+    )
+
+
+@transaction.atomic
+def unfreeze_account(account: Account, *, actor: Actor) -> bool:
+    """Let a frozen account store again. Return whether it was frozen."""
+    return _move(
+        account, Account.State.FROZEN, Account.State.ACTIVE, verb="account.unfreeze", actor=actor
+    )
+
+
+def _move(account: Account, before: str, after: str, *, verb: str, actor: Actor) -> bool:
+    moved = Account.objects.filter(pk=account.pk, state=before).update(state=after)
+    if moved:
+        audit.record(actor, verb, account.public_id, account=account)
+    return bool(moved)

@@ -1,23 +1,41 @@
 """How allauth signs people up here: with an account of their own, on the free plan."""
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.db import transaction
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.shortcuts import redirect
 
+from accounts.actions import open_account
 from accounts.models import User
+
+TOO_OFTEN = "Too many attempts in a short time. Please wait five minutes and try again."
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Saves a new person together with the account they own."""
 
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "account_inactive": "This sign-in has been closed. Please write to support.",
+        "email_password_mismatch": "This e-mail address and password do not belong together.",
+        "enter_current_password": "This is not your present password.",
+        "incorrect_password": "This is not your password.",
+        "too_many_login_attempts": TOO_OFTEN,
+        "rate_limited": TOO_OFTEN,
+        "duplicate_email": "This is your e-mail address already.",
+    }
+
     def save_user(
         self, request: HttpRequest, user: User, form: object, commit: bool = True
     ) -> User:
         """Store the person and, in the same transaction, their account and plan."""
-        from accounts.actions import open_account
-
-        with transaction.atomic():
-            saved: User = super().save_user(request, user, form, commit=commit)
-            if commit:
-                open_account(saved)
+        try:
+            with transaction.atomic():
+                saved: User = super().save_user(request, user, form, commit=commit)
+                if commit:
+                    open_account(saved)
+        except IntegrityError as error:
+            # The button was pressed twice: the other request has sent the mail.
+            raise ImmediateHttpResponse(redirect("account_email_verification_sent")) from error
         return saved

@@ -1,11 +1,25 @@
 """Addresses of the website."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
 from backup_service.health import healthz, readyz
+from backup_service.landing import landing
+from backup_service.mailbox import mailbox
+
+# Staff sign in where everybody does, under the same limits on guessing.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.site_header = "Nightsafe staff"
+admin.site.site_title = "Nightsafe staff"
+admin.site.index_title = "The service"
+admin.site.site_url = "/dashboard/"
 
 urlpatterns = [
+    path("", landing, name="landing"),
+    path("", include("accounts.urls")),
+    path("", include("storage.urls")),
+    path("mail/", mailbox, name="mailbox"),
     path("healthz", healthz),
     path("readyz", readyz),
     path("accounts/", include("allauth.urls")),

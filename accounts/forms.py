@@ -1,0 +1,65 @@
+"""allauth's forms in our words: plain labels, no placeholders, one sentence on passwords."""
+
+from typing import Any
+
+from allauth.account import forms as allauth
+
+LABELS = {
+    "login": "E-mail address",
+    "email": "E-mail address",
+    "password": "Password",
+    "oldpassword": "Your present password",
+    "password1": "New password",
+    "password2": "New password, again",
+}
+RULE = "At least 10 characters, and not one that everybody uses."
+
+
+class PlainWords:
+    """Relabels a form's fields after allauth has built them. Mixed in before an allauth form."""
+
+    labels: dict[str, str] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: dict[str, Any] = self.fields  # type: ignore[attr-defined]
+        for name, field in fields.items():
+            field.label = self.labels.get(name) or LABELS.get(name, field.label)
+            field.help_text = RULE if name == "password1" else ""
+            field.widget.attrs.pop("placeholder", None)
+
+
+class LoginForm(PlainWords, allauth.LoginForm):  # type: ignore[misc]
+    """E-mail address and password."""
+
+
+class SignupForm(PlainWords, allauth.SignupForm):  # type: ignore[misc]
+    """E-mail address and a first password."""
+
+    labels = {"password1": "Password for this website"}
+
+
+class AddEmailForm(PlainWords, allauth.AddEmailForm):  # type: ignore[misc]
+    """Another address to sign in with."""
+
+    labels = {"email": "New e-mail address"}
+
+
+class ChangePasswordForm(PlainWords, allauth.ChangePasswordForm):  # type: ignore[misc]
+    """The present password and a new one."""
+
+
+class SetPasswordForm(PlainWords, allauth.SetPasswordForm):  # type: ignore[misc]
+    """A first password for somebody who has none."""
+
+
+class ResetPasswordForm(PlainWords, allauth.ResetPasswordForm):  # type: ignore[misc]
+    """The address that the reset mail goes to."""
+
+
+class ResetPasswordKeyForm(PlainWords, allauth.ResetPasswordKeyForm):  # type: ignore[misc]
+    """A new password, after following the mail's link."""
+
+
+class ReauthenticateForm(PlainWords, allauth.ReauthenticateForm):  # type: ignore[misc]
+    """The password once more, before something that matters."""

@@ -1,0 +1,70 @@
+"""The audit log in sentences that a customer understands."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from accounts.models import Account, AuditEvent, Membership
+
+# `{subject}` and the keys of the event's detail may be used; a verb without a sentence is shown
+# by its own words.
+SENTENCES = {
+    "account.open": "opened this account",
+    "account.freeze": "froze this account: new backups are paused, restores still work",
+    "account.unfreeze": "lifted the freeze of this account",
+    "plan.choose": "put this account on the plan “{plan}”",
+    "device.add": "added the device “{name}”",
+    "device.retire": "retired the device “{name}”",
+    "vault.create": "made the vault “{name}”",
+    "credential.create": "made the credential {subject} (scope {scope})",
+    "credential.revoke": "revoked the credential {subject}",
+    "object.lost": "found that no good copy of {subject} is left; the next backup sends it again",
+}
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One line of the history: who did what, when, and in which vault if in one."""
+
+    id: int
+    at: datetime
+    who: str
+    what: str
+    vault: str = ""  # public id
+
+
+def deeds(account: Account, events: QuerySet[AuditEvent]) -> list[Deed]:
+    """Return events of `account` as sentences, for its members to read."""
+    members = set(Membership.objects.filter(account=account).values_list("user", flat=True))
+    return [
+        Deed(event.pk, event.at, _who(event, members), sentence(event), _vault(event))
+        for event in events.select_related("actor")
+    ]
+
+
+def events_of(account: Account) -> QuerySet[AuditEvent]:
+    """Return what was done in an account, newest first."""
+    return AuditEvent.objects.filter(account=account).order_by("-pk")
+
+
+def sentence(event: AuditEvent) -> str:
+    """Return what was done, in words."""
+    form = SENTENCES.get(event.verb, event.verb.replace(".", ": ") + " ({subject})")
+    try:
+        return form.format(**{**event.detail, "subject": event.subject})
+    except (KeyError, IndexError):
+        return f"{event.verb.replace('.', ': ')} ({event.subject})"
+
+
+def _who(event: AuditEvent, members: set[int]) -> str:
+    if event.actor is not None and event.actor.is_staff and event.actor_id not in members:
+        return "the service's staff"
+    return event.actor_label
+
+
+def _vault(event: AuditEvent) -> str:
+    if event.verb.startswith("vault."):
+        return event.subject
+    vault = event.detail.get("vault", "")
+    return vault if isinstance(vault, str) else ""

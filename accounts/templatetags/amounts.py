@@ -1,0 +1,75 @@
+"""Bytes, money and moments, as people read them."""
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from backup_service import clock
+
+register = template.Library()
+
+BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"]
+SPANS = [
+    (timedelta(days=365), "year"),
+    (timedelta(days=30), "month"),
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+]
+
+
+@register.filter
+def amount(size: int | None) -> str:
+    """Return bytes in decimal units with up to three digits: 1.2 GB, 128 GB, 0 B."""
+    value, unit = float(size or 0), 0
+    while value >= 999.5 and unit < len(BYTE_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    digits = 0 if value >= 99.95 or unit == 0 else 1
+    text = f"{value:.{digits}f}".removesuffix(".0")
+    return f"{text}\u00a0{BYTE_UNITS[unit]}"
+
+
+@register.filter
+def price(cents: int) -> str:
+    """Return dollars, without cents where there are none."""
+    dollars, rest = divmod(cents, 100)
+    return f"${dollars}.{rest:02}" if rest else f"${dollars}"
+
+
+@register.filter
+def ago(moment: datetime) -> str:
+    """Return how long ago something was, in its largest unit."""
+    return _in_words(clock.now() - moment)
+
+
+@register.simple_tag
+def when(moment: datetime | None, never: str = "never") -> SafeString | str:
+    """Return a <time> element: relative to read, absolute on pointing at it."""
+    if moment is None:
+        return never
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        f"{moment:%-d %B %Y, %H:%M} UTC",
+        ago(moment),
+    )
+
+
+@register.simple_tag
+def exactly(moment: datetime) -> SafeString:
+    """Return a <time> element that shows the moment itself, to the minute."""
+    return format_html(
+        '<time datetime="{}">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        f"{moment:%-d %b %Y, %H:%M} UTC",
+    )
+
+
+def _in_words(span: timedelta) -> str:
+    for length, name in SPANS:
+        count = span // length
+        if count > 0:
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return "just now"

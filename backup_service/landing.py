@@ -1,0 +1,15 @@
+"""The first page: what this is, what it costs, what it cannot do."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from billing.models import Plan
+
+
+@require_safe
+def landing(request: HttpRequest) -> HttpResponse:
+    """Show visitors the service; bring signed-in people to their dashboard."""
+    if request.user.is_authenticated:
+        return redirect("dashboard")
+    return render(request, "landing.html", {"plans": Plan.objects.filter(on_offer=True)})

@@ -1,0 +1,102 @@
+"""`/mail/`: the mails that an embedded service would have sent, for the one who runs it.
+
+Only there, and only for requests from the same computer: the mails hold links that sign in.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+from functools import wraps
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+# How Django's file backend ends each mail.
+RULE = b"-" * 79
+MOST_SHOWN = 50
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail, as far as the page shows it."""
+
+    at: datetime | None
+    to: str
+    subject: str
+    body: str
+
+
+def on_this_computer(view: View) -> View:
+    """Answer 404 unless the service is embedded and the request never left this computer."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if not (settings.EMBEDDED and is_local(request)):
+            raise Http404
+        return view(request)
+
+    return guarded
+
+
+def is_local(request: HttpRequest) -> bool:
+    """Whether both ends of a request are this computer, with no proxy between."""
+    if any(header in request.headers for header in ("X-Forwarded-For", "Forwarded", "Via")):
+        return False
+    host = urlsplit(f"//{request.get_host()}").hostname or ""
+    return _is_loopback(request.META.get("REMOTE_ADDR", "")) and _is_loopback(host)
+
+
+@on_this_computer
+@never_cache
+@require_safe
+def mailbox(request: HttpRequest) -> HttpResponse:
+    """List the mails, newest first."""
+    return render(request, "mailbox.html", {"mails": read_mails(Path(settings.MAIL_DIR))})
+
+
+def read_mails(directory: Path) -> list[Mail]:
+    """Return the newest mails in a directory of Django's file backend; none if it is absent."""
+    try:
+        files = sorted(directory.glob("*.log"), key=lambda file: file.name, reverse=True)
+        contents = [file.read_bytes() for file in files[:MOST_SHOWN]]
+    except FileNotFoundError:
+        return []
+    mails = [mail for content in contents for mail in reversed(_split(content))]
+    return mails[:MOST_SHOWN]
+
+
+def _split(content: bytes) -> list[Mail]:
+    parts = content.split(b"\n" + RULE + b"\n")
+    return [_mail(part) for part in parts if part.strip()]
+
+
+def _mail(content: bytes) -> Mail:
+    message = message_from_bytes(content, policy=policy.default)
+    body = message.get_body(("plain",)) if isinstance(message, EmailMessage) else None
+    date = message.get("Date", "")
+    return Mail(
+        at=parsedate_to_datetime(date) if date else None,
+        to=str(message.get("To", "")),
+        subject=str(message.get("Subject", "")),
+        body=body.get_content() if body is not None else "",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,21 @@
+// The one thing that a page cannot do without a script: putting text on the clipboard.
+"use strict";
+
+function addCopyButton(block) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(block.querySelector("code").textContent.trim());
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Please select and copy";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2500);
+  });
+  block.append(button);
+}
+
+document.querySelectorAll("[data-copy]").forEach(addCopyButton);

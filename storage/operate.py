@@ -1,0 +1,35 @@
+"""What staff may do to regions and to copies that gave up, each on record."""
+
+from collections.abc import Collection
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.audit import Actor
+from backup_service import clock
+from storage import nudge
+from storage.models import Region, Replica
+
+
+@transaction.atomic
+def unpark_copies(replicas: Collection[int], *, actor: Actor) -> int:
+    """Put parked copies (by primary key) back on the work list; return how many."""
+    unparked = (
+        Replica.objects.filter(pk__in=replicas)
+        .exclude(parked_at=None)
+        .update(parked_at=None, tries=0, next_attempt_at=clock.now())
+    )
+    if unparked:
+        audit.record(actor, "copies.unpark", f"{unparked} copies", copies=sorted(replicas))
+        nudge.replication()
+    return unparked
+
+
+@transaction.atomic
+def set_region_status(region: Region, *, status: str, actor: Actor) -> bool:
+    """Change how a region is used. Return whether it changed. Raises ValueError."""
+    status = Region.Status(status)
+    changed = Region.objects.filter(pk=region.pk).exclude(status=status).update(status=status)
+    if changed:
+        audit.record(actor, "region.status", region.alias, status=status)
+    return bool(changed)

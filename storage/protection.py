@@ -1,0 +1,97 @@
+"""How well a vault is protected, in a word and a sentence: a pure function of its figures."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+LATE_AFTER = timedelta(hours=48)
+COPY_PATIENCE = timedelta(hours=1)
+LEAST_COPIES = 2
+
+
+class Standing(StrEnum):
+    """The words customers read, in pages and mails alike."""
+
+    PROTECTED = "protected"
+    COPYING = "copying"
+    LATE = "late"
+    NEVER = "never"
+    AT_RISK = "at risk"
+
+    @property
+    def slug(self) -> str:
+        """The word for a class or a file name."""
+        return self.value.replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class VaultFigures:
+    """What a vault holds. Bytes are of live objects; copies count verified ones only.
+
+    `thin` objects have fewer than two good copies; `waiting` copies are still to be made,
+    the first of them since `waiting_since`.
+    """
+
+    objects: int = 0
+    snapshots: int = 0
+    bytes: int = 0
+    lost: int = 0
+    thin: int = 0
+    fewest_copies: int = 0
+    waiting: int = 0
+    parked: int = 0
+    waiting_since: datetime | None = None
+    last_backup: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Protection:
+    """The answer: a word, and a sentence that says why."""
+
+    standing: Standing
+    reason: str
+
+
+def judge(figures: VaultFigures, now: datetime) -> Protection:
+    """Say how a vault stands at `now`, the worst news first."""
+    risk = _risk(figures, now)
+    if risk:
+        return Protection(Standing.AT_RISK, risk)
+    if figures.last_backup is None:
+        return Protection(Standing.NEVER, "No backup has been completed yet.")
+    if now - figures.last_backup > LATE_AFTER:
+        return Protection(
+            Standing.LATE, "Nothing has been backed up for more than two days. Is the device on?"
+        )
+    if figures.thin:
+        return Protection(
+            Standing.COPYING, "The backup is complete; its second copies are being made now."
+        )
+    return Protection(
+        Standing.PROTECTED,
+        f"The last backup is complete, with {figures.fewest_copies} copies of everything.",
+    )
+
+
+def _risk(figures: VaultFigures, now: datetime) -> str:
+    if figures.lost:
+        return (
+            f"No good copy is left of {_objects(figures.lost)}. "
+            "Back the device up again now, so that they are sent anew."
+        )
+    if figures.last_backup is not None and not figures.snapshots:
+        return "All snapshots have been removed from this vault. If that was not you, act now."
+    if figures.parked or _is_overdue(figures, now):
+        return f"Copies have been missing for too long ({figures.waiting}); we are working on it."
+    if figures.thin > figures.waiting:
+        return f"There is only one copy of {_objects(figures.thin)}."
+    return ""
+
+
+def _is_overdue(figures: VaultFigures, now: datetime) -> bool:
+    since = figures.waiting_since
+    return since is not None and now - since > COPY_PATIENCE
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'s' if count != 1 else ''}"

@@ -1,0 +1,19 @@
+"""Taking a device out of use: its credentials end with it, its vaults and backups stay."""
+
+from django.db import transaction
+
+from accounts import actions
+from accounts.audit import Actor
+from accounts.models import Device
+from storage import credentials
+from storage.models import Credential
+
+
+@transaction.atomic
+def retire_device(device: Device, *, actor: Actor) -> None:
+    """Retire a device and revoke what it signs in with."""
+    for credential in Credential.objects.filter(device=device, revoked_at=None).select_related(
+        "vault__account"
+    ):
+        credentials.revoke(credential, actor=actor)
+    actions.retire_device(device, actor=actor)

@@ -1,0 +1,18 @@
+"""Addresses of the pages about devices, vaults and credentials."""
+
+from django.urls import path
+
+from storage import views
+
+urlpatterns = [
+    path("dashboard/", views.dashboard, name="dashboard"),
+    path("devices/add/", views.add_device, name="device_add"),
+    path("devices/<str:device_id>/retire/", views.retire, name="device_retire"),
+    path("vaults/<str:vault_id>/", views.vault, name="vault"),
+    path("vaults/<str:vault_id>/credentials/add/", views.add_credential, name="credential_add"),
+    path(
+        "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/",
+        views.revoke_credential,
+        name="credential_revoke",
+    ),
+]

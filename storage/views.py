@@ -1,0 +1,174 @@
+"""Pages about devices, vaults and credentials."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import history
+from accounts.access import accounts_of, devices_of, own_account, own_account_to_change
+from accounts.actions import DeviceNameTakenError
+from accounts.audit import Actor
+from accounts.models import Account, User
+from billing.actions import entitlements_of
+from storage import credentials, overview
+from storage.access import vault_address
+from storage.enrol import DeviceLimitError, Enrolled, VaultNameTakenError, enrol_device
+from storage.forms import SCOPES, CredentialForm, DeviceForm
+from storage.models import Credential, Vault
+from storage.retire import retire_device
+
+HISTORY_SHOWN = 15  # events
+
+
+@login_required
+@never_cache
+@require_safe
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """Devices with their vaults, and how full the plan is."""
+    account = accounts_of(request.user).first()
+    if account is None:
+        return render(request, "accounts/without_account.html")
+    context = {
+        "account": account,
+        "entitlements": entitlements_of(account),
+        "dashboard": overview.dashboard(account),
+    }
+    return render(request, "storage/dashboard.html", context)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables("enrolled")
+def add_device(request: HttpRequest) -> HttpResponse:
+    """Add a device; the answer to the form shows its credential, once."""
+    account = own_account_to_change(request.user)
+    form = DeviceForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        enrolled = _enrol(request, account, form)
+        if enrolled is not None:
+            return _show_once(request, enrolled.vault, enrolled.first, is_new_vault=True)
+    return render(request, "storage/device_add.html", {"form": form})
+
+
+def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled | None:
+    """Enrol the device, or leave the reason why not in the form."""
+    try:
+        return enrol_device(account, name=form.cleaned_data["name"], actor=_actor(request))
+    except DeviceNameTakenError:
+        form.add_error("name", "A device of this name is in use already. Choose another name.")
+    except VaultNameTakenError:
+        form.add_error(
+            "name",
+            "There is a vault of this name, from a device that was retired. Choose another name, "
+            "or open that vault and make a credential for it to go on with it.",
+        )
+    except DeviceLimitError as error:
+        form.add_error(None, str(error))
+    return None
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def retire(request: HttpRequest, device_id: str) -> HttpResponse:
+    """Ask, then take a device out of use."""
+    account = own_account_to_change(request.user)
+    device = get_object_or_404(devices_of(account), public_id=device_id)
+    if request.method != "POST":
+        return render(request, "storage/device_retire.html", {"device": device})
+    retire_device(device, actor=_actor(request))
+    messages.success(request, f"“{device.name}” is retired. Its backups are still here.")
+    return redirect("dashboard")
+
+
+@login_required
+@never_cache
+@require_safe
+def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
+    """One vault: how it stands, who may enter it, where its copies are, what happened."""
+    account = own_account(request.user)
+    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    [shown] = overview.overview([found], overview.plan_of(account))
+    days = overview.backups_by_day(found)
+    context = {
+        "vault": found,
+        "shown": shown,
+        "days": days,
+        "days_with_backup": sum(count > 0 for _, count in days),
+        "address": vault_address(found),
+        "credentials": overview.credentials_of(found),
+        "regions": overview.copies_by_region(found),
+        "deeds": history.deeds(account, overview.events_of(found)[:HISTORY_SHOWN]),
+    }
+    return render(request, "storage/vault.html", context)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables("made")
+def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
+    """Make a further credential for a vault; the answer to the form shows it, once."""
+    account = own_account_to_change(request.user)
+    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    form = CredentialForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        made = credentials.create(found, scope=form.cleaned_data["scope"], actor=_actor(request))
+        return _show_once(request, found, made, is_new_vault=False)
+    return render(request, "storage/credential_add.html", {"vault": found, "form": form})
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpResponse:
+    """Ask, then end a credential."""
+    account = own_account_to_change(request.user)
+    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    credential = get_object_or_404(
+        overview.credentials_of(found).select_related("vault__account"),
+        prefix=prefix,
+        revoked_at=None,
+    )
+    if request.method != "POST":
+        context = {"vault": found, "credential": credential}
+        return render(request, "storage/credential_revoke.html", context)
+    credentials.revoke(credential, actor=_actor(request))
+    messages.success(request, f"The credential {credential.prefix} is revoked.")
+    return redirect("vault", vault_id=found.public_id)
+
+
+def _show_once(
+    request: HttpRequest, vault: Vault, made: credentials.NewCredential, *, is_new_vault: bool
+) -> HttpResponse:
+    """Render a new secret straight into this answer; it is written down nowhere else."""
+    address = vault_address(vault)
+    context = {
+        "vault": vault,
+        "credential": made.credential,
+        "scope_meaning": SCOPES[Credential.Scope(made.credential.scope)],
+        "secret": made.secret,
+        "address": address,
+        "connect_string": _with_credential(address, made),
+        "is_new_vault": is_new_vault,
+        "may_back_up": made.credential.scope != Credential.Scope.RESTORE,
+    }
+    response = render(request, "storage/credential_once.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _with_credential(address: str, made: credentials.NewCredential) -> str:
+    scheme, rest = address.split("://", 1)
+    return f"{scheme}://{made.credential.prefix}:{made.secret}@{rest}"
+
+
+def _actor(request: HttpRequest) -> Actor:
+    if not isinstance(request.user, User):
+        raise TypeError("only views for signed-in people act")
+    return Actor.person(request.user)
