@@ -13,3 +13,7 @@ urlpatterns: list[URLPattern] = [
     path("restic/<str:vault>/<str:kind>/", restic_api.list_view),
     path("restic/<str:vault>/<str:kind>/<str:name>", restic_api.object_view),
 ]
+
+handler400 = "backup_service.plain.bad_request"
+handler404 = "backup_service.plain.not_found"
+handler500 = "backup_service.plain.failed"

@@ -135,7 +135,7 @@ LEASE = timedelta(minutes=10)
 SCRUB_PERIOD = timedelta(days=30)
 GATEWAY_UPLOADS = env.int("NIGHTSAFE_GATEWAY_UPLOADS", default=64)
 GATEWAY_MIN_RATE = 4096  # bytes a second, averaged from the first half minute on
-GATEWAY_STALL = 30.0  # seconds without a byte
+GATEWAY_STALL = env.float("NIGHTSAFE_GATEWAY_STALL", default=30.0)  # seconds without a byte
 REFUSED_DRAIN = 64 * 1024 * 1024  # bytes of a refused body that are read before the answer
 
 # --- People
@@ -233,7 +233,8 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
     },
+    "filters": {"failures": {"()": "backup_service.logs.OnlyFailures"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("NIGHTSAFE_LOG_LEVEL", default="INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {"django.request": {"level": "ERROR", "filters": ["failures"]}},
 }

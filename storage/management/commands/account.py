@@ -1,4 +1,4 @@
-"""`manage.py account create`: a customer, made by the operator."""
+"""`manage.py account create|usage`: customers, and what their accounts hold."""
 
 import sys
 from argparse import ArgumentParser
@@ -21,17 +21,22 @@ from django.test import RequestFactory
 from accounts.actions import open_account
 from accounts.audit import OPERATOR
 from accounts.models import User
-from billing.actions import subscribe
+from billing.actions import entitlements_of, subscribe
 from billing.models import Plan
-from storage.management.operator import OperatorCommand
+from storage import quota
+from storage.management.operator import OperatorCommand, account_of
+from storage.models import StoredObject
 
 
 class Command(OperatorCommand):
-    help = "Make a customer: a person with a confirmed address, their account and its plan."
+    help = (
+        "create: make a customer, that is a person with a confirmed address, their account and "
+        "its plan. usage: compare the account's figures with its rows; --mend sets them right."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("action", choices=["create"])
+        parser.add_argument("action", choices=["create", "usage"])
         parser.add_argument("--email", required=True)
         parser.add_argument("--plan", default="free", help="free, personal or plus")
         parser.add_argument(
@@ -40,8 +45,30 @@ class Command(OperatorCommand):
             help="read the password from standard input; without it the customer gets a mail "
             "to set one",
         )
+        parser.add_argument("--mend", action="store_true", help="usage: correct the figures")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        if options["action"] == "usage":
+            return self._usage(options["email"], mend=options["mend"])
+        return self._create(options)
+
+    def _usage(self, email: str, *, mend: bool) -> dict[str, Any]:
+        account = account_of(email)
+        found = quota.recount(account, mend=mend)
+        allowed = entitlements_of(account).quota
+        live, tombstoned, reserved = found.counted if mend else found.booked
+        return {
+            "account": account.public_id,
+            "objects": StoredObject.objects.filter(vault__account=account).count(),
+            "live_bytes": live,
+            "tombstoned_bytes": tombstoned,
+            "reserved_bytes": reserved,
+            "charged_bytes": live + max(0, tombstoned - allowed),
+            "quota_bytes": allowed,
+            "figures_agree": found.agrees,
+        }
+
+    def _create(self, options: dict[str, Any]) -> dict[str, Any]:
         email = options["email"].strip().lower()
         password = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else None
         self._check(email, password, options["plan"])

@@ -1,0 +1,198 @@
+"""A real gateway process with a database of its own, spoken to over sockets."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = sys.executable
+QUIET = {"NIGHTSAFE_LOG_LEVEL": "ERROR", "NIGHTSAFE_BROKER_URL": "redis://127.0.0.1:1/0"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Gateway:
+    """A running gateway and the operator's commands beside it."""
+
+    data_dir: Path
+    port: int
+    env: dict[str, str]
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        arguments = ["--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread"]
+        arguments += ["--threads", "80", "--no-control-socket", "--log-level", "warning"]
+        with (self.data_dir / "gateway.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [PYTHON, "-m", "gunicorn", "backup_service.gateway", *arguments],
+                cwd=ROOT,
+                env={**self.env, "NIGHTSAFE_ROLE": "gateway"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(5)
+
+    def manage(self, *arguments: str, stdin: str = "") -> dict:
+        done = subprocess.run(
+            [PYTHON, "manage.py", *arguments, "--json"],
+            cwd=ROOT,
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def shell(self, code: str) -> None:
+        """Run a line of Python inside the service."""
+        command = [PYTHON, "manage.py", "shell", "-v0", "-c", code]
+        subprocess.run(command, cwd=ROOT, env=self.env, check=True, capture_output=True)
+
+    def vault(self, email: str, *, name: str = "laptop", scope: str = "backup") -> "Holder":
+        made = self.manage("vault", "create", "--account", email, "--name", name, "--scope", scope)
+        return Holder(self.port, made["vault"], made["username"], made["secret"])
+
+    def credential(self, holder: "Holder", scope: str) -> "Holder":
+        made = self.manage("credential", "create", "--vault", holder.vault, "--scope", scope)
+        return Holder(self.port, made["vault"], made["username"], made["secret"])
+
+    def memory(self) -> int:
+        """Resident bytes of the gateway's processes."""
+        pages = 0
+        for folder in Path("/proc").iterdir():
+            try:
+                if folder.name.isdigit() and os.getpgid(int(folder.name)) == self.process.pid:
+                    pages += int((folder / "statm").read_text().split()[1])
+            except (OSError, ProcessLookupError):
+                continue
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A vault's credential, on the wire."""
+
+    port: int
+    vault: str
+    username: str
+    secret: str
+
+    @property
+    def authorization(self) -> str:
+        return "Basic " + base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
+
+    @property
+    def restic(self) -> str:
+        return (
+            f"rest:http://{self.username}:{self.secret}@127.0.0.1:{self.port}/restic/{self.vault}/"
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/restic/{self.vault}/"
+
+    def request(self, method: str, path: str, body: object = None, **headers: str):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(
+            method,
+            f"/restic/{self.vault}/{path}",
+            body,  # type: ignore[arg-type]
+            {"Authorization": self.authorization, **headers},
+        )
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        return response.status, content
+
+    def head_lines(self, path: str, length: int) -> bytes:
+        """Return the head of an upload, for tests that speak to the socket themselves."""
+        return (
+            f"POST /restic/{self.vault}/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: {self.authorization}\r\nContent-Length: {length}\r\n\r\n"
+        ).encode()
+
+
+def _own_database(data_dir: Path) -> str | None:
+    """Return the URL of a database of its own on the server the suite runs on, if any."""
+    url = os.environ.get("DATABASE_URL")
+    if url is None:
+        return None
+    import psycopg
+
+    name = f"wire_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return url.rsplit("/", 1)[0] + "/" + name
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory) -> Iterator[Gateway]:
+    """One gateway for all tests; each test makes customers of its own."""
+    data_dir = tmp_path_factory.mktemp("gateway")
+    port = free_port()
+    env = {
+        **os.environ,
+        **QUIET,
+        "DATA_DIR": str(data_dir),
+        "NIGHTSAFE_EMBEDDED": "1",
+        "NIGHTSAFE_GATEWAY_URL": f"http://127.0.0.1:{port}",
+    }
+    database = _own_database(data_dir)
+    if database is not None:
+        env["DATABASE_URL"] = database
+    running = Gateway(data_dir, port, env)
+    for command in (["migrate", "-v0"], ["createcachetable"], ["region", "prepare"]):
+        subprocess.run([PYTHON, "manage.py", *command], cwd=ROOT, env=env, check=True)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def alice(gateway: Gateway) -> str:
+    """The e-mail address of a new customer with plenty of room."""
+    email = f"alice-{uuid.uuid4().hex[:8]}@example.org"
+    gateway.manage("account", "create", "--email", email, "--plan", "plus")
+    return email
+
+
+@pytest.fixture
+def holder(gateway: Gateway, alice: str) -> Holder:
+    """A backup credential of a new vault."""
+    return gateway.vault(alice)

@@ -1,0 +1,133 @@
+"""Stock restic and the agent at the same vault of a real service, in both directions."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import Gateway, Holder
+from tests.interop.conftest import Agent, Restic, portrait
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture
+def without_sockets(tree: Path) -> Path:
+    """restic does not restore sockets; neither is expected to."""
+    (tree / "socket").unlink()
+    return tree
+
+
+def restored(target: Path, tree: Path) -> Path:
+    """Return where a restore put the tree: under its absolute path."""
+    return target / tree.relative_to("/")
+
+
+def test_restic_alone(restic: Restic, without_sockets: Path, tmp_path: Path):
+    tree = without_sockets
+    restic.run("init")
+    restic.run("backup", str(tree))
+    assert len(restic.json("snapshots")) == 1
+    assert "hello.txt" in restic.run("ls", "latest").stdout
+    restic.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
+    restic.run("check", "--read-data")
+
+
+def test_restic_forgets_and_prunes_with_maintain(
+    gateway: Gateway, restic: Restic, tree: Path, tmp_path: Path
+):
+    restic.run("init")
+    restic.run("backup", str(tree))
+    (tree / "large").write_bytes(os.urandom(9_000_000))
+    restic.run("backup", str(tree))
+    assert len(restic.json("snapshots")) == 2
+    keeper = Restic(
+        restic.binary, gateway.credential(restic.holder, "maintain"), tmp_path / "keeper-cache"
+    )
+    keeper.run("forget", "--keep-last", "1", "--prune")
+    assert len(keeper.json("snapshots")) == 1
+    keeper.run("check", "--read-data")
+    keeper.run("restore", "latest", "--target", str(tmp_path / "out"))
+    (tree / "socket").unlink()
+    assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
+
+
+def test_the_agent_restores_what_restic_wrote(
+    restic: Restic, agent: Agent, without_sockets: Path, tmp_path: Path
+):
+    tree = without_sockets
+    restic.run("init")
+    restic.run("backup", str(tree))
+    agent.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
+    agent.run("check", "--read-data")
+
+
+def test_restic_restores_and_checks_what_the_agent_wrote(
+    restic: Restic, agent: Agent, without_sockets: Path, tmp_path: Path
+):
+    tree = without_sockets
+    agent.run("init")
+    agent.run("backup", str(tree))
+    restic.run("check", "--read-data")
+    restic.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
+    shutil.rmtree(tmp_path / "out")
+    agent.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
+
+
+def test_each_sees_the_others_snapshot_as_unchanged(restic: Restic, agent: Agent, tree: Path):
+    agent.run("init")
+    agent.run("backup", str(tree))
+    restic.run("backup", str(tree))
+    agent.run("backup", str(tree))
+    snapshots = restic.json("snapshots")
+    assert len(snapshots) == 3
+    assert len({snapshot["tree"] for snapshot in snapshots}) == 1
+    seen = json.loads(agent.run("snapshots", "--json").stdout)
+    assert len(seen["snapshots"] if isinstance(seen, dict) else seen) == 3
+
+
+def test_a_second_device_reads_with_a_restore_credential(
+    gateway: Gateway, agent: Agent, without_sockets: Path, tmp_path: Path
+):
+    tree = without_sockets
+    agent.run("init")
+    agent.run("backup", str(tree))
+    reader = Agent(gateway.credential(agent.holder, "restore"), tmp_path / "other")
+    reader.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
+    refused = reader.run("backup", str(tree), check=False)
+    assert refused.returncode == 1
+    assert "restore" in refused.stderr
+
+
+def test_wrong_secret_and_wrong_passphrase(agent: Agent, tree: Path):
+    agent.run("init")
+    wrong = agent.run("snapshots", check=False, NIGHTSAFE_SECRET="wrong")
+    assert wrong.returncode == 1
+    assert "Traceback" not in wrong.stderr
+    wrong = agent.run("snapshots", check=False, NIGHTSAFE_PASSWORD="wrong")
+    assert wrong.returncode == 1
+    assert "passphrase" in wrong.stderr.lower()
+
+
+def test_over_quota_is_said_clearly(gateway: Gateway, tree: Path, tmp_path: Path):
+    gateway.shell(
+        "from billing.models import Plan; "
+        "Plan.objects.update_or_create(slug='small', defaults=dict(name='S', quota_bytes=9000000))"
+    )
+    email = f"small-{os.urandom(4).hex()}@example.org"
+    gateway.manage("account", "create", "--email", email, "--plan", "small")
+    holder: Holder = gateway.vault(email)
+    agent = Agent(holder, tmp_path / "agent")
+    agent.run("init")
+    done = agent.run("--patience", "5", "backup", str(tree), check=False)
+    assert done.returncode == 1
+    assert "Over quota" in done.stderr
+    assert holder.request("GET", "snapshots/")[1] == b"[]"
+    assert gateway.manage("account", "usage", "--email", email)["reserved_bytes"] == 0

@@ -1,0 +1,148 @@
+"""Uploads as they really arrive: late, short, cut, endless, refused."""
+
+import hashlib
+import os
+import socket
+import struct
+import time
+
+import pytest
+
+from tests.gateway import Gateway, Holder
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def connect(gateway: Gateway) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", gateway.port), timeout=60)
+
+
+def answer(client: socket.socket) -> bytes:
+    """Return the first answer's head and what came with it."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = client.recv(65536)
+        if not piece:
+            break
+        received += piece
+    return received
+
+
+def names(holder: Holder) -> bytes:
+    return holder.request("GET", "data/")[1]
+
+
+@pytest.fixture
+def content() -> bytes:
+    return os.urandom(400_000)
+
+
+def test_a_whole_body_is_stored(holder, content):
+    assert holder.request("POST", f"data/{sha(content)}", content)[0] == 200
+    assert holder.request("GET", f"data/{sha(content)}") == (200, content)
+
+
+def test_a_body_shorter_than_announced(gateway, holder, content):
+    with connect(gateway) as client:
+        client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + content[:-1])
+        client.shutdown(socket.SHUT_WR)
+        assert b" 400 " in answer(client)
+    assert names(holder) == b"[]"
+
+
+def test_a_connection_cut_in_the_middle(gateway, holder, content):
+    with connect(gateway) as client:
+        client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + content[:200_000])
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(0.3)
+    assert names(holder) == b"[]"
+    assert holder.request("POST", f"data/{sha(content)}", content)[0] == 200
+
+
+def test_a_lost_answer_is_made_good_by_the_repeat(gateway, holder, content):
+    with connect(gateway) as client:
+        client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + content)
+        deadline = time.monotonic() + 20
+        while names(holder) == b"[]" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert holder.request("DELETE", f"data/{sha(content)}")[0] == 403
+    assert holder.request("POST", f"data/{sha(content)}", content)[0] == 200
+
+
+def test_an_absurd_length_is_refused_and_the_connection_ended(gateway, holder):
+    with connect(gateway) as client:
+        client.sendall(holder.head_lines(f"data/{'a' * 64}", 10**14) + b"x" * 1000)
+        client.shutdown(socket.SHUT_WR)
+        assert b" 413 " in answer(client)
+    assert holder.request("GET", "data/")[0] == 200
+
+
+def test_an_endless_refused_body_is_not_read_for_ever(gateway, holder):
+    """The refusal comes after at most 64 MiB, whatever the client still wants to send."""
+    sent = 0
+    with connect(gateway) as client:
+        client.sendall(holder.head_lines(f"keys/{'a' * 64}", 10**12))
+        try:
+            while sent < 300_000_000:
+                sent += client.send(b"x" * 65536)
+        except OSError:
+            pass
+    assert sent < 150_000_000
+
+
+def test_a_refused_body_is_read_so_that_the_reason_arrives(holder, content):
+    status, text = holder.request("POST", f"keys/{sha(content)}", content[:60_000])
+    assert status in {400, 403}
+    assert len(text) > 20
+
+
+def test_the_connection_lives_on_after_a_refusal(gateway, holder, content):
+    with connect(gateway) as client:
+        client.sendall(holder.head_lines(f"data/{'a' * 64}", len(content)) + content)
+        assert b" 400 " in answer(client)
+        client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + content)
+        assert b" 200 " in answer(client)
+
+
+def test_chunked_bodies_want_a_length(holder, content):
+    status, _ = holder.request("POST", f"data/{sha(content)}", iter([content]))
+    assert status == 411
+    assert names(holder) == b"[]"
+
+
+def test_encoded_paths_go_nowhere(holder):
+    for path in [
+        f"data/..%2fkeys%2f{'a' * 64}",
+        f"data/%2e%2e/{'a' * 64}",
+        f"..%2f..%2f{'a' * 64}",
+        f"data/{'a' * 64}%00",
+        "%2e%2e/%2e%2e/etc/passwd",
+    ]:
+        assert holder.request("GET", path)[0] in {400, 404}
+        assert holder.request("POST", path, b"x")[0] in {400, 404, 405}
+
+
+def test_a_slow_body_is_given_up(gateway, holder, content, tmp_path):
+    """Its own gateway, with little patience."""
+    impatient = Gateway(
+        gateway.data_dir, _free(), {**gateway.env, "NIGHTSAFE_GATEWAY_STALL": "0.5"}
+    )
+    impatient.start()
+    try:
+        with connect(impatient) as client:
+            client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + b"x")
+            begun = time.monotonic()
+            assert b" 408 " in answer(client)
+            assert time.monotonic() - begun < 10
+    finally:
+        impatient.stop()
+    assert names(holder) == b"[]"
+
+
+def _free() -> int:
+    from tests.gateway import free_port
+
+    return free_port()
