@@ -7,6 +7,7 @@ import pytest
 from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
+from nightsafe.storage import ObjectKind, Storage
 
 PASSPHRASE = "correct horse battery staple"
 CHEAP = KdfParams(n=1 << 14, r=8, p=1)
@@ -34,10 +35,31 @@ def folder(tmp_path: Path) -> LocalFolder:
     return LocalFolder(str(tmp_path / "repository"))
 
 
+@pytest.fixture(scope="session")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A repository whose key and config the tests' own repositories share: scrypt is slow."""
+    place = LocalFolder(str(tmp_path_factory.mktemp("vault")))
+    return Repository.create(place, PASSPHRASE, params=CHEAP)
+
+
 @pytest.fixture
-def repository(folder: LocalFolder) -> Repository:
+def repository(folder: LocalFolder, vault: Repository) -> Repository:
     """A new repository in `folder`."""
-    return Repository.create(folder, PASSPHRASE, params=CHEAP)
+    return copy_vault(vault, folder)
+
+
+def copy_vault(vault: Repository, place: Storage) -> Repository:
+    """An empty repository at `place` with the vault's key and config."""
+    place.create()
+    for kind in (ObjectKind.KEY, ObjectKind.CONFIG):
+        for listing in vault.storage.list(kind):
+            place.save(kind, listing.name, vault.storage.load(kind, listing.name))
+    return reopen(vault, place)
+
+
+def reopen(repository: Repository, place: Storage | None = None) -> Repository:
+    """The same repository as a new process would see it, without deriving the key again."""
+    return Repository(place or repository.storage, repository._master, repository.config)
 
 
 @pytest.fixture

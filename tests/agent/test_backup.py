@@ -25,7 +25,7 @@ from nightsafe.storage import ObjectKind
 from nightsafe.tree import Node
 from nightsafe.walk import walk
 
-from tests.agent.conftest import PASSPHRASE
+from tests.agent.conftest import reopen
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def names(repository: Repository, kind: ObjectKind) -> set[str]:
 
 def stored(repository: Repository) -> dict[bytes, Node]:
     """Path to node of the newest snapshot, as a new reader sees it."""
-    reopened = Repository.open(repository.storage, PASSPHRASE)
+    reopened = reopen(repository)
     snapshot = reopened.load_snapshots().sound[-1]
     reopened.load_index()
     return {found.path: found.node for found in walk(BlobReader(reopened), snapshot.tree)}
@@ -325,7 +325,7 @@ def test_data_blobs_are_spread_over_open_packs_and_tails_are_merged(
         (source / f"file-{number:02}").write_bytes(os.urandom(30_000))
     run(repository, source)
     nodes = stored(repository)
-    reopened = Repository.open(repository.storage, PASSPHRASE)
+    reopened = reopen(repository)
     reopened.load_index()
     order = [
         reopened.index.locate(BlobKind.DATA, nodes[os.fsencode(source / f"file-{n:02}")].content[0])
@@ -358,7 +358,7 @@ def test_an_interrupted_backup_is_not_repeated(
         with pytest.raises(UnreachableError):
             run(repository, source)
     assert names(repository, ObjectKind.SNAPSHOT) == set()
-    report = run(Repository.open(repository.storage, PASSPHRASE), source)
+    report = run(reopen(repository), source)
     assert report.is_complete
     assert report.count.added_bytes < 20 * 30_000 - 3 * 90_000
 
@@ -405,7 +405,7 @@ def test_what_another_device_pruned_is_stored_again(
     assert len(pruned) == 1
     assert report.is_complete
     assert names(repository, ObjectKind.SNAPSHOT) == {report.snapshot_id}
-    reopened = Repository.open(repository.storage, PASSPHRASE)
+    reopened = reopen(repository)
     reopened.load_index()
     reader = BlobReader(reopened)
     for node in stored(repository).values():

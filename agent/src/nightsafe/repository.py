@@ -42,7 +42,7 @@ class Repository:
         master, config = SealKey.random(), Config.new()
         key_object = wrap(master, passphrase, params)
         sealed = Sealer(master).seal(config.encode())
-        if Config.decode(Sealer(find_master([key_object], passphrase)).open(sealed)) != config:
+        if Config.decode(Sealer(master).open(sealed)) != config:
             raise DamagedError("A new config did not open again; this computer may be faulty.")
         storage.create()
         storage.save(ObjectKind.KEY, hashlib.sha256(key_object).hexdigest(), key_object)
