@@ -3,16 +3,27 @@
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from backup_service.embedded import datadir, programs
 from backup_service.embedded.child import Warden
 from backup_service.embedded.configuration import Configuration, choose, data_directory
+from backup_service.embedded.demo.source import given
 from backup_service.embedded.errors import LaunchError
 from backup_service.embedded.readiness import wait_until_ready
 from backup_service.embedded.signals import Signals, StopRequested, received
 from backup_service.embedded.supervisor import TICK, Supervisor
 
 PATIENCE = 10.0  # seconds that a process has to end by itself
+
+
+@dataclass(frozen=True)
+class DemoWish:
+    """The demonstration as it is asked for: of what, and whether to stop afterwards."""
+
+    source: str
+    once: bool
 
 
 def launch(wishes: Mapping[str, str], *, with_demo: bool) -> int:
@@ -23,34 +34,38 @@ def launch(wishes: Mapping[str, str], *, with_demo: bool) -> int:
     """
     os.umask(0o077)
     data_dir = data_directory(wishes)
+    demo = _demo_wish(wishes, data_dir) if with_demo else None
     lock = datadir.claim(data_dir)
     try:
         configuration = choose(data_dir, wishes)
         datadir.write_settings(data_dir, configuration.settings())
         with received() as signals:
-            return _live(configuration, signals, with_demo=with_demo, once=_is_on(wishes))
+            return _live(configuration, signals, demo)
     finally:
         os.close(lock)
 
 
-def _is_on(wishes: Mapping[str, str]) -> bool:
-    return wishes.get("ONCE", "") not in ("", "0", "no", "false")
+def _demo_wish(wishes: Mapping[str, str], data_dir: Path) -> DemoWish:
+    source = wishes.get("SOURCE", "")
+    once = wishes.get("ONCE", "") not in ("", "0", "no", "false")
+    return DemoWish(str(given(source, data_dir)) if source else "", once)
 
 
-def _live(configuration: Configuration, signals: Signals, *, with_demo: bool, once: bool) -> int:
+def _live(configuration: Configuration, signals: Signals, demo: DemoWish | None) -> int:
     warden = Warden()
     supervisor = Supervisor(configuration, signals, warden)
     try:
         _start(configuration, supervisor)
-        if with_demo:
-            status = supervisor.run(programs.demo(once=once), to_terminal=True)
-            if once:
+        if demo is not None:
+            program = programs.demo(demo.source, once=demo.once)
+            status = supervisor.run(program, to_terminal=True)
+            if demo.once:
                 return status
         print("Ctrl-C to stop.", flush=True)
         while True:
             supervisor.pause(TICK)
     except StopRequested:
-        return 130 if once and with_demo else 0
+        return 130 if demo is not None and demo.once else 0
     finally:
         print("Stopping.", flush=True)
         supervisor.stop(patience=PATIENCE)

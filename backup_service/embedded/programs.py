@@ -90,7 +90,8 @@ def _celery(command: str, *options: str) -> Sequence[str]:
     return [*start, "--loglevel=warning", *options]
 
 
-def demo(*, once: bool) -> Program:
+def demo(source: str, *, once: bool) -> Program:
     """Return the demonstration, which runs against the started service and ends."""
     extra = ["--again"] if once else []
+    extra += [f"--source={source}"] if source else []
     return Program("demo", [sys.executable, "-m", "backup_service.embedded.demo", *extra])

@@ -1,0 +1,124 @@
+"""The demonstration's customer, made with the server's own functions. Needs Django set up."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+from django.db.models import Count, QuerySet
+
+from accounts.actions import open_account
+from accounts.audit import Actor
+from accounts.models import Account, Membership, User
+from backup_service.embedded.demo.errors import DemoError
+from backup_service.embedded.demo.files import DemoFiles, read_json, write_private
+from billing.actions import subscribe
+from storage.access import vault_address
+from storage.enrol import Enrolled, create_vault, enrol_device
+from storage.models import Replica, Vault
+
+EMAIL = "demo@nightsafe.invalid"
+PLAN = "plus"  # SOURCE may be large
+STANDSTILL = 90.0  # seconds without a new copy after which something must be wrong
+_ACTOR = Actor(label="the demonstration")
+
+
+@dataclass(frozen=True)
+class DemoVault:
+    """The vault and what opens it at the server; the passphrase is not here."""
+
+    id: str
+    url: str
+    username: str
+    secret: str = field(repr=False)
+    is_set_up: bool = False
+
+
+def ensure_customer(files: DemoFiles, site_url: str) -> Account:
+    """Return the customer's account, making it on first use."""
+    user = User.objects.filter(email=EMAIL).first()
+    if user is not None and files.sign_in.exists():
+        return Account.objects.get(memberships__user=user, memberships__role=Membership.Role.OWNER)
+    password = "-".join(secrets.token_hex(3) for _ in range(4))
+    write_private(
+        files.sign_in,
+        f"The demonstration's customer\nSign in at  {site_url}/accounts/login/\n"
+        f"E-mail      {EMAIL}\nPassword    {password}\n",
+    )
+    if user is not None:  # the file was removed, so nobody knows the password any more
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        return Account.objects.get(memberships__user=user, memberships__role=Membership.Role.OWNER)
+    with transaction.atomic():
+        user = User.objects.create_user(EMAIL, password)
+        EmailAddress.objects.create(user=user, email=EMAIL, primary=True, verified=True)
+        account = open_account(user, actor=_ACTOR)
+        subscribe(account, plan=PLAN, actor=_ACTOR)
+    return account
+
+
+def ensure_vault(files: DemoFiles, account: Account) -> DemoVault:
+    """Return the vault, making device, vault and credential on first use.
+
+    A vault that was never set up is left behind: its right to be may have run out.
+    """
+    kept = read_json(files.vault)
+    vault = Vault.objects.filter(public_id=kept.get("id", ""), account=account).first()
+    if vault is not None and kept.get("is_set_up"):
+        return DemoVault(
+            vault.public_id, vault_address(vault), kept["username"], kept["secret"], True
+        )
+    made = _new_vault(account)
+    return DemoVault(
+        made.vault.public_id,
+        made.url,
+        made.first.credential.prefix,
+        made.first.secret,
+    )
+
+
+def remember(files: DemoFiles, vault: DemoVault) -> None:
+    """Keep a vault that is set up, for the next time."""
+    kept = {
+        "id": vault.id,
+        "username": vault.username,
+        "secret": vault.secret,
+        "is_set_up": True,
+    }
+    write_private(files.vault, json.dumps(kept))
+
+
+def _new_vault(account: Account) -> Enrolled:
+    device = account.devices.filter(retired_at=None).first()
+    if device is None:
+        return enrol_device(account, name="This computer", actor=_ACTOR)
+    name = f"Demonstration {secrets.token_hex(3)}"
+    return create_vault(account, name=name, actor=_ACTOR, device=device)
+
+
+def wait_for_copies(vault: DemoVault, tell: Callable[[int], None]) -> dict[str, int]:
+    """Wait until no copy is pending; return how many copies each region holds of the vault.
+
+    `tell` hears how many are still missing. Raises DemoError if they do not come.
+    """
+    least, since = None, time.monotonic()
+    while pending := _copies(vault, Replica.State.PENDING).count():
+        if least is None or pending < least:
+            least, since = pending, time.monotonic()
+        if time.monotonic() - since > STANDSTILL:
+            raise DemoError(
+                f"{pending} copies have been waiting for {STANDSTILL:.0f} seconds. "
+                "See `manage.py region status`, and the worker's log."
+            )
+        tell(pending)
+        time.sleep(0.2)
+    stored = _copies(vault, Replica.State.STORED)
+    counts = stored.values_list("region__alias").annotate(count=Count("pk")).order_by("region")
+    return dict(counts)
+
+
+def _copies(vault: DemoVault, state: str) -> QuerySet[Replica]:
+    return Replica.objects.filter(object__vault__public_id=vault.id, state=state)
