@@ -1,0 +1,120 @@
+"""Answers that get lost after the commit, and prunes behind a client's back."""
+
+import dataclasses
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import Gateway, Holder
+from tests.interop.conftest import PASSPHRASE, Agent, Restic, portrait
+from tests.interop.proxy import LossyProxy
+
+pytestmark = pytest.mark.interop
+
+
+class FirstOfEach:
+    """Picks the first POST of each type of object."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    def __call__(self, line: str) -> bool:
+        method, path, _ = line.split(" ")
+        kind = path.split("/")[3]
+        if method != "POST" or kind in self.seen or kind.startswith("?"):
+            return False
+        self.seen.add(kind)
+        return True
+
+
+def behind(proxy: LossyProxy, holder: Holder) -> Holder:
+    return dataclasses.replace(holder, port=proxy.port)
+
+
+@pytest.fixture
+def small_tree(tmp_path: Path) -> Path:
+    top = tmp_path / "small"
+    top.mkdir()
+    for number in range(5):
+        (top / f"file-{number}").write_bytes(os.urandom(300_000))
+    return top
+
+
+def test_restic_gets_over_lost_answers(
+    gateway: Gateway, restic: Restic, small_tree: Path, home: Path, tmp_path: Path
+):
+    restic.run("init")  # which tries everything once only
+    with LossyProxy(gateway.port, FirstOfEach()) as proxy:
+        unlucky = Restic(restic.binary, behind(proxy, restic.holder), home / "unlucky")
+        unlucky.run("backup", str(small_tree))
+    assert len(proxy.lost) == 4  # lock, data, index, snapshot
+    restic.run("check", "--read-data")
+    restic.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(tmp_path / "out" / small_tree.relative_to("/")) == portrait(small_tree)
+
+
+def test_the_agent_gets_over_lost_answers(
+    gateway: Gateway, agent: Agent, small_tree: Path, home: Path, tmp_path: Path
+):
+    with LossyProxy(gateway.port, FirstOfEach()) as proxy:
+        unlucky = Agent(behind(proxy, agent.holder), home / "unlucky")
+        unlucky.run("init")
+        unlucky.run("backup", str(small_tree))
+    assert len(proxy.lost) >= 5
+    agent.run("check", "--read-data")
+    agent.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(tmp_path / "out" / small_tree.relative_to("/")) == portrait(small_tree)
+
+
+def test_restic_with_a_stale_index_cannot_save_its_snapshot(
+    gateway: Gateway, alice: str, restic: Restic, home: Path
+):
+    """It read the index, then another device pruned what it relies on."""
+    content = os.urandom(3_000_000)
+    restic.run("init")
+    first = subprocess.run(
+        [restic.binary, "-r", restic.holder.restic, "--no-cache", "backup", "--stdin"],
+        input=content,
+        env={**os.environ, "RESTIC_PASSWORD": PASSPHRASE},
+        capture_output=True,
+        check=True,
+    )
+    assert b"saved" in first.stdout
+    stale = subprocess.Popen(
+        [restic.binary, "-r", restic.holder.restic, "--no-cache", "backup", "--stdin"],
+        env={**os.environ, "RESTIC_PASSWORD": PASSPHRASE},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        _wait_for_a_lock(restic.holder)
+        time.sleep(2)  # it reads the index right after taking its lock, then waits for us
+        keeper = Restic(restic.binary, gateway.credential(restic.holder, "maintain"), home / "k")
+        keeper.run("unlock", "--remove-all")
+        (snapshot,) = keeper.json("snapshots")
+        keeper.run("forget", snapshot["id"], "--prune")
+        assert stale.stdin is not None
+        stale.stdin.write(content)
+        stale.stdin.close()
+        with pytest.raises(subprocess.TimeoutExpired):
+            stale.wait(8)  # restic goes on trying for a quarter of an hour, in vain
+    finally:
+        stale.kill()
+        stale.wait()
+        assert stale.stdout is not None
+        stale.stdout.close()
+    assert restic.holder.request("GET", "snapshots/")[1] == b"[]"
+    restic.run("unlock", "--remove-all")
+    restic.run("backup", "/etc/hostname")
+    restic.run("check", "--read-data")
+
+
+def _wait_for_a_lock(holder: Holder) -> None:
+    deadline = time.monotonic() + 30
+    while holder.request("GET", "locks/")[1] == b"[]":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
