@@ -99,6 +99,8 @@ def open_blob(repository: Repository, sealed: bytes, *, blob_id: bytes, plain_le
     plain = repository.sealer.open(sealed)
     if plain_length:
         plain = decompress(plain, limit=plain_length)
+        if len(plain) != plain_length:
+            raise DamagedError(f"Blob {blob_id.hex()[:8]} has another length than the index says.")
     if hashlib.sha256(plain).digest() != blob_id:
         raise DamagedError(f"Blob {blob_id.hex()[:8]} holds other bytes than its id says.")
     return plain
