@@ -37,7 +37,7 @@ class DemoVault:
     is_set_up: bool = False
 
 
-def ensure_customer(files: DemoFiles, site_url: str) -> Account:
+def ensure_customer(files: DemoFiles) -> Account:
     """Return the customer's account, making it on first use."""
     user = User.objects.filter(email=EMAIL).first()
     if user is not None and files.sign_in.exists():
@@ -45,8 +45,8 @@ def ensure_customer(files: DemoFiles, site_url: str) -> Account:
     password = "-".join(secrets.token_hex(3) for _ in range(4))
     write_private(
         files.sign_in,
-        f"The demonstration's customer\nSign in at  {site_url}/accounts/login/\n"
-        f"E-mail      {EMAIL}\nPassword    {password}\n",
+        f"The demonstration's customer at the website\nE-mail      {EMAIL}\n"
+        f"Password    {password}\n",
     )
     if user is not None:  # the file was removed, so nobody knows the password any more
         user.set_password(password)
@@ -65,12 +65,9 @@ def ensure_vault(files: DemoFiles, account: Account) -> DemoVault:
 
     A vault that was never set up is left behind: its right to be may have run out.
     """
-    kept = read_json(files.vault)
-    vault = Vault.objects.filter(public_id=kept.get("id", ""), account=account).first()
-    if vault is not None and kept.get("is_set_up"):
-        return DemoVault(
-            vault.public_id, vault_address(vault), kept["username"], kept["secret"], True
-        )
+    vault = kept_vault(files)
+    if vault is not None:
+        return vault
     made = _new_vault(account)
     return DemoVault(
         made.vault.public_id,
@@ -80,14 +77,19 @@ def ensure_vault(files: DemoFiles, account: Account) -> DemoVault:
     )
 
 
+def kept_vault(files: DemoFiles) -> DemoVault | None:
+    """Return the vault that was set up before, with its address of today."""
+    kept = read_json(files.vault)
+    vault = Vault.objects.filter(public_id=kept.get("id", "")).first()
+    if vault is None:
+        return None
+    url = vault_address(vault)
+    return DemoVault(vault.public_id, url, kept["username"], kept["secret"], is_set_up=True)
+
+
 def remember(files: DemoFiles, vault: DemoVault) -> None:
-    """Keep a vault that is set up, for the next time."""
-    kept = {
-        "id": vault.id,
-        "username": vault.username,
-        "secret": vault.secret,
-        "is_set_up": True,
-    }
+    """Keep a vault, now that it is set up, for the next time."""
+    kept = {"id": vault.id, "username": vault.username, "secret": vault.secret}
     write_private(files.vault, json.dumps(kept))
 
 

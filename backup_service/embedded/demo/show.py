@@ -97,7 +97,8 @@ def where_to_look(files: DemoFiles, *, site_url: str) -> str:
     sign_in = "".join(f"  {line}\n" for line in files.sign_in.read_text().splitlines()[1:])
     agent = _short(Path(sys.executable).with_name("nightsafe"))
     return (
-        f"\nTo look at it (kept in {_short(files.sign_in)}):\n{sign_in}"
+        f"\nTo look at it (e-mail and password are kept in {_short(files.sign_in)}):\n"
+        f"  Sign in at  {site_url}/accounts/login/\n{sign_in}"
         f"  Mails       {site_url}/mail/\n"
         f"  Restored    {_short(files.restored)}\n"
         f"  The agent:     ( . {_short(files.folder / 'agent.env')}; {agent} snapshots )\n"

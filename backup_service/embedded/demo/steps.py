@@ -16,6 +16,7 @@ from backup_service.embedded.demo.customer import (
     DemoVault,
     ensure_customer,
     ensure_vault,
+    kept_vault,
     remember,
     wait_for_copies,
 )
@@ -46,6 +47,8 @@ def show(wish: str, *, again: bool) -> int:
         if status != EQUAL:
             return status
         write_private(files.done, "")
+    elif (kept := kept_vault(files)) is not None:
+        write_hints(files, url=kept.url, username=kept.username, secret=kept.secret)
     print(where_to_look(files, site_url=settings.SITE_URL), flush=True)
     return EQUAL
 
@@ -61,7 +64,7 @@ def _choose(files: DemoFiles, wish: str) -> Path:
 
 def _customer_and_vault(files: DemoFiles) -> DemoVault:
     with step("Customer") as one:
-        vault = ensure_vault(files, ensure_customer(files, settings.SITE_URL))
+        vault = ensure_vault(files, ensure_customer(files))
         one.result = f"{EMAIL}, with a device and a vault"
     return vault
 

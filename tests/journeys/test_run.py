@@ -1,0 +1,265 @@
+"""The launcher as a person meets it: started, started twice, hurt, stopped, and shown at work."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from backup_service.env import BASE_DIR
+from tests.journeys.conftest import StartService
+from tests.journeys.service import (
+    STOP,
+    Service,
+    launcher,
+    processes_about,
+    wait_until,
+)
+from tests.tools import tool
+
+pytestmark = pytest.mark.journey
+
+
+def get(url: str) -> tuple[int, dict[str, object]]:
+    """Return status and JSON of an address, whatever the status is."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, json.load(refusal)
+
+
+def is_well(url: str) -> bool:
+    try:
+        return get(url)[0] == 200
+    except OSError:
+        return False
+
+
+def run_once(
+    service: Service, source: Path, *, before: Sequence[str] = ()
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*before, *launcher("run")],
+        env=service.environment | {"ONCE": "1", "SOURCE": str(source)},
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def without_root_s_privilege() -> list[str]:
+    """Return what to put before a command so that modes bind root as well."""
+    if os.geteuid() != 0:
+        return []
+    dropped = "-dac_override,-dac_read_search"
+    return [tool("setpriv"), f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
+
+
+def small_tree(folder: Path) -> Path:
+    """Return a folder with one of most things."""
+    top = folder / "a tree"
+    (top / "deeper" / "empty").mkdir(parents=True)
+    (top / "text").write_text("to be kept\n")
+    (top / "large").write_bytes(os.urandom(3_000_000))
+    (top / "deeper" / "späte Grüße").write_text("hello")
+    (top / "link").symlink_to("text")
+    (top / "text").chmod(0o640)
+    os.utime(top / "large", ns=(10**18 + 1, 10**18 + 1))
+    return top
+
+
+class TestOnce:
+    def test_what_comes_back_is_equal(self, own_service: StartService, tmp_path: Path) -> None:
+        service, tree = own_service(), small_tree(tmp_path)
+        done = run_once(service, tree)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "3 files, 3 folders, 1 links: all equal" in done.stdout
+        back = service.data_dir / "demo" / "restored" / "a tree"
+        assert (back / "large").read_bytes() == (tree / "large").read_bytes()
+        assert not processes_about(service.data_dir)
+
+        (tree / "new").write_text("since then")
+        again = run_once(service, tree)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert "4 files" in again.stdout
+        assert (back / "new").read_text() == "since then"
+
+    def test_secrets_are_for_their_owner_only(
+        self, own_service: StartService, tmp_path: Path
+    ) -> None:
+        service = own_service()
+        assert run_once(service, small_tree(tmp_path)).returncode == 0
+        assert service.data_dir.stat().st_mode & 0o777 == 0o700
+        for name in ["demo.txt", "service.env", "secret-key", "demo/passphrase", "demo/vault.json"]:
+            assert (service.data_dir / name).stat().st_mode & 0o777 == 0o600, name
+        passphrase = (service.data_dir / "demo" / "passphrase").read_bytes().strip()
+        secret = json.loads((service.data_dir / "demo" / "vault.json").read_text())["secret"]
+        for path in [*service.data_dir.glob("logs/*"), service.data_dir / "nightsafe.sqlite3"]:
+            content = path.read_bytes()
+            assert passphrase not in content, path
+            assert secret.encode() not in content, path
+
+    def test_an_unreadable_file_is_told_and_the_status_says_so(
+        self, own_service: StartService, tmp_path: Path
+    ) -> None:
+        tree = small_tree(tmp_path)
+        (tree / "text").chmod(0)
+        done = run_once(own_service(), tree, before=without_root_s_privilege())
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert "1 could not be read" in done.stdout
+
+    def test_a_source_that_holds_the_data_is_refused(
+        self, own_service: StartService, tmp_path: Path
+    ) -> None:
+        done = run_once(own_service(), tmp_path)
+        assert done.returncode == 1
+        assert "contains the data directory" in done.stderr
+
+    def test_a_missing_source_is_refused(self, own_service: StartService, tmp_path: Path) -> None:
+        done = run_once(own_service(), tmp_path / "nothing")
+        assert done.returncode == 1
+        assert "does not exist" in done.stderr
+
+
+class TestServe:
+    def test_site_and_gateway_are_well(self, service: Service) -> None:
+        for url in (service.url, service.gateway_url):
+            assert get(f"{url}/healthz") == (200, {"ok": True, "database": "ok", "broker": "ok"})
+            assert get(f"{url}/readyz")[0] == 200
+
+    def test_nothing_listens_beyond_this_computer(self, service: Service) -> None:
+        listening = listeners(processes_about(service.data_dir))
+        assert len(listening) == 3  # site, gateway, broker
+        assert {address for address, _ in listening} == {"127.0.0.1"}
+
+    def test_no_secret_is_in_a_command_line(self, service: Service) -> None:
+        password = (service.data_dir / "valkey" / "valkey.conf").read_text()
+        password = password.partition("requirepass ")[2].partition("\n")[0]
+        assert len(password) > 30
+        assert not [line for line in processes_about(service.data_dir).values() if password in line]
+
+    def test_manage_py_speaks_to_it(self, service: Service) -> None:
+        regions = service.manage("region", "status", "--json")["regions"]
+        assert [(one["region"], one["reachable"]) for one in regions] == [("a", True), ("b", True)]
+
+    def test_a_second_start_on_its_data_is_refused(self, service: Service) -> None:
+        environment = service.environment | {"PORT": "0"}
+        done = subprocess.run(
+            launcher("serve"), env=environment, cwd=BASE_DIR, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert f"already running on {service.data_dir}, at {service.url}" in done.stderr
+        assert is_well(f"{service.url}/readyz")
+
+    def test_a_taken_port_is_refused(self, service: Service, own_service: StartService) -> None:
+        environment = own_service().environment | {"PORT": service.port}
+        done = subprocess.run(
+            launcher("serve"), env=environment, cwd=BASE_DIR, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert f"Port {service.port} is taken" in done.stderr
+
+
+class TestLife:
+    def test_data_and_addresses_outlive_a_restart(self, own_service: StartService) -> None:
+        service = own_service().start()
+        email = "anna@example.org"
+        service.manage("account", "create", "--email", email, "--json")
+        before = service.url, service.gateway_url
+        began = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - began < 15
+        assert not processes_about(service.data_dir)
+        service.start()
+        assert (service.url, service.gateway_url) == before
+        assert "already" in service.manage("account", "create", "--email", email, check=False)
+
+    def test_ctrl_c_stops_it_too(self, own_service: StartService) -> None:
+        service = own_service().start()
+        assert service.stop(signal.SIGINT) == 0
+        assert not processes_about(service.data_dir)
+
+    def test_a_killed_launcher_leaves_nothing_behind(self, own_service: StartService) -> None:
+        service = own_service().start()
+        assert len(processes_about(service.data_dir)) >= 10
+        service.kill("launcher")
+        wait_until(lambda: not processes_about(service.data_dir), 5.0)
+        service.start()
+        assert is_well(f"{service.url}/readyz")
+
+    def test_a_killed_launcher_and_warden_leave_nothing_for_long(
+        self, own_service: StartService
+    ) -> None:
+        service = own_service().start()
+        service.kill("warden")
+        service.kill("launcher")
+        wait_until(
+            lambda: not processes_about(service.data_dir),
+            STOP,
+            lambda: str(processes_about(service.data_dir)),
+        )
+
+    def test_every_process_comes_back_after_its_death(self, own_service: StartService) -> None:
+        service = own_service().start()
+        for name in ("site", "gateway", "worker", "beat"):
+            dead = service.kill(name)
+            wait_until(lambda: service.pid_of(name) not in (None, dead), 10.0)  # noqa: B023
+        for url in (service.url, service.gateway_url):
+            wait_until(lambda: is_well(f"{url}/readyz"), 30.0)  # noqa: B023
+
+    def test_the_broker_s_death_is_told_and_healed(self, own_service: StartService) -> None:
+        service = own_service().start()
+        dead = service.pid_of("valkey")
+        service.kill("valkey", signal.SIGSTOP)
+        status, parts = get(f"{service.url}/healthz")
+        assert (status, parts["broker"]) == (503, "does not answer")
+        assert parts["database"] == "ok"
+        service.kill("valkey")
+        wait_until(lambda: service.pid_of("valkey") not in (None, dead), 10.0)
+        wait_until(lambda: is_well(f"{service.url}/healthz"), 10.0)
+        beaten = service.log("worker")
+        service.manage(
+            "shell", "-c", "from storage.models import Heartbeat as h; h.objects.all().delete()"
+        )
+        wait_until(lambda: is_well(f"{service.url}/readyz"), 40.0, lambda: beaten)
+
+    def test_what_cannot_live_stops_everything(self, own_service: StartService) -> None:
+        service = own_service(NIGHTSAFE_LOG_LEVEL="NONSENSE")
+        environment = service.environment
+        done = subprocess.run(
+            launcher("serve"), env=environment, cwd=BASE_DIR, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert "could not be prepared" in done.stderr
+        assert "NONSENSE" in done.stderr
+        assert not processes_about(service.data_dir)
+
+
+def listeners(pids: dict[int, str]) -> set[tuple[str, int]]:
+    """Return (address, port) of every TCP socket that some of these processes listen on."""
+    inodes = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            target = str(link.readlink()) if link.is_symlink() else ""
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    found = set()
+    for family, table in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and words[9] in inodes:
+                address, port = words[1].split(":")
+                raw = bytes.fromhex(address)
+                raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
+                found.add((socket.inet_ntop(family, raw), int(port, 16)))
+    return found
