@@ -24,7 +24,7 @@ def open_account(user: User, *, name: str = "", actor: Actor | None = None) -> A
 @transaction.atomic
 def add_device(account: Account, *, name: str, actor: Actor) -> Device:
     """Add a computer. Raises DeviceNameTakenError while another one in use has the name."""
-    Account.objects.select_for_update().get(pk=account.pk)
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if account.devices.filter(name=name, retired_at=None).exists():
         raise DeviceNameTakenError(name)
     device = Device.objects.create(account=account, name=name)

@@ -67,7 +67,7 @@ def enrol_device(account: Account, *, name: str, actor: Actor) -> Enrolled:
     Raises DeviceNameTakenError, VaultNameTakenError or DeviceLimitError.
     """
     limit = entitlements_of(account).device_limit
-    Account.objects.select_for_update().get(pk=account.pk)
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if limit is not None and account.devices.filter(retired_at=None).count() >= limit:
         raise DeviceLimitError(
             f"Your plan has room for {limit} device{'s' if limit != 1 else ''}. "

@@ -17,6 +17,7 @@ from backup_service import clock
 from storage import fence, locks, nudge, placement, quota, sequence
 from storage.access import Access
 from storage.body import Body, WrongBytesError
+from storage.connections import lend_connection
 from storage.errors import BusyError, ForbiddenError, TooLargeError
 from storage.models import Attempt, Credential, Lifetime, Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType
@@ -46,6 +47,7 @@ def deposit(access: Access, name: ObjectName, body: Body) -> None:
         fence.require_fresh(access.credential, access.vault)
     existing = _find(access.vault, name)
     if existing is not None and _is_safe(existing):
+        lend_connection()
         body.drain()
         _require_same(existing, body)
         if _confirm(access, name):
@@ -59,7 +61,9 @@ def _write_and_commit(access: Access, name: ObjectName, body: Body) -> None:
     for region, store in order:
         attempt = _begin(access, name, region=region, size=body.size)
         try:
-            store.put(attempt.key, body, body.size)
+            key = attempt.key
+            lend_connection()
+            store.put(key, body, body.size)
             body.drain()  # a store may stop at the last byte; the verdict is still wanted
             _commit(access, name, attempt=attempt, body=body)
         except RegionError as error:
@@ -123,7 +127,7 @@ def _commit(access: Access, name: ObjectName, *, attempt: Attempt, body: Body) -
     if not won:
         raise BusyError("The upload took too long and was given up; send it again.")
     existing = (
-        StoredObject.objects.select_for_update()
+        StoredObject.objects.select_for_update(no_key=True)
         .filter(vault=vault, type=name.type, name=name.name)
         .first()
     )

@@ -49,7 +49,9 @@ def claim(limit: int) -> Claim:
     """Take up to `limit` due copies; nobody else gets them until the lease ends."""
     token = uuid.uuid4().hex
     chosen = list(
-        due().select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit]
+        due()
+        .select_for_update(skip_locked=True, no_key=True, of=("self",))
+        .values_list("pk", flat=True)[:limit]
     )
     Replica.objects.filter(pk__in=chosen).update(
         lease_token=token, lease_until=clock.now() + settings.LEASE

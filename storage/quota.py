@@ -90,7 +90,7 @@ class Recount:
 def recount(account: Account, *, mend: bool) -> Recount:
     """Compare an account's figures with its rows and, if asked, set them right."""
     Usage.objects.get_or_create(account=account)
-    usage = Usage.objects.select_for_update().get(account=account)
+    usage = Usage.objects.select_for_update(no_key=True).get(account=account)
     held = StoredObject.objects.filter(vault__account=account)
     live = _sum(held.filter(state__in=[StoredObject.State.LIVE, StoredObject.State.LOST]))
     gone = _sum(held.filter(state__in=[StoredObject.State.TOMBSTONED, StoredObject.State.PURGING]))

@@ -94,7 +94,7 @@ def _take_back(held: StoredObject, attempt: Attempt) -> bool:
     except (RegionError, WrongBytesError, ShortBodyError):
         return False
     with transaction.atomic():
-        StoredObject.objects.select_for_update().get(pk=held.pk)
+        StoredObject.objects.select_for_update(no_key=True).get(pk=held.pk)
         taken = Attempt.objects.filter(
             pk=attempt.pk, state__in=[Attempt.State.STORED, Attempt.State.QUARANTINED]
         ).update(state=Attempt.State.STORED)

@@ -118,7 +118,7 @@ def _read_back(held: StoredObject, target: RegionStore, key: StoreKey) -> None:
 @transaction.atomic
 def _finish(replica: Replica, token: str, attempt: Attempt | None) -> bool:
     """Record the new copy, or without one the old attempt, if the lease still holds."""
-    StoredObject.objects.select_for_update().get(pk=replica.object_id)
+    StoredObject.objects.select_for_update(no_key=True).get(pk=replica.object_id)
     row = leases.held(replica, token).exclude(object__state=StoredObject.State.PURGING)
     current = row.select_related("attempt").first()
     if attempt is None:

@@ -23,6 +23,7 @@ from django.http import (
 from storage import expire, fence, ingest, locks, serve
 from storage.access import Access, open_vault
 from storage.body import Body
+from storage.connections import lend_connection
 from storage.errors import (
     BadRequestError,
     BusyError,
@@ -141,6 +142,7 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
         return HttpResponse(headers={"Content-Length": str(held.size)})
     span = parse_range(request.headers.get("Range"), held.size)
     out = serve.fetch(held, span, reader=access.credential.prefix)
+    lend_connection()
     response = StreamingHttpResponse(out.chunks, content_type="application/octet-stream")
     response["Content-Length"] = str(out.span.length)
     response["Accept-Ranges"] = "bytes"

@@ -20,8 +20,12 @@ class Tick:
 
 
 def lock(vault: Vault) -> Vault:
-    """Return the vault's row, locked until the transaction ends. Call inside one."""
-    return Vault.objects.select_for_update().get(pk=vault.pk)
+    """Return the vault's row, locked until the transaction ends. Call inside one.
+
+    The lock is the weaker one of two that PostgreSQL has for updates: the stronger one would
+    wait for every other transaction that merely refers to the vault, and they for it.
+    """
+    return Vault.objects.select_for_update(no_key=True).get(pk=vault.pk)
 
 
 def tick(locked: Vault) -> Tick:
