@@ -13,13 +13,16 @@ import pytest
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import LockedError
+from nightsafe.fetch import BlobReader
 from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import hold
 from nightsafe.remote import Credential, Remote
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
+from nightsafe.snapshot import find_snapshot
 from nightsafe.storage import Storage
+from nightsafe.walk import walk
 
 from tests.agent.tools import program, rclone_server
 from tests.agent.trees import fingerprint, make_mixed_tree
@@ -104,15 +107,19 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
-def mixed(tmp_path: Path) -> Path:
-    made = tmp_path / "mixed"
-    make_mixed_tree(made)
-    return made
+def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one of everything, named from the current folder as `mixed`.
+
+    By a relative name no folder above it belongs to the snapshot, whose times others change.
+    """
+    make_mixed_tree(tmp_path / "mixed")
+    monkeypatch.chdir(tmp_path)
+    return Path("mixed")
 
 
 def assert_restic_restores(place: Place, source: Path, target: Path) -> None:
     place.restic("restore", "latest", "--target", str(target))
-    assert fingerprint(Path(f"{target}{source}")) == fingerprint(source)
+    assert fingerprint(target / source) == fingerprint(source)
 
 
 def test_what_the_agent_backs_up_restic_checks_restores_and_finds_unchanged(
@@ -140,7 +147,7 @@ def test_a_repository_that_the_agent_made_serves_restic(
     assert "no errors were found" in place.restic("check", "--read-data")
     assert json.loads(place.restic("cat", "config"))["version"] == 2
     place.agent_restore(tmp_path / "by-agent")
-    assert fingerprint(Path(f"{tmp_path}/by-agent{mixed}")) == fingerprint(mixed)
+    assert fingerprint(tmp_path / "by-agent" / mixed) == fingerprint(mixed)
     assert check(place.opened(), read_data=True).errors == []
 
 
@@ -178,12 +185,11 @@ def test_one_changed_file_on_top_of_restic(place: Place, mixed: Path) -> None:
     ids=" ".join,
 )
 def test_relative_and_several_paths_make_the_same_tree(
-    mixed: Path, tmp_path: Path, paths: list[str], monkeypatch: pytest.MonkeyPatch
+    mixed: Path, tmp_path: Path, paths: list[str]
 ) -> None:
     folder = str(tmp_path.parent / f"{tmp_path.name}-repository")
     place = Place(LocalFolder(folder), folder, tmp_path / "cache")
     place.init_by_agent()
-    monkeypatch.chdir(tmp_path)
     paths = [path.format(name=tmp_path.name) for path in paths]
     report = place.agent_backup(*map(Path, paths) if "." not in paths else [Path()])
     place.restic("backup", *paths)
@@ -192,13 +198,36 @@ def test_relative_and_several_paths_make_the_same_tree(
     assert theirs["paths"] == ours["paths"]
 
 
+def test_absolute_paths_stand_below_their_ancestors(mixed: Path, tmp_path: Path) -> None:
+    folder = str(tmp_path.parent / f"{tmp_path.name}-repository")
+    place = Place(LocalFolder(folder), folder, tmp_path / "cache")
+    place.init_by_agent()
+    place.agent_backup(tmp_path / mixed)
+    place.restic("backup", str(tmp_path / mixed))
+    found = [subtree(place, snapshot["id"], tmp_path / mixed) for snapshot in place.snapshots()]
+    assert found[0] == found[1]
+    assert len(found) == 2
+
+
+def subtree(place: Place, snapshot_id: str, path: Path) -> bytes | None:
+    """The id of the tree at an absolute path; those above it vary with other people's files."""
+    repository = place.opened()
+    snapshot = find_snapshot(repository.load_snapshots().sound, snapshot_id)
+    repository.load_index()
+    return next(
+        found.node.subtree
+        for found in walk(BlobReader(repository), snapshot.tree)
+        if found.path == os.fsencode(path)
+    )
+
+
 def test_format_1_is_read_and_written(mixed: Path, tmp_path: Path) -> None:
     folder = str(tmp_path / "repository")
     place = Place(LocalFolder(folder), folder, tmp_path / "cache")
     place.init_by_restic("--repository-version", "1")
     place.restic("backup", str(mixed))
     place.agent_restore(tmp_path / "target")
-    assert fingerprint(Path(f"{tmp_path}/target{mixed}")) == fingerprint(mixed)
+    assert fingerprint(tmp_path / "target" / mixed) == fingerprint(mixed)
     (mixed / "new").write_text("new")
     place.agent_backup(mixed)
     assert "no errors were found" in place.restic("check", "--read-data")
@@ -215,7 +244,7 @@ def test_pruning_by_restic_leaves_the_agents_snapshots_whole(
     place.restic("forget", "--keep-last", "1", "--prune", "--max-unused", "0")
     assert check(place.opened(), read_data=True).errors == []
     place.agent_restore(tmp_path / "target")
-    assert fingerprint(Path(f"{tmp_path}/target{mixed}")) == fingerprint(mixed)
+    assert fingerprint(tmp_path / "target" / mixed) == fingerprint(mixed)
 
 
 def test_restic_sees_the_agents_locks(place: Place) -> None:
