@@ -6,7 +6,7 @@ Only there, and only for requests from the same computer: the mails hold links t
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
@@ -84,13 +84,21 @@ def _split(content: bytes) -> list[Mail]:
 def _mail(content: bytes) -> Mail:
     message = message_from_bytes(content, policy=policy.default)
     body = message.get_body(("plain",)) if isinstance(message, EmailMessage) else None
-    date = message.get("Date", "")
     return Mail(
-        at=parsedate_to_datetime(date) if date else None,
+        at=_moment(str(message.get("Date", ""))),
         to=str(message.get("To", "")),
         subject=str(message.get("Subject", "")),
         body=body.get_content() if body is not None else "",
     )
+
+
+def _moment(date: str) -> datetime | None:
+    """Read a Date header, whose -0000 means UTC from an unknown place."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_loopback(host: str) -> bool:

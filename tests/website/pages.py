@@ -1,0 +1,45 @@
+"""Reading rendered pages as a strict browser would."""
+
+from html.parser import HTMLParser
+
+from django.http import HttpResponse
+
+
+class PageReader(HTMLParser):
+    """Collects what a content security policy would refuse, and what a person could follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[str] = []
+        self.links: list[str] = []
+        self.forms: list[dict[str, str | None]] = []
+        self.titles = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "style" or "style" in values:
+            self.refused.append(f"<{tag} style>")
+        if tag == "script" and "src" not in values:
+            self.refused.append("inline <script>")
+        self.refused += [f"<{tag} {name}>" for name in values if name.startswith("on")]
+        for name in ("src", "href", "action"):
+            target = values.get(name) or ""
+            if target.startswith(("javascript:", "//")):
+                self.refused.append(f"<{tag} {name}={target}>")
+            if tag != "a" and target.startswith("http"):
+                self.refused.append(f"third party: <{tag} {name}={target}>")
+        if tag == "a" and values.get("href"):
+            self.links.append(str(values["href"]))
+        if tag == "form":
+            self.forms.append(values)
+        self.titles += tag == "h1"
+
+
+def read(response: HttpResponse) -> PageReader:
+    reader = PageReader()
+    reader.feed(response.content.decode())
+    return reader
+
+
+def text(response: HttpResponse) -> str:
+    return " ".join(response.content.decode().split())

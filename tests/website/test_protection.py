@@ -1,0 +1,61 @@
+"""How a vault's figures become a word."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from storage.protection import Standing, VaultFigures, judge
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+GOOD = VaultFigures(
+    objects=10,
+    snapshots=2,
+    bytes=1000,
+    fewest_copies=2,
+    last_backup=NOW - timedelta(hours=3),
+)
+
+
+def standing(**changes) -> Standing:
+    from dataclasses import replace
+
+    return judge(replace(GOOD, **changes), NOW).standing
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, Standing.PROTECTED),
+        ({"last_backup": NOW - timedelta(hours=48)}, Standing.PROTECTED),
+        ({"last_backup": NOW - timedelta(hours=48, seconds=1)}, Standing.LATE),
+        ({"last_backup": None, "snapshots": 0}, Standing.NEVER),
+        ({"lost": 1}, Standing.AT_RISK),
+        ({"snapshots": 0}, Standing.AT_RISK),
+        ({"parked": 1, "waiting": 1}, Standing.AT_RISK),
+        ({"waiting": 3, "waiting_since": NOW - timedelta(minutes=61)}, Standing.AT_RISK),
+        (
+            {"thin": 3, "waiting": 3, "waiting_since": NOW - timedelta(minutes=5)},
+            Standing.COPYING,
+        ),
+        # Only one copy, and none on its way: a service with a single region.
+        ({"thin": 10, "fewest_copies": 1}, Standing.AT_RISK),
+        # The worst news comes first.
+        ({"lost": 1, "last_backup": NOW - timedelta(days=9)}, Standing.AT_RISK),
+        (
+            {
+                "thin": 1,
+                "waiting": 1,
+                "waiting_since": NOW,
+                "last_backup": NOW - timedelta(days=9),
+            },
+            Standing.LATE,
+        ),
+    ],
+)
+def test_standings(changes, expected):
+    assert standing(**changes) is expected
+
+
+def test_every_standing_says_why():
+    assert judge(GOOD, NOW).reason.endswith("2 copies of everything.")
+    assert "1 object." in judge(VaultFigures(lost=1), NOW).reason

@@ -1,0 +1,179 @@
+"""Sign-up, confirmation, sign-in, forgotten passwords: the way in, and what the mails say."""
+
+import re
+
+import pytest
+from django.core import mail
+from django.db import IntegrityError
+from django.test import Client
+from django.urls import reverse
+
+from accounts.adapter import AccountAdapter
+from accounts.models import Account, AuditEvent, User
+from tests.website.conftest import PASSWORD, owner, person
+from tests.website.pages import text
+
+SIGN_UP = {"email": "Dora@Example.org", "password1": PASSWORD}
+
+
+def sign_up(client: Client, **changes: str):
+    return client.post(reverse("account_signup"), SIGN_UP | changes)
+
+
+def link_in(message: mail.EmailMessage) -> str:
+    [link] = re.findall(r"^http://testserver(/accounts/\S+)$", message.body, re.MULTILINE)
+    return str(link)
+
+
+def test_from_sign_up_to_the_dashboard(client):
+    response = sign_up(client)
+    assert response.url == reverse("account_email_verification_sent")
+    assert client.get(reverse("dashboard")).status_code == 302
+
+    [message] = mail.outbox
+    assert message.to == ["dora@example.org"]
+    link = link_in(message)
+    page = client.get(link)
+    assert "dora@example.org" in text(page)
+    assert client.post(link).url == reverse("dashboard")
+    assert "Nothing is backed up yet" in text(client.get(reverse("dashboard")))
+
+
+def test_signing_up_makes_an_account_on_record(client):
+    sign_up(client)
+    user = User.objects.get(email="dora@example.org")
+    [seat] = user.memberships.all()
+    assert seat.role == "owner"
+    assert AuditEvent.objects.get(verb="account.open").account == seat.account
+
+
+def test_opening_the_link_alone_confirms_nothing(client):
+    sign_up(client)
+    Client().get(link_in(mail.outbox[0]))
+    assert not User.objects.get().emailaddress_set.get().verified
+
+
+def test_a_taken_address_looks_the_same_and_makes_nothing(client):
+    person("dora@example.org")
+    response = sign_up(client)
+    assert response.url == reverse("account_email_verification_sent")
+    assert User.objects.count() == 1
+    assert Account.objects.count() == 0
+    [message] = mail.outbox
+    assert message.subject == "You have an account already"
+
+
+def test_pressing_the_button_twice_is_harmless(client, monkeypatch):
+    def loses_the_race(*args, **kwargs):
+        raise IntegrityError
+
+    monkeypatch.setattr("accounts.adapter.open_account", loses_the_race)
+    response = sign_up(client)
+    assert response.url == reverse("account_email_verification_sent")
+    assert User.objects.count() == 0
+
+
+def test_the_adapter_is_the_one_in_use(settings):
+    assert f"{AccountAdapter.__module__}.AccountAdapter" == settings.ACCOUNT_ADAPTER
+
+
+@pytest.mark.parametrize("password", ["short", "password123", "dora@example.org"])
+def test_weak_passwords_are_refused_with_a_reason(client, password):
+    response = sign_up(client, password1=password)
+    assert response.status_code == 200
+    assert "errorlist" in text(response)
+    assert User.objects.count() == 0
+
+
+def test_nobody_signs_in_before_confirming(client):
+    sign_up(client)
+    other = Client()
+    other.post(reverse("account_login"), {"login": "dora@example.org", "password": PASSWORD})
+    assert other.get(reverse("dashboard")).status_code == 302
+
+
+def test_wrong_passwords_and_unknown_people_sound_alike(client):
+    person("dora@example.org")
+    pages = [
+        text(client.post(reverse("account_login"), {"login": login, "password": "wrong-wrong"}))
+        for login in ("dora@example.org", "nobody@example.org")
+    ]
+    assert all("do not belong together" in page for page in pages)
+
+
+def test_guessing_is_limited(client):
+    person("dora@example.org")
+    guess = {"login": "dora@example.org", "password": "wrong-wrong"}
+    pages = [text(client.post(reverse("account_login"), guess)) for _ in range(6)]
+    assert "Too many attempts" in pages[-1]
+    right = client.post(reverse("account_login"), guess | {"password": PASSWORD})
+    assert right.status_code == 200  # locked out, with the right password as well
+
+
+def test_too_many_requests_have_a_page(client):
+    responses = [client.get(reverse("account_login")) for _ in range(31)]
+    responses += [client.post(reverse("account_signup"), {}) for _ in range(21)]
+    refused = [response for response in responses if response.status_code == 429]
+    assert refused
+    assert "Please wait five minutes" in text(refused[-1])
+
+
+def test_a_forgotten_password(client):
+    person("dora@example.org")
+    client.post(reverse("account_reset_password"), {"email": "dora@example.org"})
+    link = link_in(mail.outbox[0])
+    form = client.get(link).url
+    new = {"password1": "another slot in it", "password2": "another slot in it"}
+    client.post(form, new)
+    assert User.objects.get().check_password("another slot in it")
+    assert mail.outbox[-1].subject == "Your password has been reset"
+    assert "This link no longer works" in text(Client().get(link))
+
+
+def test_resetting_an_unknown_address_tells_only_its_owner(client):
+    response = client.post(reverse("account_reset_password"), {"email": "nobody@example.org"})
+    assert response.url == reverse("account_reset_password_done")
+    assert mail.outbox[0].subject == "There is no account with this address"
+
+
+def test_changing_the_address_asks_for_the_password_first(alice):
+    response = alice.post(reverse("account_email"), {"action_add": "", "email": "a@example.org"})
+    assert reverse("account_reauthenticate") in response.url
+
+
+def test_changing_the_address_waits_for_its_confirmation(client):
+    owner("dora@example.org")
+    client.post(reverse("account_login"), {"login": "dora@example.org", "password": PASSWORD})
+    asked = client.post(reverse("account_email"), {"action_add": "", "email": "new@example.org"})
+    client.post(asked.url, {"password": PASSWORD})
+    assert User.objects.get().email == "dora@example.org"
+    assert "waits for the link" in text(client.get(reverse("account_email")))
+    client.post(link_in(mail.outbox[-1]))
+    assert User.objects.get().email == "new@example.org"
+
+
+def test_a_sign_in_that_was_closed(client):
+    person("dora@example.org", is_active=False)
+    login = {"login": "dora@example.org", "password": PASSWORD}
+    client.post(reverse("account_login"), login)
+    assert client.get(reverse("dashboard")).status_code == 302
+
+
+def test_mails_are_short_plain_and_signed(client):
+    sign_up(client)
+    sign_up(client)
+    client.post(reverse("account_reset_password"), {"email": "dora@example.org"})
+    client.post(reverse("account_reset_password"), {"email": "nobody@example.org"})
+    assert len(mail.outbox) >= 3
+    for message in mail.outbox:
+        assert "{" not in message.body
+        assert "&#" not in message.body
+        assert message.body.rstrip().endswith("Nightsafe\nhttp://testserver/")
+        assert len(message.body) < 900
+
+
+def test_signing_out_wants_a_post(alice):
+    assert "Sign out?" in text(alice.get(reverse("account_logout")))
+    assert alice.get(reverse("dashboard")).status_code == 200
+    alice.post(reverse("account_logout"))
+    assert alice.get(reverse("dashboard")).status_code == 302

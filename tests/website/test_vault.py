@@ -1,0 +1,79 @@
+"""A vault's own page."""
+
+from datetime import timedelta
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.audit import SERVICE
+from backup_service import clock
+from storage import credentials, overview
+from storage.models import Region
+from storage.names import ObjectType
+from tests.website.conftest import back_up, deposit, enrol
+from tests.website.pages import text
+
+
+def page_of(client, enrolled):
+    return client.get(f"/vaults/{enrolled.vault.public_id}/")
+
+
+def test_it_tells_the_address_and_no_secret(alice, laptop):
+    page = text(page_of(alice, laptop))
+    assert laptop.url in page
+    assert laptop.first.secret not in page
+    assert laptop.first.credential.secret_sha256 not in page
+
+
+def test_copies_are_told_by_region(alice, laptop):
+    Region.objects.filter(alias="b").update(place="North Sea coast")
+    back_up(laptop)
+    deposit(laptop, ObjectType.DATA)
+    near, far = overview.copies_by_region(laptop.vault)
+    assert (near.place, near.stored, near.bytes, near.waiting) == ("a", 4, 4000, 0)
+    assert (far.place, far.stored, far.bytes, far.waiting) == ("North Sea coast", 3, 3000, 1)
+    assert "North Sea coast" in text(page_of(alice, laptop))
+
+
+def test_days_with_a_backup_are_counted(alice, laptop):
+    back_up(laptop)
+    back_up(laptop)
+    with clock.travelled(timedelta(days=2)):
+        back_up(laptop)
+        days = overview.backups_by_day(laptop.vault)
+        page = text(page_of(alice, laptop))
+    assert len(days) == 30
+    assert [count for _, count in days[-3:]] == [2, 0, 1]
+    assert "Backups on 2 of 30 days" in page
+
+
+def test_its_history_is_its_own(alice, account, laptop):
+    other = enrol(account, "other")
+    page = text(page_of(alice, laptop))
+    assert laptop.first.credential.prefix in page
+    assert other.first.credential.prefix not in page
+    assert "made the vault “laptop”" in page
+
+
+def test_revoked_credentials_stay_on_the_list(alice, laptop):
+    credentials.revoke(laptop.first.credential, actor=SERVICE)
+    page = text(page_of(alice, laptop))
+    assert "revoked <time" in page
+    assert "Revoke<span" not in page
+
+
+def test_the_number_of_queries_does_not_grow(alice, laptop):
+    back_up(laptop)
+    page_of(alice, laptop)
+    with CaptureQueriesContext(connection) as few:
+        page_of(alice, laptop)
+    for _ in range(4):
+        credentials.create(laptop.vault, scope="restore", actor=SERVICE)
+        back_up(laptop)
+    with CaptureQueriesContext(connection) as many:
+        page_of(alice, laptop)
+    assert len(many) == len(few) <= 16
+
+
+def test_bob_finds_nothing_there(bob, laptop):
+    assert page_of(bob, laptop).status_code == 404
