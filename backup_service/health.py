@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from backup_service import clock
 from storage.models import Heartbeat
 
-WORKER_SILENCE = timedelta(seconds=30)
+WORKER_SILENCE = timedelta(seconds=60)
 
 
 @csrf_exempt

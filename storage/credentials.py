@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
 from accounts import audit
 from accounts.audit import Actor
@@ -83,11 +82,10 @@ def recognise(prefix: str, secret: str) -> Credential | None:
 
 
 def mark_used(credential: Credential) -> None:
-    """Remember that a credential was used, to the minute."""
+    """Remember that a credential was used, to the minute: not every request is a write."""
     now = clock.now()
-    Credential.objects.filter(
-        Q(last_used_at=None) | Q(last_used_at__lt=now - _USED_EVERY), pk=credential.pk
-    ).update(last_used_at=now)
+    if credential.last_used_at is None or credential.last_used_at < now - _USED_EVERY:
+        Credential.objects.filter(pk=credential.pk).update(last_used_at=now)
 
 
 @transaction.atomic

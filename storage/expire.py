@@ -6,19 +6,19 @@ of the same object at any moment brings it back.
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import fence, ingest, locks, quota, sequence
+from storage import copies, fence, lifetimes, locks, quota, sequence
 from storage.access import Access
 from storage.errors import UnknownError
 from storage.models import (
     Attempt,
     JournalEntry,
-    Lifetime,
+    Region,
     Replica,
     Reservation,
     StoredObject,
@@ -31,6 +31,7 @@ from storage.regions.base import RegionError
 
 log = logging.getLogger(__name__)
 BATCH = 200
+STAGING_AGE = timedelta(hours=24)
 
 
 def remove(access: Access, name: ObjectName) -> None:
@@ -58,9 +59,7 @@ def _tombstone(access: Access, vault: Vault, held: StoredObject) -> None:
         tombstoned_at=step.at,
         tombstoned_by=access.credential,
     )
-    Lifetime.objects.filter(object=held, to_sequence=None).update(
-        to_sequence=step.number, to_at=step.at
-    )
+    lifetimes.end(held, step)
     JournalEntry.objects.create(
         kind=JournalEntry.Kind.TOMBSTONE,
         vault=vault,
@@ -132,10 +131,16 @@ def _begin_purge(pk: int, before: datetime) -> bool:
         sequence=sequence.tick(vault).number,
         attempts=[str(attempt.key) for attempt in attempts.select_related("vault")],
     )
+    now = clock.now()
     Replica.objects.filter(object=held).update(
-        attempt=None, state=Replica.State.PENDING, verified_at=None, lease_token=""
+        attempt=None,
+        state=Replica.State.PENDING,
+        verified_at=None,
+        lease_token="",
+        since=now,
+        next_attempt_at=now,
     )
-    ingest.doom(attempts)
+    copies.doom(attempts)
     return True
 
 
@@ -161,6 +166,7 @@ def sweep(*, doomed_before: datetime | None = None) -> int:
     """
     now = clock.now()
     _give_up_late_uploads(now)
+    _doom_old_quarantine(now)
     swept = 0
     doomed = Attempt.objects.filter(
         state=Attempt.State.DOOMED, due_at__lte=doomed_before or now
@@ -175,10 +181,33 @@ def _give_up_late_uploads(before: datetime) -> None:
     for pk in list(late.values_list("pk", flat=True)):
         with transaction.atomic():
             given_up = Attempt.objects.filter(pk=pk, state=Attempt.State.WRITING).update(
-                state=Attempt.State.DOOMED, due_at=clock.now() + ingest.DOOM_DELAY
+                state=Attempt.State.DOOMED, due_at=clock.now() + copies.DOOM_DELAY
             )
             if given_up:
                 quota.settle(Attempt.objects.get(pk=pk))
+
+
+def _doom_old_quarantine(now: datetime) -> None:
+    """Let damaged bytes go after a grace of their own, unless their object has nothing else."""
+    old = Attempt.objects.filter(state=Attempt.State.QUARANTINED, due_at__lte=now)
+    lost = StoredObject.objects.filter(
+        vault=models.OuterRef("vault"),
+        type=models.OuterRef("type"),
+        name=models.OuterRef("name"),
+        state=StoredObject.State.LOST,
+    )
+    copies.doom(old.exclude(models.Exists(lost)))
+
+
+def sweep_staging() -> int:
+    """Remove what killed processes left half-written in the regions; return how many files."""
+    swept = 0
+    for region in Region.objects.all():
+        try:
+            swept += store_of(region).sweep_staging(STAGING_AGE.total_seconds())
+        except RegionError as error:
+            log.warning("staging not swept: %s", error)
+    return swept
 
 
 def _remove_bytes(attempt: Attempt) -> bool:

@@ -8,25 +8,29 @@ whatever is answered with 200 is durable in one region and on record.
 """
 
 import logging
-from datetime import timedelta
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import transaction
 
 from backup_service import clock
-from storage import fence, locks, nudge, placement, quota, sequence
+from storage import copies, fence, lifetimes, locks, nudge, placement, quota, sequence
 from storage.access import Access
 from storage.body import Body, WrongBytesError
 from storage.connections import lend_connection
 from storage.errors import BusyError, ForbiddenError, TooLargeError
-from storage.models import Attempt, Credential, Lifetime, Region, Replica, StoredObject, Vault
+from storage.models import (
+    Attempt,
+    Credential,
+    Region,
+    Replica,
+    StoredObject,
+    Vault,
+)
 from storage.names import ObjectName, ObjectType
 from storage.regions.base import RegionError, RegionFullError
 
 log = logging.getLogger(__name__)
 MOST_KEYS = 10
-# A doomed attempt's bytes are removed only when its writer must have ended.
-DOOM_DELAY = timedelta(minutes=15)
 
 
 def deposit(access: Access, name: ObjectName, body: Body) -> None:
@@ -111,7 +115,7 @@ def _begin(access: Access, name: ObjectName, *, region: Region, size: int) -> At
 def _abandon(attempt: Attempt) -> None:
     """Give an upload up: its bytes, if any, are doomed, and its quota is free again."""
     Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.WRITING).update(
-        state=Attempt.State.DOOMED, due_at=clock.now() + DOOM_DELAY
+        state=Attempt.State.DOOMED, due_at=clock.now() + copies.DOOM_DELAY
     )
     quota.settle(attempt)
 
@@ -136,14 +140,14 @@ def _commit(access: Access, name: ObjectName, *, attempt: Attempt, body: Body) -
         return
     _require_same(existing, body)
     if existing.state in {StoredObject.State.TOMBSTONED, StoredObject.State.PURGING}:
-        revive(existing, vault)
+        lifetimes.revive(existing, vault, access.credential)
         quota.settle(attempt, live=existing.size, tombstoned=-existing.size)
     else:
         quota.settle(attempt)
     if existing.state == StoredObject.State.LOST:
         StoredObject.objects.filter(pk=existing.pk).update(state=StoredObject.State.LIVE)
-    _add_copy(existing, attempt)
-    ensure_copies(existing, attempt.region, access.entitlements.copies)
+    copies.add(existing, attempt)
+    copies.ensure(existing, attempt.region, access.entitlements.copies)
 
 
 def _create(
@@ -160,9 +164,9 @@ def _create(
         created_at=step.at,
         created_by=access.credential,
     )
-    Lifetime.objects.create(object=created, from_sequence=step.number, from_at=step.at)
-    _add_copy(created, attempt)
-    ensure_copies(created, attempt.region, access.entitlements.copies)
+    lifetimes.begin(created, step)
+    copies.add(created, attempt)
+    copies.ensure(created, attempt.region, access.entitlements.copies)
     quota.settle(attempt, live=created.size)
     _after_create(vault, created)
 
@@ -173,66 +177,6 @@ def _after_create(vault: Vault, created: StoredObject) -> None:
     if created.type == ObjectType.SNAPSHOT:
         Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=created.created_at)
         Credential.objects.filter(vault=vault).exclude(setup_until=None).update(setup_until=None)
-
-
-def _add_copy(held: StoredObject, attempt: Attempt) -> None:
-    """Point the region's replica at this attempt, unless a good copy is there already."""
-    replica, _ = Replica.objects.get_or_create(
-        object=held, region=attempt.region, defaults={"sequence": held.sequence}
-    )
-    if replica.state == Replica.State.STORED:
-        doom(Attempt.objects.filter(pk=attempt.pk))
-        return
-    if replica.attempt_id is not None:
-        quarantine(replica.attempt_id)
-    mark_stored(replica, attempt)
-
-
-def mark_stored(replica: Replica, attempt: Attempt, *, verified: bool = False) -> None:
-    """Record that a replica's bytes are durable under `attempt`."""
-    now = clock.now()
-    Replica.objects.filter(pk=replica.pk).update(
-        attempt=attempt,
-        state=Replica.State.STORED,
-        stored_at=now,
-        verified_at=now if verified else None,
-        lease_token="",
-        lease_until=None,
-        tries=0,
-        parked_at=None,
-        last_error="",
-    )
-
-
-def ensure_copies(held: StoredObject, home: Region, copies: int) -> None:
-    """Put the further copies that the plan promises on the work list."""
-    for region in placement.companions(home, copies):
-        Replica.objects.get_or_create(
-            object=held, region=region, defaults={"sequence": held.sequence}
-        )
-
-
-def revive(gone: StoredObject, vault: Vault) -> None:
-    """Bring a tombstoned object back to life, with a lifetime that begins now.
-
-    Copies whose bytes a purge has begun to remove were taken off the rows by that purge.
-    """
-    step = sequence.tick(vault)
-    StoredObject.objects.filter(pk=gone.pk).update(
-        state=StoredObject.State.LIVE, tombstoned_at=None, tombstoned_by=None
-    )
-    Lifetime.objects.create(object=gone, from_sequence=step.number, from_at=step.at)
-
-
-def doom(attempts: models.QuerySet[Attempt]) -> int:
-    """Give attempts' bytes to the sweep; no row may point to them any more."""
-    return attempts.update(state=Attempt.State.DOOMED, due_at=clock.now() + DOOM_DELAY)
-
-
-def quarantine(attempt_id: str) -> None:
-    """Keep an attempt's damaged bytes aside; they are never overwritten."""
-    Replica.objects.filter(attempt_id=attempt_id).update(attempt=None, state=Replica.State.PENDING)
-    Attempt.objects.filter(pk=attempt_id).update(state=Attempt.State.QUARANTINED)
 
 
 def _find(vault: Vault, name: ObjectName) -> StoredObject | None:

@@ -80,9 +80,15 @@ def _risk(figures: VaultFigures, now: datetime) -> str:
             "Back the device up again now, so that they are sent anew."
         )
     if figures.last_backup is not None and not figures.snapshots:
-        return "All snapshots have been removed from this vault. If that was not you, act now."
+        return (
+            "All snapshots have been removed from this vault. If that was not you, revoke its "
+            "credentials now; what was removed is kept for 30 days."
+        )
     if figures.parked or _is_overdue(figures, now):
-        return f"Copies have been missing for too long ({figures.waiting}); we are working on it."
+        return (
+            f"{_many(figures.waiting, 'copy', 'copies')} should have been made by now. "
+            "The service keeps trying."
+        )
     if figures.thin > figures.waiting:
         return f"There is only one copy of {_objects(figures.thin)}."
     return ""
@@ -94,4 +100,8 @@ def _is_overdue(figures: VaultFigures, now: datetime) -> bool:
 
 
 def _objects(count: int) -> str:
-    return f"{count} object{'s' if count != 1 else ''}"
+    return _many(count, "object", "objects")
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"

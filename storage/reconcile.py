@@ -6,17 +6,15 @@ that they were to go. Rows whose bytes are not there become work for repair.
 
 import logging
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from accounts.models import Account
-from storage import damage, quota
+from storage import damage, expire, quota
 from storage.models import Attempt, JournalEntry, Region, Replica
 from storage.names import StoreKey
 from storage.regions import configured, store_of
 from storage.regions.base import NoSuchKeyError, RegionStore, RegionUnavailableError
 
 log = logging.getLogger(__name__)
-STAGING_AGE = timedelta(hours=24)
 
 
 @dataclass
@@ -34,7 +32,7 @@ class Report:
 
 def reconcile() -> Report:
     """Compare everything and put right what can be put right without removing anything known."""
-    report = Report()
+    report = Report(staging_swept=expire.sweep_staging())
     for region in Region.objects.filter(alias__in=configured()):
         try:
             store = store_of(region)
@@ -49,7 +47,6 @@ def reconcile() -> Report:
 
 
 def _compare(region: Region, store: RegionStore, report: Report) -> None:
-    report.staging_swept += store.sweep_staging(STAGING_AGE.total_seconds())
     found: set[str] = set()
     for key, _size in store.list_keys():
         report.keys += 1

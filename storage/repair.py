@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts.audit import Actor
 from backup_service import clock
-from storage import damage, ingest, leases
+from storage import copies, damage, leases
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.regions import begin_anew, configured, store_of
@@ -104,7 +104,7 @@ def _take_back(held: StoredObject, attempt: Attempt) -> bool:
         if not taken or replica.state == Replica.State.STORED:
             return False
         if replica.attempt_id not in (None, attempt.pk):
-            ingest.quarantine(str(replica.attempt_id))
-        ingest.mark_stored(replica, attempt, verified=True)
+            copies.quarantine(str(replica.attempt_id))
+        copies.mark_stored(replica, attempt, verified=True)
         damage.note_recovery(held.pk)
     return True

@@ -5,13 +5,15 @@ before the row says STORED. A region that answers "done" and stored nothing is f
 """
 
 import logging
+import math
+import time
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import damage, ingest, leases
+from storage import copies, damage, leases
 from storage.body import Body
 from storage.errors import BadRequestError
 from storage.models import Attempt, Replica, StoredObject
@@ -27,14 +29,17 @@ class NoGoodCopyError(Exception):
     """There is nothing to copy from at this moment."""
 
 
-def replicate_due(*, at_most: int | None = None) -> int:
-    """Make the copies that are due, batch by batch; return how many were made."""
-    made = tried = 0
-    while at_most is None or tried < at_most:
+def replicate_due(*, seconds: float = math.inf) -> int:
+    """Make the copies that are due, batch by batch; return how many were made.
+
+    No batch is begun after `seconds`, so that a long backlog leaves room for other work.
+    """
+    made = 0
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
         batch = leases.claim(BATCH)
         if not batch.replicas:
             break
-        tried += len(batch.replicas)
         made += sum(_replicate(replica, batch.token) for replica in batch.replicas)
     return made
 
@@ -81,7 +86,7 @@ def _copy(replica: Replica, attempt: Attempt) -> None:
         _transfer(replica.object, target, attempt.key)
         _read_back(replica.object, target, attempt.key)
     except BaseException:
-        ingest.doom(Attempt.objects.filter(pk=attempt.pk))
+        copies.doom(Attempt.objects.filter(pk=attempt.pk))
         raise
 
 
@@ -124,15 +129,15 @@ def _finish(replica: Replica, token: str, attempt: Attempt | None) -> bool:
     if attempt is None:
         if current is None or current.attempt is None:
             return False
-        ingest.mark_stored(current, current.attempt, verified=True)
+        copies.mark_stored(current, current.attempt, verified=True)
         return True
     won = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.WRITING).update(
         state=Attempt.State.STORED, size=replica.object.size
     )
     if not won or current is None:
-        ingest.doom(Attempt.objects.filter(pk=attempt.pk))
+        copies.doom(Attempt.objects.filter(pk=attempt.pk))
         return False
     if current.attempt_id is not None:
-        ingest.quarantine(current.attempt_id)
-    ingest.mark_stored(current, attempt, verified=True)
+        copies.quarantine(current.attempt_id)
+    copies.mark_stored(current, attempt, verified=True)
     return True

@@ -4,10 +4,11 @@ from celery import shared_task
 
 from backup_service import clock
 from storage import expire as expiry
-from storage import locks, replicate, scrub
+from storage import leases, locks, nudge, replicate, scrub
 from storage.models import Heartbeat
 
 SCRUB_BYTES_A_MINUTE = 4 * 1024**3
+TURN = 8.0  # seconds
 
 
 @shared_task
@@ -18,8 +19,10 @@ def heartbeat() -> None:
 
 @shared_task
 def replicate_due() -> None:
-    """Make the copies that are due."""
-    replicate.replicate_due()
+    """Make the copies that are due, for a while; then let others have their turn."""
+    replicate.replicate_due(seconds=TURN)
+    if leases.due().exists():
+        nudge.replication()
 
 
 @shared_task
@@ -32,6 +35,7 @@ def scrub_due() -> None:
 def sweep() -> None:
     """Give up late uploads, remove doomed bytes and day-old locks."""
     expiry.sweep()
+    expiry.sweep_staging()
     locks.drop_stale(clock.now())
 
 

@@ -240,6 +240,47 @@ def test_damaged_bytes_are_kept_aside(backup, held):
     assert Attempt.objects.filter(state="quarantined").count() == 1
 
 
+def test_quarantine_ends_with_a_grace_of_its_own(held):
+    from storage import expire
+
+    path = damage(copy_in(held, "a"))
+    scrub.scrub_all()
+    repair(SERVICE)
+    with clock.travelled(timedelta(days=29)):
+        assert expire.sweep() == 0
+    with clock.travelled(timedelta(days=31)):
+        expire.sweep()
+    with clock.travelled(timedelta(days=32)):
+        assert expire.sweep() == 1
+    assert not path.exists()
+
+
+def test_the_last_damaged_bytes_of_a_lost_object_are_kept(held):
+    from storage import copies, expire
+
+    for alias in "ab":
+        copy = copy_in(held, alias)
+        damage(copy)
+        copies.quarantine(str(copy.attempt_id))
+    StoredObject.objects.update(state="lost")
+    with clock.travelled(timedelta(days=400)):
+        expire.sweep()
+        assert expire.sweep() == 0
+    assert Attempt.objects.filter(state="quarantined").count() == 2
+
+
+def test_half_written_files_of_killed_processes_are_swept(held, tmp_path):
+    import os
+
+    from storage import expire
+
+    left = tmp_path / "region-a" / ".staging" / "half"
+    left.write_bytes(b"x")
+    assert expire.sweep_staging() == 0
+    os.utime(left, (0, 0))
+    assert expire.sweep_staging() == 1
+
+
 def test_a_drive_that_comes_back_is_believed_after_a_look(held, tmp_path):
     path = path_of(copy_in(held, "a"))
     path.rename(path.with_suffix(".away"))

@@ -198,6 +198,11 @@ def test_delete_and_upload_again_revives(backup, maintain, vault):
     held = backup.held(content)
     assert (held.state, held.tombstoned_at, held.tombstoned_by) == ("live", None, None)
     assert held.lifetimes.count() == 2
+    kinds = list(JournalEntry.objects.order_by("sequence").values_list("kind", "credential"))
+    assert kinds == [
+        ("tombstone", maintain.credential.pk),
+        ("undelete", backup.credential.pk),
+    ]
     usage = Usage.objects.get(account=vault.account)
     assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (1000, 0, 0)
 

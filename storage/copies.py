@@ -1,0 +1,63 @@
+"""Which attempt is which region's copy: the few ways in which a replica's row changes."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+
+from backup_service import clock
+from storage import placement
+from storage.models import Attempt, Region, Replica, StoredObject
+
+# A doomed attempt's bytes are removed only when its writer must have ended.
+DOOM_DELAY = timedelta(minutes=15)
+
+
+def add(held: StoredObject, attempt: Attempt) -> None:
+    """Point the region's replica at this attempt, unless a good copy is there already."""
+    replica, _ = Replica.objects.get_or_create(
+        object=held, region=attempt.region, defaults={"sequence": held.sequence}
+    )
+    if replica.state == Replica.State.STORED:
+        doom(Attempt.objects.filter(pk=attempt.pk))
+        return
+    if replica.attempt_id is not None:
+        quarantine(replica.attempt_id)
+    mark_stored(replica, attempt)
+
+
+def mark_stored(replica: Replica, attempt: Attempt, *, verified: bool = False) -> None:
+    """Record that a replica's bytes are durable under `attempt`."""
+    now = clock.now()
+    Replica.objects.filter(pk=replica.pk).update(
+        attempt=attempt,
+        state=Replica.State.STORED,
+        stored_at=now,
+        verified_at=now if verified else None,
+        lease_token="",
+        lease_until=None,
+        tries=0,
+        parked_at=None,
+        last_error="",
+    )
+
+
+def ensure(held: StoredObject, home: Region, copies: int) -> None:
+    """Put the further copies that the plan promises on the work list."""
+    for region in placement.companions(home, copies):
+        Replica.objects.get_or_create(
+            object=held, region=region, defaults={"sequence": held.sequence}
+        )
+
+
+def doom(attempts: models.QuerySet[Attempt]) -> int:
+    """Give attempts' bytes to the sweep; no row may point to them any more."""
+    return attempts.update(state=Attempt.State.DOOMED, due_at=clock.now() + DOOM_DELAY)
+
+
+def quarantine(attempt_id: str) -> None:
+    """Keep an attempt's damaged bytes aside for the grace; they are never overwritten."""
+    Replica.objects.filter(attempt_id=attempt_id).update(attempt=None, state=Replica.State.PENDING)
+    Attempt.objects.filter(pk=attempt_id).update(
+        state=Attempt.State.QUARANTINED, due_at=clock.now() + settings.GRACE
+    )
