@@ -12,8 +12,11 @@ import time
 
 from django.db import transaction
 
+from backup_service import celery_app
+
 log = logging.getLogger(__name__)
 
+TASK = "storage.tasks.replicate_due"  # by name: whoever nudges need not know the work
 SPACING = 0.25  # seconds between two nudges of a process
 BACKOFF = 10.0  # seconds of silence after the broker did not answer
 
@@ -42,12 +45,10 @@ def _ensure_sender() -> None:
 
 
 def _send_forever() -> None:
-    from storage.tasks import replicate_due
-
     while _wanted.wait():
         _wanted.clear()
         try:
-            replicate_due.apply_async(retry=False, expires=60)
+            celery_app.send_task(TASK, retry=False, expires=60)
         except Exception as error:  # the broker's absence, in any of its forms, costs nothing
             log.warning("no nudge reached the broker: %s", type(error).__name__)
             time.sleep(BACKOFF)
