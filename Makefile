@@ -17,6 +17,7 @@ help:
 	@echo "make serve    install and start the service, without the demonstration"
 	@echo "make install  only install, into .venv"
 	@echo "make test     all tests, on SQLite and PostgreSQL, with stock restic and a browser"
+	@echo "              (STAGES=\"unit interop\" for some: unit postgres interop journeys browser)"
 	@echo "make check    formatting, types, layering, settings, migrations"
 	@echo "make format   put the code into its one form"
 	@echo "make lock     write locks/ anew (needs uv)"
@@ -46,3 +47,22 @@ run: install
 
 serve: install
 	@exec $(BIN)/python -m backup_service.embedded serve
+
+test: install
+	@$(BIN)/python -m tests.stages $(STAGES)
+
+check: install
+	@$(BIN)/python -m tests.checks
+
+format: install
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/djlint --quiet --reformat templates
+
+# The three agree in versions: the smaller two are held to the whole one.
+LOCK := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock:
+	@$(LOCK) --extra embedded --extra dev pyproject.toml agent/pyproject.toml -o locks/all.txt
+	@$(LOCK) --extra embedded pyproject.toml --constraints locks/all.txt -o locks/server.txt
+	@$(LOCK) agent/pyproject.toml --constraints locks/all.txt -o locks/agent.txt
