@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from nightsafe import archive, locks, scan, upload
@@ -18,6 +19,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fetch import BlobReader
+from nightsafe.index import decode_index, encode_index
 from nightsafe.pack import BlobKind
 from nightsafe.progress import Event, FileDone, Issue
 from nightsafe.repository import Repository
@@ -120,6 +122,31 @@ def test_a_missing_blob_makes_its_file_read_again(repository: Repository, source
     report = run(repository, source)
     assert report.count.added_blobs > 0
     assert stored(repository)[os.fsencode(source / "one.txt")].content == node.content
+
+
+def test_only_the_data_is_missing_from_the_index(repository: Repository, source: Path) -> None:
+    """The parent's trees are all there, but what its files hold is not."""
+    run(repository, source)
+    (name,) = names(repository, ObjectKind.INDEX)
+    packs = decode_index(repository.load_text(ObjectKind.INDEX, name))
+    repository.storage.remove(ObjectKind.INDEX, name)
+    trees = [pack for pack in packs if pack.blobs[0].kind is BlobKind.TREE]
+    repository.save_text(ObjectKind.INDEX, encode_index(trees))
+    report = run(repository, source)
+    assert (report.count.changed, report.count.unchanged) == (2, 1), "the empty file needs none"
+    assert report.count.added_blobs == 2
+
+
+@pytest.mark.parametrize("sign", ["st_size", "st_mtime_ns", "st_ctime_ns", "st_ino"])
+def test_every_sign_of_change_counts_alone(source: Path, sign: str) -> None:
+    status = (source / "one.txt").stat()
+    signs = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
+    seen = SimpleNamespace(**{name: getattr(status, name) for name in signs})
+    previous = scan.node_of(b"one.txt", os.fsencode(source / "one.txt"), status)
+    previous = previous.with_content([bytes(32)], 4)
+    assert scan.is_unchanged(seen, previous)  # type: ignore[arg-type]
+    setattr(seen, sign, getattr(seen, sign) + 1)
+    assert not scan.is_unchanged(seen, previous)  # type: ignore[arg-type]
 
 
 def test_relative_paths_stand_at_the_root_of_the_tree(

@@ -115,6 +115,14 @@ def test_cuts_do_not_depend_on_how_the_file_is_read(chance: random.Random, size:
     assert all(MIN_SIZE <= length <= MAX_SIZE for length in whole[:-1])
 
 
+def test_cuts_do_not_depend_on_where_the_window_ends() -> None:
+    """The whole file at once, as the library cuts it, against window after window."""
+    data = random.Random(7).randbytes(5 * WINDOW_SIZE + 12_345)
+    chunker = Chunker(derive_gear(MASTER))
+    at_once = chunker._cutter.cut_buf(data.translate(derive_gear(MASTER).permutation))
+    assert lengths(data) == [chunk.length for chunk in at_once]
+
+
 def test_an_insertion_moves_few_cuts() -> None:
     data = stream("insertion", 12 << 20)
     before = {len(chunk) for chunk in cut(data)}

@@ -1,6 +1,7 @@
 """Repositories: made, opened, refused, and damaged in every kind of object."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from nightsafe.errors import (
     UsageError,
 )
 from nightsafe.fetch import BlobReader
+from nightsafe.index import decode_index, encode_index
 from nightsafe.localfolder import LocalFolder
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository, decompress
@@ -199,6 +201,16 @@ def test_a_sealed_object_of_another_kind_is_noticed(filled: Repository) -> None:
     assert "is damaged" in sound(filled).errors[0]
 
 
+def test_a_snapshot_in_anothers_place_is_noticed(filled: Repository, source: Path) -> None:
+    """Seal and shape fit; only the name tells that a server shows an old state as the new."""
+    backup(reopen(filled), [os.fsencode(source)])
+    old, new = filled.load_snapshots().sound
+    place = Path(filled.storage.location, "snapshots")
+    os.chmod(place / new.id, 0o600)
+    (place / new.id).write_bytes((place / old.id).read_bytes())
+    assert filled.load_snapshots().damaged == [new.id]
+
+
 def test_a_pack_that_no_index_lists_is_waste_only(filled: Repository) -> None:
     uploader = Uploader(filled)
     uploader.add(BlobKind.DATA, b"left over")
@@ -217,6 +229,18 @@ def test_index_and_header_must_agree(filled: Repository) -> None:
     assert wrong != text
     filled.save_text(ObjectKind.INDEX, wrong)
     assert sound(filled).errors
+
+
+def test_index_and_header_must_agree_on_what_only_they_say(filled: Repository) -> None:
+    (path,) = objects(filled, "index")
+    packs = decode_index(filled.load_text(ObjectKind.INDEX, path.name))
+    data = next(p for p in packs if p.blobs[0].kind is BlobKind.DATA)
+    first = replace(data.blobs[0], id=bytes(32))
+    path.unlink()
+    wrong = replace(data, blobs=(first, *data.blobs[1:]))
+    keep = [p for p in packs if p is not data]
+    filled.save_text(ObjectKind.INDEX, encode_index([*keep, wrong]))
+    assert any("disagree" in error for error in sound(filled).errors)
 
 
 def test_walking_a_damaged_tree_goes_on_elsewhere(filled: Repository, source: Path) -> None:

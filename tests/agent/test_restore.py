@@ -16,8 +16,9 @@ from nightsafe import locks
 from nightsafe import restore as restore_module
 from nightsafe.backup import backup
 from nightsafe.errors import RestoreError, StorageError, TargetFullError, UnreachableError
+from nightsafe.index import encode_index
 from nightsafe.localfolder import LocalFolder
-from nightsafe.pack import BlobKind
+from nightsafe.pack import BlobKind, PackBuilder
 from nightsafe.repository import Repository
 from nightsafe.restore import RestoreReport, restore
 from nightsafe.snapshot import Snapshot
@@ -183,6 +184,29 @@ def test_the_second_of_two_equal_names_is_refused(repository: Repository, tmp_pa
     report = bring_back(repository, store_tree(repository, *nodes), tmp_path / "target")
     assert not report.is_complete
     assert os.listdir(outside) == []
+
+
+def test_of_two_files_of_one_name_the_first_stays(repository: Repository, tmp_path: Path) -> None:
+    nodes = [
+        Node(b"x", "file", FILE, content=(store_blob(repository, content),))
+        for content in (b"first", b"second")
+    ]
+    report = bring_back(repository, store_tree(repository, *nodes), tmp_path / "target")
+    assert [issue.path for issue in report.issues] == [b""]
+    assert (tmp_path / "target" / "x").read_bytes() == b"first"
+
+
+def test_a_blob_under_a_wrong_id_is_not_released(repository: Repository, tmp_path: Path) -> None:
+    """Every MAC fits, but the writer lied about what the blob is."""
+    builder, lie = PackBuilder(BlobKind.DATA), hashlib.sha256(b"what was asked for").digest()
+    builder.add(lie, repository.sealer.seal(b"something else"), plain_length=0)
+    content, data = builder.finish(repository.sealer)
+    repository.storage.save(ObjectKind.DATA, content.id.hex(), data)
+    repository.save_text(ObjectKind.INDEX, encode_index([content]))
+    node = Node(b"x", "file", FILE, content=(lie,))
+    report = bring_back(repository, store_tree(repository, node), tmp_path / "target")
+    assert not report.is_complete
+    assert os.listdir(tmp_path / "target") == []
 
 
 @pytest.mark.parametrize("depth", [0, 1])
