@@ -27,8 +27,8 @@ PASSWORD = "a slot in the wall"
 @pytest.fixture(autouse=True)
 def _fresh(request, settings):
     """Rate limits and remembered failures of one test do not reach the next; hashing is quick."""
-    if request.node.get_closest_marker("browser"):
-        return  # a process of its own, with a database of its own
+    if request.node.get_closest_marker("django_db") is None:
+        return
     request.getfixturevalue("db")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()

@@ -2,12 +2,16 @@
 
 import re
 
+import pytest
+
 from accounts import audit
 from accounts.actions import freeze_account
 from accounts.audit import Actor
 from accounts.models import User
 from tests.website.conftest import enrol
 from tests.website.pages import text
+
+pytestmark = pytest.mark.django_db
 
 
 def test_deeds_are_told_in_words(alice, account, laptop):

@@ -8,6 +8,8 @@ from storage.models import Credential
 from tests.website.pages import text
 from tests.website.test_devices import secret_in, whole_database
 
+pytestmark = pytest.mark.django_db
+
 
 def add_address(enrolled) -> str:
     return f"/vaults/{enrolled.vault.public_id}/credentials/add/"

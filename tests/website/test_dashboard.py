@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -16,6 +17,8 @@ from storage.replicate import replicate_due
 from storage.retire import retire_device
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
+
+pytestmark = pytest.mark.django_db
 
 DASHBOARD = "/dashboard/"
 

@@ -18,6 +18,8 @@ from storage.models import Credential, Vault
 from tests.website.conftest import client_of, enrol
 from tests.website.pages import text
 
+pytestmark = pytest.mark.django_db
+
 ADD = "/devices/add/"
 
 

@@ -1,9 +1,12 @@
 """The first page."""
 
+import pytest
 from django.urls import reverse
 
 from billing.models import Plan
 from tests.website.pages import read, text
+
+pytestmark = pytest.mark.django_db
 
 
 def test_it_says_what_cannot_be_undone(client):

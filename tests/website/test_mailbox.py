@@ -8,6 +8,8 @@ from django.test import RequestFactory
 from backup_service.mailbox import is_local, read_mails
 from tests.website.pages import read, text
 
+pytestmark = pytest.mark.django_db
+
 HERE = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8000"}
 
 

@@ -9,6 +9,8 @@ from tests.website.conftest import back_up
 from tests.website.pages import read
 from tests.website.test_routes import EXPECTED, address  # noqa: F401
 
+pytestmark = pytest.mark.django_db
+
 STRICT = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]
 HERE = {"HTTP_HOST": "127.0.0.1:8000"}
 

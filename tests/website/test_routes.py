@@ -12,6 +12,8 @@ from accounts.models import Device
 from storage.models import Credential
 from tests.website.conftest import client_of, person
 
+pytestmark = pytest.mark.django_db
+
 SIGN_IN = "sign-in"  # a redirect to the sign-in page
 ANY = {200, 302}
 

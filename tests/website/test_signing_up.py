@@ -13,6 +13,8 @@ from accounts.models import Account, AuditEvent, User
 from tests.website.conftest import PASSWORD, owner, person
 from tests.website.pages import text
 
+pytestmark = pytest.mark.django_db
+
 SIGN_UP = {"email": "Dora@Example.org", "password1": PASSWORD}
 
 

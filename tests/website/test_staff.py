@@ -15,6 +15,8 @@ from storage.models import Credential, Lock, Region, Replica, StoredObject, Vaul
 from tests.website.conftest import back_up, client_of, enrol, person
 from tests.website.pages import text
 
+pytestmark = pytest.mark.django_db
+
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 
 

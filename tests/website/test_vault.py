@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -12,6 +13,8 @@ from storage.models import Region
 from storage.names import ObjectType
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
+
+pytestmark = pytest.mark.django_db
 
 
 def page_of(client, enrolled):
