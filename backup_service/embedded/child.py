@@ -21,12 +21,12 @@ class Warden:
         self._groups: set[int] = set()
         self._process = self._start()
 
-    def _start(self) -> "subprocess.Popen[str]":
+    def _start(self) -> "subprocess.Popen[bytes]":
         script = Path(__file__).with_name("warden.py")
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(script)],
             stdin=subprocess.PIPE,
-            text=True,
+            bufsize=0,
             cwd="/",
             env={},
             process_group=0,
@@ -52,14 +52,13 @@ class Warden:
         try:
             self._write(line)
         except BrokenPipeError:  # somebody killed it: another one takes over the whole list
-            self._process.wait()
+            self.close()
             self._process = self._start()
             self._write("".join(f"+{group}\n" for group in self._groups))
 
     def _write(self, text: str) -> None:
         if self._process.stdin is not None:
-            self._process.stdin.write(text)
-            self._process.stdin.flush()
+            self._process.stdin.write(text.encode())
 
 
 class Child:

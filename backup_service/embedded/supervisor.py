@@ -84,19 +84,21 @@ class Supervisor:
         return f"The end of {datadir.log_path(data_dir, name)}:\n{lines or '    (empty)'}"
 
     def _start(self, program: Program, *, to_terminal: bool = False) -> Child:
-        log = datadir.open_log(self._configuration.data_dir, program.name)
+        folder = self._configuration.data_dir
+        log = None if to_terminal else datadir.open_log(folder, program.name)
         try:
             return Child(
                 program.argv,
                 environment=self._configuration.environment(program.role),
                 folder=program.folder,
-                output=None if to_terminal else log,
+                output=log,
                 warden=self._warden,
             )
         except OSError as error:
             raise LaunchError(f"{program.name} cannot be started: {error}.") from error
         finally:
-            os.close(log)
+            if log is not None:
+                os.close(log)
 
     def _mourn(self, service: _Service, child: Child) -> None:
         child.bury()
