@@ -39,7 +39,8 @@ def dead_pid() -> int:
 
 def stand(repository: Repository, *, age: int = 0, **fields: object) -> str:
     """Let a lock of another host stand in the repository; `age` in minutes."""
-    lock = replace(Lock.mine(exclusive=False), hostname="other-host", **fields)  # type: ignore[arg-type]
+    fields = {"hostname": "other-host"} | fields
+    lock = replace(Lock.mine(exclusive=False), **fields)  # type: ignore[arg-type]
     lock = replace(lock, time=lock.time - age * MINUTE)
     return repository.save_text(ObjectKind.LOCK, lock.encode())
 
@@ -117,10 +118,30 @@ def test_staleness() -> None:
     assert not replace(mine, pid=-1).is_stale(now=now)
 
 
-def test_a_stale_lock_excludes_nobody(repository: Repository) -> None:
+def test_a_stale_lock_excludes_nobody_and_is_cleared_away(repository: Repository) -> None:
     stand(repository, exclusive=True, age=31)
+    stand(repository, hostname=socket.gethostname(), pid=dead_pid())
+    fresh = stand(repository)
+    with hold(repository):
+        assert len(names(repository)) == 2
+    assert names(repository) == {fresh}
+
+
+def test_a_stale_lock_that_cannot_be_removed_is_left(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = stand(repository, exclusive=True, age=31)
+    real = repository.storage.remove
+
+    def refuse(kind: ObjectKind, name: str) -> None:
+        if name == stale:
+            raise AccessRefusedError("not yours")
+        real(kind, name)
+
+    monkeypatch.setattr(repository.storage, "remove", refuse)
     with hold(repository, exclusive=True):
-        pass
+        assert len(names(repository)) == 2
+    assert names(repository) == {stale}
 
 
 def test_unlock_removes_stale_locks_only_unless_told(repository: Repository) -> None:

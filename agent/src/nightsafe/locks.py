@@ -10,7 +10,7 @@ import pwd
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import orjson
@@ -133,11 +133,16 @@ def stored_locks(repository: Repository) -> Iterator[tuple[str, Lock]]:
 
 def remove_locks(repository: Repository, *, everything: bool = False) -> int:
     """Remove stale locks, or all of them; returns how many."""
-    count, now = 0, time.time_ns()
+    now = time.time_ns()
     if everything:
         names = [listing.name for listing in repository.storage.list(ObjectKind.LOCK)]
     else:
         names = [name for name, lock in stored_locks(repository) if lock.is_stale(now=now)]
+    return _remove(repository, names)
+
+
+def _remove(repository: Repository, names: Iterable[str]) -> int:
+    count = 0
     for name in names:
         with contextlib.suppress(ObjectNotFoundError):
             repository.storage.remove(ObjectKind.LOCK, name)
@@ -244,11 +249,18 @@ def hold(
 
 
 def _refuse_conflict(repository: Repository, lock: Lock, *, but: str = "") -> None:
-    now = time.time_ns()
+    """LockedError when a living lock excludes `lock`; stale ones are cleared away."""
+    now, stale = time.time_ns(), []
     for name, other in stored_locks(repository):
-        if name == but or not (lock.exclusive or other.exclusive) or other.is_stale(now=now):
+        if name == but:
             continue
-        raise LockedError(
-            f"The repository is locked {other.describe(now=now)}. Wait until that has finished; "
-            "if it crashed, run `nightsafe unlock`."
-        )
+        if other.is_stale(now=now):
+            stale.append(name)
+        elif lock.exclusive or other.exclusive:
+            raise LockedError(
+                f"The repository is locked {other.describe(now=now)}. Wait until that has "
+                "finished; if it crashed, run `nightsafe unlock`."
+            )
+    # Stock restic would still be stopped by them. Where we may not remove them, we go on.
+    with contextlib.suppress(StorageError):
+        _remove(repository, stale)
