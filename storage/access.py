@@ -76,8 +76,7 @@ class Access:
         raise ForbiddenError(
             f"The {'keys' if kind is ObjectType.KEY else 'config'} of this vault can no longer be "
             "written with this credential: the right to set a vault up ends with its first "
-            "snapshot, or an hour after the vault was made. An owner can allow new keys for a "
-            "while on the website."
+            "snapshot, or an hour after the vault was made."
         )
 
 
