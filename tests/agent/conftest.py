@@ -1,13 +1,18 @@
 """What the agent's tests share: cheap keys, a repository in a folder, and file makers."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nightsafe import locks
 from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind, Storage
+
+from tests.agent.rest_server import RestServer, running_server
 
 PASSPHRASE = "correct horse battery staple"
 CHEAP = KdfParams(n=1 << 14, r=8, p=1)
@@ -27,6 +32,27 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("NIGHTSAFE_CONFIG_DIR", str(tmp_path / "config-dir"))
     monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "cache-dir"))
+
+
+@pytest.fixture(autouse=True)
+def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new lock waits a moment for rivals; tests have none."""
+    monkeypatch.setattr(locks, "_SETTLE_SECONDS", 0)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Commands set a handler, which must not outlive the test."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def server() -> Iterator[RestServer]:
+    """A restic REST server in memory."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture

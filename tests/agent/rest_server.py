@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 USER, SECRET = "device-1", "s3cret/with:odd@signs"
 _V2 = "application/vnd.x.restic.rest.v2"
@@ -153,6 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[: len(body) - cut])
         if cut:
             self.close_connection = True
+
+
+def connect_string(server: RestServer, secret: str = SECRET) -> str:
+    """Address and credential in one piece, as a user would paste it."""
+    return server.url.replace("//", f"//{USER}:{quote(secret, safe='')}@")
 
 
 @contextmanager

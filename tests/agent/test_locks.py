@@ -24,11 +24,6 @@ VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "objects.json").rea
 MINUTE = 60 * 1_000_000_000
 
 
-@pytest.fixture(autouse=True)
-def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "_SETTLE_SECONDS", 0)
-
-
 def dead_pid() -> int:
     pid = os.fork()
     if pid == 0:

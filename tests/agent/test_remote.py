@@ -26,12 +26,6 @@ NAME = "ab" * 32
 CREDENTIAL = Credential(USER, SECRET)
 
 
-@pytest.fixture
-def server() -> Iterator[RestServer]:
-    with running_server() as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Do not really wait between attempts, but keep count of the time that would pass."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from nightsafe import locks
 from nightsafe.backup import backup
 from nightsafe.check import CheckReport, check
 from nightsafe.config import Config
@@ -28,11 +27,6 @@ from nightsafe.upload import Uploader
 from nightsafe.walk import walk
 
 from tests.agent.conftest import CHEAP, PASSPHRASE, reopen
-
-
-@pytest.fixture(autouse=True)
-def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "_SETTLE_SECONDS", 0)
 
 
 @pytest.fixture

@@ -1,0 +1,268 @@
+"""What goes wrong while a backup runs: files, storage, locks, other devices."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from nightsafe import archive, locks, upload
+from nightsafe.errors import (
+    LockLostError,
+    QuotaError,
+    StaleIndexError,
+    UnreachableError,
+)
+from nightsafe.fetch import BlobReader
+from nightsafe.pack import BlobKind
+from nightsafe.repository import Repository
+from nightsafe.storage import ObjectKind
+
+from tests.agent.conftest import reopen
+from tests.agent.test_backup import names, run, stored
+
+
+def fail_to_open(monkeypatch: pytest.MonkeyPatch, name: str, code: int, call: str = "open") -> None:
+    real = getattr(os, call)
+
+    def fail(path: object, *args: object, **kwargs: object) -> object:
+        if isinstance(path, bytes) and path.endswith(name.encode()):
+            raise OSError(code, os.strerror(code), path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, call, fail)
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [("one.txt", "open"), ("inner", "listdir"), ("one.txt", "lstat"), ("link", "readlink")],
+)
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+def test_what_cannot_be_read_is_said_and_left_out(
+    repository: Repository,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    call: str,
+    code: int,
+) -> None:
+    with monkeypatch.context() as patch:
+        fail_to_open(patch, name, code, call)
+        report = run(repository, source)
+    assert not report.is_complete
+    (issue,) = report.issues
+    assert issue.kind == "unreadable"
+    assert os.fsencode(source / name) == issue.path
+    assert "it is not in this snapshot" in str(issue)
+    assert os.fsencode(source / name) not in stored(repository)
+    assert os.fsencode(source / "empty") in stored(repository)
+
+
+def test_an_error_in_the_middle_of_a_file(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "big").write_bytes(os.urandom(3 << 20))
+    real, calls = os.read, []
+
+    def fail(fd: int, size: int) -> bytes:
+        calls.append(size)
+        if size > 2 << 20 and len(calls) > 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(fd, min(size, 1 << 20))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive.os, "read", fail)
+        report = run(repository, source)
+    assert [issue.path for issue in report.issues] == [os.fsencode(source / "big")]
+    assert os.fsencode(source / "big") not in stored(repository)
+
+
+@pytest.mark.parametrize("call", ["lstat", "open"])
+def test_a_file_that_vanishes_is_said_but_nothing_is_missing(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    with monkeypatch.context() as patch:
+        fail_to_open(patch, "one.txt", errno.ENOENT, call)
+        report = run(repository, source)
+    assert report.is_complete
+    assert [issue.kind for issue in report.issues] == ["vanished"]
+
+
+def test_a_file_that_grows_while_it_is_read(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, path = os.read, source / "one.txt"
+
+    def grow(fd: int, size: int) -> bytes:
+        if path.stat().st_size < 100 and os.fstat(fd).st_ino == path.stat().st_ino:
+            path.write_text("x" * 200)
+        return real(fd, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive.os, "read", grow)
+        report = run(repository, source)
+    assert [issue.kind for issue in report.issues] == ["changed"]
+    assert report.is_complete
+    node = stored(repository)[os.fsencode(path)]
+    assert node.size == 200
+    assert run(repository, source).count.changed == 1, "it must be read again next time"
+
+
+def test_a_file_swapped_for_a_link_is_not_followed(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between lstat and open the name came to mean something else."""
+    secret = source.parent / "secret"
+    secret.write_text("secret")
+    real = os.lstat(source / "one.txt")
+    (source / "one.txt").unlink()
+    (source / "one.txt").symlink_to(secret)
+    lstat = os.lstat
+
+    def lie(path: object) -> os.stat_result:
+        return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(archive.os, "lstat", lie)
+    report = run(repository, source)
+    assert [issue.path for issue in report.issues] == [os.fsencode(source / "one.txt")]
+
+
+def test_a_file_swapped_for_a_fifo_does_not_hang(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.lstat(source / "one.txt")
+    (source / "one.txt").unlink()
+    os.mkfifo(source / "one.txt")
+    lstat = os.lstat
+
+    def lie(path: object) -> os.stat_result:
+        return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(archive.os, "lstat", lie)
+    assert [issue.kind for issue in run(repository, source).issues] == ["vanished"]
+
+
+def test_an_interrupted_backup_is_not_repeated(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "_INDEX_PACKS", 1)
+    monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 100_000)
+    for number in range(20):
+        (source / f"file-{number:02}").write_bytes(os.urandom(30_000))
+    with monkeypatch.context() as patch:
+        real, saved = repository.storage.save, []
+
+        def fail(kind: ObjectKind, name: str, data: bytes) -> None:
+            saved.append(kind)
+            if saved.count(ObjectKind.DATA) > 4:
+                raise UnreachableError("gone")
+            real(kind, name, data)
+
+        patch.setattr(repository.storage, "save", fail)
+        with pytest.raises(UnreachableError):
+            run(repository, source)
+    assert names(repository, ObjectKind.SNAPSHOT) == set()
+    report = run(reopen(repository), source)
+    assert report.is_complete
+    assert report.count.added_bytes < 20 * 30_000 - 3 * 90_000
+
+
+def test_a_full_plan_stops_the_backup_and_leaves_no_lock(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = repository.storage.save
+
+    def refuse(kind: ObjectKind, name: str, data: bytes) -> None:
+        if kind is ObjectKind.DATA:
+            raise QuotaError("The storage of the plan is used up.")
+        real(kind, name, data)
+
+    monkeypatch.setattr(repository.storage, "save", refuse)
+    with pytest.raises(QuotaError):
+        run(repository, source)
+    assert names(repository, ObjectKind.LOCK) == set()
+
+
+@pytest.fixture
+def pruned(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A storage where another device prunes everything just before our first snapshot."""
+    real, refused = repository.storage.save, []
+
+    def save(kind: ObjectKind, name: str, data: bytes) -> None:
+        if kind is ObjectKind.SNAPSHOT and not refused:
+            refused.append(name)
+            for doomed in (ObjectKind.INDEX, ObjectKind.DATA):
+                for gone in names(repository, doomed):
+                    repository.storage.remove(doomed, gone)
+            raise StaleIndexError("Another device pruned.")
+        real(kind, name, data)
+
+    monkeypatch.setattr(repository.storage, "save", save)
+    return refused
+
+
+def test_what_another_device_pruned_is_stored_again(
+    repository: Repository, source: Path, pruned: list[str]
+) -> None:
+    (source / "big").write_bytes(os.urandom(2_000_000))
+    report = run(repository, source)
+    assert len(pruned) == 1
+    assert report.is_complete
+    assert names(repository, ObjectKind.SNAPSHOT) == {report.snapshot_id}
+    reopened = reopen(repository)
+    reopened.load_index()
+    reader = BlobReader(reopened)
+    for node in stored(repository).values():
+        for blob in node.content or ():
+            reader.load(BlobKind.DATA, blob)
+
+
+def test_a_second_refusal_is_final(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = repository.storage.save
+
+    def refuse(kind: ObjectKind, name: str, data: bytes) -> None:
+        if kind is ObjectKind.SNAPSHOT:
+            raise StaleIndexError("No.")
+        real(kind, name, data)
+
+    monkeypatch.setattr(repository.storage, "save", refuse)
+    with pytest.raises(StaleIndexError):
+        run(repository, source)
+
+
+def test_no_snapshot_is_written_with_a_lost_lock(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(self: locks.LockHold) -> None:
+        raise LockLostError("lost")
+
+    monkeypatch.setattr(locks.LockHold, "ensure_held", lost)
+    with pytest.raises(LockLostError):
+        run(repository, source)
+    assert names(repository, ObjectKind.SNAPSHOT) == set()
+
+
+def test_damaged_snapshots_and_indexes_do_not_stop_a_backup(
+    repository: Repository, source: Path
+) -> None:
+    run(repository, source)
+    for kind in (ObjectKind.SNAPSHOT, ObjectKind.INDEX):
+        repository.storage.save(kind, "ab" * 32, b"rubbish")
+    report = run(repository, source)
+    assert report.is_complete
+    assert [issue.kind for issue in report.issues] == ["damaged", "damaged"]
+    assert report.count.unchanged == 3
+
+
+def test_a_damaged_parent_makes_everything_be_read_again(
+    repository: Repository, source: Path
+) -> None:
+    run(repository, source)
+    for name in names(repository, ObjectKind.DATA):
+        pack = Path(repository.storage.location, "data", name[:2], name)
+        os.chmod(pack, 0o600)
+        pack.write_bytes(bytes(pack.stat().st_size))
+    report = run(repository, source)
+    assert report.count.new == 3
+    assert "read anew" in str(report.issues[0])
