@@ -54,9 +54,10 @@ class Agent:
     holder: Holder
     home: Path
 
-    def run(self, *arguments: str, check: bool = True, **extra: str):
+    def run(self, *arguments: str, check: bool = True, cwd: Path | None = None, **extra: str):
         done = subprocess.run(
             [str(AGENT), *arguments],
+            cwd=cwd,
             env={
                 **os.environ,
                 "NIGHTSAFE_REPOSITORY": self.holder.url,
