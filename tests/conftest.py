@@ -8,7 +8,9 @@ from storage.regions import sync_rows
 
 @pytest.fixture(autouse=True)
 def _own_data_directory(settings, tmp_path):
-    """Give the test regions, mail and everything else of its own."""
+    """Give the test regions, mail and everything else of its own, whatever runs beside it."""
+    settings.SITE_URL = "http://127.0.0.1:8000"
+    settings.GATEWAY_URL = "http://127.0.0.1:8001"
     settings.DATA_DIR = tmp_path
     settings.MAIL_DIR = tmp_path / "mail"
     settings.REGIONS = {"a": str(tmp_path / "region-a"), "b": str(tmp_path / "region-b")}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from backup_service.embedded.child import Child, Warden
+from backup_service.env import BASE_DIR
 from tests.journeys.service import wait_until
 
 # A child that starts a grandchild, which outlives it by itself, and tells its number.
@@ -37,7 +38,10 @@ def is_running(pid: int) -> bool:
 
 def launched(how: str) -> tuple["subprocess.Popen[str]", list[int]]:
     launcher = subprocess.Popen(
-        [sys.executable, "-c", LAUNCHER, FAMILY, how], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", LAUNCHER, FAMILY, how],
+        cwd=BASE_DIR,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert launcher.stdout is not None
     return launcher, [int(launcher.stdout.readline()) for _ in range(2)]
