@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -78,37 +79,70 @@ def small_tree(folder: Path) -> Path:
     return top
 
 
-class TestOnce:
-    def test_what_comes_back_is_equal(self, own_service: StartService, tmp_path: Path) -> None:
-        service, tree = own_service(), small_tree(tmp_path)
-        done = run_once(service, tree)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "3 files, 3 folders, 1 links: all equal" in done.stdout
-        back = service.data_dir / "demo" / "restored" / "a tree"
-        assert (back / "large").read_bytes() == (tree / "large").read_bytes()
-        assert not processes_about(service.data_dir)
+@dataclass
+class Shown:
+    """A demonstration that has ended."""
 
-        (tree / "new").write_text("since then")
-        again = run_once(service, tree)
+    service: Service
+    tree: Path
+    output: str
+
+    @property
+    def restored(self) -> Path:
+        return self.service.data_dir / "demo" / "restored" / self.tree.name
+
+
+@pytest.fixture(scope="class")
+def shown(class_service: StartService, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    service, tree = class_service(), small_tree(tmp_path_factory.mktemp("tree"))
+    done = run_once(service, tree)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Shown(service, tree, done.stdout)
+
+
+class TestOnceAndAgain:
+    """The tests of this class go on where the one before ended."""
+
+    def test_what_comes_back_is_equal(self, shown: Shown) -> None:
+        assert "3 files, 3 folders, 1 links: all equal" in shown.output
+        large = (shown.restored / "large").read_bytes()
+        assert large == (shown.tree / "large").read_bytes()
+        assert not processes_about(shown.service.data_dir)
+
+    def test_secrets_are_for_their_owner_only(self, shown: Shown) -> None:
+        data_dir = shown.service.data_dir
+        assert data_dir.stat().st_mode & 0o777 == 0o700
+        for name in ["demo.txt", "service.env", "secret-key", "demo/passphrase", "demo/vault.json"]:
+            assert (data_dir / name).stat().st_mode & 0o777 == 0o600, name
+
+    def test_secrets_are_in_no_log_and_not_in_the_database(self, shown: Shown) -> None:
+        data_dir = shown.service.data_dir
+        passphrase = (data_dir / "demo" / "passphrase").read_bytes().strip()
+        secret = json.loads((data_dir / "demo" / "vault.json").read_text())["secret"].encode()
+        places = [*data_dir.glob("logs/*"), *data_dir.glob("nightsafe.sqlite3*")]
+        assert len(places) > 5
+        for path in places:
+            assert passphrase not in path.read_bytes(), path
+            assert secret not in path.read_bytes(), path
+
+    def test_the_next_time_brings_back_what_is_new(self, shown: Shown) -> None:
+        (shown.tree / "new").write_text("since then")
+        again = run_once(shown.service, shown.tree)
         assert again.returncode == 0, again.stdout + again.stderr
         assert "4 files" in again.stdout
-        assert (back / "new").read_text() == "since then"
+        assert (shown.restored / "new").read_text() == "since then"
 
-    def test_secrets_are_for_their_owner_only(
-        self, own_service: StartService, tmp_path: Path
-    ) -> None:
-        service = own_service()
-        assert run_once(service, small_tree(tmp_path)).returncode == 0
-        assert service.data_dir.stat().st_mode & 0o777 == 0o700
-        for name in ["demo.txt", "service.env", "secret-key", "demo/passphrase", "demo/vault.json"]:
-            assert (service.data_dir / name).stat().st_mode & 0o777 == 0o600, name
-        passphrase = (service.data_dir / "demo" / "passphrase").read_bytes().strip()
-        secret = json.loads((service.data_dir / "demo" / "vault.json").read_text())["secret"]
-        for path in [*service.data_dir.glob("logs/*"), service.data_dir / "nightsafe.sqlite3"]:
-            content = path.read_bytes()
-            assert passphrase not in content, path
-            assert secret.encode() not in content, path
+    def test_a_failing_step_is_named_with_the_agent_s_own_words(self, shown: Shown) -> None:
+        (shown.service.data_dir / "demo" / "passphrase").write_text("another one")
+        done = run_once(shown.service, shown.tree)
+        assert done.returncode == 1
+        assert "Backup    FAILED" in done.stdout
+        assert "nightsafe: `nightsafe backup` failed: " in done.stderr
+        assert "passphrase" in done.stderr
+        assert not processes_about(shown.service.data_dir)
 
+
+class TestOnce:
     def test_an_unreadable_file_is_told_and_the_status_says_so(
         self, own_service: StartService, tmp_path: Path
     ) -> None:
@@ -117,6 +151,25 @@ class TestOnce:
         done = run_once(own_service(), tree, before=without_root_s_privilege())
         assert done.returncode == 3, done.stdout + done.stderr
         assert "1 could not be read" in done.stdout
+
+    def test_it_can_be_stopped_in_the_middle(
+        self, own_service: StartService, tmp_path: Path
+    ) -> None:
+        service, tree = own_service(), small_tree(tmp_path)
+        with subprocess.Popen(
+            launcher("run"),
+            env=service.environment | {"ONCE": "1", "SOURCE": str(tree)},
+            cwd=BASE_DIR,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as run:
+            assert run.stdout is not None
+            for line in run.stdout:
+                if "Customer" in line:
+                    run.send_signal(signal.SIGINT)
+        assert run.returncode == 130
+        assert not processes_about(service.data_dir)
+        assert run_once(service, tree).returncode == 0
 
     def test_a_source_that_holds_the_data_is_refused(
         self, own_service: StartService, tmp_path: Path
@@ -183,10 +236,7 @@ class TestLife:
         service.start()
         assert (service.url, service.gateway_url) == before
         assert "already" in service.manage("account", "create", "--email", email, check=False)
-
-    def test_ctrl_c_stops_it_too(self, own_service: StartService) -> None:
-        service = own_service().start()
-        assert service.stop(signal.SIGINT) == 0
+        assert service.stop(signal.SIGINT) == 0  # Ctrl-C
         assert not processes_about(service.data_dir)
 
     def test_a_killed_launcher_leaves_nothing_behind(self, own_service: StartService) -> None:
@@ -194,44 +244,16 @@ class TestLife:
         assert len(processes_about(service.data_dir)) >= 10
         service.kill("launcher")
         wait_until(lambda: not processes_about(service.data_dir), 5.0)
+
         service.start()
         assert is_well(f"{service.url}/readyz")
-
-    def test_a_killed_launcher_and_warden_leave_nothing_for_long(
-        self, own_service: StartService
-    ) -> None:
-        service = own_service().start()
-        service.kill("warden")
+        service.kill("warden")  # then the kernel ends the children, and they their workers
         service.kill("launcher")
         wait_until(
             lambda: not processes_about(service.data_dir),
             STOP,
             lambda: str(processes_about(service.data_dir)),
         )
-
-    def test_every_process_comes_back_after_its_death(self, own_service: StartService) -> None:
-        service = own_service().start()
-        for name in ("site", "gateway", "worker", "beat"):
-            dead = service.kill(name)
-            wait_until(lambda: service.pid_of(name) not in (None, dead), 10.0)  # noqa: B023
-        for url in (service.url, service.gateway_url):
-            wait_until(lambda: is_well(f"{url}/readyz"), 30.0)  # noqa: B023
-
-    def test_the_broker_s_death_is_told_and_healed(self, own_service: StartService) -> None:
-        service = own_service().start()
-        dead = service.pid_of("valkey")
-        service.kill("valkey", signal.SIGSTOP)
-        status, parts = get(f"{service.url}/healthz")
-        assert (status, parts["broker"]) == (503, "does not answer")
-        assert parts["database"] == "ok"
-        service.kill("valkey")
-        wait_until(lambda: service.pid_of("valkey") not in (None, dead), 10.0)
-        wait_until(lambda: is_well(f"{service.url}/healthz"), 10.0)
-        beaten = service.log("worker")
-        service.manage(
-            "shell", "-c", "from storage.models import Heartbeat as h; h.objects.all().delete()"
-        )
-        wait_until(lambda: is_well(f"{service.url}/readyz"), 40.0, lambda: beaten)
 
     def test_what_cannot_live_stops_everything(self, own_service: StartService) -> None:
         service = own_service(NIGHTSAFE_LOG_LEVEL="NONSENSE")
@@ -243,6 +265,36 @@ class TestLife:
         assert "could not be prepared" in done.stderr
         assert "NONSENSE" in done.stderr
         assert not processes_about(service.data_dir)
+
+
+@pytest.fixture(scope="class")
+def hurt(class_service: StartService) -> Service:
+    return class_service().start()
+
+
+class TestHurt:
+    """What is hurt here heals, so the tests share a service."""
+
+    @pytest.mark.parametrize("name", ["site", "gateway", "worker", "beat"])
+    def test_every_process_comes_back_after_its_death(self, hurt: Service, name: str) -> None:
+        dead = hurt.kill(name)
+        wait_until(lambda: hurt.pid_of(name) not in (None, dead), 10.0)
+        for url in (hurt.url, hurt.gateway_url):
+            wait_until(lambda: is_well(f"{url}/readyz"), 30.0)  # noqa: B023
+        assert f"{name} was ended by SIGKILL; it is started again." in hurt.output
+
+    def test_the_broker_s_death_is_told_and_healed(self, hurt: Service) -> None:
+        dead = hurt.kill("valkey", signal.SIGSTOP)
+        status, parts = get(f"{hurt.url}/healthz")
+        assert (status, parts["broker"]) == (503, "does not answer")
+        assert parts["database"] == "ok"
+        hurt.kill("valkey")
+        wait_until(lambda: hurt.pid_of("valkey") not in (None, dead), 10.0)
+        wait_until(lambda: is_well(f"{hurt.url}/healthz"), 10.0)
+        forget = "from storage.models import Heartbeat; Heartbeat.objects.all().delete()"
+        hurt.manage("shell", "-c", forget)
+        assert not is_well(f"{hurt.url}/readyz")
+        wait_until(lambda: is_well(f"{hurt.url}/readyz"), 40.0, lambda: hurt.log("worker"))
 
 
 def listeners(pids: dict[int, str]) -> set[tuple[str, int]]:
