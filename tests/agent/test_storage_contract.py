@@ -153,3 +153,11 @@ def test_an_object_of_many_megabytes(storage: Storage) -> None:
 def test_the_location_shows_no_secret(storage: Storage) -> None:
     assert "s3cret" not in storage.location
     assert "s3cret" not in repr(storage)
+
+
+def test_a_fresh_one_outlives_the_first(storage: Storage) -> None:
+    """Each process has connections of its own to the same place."""
+    name, other = put(storage, ObjectKind.LOCK, b"there"), storage.fresh()
+    storage.close()
+    assert other.load(ObjectKind.LOCK, name) == b"there"
+    other.close()

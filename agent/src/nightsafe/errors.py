@@ -39,6 +39,10 @@ class SnapshotNotFoundError(NightsafeError):
     """No snapshot, or more than one, matches what was asked for."""
 
 
+class WorkerError(NightsafeError):
+    """A worker process ended before its work was done."""
+
+
 class LockedError(NightsafeError):
     """Another program holds a lock that excludes this operation."""
 

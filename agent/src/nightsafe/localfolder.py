@@ -86,6 +86,9 @@ class LocalFolder:
         with _errors(path):
             os.unlink(path)
 
+    def fresh(self) -> "LocalFolder":
+        return self
+
     def close(self) -> None:
         """Nothing is held open between calls."""
 

@@ -5,6 +5,7 @@ until the patience is used up. A POST may be repeated: an object has one possibl
 """
 
 import contextlib
+import copy
 import email.utils
 import json
 import random
@@ -123,8 +124,7 @@ class Remote:
         if credential is not None:
             pair = f"{credential.username}:{credential.secret}"
             self._headers |= urllib3.make_headers(basic_auth=pair)
-        timeout = urllib3.Timeout(connect=min(20.0, max(patience, 1.0)), read=120.0)
-        self._pool = urllib3.PoolManager(retries=False, timeout=timeout, maxsize=4)
+        self._pool = _new_pool(patience)
 
     @property
     def location(self) -> str:
@@ -183,6 +183,11 @@ class Remote:
 
     def remove(self, kind: ObjectKind, name: str) -> None:
         self._request("DELETE", _path(kind, name))
+
+    def fresh(self) -> "Remote":
+        other = copy.copy(self)
+        other._pool = _new_pool(self._patience)
+        return other
 
     def close(self) -> None:
         self._pool.clear()
@@ -258,6 +263,11 @@ class Remote:
         if len(body) > limit:
             raise StorageError("The server sent more than was asked for; nothing of it was used.")
         return _Answer(response.status, response.headers, body)
+
+
+def _new_pool(patience: float) -> urllib3.PoolManager:
+    timeout = urllib3.Timeout(connect=min(20.0, max(patience, 1.0)), read=120.0)
+    return urllib3.PoolManager(retries=False, timeout=timeout, maxsize=4)
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:

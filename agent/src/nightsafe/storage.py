@@ -78,6 +78,9 @@ class Storage(Protocol):
     def remove(self, kind: ObjectKind, name: str) -> None:
         """Remove an object; ObjectNotFoundError if there is none."""
 
+    def fresh(self) -> "Storage":
+        """The same place with connections of its own, for another process or thread."""
+
     def close(self) -> None:
         """Give back connections and handles."""
 
