@@ -7,6 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from nightsafe.backup import BackupOptions, backup
+from nightsafe.progress import FileDone, Issue
+from nightsafe.remote import Credential, Remote
+from nightsafe.repository import Repository
 
 from tests.gateway import Gateway, Holder
 from tests.interop.conftest import PASSPHRASE, Agent, Restic, portrait
@@ -118,3 +122,38 @@ def _wait_for_a_lock(holder: Holder) -> None:
     while holder.request("GET", "locks/")[1] == b"[]":
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_the_agent_with_a_stale_index_sends_again_what_was_pruned(
+    gateway: Gateway, restic: Restic, agent: Agent, small_tree: Path, home: Path, tmp_path: Path
+):
+    """Between its reading of the index and its snapshot another device prunes everything."""
+    agent.run("init")
+    agent.run("backup", str(small_tree))
+    storage = Remote(agent.holder.url, Credential(agent.holder.username, agent.holder.secret))
+    repository = Repository.open(storage, PASSPHRASE)
+    pruned: list[str] = []
+    told: list[str] = []
+
+    def prune_once(event: object) -> None:
+        if isinstance(event, Issue):
+            told.append(event.text)
+        if isinstance(event, FileDone) and not pruned:
+            keeper = Restic(restic.binary, gateway.credential(agent.holder, "maintain"), home / "k")
+            keeper.run("unlock", "--remove-all")
+            (snapshot,) = keeper.json("snapshots")
+            pruned.append(snapshot["id"])
+            keeper.run("forget", snapshot["id"], "--prune")
+            assert agent.holder.request("GET", "data/")[1] == b"[]"
+
+    # Another host name, so that no parent is found and every blob is looked up in the index.
+    options = BackupOptions(hostname="elsewhere")
+    report = backup(repository, [os.fsencode(small_tree)], options, prune_once)
+    storage.close()
+    assert report.is_complete
+    assert any("pruned" in text for text in told)
+    restic.run("check", "--read-data")
+    (kept,) = restic.json("snapshots")
+    assert (kept["id"], kept["hostname"]) == (report.snapshot_id, "elsewhere")
+    restic.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(tmp_path / "out" / small_tree.relative_to("/")) == portrait(small_tree)
