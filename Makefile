@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test check lock format
+.PHONY: help install run serve test check lock format bench soak
 
 help:
 	@echo "make run      install, start the service, back up and restore something as a proof"
@@ -18,6 +18,9 @@ help:
 	@echo "make install  only install, into .venv"
 	@echo "make test     all tests, on SQLite and PostgreSQL, with stock restic and a browser"
 	@echo "              (STAGES=\"unit interop\" for some: unit postgres interop journeys browser)"
+	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (an hour)"
+	@echo "              (BENCH=\"--quick\" for a glimpse; BENCH_DIR=scratch folder of 12 GB)"
+	@echo "make soak     kill backups and prunes 200 times each (SEED=number COUNT=200)"
 	@echo "make check    formatting, types, layering, settings, migrations"
 	@echo "make format   put the code into its one form"
 	@echo "make lock     write locks/ anew (needs uv)"
@@ -50,6 +53,12 @@ serve: install
 
 test: install
 	@$(BIN)/python -m tests.stages $(STAGES)
+
+bench: install
+	@$(BIN)/python -m bench $(or $(BENCH),--write)
+
+soak: install
+	@$(BIN)/python -m tests.soak.kill --count $(or $(COUNT),200) $(if $(SEED),--seed $(SEED))
 
 check: install
 	@$(BIN)/python -m tests.checks

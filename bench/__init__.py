@@ -1,0 +1,1 @@
+"""Benchmarks against stock restic and Borg, on data that anyone can build again."""

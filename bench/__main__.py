@@ -1,0 +1,72 @@
+"""`python -m bench`: measure the agent beside stock restic and Borg."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from bench import report
+from bench.cases import GROUPS, Results, Setting, measure
+from bench.datasets import MissingError
+from bench.peers import available
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+
+def main() -> int:
+    """Run what the options ask for; 1 when it could not be measured."""
+    args = _parser().parse_args()
+    setting = Setting(Path(args.dir), args.quick)
+    repeat = args.repeat or (1 if args.quick else 3)
+    peers = [p for p in available(setting.scratch / "work") if p.name in args.peers.split(",")]
+    results = Results()
+    try:
+        for letter in args.cases:
+            setting.data(letter)
+        if args.build_only:
+            return 0
+        measure(args.cases, setting, peers, repeat=repeat, results=results)
+    except (MissingError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        if results.costs:
+            lines = [report.table(results, peers, judged=not args.quick), *report.bounds(results)]
+            print("\n" + "\n".join(lines))
+    if args.write:
+        PAGE.write_text(report.page(results, peers, repeat=repeat, quick=args.quick))
+        print(f"written to {PAGE}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--cases",
+        default="abcfg",
+        metavar="LETTERS",
+        type=_letters,
+        help="a sources, b random, c archive, f a million files, g releases (default all)",
+    )
+    parser.add_argument("--repeat", type=int, default=0, help="rounds (3, or 1 with --quick)")
+    parser.add_argument("--quick", action="store_true", help="small data, one round")
+    parser.add_argument("--peers", default="nightsafe,restic,borg", help="programs, with commas")
+    parser.add_argument(
+        "--dir",
+        default=os.environ.get("BENCH_DIR", "/dev/shm/bench"),
+        help="scratch folder, about 12 GB, best in memory (BENCH_DIR, or /dev/shm/bench)",
+    )
+    parser.add_argument("--build-only", action="store_true", help="only build the data sets")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} in docs/")
+    return parser
+
+
+def _letters(text: str) -> str:
+    letters = "".join(dict.fromkeys(text.replace(",", "")))
+    if not letters or set(letters) - set(GROUPS):
+        raise argparse.ArgumentTypeError(f"choose among {', '.join(GROUPS)}")
+    return letters
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""What is measured: each group begins with an empty repository and goes on in it."""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.compare import require_same
+from bench.datasets import edited, ensure
+from bench.measure import Cost
+from bench.peers import Peer
+
+
+@dataclass
+class Results:
+    """Costs by case and peer, and the repositories' bytes after the first backup."""
+
+    costs: dict[tuple[str, str], list[Cost]] = field(default_factory=lambda: defaultdict(list))
+    sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, case: str, peer: Peer, cost: Cost) -> None:
+        """Note one measurement and show it."""
+        self.costs[case, peer.name].append(cost)
+        print(
+            f"{case:<12} {peer.name:<10} {cost.wall:7.2f} s {cost.cpu:7.2f} cpu-s "
+            f"{cost.memory / 1e6:7.0f} MB",
+            flush=True,
+        )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where the data sets are, which of them are used, and where restores go."""
+
+    scratch: Path
+    quick: bool = False
+
+    def data(self, letter: str) -> Path:
+        """The path of a data set, built when it is not there."""
+        small = self.quick and letter in "abc"
+        return ensure(f"quick-{letter}" if small else letter, self.scratch)
+
+    @property
+    def target(self) -> Path:
+        """The folder that restores go to."""
+        return self.scratch / "work" / "restored"
+
+
+Group = Callable[[Setting, Peer, Results, int], None]
+
+
+def _first(letter: str, setting: Setting, peer: Peer, results: Results) -> Path:
+    source = setting.data(letter)
+    peer.init()
+    results.add(f"{letter} first", peer, peer.backup(source, 0))
+    results.sizes[f"{letter} first", peer.name] = peer.size()
+    return source
+
+
+def _restore(letter: str, setting: Setting, peer: Peer, results: Results, number: int) -> None:
+    """Restore the newest backup and compare every byte of it."""
+    source = setting.data(letter)
+    shutil.rmtree(setting.target, ignore_errors=True)
+    results.add(f"{letter} restore", peer, peer.restore(setting.target, number))
+    require_same(source, setting.target / source.name)
+    shutil.rmtree(setting.target)
+
+
+def folder_of_sources(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
+    """(a) and (d): many small files, first and unchanged, and back."""
+    source = _first("a", setting, peer, results)
+    results.add("a unchanged", peer, peer.backup(source, 1))
+    _restore("a", setting, peer, results, 1)
+
+
+def random_bytes(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
+    """(b): one file that cannot be compressed, and back."""
+    _first("b", setting, peer, results)
+    _restore("b", setting, peer, results, 0)
+
+
+def system_archive(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
+    """(c) and (e): one large file, and back; then the same with 100 small edits."""
+    source = _first("c", setting, peer, results)
+    _restore("c", setting, peer, results, 0)
+    with edited(source, seed=turn):
+        results.add("c edited", peer, peer.backup(source, 1))
+
+
+def million_files(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
+    """(f): a million files of 1 KiB, first and unchanged."""
+    source = _first("f", setting, peer, results)
+    results.add("f unchanged", peer, peer.backup(source, 1))
+
+
+def releases(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
+    """(g): successive releases of one program, each backed up into the same repository."""
+    peer.init()
+    for number, source in enumerate(sorted(setting.data("g").iterdir())):
+        case = "g first" if number == 0 else "g next"
+        results.add(case, peer, peer.backup(source, number))
+    results.sizes["g first", peer.name] = peer.size()
+
+
+GROUPS: dict[str, Group] = {
+    "a": folder_of_sources,
+    "b": random_bytes,
+    "c": system_archive,
+    "f": million_files,
+    "g": releases,
+}
+
+
+def measure(
+    letters: str, setting: Setting, peers: Sequence[Peer], *, repeat: int, results: Results
+) -> Results:
+    """Run every group with every peer in turn; who begins changes from round to round."""
+    for letter in letters:
+        setting.data(letter)
+        for turn in range(1 if letter == "f" else repeat):
+            for place in range(len(peers)):
+                peer = peers[(turn + place) % len(peers)]
+                GROUPS[letter](setting, peer, results, turn)
+                shutil.rmtree(peer.place)
+    return results

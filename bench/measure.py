@@ -1,0 +1,94 @@
+"""Run one command and say what it cost: seconds, processor seconds, memory."""
+
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_SAMPLE_SECONDS = 0.1
+_LAST_LINES = 600
+
+
+class FailedError(Exception):
+    """A measured command ended with another status than 0."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took. `wall` and `cpu` in seconds, `memory` in bytes.
+
+    `cpu` is user and system time of the process and of all it waited for; `memory` is the
+    highest sum of proportional set sizes over its session, sampled ten times a second.
+    """
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+def run(command: Sequence[str], *, environment: Mapping[str, str], folder: Path) -> Cost:
+    """Run a command to its end; FailedError with its last words if it fails."""
+    with tempfile.TemporaryFile() as said:
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        watch = _MemoryWatch(process.pid)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        watch.end()
+        said.seek(0)
+        words = said.read().decode(errors="replace")[-_LAST_LINES:]
+    if process.returncode:
+        raise FailedError(f"{command[0]} ended with {process.returncode}: {words}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, watch.peak)
+
+
+class _MemoryWatch:
+    """Samples the memory of all processes of a session until it is ended."""
+
+    def __init__(self, session: int) -> None:
+        self.peak = 0
+        self._session = session
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            self.peak = max(self.peak, session_memory(self._session))
+
+
+def session_memory(session: int) -> int:
+    """The summed proportional set size of a session's processes, in bytes."""
+    total = 0
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.getsid(int(name)) == session:
+                total += _pss(f"/proc/{name}/smaps_rollup")
+        except (OSError, ValueError):
+            continue
+    return total
+
+
+def _pss(path: str) -> int:
+    with open(path, "rb") as file:
+        for line in file:
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,169 @@
+"""The programs that are compared, each with a fresh repository in a folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from bench import measure
+from bench.measure import Cost
+
+PASSPHRASE = "not a secret, only a benchmark"
+BORG_VERSION = "1.4.5"
+
+
+class Peer(ABC):
+    """A backup program and its repository below `place`."""
+
+    name = ""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.repository = place / "repository"
+        self.environment: dict[str, str] = {}
+
+    @abstractmethod
+    def version(self) -> str:
+        """What the program calls itself."""
+
+    @abstractmethod
+    def init_command(self) -> list[str]:
+        """Make the repository."""
+
+    @abstractmethod
+    def backup_command(self, source: str, number: int) -> list[str]:
+        """Back up `source`, a name in the working directory."""
+
+    @abstractmethod
+    def restore_command(self, target: Path, number: int) -> list[str]:
+        """Restore the backup with this number; the working directory is `target`."""
+
+    def init(self) -> None:
+        """Start with a new, empty repository and empty caches."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir(parents=True)
+        measure.run(self.init_command(), environment=self.environment, folder=self.place)
+
+    def backup(self, source: Path, number: int) -> Cost:
+        """Back up one file or folder."""
+        command = self.backup_command(source.name, number)
+        return measure.run(command, environment=self.environment, folder=source.parent)
+
+    def restore(self, target: Path, number: int) -> Cost:
+        """Restore into an empty folder."""
+        target.mkdir(parents=True)
+        command = self.restore_command(target, number)
+        return measure.run(command, environment=self.environment, folder=target)
+
+    def size(self) -> int:
+        """Bytes of all files of the repository."""
+        return sum(f.stat().st_size for f in self.repository.rglob("*") if f.is_file())
+
+
+class Nightsafe(Peer):
+    """This project's agent."""
+
+    name = "nightsafe"
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.binary = str(Path(sys.executable).with_name("nightsafe"))
+        self.environment = {
+            "NIGHTSAFE_REPOSITORY": str(self.repository),
+            "NIGHTSAFE_PASSWORD": PASSPHRASE,
+            "NIGHTSAFE_CONFIG_DIR": str(place / "config"),
+            "NIGHTSAFE_CACHE_DIR": str(place / "cache"),
+        }
+
+    def version(self) -> str:
+        return _said([self.binary, "--version"])
+
+    def init_command(self) -> list[str]:
+        return [self.binary, "init"]
+
+    def backup_command(self, source: str, number: int) -> list[str]:
+        return [self.binary, "backup", source]
+
+    def restore_command(self, target: Path, number: int) -> list[str]:
+        return [self.binary, "restore", "latest", "--target", str(target)]
+
+
+class Restic(Peer):
+    """Stock restic, format 2, with its own defaults."""
+
+    name = "restic"
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.binary = shutil.which("restic") or ""
+        self.environment = {
+            "RESTIC_REPOSITORY": str(self.repository),
+            "RESTIC_PASSWORD": PASSPHRASE,
+            "RESTIC_CACHE_DIR": str(place / "cache"),
+        }
+
+    def version(self) -> str:
+        return _said([self.binary, "version"]).split(" compiled")[0]
+
+    def init_command(self) -> list[str]:
+        return [self.binary, "init"]
+
+    def backup_command(self, source: str, number: int) -> list[str]:
+        return [self.binary, "backup", source]
+
+    def restore_command(self, target: Path, number: int) -> list[str]:
+        return [self.binary, "restore", "latest", "--target", str(target)]
+
+
+class Borg(Peer):
+    """Borg from PyPI in an environment of its own, with zstd level 3 as the other two have."""
+
+    name = "borg"
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.binary = str(place.parent / "borg-environment" / "bin" / "borg")
+        self.environment = {
+            "BORG_REPO": str(self.repository),
+            "BORG_PASSPHRASE": PASSPHRASE,
+            "BORG_BASE_DIR": str(place),
+        }
+
+    def version(self) -> str:
+        return _said([self.binary, "--version"])
+
+    def init_command(self) -> list[str]:
+        return [self.binary, "init", "--encryption", "repokey-blake2"]
+
+    def backup_command(self, source: str, number: int) -> list[str]:
+        return [self.binary, "create", "--compression", "zstd,3", f"::{number}", source]
+
+    def restore_command(self, target: Path, number: int) -> list[str]:
+        return [self.binary, "extract", f"::{number}"]
+
+
+def available(scratch: Path) -> list[Peer]:
+    """The programs that are here; Borg is installed below `scratch` when it is not."""
+    peers: list[Peer] = [Nightsafe(scratch / "nightsafe"), Restic(scratch / "restic")]
+    borg = Borg(scratch / "borg")
+    if not os.path.exists(borg.binary) and not _install_borg(scratch / "borg-environment"):
+        print(f"borg is left out: borgbackup {BORG_VERSION} cannot be installed here", flush=True)
+    else:
+        peers.append(borg)
+    for peer in [peer for peer in peers if not shutil.which(getattr(peer, "binary", ""))]:
+        print(f"{peer.name} is left out: it is not installed here", flush=True)
+        peers.remove(peer)
+    return peers
+
+
+def _install_borg(folder: Path) -> bool:
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    made = subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False)
+    wanted = [*pip, "--disable-pip-version-check", f"borgbackup=={BORG_VERSION}"]
+    return made.returncode == 0 and subprocess.run(wanted, check=False).returncode == 0
+
+
+def _said(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

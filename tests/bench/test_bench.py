@@ -1,0 +1,101 @@
+"""The benchmark's own parts: what it measures, compares and claims."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.cases import Results
+from bench.compare import DifferentError, require_same
+from bench.datasets import EDIT_SIZE, EDITS, edited
+from bench.measure import Cost, FailedError, run
+from bench.report import bounds, table
+from bench.targets import judge
+
+
+class Named:
+    """A peer as far as the table looks."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+PEERS = [Named("nightsafe"), Named("restic")]
+
+
+def spend(code: str, tmp_path: Path) -> Cost:
+    return run([sys.executable, "-c", code], environment={}, folder=tmp_path)
+
+
+def test_costs_include_children(tmp_path: Path) -> None:
+    child = "import time; data = bytearray(90_000_000)\nwhile time.process_time() < 0.6: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    cost = spend(code, tmp_path)
+    assert cost.cpu >= 0.6
+    assert cost.wall >= 0.6
+    assert cost.memory >= 90_000_000
+
+
+def test_a_failing_program_is_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(FailedError, match="ended with 3: too bad"):
+        spend("print('too bad'); raise SystemExit(3)", tmp_path)
+
+
+def test_edits_are_made_and_taken_back(tmp_path: Path) -> None:
+    file, before = tmp_path / "file", os.urandom(EDIT_SIZE * EDITS * 3)
+    file.write_bytes(before)
+    with edited(file, seed=1):
+        after = file.read_bytes()
+        parts = range(0, len(before), EDIT_SIZE)
+        changed = sum(before[i : i + EDIT_SIZE] != after[i : i + EDIT_SIZE] for i in parts)
+        assert changed == EDITS
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "missing", "extra", "link"])
+def test_every_difference_is_found(tmp_path: Path, change: str) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "file").write_bytes(b"same")
+        (tmp_path / name / "link").symlink_to("inner/file")
+        for path in [*tmp_path.glob(f"{name}/**/*"), tmp_path / name]:
+            os.utime(path, ns=(10**18, 10**18), follow_symlinks=False)
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert require_same(one, two) == 4
+    {
+        "content": lambda: (two / "inner" / "file").write_bytes(b"sane"),
+        "mode": lambda: (two / "inner" / "file").chmod(0o600),
+        "missing": lambda: (two / "inner" / "file").unlink(),
+        "extra": lambda: (two / "inner" / "more").touch(),
+        "link": lambda: ((two / "link").unlink(), (two / "link").symlink_to("elsewhere")),
+    }[change]()
+    for path in [*two.glob("**/*"), two]:
+        os.utime(path, ns=(10**18, 10**18), follow_symlinks=False)
+    with pytest.raises(DifferentError):
+        require_same(one, two)
+
+
+def test_the_table_says_medians_ratios_and_targets() -> None:
+    results = Results()
+    for wall in (1.0, 2.0, 9.0):
+        results.costs["a first", "nightsafe"].append(Cost(wall, 1.0, 260_000_000))
+        results.costs["a first", "restic"].append(Cost(wall * 1.9, 1.0, 1))
+    results.sizes["a first", "nightsafe"], results.sizes["a first", "restic"] = 103, 100
+    (row,) = [line for line in table(results, PEERS).splitlines() if "restic" in line]
+    assert "3.80" in row
+    assert "1.90" in row
+    assert "must" in row
+    assert "must" not in table(results, PEERS, judged=False)
+    memory, size = bounds(results)
+    assert "260 MB of 250: MISSED" in memory
+    assert "+3.0 %" in size
+    assert "MISSED" in size
+
+
+@pytest.mark.parametrize(
+    ("ratio", "word"), [(1.79, "MISSED"), (1.8, "must"), (2.29, "must"), (2.3, "goal")]
+)
+def test_a_target_is_judged(ratio: float, word: str) -> None:
+    assert judge("a first", "restic", ratio) == word
+    assert judge("g first", "restic", ratio) == ""
