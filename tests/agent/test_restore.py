@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightsafe import delivery
 from nightsafe.backup import backup
 from nightsafe.errors import RestoreError
 from nightsafe.localfolder import LocalFolder
@@ -26,6 +27,13 @@ DIR, FILE, LINK = (
     go_mode(kind | mode)
     for kind, mode in ((stat.S_IFDIR, 0o755), (stat.S_IFREG, 0o644), (stat.S_IFLNK, 0o777))
 )
+
+
+@pytest.fixture(params=["one process", "workers"], autouse=True)
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small restores need no workers, so they are made to."""
+    if request.param == "workers":
+        monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
 
 
 def back_up(repository: Repository, path: Path) -> Snapshot:

@@ -3,22 +3,40 @@
 import contextlib
 import errno
 import hashlib
+import multiprocessing
 import os
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from nightsafe import delivery, porters, writer
 from nightsafe import restore as restore_module
-from nightsafe.errors import RestoreError, StorageError, TargetFullError, UnreachableError
+from nightsafe.errors import (
+    RestoreError,
+    StorageError,
+    TargetFullError,
+    UnreachableError,
+    WorkerError,
+)
 from nightsafe.index import encode_index
 from nightsafe.pack import BlobKind, PackBuilder
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
+from nightsafe.target import Folders
 from nightsafe.tree import Node
 from nightsafe.upload import Uploader
 
 from tests.agent.conftest import reopen
 from tests.agent.test_restore import DIR, FILE, LINK, back_up, bring_back, store_blob, store_tree
+
+
+@pytest.fixture(params=["one process", "workers"], autouse=True)
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small restores need no workers, so they are made to."""
+    if request.param == "workers":
+        monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
 
 
 @pytest.mark.parametrize(
@@ -125,14 +143,14 @@ def test_a_first_name_that_was_replaced_is_not_linked_to(
         Node(name, "file", FILE, inode=5, device_id=6, links=2, content=(blob,))
         for name in (b"a", b"b")
     ]
-    real = restore_module._Restorer._link
+    real = Folders.link
 
-    def swap(self: object, *args: object) -> bool:
+    def swap(self: object, *args: object, **kwargs: object) -> None:
         (target / "a").unlink()
         (target / "a").symlink_to(secret)
-        return real(self, *args)  # type: ignore[arg-type]
+        real(self, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(restore_module._Restorer, "_link", swap)
+    monkeypatch.setattr(Folders, "link", swap)
     report = bring_back(repository, store_tree(repository, *nodes), target)
     assert report.is_complete
     assert (target / "b").read_bytes() == b"shared"
@@ -143,14 +161,14 @@ def test_a_folder_moved_while_it_is_restored_stops_the_work(
     repository: Repository, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "target"
-    real = restore_module._Restorer._restore_entry
+    real = restore_module._Restorer._entry
 
-    def move(self: object, path: bytes, node: Node) -> None:
+    def move(self: object, folder: object, path: bytes, node: Node) -> None:
         if node.name == b"two.txt":
             os.rename(f"{target}{source}/inner", tmp_path / "elsewhere")
-        real(self, path, node)  # type: ignore[arg-type]
+        real(self, folder, path, node)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(restore_module._Restorer, "_restore_entry", move)
+    monkeypatch.setattr(restore_module._Restorer, "_entry", move)
     with pytest.raises(RestoreError, match="moved"):
         bring_back(repository, back_up(repository, source), target)
 
@@ -213,15 +231,31 @@ def test_an_interrupted_file_leaves_what_was_there(
     there.parent.mkdir(parents=True)
     there.write_text("old")
 
-    def stop(*_: object) -> None:
+    parent = os.getpid()
+
+    def stop(*_: object, **__: object) -> None:
+        if os.getpid() != parent:
+            time.sleep(60)  # in the middle of a file when the parent is interrupted
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(restore_module, "write_all", stop)
+    monkeypatch.setattr(porters.Porters, "results", stop)
+    monkeypatch.setattr(writer, "_fill", stop)
     with pytest.raises(KeyboardInterrupt):
         bring_back(repository, snapshot, target)
     assert there.read_text() == "old"
     assert leftovers(target) == []
     assert list(repository.storage.list(ObjectKind.LOCK)) == []
+
+
+def test_a_worker_that_dies_is_said(
+    repository: Repository, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = back_up(repository, source)
+    monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
+    monkeypatch.setattr(writer, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(WorkerError, match="run the same command again"):
+        bring_back(repository, snapshot, tmp_path / "target")
+    assert multiprocessing.active_children() == []
 
 
 def test_a_storage_that_fails_in_the_middle_stops_the_restore(

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from nightsafe.errors import DamagedError, ObjectNotFoundError
-from nightsafe.fetch import BlobReader, open_blob
+from nightsafe.fetch import BlobOpener, BlobReader
 from nightsafe.index import decode_index
 from nightsafe.locks import hold
 from nightsafe.pack import BlobEntry, BlobKind, PackContent, read_header
@@ -128,9 +128,10 @@ class _Checker:
         header = read_header(data, self._repository.sealer)
         if sorted(header, key=_offset) != sorted(content.blobs, key=_offset):
             raise DamagedError("Its header and the index disagree about what it holds.")
+        opener = BlobOpener(self._repository.sealer)
         for blob in header:
             sealed = data[blob.offset : blob.offset + blob.length]
-            open_blob(self._repository, sealed, blob_id=blob.id, plain_length=blob.plain_length)
+            opener.open(sealed, blob_id=blob.id, plain_length=blob.plain_length)
 
     def _error(self, text: str) -> None:
         self.report.errors.append(text)

@@ -7,6 +7,9 @@ does not learn which blobs are wanted.
 import hashlib
 from collections import OrderedDict
 
+import zstandard
+
+from nightsafe.crypto import Sealer
 from nightsafe.errors import DamagedError, ObjectNotFoundError
 from nightsafe.index import BlobLocation
 from nightsafe.pack import BlobKind
@@ -17,6 +20,7 @@ from nightsafe.tree import Node, decode_tree
 WINDOW_SIZE = 4 << 20
 _WINDOWS_KEPT = 12
 _ATTEMPTS = 3
+_AT_ONCE = 64 << 20
 
 _Window = tuple[bytes, int]
 
@@ -26,6 +30,7 @@ class BlobReader:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
+        self._opener = BlobOpener(repository.sealer)
         self._windows: OrderedDict[_Window, bytes] = OrderedDict()
 
     def load_tree(self, tree_id: bytes) -> list[Node]:
@@ -57,9 +62,7 @@ class BlobReader:
 
     def _open(self, location: BlobLocation, blob_id: bytes) -> bytes:
         sealed = self._read(location)
-        return open_blob(
-            self._repository, sealed, blob_id=blob_id, plain_length=location.plain_length
-        )
+        return self._opener.open(sealed, blob_id=blob_id, plain_length=location.plain_length)
 
     def _read(self, location: BlobLocation) -> bytes:
         parts = []
@@ -94,13 +97,31 @@ def _windows_of(location: BlobLocation) -> list[_Window]:
     return [(location.pack, start) for start in range(first, last, WINDOW_SIZE)]
 
 
-def open_blob(repository: Repository, sealed: bytes, *, blob_id: bytes, plain_length: int) -> bytes:
-    """Open a sealed blob: MAC, then bounded decompression, then SHA-256; DamagedError if not."""
-    plain = repository.sealer.open(sealed)
-    if plain_length:
-        plain = decompress(plain, limit=plain_length)
-        if len(plain) != plain_length:
-            raise DamagedError(f"Blob {blob_id.hex()[:8]} has another length than the index says.")
-    if hashlib.sha256(plain).digest() != blob_id:
-        raise DamagedError(f"Blob {blob_id.hex()[:8]} holds other bytes than its id says.")
-    return plain
+class BlobOpener:
+    """Opens sealed blobs; keeps cipher and decompressor, so one instance per thread."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._decompress = zstandard.ZstdDecompressor().decompress
+
+    def open(self, sealed: bytes | memoryview, *, blob_id: bytes, plain_length: int) -> bytes:
+        """MAC, then bounded decompression, then SHA-256; DamagedError if one does not fit."""
+        plain = self._sealer.open(sealed)
+        if plain_length:
+            plain = self._unpack(plain, plain_length)
+            if len(plain) != plain_length:
+                raise DamagedError(
+                    f"Blob {blob_id.hex()[:8]} has another length than the index says."
+                )
+        if hashlib.sha256(plain).digest() != blob_id:
+            raise DamagedError(f"Blob {blob_id.hex()[:8]} holds other bytes than its id says.")
+        return plain
+
+    def _unpack(self, frame: bytes, plain_length: int) -> bytes:
+        """In one step where the frame claims the right size, which bounds the memory."""
+        try:
+            if plain_length <= _AT_ONCE and zstandard.frame_content_size(frame) == plain_length:
+                return self._decompress(frame)
+        except zstandard.ZstdError:
+            raise DamagedError("Compressed bytes are damaged.") from None
+        return decompress(frame, limit=plain_length)

@@ -3,13 +3,31 @@
 import os
 import stat
 from collections.abc import Callable
+from typing import NamedTuple
 
 from nightsafe.tree import Node, posix_permissions
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
-def restore_open(fd: int, node: Node) -> list[str]:
+class Attributes(NamedTuple):
+    """What a node says of an entry besides its contents; fields and units as in `Node`."""
+
+    type: str
+    mode: int
+    uid: int
+    gid: int
+    atime: int
+    mtime: int
+    xattrs: tuple[tuple[bytes, bytes], ...]
+
+    @classmethod
+    def of(cls, node: Node) -> "Attributes":
+        """The attributes of a node."""
+        return cls(node.type, node.mode, node.uid, node.gid, node.atime, node.mtime, node.xattrs)
+
+
+def restore_open(fd: int, node: Node | Attributes) -> list[str]:
     """Set everything on an open file or folder; returns what could not be set, as words.
 
     The order matters: a new owner drops capabilities and set-id bits, attributes need the
@@ -26,7 +44,7 @@ def restore_open(fd: int, node: Node) -> list[str]:
     return lost
 
 
-def restore_named(name: bytes, node: Node, *, dir_fd: int) -> list[str]:
+def restore_named(name: bytes, node: Node | Attributes, *, dir_fd: int) -> list[str]:
     """The same for an entry that cannot be opened: a symbolic link, a fifo, a device."""
     lost: list[str] = []
     if os.geteuid() == 0:
@@ -44,12 +62,12 @@ def restore_named(name: bytes, node: Node, *, dir_fd: int) -> list[str]:
     return lost
 
 
-def _own(fd: int, node: Node) -> None:
+def _own(fd: int, node: Node | Attributes) -> None:
     if os.geteuid() == 0:
         os.chown(fd, node.uid, node.gid)
 
 
-def _permissions(node: Node, status: os.stat_result) -> int:
+def _permissions(node: Node | Attributes, status: os.stat_result) -> int:
     """The mode to set. Set-id bits go only to the owner and group they were meant for."""
     mode = posix_permissions(node.mode)
     if (status.st_uid, status.st_gid) != (node.uid, node.gid) and node.type != "dir":

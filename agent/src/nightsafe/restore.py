@@ -1,4 +1,4 @@
-"""Restoring: trees are walked, blobs fetched and verified, files written and put in place."""
+"""Restoring: trees are walked, folders made, and files handed to the delivery."""
 
 import os
 import stat
@@ -6,19 +6,29 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from nightsafe.delivery import Delivery, Listener
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.locks import hold
-from nightsafe.metadata import restore_named, restore_open
-from nightsafe.pack import BlobKind
+from nightsafe.metadata import restore_named
+from nightsafe.plan import Place
+from nightsafe.porters import default_workers
 from nightsafe.progress import Advanced, Event, FileDone, Issue, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
-from nightsafe.target import Target, is_safe_name, raise_if_full, write_all
+from nightsafe.target import Target, is_safe_name, raise_if_full
 from nightsafe.tree import Node
-from nightsafe.walk import Selection, require_found
+from nightsafe.walk import Chosen, Selection, require_found
+from nightsafe.writer import describe
 
 _SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR}
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """How to restore. `workers` is the number of processes; None fits this computer."""
+
+    workers: int | None = None
 
 
 @dataclass
@@ -44,6 +54,7 @@ def restore(
     target: bytes,
     *,
     include: Iterable[bytes] = (),
+    options: RestoreOptions | None = None,
     observer: Observer = ignore,
 ) -> RestoreReport:
     """Restore a snapshot, or the paths in `include`, below the folder `target`.
@@ -54,137 +65,159 @@ def restore(
     """
     started = time.monotonic()
     selection = Selection(include)
+    report = RestoreReport()
     with hold(repository, optional=True):
         repository.load_index()
-        run = _Restorer(repository, target, selection, observer)
-        try:
-            run.restore(snapshot.tree)
-        finally:
-            run.close()
-    report = run.report
+        run = _Restorer(
+            repository, target, selection, options or RestoreOptions(), report, observer
+        )
+        run.restore(snapshot.tree)
     require_found(report.files + report.directories + report.others + len(report.issues), selection)
     report.seconds = time.monotonic() - started
     return report
 
 
+class _Report(Listener):
+    """Counts, and tells the observer."""
+
+    def __init__(self, report: RestoreReport, observer: Observer) -> None:
+        self._report = report
+        self._observer = observer
+
+    def restored(self, path: bytes) -> None:
+        self._report.files += 1
+        self._observer(FileDone(path, "restored"))
+
+    def advanced(self, size: int) -> None:
+        self._report.bytes += size
+        self._observer(Advanced(size))
+
+    def noted(self, path: bytes, text: str) -> None:
+        self._issue(Issue("metadata", path, f"could not set its {text}"))
+
+    def failed(self, path: bytes, text: str) -> None:
+        self._issue(Issue("failed", path, text))
+
+    def _issue(self, issue: Issue) -> None:
+        self._report.issues.append(issue)
+        event: Event = issue
+        self._observer(event)
+
+
 @dataclass
 class _Folder:
-    """A folder on the way: `node` is None at the root of the target."""
+    """A folder on the way: `node` is None at the root, `place` until it is made."""
 
     path: bytes
     node: Node | None
     todo: Iterator[Node]
+    place: Place | None = None
 
 
 class _Restorer:
     def __init__(
-        self, repository: Repository, target: bytes, selection: Selection, observer: Observer
+        self,
+        repository: Repository,
+        target: bytes,
+        selection: Chosen,
+        options: RestoreOptions,
+        report: RestoreReport,
+        observer: Observer,
     ) -> None:
-        self.report = RestoreReport()
+        self._report = report
+        self._tell = _Report(report, observer)
         self._reader = BlobReader(repository)
         self._selection = selection
-        self._observer = observer
         self._target = Target(target)
-        self._links: dict[tuple[int, int, int], tuple[tuple[bytes, ...], tuple[int, int]]] = {}
-
-    def close(self) -> None:
-        self._target.close()
+        workers = default_workers() if options.workers is None else options.workers
+        self._delivery = Delivery(
+            repository, target, reader=self._reader, listener=self._tell, workers=workers
+        )
 
     def restore(self, tree: bytes) -> None:
-        """Depth first; a folder's own times and mode are set when it is left."""
-        stack = [_Folder(b"", None, self._entries(b"", tree))]
+        """Depth first; files are completed by the delivery, folders when they are left."""
+        try:
+            self._walk(tree)
+            self._delivery.finish()
+        except BaseException:
+            self._delivery.abort()
+            raise
+        else:
+            self._delivery.close()
+        finally:
+            self._target.close()
+
+    def _walk(self, tree: bytes) -> None:
+        stack = [_Folder(b"", None, self._entries(b"", tree), self._target.place(b""))]
         while stack:
             folder = stack[-1]
             node = next(folder.todo, None)
             if node is None:
-                stack.pop()
-                if folder.node is not None:
-                    self._leave(folder.path, folder.node)
+                self._leave(stack.pop())
                 continue
             path = folder.path + b"/" + node.name
             if node.type == "dir":
-                if self._selection.leads_to(path) and self._enter(path, node):
+                if self._selection.leads_to(path):
                     stack.append(_Folder(path, node, self._entries(path, node.subtree)))
-            elif self._selection.wants(path):
-                self._restore_entry(path, node)
+                    if self._selection.wants(path) and not self._make(stack):
+                        stack.pop()
+            elif self._selection.wants(path) and self._make(stack):
+                self._entry(stack[-1], path, node)
+
+    def _make(self, stack: list[_Folder]) -> bool:
+        """Make the folders on the way that are not made yet; False if that is not possible."""
+        for number, folder in enumerate(stack):
+            if folder.place is None and folder.node is not None:
+                try:
+                    self._target.enter(folder.node.name)
+                except OSError as error:
+                    raise_if_full(error)
+                    reason = (error.strerror or "").lower()
+                    self._tell.failed(folder.path, f"the folder cannot be made: {reason}")
+                    stack[number].todo = iter(())
+                    return False
+                folder.place = self._target.place(folder.path[1:])
+                self._report.directories += 1
+        return True
+
+    def _leave(self, folder: _Folder) -> None:
+        self._delivery.pump()
+        if folder.place is not None and folder.node is not None:
+            self._target.leave()
+            self._delivery.left(folder.place, folder.node)
 
     def _entries(self, path: bytes, tree: bytes | None) -> Iterator[Node]:
         """A tree's nodes, without those whose names are not to be trusted."""
         if tree is None:
-            self._fail(path, "the snapshot does not say what is in it")
+            self._tell.failed(path, "the snapshot does not say what is in it")
             return
         try:
             nodes = self._reader.load_tree(tree)
         except DamagedError as error:
-            self._fail(path, f"what is in it is lost. {error}")
+            self._tell.failed(path, f"what is in it is lost. {error}")
             return
         seen: set[bytes] = set()
         for node in nodes:
             if not is_safe_name(node.name) or node.name in seen:
                 text = f"the name {node.name[:80]!a} is not allowed there and was not restored"
-                self._fail(path, text)
+                self._tell.failed(path, text)
                 continue
             seen.add(node.name)
             yield node
 
-    def _enter(self, path: bytes, node: Node) -> bool:
-        try:
-            self._target.enter(node.name)
-        except OSError as error:
-            raise_if_full(error)
-            self._fail(path, f"the folder cannot be made: {(error.strerror or '').lower()}")
-            return False
-        self.report.directories += 1
-        return True
-
-    def _leave(self, path: bytes, node: Node) -> None:
-        fd = self._target.leave()
-        try:
-            self._note(path, restore_open(fd, node))
-        finally:
-            os.close(fd)
-
-    def _restore_entry(self, path: bytes, node: Node) -> None:
+    def _entry(self, folder: _Folder, path: bytes, node: Node) -> None:
+        if folder.place is None:
+            return
         try:
             if node.type == "file":
-                self._restore_file(path, node)
-                self.report.files += 1
-                self._observer(FileDone(path, "restored"))
+                self._delivery.file(folder.place, node.name, node, folder=self._target.fd)
             else:
                 self._restore_special(path, node)
-                self.report.others += 1
+                self._report.others += 1
         except DamagedError as error:
-            self._fail(path, f"it was not restored. {error}")
+            self._tell.failed(path, f"it was not restored. {error}")
         except (OSError, OverflowError, ValueError) as error:
-            if isinstance(error, OSError):
-                raise_if_full(error)
-            reason = getattr(error, "strerror", None) or "its description is not valid"
-            self._fail(path, f"it was not restored: {reason.lower()}")
-
-    def _restore_file(self, path: bytes, node: Node) -> None:
-        key = (node.device_id, node.inode, hash(node.content))
-        if node.links > 1 and key in self._links and self._link(key, node):
-            return
-        with self._target.new_file(node.name) as fd:
-            for blob_id in node.content or ():
-                data = self._reader.load(BlobKind.DATA, blob_id)
-                write_all(fd, data)
-                self.report.bytes += len(data)
-                self._observer(Advanced(len(data)))
-            self._note(path, restore_open(fd, node))
-            status = os.fstat(fd)
-        if node.links > 1:
-            names = tuple(path.split(b"/")[1:])
-            self._links[key] = (names, (status.st_dev, status.st_ino))
-
-    def _link(self, key: tuple[int, int, int], node: Node) -> bool:
-        first, identity = self._links[key]
-        try:
-            self._target.link(first, node.name, identity=identity)
-        except OSError as error:
-            raise_if_full(error)
-            return False  # then it becomes a file of its own
-        return True
+            self._tell.failed(path, describe(error))
 
     def _restore_special(self, path: bytes, node: Node) -> None:
         fd = self._target.fd
@@ -197,16 +230,6 @@ class _Restorer:
                 os.mknod(temporary, _SPECIAL[node.type] | 0o600, node.device, dir_fd=fd)
             else:
                 raise ValueError(node.type)
-            self._note(path, restore_named(temporary, node, dir_fd=fd))
-
-    def _note(self, path: bytes, lost: list[str]) -> None:
+            lost = restore_named(temporary, node, dir_fd=fd)
         if lost:
-            self._tell(Issue("metadata", path, f"could not set its {', '.join(lost)}"))
-
-    def _fail(self, path: bytes, text: str) -> None:
-        self._tell(Issue("failed", path, text))
-
-    def _tell(self, event: Event) -> None:
-        if isinstance(event, Issue):
-            self.report.issues.append(event)
-        self._observer(event)
+            self._tell.noted(path, ", ".join(lost))

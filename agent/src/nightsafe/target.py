@@ -9,13 +9,18 @@ import errno
 import os
 import secrets
 import stat
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from nightsafe.errors import RestoreError, TargetFullError
+from nightsafe.plan import Place
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FOLDERS_OPEN = 64
+_BLOCK = bytes(32 << 10)
+_NO_FOLDER = -1
 
 
 def is_safe_name(name: bytes) -> bool:
@@ -24,116 +29,197 @@ def is_safe_name(name: bytes) -> bool:
 
 
 class Target:
-    """A cursor in the target: it stands in one folder (`fd`) and moves by single names."""
+    """A cursor in the target: it stands in one folder (`fd`) and moves by single names.
 
-    def __init__(self, path: bytes) -> None:
-        try:
-            os.makedirs(path, mode=0o700, exist_ok=True)
-            self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._root = os.dup(self.fd)
-        except OSError as error:
-            shown = os.fsdecode(path)
-            raise RestoreError(f"Cannot restore to {shown}: {error.strerror}.") from error
+    A cursor that only `looks` makes nothing; where there is no folder, `fd` is -1.
+    """
+
+    def __init__(self, path: bytes, *, looks: bool = False) -> None:
+        self._looks = looks
         self._above: list[tuple[int, int]] = []
+        self._missing = 0
+        self.fd = _NO_FOLDER
+        try:
+            if not looks:
+                os.makedirs(path, mode=0o700, exist_ok=True)
+            self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            if not (looks and isinstance(error, FileNotFoundError)):
+                shown = os.fsdecode(path)
+                raise RestoreError(f"Cannot restore to {shown}: {error.strerror}.") from error
 
     def close(self) -> None:
-        """Let go of the folders."""
-        os.close(self.fd)
-        os.close(self._root)
+        """Let go of the folder."""
+        if self.fd != _NO_FOLDER:
+            os.close(self.fd)
+            self.fd = _NO_FOLDER
 
-    def enter(self, name: bytes) -> None:
-        """Go into a folder, making it if need be. OSError if something else is in the way."""
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=self.fd)
+    def place(self, path: bytes) -> Place:
+        """The folder where the cursor stands, which is `path` from the target on."""
+        if self.fd == _NO_FOLDER:
+            return Place(path, 0, 0)
+        here = os.fstat(self.fd)
+        return Place(path, here.st_dev, here.st_ino)
+
+    def status(self, name: bytes) -> os.stat_result | None:
+        """What stands under a name here, if anything; a link is not followed."""
+        if self.fd == _NO_FOLDER:
+            return None
+        try:
+            return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def enter(self, name: bytes) -> bool:
+        """Go into a folder and say whether it is new. OSError if something else is in the way."""
+        if self._looks and self.status(name) is None:
+            self._missing += 1
+            if self._missing == 1:
+                self._held, self.fd = self.fd, _NO_FOLDER
+            return True
+        is_new = False
+        if not self._looks:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=self.fd)
+                is_new = True
         inner = os.open(name, _FOLDER, dir_fd=self.fd)
         here = os.fstat(self.fd)
         self._above.append((here.st_dev, here.st_ino))
         os.close(self.fd)
         self.fd = inner
+        return is_new
 
-    def leave(self) -> int:
-        """Go back up; returns the descriptor of the folder left, which the caller closes."""
+    def leave(self) -> None:
+        """Go back up; RestoreError if the folder is not any more where it was."""
+        if self._missing:
+            self._missing -= 1
+            if not self._missing:
+                self.fd = self._held
+            return
         outer = os.open(b"..", _FOLDER, dir_fd=self.fd)
         there = os.fstat(outer)
         if (there.st_dev, there.st_ino) != self._above.pop():
             os.close(outer)
-            raise RestoreError("A folder was moved while it was restored; nothing more is written.")
-        left, self.fd = self.fd, outer
-        return left
-
-    @contextlib.contextmanager
-    def new_file(self, name: bytes) -> Iterator[int]:
-        """A new file under a temporary name, put in place at the end of the block.
-
-        If the block fails nothing is left behind, and what was there before is still there.
-        """
-        temporary = _temporary_name()
-        fd = os.open(temporary, _NEW_FILE, 0o600, dir_fd=self.fd)
-        try:
-            try:
-                yield fd
-            finally:
-                os.close(fd)
-            self._publish(temporary, name)
-        except BaseException:
-            self._discard(temporary)
-            raise
+            raise _moved()
+        os.close(self.fd)
+        self.fd = outer
 
     @contextlib.contextmanager
     def new_entry(self, name: bytes) -> Iterator[bytes]:
-        """A temporary name to make a link or special file under, put in place at the end."""
-        temporary = _temporary_name()
+        """A temporary name to make a link or special file under, put in place at the end.
+
+        If the block fails nothing is left behind, and what was there before is still there.
+        """
+        temporary = temporary_name()
         try:
             yield temporary
-            self._publish(temporary, name)
+            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
         except BaseException:
-            self._discard(temporary)
+            discard(temporary, self.fd)
             raise
 
-    def link(self, first: tuple[bytes, ...], name: bytes, *, identity: tuple[int, int]) -> None:
-        """Make `name` another name of the file restored at `first` (names from the root on).
+
+class Folders:
+    """Folders below the target by their paths; the last ones used are kept open."""
+
+    def __init__(self, root: bytes) -> None:
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._open: OrderedDict[bytes, int] = OrderedDict()
+
+    def close(self) -> None:
+        """Let go of all folders."""
+        for fd in (*self._open.values(), self._root):
+            os.close(fd)
+        self._open.clear()
+
+    def open(self, place: Place) -> int:
+        """A descriptor of the folder, which stays ours. RestoreError if it was moved."""
+        fd = self._open.get(place.path)
+        if fd is not None:
+            self._open.move_to_end(place.path)
+            return fd
+        fd = self._reach(place.path) if place.path else self._root
+        status = os.fstat(fd)
+        if (status.st_dev, status.st_ino) != (place.device, place.inode):
+            raise _moved()
+        return fd
+
+    def _reach(self, path: bytes) -> int:
+        known = path
+        while known and known not in self._open:
+            known = known.rpartition(b"/")[0]
+        fd = self._open[known] if known else self._root
+        for name in path[len(known) :].strip(b"/").split(b"/"):
+            known = known + b"/" + name if known else name
+            try:
+                fd = os.open(name, _FOLDER, dir_fd=fd)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise _moved() from error
+            except OSError as error:
+                raise (_moved() if error.errno == errno.ELOOP else error) from error
+            self._open[known] = fd
+            if len(self._open) > _FOLDERS_OPEN:
+                os.close(self._open.popitem(last=False)[1])
+        return fd
+
+    def link(
+        self, first: Place, name: bytes, *, to: Place, as_name: bytes, identity: tuple[int, int]
+    ) -> None:
+        """Make another name of the file `name` in `first`.
 
         OSError if that is not there any more with the same `identity` (device, inode).
         """
-        *folders, last = first
-        folder = os.dup(self._root)
+        source = os.dup(self.open(first))
         try:
-            for part in folders:
-                inner = os.open(part, _FOLDER, dir_fd=folder)
-                os.close(folder)
-                folder = inner
-            status = os.stat(last, dir_fd=folder, follow_symlinks=False)
+            status = os.stat(name, dir_fd=source, follow_symlinks=False)
             if not stat.S_ISREG(status.st_mode) or (status.st_dev, status.st_ino) != identity:
                 raise FileNotFoundError(errno.ENOENT, "the first name is gone")
-            with self.new_entry(name) as temporary:
-                os.link(
-                    last, temporary, src_dir_fd=folder, dst_dir_fd=self.fd, follow_symlinks=False
-                )
+            fd, temporary = self.open(to), temporary_name()
+            os.link(name, temporary, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
+            try:
+                os.rename(temporary, as_name, src_dir_fd=fd, dst_dir_fd=fd)
+            finally:
+                # Renaming one name of a file onto another of the same file leaves both in place.
+                discard(temporary, fd)
         finally:
-            os.close(folder)
-
-    def _publish(self, temporary: bytes, name: bytes) -> None:
-        os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        # Renaming one name of a file onto another of the same file leaves both in place.
-        self._discard(temporary)
-
-    def _discard(self, temporary: bytes) -> None:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary, dir_fd=self.fd)
+            os.close(source)
 
 
-def _temporary_name() -> bytes:
+def open_new(name: bytes, folder: int) -> int:
+    """A new file for writing; OSError if there is one of this name."""
+    return os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
+
+
+def discard(name: bytes, folder: int) -> None:
+    """Remove a temporary entry, if it is there."""
+    with contextlib.suppress(OSError):
+        os.unlink(name, dir_fd=folder)
+
+
+def temporary_name() -> bytes:
+    """A name that nobody can guess, for an entry that is not complete yet."""
     return b".nightsafe-%s.part" % secrets.token_hex(8).encode()
 
 
-def write_all(fd: int, data: bytes) -> None:
-    """Write, leaving a hole where everything is zero. TargetFullError if the disk is full."""
-    if data.count(0) == len(data):
-        os.ftruncate(fd, os.lseek(fd, len(data), os.SEEK_CUR))
-        return
+def write_all(fd: int, data: bytes, position: int = 0) -> None:
+    """Write at a position, leaving out what is zero; the caller sets the file's length."""
     view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    for start, end in solid_parts(data):
+        part = view[start:end]
+        while part:
+            part = part[os.pwrite(fd, part, position + end - len(part)) :]
+
+
+def solid_parts(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where bytes other than zero lie, in blocks of 32 KiB."""
+    start = 0
+    for at in range(0, len(data), len(_BLOCK)):
+        if data.startswith(_BLOCK[: len(data) - at], at):
+            if start < at:
+                yield start, at
+            start = at + len(_BLOCK)
+    if start < len(data):
+        yield start, len(data)
 
 
 def raise_if_full(error: OSError) -> None:
@@ -143,3 +229,7 @@ def raise_if_full(error: OSError) -> None:
             "The disk that is restored to is full. The files restored so far are complete; make "
             "room and run the same command again."
         ) from error
+
+
+def _moved() -> RestoreError:
+    return RestoreError("A folder was moved while it was restored; nothing more is written.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
@@ -14,6 +15,16 @@ class Found:
 
     path: bytes
     node: Node
+
+
+class Chosen(Protocol):
+    """What of a snapshot is wanted; the paths begin with a slash."""
+
+    def wants(self, path: bytes) -> bool:
+        """Whether the entry itself is wanted."""
+
+    def leads_to(self, path: bytes) -> bool:
+        """Whether something wanted may lie below the directory `path`, or it is wanted itself."""
 
 
 class Selection:
@@ -36,7 +47,7 @@ class Selection:
 def walk(
     reader: BlobReader,
     tree: bytes,
-    selection: Selection | None = None,
+    selection: Chosen | None = None,
     on_damage: Callable[[bytes, DamagedError], None] | None = None,
 ) -> Iterator[Found]:
     """Every wanted entry below a root tree, parents before children, in stored order.

@@ -1,0 +1,379 @@
+"""Between the walk through the trees and the workers: files gathered, sent out, finished.
+
+Files come in one by one and are gathered into waves of bounded size. The jobs of a wave go
+to the workers pack by pack; when all are done its large files get their names, its hard
+links are made, and the folders that were left in it get their times. Meanwhile the next
+wave is gathered, so neither memory nor waiting grows with the snapshot.
+"""
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from nightsafe.crypto import OVERHEAD
+from nightsafe.errors import DamagedError, RestoreError
+from nightsafe.fetch import BlobReader
+from nightsafe.index import BlobLocation
+from nightsafe.metadata import Attributes, restore_open
+from nightsafe.pack import BlobKind
+from nightsafe.plan import Job, Piece, Place, arrange
+from nightsafe.porters import Porters
+from nightsafe.repository import Repository
+from nightsafe.target import discard, open_new, temporary_name, write_all
+from nightsafe.tree import Node
+from nightsafe.writer import Outcome, Writer, describe
+
+_FIRST_WAVE, _LARGEST_WAVE = 2000, 32_000
+_IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
+_WAVES_AT_ONCE = 2
+_NOTHING = BlobLocation(b"", 0, 0, 0)
+
+
+@dataclass
+class _Unfinished:
+    """A file of several blobs, or of several names, that lies under a temporary name."""
+
+    place: Place
+    name: bytes
+    temporary: bytes
+    node: Node
+    identity: tuple[int, int]
+    problem: str = ""
+    is_done: bool = False
+
+
+@dataclass
+class _Link:
+    """One more name of a file."""
+
+    place: Place
+    name: bytes
+    node: Node
+    first: _Unfinished
+
+
+@dataclass
+class _Wave:
+    number: int
+    places: list[Place] = field(default_factory=list)
+    numbers: dict[bytes, int] = field(default_factory=dict)
+    packs: dict[bytes, list[Piece]] = field(default_factory=dict)
+    pieces: int = 0
+    bytes: int = 0
+    unfinished: list[_Unfinished] = field(default_factory=list)
+    links: list[_Link] = field(default_factory=list)
+    left: list[tuple[Place, Node]] = field(default_factory=list)
+    open_jobs: int = 0
+
+
+class Listener:
+    """Who hears what became of the entries; the paths begin at the target."""
+
+    def restored(self, path: bytes) -> None:
+        """A file is complete under its name."""
+
+    def advanced(self, size: int) -> None:
+        """So many bytes were written."""
+
+    def noted(self, path: bytes, text: str) -> None:
+        """Something about an entry could not be set."""
+
+    def failed(self, path: bytes, text: str) -> None:
+        """An entry was not restored."""
+
+
+class Delivery:
+    """Takes files and brings them below the target. `abort` or `finish` must be called."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        target: bytes,
+        *,
+        reader: BlobReader,
+        listener: Listener,
+        workers: int,
+    ) -> None:
+        self._index = repository.index
+        self._reader = reader
+        self._tell = listener
+        self._start = partial(Writer, repository, target)
+        self._writer = self._start()
+        self._workers = workers
+        self._porters: Porters[Job, Outcome] | None = None
+        self._links: dict[tuple[int, int, int], _Unfinished] = {}
+        self._waves: deque[_Wave] = deque()
+        self._wave = _Wave(0)
+        self._limit = _FIRST_WAVE
+
+    def file(self, place: Place, name: bytes, node: Node, *, folder: int) -> None:
+        """Take a file that shall be `name` in `place`, open as `folder`.
+
+        OSError if it cannot be begun, DamagedError if one of its blobs is not known.
+        """
+        key = (node.device_id, node.inode, hash(node.content))
+        if node.links > 1 and key in self._links:
+            self._wave.links.append(_Link(place, name, node, self._links[key]))
+            self._wave.pieces += 1
+            return
+        content = node.content or ()
+        found = [self._locate(blob) for blob in content]
+        if len(content) > 1 or node.links > 1:
+            unfinished = self._begin(place, name, node, found, folder)
+            if node.links > 1:
+                self._links[key] = unfinished
+            return
+        where, blob = (found[0], content[0]) if found else (_NOTHING, b"")
+        self._add(place, name, where, blob, attributes=Attributes.of(node))
+
+    def left(self, place: Place, node: Node) -> None:
+        """Take a folder whose entries have all been taken; children before parents."""
+        self._wave.left.append((place, node))
+
+    def pump(self) -> None:
+        """Go on with what was taken; to be called often."""
+        if self._wave.pieces + len(self._wave.left) >= self._limit:
+            self._launch()
+            self._limit = min(2 * self._limit, _LARGEST_WAVE)
+            self._wait(_WAVES_AT_ONCE)
+        elif self._porters is not None:
+            self._settle_ready(self._porters, wait=False)
+
+    def finish(self) -> None:
+        """Complete everything that was taken."""
+        self._launch()
+        self._wait(0)
+        self._close()
+
+    def abort(self) -> None:
+        """Stop at once; what is not complete is removed."""
+        self._close()
+        for wave in (*self._waves, self._wave):
+            for unfinished in wave.unfinished:
+                if not unfinished.is_done:
+                    self._drop(unfinished)
+        self._writer.close()
+
+    def _close(self) -> None:
+        if self._porters is not None:
+            self._porters.close()
+            self._porters = None
+
+    def close(self) -> None:
+        """Let go of the folders, after `finish`."""
+        self._writer.close()
+
+    def _locate(self, blob: bytes) -> BlobLocation:
+        found = self._index.locate(BlobKind.DATA, blob)
+        if not found:
+            raise DamagedError(f"The data blob {blob.hex()[:8]} is in no index.")
+        return found[0]
+
+    def _begin(
+        self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: int
+    ) -> _Unfinished:
+        with self._new(place, name, node, found, folder) as unfinished:
+            number = len(self._wave.unfinished)
+            self._wave.unfinished.append(unfinished)
+        position = 0
+        for blob, where in zip(node.content or (), found, strict=True):
+            self._add(place, unfinished.temporary, where, blob, position=position, file=number)
+            position += _plain_length(where)
+        return unfinished
+
+    @contextlib.contextmanager
+    def _new(
+        self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: int
+    ) -> Iterator[_Unfinished]:
+        """A file of the right length under a temporary name; removed if the block fails."""
+        temporary = temporary_name()
+        fd = open_new(temporary, folder)
+        try:
+            os.ftruncate(fd, sum(map(_plain_length, found)))
+            status = os.fstat(fd)
+            yield _Unfinished(place, name, temporary, node, (status.st_dev, status.st_ino))
+        except BaseException:
+            discard(temporary, folder)
+            raise
+        finally:
+            os.close(fd)
+
+    def _add(
+        self,
+        place: Place,
+        name: bytes,
+        where: BlobLocation,
+        blob: bytes,
+        *,
+        position: int = 0,
+        file: int = 0,
+        attributes: Attributes | None = None,
+    ) -> None:
+        wave = self._wave
+        number = wave.numbers.setdefault(place.path, len(wave.places))
+        if number == len(wave.places):
+            wave.places.append(place)
+        pack, offset, length, plain_length = where
+        wave.packs.setdefault(pack, []).append(
+            Piece(offset, length, plain_length, blob, number, name, position, file, attributes)
+        )
+        wave.pieces += 1
+        wave.bytes += length
+
+    def _launch(self) -> None:
+        wave, self._wave = self._wave, _Wave(self._wave.number + 1)
+        self._waves.append(wave)
+        jobs: list[Job] = []
+        for pack, pieces in wave.packs.items():
+            end = self._index.pack_end(pack) if pack else 0
+            jobs += arrange(wave.number, pack, pieces, pack_end=end, places=wave.places.__getitem__)
+        wave.packs = {}
+        wave.open_jobs = len(jobs)
+        is_small = wave.pieces <= _IN_PROCESS_PIECES and wave.bytes <= _IN_PROCESS_BYTES
+        if self._porters is None and self._workers and not is_small:
+            self._porters = Porters(self._start, self._workers)
+        for job in jobs:
+            if self._porters is None:
+                self._settle(job, self._writer.run(job, self._writer.fetch(job)))
+            else:
+                self._porters.submit(job)
+
+    def _wait(self, allowed: int) -> None:
+        """Until no more than `allowed` waves are under way."""
+        self._finish_ready()
+        while len(self._waves) > allowed and self._porters is not None:
+            self._settle_ready(self._porters, wait=True)
+            self._finish_ready()
+
+    def _settle_ready(self, porters: Porters[Job, Outcome], *, wait: bool) -> None:
+        for job, outcome in porters.results(wait=wait):
+            self._settle(job, outcome)
+
+    def _finish_ready(self) -> None:
+        while self._waves and not self._waves[0].open_jobs:
+            self._finish_wave(self._waves[0])
+            self._waves.popleft()
+
+    def _settle(self, job: Job, outcome: Outcome) -> None:
+        wave = self._waves[job.wave - self._waves[0].number]
+        wave.open_jobs -= 1
+        self._tell.advanced(outcome.bytes)
+        problems, notes = dict(outcome.failed), dict(outcome.notes)
+        for number in outcome.lost:
+            problems[number], notes[number] = self._retry(job, job.pieces[number])
+        for number, piece in enumerate(job.pieces):
+            problem = problems.get(number, "")
+            if piece.attributes is None:
+                unfinished = wave.unfinished[piece.file]
+                unfinished.problem = unfinished.problem or problem
+            else:
+                path = _path(job.places[piece.place], piece.name)
+                self._told(path, problem, notes.get(number, ""))
+
+    def _retry(self, job: Job, piece: Piece) -> tuple[str, str]:
+        """Ask for a blob again, in all its copies, and write it here."""
+        try:
+            data = self._reader.load(BlobKind.DATA, piece.blob)
+        except DamagedError as error:
+            return f"it was not restored. {error}", ""
+        self._tell.advanced(len(data))
+        return self._writer.put(job.places[piece.place], piece, data)
+
+    def _told(self, path: bytes, problem: str, note: str) -> None:
+        if problem:
+            self._tell.failed(path, problem)
+            return
+        if note:
+            self._tell.noted(path, note)
+        self._tell.restored(path)
+
+    def _finish_wave(self, wave: _Wave) -> None:
+        for unfinished in wave.unfinished:
+            self._finish_file(unfinished)
+        for link in wave.links:
+            self._finish_link(link)
+        for place, node in wave.left:
+            self._finish_folder(place, node)
+
+    def _finish_file(self, unfinished: _Unfinished) -> None:
+        note = ""
+        if not unfinished.problem:
+            try:
+                note = self._publish(unfinished)
+                unfinished.is_done = True
+            except (OSError, OverflowError, ValueError) as error:
+                unfinished.problem = describe(error)
+        if unfinished.problem:
+            self._drop(unfinished)
+        path = _path(unfinished.place, unfinished.name)
+        self._told(path, unfinished.problem, note)
+
+    def _publish(self, unfinished: _Unfinished) -> str:
+        folder = self._writer.folders.open(unfinished.place)
+        fd = os.open(unfinished.temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            lost = restore_open(fd, unfinished.node)
+        finally:
+            os.close(fd)
+        os.rename(unfinished.temporary, unfinished.name, src_dir_fd=folder, dst_dir_fd=folder)
+        return ", ".join(lost)
+
+    def _drop(self, unfinished: _Unfinished) -> None:
+        with contextlib.suppress(OSError, RestoreError):  # the folder may be gone
+            discard(unfinished.temporary, self._writer.folders.open(unfinished.place))
+
+    def _finish_link(self, link: _Link) -> None:
+        first = link.first
+        path = _path(link.place, link.name)
+        try:
+            self._writer.folders.link(
+                first.place, first.name, to=link.place, as_name=link.name, identity=first.identity
+            )
+        except OSError as error:
+            self._told(path, self._copy_instead(link, error), "")
+        else:
+            self._told(path, "", "")
+
+    def _copy_instead(self, link: _Link, trouble: OSError) -> str:
+        """A file of its own, where a link cannot be made; returns why that failed, if it did."""
+        try:
+            describe(trouble)  # a full disk ends the restore
+            folder = self._writer.folders.open(link.place)
+            found = [self._locate(blob) for blob in link.node.content or ()]
+            with self._new(link.place, link.name, link.node, found, folder) as copy:
+                self._fill(copy)
+                self._publish(copy)
+        except DamagedError as error:
+            return f"it was not restored. {error}"
+        except OSError as error:
+            return describe(error)
+        return ""
+
+    def _fill(self, copy: _Unfinished) -> None:
+        folder = self._writer.folders.open(copy.place)
+        fd = os.open(copy.temporary, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            position = 0
+            for blob in copy.node.content or ():
+                data = self._reader.load(BlobKind.DATA, blob)
+                write_all(fd, data, position)
+                position += len(data)
+                self._tell.advanced(len(data))
+        finally:
+            os.close(fd)
+
+    def _finish_folder(self, place: Place, node: Node) -> None:
+        lost = restore_open(self._writer.folders.open(place), node)
+        if lost:
+            self._tell.noted(b"/" + place.path, ", ".join(lost))
+
+
+def _plain_length(where: BlobLocation) -> int:
+    return where.plain_length or where.length - OVERHEAD
+
+
+def _path(place: Place, name: bytes) -> bytes:
+    return b"/" + place.path + b"/" + name if place.path else b"/" + name

@@ -1,0 +1,101 @@
+"""The plan of a restore: which bytes of which pack become which parts of which files.
+
+Pure. Wanted blobs are grouped by pack and read in runs, so that each pack is fetched about
+once, neighbours come along in one request, and the storage learns little of what is wanted.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from nightsafe.metadata import Attributes
+
+WINDOW_SIZE = 4 << 20
+_CUT_SIZE = 256 << 10
+_JOB_SIZE = 16 << 20
+_JOB_PIECES = 1024
+
+
+class Place(NamedTuple):
+    """A folder below the target: its path from there, and which folder that must be."""
+
+    path: bytes
+    device: int
+    inode: int
+
+
+class Piece(NamedTuple):
+    """One blob and what it becomes.
+
+    With `attributes` it is a whole file, to be made as `name` in the folder of number `place`.
+    Without, it is written at `position` of the unfinished file `name` there. `file` is the
+    number of an unfinished file.
+    """
+
+    offset: int
+    length: int
+    plain_length: int
+    blob: bytes
+    place: int
+    name: bytes
+    position: int
+    file: int
+    attributes: Attributes | None
+
+
+class Job(NamedTuple):
+    """The bytes `start` to `end` of a pack, and the pieces that lie in them, by offset.
+
+    `wave` is a number for whoever made the job.
+    """
+
+    wave: int
+    pack: bytes
+    start: int
+    end: int
+    places: dict[int, Place]
+    pieces: list[Piece]
+
+
+def arrange(
+    wave: int,
+    pack: bytes,
+    pieces: list[Piece],
+    *,
+    pack_end: int,
+    places: Callable[[int], Place],
+) -> Iterator[Job]:
+    """The jobs for the pieces of one pack; `pack_end` is where its blobs end."""
+    for run, is_cut in _runs(sorted(pieces, key=_offset)):
+        step = _CUT_SIZE if is_cut else WINDOW_SIZE
+        end = max(piece.offset + piece.length for piece in run)
+        yield Job(
+            wave,
+            pack,
+            run[0].offset - run[0].offset % WINDOW_SIZE,
+            min(-(-end // step) * step, pack_end),
+            {number: places(number) for number in {piece.place for piece in run}},
+            run,
+        )
+
+
+def _runs(pieces: list[Piece]) -> Iterator[tuple[list[Piece], bool]]:
+    """Pieces that are read together, and whether the next run begins where they end."""
+    run: list[Piece] = []
+    start = last = 0
+    for piece in pieces:
+        window = piece.offset - piece.offset % WINDOW_SIZE
+        if run and window > last:
+            is_full = len(run) >= _JOB_PIECES or piece.offset - start >= _JOB_SIZE
+            if is_full or window - last > 2 * WINDOW_SIZE:
+                yield run, is_full
+                run = []
+        if not run:
+            start = window
+        last = window
+        run.append(piece)
+    if run:
+        yield run, False
+
+
+def _offset(piece: Piece) -> int:
+    return piece.offset

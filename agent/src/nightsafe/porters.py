@@ -1,0 +1,210 @@
+"""Worker processes for the way out: jobs go to them, results come back, in any order.
+
+A worker is a fork of this process, so it needs no passphrase and no set-up. While it works
+on one job a thread of its own fetches what the next one needs. When a worker dies, or this
+process does, the other side sees the end of the pipe between them.
+"""
+
+import gc
+import multiprocessing
+import os
+import queue
+import selectors
+import signal
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from types import FrameType
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
+
+from nightsafe import errors
+from nightsafe.errors import NightsafeError, WorkerError
+
+J = TypeVar("J")
+R = TypeVar("R")
+_Job = TypeVar("_Job", contravariant=True)
+_Result = TypeVar("_Result", covariant=True)
+MAX_WORKERS = 8
+_AHEAD = 2
+_GRACE_SECONDS = 5.0
+
+
+class Work(Protocol[_Job, _Result]):
+    """What a worker does, in its own process. `fetch` runs in a thread, ahead of `run`."""
+
+    def fetch(self, job: _Job) -> bytes:
+        """Get the bytes that a job needs."""
+
+    def run(self, job: _Job, fetched: bytes) -> _Result:
+        """Do the job; a NightsafeError ends the work of all."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def default_workers() -> int:
+    """As many as there are processors for us, within reason; 0 where processes cannot fork."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        return 0
+    return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+
+
+class Porters(Generic[J, R]):
+    """A number of workers; `close` must be called."""
+
+    def __init__(self, start: Callable[[], Work[J, R]], count: int) -> None:
+        self._todo: deque[J] = deque()
+        self._open = 0
+        self._workers: dict[Connection, ForkProcess] = {}
+        self._load: dict[Connection, deque[J]] = {}
+        self._selector = selectors.DefaultSelector()
+        gc.collect()
+        gc.freeze()  # or the first collection in a worker would copy all of our memory
+        try:
+            for _ in range(count):
+                self._hire(start)
+        finally:
+            gc.unfreeze()
+
+    def _hire(self, start: Callable[[], Work[J, R]]) -> None:
+        ours, theirs = multiprocessing.Pipe()
+        others = [*self._workers, ours]
+        process = multiprocessing.get_context("fork").Process(
+            target=_serve, args=(theirs, others, start), daemon=True
+        )
+        with warnings.catch_warnings():
+            # Our only other thread renews a lock every few minutes, and asks for nothing now.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+        theirs.close()
+        self._workers[ours] = process
+        self._load[ours] = deque()
+        self._selector.register(ours, selectors.EVENT_READ)
+
+    @property
+    def open_jobs(self) -> int:
+        """How many jobs have no result yet."""
+        return self._open
+
+    def submit(self, job: J) -> None:
+        """Take a job in; it is sent when a worker has room for it."""
+        self._todo.append(job)
+        self._open += 1
+
+    def results(self, *, wait: bool) -> list[tuple[J, R]]:
+        """Keep the workers fed, and return what is done; `wait` for one if nothing is yet.
+
+        Raises what a worker raised, or WorkerError if one died.
+        """
+        self._feed()
+        if not self._open:
+            return []
+        done = [self._receive(key.fileobj) for key, _ in self._selector.select(None if wait else 0)]
+        self._feed()
+        return done
+
+    def _feed(self) -> None:
+        for count in range(_AHEAD):  # one each before anybody gets a second
+            for pipe, load in self._load.items():
+                if self._todo and len(load) <= count:
+                    load.append(self._todo.popleft())
+                    self._send(pipe, load[-1])
+
+    def _send(self, pipe: Connection, job: J) -> None:
+        try:
+            pipe.send(job)
+        except OSError as error:
+            raise self._death(pipe) from error
+
+    def _receive(self, pipe: Any) -> tuple[J, R]:
+        try:
+            is_well, result = pipe.recv()
+        except (EOFError, OSError) as error:
+            raise self._death(pipe) from error
+        if not is_well:
+            raise _revived(*result)
+        self._open -= 1
+        return self._load[pipe].popleft(), result
+
+    def _death(self, pipe: Connection) -> WorkerError:
+        process = self._workers[pipe]
+        process.join(_GRACE_SECONDS)
+        return WorkerError(
+            f"A worker process ended unexpectedly (status {process.exitcode}), perhaps for lack "
+            "of memory. Nothing stored was changed by it; run the same command again."
+        )
+
+    def close(self) -> None:
+        """End the workers, at once if they still have work."""
+        for pipe, process in self._workers.items():
+            self._selector.unregister(pipe)
+            pipe.close()
+            if self._open:
+                process.terminate()
+        for process in self._workers.values():
+            process.join(_GRACE_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            process.close()
+        self._workers.clear()
+        self._selector.close()
+
+
+def _revived(kind: str, text: str) -> NightsafeError:
+    """A worker's exception as our own."""
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, NightsafeError):
+        return known(text)
+    return WorkerError(f"A worker process failed ({kind}: {text}); run the same command again.")
+
+
+def _serve(pipe: Connection, others: list[Connection], start: Callable[[], Work[Any, Any]]) -> None:
+    """A worker's life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent decides
+    signal.signal(signal.SIGTERM, _leave)
+    gc.disable()  # no cycles are made here, and a collection would touch every page
+    for other in others:
+        other.close()
+    work = start()
+    ready: queue.Queue[Any] = queue.Queue(maxsize=1)
+    threading.Thread(target=_take, args=(pipe, work, ready), daemon=True).start()
+    try:
+        while (taken := ready.get()) is not None:
+            pipe.send(_outcome(work, *taken))
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone
+    finally:
+        work.close()
+
+
+def _take(pipe: Connection, work: Work[Any, Any], ready: "queue.Queue[Any]") -> None:
+    """In a thread: take jobs in and fetch for them, ahead of the work."""
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            ready.put(None)
+            return
+        try:
+            ready.put((job, work.fetch(job), None))
+        except Exception as error:
+            ready.put((job, b"", error))
+
+
+def _outcome(
+    work: Work[Any, Any], job: object, fetched: bytes, error: Exception | None
+) -> tuple[bool, object]:
+    try:
+        if error is not None:
+            raise error
+        return True, work.run(job, fetched)
+    except Exception as trouble:
+        return False, (type(trouble).__name__, str(trouble))
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

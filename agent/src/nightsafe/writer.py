@@ -1,0 +1,145 @@
+"""The last step of a restore: verified blobs become files. Runs in worker processes.
+
+A file is written under a temporary name, gets its attributes, and only then its own name.
+"""
+
+import os
+import secrets
+from collections import OrderedDict
+from typing import NamedTuple
+
+from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.fetch import BlobOpener
+from nightsafe.metadata import restore_open
+from nightsafe.plan import Job, Piece, Place
+from nightsafe.repository import Repository
+from nightsafe.storage import ObjectKind
+from nightsafe.target import Folders, discard, open_new, raise_if_full, write_all
+
+_FILES_OPEN = 16
+_SMALL = 64 << 10
+"""Smaller files are written in one step, without a look for holes."""
+_UNFINISHED = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Outcome(NamedTuple):
+    """What became of a job's pieces, by their number in it.
+
+    `lost` are those whose blob could not be read here, `failed` those that could not be
+    written and why, `notes` what could not be set of those that were.
+    """
+
+    bytes: int
+    lost: list[int]
+    failed: list[tuple[int, str]]
+    notes: list[tuple[int, str]]
+
+
+class Writer:
+    """Does jobs of a restore below the target."""
+
+    def __init__(self, repository: Repository, target: bytes) -> None:
+        self._storage = repository.storage.fresh()
+        self._opener = BlobOpener(repository.new_sealer())
+        self.folders = Folders(target)
+        self._files: OrderedDict[tuple[bytes, bytes], int] = OrderedDict()
+        self._stem = secrets.token_hex(8).encode()
+        self._count = 0
+
+    def close(self) -> None:
+        """Let go of files, folders and connections."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+        self.folders.close()
+        self._storage.close()
+
+    def fetch(self, job: Job) -> bytes:
+        """The bytes of the pack that the job wants; empty if they cannot be had."""
+        if job.end <= job.start:
+            return b""
+        try:
+            return self._storage.load(
+                ObjectKind.DATA, job.pack.hex(), offset=job.start, length=job.end - job.start
+            )
+        except ObjectNotFoundError:
+            return b""
+
+    def run(self, job: Job, fetched: bytes) -> Outcome:
+        """Write all pieces. TargetFullError, or RestoreError if a folder was moved."""
+        outcome = Outcome(0, [], [], [])
+        view, last, data, size = memoryview(fetched), -1, b"", 0
+        for number, piece in enumerate(job.pieces):
+            try:
+                if piece.offset != last:
+                    last = -1
+                    data = self._open(view, job, piece)
+                    last = piece.offset
+            except DamagedError:
+                outcome.lost.append(number)
+                continue
+            size += len(data)
+            problem, lost = self.put(job.places[piece.place], piece, data)
+            if problem:
+                outcome.failed.append((number, problem))
+            elif lost:
+                outcome.notes.append((number, lost))
+        return outcome._replace(bytes=size)
+
+    def _open(self, view: memoryview, job: Job, piece: Piece) -> bytes:
+        if not piece.length:
+            return b""
+        start = piece.offset - job.start
+        sealed = view[start : start + piece.length]
+        return self._opener.open(sealed, blob_id=piece.blob, plain_length=piece.plain_length)
+
+    def put(self, place: Place, piece: Piece, data: bytes) -> tuple[str, str]:
+        """Write one piece; returns why it failed, and which attributes could not be set."""
+        try:
+            if piece.attributes is None:
+                self._put_part(place, piece, data)
+                return "", ""
+            return "", ", ".join(self._put_file(place, piece, data))
+        except (OSError, OverflowError, ValueError) as error:
+            return describe(error), ""
+
+    def _put_part(self, place: Place, piece: Piece, data: bytes) -> None:
+        key = place.path, piece.name
+        fd = self._files.get(key)
+        if fd is None:
+            fd = os.open(piece.name, _UNFINISHED, dir_fd=self.folders.open(place))
+            self._files[key] = fd
+            if len(self._files) > _FILES_OPEN:
+                os.close(self._files.popitem(last=False)[1])
+        write_all(fd, data, piece.position)
+
+    def _put_file(self, place: Place, piece: Piece, data: bytes) -> list[str]:
+        folder = self.folders.open(place)
+        self._count += 1
+        temporary = b".nightsafe-%s-%d.part" % (self._stem, self._count)
+        fd = open_new(temporary, folder)
+        try:
+            try:
+                _fill(fd, data)
+                lost = restore_open(fd, piece.attributes) if piece.attributes else []
+            finally:
+                os.close(fd)
+            os.rename(temporary, piece.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            discard(temporary, folder)
+            raise
+        return lost
+
+
+def _fill(fd: int, data: bytes) -> None:
+    if len(data) < _SMALL and (not data or os.write(fd, data) == len(data)):
+        return
+    os.ftruncate(fd, len(data))
+    write_all(fd, data)
+
+
+def describe(error: Exception) -> str:
+    """Why an entry was not restored, for people; raises TargetFullError if the disk is full."""
+    if isinstance(error, OSError):
+        raise_if_full(error)
+    reason = getattr(error, "strerror", None) or "its description is not valid"
+    return f"it was not restored: {reason.lower()}"
