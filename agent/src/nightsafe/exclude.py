@@ -1,0 +1,143 @@
+"""Which entries of the folders that are backed up stay out of the snapshot."""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nightsafe.match import Patterns
+
+CACHE_TAG = (b"CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55")
+"""The name of the file that marks a cache folder, and how it must begin."""
+
+DEFAULT_EXCLUDES = (
+    "/dev",
+    "/proc",
+    "/run",
+    "/sys",
+    "/home/*/.cache",
+    "/root/.cache",
+    "/home/*/.local/share/Trash",
+    "/root/.local/share/Trash",
+    "/var/cache/apt/archives",
+    ".Trash-[0-9]*",
+    "lost+found",
+)
+"""Caches, trash and what the kernel makes up. Nothing here is somebody's only copy."""
+
+
+@dataclass(frozen=True)
+class ExcludeRules:
+    """What the user wants left out. `larger_than` is in bytes, 0 for no bound.
+
+    `markers` are pairs of a file's name and how it must begin: a folder that holds one is
+    stored with nothing but that file.
+    """
+
+    patterns: tuple[str, ...] = ()
+    caseless: tuple[str, ...] = ()
+    markers: tuple[tuple[bytes, bytes], ...] = ()
+    larger_than: int = 0
+    one_file_system: bool = False
+
+
+def defaults_for(sources: Iterable[bytes]) -> tuple[str, ...]:
+    """The default patterns, without those that fit something that was asked for by name."""
+    paths = [os.path.abspath(source) for source in sources]
+    return tuple(
+        pattern for pattern in DEFAULT_EXCLUDES if not any(map(Patterns([pattern]).matches, paths))
+    )
+
+
+class Excluder:
+    """Says of each entry whether it is wanted. Give it the sources for one file system.
+
+    It must be asked from the top down: what lies in an unwanted folder is not asked for.
+    UsageError for patterns that make no sense.
+    """
+
+    def __init__(self, rules: ExcludeRules, sources: Sequence[bytes] = ()) -> None:
+        self.rules = rules
+        self._sources = tuple(sources)
+        self._here = os.path.join(os.getcwdb(), b"")
+        self._patterns = Patterns(rules.patterns)
+        self._caseless = Patterns(rules.caseless, ignore_case=True)
+        self._devices = _devices(sources) if rules.one_file_system else {}
+        self._marked: tuple[bytes, bytes | None] = (b"", None)
+
+    def __reduce__(self) -> tuple[type["Excluder"], tuple[ExcludeRules, tuple[bytes, ...]]]:
+        """For worker processes that do not begin with this one's memory."""
+        return Excluder, (self.rules, self._sources)
+
+    def excludes(self, path: bytes, *, is_dir: bool = False) -> bool:
+        """Whether a pattern fits this path or a folder above it."""
+        path = os.path.abspath(path)
+        return self._patterns.matches(path) or self._caseless.matches(path)
+
+    def wants(self, path: bytes, name: bytes, status: os.stat_result) -> bool:
+        """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
+        if not path.startswith(b"/"):
+            path = os.path.abspath(path) if path.startswith(b".") else self._here + path
+        if self._patterns and self._patterns.matches_entry(path, name):
+            return False
+        if self._caseless and self._caseless.matches_entry(path, name):
+            return False
+        rules = self.rules
+        if rules.larger_than and self._is_too_large(status):
+            return False
+        if self._devices and not self._is_here(path, status):
+            return False
+        return not rules.markers or self._marker_in(os.path.dirname(path)) in (None, name)
+
+    def _is_too_large(self, status: os.stat_result) -> bool:
+        return not stat.S_ISDIR(status.st_mode) and status.st_size > self.rules.larger_than
+
+    def _is_here(self, path: bytes, status: os.stat_result) -> bool:
+        """On the file system of its source. A folder that another one is mounted on is kept."""
+        if self._allows(path, status.st_dev):
+            return True
+        if not stat.S_ISDIR(status.st_mode):
+            return False
+        parent = os.path.dirname(path)
+        try:
+            return self._allows(parent, os.lstat(parent).st_dev)
+        except OSError:
+            return False
+
+    def _allows(self, path: bytes, device: int) -> bool:
+        while (allowed := self._devices.get(path)) is None:
+            if path == b"/":
+                return True  # above every source: a folder on the way to one
+            path = os.path.dirname(path)
+        return device == allowed
+
+    def _marker_in(self, folder: bytes) -> bytes | None:
+        """The name of the marker that a folder holds; the last answer is kept."""
+        if self._marked[0] != folder:
+            found = (name for name, start in self.rules.markers if _has_marker(folder, name, start))
+            self._marked = folder, next(found, None)
+        return self._marked[1]
+
+
+def _devices(sources: Sequence[bytes]) -> dict[bytes, int]:
+    found = {}
+    for source in map(os.path.abspath, sources):
+        try:
+            found[source] = os.lstat(source).st_dev
+        except OSError:
+            continue
+    return found
+
+
+def _has_marker(folder: bytes, name: bytes, start: bytes) -> bool:
+    path = os.path.join(folder, name)
+    try:
+        status = os.lstat(path)
+        if not start:
+            return True
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False

@@ -1,0 +1,125 @@
+"""What stays out of a backup: by pattern, size, marker, file system."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+from nightsafe.exclude import (
+    CACHE_TAG,
+    DEFAULT_EXCLUDES,
+    Excluder,
+    ExcludeRules,
+    defaults_for,
+)
+
+
+def wanted(excluder: Excluder, top: Path) -> set[str]:
+    """Walk as a backup does: relative names of what is wanted."""
+    found, todo = set(), [os.fsencode(top)]
+    while todo:
+        folder = todo.pop()
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            if excluder.wants(path, name, os.lstat(path)):
+                found.add(os.path.relpath(os.fsdecode(path), top))
+                if os.path.isdir(path) and not os.path.islink(path):
+                    todo.append(path)
+    return found
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    for name in ("src/main.c", "src/main.o", "cache/CACHEDIR.TAG", "cache/deep/x", "Big.ISO"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x" * 100)
+    (tmp_path / "cache" / "CACHEDIR.TAG").write_bytes(CACHE_TAG[1] + b"\n")
+    (tmp_path / "Big.ISO").write_bytes(b"x" * 5000)
+    return tmp_path
+
+
+ALL = {
+    "src",
+    "src/main.c",
+    "src/main.o",
+    "cache",
+    "cache/CACHEDIR.TAG",
+    "cache/deep",
+    "cache/deep/x",
+    "Big.ISO",
+}
+
+
+@pytest.mark.parametrize(
+    ("rules", "left_out"),
+    [
+        (ExcludeRules(), set()),
+        (ExcludeRules(patterns=("*.o",)), {"src/main.o"}),
+        (ExcludeRules(patterns=("*.iso",)), set()),
+        (ExcludeRules(caseless=("*.iso",)), {"Big.ISO"}),
+        (ExcludeRules(larger_than=4999), {"Big.ISO"}),
+        (ExcludeRules(larger_than=5000), set()),
+        (ExcludeRules(markers=(CACHE_TAG,)), {"cache/deep", "cache/deep/x"}),
+        (ExcludeRules(markers=((b"main.c", b""),)), {"src/main.o"}),
+        (ExcludeRules(markers=((b"main.c", b"other"),)), set()),
+        (ExcludeRules(one_file_system=True), set()),
+    ],
+)
+def test_each_rule(top: Path, rules: ExcludeRules, left_out: set[str]) -> None:
+    assert ALL - wanted(Excluder(rules, [os.fsencode(top)]), top) == left_out
+
+
+def test_a_false_cache_tag_marks_nothing(top: Path) -> None:
+    (top / "cache" / "CACHEDIR.TAG").write_bytes(b"Signature: something else")
+    assert wanted(Excluder(ExcludeRules(markers=(CACHE_TAG,))), top) == ALL
+    (top / "cache" / "CACHEDIR.TAG").unlink()
+    (top / "cache" / "CACHEDIR.TAG").mkdir()
+    assert wanted(Excluder(ExcludeRules(markers=(CACHE_TAG,))), top) == ALL
+
+
+def test_relative_paths_are_matched_as_absolute_ones(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(top)
+    excluder = Excluder(ExcludeRules(patterns=(f"{top}/src",)))
+    status = os.lstat("src")
+    assert not excluder.wants(b"src", b"src", status)
+    assert not excluder.wants(b"../" + os.fsencode(top.name) + b"/src", b"src", status)
+    assert excluder.wants(b"cache", b"cache", status)
+    assert excluder.excludes(b"src/main.c")
+    assert not excluder.excludes(b"cache", is_dir=True)
+
+
+def test_another_file_system_is_left_out_but_its_mount_point_stays(tmp_path: Path) -> None:
+    inside, outside = os.fsencode(tmp_path), b"/proc"
+    excluder = Excluder(ExcludeRules(one_file_system=True), [b"/", inside])
+    mount = os.lstat(outside)
+    if mount.st_dev == os.lstat("/").st_dev:
+        pytest.skip("/proc is not a file system of its own here")
+    assert excluder.wants(outside, b"proc", mount)
+    assert not excluder.wants(b"/proc/uptime", b"uptime", os.lstat("/proc/uptime"))
+    assert not excluder.wants(b"/proc/self", b"sys", os.lstat("/proc/sys"))
+    assert excluder.wants(inside, b"x", os.lstat(inside))
+
+
+def test_it_reaches_other_processes(top: Path) -> None:
+    rules = ExcludeRules(patterns=("*.o",), caseless=("*.iso",), one_file_system=True)
+    excluder = Excluder(rules, [os.fsencode(top)])
+    wants = pickle.loads(pickle.dumps(excluder.wants))
+    assert wants.__self__.rules == rules
+    assert ALL - wanted(wants.__self__, top) == {"src/main.o", "Big.ISO"}
+
+
+def test_a_default_gives_way_to_what_is_asked_for_by_name() -> None:
+    assert defaults_for([b"/home/me", b"/etc"]) == DEFAULT_EXCLUDES
+    left = defaults_for([b"/dev/shm/mine", b"/home/me/.cache/pictures"])
+    assert set(DEFAULT_EXCLUDES) - set(left) == {"/dev", "/home/*/.cache"}
+
+
+def test_defaults_leave_out_caches_and_trash() -> None:
+    excluder, status = Excluder(ExcludeRules(patterns=defaults_for([b"/"]))), os.lstat("/")
+    for path in (b"/proc", b"/home/me/.cache", b"/mnt/.Trash-1000", b"/home/lost+found"):
+        assert not excluder.wants(path, os.path.basename(path), status), path
+    for path in (b"/home/me/dev", b"/home/me/.config", b"/srv/proc", b"/home/me/x/.cache"):
+        assert excluder.wants(path, os.path.basename(path), status), path
