@@ -1,0 +1,161 @@
+"""The options of a backup that say what to take and what to leave out."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from nightsafe.cli.output import Output
+
+if TYPE_CHECKING:
+    from nightsafe.exclude import ExcludeRules
+
+_UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def add_exclude_options(parser: argparse.ArgumentParser) -> None:
+    """Describe them. Patterns are those of stock restic."""
+    group = parser.add_argument_group(
+        "what to leave out",
+        "A PATTERN beginning with / fits from the root on, others anywhere; * stands for any "
+        "characters of a name, ** for any folders, ! in front takes back what was said before.",
+    )
+    for flag, dest, metavar, text in _LISTS:
+        group.add_argument(flag, dest=dest, action="append", default=[], metavar=metavar, help=text)
+    group.add_argument(
+        "--exclude-larger-than",
+        type=parse_size,
+        default=0,
+        metavar="SIZE",
+        help="files of more than SIZE bytes (or 100K, 20M, 3G, 1T)",
+    )
+    group.add_argument(
+        "--exclude-caches",
+        action="store_true",
+        help="the contents of folders that a CACHEDIR.TAG marks as caches",
+    )
+    group.add_argument(
+        "-x", "--one-file-system", action="store_true", help="what lies on other file systems"
+    )
+    group.add_argument(
+        "--no-default-excludes",
+        action="store_true",
+        help="take also the caches and trash that are otherwise left out",
+    )
+    group.add_argument(
+        "--show-excludes", action="store_true", help="print what is left out, and do nothing"
+    )
+
+
+_LISTS = (
+    ("--files-from", "files_from", "FILE", "take also the paths of FILE; * ? [] stand for names"),
+    (
+        "--files-from-verbatim",
+        "files_from_verbatim",
+        "FILE",
+        "take also the paths of FILE, one a line, exactly as they stand",
+    ),
+    (
+        "--files-from-raw",
+        "files_from_raw",
+        "FILE",
+        "take also the paths of FILE, each ended by a NUL",
+    ),
+    ("--exclude", "exclude", "PATTERN", "what this pattern fits; may be repeated, as the others"),
+    ("--iexclude", "iexclude", "PATTERN", "the same, whatever the case of letters"),
+    (
+        "--exclude-file",
+        "exclude_file",
+        "FILE",
+        "what a pattern of FILE fits: one a line, # for comments, $NAME from the environment",
+    ),
+    ("--iexclude-file", "iexclude_file", "FILE", "the same, whatever the case of letters"),
+    (
+        "--exclude-if-present",
+        "exclude_if_present",
+        "NAME[:HEADER]",
+        "the contents of folders that hold a file NAME (that begins with HEADER)",
+    ),
+)
+
+
+def parse_size(text: str) -> int:
+    """Bytes from a number with K, M, G or T behind it (powers of 1024)."""
+    number, unit = text.rstrip("bBkKmMgGtT"), text.lstrip("0123456789").upper()
+    if not number.isdecimal() or unit not in _UNITS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 100K, 20M or 3G")
+    return int(number) * _UNITS[unit]
+
+
+def find_sources(args: argparse.Namespace, output: Output) -> list[bytes]:
+    """Every path to back up, from the arguments and from lists."""
+    from nightsafe import pathlists
+    from nightsafe.errors import UsageError
+
+    sources = [os.fsencode(path) for path in args.paths]
+    for path in args.files_from:
+        sources += pathlists.read_globs(path, output.note)
+    for path in args.files_from_verbatim:
+        sources += pathlists.read_verbatim(path)
+    for path in args.files_from_raw:
+        sources += pathlists.read_raw(path)
+    if not sources and not args.show_excludes:
+        raise UsageError("Say what to back up: name a file or a folder, or use --files-from.")
+    return sources
+
+
+def find_rules(args: argparse.Namespace, sources: list[bytes]) -> "ExcludeRules":
+    """The rules that the options amount to. UsageError for what makes no sense."""
+    from nightsafe.exclude import CACHE_TAG, ExcludeRules, defaults_for
+    from nightsafe.pathlists import read_patterns
+
+    patterns = [] if args.no_default_excludes else list(defaults_for(sources))
+    patterns += args.exclude
+    for path in args.exclude_file:
+        patterns += read_patterns(path)
+    caseless = list(args.iexclude)
+    for path in args.iexclude_file:
+        caseless += read_patterns(path)
+    markers = [_parse_marker(text) for text in args.exclude_if_present]
+    return ExcludeRules(
+        patterns=tuple(patterns),
+        caseless=tuple(caseless),
+        markers=(*markers, *([CACHE_TAG] if args.exclude_caches else [])),
+        larger_than=args.exclude_larger_than,
+        one_file_system=args.one_file_system,
+    )
+
+
+def _parse_marker(text: str) -> tuple[bytes, bytes]:
+    from nightsafe.errors import UsageError
+
+    name, _, header = os.fsencode(text).partition(b":")
+    if not name or b"/" in name:
+        raise UsageError(
+            f"--exclude-if-present {text!r} names no file: give a plain name, without a slash."
+        )
+    return name, header
+
+
+def show_rules(rules: "ExcludeRules", output: Output) -> None:
+    """Print the rules as they would be given as options."""
+    lines = [f"--exclude {pattern}" for pattern in rules.patterns]
+    lines += [f"--iexclude {pattern}" for pattern in rules.caseless]
+    lines += [
+        f"--exclude-if-present {os.fsdecode(name)}" + (f":{os.fsdecode(start)}" if start else "")
+        for name, start in rules.markers
+    ]
+    lines += [f"--exclude-larger-than {rules.larger_than}"] if rules.larger_than else []
+    lines += ["--one-file-system"] if rules.one_file_system else []
+    for line in lines:
+        output.line(line)
+    if not lines:
+        output.line("Nothing is left out.")
+    output.result(
+        {
+            "patterns": rules.patterns,
+            "caseless": rules.caseless,
+            "markers": [[os.fsdecode(name), os.fsdecode(start)] for name, start in rules.markers],
+            "larger_than": rules.larger_than,
+            "one_file_system": rules.one_file_system,
+        }
+    )
