@@ -1,11 +1,9 @@
-"""Which repository, credential and passphrase a command works with, and where from.
+"""Which repository and credential a command works with, and where from.
 
 The order is: option, environment, stored login.
 """
 
-import getpass
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -74,50 +72,6 @@ def _credential(
     if login is not None and login.url == address.url:
         return login.credential
     return None
-
-
-def find_passphrase(environ: Mapping[str, str] = os.environ) -> str:
-    """The vault's passphrase from the environment, or asked for at the terminal."""
-    passphrase = _passphrase_of(environ)
-    return passphrase if passphrase is not None else _ask("Passphrase of the vault: ")
-
-
-def choose_passphrase(environ: Mapping[str, str] = os.environ) -> str:
-    """The passphrase of a new vault: from the environment, or asked for twice."""
-    passphrase = _passphrase_of(environ)
-    if passphrase is None:
-        passphrase = _ask("New passphrase for the vault: ")
-        if _ask("The same once more: ") != passphrase:
-            raise SettingsError("The two passphrases differ; nothing was made. Try again.")
-    if not passphrase:
-        raise SettingsError("An empty passphrase protects nothing; choose one and try again.")
-    return passphrase
-
-
-def _passphrase_of(environ: Mapping[str, str]) -> str | None:
-    path = environ.get("NIGHTSAFE_PASSWORD_FILE")
-    if not path:
-        return environ.get("NIGHTSAFE_PASSWORD") or None
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            text = file.read().rstrip("\r\n")
-    except OSError as error:
-        raise SettingsError(
-            f"The passphrase file {path} (NIGHTSAFE_PASSWORD_FILE) cannot be read: "
-            f"{error.strerror}."
-        ) from error
-    if not text:
-        raise SettingsError(f"The passphrase file {path} is empty.")
-    return text
-
-
-def _ask(prompt: str) -> str:
-    if not sys.stdin.isatty():
-        raise SettingsError(
-            "There is no terminal to ask for the passphrase. Set NIGHTSAFE_PASSWORD_FILE to a "
-            "file that holds it, or NIGHTSAFE_PASSWORD."
-        )
-    return getpass.getpass(prompt)
 
 
 def find_patience(option: float | None, environ: Mapping[str, str] = os.environ) -> float:

@@ -27,7 +27,8 @@ or from the stored login, in this order. Environment:
   NIGHTSAFE_USERNAME       user name and
   NIGHTSAFE_SECRET           secret of the credential
   NIGHTSAFE_PASSWORD       the vault's passphrase, or
-  NIGHTSAFE_PASSWORD_FILE    a file that holds it
+  NIGHTSAFE_PASSWORD_FILE    a file that holds it, or
+  NIGHTSAFE_PASSWORD_COMMAND a command that prints it
   NIGHTSAFE_PATIENCE       seconds for which a failing request is tried again (900)
   NIGHTSAFE_CONFIG_DIR     where the login is kept
   NIGHTSAFE_CACHE_DIR      where caches are kept

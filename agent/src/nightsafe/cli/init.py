@@ -2,7 +2,7 @@
 
 import argparse
 
-from nightsafe.cli.options import Verbs, add_verb, opened_storage
+from nightsafe.cli.options import Verbs, add_verb, opened_storage, passphrase_source
 from nightsafe.cli.output import Output
 
 _WARNING = (
@@ -24,12 +24,13 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Warn, ask twice, make."""
+    from nightsafe.passphrase import choose_passphrase
     from nightsafe.repository import Repository
-    from nightsafe.settings import choose_passphrase
 
     with opened_storage(args) as storage:
         output.note(_WARNING)
-        repository = Repository.create(storage, choose_passphrase())
+        passphrase = choose_passphrase(source=passphrase_source(args, storage))
+        repository = Repository.create(storage, passphrase)
         output.line(f"The repository at {storage.location} is ready.")
         output.result({"repository": storage.location, "id": repository.config.id})
     return 0

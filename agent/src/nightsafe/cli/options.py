@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nightsafe.cli.output import Output
+    from nightsafe.passphrase import PassphraseSource
     from nightsafe.repository import Repository
     from nightsafe.storage import Storage
 
@@ -55,6 +56,15 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
         help="for how long a failing request is tried again (default 900)",
         **text,
     )
+    common.add_argument(
+        "--password-file", metavar="FILE", help="a file that holds the vault's passphrase", **text
+    )
+    common.add_argument(
+        "--password-command",
+        metavar="COMMAND",
+        help="a command that prints the vault's passphrase, such as that of a password manager",
+        **text,
+    )
     common.add_argument("--json", help="machine-readable output", **flag)
     common.add_argument("-q", "--quiet", help="print errors only", **flag)
     common.add_argument("--no-progress", help="no progress bar", **flag)
@@ -82,8 +92,16 @@ def opened_storage(args: argparse.Namespace) -> "Iterator[Storage]":
 @contextmanager
 def opened_repository(args: argparse.Namespace) -> "Iterator[Repository]":
     """The repository there, opened with the passphrase."""
+    from nightsafe.passphrase import find_passphrase
     from nightsafe.repository import Repository
-    from nightsafe.settings import find_passphrase
 
     with opened_storage(args) as storage:
-        yield Repository.open(storage, find_passphrase())
+        source = passphrase_source(args, storage)
+        yield Repository.open(storage, find_passphrase(source=source))
+
+
+def passphrase_source(args: argparse.Namespace, storage: "Storage") -> "PassphraseSource":
+    """Where the options say that the passphrase is."""
+    from nightsafe.passphrase import PassphraseSource
+
+    return PassphraseSource(args.password_file, args.password_command, storage.location)
