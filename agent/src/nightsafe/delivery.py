@@ -26,7 +26,7 @@ from nightsafe.target import discard, open_new, temporary_name, write_all
 from nightsafe.tree import Node
 from nightsafe.writer import Outcome, Writer, describe
 
-_FIRST_WAVE, _LARGEST_WAVE = 2000, 32_000
+_FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000
 _IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
 _WAVES_AT_ONCE = 2
 _NOTHING = BlobLocation(b"", 0, 0, 0)

@@ -33,13 +33,17 @@ def restore_open(fd: int, node: Node | Attributes) -> list[str]:
     The order matters: a new owner drops capabilities and set-id bits, attributes need the
     permission to write, and times come last.
     """
-    lost = _attempt("owner", lambda: _own(fd, node))
+    status = os.fstat(fd)
+    lost: list[str] = []
+    if (status.st_uid, status.st_gid) != (node.uid, node.gid):
+        lost = _attempt("owner", lambda: _own(fd, node))
+        status = os.fstat(fd)
     for name, value in node.xattrs:
         lost += _attempt(
             f"attribute {os.fsdecode(name)}",
             lambda name=name, value=value: os.setxattr(fd, name, value),  # type: ignore[misc]
         )
-    lost += _attempt("mode", lambda: os.chmod(fd, _permissions(node, os.fstat(fd))))
+    lost += _attempt("mode", lambda: os.chmod(fd, _permissions(node, status)))
     lost += _attempt("times", lambda: os.utime(fd, ns=(node.atime, node.mtime)))
     return lost
 

@@ -12,7 +12,7 @@ from nightsafe.metadata import Attributes
 WINDOW_SIZE = 4 << 20
 _CUT_SIZE = 256 << 10
 _JOB_SIZE = 16 << 20
-_JOB_PIECES = 1024
+_JOB_PIECES = 512
 
 
 class Place(NamedTuple):

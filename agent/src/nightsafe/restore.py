@@ -166,6 +166,8 @@ class _Restorer:
 
     def _make(self, stack: list[_Folder]) -> bool:
         """Make the folders on the way that are not made yet; False if that is not possible."""
+        if stack[-1].place is not None:
+            return True
         for number, folder in enumerate(stack):
             if folder.place is None and folder.node is not None:
                 try:
