@@ -41,6 +41,10 @@ class InvalidNameError(ValueError):
     """A type, object name or store key that does not have the one permitted form."""
 
 
+class UnknownTypeError(InvalidNameError):
+    """There is no such type of object."""
+
+
 @dataclass(frozen=True)
 class ObjectName:
     """A checked pair of type and name."""
@@ -66,13 +70,13 @@ CONFIG = ObjectName(ObjectType.CONFIG, CONFIG_NAME)
 
 
 def parse_type(text: str) -> ObjectType:
-    """Return the listable type named `text`. Raises InvalidNameError."""
+    """Return the listable type named `text`. Raises UnknownTypeError."""
     try:
         kind = ObjectType(text)
     except ValueError:
         kind = ObjectType.CONFIG
     if kind is ObjectType.CONFIG:
-        raise InvalidNameError(f"There is no object type {text[:40]!r}.")
+        raise UnknownTypeError(f"There is no object type {text[:40]!r}.")
     return kind
 
 

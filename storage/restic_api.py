@@ -29,11 +29,19 @@ from storage.errors import (
     BusyError,
     LengthRequiredError,
     RefusedError,
+    UnknownError,
 )
-from storage.errors import UnknownError as UnknownThingError
 from storage.gate import uploads
 from storage.models import Vault
-from storage.names import CONFIG, InvalidNameError, ObjectName, ObjectType, parse_name, parse_type
+from storage.names import (
+    CONFIG,
+    InvalidNameError,
+    ObjectName,
+    ObjectType,
+    UnknownTypeError,
+    parse_name,
+    parse_type,
+)
 from storage.ranges import parse_range
 
 log = logging.getLogger(__name__)
@@ -45,21 +53,31 @@ def answered(view: View) -> View:
     """Turn refusals into answers: a status that restic understands and one plain sentence."""
 
     def wrapped(request: HttpRequest, vault: str, **parts: str) -> HttpResponseBase:
-        try:
-            access = open_vault(request.headers.get("Authorization"), vault)
-            return view(request, access, **parts)
-        except RefusedError as refusal:
-            return _refuse(request, refusal)
-        except InvalidNameError as error:
-            kind = BadRequestError if "64" in str(error) else UnknownThingError
-            return _refuse(request, kind(str(error)))
-        except OperationalError:
-            log.exception("the database did not take it")
-            return _refuse(request, BusyError("The service is busy; send it again."))
+        response = _answer(view, request, vault, parts)
+        if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
+            response["Content-Length"] = str(len(response.content))
+        return response
 
     wrapped.__name__, wrapped.__doc__ = view.__name__, view.__doc__
     wrapped.csrf_exempt = True  # type: ignore[attr-defined]
     return wrapped
+
+
+def _answer(
+    view: View, request: HttpRequest, vault: str, parts: dict[str, str]
+) -> HttpResponseBase:
+    try:
+        access = open_vault(request.headers.get("Authorization"), vault)
+        return view(request, access, **parts)
+    except RefusedError as refusal:
+        return _refuse(request, refusal)
+    except UnknownTypeError as error:
+        return _refuse(request, UnknownError(str(error)))
+    except InvalidNameError as error:
+        return _refuse(request, BadRequestError(str(error)))
+    except OperationalError:
+        log.exception("the database did not take it")
+        return _refuse(request, BusyError("The service is busy; send it again."))
 
 
 @answered

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import socket
 import struct
 import time
@@ -20,14 +21,21 @@ def connect(gateway: Gateway) -> socket.socket:
 
 
 def answer(client: socket.socket) -> bytes:
-    """Return the first answer's head and what came with it."""
+    """Return one whole answer: its head, and as much body as the head announces."""
     received = b""
     while b"\r\n\r\n" not in received:
-        piece = client.recv(65536)
-        if not piece:
-            break
-        received += piece
-    return received
+        received += _more(client)
+    head, _, body = received.partition(b"\r\n\r\n")
+    announced = re.search(rb"content-length: (\d+)", head.lower())
+    while announced and len(body) < int(announced[1]):
+        body += _more(client)
+    return head + b"\r\n\r\n" + body
+
+
+def _more(client: socket.socket) -> bytes:
+    piece = client.recv(65536)
+    assert piece, "the connection ended before the answer did"
+    return piece
 
 
 def names(holder: Holder) -> bytes:
