@@ -16,7 +16,10 @@ _PREFIX = re.compile(r"[0-9a-f]{1,64}")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`time` is in nanoseconds since 1970; `id` is empty until it was stored."""
+    """`time` is in nanoseconds since 1970; `id` is empty until it was stored.
+
+    `zone` tells how many seconds the clock that took it was ahead of UTC.
+    """
 
     time: int
     tree: bytes
@@ -31,6 +34,7 @@ class Snapshot:
     original: str = ""
     program_version: str = ""
     id: str = ""
+    zone: int = 0
 
     @property
     def short_id(self) -> str:
@@ -69,6 +73,7 @@ class Snapshot:
                 original=str(fields.get("original", "")),
                 program_version=str(fields.get("program_version", "")),
                 id=snapshot_id,
+                zone=_zone_of(fields["time"]),
             )
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             raise DamagedError(f"Snapshot {snapshot_id[:8]} is damaged and was not read.") from None
@@ -97,6 +102,14 @@ def find_snapshot(snapshots: Iterable[Snapshot], wanted: str) -> Snapshot:
     raise SnapshotNotFoundError(
         f"{trouble} with {wanted[:70]!a}; `nightsafe snapshots` lists them all."
     )
+
+
+def _zone_of(time: str) -> int:
+    """Seconds ahead of UTC at the end of an RFC 3339 time that was read already."""
+    if time.endswith("Z"):
+        return 0
+    seconds = int(time[-5:-3]) * 3600 + int(time[-2:]) * 60
+    return -seconds if time[-6] == "-" else seconds
 
 
 def _strings(**fields: str) -> list[str]:
