@@ -23,6 +23,8 @@ import psycopg
 from backup_service.embedded.ports import any_port
 
 START = 60.0  # seconds
+# Loaded here, since between fork and exec nothing should be.
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 # Speed for durability: nothing here outlives the tests.
 _OPTIONS = (
     "fsync=off",
@@ -113,8 +115,8 @@ def _start(binaries: Path, folder: Path, user: str | None, port: int) -> "subpro
 
 
 def _die_with_us() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG: an immediate shutdown
+    if _libc is not None:
+        _libc.prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG: an immediate shutdown
 
 
 def _wait(url: str, folder: Path, server: "subprocess.Popen[bytes]") -> None:

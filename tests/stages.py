@@ -4,12 +4,16 @@ Everything is tried even if something failed; the exit status tells. What a stag
 Python's packages may be missing: CI (CI=true) fails then, others leave it out and say so.
 """
 
+import io
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from backup_service.env import BASE_DIR
 from tests import postgres
@@ -41,11 +45,17 @@ class Outcome:
     seconds: float
 
 
+_printing = threading.Lock()
 _PLAIN = "not journey and not interop and not browser"
 STAGES = (
     Stage("unit", "on SQLite", ["-m", f"{_PLAIN} and not postgres"]),
-    # The agent knows no database, so once is enough for it.
-    Stage("postgres", "on PostgreSQL", ["-m", _PLAIN, "--ignore=tests/agent"], on_postgres=True),
+    # Once is enough for what knows no database.
+    Stage(
+        "postgres",
+        "on PostgreSQL",
+        ["-m", _PLAIN, "--ignore=tests/agent", "--ignore=tests/embedded"],
+        on_postgres=True,
+    ),
     Stage("interop", "with stock restic and rclone", ["-m", "interop"]),
     Stage("journeys", "the whole service", ["-m", "journey and not browser and not interop"]),
     Stage("browser", "in a real browser", ["-m", "browser"]),
@@ -58,50 +68,69 @@ def main(names: Sequence[str]) -> int:
     if unknown := [name for name in names if name not in known]:
         print(f"There is no stage {unknown[0]}; there are {', '.join(known)}.")
         return 2
-    outcomes = [_run(known[name]) for name in names or known]
+    outcomes = _run_all([known[name] for name in names or known])
     print("\nSummary")
     for outcome in outcomes:
         mark = "ok    " if outcome.went_well else "FAILED"
         title = f"{outcome.stage.name}, {outcome.stage.title}"
         print(f"  {mark} {title:<38} {outcome.seconds:6.1f} s  {outcome.text}")
-    print(f"  {sum(outcome.seconds for outcome in outcomes):.0f} s in all")
     return 0 if all(outcome.went_well for outcome in outcomes) else 1
 
 
-def _run(stage: Stage) -> Outcome:
-    print(f"\n=== {stage.name}: {stage.title}", flush=True)
+def _run_all(stages: Sequence[Stage]) -> list[Outcome]:
+    """Run stages in their order, as many at a time as JOBS says (two, if there are processors)."""
+    jobs = int(os.environ.get("JOBS") or min(2, os.cpu_count() or 1))
+    if jobs < 2 or len(stages) < 2:
+        return [_run(stage, sys.stdout.buffer) for stage in stages]
+    print(f"Running {jobs} stages at a time; each shows its output when it has ended.", flush=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(_run_quietly, stages))
+
+
+def _run_quietly(stage: Stage) -> Outcome:
+    output = io.BytesIO()
+    outcome = _run(stage, output)
+    with _printing:
+        sys.stdout.buffer.write(output.getvalue())
+        sys.stdout.flush()
+    return outcome
+
+
+def _run(stage: Stage, output: BinaryIO) -> Outcome:
+    output.write(f"\n=== {stage.name}: {stage.title}\n".encode())
+    output.flush()
     begun = time.monotonic()
     if stage.on_postgres:
-        went_well, text = _on_postgres(stage)
+        went_well, text = _on_postgres(stage, output)
     else:
-        went_well, text = _pytest(stage, {})
+        went_well, text = _pytest(stage, {}, output)
     return Outcome(stage, went_well, text, time.monotonic() - begun)
 
 
-def _on_postgres(stage: Stage) -> tuple[bool, str]:
+def _on_postgres(stage: Stage, output: BinaryIO) -> tuple[bool, str]:
     binaries = postgres.find_binaries()
     if binaries is None:
-        print(f"Left out: {NO_POSTGRES}.", flush=True)
+        output.write(f"Left out: {NO_POSTGRES}.\n".encode())
         return not os.environ.get("CI"), f"left out: {NO_POSTGRES}"
     with postgres.running(binaries) as url:
-        return _pytest(stage, {"DATABASE_URL": url, "NIGHTSAFE_EMBEDDED": "1"})
+        return _pytest(stage, {"DATABASE_URL": url, "NIGHTSAFE_EMBEDDED": "1"}, output)
 
 
-def _pytest(stage: Stage, extra: dict[str, str]) -> tuple[bool, str]:
+def _pytest(stage: Stage, extra: dict[str, str], output: BinaryIO) -> tuple[bool, str]:
     """Run pytest, showing what it prints; return whether it went well, and its last line."""
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     command = [sys.executable, "-m", "pytest", "-q", *stage.selection]
-    last = ""
+    last = b""
     with subprocess.Popen(
         command, env=environment | extra, cwd=BASE_DIR, stdout=subprocess.PIPE
     ) as run:
         while chunk := os.read(run.stdout.fileno() if run.stdout else 0, 65536):
-            text = chunk.decode(errors="replace")
-            print(text, end="", flush=True)
-            last = (last + text)[-2000:]
+            output.write(chunk)
+            output.flush()
+            last = (last + chunk)[-2000:]
     if run.returncode == NO_TESTS:
         return True, "no tests"
-    lines = last.strip().splitlines()
+    lines = last.decode(errors="replace").strip().splitlines()
     return run.returncode == 0, lines[-1].strip("= ") if lines else "no output"
 
 
