@@ -105,7 +105,7 @@ def _start(binaries: Path, folder: Path, user: str | None, port: int) -> "subpro
     options = [word for option in settings for word in ("-c", option)]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [binaries / "postgres", "-D", folder / "data", *options],
+            [str(binaries / "postgres"), "-D", str(folder / "data"), *options],
             cwd=folder,
             stdout=log,
             stderr=log,
