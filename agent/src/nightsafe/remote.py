@@ -7,7 +7,6 @@ until the patience is used up. A POST may be repeated: an object has one possibl
 import contextlib
 import copy
 import email.utils
-import json
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+import orjson
 import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
@@ -301,8 +301,8 @@ def _follow(url: str, target: str, headers: Mapping[str, str]) -> tuple[str, Map
 
 def _parse_listing(body: bytes) -> list[object]:
     try:
-        entries = json.loads(body or b"[]")
-    except ValueError:
+        entries = orjson.loads(body or b"[]")
+    except orjson.JSONDecodeError:
         entries = {}
     if entries is None:
         return []
