@@ -161,10 +161,8 @@ def _own_database(data_dir: Path) -> str | None:
     return url.rsplit("/", 1)[0] + "/" + name
 
 
-@pytest.fixture(scope="session")
-def gateway(tmp_path_factory) -> Iterator[Gateway]:
-    """One gateway for all tests; each test makes customers of its own."""
-    data_dir = tmp_path_factory.mktemp("gateway")
+def start_gateway(data_dir: Path) -> Gateway:
+    """Return a gateway that runs on an empty data directory; whoever asks must stop it."""
     port = free_port()
     env = {
         **os.environ,
@@ -180,6 +178,13 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
     for command in (["migrate", "-v0"], ["createcachetable"], ["region", "prepare"]):
         subprocess.run([PYTHON, "manage.py", *command], cwd=ROOT, env=env, check=True)
     running.start()
+    return running
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory) -> Iterator[Gateway]:
+    """One gateway for all tests; each test makes customers of its own."""
+    running = start_gateway(tmp_path_factory.mktemp("gateway"))
     yield running
     running.stop()
 
