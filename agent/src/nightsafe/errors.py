@@ -43,6 +43,10 @@ class WorkerError(NightsafeError):
     """A worker process ended before its work was done."""
 
 
+class RefusedError(NightsafeError):
+    """Going on would put at risk what is still sound; nothing was changed."""
+
+
 class LockedError(NightsafeError):
     """Another program holds a lock that excludes this operation."""
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from nightsafe.errors import ObjectNotFoundError, UsageError
 from nightsafe.locks import hold
+from nightsafe.prune import require_permission
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import ObjectKind
@@ -238,6 +239,7 @@ def remove_snapshots(repository: Repository, snapshots: Iterable[Snapshot]) -> i
     """
     count = 0
     with hold(repository, exclusive=True) as lock:
+        require_permission(repository)
         for snapshot in snapshots:
             if lock is not None:
                 lock.ensure_held()

@@ -1,0 +1,293 @@
+"""Pruning: removing what no snapshot needs. It may be killed at any moment and run again.
+
+New packs are written first, then the index files that list them, and only then the index
+files that these replace are removed, and the packs last. So at every moment everything that
+a snapshot needs is stored and listed.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+
+from nightsafe.errors import (
+    AccessRefusedError,
+    DamagedError,
+    ObjectNotFoundError,
+    RefusedError,
+)
+from nightsafe.fetch import BlobOpener, BlobReader
+from nightsafe.index import decode_index, encode_index
+from nightsafe.locks import LockHold, hold
+from nightsafe.pack import BlobEntry, BlobKind, PackBuilder, PackContent
+from nightsafe.progress import Advanced, Observer, Totals, ignore
+from nightsafe.pruneplan import BlobKey, Limit, PrunePlan, parse_limit, plan_prune
+from nightsafe.repository import Repository
+from nightsafe.storage import ObjectKind
+
+DEFAULT_LIMIT = "5%"
+_DEFAULT: Limit = parse_limit(DEFAULT_LIMIT)
+_OPEN_DATA_PACKS = 2
+_INDEX_BLOBS = 50_000
+_NEEDS_MAINTAIN = (
+    "Forgetting and pruning remove objects, which needs a credential with the scope maintain; "
+    "nothing was changed."
+)
+
+
+@dataclass(frozen=True)
+class PruneOptions:
+    """How to prune; `limit` says how much unused may stay, `max_repack` is in bytes."""
+
+    limit: Limit = _DEFAULT
+    max_repack: float = float("inf")
+    dry_run: bool = False
+
+
+@dataclass
+class PruneReport:
+    """What was, or would be, done: numbers of packs, and bytes."""
+
+    kept: int = 0
+    repacked: int = 0
+    removed: int = 0
+    unindexed: int = 0
+    used_bytes: int = 0
+    freed_bytes: int = 0
+    left_unused: int = 0
+    written_bytes: int = 0
+
+
+def prune(
+    repository: Repository, options: PruneOptions | None = None, observer: Observer = ignore
+) -> PruneReport:
+    """Remove what no snapshot needs, alone in the repository.
+
+    RefusedError, and nothing is changed, when the repository is not sound; AccessRefusedError
+    when the credential may not remove; LockedError, LockLostError, the storage's errors.
+    """
+    options = options or PruneOptions()
+    with hold(repository, exclusive=True) as lock:
+        if not options.dry_run:
+            require_permission(repository)
+        run = _Pruner(repository, options, lock, observer)
+        run.survey()
+        if not options.dry_run and not run.plan.is_idle:
+            run.carry_out()
+    return run.report()
+
+
+def require_permission(repository: Repository) -> None:
+    """AccessRefusedError unless we may remove; found out with a name that nothing has."""
+    try:
+        repository.storage.remove(ObjectKind.INDEX, hashlib.sha256(os.urandom(32)).hexdigest())
+    except ObjectNotFoundError:
+        return
+    except AccessRefusedError as error:
+        raise AccessRefusedError(f"{error} {_NEEDS_MAINTAIN}") from error
+
+
+class _Pruner:
+    def __init__(
+        self,
+        repository: Repository,
+        options: PruneOptions,
+        lock: LockHold | None,
+        observer: Observer,
+    ) -> None:
+        self.plan = PrunePlan()
+        self._repository = repository
+        self._options = options
+        self._lock = lock
+        self._observer = observer
+        self._opener = BlobOpener(repository.sealer)
+        self._files: dict[str, list[PackContent]] = {}
+        self._packs: dict[bytes, PackContent] = {}
+        self._new: list[PackContent] = []
+        self._written = 0
+
+    def report(self) -> PruneReport:
+        plan = self.plan
+        return PruneReport(
+            kept=len(plan.keep),
+            repacked=len(plan.repack),
+            removed=len(plan.remove),
+            unindexed=len(plan.unindexed),
+            used_bytes=plan.used_bytes,
+            freed_bytes=plan.freed_bytes,
+            left_unused=plan.left_unused,
+            written_bytes=self._written,
+        )
+
+    def survey(self) -> None:
+        """Learn what is stored and what is needed, and plan; RefusedError if that is in doubt."""
+        snapshots = self._repository.load_snapshots()
+        if snapshots.damaged:
+            raise _refused(f"snapshot {snapshots.damaged[0][:8]} is damaged")
+        self._load_index()
+        stored = {
+            bytes.fromhex(listing.name): listing.size
+            for listing in self._repository.storage.list(ObjectKind.DATA)
+        }
+        used = self._find_used([snapshot.tree for snapshot in snapshots.sound])
+        self._require_stored(used, stored)
+        self.plan = plan_prune(
+            self._packs,
+            stored,
+            used,
+            limit=self._options.limit,
+            max_repack=self._options.max_repack,
+        )
+
+    def _load_index(self) -> None:
+        for listing in list(self._repository.storage.list(ObjectKind.INDEX)):
+            try:
+                text = self._repository.load_text(ObjectKind.INDEX, listing.name)
+                self._files[listing.name] = decode_index(text)
+            except (DamagedError, ObjectNotFoundError) as error:
+                raise _refused(f"index file {listing.name[:8]} cannot be read. {error}") from error
+        for contents in self._files.values():
+            for content in contents:
+                known = self._packs.setdefault(content.id, content)
+                if set(known.blobs) != set(content.blobs):
+                    raise _refused(f"index files disagree about pack {content.id.hex()[:8]}")
+                self._repository.index.add(content)
+
+    def _find_used(self, roots: list[bytes]) -> set[BlobKey]:
+        """Every tree and data blob that the snapshots need; RefusedError if a tree is lost."""
+        reader = BlobReader(self._repository)
+        used: set[BlobKey] = set()
+        todo = list(roots)
+        while todo:
+            tree = todo.pop()
+            if (BlobKind.TREE, tree) in used:
+                continue
+            used.add((BlobKind.TREE, tree))
+            try:
+                nodes = reader.load_tree(tree)
+            except DamagedError as error:
+                raise _refused(f"a folder of a snapshot is lost. {error}") from error
+            for node in nodes:
+                used.update((BlobKind.DATA, blob) for blob in node.content or ())
+                if node.subtree is not None:
+                    todo.append(node.subtree)
+        return used
+
+    def _require_stored(self, used: set[BlobKey], stored: dict[bytes, int]) -> None:
+        there: set[BlobKey] = set()
+        for pack, content in self._packs.items():
+            mine = {(blob.kind, blob.id) for blob in content.blobs} & used
+            if pack not in stored:
+                continue
+            there |= mine
+            if mine and stored[pack] != content.size:
+                raise _refused(f"pack {pack.hex()[:8]} does not have the size that it should have")
+        if missing := used - there:
+            kind, blob = min(missing, key=lambda key: key[1])
+            raise _refused(
+                f"{len(missing)} blobs that snapshots need are not stored, such as the "
+                f"{kind.word} blob {blob.hex()[:8]}"
+            )
+
+    def carry_out(self) -> None:
+        """Write, list, then remove: in this order alone."""
+        self._repack()
+        self._ensure_held()
+        replaced = self._write_index()
+        for name in replaced:
+            self._ensure_held()
+            self._remove(ObjectKind.INDEX, name)
+        for pack in (*self.plan.unindexed, *self.plan.remove, *self.plan.repack):
+            self._ensure_held()
+            self._remove(ObjectKind.DATA, pack.hex())
+
+    def _repack(self) -> None:
+        """Write the used blobs of wasteful packs into new ones, each opened and verified."""
+        self._observer(Totals(len(self.plan.repack), self.plan.rewritten_bytes))
+        builders = {
+            BlobKind.DATA: [PackBuilder(BlobKind.DATA) for _ in range(_OPEN_DATA_PACKS)],
+            BlobKind.TREE: [PackBuilder(BlobKind.TREE)],
+        }
+        for pack, blobs in self.plan.repack.items():
+            self._ensure_held()
+            data = self._load(pack)
+            for blob in blobs:
+                kind = builders[blob.kind]
+                number = secrets.randbelow(len(kind))
+                self._move(blob, data, kind[number])
+                if kind[number].is_full:
+                    self._store(kind[number])
+                    kind[number] = PackBuilder(blob.kind)
+                self._observer(Advanced(blob.length))
+        for kind_of, several in builders.items():
+            last = PackBuilder(kind_of)
+            for builder in several:
+                last.absorb(builder)
+            if not last.is_empty:
+                self._store(last)
+
+    def _load(self, pack: bytes) -> bytes:
+        end = self._repository.index.pack_end(pack)
+        try:
+            return self._repository.storage.load(ObjectKind.DATA, pack.hex(), offset=0, length=end)
+        except ObjectNotFoundError as error:
+            raise _refused(f"pack {pack.hex()[:8]} has vanished. {error}") from error
+
+    def _move(self, blob: BlobEntry, data: bytes, builder: PackBuilder) -> None:
+        sealed = data[blob.offset : blob.offset + blob.length]
+        try:
+            self._opener.open(sealed, blob_id=blob.id, plain_length=blob.plain_length)
+            builder.add(blob.id, sealed, plain_length=blob.plain_length)
+        except DamagedError:
+            try:  # again, and in other packs
+                plain = BlobReader(self._repository).load(blob.kind, blob.id)
+            except DamagedError as error:
+                raise _refused(str(error)) from error
+            builder.add(blob.id, self._repository.sealer.seal(plain), plain_length=0)
+
+    def _store(self, builder: PackBuilder) -> None:
+        content, data = builder.finish(self._repository.sealer)
+        self._repository.storage.save(ObjectKind.DATA, content.id.hex(), data)
+        self._new.append(content)
+        self._written += len(data)
+
+    def _write_index(self) -> list[str]:
+        """Write new index files; returns the names of those that they replace."""
+        dropped = {*self.plan.remove, *self.plan.repack, *self.plan.gone}
+        replaced = [
+            name
+            for name, contents in self._files.items()
+            if not contents or any(content.id in dropped for content in contents)
+        ]
+        staying = {
+            content.id: content
+            for name in replaced
+            for content in self._files[name]
+            if content.id not in dropped
+        }
+        batch: list[PackContent] = []
+        for content in (*staying.values(), *self._new):
+            batch.append(content)
+            if sum(len(c.blobs) for c in batch) >= _INDEX_BLOBS:
+                self._repository.save_text(ObjectKind.INDEX, encode_index(batch))
+                batch = []
+        if batch:
+            self._repository.save_text(ObjectKind.INDEX, encode_index(batch))
+        return replaced
+
+    def _remove(self, kind: ObjectKind, name: str) -> None:
+        with contextlib.suppress(ObjectNotFoundError):
+            self._repository.storage.remove(kind, name)
+
+    def _ensure_held(self) -> None:
+        if self._lock is not None:
+            self._lock.ensure_held()
+
+
+def _refused(why: str) -> RefusedError:
+    return RefusedError(
+        f"Nothing was removed, for the repository is not sound: {why.rstrip('.')}. Run "
+        "`nightsafe check` to see what is affected, forget snapshots that cannot be saved, and "
+        "back up again; then prune."
+    )
