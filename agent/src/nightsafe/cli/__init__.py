@@ -15,11 +15,11 @@ from types import FrameType
 from typing import NoReturn
 
 from nightsafe import __version__
-from nightsafe.cli import backup, check, init, login, ls, restore, snapshots, unlock
+from nightsafe.cli import backup, check, completion, init, login, ls, restore, snapshots, unlock
 from nightsafe.cli.options import add_common
 from nightsafe.cli.output import Output
 
-_VERBS = (login, init, backup, snapshots, ls, restore, check, unlock)
+_VERBS = (login, init, backup, snapshots, ls, restore, check, unlock, completion)
 _EPILOG = """\
 The repository, the credential and the passphrase are taken from options, from the environment,
 or from the stored login, in this order. Environment:
