@@ -15,11 +15,26 @@ from types import FrameType
 from typing import NoReturn
 
 from nightsafe import __version__
-from nightsafe.cli import backup, check, completion, init, login, ls, restore, snapshots, unlock
+from nightsafe.cli import (
+    backup,
+    check,
+    completion,
+    forget,
+    init,
+    login,
+    ls,
+    prune,
+    restore,
+    snapshots,
+    unlock,
+)
 from nightsafe.cli.options import add_common
 from nightsafe.cli.output import Output
 
-_VERBS = (login, init, backup, snapshots, ls, restore, check, unlock, completion)
+_VERBS = (
+    *(login, init, backup, snapshots, ls, restore),
+    *(forget, prune, check, unlock, completion),
+)
 _EPILOG = """\
 The repository, the credential and the passphrase are taken from options, from the environment,
 or from the stored login, in this order. Environment:

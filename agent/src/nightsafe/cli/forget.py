@@ -1,0 +1,192 @@
+"""`nightsafe forget`: remove snapshots, by rules or by id."""
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from nightsafe.cli.confirm import confirm
+from nightsafe.cli.options import Verbs, add_verb, opened_repository
+from nightsafe.cli.output import Output, show_time
+from nightsafe.cli.prune import add_prune_options, prune_and_show, prune_options
+
+if TYPE_CHECKING:
+    from nightsafe.forget import Filter, Policy, Verdict
+    from nightsafe.repository import Repository
+    from nightsafe.snapshot import Snapshot
+
+_PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        "forget",
+        run,
+        help="remove snapshots by rules or by id; the data that only they needed stays until a "
+        "prune. Rules are applied to each group of snapshots; whatever a rule wants is kept",
+        json='{"event": "forget", "dry_run", "groups": [{"host", "paths", "tags", "keep": [{"id", '
+        '"time", "reasons"}], "remove": [{"id", "time"}]}], "removed"}, and with --prune what '
+        "prune prints",
+    )
+    parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="ids to forget")
+    _add_rules(parser.add_argument_group("rules (N is a number or unlimited)"))
+    _add_filters(parser.add_argument_group("which snapshots are looked at"))
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="tell what would be done, and do nothing"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before removing")
+    parser.add_argument("--prune", action="store_true", help="prune afterwards")
+    add_prune_options(parser)
+
+
+def _add_rules(rules: "argparse._ArgumentGroup") -> None:
+    rules.add_argument(
+        "-l", "--keep-last", type=_number, default=0, metavar="N", help="keep the newest N"
+    )
+    for name in _PERIODS:
+        rules.add_argument(
+            f"-{name[0].upper() if name == 'hourly' else name[0]}",
+            f"--keep-{name}",
+            type=_number,
+            default=0,
+            metavar="N",
+            help=f"keep the newest of each of the last N {name} periods that have one",
+        )
+    rules.add_argument(
+        "--keep-within", metavar="SPAN", help="keep what is at most so old, such as 1y5m7d2h"
+    )
+    for name in _PERIODS:
+        rules.add_argument(
+            f"--keep-within-{name}", metavar="SPAN", help=f"keep {name} ones of the last SPAN"
+        )
+    rules.add_argument(
+        "--keep-tag",
+        action="append",
+        default=[],
+        metavar="TAGS",
+        help="keep what has all these tags, separated by commas; may be repeated",
+    )
+
+
+def _add_filters(chosen: "argparse._ArgumentGroup") -> None:
+    chosen.add_argument("--host", action="append", default=[], help="of this host only")
+    chosen.add_argument("--tag", action="append", default=[], metavar="TAGS", help="with all these")
+    chosen.add_argument("--path", action="append", default=[], help="of this path only")
+    chosen.add_argument(
+        "-g",
+        "--group-by",
+        default="host,paths",
+        metavar="WHAT",
+        help="host, paths and tags, separated by commas (default host,paths); '' for one group",
+    )
+
+
+def _number(text: str) -> int:
+    value = -1 if text == "unlimited" else int(text)
+    if value < -1:
+        raise ValueError(text)
+    return value
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Forget; 0 when done, 1 when the answer was no."""
+    from nightsafe.errors import UsageError
+    from nightsafe.forget import remove_snapshots
+
+    policy, options = _policy(args), prune_options(args)
+    if policy.is_empty and not args.snapshots:
+        raise UsageError(
+            "No rule and no snapshot is given, so nothing is forgotten; see `nightsafe forget "
+            "--help`."
+        )
+    if args.snapshots and not policy.is_empty:
+        raise UsageError("Give either rules or snapshots to forget, not both.")
+    with opened_repository(args) as repository:
+        verdicts = _verdicts(repository, args, policy)
+        removed = [snapshot for verdict in verdicts for snapshot in verdict.remove]
+        _show(verdicts, output, is_trial=args.dry_run)
+        question = f"Forget {len(removed)} snapshots?"
+        if removed and not args.dry_run:
+            if not confirm(question, yes=args.yes, output=output):
+                return 1
+            count = remove_snapshots(repository, removed)
+            output.line(f"{count} snapshots forgotten")
+        output.result(_fields(verdicts, removed=len(removed), is_trial=args.dry_run))
+        if args.prune and removed and not args.dry_run:
+            prune_and_show(repository, options, output)
+    return 0
+
+
+def _policy(args: argparse.Namespace) -> "Policy":
+    from nightsafe.forget import Policy, Span
+
+    def span(text: str | None) -> Span:
+        return Span.parse(text) if text else Span()
+
+    rules: dict[str, Any] = {name: getattr(args, f"keep_{name}") for name in _PERIODS}
+    rules |= {f"within_{name}": span(getattr(args, f"keep_within_{name}")) for name in _PERIODS}
+    return Policy(
+        last=args.keep_last,
+        within=span(args.keep_within),
+        tags=tuple(tuple(tags.split(",")) for tags in args.keep_tag),
+        **rules,
+    )
+
+
+def _filter(args: argparse.Namespace) -> "Filter":
+    from nightsafe.forget import Filter
+
+    tags = tuple(tuple(tags.split(",")) for tags in args.tag)
+    return Filter(tuple(args.host), tags, tuple(args.path))
+
+
+def _verdicts(
+    repository: "Repository", args: argparse.Namespace, policy: "Policy"
+) -> "list[Verdict]":
+    from nightsafe.forget import Group, Verdict, judge, parse_grouping
+    from nightsafe.snapshot import find_snapshot
+
+    by, known = parse_grouping(args.group_by), repository.load_snapshots().sound
+    if args.snapshots:
+        chosen = {s.id: s for s in (find_snapshot(known, name) for name in args.snapshots)}
+        return [Verdict(Group(None, None, None), remove=list(chosen.values()))]
+    chosen_by = _filter(args)
+    looked_at = [snapshot for snapshot in known if chosen_by.takes(snapshot)]
+    return judge(looked_at, policy, by=by, now=time.time_ns())
+
+
+def _show(verdicts: "list[Verdict]", output: Output, *, is_trial: bool) -> None:
+    for verdict in verdicts:
+        for snapshot in verdict.keep:
+            output.line(_line("keep  ", snapshot, ", ".join(verdict.reasons[snapshot.id])))
+        for snapshot in verdict.remove:
+            output.line(_line("forget", snapshot, ""))
+    kept = sum(len(verdict.keep) for verdict in verdicts)
+    removed = sum(len(verdict.remove) for verdict in verdicts)
+    if is_trial:
+        output.line(f"{removed} snapshots would be forgotten, {kept} kept; nothing was changed")
+
+
+def _line(word: str, snapshot: "Snapshot", reasons: str) -> str:
+    where = f"{snapshot.hostname}:{' '.join(snapshot.paths)}"
+    text = f"{word} {snapshot.short_id}  {show_time(snapshot.time)}  {where}"
+    text += f"  ({reasons})" if reasons else ""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _fields(verdicts: "list[Verdict]", *, removed: int, is_trial: bool) -> dict[str, object]:
+    groups = [
+        {
+            "host": verdict.group.host,
+            "paths": verdict.group.paths,
+            "tags": verdict.group.tags,
+            "keep": [
+                {"id": s.id, "time": show_time(s.time), "reasons": verdict.reasons[s.id]}
+                for s in verdict.keep
+            ],
+            "remove": [{"id": s.id, "time": show_time(s.time)} for s in verdict.remove],
+        }
+        for verdict in verdicts
+    ]
+    return {"event": "forget", "dry_run": is_trial, "groups": groups, "removed": removed}

@@ -1,0 +1,97 @@
+"""`nightsafe prune`: remove what no snapshot needs."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from nightsafe.cli.options import Verbs, add_verb, opened_repository
+from nightsafe.cli.output import Output, show_size
+
+if TYPE_CHECKING:
+    from nightsafe.prune import PruneOptions, PruneReport
+    from nightsafe.repository import Repository
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        "prune",
+        run,
+        help="remove data that no snapshot needs; nothing that a snapshot needs is touched, and "
+        "it may be interrupted at any moment and run again",
+        json='events as for backup, and at the end {"event": "summary", "dry_run", "packs_kept", '
+        '"packs_repacked", "packs_removed", "packs_unindexed", "used_bytes", "freed_bytes", '
+        '"left_unused_bytes", "written_bytes"}',
+    )
+    add_prune_options(parser)
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="tell what would be done, and do nothing"
+    )
+
+
+def add_prune_options(parser: argparse.ArgumentParser) -> None:
+    """The options that `forget --prune` has, too."""
+    parser.add_argument(
+        "--max-unused",
+        default="5%",
+        metavar="LIMIT",
+        help="how much unused data may stay where removing it costs work: a size (500M), a "
+        "share of everything (5%%, the default), or unlimited",
+    )
+    parser.add_argument(
+        "--max-repack-size",
+        metavar="SIZE",
+        help="the most that is written anew in one run (such as 2G)",
+    )
+
+
+def prune_options(args: argparse.Namespace) -> "PruneOptions":
+    """What the options say; UsageError when they make no sense."""
+    from nightsafe.prune import PruneOptions
+    from nightsafe.pruneplan import parse_limit, parse_size
+
+    most = parse_size(args.max_repack_size) if args.max_repack_size else float("inf")
+    return PruneOptions(parse_limit(args.max_unused), most, args.dry_run)
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Prune; 0 when done."""
+    options = prune_options(args)
+    with opened_repository(args) as repository:
+        prune_and_show(repository, options, output)
+    return 0
+
+
+def prune_and_show(repository: "Repository", options: "PruneOptions", output: Output) -> None:
+    """Prune, and say what came of it."""
+    from nightsafe.prune import prune
+
+    with output.observer("prune") as observer:
+        report = prune(repository, options, observer)
+    _show(report, output, is_trial=options.dry_run)
+
+
+def _show(report: "PruneReport", output: Output, *, is_trial: bool) -> None:
+    would = "would be " if is_trial else ""
+    output.line(
+        f"{report.removed + report.unindexed} packs {would}removed, {report.repacked} "
+        f"{would}written anew, {report.kept} kept"
+    )
+    output.line(
+        f"{show_size(report.freed_bytes)} {would}freed; {show_size(report.used_bytes)} in use, "
+        f"{show_size(report.left_unused)} unused {'would stay' if is_trial else 'left'}"
+    )
+    output.result(
+        {
+            "event": "summary",
+            "dry_run": is_trial,
+            "packs_kept": report.kept,
+            "packs_repacked": report.repacked,
+            "packs_removed": report.removed,
+            "packs_unindexed": report.unindexed,
+            "used_bytes": report.used_bytes,
+            "freed_bytes": report.freed_bytes,
+            "left_unused_bytes": report.left_unused,
+            "written_bytes": report.written_bytes,
+        }
+    )
