@@ -1,5 +1,6 @@
 """What a backup or restore tells while it runs; whoever listens decides how to show it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,13 @@ class Totals:
 @dataclass(frozen=True)
 class Advanced:
     """`bytes` more of file contents were dealt with."""
+
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Sent:
+    """`bytes` more arrived in the repository, sealed and as a rule compressed."""
 
     bytes: int
 
@@ -48,12 +56,51 @@ class Issue:
         return f"{show_path(self.path)}: {self.text}" if self.path else self.text
 
 
-Event = Totals | Advanced | FileDone | Issue
+Event = Totals | Advanced | Sent | FileDone | Issue
 Observer = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
     """An observer for those who do not want to know."""
+
+
+class Tally:
+    """Adds up events; what every way of showing progress needs."""
+
+    def __init__(self) -> None:
+        self.files = self.bytes = self.sent = 0
+        self.totals: Totals | None = None
+        self.path = b""
+        self._began = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Advanced(size):
+                self.bytes += size
+            case FileDone(path, _):
+                self.files += 1
+                self.path = path
+            case Sent(size):
+                self.sent += size
+            case Totals():
+                self.totals = event
+
+    @property
+    def seconds(self) -> float:
+        """Since the work began."""
+        return time.monotonic() - self._began
+
+    @property
+    def speed(self) -> float:
+        """Bytes a second so far."""
+        return self.bytes / max(self.seconds, 0.001)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long it may still take; None while nothing can be said."""
+        if self.totals is None or not self.bytes:
+            return None
+        return max(0, self.totals.bytes - self.bytes) / self.speed
 
 
 def show_path(path: bytes) -> str:

@@ -1,37 +1,39 @@
-"""The progress bar for a terminal: bytes, files, throughput, time left."""
+"""The progress bar for a terminal: how far, how fast, what was sent, time left, which file."""
 
+import time
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
-from nightsafe.progress import Advanced, Event, FileDone, Issue, Totals
+from nightsafe.cli.output import progress_line
+from nightsafe.progress import Event, Issue, Tally, show_path
+
+_REDRAW_SECONDS = 0.1
 
 
 class ProgressBar:
-    """An observer that draws on standard error; issues appear as lines above the bar."""
+    """An observer that draws on standard error; issues appear as lines above the bar.
+
+    Colours are left out where NO_COLOR is set.
+    """
 
     def __init__(self, verb: str) -> None:
+        wide = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TextColumn("{task.fields[files]} files"),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            BarColumn(20),
+            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[path]}", markup=False, table_column=wide),
             console=Console(stderr=True),
             transient=True,
+            expand=True,
         )
-        self._files = 0
-        self._task = self._progress.add_task(verb, total=None, files=0)
+        self._tally = Tally()
+        self._drawn = 0.0
+        self._task = self._progress.add_task(verb, total=None, said="", path="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -43,16 +45,24 @@ class ProgressBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._draw()
         self._progress.stop()
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case Totals():
-                self._progress.update(self._task, total=event.bytes)
-            case Advanced():
-                self._progress.advance(self._task, event.bytes)
-            case FileDone():
-                self._files += 1
-                self._progress.update(self._task, files=self._files)
-            case Issue():
-                self._progress.console.print(str(event), markup=False, highlight=False)
+        if isinstance(event, Issue):
+            self._progress.console.print(str(event), markup=False, highlight=False)
+            return
+        self._tally(event)
+        if time.monotonic() - self._drawn >= _REDRAW_SECONDS:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        tally = self._tally
+        self._progress.update(
+            self._task,
+            completed=tally.bytes,
+            total=tally.totals.bytes if tally.totals else None,
+            said=progress_line(tally),
+            path=show_path(tally.path),
+        )

@@ -6,9 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nightsafe.progress import Event, Tally
 
 _PROGRESS_SECONDS = 1.0
+_PLAIN_SECONDS = 30.0
 
 
 class Output:
@@ -60,39 +64,84 @@ class Output:
             with ProgressBar(verb) as bar:
                 yield bar
         else:
-            yield self._plain
-
-    def _plain(self, event: object) -> None:
-        from nightsafe.progress import Issue
-
-        if isinstance(event, Issue) and not (self.quiet and not event.is_failure):
-            self.note(str(event))
+            yield _PlainLines(self)
 
 
 class _JsonLines:
     """An observer that prints issues at once and progress about once a second."""
 
     def __init__(self, output: Output) -> None:
+        from nightsafe.progress import Tally
+
         self._output = output
         self._next = time.monotonic() + _PROGRESS_SECONDS
-        self._fields: dict[str, Any] = {"event": "progress", "bytes": 0, "files": 0}
+        self._tally = Tally()
 
-    def __call__(self, event: object) -> None:
-        from nightsafe.progress import Advanced, FileDone, Issue, Totals, show_path
+    def __call__(self, event: "Event") -> None:
+        from nightsafe.progress import Issue, show_path
 
-        match event:
-            case Issue(kind, path, text):
-                fields = {"event": "issue", "kind": kind, "path": show_path(path), "text": text}
-                self._output.result(fields)
-            case Totals(files, size):
-                self._fields |= {"total_files": files, "total_bytes": size}
-            case Advanced(size):
-                self._fields["bytes"] += size
-            case FileDone():
-                self._fields["files"] += 1
+        if isinstance(event, Issue):
+            path, text = show_path(event.path), event.text
+            fields = {"event": "issue", "kind": event.kind, "path": path, "text": text}
+            self._output.result(fields)
+        self._tally(event)
         if self._output.progress and time.monotonic() >= self._next:
-            self._output.result(self._fields)
+            self._output.result(_progress_fields(self._tally))
             self._next = time.monotonic() + _PROGRESS_SECONDS
+
+
+def _progress_fields(tally: "Tally") -> dict[str, Any]:
+    fields: dict[str, Any] = {"event": "progress", "bytes": tally.bytes, "files": tally.files}
+    fields |= {"bytes_sent": tally.sent, "bytes_per_second": round(tally.speed)}
+    if tally.totals is not None:
+        fields |= {"total_files": tally.totals.files, "total_bytes": tally.totals.bytes}
+    if tally.seconds_left is not None:
+        fields["seconds_left"] = round(tally.seconds_left)
+    return fields
+
+
+class _PlainLines:
+    """An observer for a file or a pipe: issues at once, and now and then how far it is."""
+
+    def __init__(self, output: Output) -> None:
+        from nightsafe.progress import Tally
+
+        self._output = output
+        self._next = time.monotonic() + _PLAIN_SECONDS
+        self._tally = Tally()
+
+    def __call__(self, event: "Event") -> None:
+        from nightsafe.progress import Issue
+
+        if isinstance(event, Issue) and not (self._output.quiet and not event.is_failure):
+            self._output.note(str(event))
+        self._tally(event)
+        if self._output.progress and time.monotonic() >= self._next:
+            self._output.note(progress_line(self._tally))
+            self._next = time.monotonic() + _PLAIN_SECONDS
+
+
+def progress_line(tally: "Tally") -> str:
+    """How far the work is, for people: bytes, files, speed, what was sent, time left."""
+    total = f" of {show_size(tally.totals.bytes)}" if tally.totals else ""
+    parts = [f"{show_size(tally.bytes)}{total}", f"{tally.files} files"]
+    parts.append(f"{show_size(tally.speed)}/s")
+    if tally.sent:
+        parts.append(f"{show_size(tally.sent)} sent")
+    if tally.seconds_left is not None:
+        parts.append(f"{show_duration(tally.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def show_duration(seconds: float) -> str:
+    """Seconds for people: 7 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def show_size(size: float) -> str:
