@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe import locks
+from nightsafe import archive, locks
 from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
@@ -38,6 +38,12 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new lock waits a moment for rivals; tests have none."""
     monkeypatch.setattr(locks, "_SETTLE_SECONDS", 0)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the computer is: no worker processes where a test does not ask for them."""
+    monkeypatch.setattr(archive, "INLINE_SECONDS", 1e9)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from nightsafe import archive, scan, upload
+from nightsafe import indexing, scan, work
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.errors import (
     SourceError,
@@ -79,7 +79,7 @@ def test_unchanged_files_are_not_even_opened(
     def refuse(*_: object) -> None:
         raise AssertionError("opened")
 
-    monkeypatch.setattr(archive.Archiver, "_read", refuse)
+    monkeypatch.setattr(work.Worker, "_read", refuse)
     assert run(repository, source).count.unchanged == 3
 
 
@@ -217,7 +217,7 @@ def test_equal_contents_are_stored_once(repository: Repository, source: Path) ->
 def test_data_blobs_are_spread_over_open_packs_and_tails_are_merged(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "_INDEX_PACKS", 2)
+    monkeypatch.setattr(indexing, "INDEX_PACKS", 2)
     monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 200_000)
     for number in range(40):
         (source / f"file-{number:02}").write_bytes(os.urandom(30_000))

@@ -2,10 +2,11 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import archive, locks, upload
+from nightsafe import indexing, locks, work
 from nightsafe.errors import (
     LockLostError,
     QuotaError,
@@ -19,6 +20,11 @@ from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import names, run, stored
+
+
+def forget_cache() -> None:
+    """As on a new computer: nothing is known but what the repository says."""
+    shutil.rmtree(os.environ["NIGHTSAFE_CACHE_DIR"])
 
 
 def fail_to_open(monkeypatch: pytest.MonkeyPatch, name: str, code: int, call: str = "open") -> None:
@@ -70,7 +76,7 @@ def test_an_error_in_the_middle_of_a_file(
         return real(fd, min(size, 1 << 20))
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive.os, "read", fail)
+        patch.setattr(work.os, "read", fail)
         report = run(repository, source)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "big")]
     assert os.fsencode(source / "big") not in stored(repository)
@@ -98,7 +104,7 @@ def test_a_file_that_grows_while_it_is_read(
         return real(fd, size)
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive.os, "read", grow)
+        patch.setattr(work.os, "read", grow)
         report = run(repository, source)
     assert [issue.kind for issue in report.issues] == ["changed"]
     assert report.is_complete
@@ -121,7 +127,7 @@ def test_a_file_swapped_for_a_link_is_not_followed(
     def lie(path: object) -> os.stat_result:
         return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(archive.os, "lstat", lie)
+    monkeypatch.setattr(work.os, "lstat", lie)
     report = run(repository, source)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "one.txt")]
 
@@ -137,14 +143,14 @@ def test_a_file_swapped_for_a_fifo_does_not_hang(
     def lie(path: object) -> os.stat_result:
         return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(archive.os, "lstat", lie)
+    monkeypatch.setattr(work.os, "lstat", lie)
     assert [issue.kind for issue in run(repository, source).issues] == ["vanished"]
 
 
 def test_an_interrupted_backup_is_not_repeated(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "_INDEX_PACKS", 1)
+    monkeypatch.setattr(indexing, "INDEX_PACKS", 1)
     monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 100_000)
     for number in range(20):
         (source / f"file-{number:02}").write_bytes(os.urandom(30_000))
@@ -247,6 +253,7 @@ def test_damaged_snapshots_and_indexes_do_not_stop_a_backup(
     repository: Repository, source: Path
 ) -> None:
     run(repository, source)
+    forget_cache()
     for kind in (ObjectKind.SNAPSHOT, ObjectKind.INDEX):
         repository.storage.save(kind, "ab" * 32, b"rubbish")
     report = run(repository, source)
@@ -259,6 +266,7 @@ def test_a_damaged_parent_makes_everything_be_read_again(
     repository: Repository, source: Path
 ) -> None:
     run(repository, source)
+    forget_cache()
     for name in names(repository, ObjectKind.DATA):
         pack = Path(repository.storage.location, "data", name[:2], name)
         os.chmod(pack, 0o600)

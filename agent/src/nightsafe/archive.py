@@ -1,21 +1,33 @@
-"""From a plan of paths to a stored tree: the walk of a backup, without recursion."""
+"""From a plan of paths to a stored tree: the parent's side of a backup.
+
+Folders are handed out to a crew of workers, deepest first; a folder's tree is stored as soon
+as everything below it is known, so that few are in memory at a time.
+"""
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from nightsafe.errors import NightsafeError, SourceError, StorageError
-from nightsafe.fetch import BlobReader
-from nightsafe.pack import BlobKind
+from nightsafe.crew import Crew, Inline, Job, Processes, Result
+from nightsafe.errors import SourceError
+from nightsafe.large import LargeFile, LargeFiles
+from nightsafe.nodes import encode_entry
+from nightsafe.previous import Previous
 from nightsafe.progress import Advanced, FileDone, Issue, Observer
 from nightsafe.repository import Repository
-from nightsafe.scan import Plan, is_unchanged, node_of
-from nightsafe.tree import Node, encode_node, encode_tree
-from nightsafe.upload import Uploader
+from nightsafe.scan import Plan
+from nightsafe.statprint import Fingerprint
+from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord, TreeCache
+from nightsafe.treestore import TreeStore, load_former
+from nightsafe.work import SLICE_ENTRIES, Found, Problem, Setup, problem_of
 
-_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_SMALLEST_READ = 1 << 16
+INLINE_SECONDS = 0.15
+"""How long this process works alone before it starts others."""
+_FOLDERS_IN_A_JOB, _PROBES_IN_A_JOB = 4, 32
+_MANY = 64
+_NOT_CACHED = frozenset({"unreadable", "vanished", "changed", "damaged"})
 
 
 @dataclass
@@ -32,164 +44,432 @@ class BackupCount:
     stored_bytes: int = 0
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class _Folder:
-    """A directory on the way: `todo` yields its entries, `nodes` collects their JSON."""
+    """A folder on its way; a slice of one, or a lone file, when `is_splice`.
 
-    node: Node | None
-    todo: Iterator[tuple[bytes, Plan]]
-    previous: dict[bytes, Node]
-    nodes: list[str] = field(default_factory=list)
+    `parts` are its nodes' JSON; `waiting` is how many of them are not complete. While
+    `is_same`, it is believed to be as the cache says, and `parts` is empty.
+    """
+
+    path: bytes
+    above: "_Folder | None"
+    slot: int = 0
+    name: bytes = b""
+    former: bytes = b""
+    record: FolderRecord | None = None
+    key: bytes = b""
+    parts: list[bytes] = field(default_factory=list)
+    waiting: int = 0
+    is_splice: bool = False
+    is_same: bool = False
+    is_planned: bool = False
+    is_flawed: bool = False
+    is_dirty: bool = False
+    fingerprint: bytes = b""
+    slices: dict[int, bytes] = field(default_factory=dict)
+    below: dict[bytes, bytes] = field(default_factory=dict)
+    entry_path: bytes = b""
+    files: int = 0
+    size: int = 0
+
+    def path_of(self, name: bytes) -> bytes:
+        return self.entry_path or os.path.join(self.path, name)
 
 
-class _SkippedError(Exception):
-    """This entry stays out of the snapshot; the user has been told."""
+@dataclass(frozen=True)
+class ArchiveOptions:
+    """`workers`: how many processes; None for as many as there are cores, 0 for this one."""
+
+    workers: int | None = None
+    cache: TreeCache | None = None
 
 
 class Archiver:
-    """Walks a plan depth first and stores each directory's tree when it is complete."""
+    """Walks a plan with the help of workers. `load_index` is called before anything is stored."""
 
-    def __init__(self, repository: Repository, uploader: Uploader, tell: Observer) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        setup: Setup,
+        *,
+        options: ArchiveOptions,
+        load_index: Callable[[], None],
+        tell: Observer,
+    ) -> None:
         self.count = BackupCount()
-        self._index = repository.index
-        self._reader = BlobReader(repository)
-        self._chunker = repository.new_chunker()
-        self._uploader = uploader
+        self.records = CacheWriter()
+        self.store = TreeStore(repository, setup)
+        self._setup = setup
+        self._cache = options.cache
+        self._workers = worker_count(options.workers)
+        self._load_index: Callable[[], None] | None = load_index
         self._tell = tell
+        self._print = Fingerprint(setup.master)
+        self._large = LargeFiles(repository.new_chunker())
+        self._folders: dict[int, _Folder] = {}
+        self._next_number = 0
+        self._todo: list[Job] = []
+        self._probes: list[tuple[int, bytes, bytes]] = []
+        self._inline = Inline(setup)
+        self._crew: Crew = self._inline
+        self._pending = 0
+        self._root_id = b""
 
-    def archive(self, plan: Plan, parent: Iterable[Node]) -> bytes:
+    def archive(self, plan: Plan, parent: bytes) -> bytes:
         """Store everything that `plan` names; returns the root tree's id.
 
-        `parent` are the root nodes of the snapshot to compare with. SourceError if the tree
-        would be empty.
+        `parent` is the root tree's id of the snapshot to compare with, or empty. SourceError
+        if the tree would be empty.
         """
-        stack = [_Folder(None, _planned(plan), _by_name(parent))]
-        while True:
-            folder = stack[-1]
-            entry = next(folder.todo, None)
-            if entry is not None:
-                self._enter(folder, entry, stack)
-                continue
-            stack.pop()
-            if folder.node is None:
-                return self._finish_root(folder)
-            tree_id = self._uploader.add(BlobKind.TREE, encode_tree(folder.nodes))
-            self.count.directories += 1
-            stack[-1].nodes.append(encode_node(folder.node.with_subtree(tree_id)))
-
-    def _finish_root(self, folder: _Folder) -> bytes:
-        if not folder.nodes:
-            raise SourceError("Nothing could be read, so no snapshot was made.")
-        tree_id = self._uploader.add(BlobKind.TREE, encode_tree(folder.nodes))
-        added = self._uploader.count
-        self.count = replace(self.count, added_blobs=added.blobs, added_bytes=added.plain_bytes)
-        return tree_id
-
-    def _enter(self, folder: _Folder, entry: tuple[bytes, Plan], stack: list[_Folder]) -> None:
-        """Deal with one entry: a file's node is added, a directory goes onto the stack."""
-        name, plan = entry
-        previous = folder.previous.get(name)
-        path = plan.path if plan.path is not None else plan.meta_path
         try:
-            if plan.path is None:
-                node = node_of(name, path, os.stat(path))
-                stack.append(_Folder(node, _planned(plan), self._subtree(previous)))
-                return
-            status = os.lstat(path)
-            if stat.S_ISDIR(status.st_mode):
-                node = node_of(name, path, status)
-                todo = _listed(path)
-                stack.append(_Folder(node, todo, self._subtree(previous)))
-            elif stat.S_ISREG(status.st_mode):
-                folder.nodes.append(encode_node(self._file(name, path, status, previous)))
-            elif not stat.S_ISSOCK(status.st_mode):
-                folder.nodes.append(encode_node(node_of(name, path, status)))
-        except OSError as error:
-            self._tell(_issue_of(path, error))
-        except _SkippedError:
-            return
-
-    def _subtree(self, previous: Node | None) -> dict[bytes, Node]:
-        """The entries of a directory in the parent snapshot; none if they cannot be read."""
-        if previous is None or previous.type != "dir" or previous.subtree is None:
-            return {}
-        try:
-            return _by_name(self._reader.load_tree(previous.subtree))
-        except StorageError:
-            raise
-        except NightsafeError as error:
-            self._tell(Issue("damaged", b"", f"{error} The files there are read anew."))
-            return {}
-
-    def _file(
-        self, name: bytes, path: bytes, status: os.stat_result, previous: Node | None
-    ) -> Node:
-        if previous is not None and is_unchanged(status, previous) and self._has_all(previous):
-            node = node_of(name, path, status).with_content(previous.content or (), status.st_size)
-            self.count.unchanged += 1
-            self._done(path, "unchanged", status.st_size)
-            self._tell(Advanced(status.st_size))
-            return node
-        node = self._read(name, path)
-        state = "new" if previous is None else "changed"
-        self.count.new += previous is None
-        self.count.changed += previous is not None
-        self._done(path, state, node.size)
-        return node
-
-    def _has_all(self, previous: Node) -> bool:
-        return all(self._index.has(BlobKind.DATA, blob) for blob in previous.content or ())
-
-    def _done(self, path: bytes, state: str, size: int) -> None:
-        self.count.bytes += size
-        self._tell(FileDone(path, state))
-
-    def _read(self, name: bytes, path: bytes) -> Node:
-        """Store a regular file's contents. The node's times are from before it was read."""
-        fd = os.open(path, _OPEN_FLAGS)
-        try:
-            before = os.fstat(fd)
-            if not stat.S_ISREG(before.st_mode):
-                text = "it was replaced while the backup ran; it is not in this snapshot"
-                self._tell(Issue("vanished", path, text))
-                raise _SkippedError
-            node = node_of(name, path, before)
-            content, size = self._store(fd, before.st_size)
-            after = os.fstat(fd)
+            root = _Folder(b"", None, former=parent, is_planned=True)
+            self._open_planned(root, plan)
+            self._run()
+            self._finish_crews()
+            self.store.finish()
         finally:
-            os.close(fd)
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            text = "it changed while it was read, so its copy may mix old and new"
-            self._tell(Issue("changed", path, f"{text}; the next backup reads it again"))
-        return node.with_content(content, size)
+            self._crew.stop()
+            self._large.close()
+            self.store.close()
+        self.count.added_blobs += self.store.added_blobs
+        self.count.added_bytes += self.store.added_bytes
+        self.count.stored_bytes = self.store.stored_bytes
+        return self._root_id
 
-    def _store(self, fd: int, expected: int) -> tuple[list[bytes], int]:
-        at_once = max(expected + 1, _SMALLEST_READ)
-        content, size = [], 0
-        for chunk in self._chunker.chunks(lambda n: os.read(fd, min(n, at_once))):
-            content.append(self._uploader.add(BlobKind.DATA, chunk))
-            size += len(chunk)
-            self._tell(Advanced(len(chunk)))
-        return content, size
+    # The loop
+
+    def _run(self) -> None:
+        self._may_work_alone_until = time.monotonic() + INLINE_SECONDS
+        while self._todo or self._probes or self._pending or self._feed_large():
+            self._feed()
+            if not self._pending:
+                continue
+            results, packs = self._crew.collect()
+            self.store.learn(packs)
+            for result in results:
+                self._pending -= 1
+                self._deal_with(result)
+
+    def _feed(self) -> None:
+        """Hand out jobs while somebody has room for them."""
+        while self._crew.has_room():
+            self._grow()
+            if self._feed_large():
+                continue
+            if self._probes:
+                batch = self._probes[-_PROBES_IN_A_JOB:]
+                del self._probes[-_PROBES_IN_A_JOB:]
+                self._hand_out([("probe", batch)])
+            elif self._todo:
+                size = _FOLDERS_IN_A_JOB if len(self._todo) > _MANY else 1
+                jobs = self._todo[-size:]
+                del self._todo[-size:]
+                self._hand_out([self._complete_job(job) for job in jobs])
+            else:
+                return
+
+    def _hand_out(self, jobs: list[Job]) -> None:
+        self._pending += len(jobs)
+        self._crew.hand_out(jobs)
+
+    def _complete_job(self, job: Job) -> Job:
+        """Add the former tree, as late as possible, so that few are in memory."""
+        self._require_index()
+        *fields, former = job
+        raw, trouble = load_former(self.store, former)
+        if trouble:
+            self._tell(Issue("damaged", b"", trouble))
+        return (*fields, raw)
+
+    def _feed_large(self) -> bool:
+        """Hand out a piece of a large file; False if there is none, or no room."""
+        if not self._crew.has_room():
+            return False
+        job = self._large.next_job()
+        if isinstance(job, LargeFile):
+            self._finish_large(job)
+            return True
+        if job is None:
+            return False
+        self._hand_out([job])
+        return True
+
+    def _grow(self) -> None:
+        """Start worker processes once the work has proved to be more than a moment's."""
+        if (
+            self._crew is self._inline
+            and self._workers
+            and time.monotonic() > self._may_work_alone_until
+        ):
+            self._crew = Processes(self._setup, self._workers)
+
+    def _finish_crews(self) -> None:
+        crews = [self._inline] if self._crew is self._inline else [self._inline, self._crew]
+        for crew in crews:
+            for packs, data, blobs in crew.finish():
+                self.store.learn(packs)
+                self.store.absorb(data, blobs)
+
+    def _require_index(self) -> None:
+        if self._load_index is not None:
+            load, self._load_index = self._load_index, None
+            load()
+
+    # Folders begin
+
+    def _open_planned(self, folder: _Folder, plan: Plan) -> None:
+        """A folder that is only on the way to what was asked for."""
+        folder.key = self._print.of_path(b"on the way\0" + folder.path)
+        folder.record = self._cache.get(folder.key) if self._cache else None
+        if folder.record is not None:
+            folder.former = folder.record.tree
+        before = Previous(b"", [])
+        if folder.former and self._cache is None:
+            self._require_index()
+            raw, trouble = load_former(self.store, folder.former)
+            if trouble:
+                self._tell(Issue("damaged", b"", trouble))
+            before = Previous(raw, [])
+        children = sorted(plan.children.items(), key=lambda item: item[0])
+        folder.parts = [b""] * len(children)
+        folder.waiting = 1  # so that it is not complete before all children have begun
+        for slot, (name, child) in enumerate(children):
+            try:
+                self._open_child(folder, slot, name, child, before)
+            except OSError as error:
+                path = child.path if child.path is not None else child.meta_path
+                self._note([problem_of(path, error)], folder)
+        self._release(folder)
+
+    def _open_child(
+        self, folder: _Folder, slot: int, name: bytes, plan: Plan, before: Previous
+    ) -> None:
+        if plan.path is None:
+            child = _Folder(plan.meta_path, folder, slot, name, before.subtree(name))
+            child.is_planned = True
+            folder.parts[slot] = encode_entry(name, plan.meta_path, os.stat(plan.meta_path))
+            folder.waiting += 1
+            self._open_planned(child, plan)
+            return
+        status = os.lstat(plan.path)
+        if stat.S_ISDIR(status.st_mode):
+            folder.parts[slot] = encode_entry(name, plan.path, status)
+            self._open_folder(_Folder(plan.path, folder, slot, name, before.subtree(name)))
+            return
+        lone = _Folder(plan.path, folder, slot, name, is_splice=True, entry_path=plan.path)
+        folder.waiting += 1
+        self._queue(lone, "entries", [(name, plan.path)], folder.former)
+
+    def _open_folder(self, folder: _Folder) -> None:
+        """A folder with all that is in it."""
+        if folder.above is not None:
+            folder.above.waiting += 1
+        folder.key = self._print.of_path(folder.path)
+        folder.record = self._cache.get(folder.key) if self._cache else None
+        if folder.record is None:
+            self._queue(folder, "folder", folder.path, folder.former)
+            return
+        folder.former = folder.record.tree
+        number = self._number(folder)
+        self._probes.append((number, folder.path, folder.record.fingerprint))
+
+    def _number(self, folder: _Folder) -> int:
+        number, self._next_number = self._next_number, self._next_number + 1
+        self._folders[number] = folder
+        return number
+
+    def _queue(self, folder: _Folder, kind: str, what: object, former: bytes) -> None:
+        number = self._number(folder)
+        self._todo.append((kind, number, what, former))
+
+    # Results
+
+    def _deal_with(self, result: Result) -> None:
+        match result:
+            case ("probe", numbers, same):
+                self._probed(numbers, dict(same))
+            case ("found", number, *fields):
+                self._found(self._folders.pop(number), Found(*fields))
+            case ("slices", number, names):
+                self._sliced(self._folders.pop(number), names)
+            case ("unlisted", number, problem):
+                self._drop(self._folders.pop(number), problem)
+            case ("stored", key, sequence, ids, size, added):
+                self._count_added(added)
+                self._tell(Advanced(size))
+                self._finish_large(self._large.stored(key, sequence, ids, size))
+            case ("unread", key, sequence, problem):
+                self._finish_large(self._large.unread(key, sequence, problem))
+
+    def _probed(self, numbers: list[int], same: dict[int, list[bytes]]) -> None:
+        for number in numbers:
+            folder = self._folders.pop(number)
+            names = same.get(number)
+            if names is None:
+                self._queue(folder, "folder", folder.path, folder.former)
+                continue
+            folder.is_same = True
+            folder.waiting = 1
+            for name in names:
+                self._open_folder(_Folder(folder.path_of(name), folder, name=name))
+            self._release(folder)
+
+    def _sliced(self, folder: _Folder, names: list[bytes]) -> None:
+        """A folder of very many entries: each slice is a job of its own."""
+        starts = range(0, len(names), SLICE_ENTRIES)
+        folder.parts = [b""] * len(starts)
+        folder.waiting = len(starts)
+        for slot, start in enumerate(starts):
+            piece = _Folder(folder.path, folder, slot, is_splice=True, former=folder.former)
+            piece.below = folder.below
+            chosen = names[start : start + SLICE_ENTRIES]
+            entries = [(name, folder.path_of(name)) for name in chosen]
+            self._queue(piece, "entries", entries, folder.former)
+
+    def _found(self, folder: _Folder, found: Found) -> None:
+        folder.parts, folder.fingerprint = found.parts, found.fingerprint
+        self._note(found.problems, folder)
+        self._count_files(folder, found.done)
+        self._count_added(found.added)
+        folder.waiting = 1
+        for slot, name, is_new in found.large:
+            path = folder.path_of(name)
+            self._large.add(LargeFile(folder, slot, name, path, is_new))
+            folder.waiting += 1
+        for slot, name, former in found.folders:
+            if name in folder.below:
+                self._fill(folder, slot, folder.below[name])
+            else:
+                self._open_folder(_Folder(folder.path_of(name), folder, slot, name, former))
+        self._release(folder)
+
+    def _finish_large(self, file: LargeFile | None) -> None:
+        if file is None:
+            return
+        node, folder = file.finish(), file.owner
+        if not isinstance(folder, _Folder):
+            raise TypeError("owner")
+        if file.problem is not None:
+            self._note([file.problem], folder)
+        if node:
+            state = "new" if file.is_new else "changed"
+            self._count_files(folder, [(file.name, state, file.size)], advance=False)
+        folder.parts[file.position] = node
+        self._release(folder)
+
+    # Folders end
+
+    def _release(self, folder: _Folder) -> None:
+        """One thing less to wait for; store what is complete by that, up to the root."""
+        current: _Folder | None = folder
+        while current is not None:
+            current.waiting -= 1
+            if current.waiting:
+                return
+            current = self._complete(current)
+
+    def _complete(self, folder: _Folder) -> _Folder | None:
+        """A folder's end; returns the one above, which waits for it."""
+        above, record = folder.above, folder.record
+        if folder.is_splice and above is not None:
+            above.parts[folder.slot] = b",".join(filter(None, folder.parts))
+            above.slices[folder.slot] = folder.fingerprint
+            above.is_flawed |= folder.is_flawed
+            above.files, above.size = above.files + folder.files, above.size + folder.size
+            return above
+        if folder.is_same and folder.is_dirty:
+            folder.is_same = False
+            self._queue(folder, "folder", folder.path, folder.former)
+            return None
+        tree_id = self._tree_of(folder)
+        self._remember(folder, tree_id)
+        if above is None:
+            self._root_id = tree_id
+            return None
+        self.count.directories += 1
+        if above.is_same:
+            above.below[folder.name] = tree_id
+            above.is_dirty |= record is None or record.tree != tree_id
+        else:
+            self._fill(above, folder.slot, tree_id)
+        return above
+
+    def _tree_of(self, folder: _Folder) -> bytes:
+        record = folder.record
+        if folder.is_same and record is not None:
+            self.count.unchanged += record.files
+            self.count.bytes += record.size
+            self._tell(Advanced(record.size))
+            folder.files, folder.size = record.files, record.size
+            folder.fingerprint = record.fingerprint
+            return record.tree
+        if folder.slices and not folder.is_planned:
+            prints = [folder.slices[slot] for slot in sorted(folder.slices)]
+            folder.fingerprint = self._print.of_slices(prints)
+        nodes = b",".join(filter(None, folder.parts))
+        if folder.above is None and not nodes:
+            raise SourceError("Nothing could be read, so no snapshot was made.")
+        known = b"" if record is None else record.tree
+        return self.store.add(b'{"nodes":[' + nodes + b"]}\n", known=known)
+
+    def _fill(self, folder: _Folder, slot: int, tree_id: bytes) -> None:
+        """Put a tree's id where it was missing, or nothing at all for a folder left out."""
+        if not tree_id:
+            folder.parts[slot] = b""
+            return
+        folder.parts[slot] += tree_id.hex().encode() + b'"}'
+
+    def _remember(self, folder: _Folder, tree_id: bytes) -> None:
+        print_ = NO_FINGERPRINT if folder.is_flawed else folder.fingerprint or NO_FINGERPRINT
+        self.records.add(FolderRecord(folder.key, print_, tree_id, folder.files, folder.size))
+
+    def _drop(self, folder: _Folder, problem: Problem) -> None:
+        """A folder that cannot be listed stays out of the one above."""
+        above = folder.above
+        if above is None:
+            raise SourceError("Nothing could be read, so no snapshot was made.")
+        self._note([problem], above)
+        if above.is_same:
+            above.below[folder.name] = b""
+            above.is_dirty = True
+        else:
+            self._fill(above, folder.slot, b"")
+        self._release(above)
+
+    # What is told
+
+    def _note(self, problems: list[Problem], folder: _Folder) -> None:
+        for kind, path, text in problems:
+            folder.is_flawed |= kind in _NOT_CACHED
+            self._tell(Issue(kind, path, text))
+
+    def _count_files(
+        self, folder: _Folder, done: list[tuple[bytes, str, int]], *, advance: bool = True
+    ) -> None:
+        count, total = self.count, 0
+        for name, state, size in done:
+            total += size
+            if state == "unchanged":
+                count.unchanged += 1
+            elif state == "new":
+                count.new += 1
+            else:
+                count.changed += 1
+            self._tell(FileDone(folder.path_of(name), state))
+        count.bytes += total
+        folder.files, folder.size = folder.files + len(done), folder.size + total
+        if advance:
+            self._tell(Advanced(total))
+
+    def _count_added(self, added: list[int]) -> None:
+        if added:
+            self.count.added_blobs += added[0]
+            self.count.added_bytes += added[1]
 
 
-def _by_name(nodes: Iterable[Node]) -> dict[bytes, Node]:
-    return {node.name: node for node in nodes}
-
-
-def _planned(plan: Plan) -> Iterator[tuple[bytes, Plan]]:
-    return iter(sorted(plan.children.items(), key=lambda item: item[0]))
-
-
-def _listed(path: bytes) -> Iterator[tuple[bytes, Plan]]:
-    """The entries of a directory, listed now; OSError if that is not possible."""
-    names = sorted(os.listdir(path))
-    return ((name, Plan(path=os.path.join(path, name))) for name in names)
-
-
-def _issue_of(path: bytes, error: OSError) -> Issue:
-    if isinstance(error, FileNotFoundError):
-        text = "it vanished while the backup ran; it is not in this snapshot"
-        return Issue("vanished", path, text)
-    reason = (error.strerror or "it cannot be read").lower()
-    return Issue("unreadable", path, f"{reason}; it is not in this snapshot")
+def worker_count(wanted: int | None) -> int:
+    """How many processes to work with: as many as there are cores, but not more than eight."""
+    if wanted is not None:
+        return wanted
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 8)

@@ -3,33 +3,43 @@
 The snapshot is written last, so a backup that was interrupted is never seen as complete.
 """
 
+import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from nightsafe import __version__
-from nightsafe.archive import Archiver, BackupCount
-from nightsafe.errors import NightsafeError, SourceError, StaleIndexError
-from nightsafe.fetch import BlobReader
+from nightsafe.archive import ArchiveOptions, Archiver, BackupCount
+from nightsafe.errors import SourceError, StaleIndexError
+from nightsafe.journal import Journal
+from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import LockHold, hold, user_name
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan, plan_sources, require_any
-from nightsafe.snapshot import Snapshot, find_parent
+from nightsafe.snapshot import Snapshot
+from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import Node
-from nightsafe.upload import Uploader
+from nightsafe.work import Setup, Wants
 
 
 @dataclass(frozen=True)
 class BackupOptions:
-    """How to back up. `dry_run` reads and counts, and stores nothing."""
+    """How to back up. `dry_run` reads and counts, and stores nothing.
+
+    `workers`: how many processes, 0 for this one alone, None for as many as there are cores.
+    `wants` says by path, name and status which entries of folders get in; None means all.
+    `excludes` are the patterns behind it, as the snapshot notes them.
+    """
 
     tags: tuple[str, ...] = ()
     hostname: str = ""
     dry_run: bool = False
+    workers: int | None = None
+    wants: Wants | None = None
+    excludes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -63,10 +73,10 @@ def backup(
     run = _Run(repository, options or BackupOptions(), observer)
     started = time.monotonic()
     plan, sources = run.plan(list(paths))
-    with hold(repository) as lock:
-        snapshot = run.archive(plan, sources)
+    with hold(repository) as lock, run.journal() as journal:
+        snapshot = run.archive(plan, sources, journal)
         if not run.options.dry_run:
-            run.store(snapshot, plan, sources, lock)
+            run.store(snapshot, plan, sources, lock=lock, journal=journal)
     run.report.seconds = time.monotonic() - started
     return run.report
 
@@ -79,6 +89,24 @@ class _Run:
         self._observer = observer
         self._hostname = options.hostname or socket.gethostname()
         self._before_archive = 0
+        self._remember: Callable[[Snapshot], None] = lambda _: None
+
+    @contextlib.contextmanager
+    def journal(self) -> Iterator[Journal | None]:
+        """The run's journal, which stays if the run fails; None if there can be none."""
+        if self.options.dry_run:
+            yield None
+            return
+        try:
+            journal = Journal(cache_folder(self._repository))
+        except OSError:
+            yield None
+            return
+        try:
+            yield journal
+            journal.remove()
+        finally:
+            journal.close()
 
     def plan(self, paths: list[bytes]) -> tuple[Plan, list[bytes]]:
         """The tree to make and the given paths that exist; the others are issues."""
@@ -98,18 +126,31 @@ class _Run:
         self._before_archive = len(self.report.issues)
         return plan, sources
 
-    def archive(self, plan: Plan, sources: list[bytes]) -> Snapshot:
+    def archive(
+        self, plan: Plan, sources: list[bytes], journal: Journal | None, *, trust_cache: bool = True
+    ) -> Snapshot:
         """Store everything but the snapshot, and return that."""
         names = tuple(os.path.abspath(path).decode("utf-8", "replace") for path in sources)
         began = time.time_ns()
-        parent = self._load(names)
-        uploader = Uploader(self._repository, dry_run=self.options.dry_run)
-        archiver = Archiver(self._repository, uploader, self._tell)
-        tree = archiver.archive(plan, self._parent_nodes(parent))
-        uploader.flush()
-        self.report.count = replace(archiver.count, stored_bytes=uploader.count.stored_bytes)
+        start = Start(self._repository, hostname=self._hostname, paths=names, tell=self._tell)
+        start.begin(trust_cache=trust_cache, dry_run=self.options.dry_run)
+        setup = self._setup(start, journal)
+        options = ArchiveOptions(self.options.workers, start.cache)
+        archiver = Archiver(
+            self._repository,
+            setup,
+            options=options,
+            load_index=start.load_index,
+            tell=self._tell,
+        )
+        try:
+            tree = archiver.archive(plan, start.parent_tree)
+        finally:
+            start.known.close()
+        self._remember = lambda snapshot: start.save_cache(archiver, snapshot)
+        self.report.count = archiver.count
         self.report.tree_id = tree.hex()
-        self.report.parent_id = parent.id if parent else ""
+        self.report.parent_id = start.parent_id
         return Snapshot(
             time=began,
             tree=tree,
@@ -119,12 +160,33 @@ class _Run:
             uid=os.getuid(),
             gid=os.getgid(),
             tags=self.options.tags,
-            parent=parent.id if parent else "",
+            excludes=self.options.excludes,
+            parent=start.parent_id,
             program_version=f"nightsafe {__version__}",
         )
 
+    def _setup(self, start: Start, journal: Journal | None) -> Setup:
+        storage = self._repository.storage
+        return Setup(
+            storage=storage,
+            master=self._repository.master,
+            config=self._repository.config,
+            known=start.known,
+            journal=journal,
+            wants=self.options.wants,
+            dry_run=self.options.dry_run,
+            # A disk is not faster for being asked twice; a network is.
+            senders=1 if isinstance(storage, LocalFolder) else 2,
+        )
+
     def store(
-        self, snapshot: Snapshot, plan: Plan, sources: list[bytes], lock: LockHold | None
+        self,
+        snapshot: Snapshot,
+        plan: Plan,
+        sources: list[bytes],
+        *,
+        lock: LockHold | None,
+        journal: Journal | None,
     ) -> None:
         """Write the snapshot. If another device pruned meanwhile, store what that took first."""
         try:
@@ -136,32 +198,14 @@ class _Run:
                 )
             )
             del self.report.issues[self._before_archive :]
-            self._save(self.archive(plan, sources), lock)
+            self._save(self.archive(plan, sources, journal, trust_cache=False), lock)
 
     def _save(self, snapshot: Snapshot, lock: LockHold | None) -> None:
         if lock is not None:
             lock.ensure_held()
-        self.report.snapshot_id = self._repository.save_text(ObjectKind.SNAPSHOT, snapshot.encode())
-
-    def _load(self, names: tuple[str, ...]) -> Snapshot | None:
-        """Load snapshots, then the index (in this order, or a snapshot might seem to dangle)."""
-        snapshots = self._repository.load_snapshots()
-        damaged = [f"snapshot {name[:8]}" for name in snapshots.damaged]
-        damaged += [f"index file {name[:8]}" for name in self._repository.load_index()]
-        for what in damaged:
-            text = f"The repository's {what} is damaged and was passed over."
-            self._tell(Issue("damaged", b"", f"{text} Run `nightsafe check`."))
-        return find_parent(snapshots.sound, hostname=self._hostname, paths=names)
-
-    def _parent_nodes(self, parent: Snapshot | None) -> list[Node]:
-        if parent is None:
-            return []
-        try:
-            return BlobReader(self._repository).load_tree(parent.tree)
-        except NightsafeError as error:
-            text = f"The last snapshot cannot be read, so every file is read anew. {error}"
-            self._tell(Issue("damaged", b"", text))
-            return []
+        name = self._repository.save_text(ObjectKind.SNAPSHOT, snapshot.encode())
+        self.report.snapshot_id = name
+        self._remember(replace(snapshot, id=name))
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Issue):

@@ -95,6 +95,26 @@ class Chunker:
                 start = end
             pending = window[start:]
 
+    def ends(self, data: bytes) -> list[int]:
+        """Where the chunks of a whole file end that is in memory."""
+        return list(self._cuts(data, at_end=True))
+
+    def scan(self, read_at: Callable[[int, int], bytes]) -> Iterator[int]:
+        """Yield the ends of a file's chunks. `read_at(n, offset)` returns n bytes, fewer at the
+        end of the file."""
+        position = 0
+
+        def read(size: int) -> bytes:
+            nonlocal position
+            data = read_at(min(size, 4 << 20), position)
+            position += len(data)
+            return data
+
+        end = 0
+        for chunk in self.chunks(read):
+            end += len(chunk)
+            yield end
+
     def _cuts(self, window: bytes, *, at_end: bool) -> Iterator[int]:
         """Yield the ends of the chunks of `window` that further bytes cannot move."""
         if at_end and len(window) <= MIN_SIZE:

@@ -19,6 +19,18 @@ MAC_SIZE = 16
 OVERHEAD = IV_SIZE + MAC_SIZE
 """Bytes that sealing adds to a plaintext."""
 
+_BATCH = 256
+_process = 1
+"""Changes in every fork."""
+
+
+def _forked() -> None:
+    global _process
+    _process += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
 _R_MASK = bytes.fromhex("ffffff0ffcffff0ffcffff0ffcffff0f")
 
 
@@ -54,6 +66,8 @@ class SealKey:
 class Sealer:
     """Seals and opens with one key; keeps cipher contexts, so one instance per thread."""
 
+    _born_in = 0  # which process prepared the nonces: a fork must not use them a second time
+
     def __init__(self, key: SealKey) -> None:
         counter = Cipher(algorithms.AES(key.encrypt), modes.CTR(bytes(IV_SIZE)))
         # Poly1305-AES is defined by one block of bare AES; there is no mode to choose.
@@ -61,6 +75,33 @@ class Sealer:
         self._stream = counter.encryptor()
         self._block = block.encryptor()
         self._r = key.mac_r
+        self._nonces = self._pads = b""
+        self._position = 0
+
+    def seal_into(self, target: memoryview, start: int, plain: bytes | memoryview) -> int:
+        """Seal into `target` from `start` on; returns where the sealed text ends.
+
+        Much faster than `seal` for small texts: nonces are drawn in batches.
+        """
+        position = self._position
+        if position == len(self._nonces) or self._born_in != _process:
+            self._draw_nonces()
+            position = 0
+        self._position = after = position + IV_SIZE
+        begin = start + IV_SIZE
+        end = begin + len(plain)
+        nonce, ciphertext = self._nonces[position:after], target[begin:end]
+        target[start:begin] = nonce
+        self._stream.reset_nonce(nonce)
+        self._stream.update_into(plain, ciphertext)
+        tag = Poly1305.generate_tag(self._r + self._pads[position:after], ciphertext)
+        target[end : end + MAC_SIZE] = tag
+        return end + MAC_SIZE
+
+    def _draw_nonces(self) -> None:
+        self._nonces = os.urandom(IV_SIZE * _BATCH)
+        self._pads = self._block.update(self._nonces)
+        self._born_in = _process
 
     def seal(self, plain: bytes | memoryview) -> bytes:
         """Return `plain` sealed under a fresh random IV, `OVERHEAD` bytes longer."""

@@ -85,12 +85,17 @@ def _encode_blob(blob: BlobEntry) -> dict[str, object]:
 def decode_index(text: bytes) -> list[PackContent]:
     """The packs that an index file lists; DamagedError when it is not sound."""
     try:
-        packs = orjson.loads(text)["packs"] or ()
-        return [
-            PackContent(read_id(p["id"]), tuple(map(_decode_blob, p["blobs"] or ()))) for p in packs
-        ]
+        return decode_packs(orjson.loads(text))
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise DamagedError("An index file is damaged: it cannot be read.") from None
+
+
+def decode_packs(fields: dict[str, list[dict[str, list[dict[str, object]]]]]) -> list[PackContent]:
+    """The packs that the JSON of an index file lists; also KeyError and TypeError if unsound."""
+    return [
+        PackContent(read_id(p["id"]), tuple(map(_decode_blob, p["blobs"] or ())))
+        for p in fields["packs"] or ()
+    ]
 
 
 def _decode_blob(fields: dict[str, object]) -> BlobEntry:

@@ -21,7 +21,8 @@ MAX_HEADER = 16 << 20
 
 _PLAIN = struct.Struct("<BI32s")
 _COMPRESSED = struct.Struct("<BII32s")
-_LENGTH = struct.Struct("<I")
+LENGTH = struct.Struct("<I")
+"""How the length of the sealed header stands at a pack's end."""
 
 
 class BlobKind(enum.Enum):
@@ -68,7 +69,7 @@ class PackContent:
 def header_size(blobs: Iterable[BlobEntry]) -> int:
     """Bytes of a pack's sealed header together with its length field."""
     entries = sum(_COMPRESSED.size if blob.plain_length else _PLAIN.size for blob in blobs)
-    return entries + OVERHEAD + _LENGTH.size
+    return entries + OVERHEAD + LENGTH.size
 
 
 class PackBuilder:
@@ -104,9 +105,14 @@ class PackBuilder:
 
     def finish(self, sealer: Sealer) -> tuple[PackContent, bytes]:
         """Return what the pack holds and its bytes, whose SHA-256 is its id."""
-        header = sealer.seal(b"".join(map(_encode_entry, self._blobs)))
-        data = b"".join((*self._parts, header, _LENGTH.pack(len(header))))
+        header = sealer.seal(encode_entries(self._blobs))
+        data = b"".join((*self._parts, header, LENGTH.pack(len(header))))
         return PackContent(hashlib.sha256(data).digest(), tuple(self._blobs)), data
+
+
+def encode_entries(blobs: Iterable[BlobEntry]) -> bytes:
+    """A pack's header, before it is sealed."""
+    return b"".join(map(_encode_entry, blobs))
 
 
 def _encode_entry(blob: BlobEntry) -> bytes:
@@ -117,19 +123,20 @@ def _encode_entry(blob: BlobEntry) -> bytes:
 
 def read_header(pack: bytes, sealer: Sealer) -> tuple[BlobEntry, ...]:
     """The entries that a whole pack's header lists; DamagedError when it is not sound."""
-    if len(pack) < _LENGTH.size + OVERHEAD:
+    if len(pack) < LENGTH.size + OVERHEAD:
         raise DamagedError("A pack is too short to be one; it is damaged.")
-    (length,) = _LENGTH.unpack_from(pack, len(pack) - _LENGTH.size)
-    start = len(pack) - _LENGTH.size - length
+    (length,) = LENGTH.unpack_from(pack, len(pack) - LENGTH.size)
+    start = len(pack) - LENGTH.size - length
     if not OVERHEAD < length <= MAX_HEADER or start < 0:
         raise DamagedError("A pack's header has an impossible length; the pack is damaged.")
-    blobs = tuple(_decode_entries(sealer.open(pack[start : -_LENGTH.size])))
+    blobs = tuple(decode_entries(sealer.open(pack[start : -LENGTH.size])))
     if sum(blob.length for blob in blobs) != start:
         raise DamagedError("A pack's header does not describe its bytes; the pack is damaged.")
     return blobs
 
 
-def _decode_entries(header: bytes) -> Iterable[BlobEntry]:
+def decode_entries(header: bytes) -> Iterable[BlobEntry]:
+    """The blobs that a pack's opened header lists; DamagedError when it is not sound."""
     position = offset = 0
     while position < len(header):
         layout = _COMPRESSED if header[position] & 2 else _PLAIN

@@ -13,6 +13,7 @@ from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, ObjectNotFoundError, SettingsError, UsageError
 from nightsafe.index import Index, decode_index
 from nightsafe.keys import KdfParams, find_master, wrap
+from nightsafe.pack import PackContent
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
@@ -61,6 +62,11 @@ class Repository:
             ) from None
         master = find_master(_key_objects(storage), passphrase)
         return cls(storage, master, Config.decode(Sealer(master).open(sealed)))
+
+    @property
+    def master(self) -> SealKey:
+        """The key that everything is sealed with; for workers and keyed hashes."""
+        return self._master
 
     def new_sealer(self) -> Sealer:
         """Another sealer with the master key, for another thread."""
@@ -121,16 +127,24 @@ class Repository:
         A damaged one is left out: what it lists is stored again, or missed at restore.
         """
         index, damaged = Index(), []
+        for name, contents in self.index_files():
+            if contents is None:
+                damaged.append(name)
+            for content in contents or ():
+                index.add(content)
+        self.index = index
+        return damaged
+
+    def index_files(self) -> Iterator[tuple[str, list[PackContent] | None]]:
+        """Each index file's name and what it lists, or None if it is too damaged to be read."""
         for listing in self.storage.list(ObjectKind.INDEX):
             try:
-                for content in decode_index(self.load_text(ObjectKind.INDEX, listing.name)):
-                    index.add(content)
+                text = self.load_text(ObjectKind.INDEX, listing.name)
+                yield listing.name, decode_index(text)
             except ObjectNotFoundError:
                 continue
             except DamagedError:
-                damaged.append(listing.name)
-        self.index = index
-        return damaged
+                yield listing.name, None
 
 
 class Snapshots(NamedTuple):

@@ -122,8 +122,8 @@ def node_of(name: bytes, path: bytes, status: os.stat_result) -> Node:
         ctime=status.st_ctime_ns,
         uid=status.st_uid,
         gid=status.st_gid,
-        user=_user_name(status.st_uid),
-        group=_group_name(status.st_gid),
+        user=user_name(status.st_uid),
+        group=group_name(status.st_gid),
         inode=status.st_ino,
         device_id=status.st_dev,
         size=status.st_size if is_file else 0,
@@ -150,7 +150,8 @@ def _xattrs(path: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 @lru_cache(maxsize=4096)
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """The name of a user on this computer, or empty."""
     try:
         return getpwuid(uid).pw_name
     except (KeyError, OverflowError):
@@ -158,7 +159,8 @@ def _user_name(uid: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _group_name(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """The name of a group on this computer, or empty."""
     try:
         return getgrgid(gid).gr_name
     except (KeyError, OverflowError):

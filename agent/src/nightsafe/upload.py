@@ -2,19 +2,16 @@
 
 import hashlib
 import secrets
-import time
 from dataclasses import dataclass
 
 import zstandard
 
-from nightsafe.index import encode_index
-from nightsafe.pack import BlobKind, PackBuilder, PackContent
+from nightsafe.indexing import IndexWriter
+from nightsafe.pack import BlobKind, PackBuilder
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 
 _OPEN_DATA_PACKS = 2
-_INDEX_PACKS = 16
-_INDEX_SECONDS = 120.0
 _LEVEL = 3
 
 
@@ -45,8 +42,7 @@ class Uploader:
             BlobKind.TREE: [PackBuilder(BlobKind.TREE)],
         }
         self._waiting: set[tuple[BlobKind, bytes]] = set()
-        self._unindexed: list[PackContent] = []
-        self._indexed_at = time.monotonic()
+        self._indexer = IndexWriter(repository)
 
     def add(self, kind: BlobKind, plain: bytes) -> bytes:
         """Store a blob unless it is known, and return its id (SHA-256 of its plain bytes)."""
@@ -74,7 +70,7 @@ class Uploader:
             self._open[kind] = [PackBuilder(kind) for _ in builders]
             if not last.is_empty:
                 self._store(last)
-        self._store_index()
+        self._indexer.flush()
 
     def _compress(self, plain: bytes) -> tuple[bytes, int]:
         """The bytes to seal, and the plain length if they are compressed, else 0."""
@@ -93,13 +89,4 @@ class Uploader:
         self._repository.index.add(content)
         self._waiting.difference_update((builder.kind, blob.id) for blob in content.blobs)
         self.count.stored_bytes += len(data)
-        self._unindexed.append(content)
-        overdue = time.monotonic() - self._indexed_at > _INDEX_SECONDS
-        if len(self._unindexed) >= _INDEX_PACKS or overdue:
-            self._store_index()
-
-    def _store_index(self) -> None:
-        if self._unindexed:
-            self._repository.save_text(ObjectKind.INDEX, encode_index(self._unindexed))
-            self._unindexed = []
-        self._indexed_at = time.monotonic()
+        self._indexer.add(content)

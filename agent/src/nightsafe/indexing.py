@@ -1,0 +1,39 @@
+"""The way in: index files are written as packs arrive, so that a kill costs little."""
+
+import time
+
+from nightsafe.index import encode_index
+from nightsafe.pack import PackContent
+from nightsafe.repository import Repository
+from nightsafe.storage import ObjectKind
+
+INDEX_PACKS = 16
+INDEX_BLOBS = 50_000
+INDEX_SECONDS = 120.0
+
+
+class IndexWriter:
+    """Collects packs that arrived and writes an index file every few of them."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.written: list[str] = []
+        self._repository = repository
+        self._waiting: list[PackContent] = []
+        self._blobs = 0
+        self._written_at = time.monotonic()
+
+    def add(self, content: PackContent) -> None:
+        """Note a pack that the storage has; write an index file if one is due."""
+        self._waiting.append(content)
+        self._blobs += len(content.blobs)
+        overdue = time.monotonic() - self._written_at > INDEX_SECONDS
+        if len(self._waiting) >= INDEX_PACKS or self._blobs >= INDEX_BLOBS or overdue:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write an index file of everything that stands in none yet."""
+        if self._waiting:
+            text = encode_index(self._waiting)
+            self.written.append(self._repository.save_text(ObjectKind.INDEX, text))
+        self._waiting, self._blobs = [], 0
+        self._written_at = time.monotonic()

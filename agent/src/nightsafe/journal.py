@@ -1,0 +1,112 @@
+"""A note on this computer of every pack before it is sent.
+
+If a backup is killed, packs may have arrived that no index file lists yet. The next backup
+reads the dead one's journal, asks which of its packs are there, and lists them in the index,
+so they need not be sent again. Records are sealed with the vault's key; a journal may be
+deleted at any time, and then those packs are sent again.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+import struct
+from collections.abc import Iterator
+
+import orjson
+
+from nightsafe.crypto import Sealer, SealKey
+from nightsafe.errors import DamagedError
+from nightsafe.index import decode_packs, encode_index
+from nightsafe.pack import PackContent
+
+_SUFFIX = ".journal"
+_LENGTH = struct.Struct("<I")
+_MAX_RECORD = 64 << 20
+
+
+def vault_folder(cache_dir: str, master: SealKey, vault_id: str) -> str:
+    """Where this computer keeps things about one vault; the name says nothing about it."""
+    key = master.encrypt + master.mac_k + master.mac_r
+    tag = hmac.new(key, b"nightsafe/cache/1" + vault_id.encode(), hashlib.sha256)
+    return os.path.join(cache_dir, "vaults", tag.hexdigest()[:32])
+
+
+class Journal:
+    """The journal of a running backup; all its processes append to the one file."""
+
+    def __init__(self, folder: str) -> None:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        self._path = os.path.join(folder, secrets.token_hex(8) + _SUFFIX)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._fd = os.open(self._path, flags, 0o600)
+        # Held until the last of the processes that share it is dead.
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def note(self, content: PackContent, sealer: Sealer) -> None:
+        """Write down a pack that is about to be sent. What cannot be noted is sent all the same."""
+        record = sealer.seal(encode_index([content]))
+        with contextlib.suppress(OSError):
+            os.write(self._fd, _LENGTH.pack(len(record)) + record)
+
+    def remove(self) -> None:
+        """Everything noted stands in an index file now."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+
+class DeadJournal:
+    """A journal whose backup is dead; nobody else can take it up while we have it."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._fd = fd
+
+    def packs(self, sealer: Sealer) -> Iterator[PackContent]:
+        """The packs that were about to be sent; a torn or foreign end of the file is left out."""
+        with open(self._fd, "rb", closefd=False) as file:
+            while len(head := file.read(_LENGTH.size)) == _LENGTH.size:
+                (length,) = _LENGTH.unpack(head)
+                record = file.read(min(length, _MAX_RECORD))
+                try:
+                    yield from decode_packs(orjson.loads(sealer.open(record)))
+                except (DamagedError, ValueError):
+                    return
+
+    def remove(self) -> None:
+        """Its packs are in the index, or did not arrive."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+        self.close()
+
+    def close(self) -> None:
+        """Leave it to a later backup."""
+        os.close(self._fd)
+
+
+def dead_journals(folder: str) -> Iterator[DeadJournal]:
+    """The journals in `folder` that no living backup holds."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(folder, name)
+        if not name.endswith(_SUFFIX):
+            continue
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            continue
+        yield DeadJournal(path, fd)

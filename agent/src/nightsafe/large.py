@@ -1,0 +1,144 @@
+"""The way in: large files are cut here, and their pieces are read and sealed by the workers."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nightsafe.chunk import Chunker
+from nightsafe.nodes import encode_file
+from nightsafe.work import CHANGED, OPEN_FLAGS, REPLACED, Problem, problem_of, read_at
+
+_JOB_BYTES = 8 << 20
+_OPEN_FILES = 4
+
+RangesJob = tuple[str, int, int, bytes, tuple[int, int], list[tuple[int, int]]]
+
+
+@dataclass
+class LargeFile:
+    """One large file on its way. `owner` is whatever waits for its node."""
+
+    owner: object
+    position: int
+    name: bytes
+    path: bytes
+    is_new: bool
+    ids: dict[int, str] = field(default_factory=dict)
+    size: int = 0
+    handed_out: int = 0
+    is_cut: bool = False
+    problem: Problem | None = None
+    fd: int = -1
+    before: os.stat_result | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.is_cut and len(self.ids) == self.handed_out
+
+    def finish(self) -> bytes:
+        """The node's JSON, empty if the file stays out; `problem` says what is amiss."""
+        before = self.before
+        if self.fd < 0 or before is None:
+            return b""
+        try:
+            after = os.fstat(self.fd)
+            if self.problem is not None:
+                return b""
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                self.problem = ("changed", self.path, CHANGED)
+            ids = ",".join(ids for _, ids in sorted(self.ids.items()) if ids)
+            node = encode_file(self.name, self.path, before, size=self.size, ids=f"[{ids}]")
+            return node.encode()
+        except OSError as error:
+            self.problem = problem_of(self.path, error)
+            return b""
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+class LargeFiles:
+    """All large files that were found and are not finished."""
+
+    def __init__(self, chunker: Chunker) -> None:
+        self._chunker = chunker
+        self._waiting: list[LargeFile] = []
+        self._open: dict[int, LargeFile] = {}
+        self._cutting: Iterator[RangesJob] | None = None
+        self._next_key = 0
+
+    def add(self, file: LargeFile) -> None:
+        """Note a file that was found."""
+        self._waiting.append(file)
+
+    def next_job(self) -> RangesJob | LargeFile | None:
+        """The next piece of work; a file that came to nothing; or None if there is none now."""
+        while True:
+            if self._cutting is not None:
+                job = next(self._cutting, None)
+                if job is not None:
+                    return job
+                self._cutting = None
+                file = self._open[self._next_key - 1]
+                file.is_cut = True
+                if file.is_finished:
+                    return self._open.pop(self._next_key - 1)
+            if not self._waiting or len(self._open) >= _OPEN_FILES:
+                return None
+            file = self._waiting.pop()
+            key, self._next_key = self._next_key, self._next_key + 1
+            self._open[key] = file
+            self._cutting = self._jobs(key, file)
+
+    def stored(self, key: int, sequence: int, ids: str, size: int) -> LargeFile | None:
+        """Note what a worker stored; returns the file if it is finished now."""
+        file = self._open[key]
+        file.ids[sequence] = ids
+        file.size += size
+        return self._open.pop(key) if file.is_finished else None
+
+    def unread(self, key: int, sequence: int, problem: Problem) -> LargeFile | None:
+        """Note what a worker could not read."""
+        self._open[key].problem = problem
+        return self.stored(key, sequence, "", 0)
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in self._open.values():
+            file.close()
+
+    def _jobs(self, key: int, file: LargeFile) -> Iterator[RangesJob]:
+        """Cut a file and yield its pieces, some chunks at a time."""
+        try:
+            file.fd = fd = os.open(file.path, OPEN_FLAGS)
+            file.before = status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                file.problem = ("vanished", file.path, REPLACED)
+                return
+            identity = (status.st_dev, status.st_ino)
+            ranges: list[tuple[int, int]] = []
+            start = 0
+            for end in self._chunker.scan(lambda size, at: read_at(fd, size, at)):
+                ranges.append((start, end - start))
+                start = end
+                if end - ranges[0][0] >= _JOB_BYTES:
+                    yield self._job(key, file, identity, ranges)
+                    ranges = []
+            if ranges:
+                yield self._job(key, file, identity, ranges)
+        except OSError as error:
+            file.problem = problem_of(file.path, error)
+
+    def _job(
+        self, key: int, file: LargeFile, identity: tuple[int, int], ranges: list[tuple[int, int]]
+    ) -> RangesJob:
+        sequence = file.handed_out
+        file.handed_out += 1
+        return ("ranges", key, sequence, file.path, identity, ranges)

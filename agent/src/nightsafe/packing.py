@@ -1,0 +1,200 @@
+"""The way in: blobs are compressed and sealed straight into the packs that are open.
+
+What was just sealed is opened again and compared before it is trusted, so that a fault of
+this computer's memory is found now and not at the restore.
+"""
+
+import hashlib
+import mmap
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import zstandard
+
+from nightsafe import pack
+from nightsafe.crypto import OVERHEAD, Sealer
+from nightsafe.errors import DamagedError
+from nightsafe.pack import BlobEntry, BlobKind, encode_entries
+
+LEVEL = 2
+OPEN_DATA_PACKS = 2
+_ROOM = 12 << 20
+
+
+class SealedBlob(NamedTuple):
+    """A blob's place in its pack: `length` sealed bytes; `plain_length` 0 if uncompressed."""
+
+    id: bytes
+    length: int
+    plain_length: int
+
+
+@dataclass(frozen=True)
+class FinishedPack:
+    """A whole pack; its id is the SHA-256 of `data`."""
+
+    kind: BlobKind
+    data: bytes
+    blobs: tuple[BlobEntry, ...]
+
+
+class Tail(NamedTuple):
+    """Sealed blobs that are too few for a pack of their own."""
+
+    data: bytes
+    blobs: list[SealedBlob]
+
+
+class BlobSealer:
+    """Compresses, seals and proves blobs. One for each thread."""
+
+    def __init__(self, sealer: Sealer, *, compresses: bool) -> None:
+        self.sealer = sealer
+        self._compresses = compresses
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self._decompressor = zstandard.ZstdDecompressor()
+
+    def pack(self, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
+        """The bytes to seal, and the plain length if they are compressed, else 0."""
+        if self._compresses:
+            packed = self._compressor.compress(plain)
+            if len(packed) < len(plain):
+                return packed, len(plain)
+        return plain, 0
+
+    def prove(self, sealed: memoryview, plain: bytes | memoryview, plain_length: int) -> None:
+        """DamagedError unless `sealed` opens to `plain`."""
+        try:
+            opened = self.sealer.open(sealed)
+            if plain_length:
+                opened = self._decompressor.decompress(opened)
+            if opened == plain:
+                return
+        except (DamagedError, zstandard.ZstdError):
+            pass
+        raise DamagedError(
+            "What was just encrypted did not open again to the same bytes, so nothing of it was "
+            "stored. This computer's memory or processor may be faulty; test it before you go on."
+        )
+
+
+class OpenPack:
+    """One pack in the making; its memory is touched only as far as it is filled."""
+
+    def __init__(self, kind: BlobKind, sealer: Sealer) -> None:
+        self.kind = kind
+        self.size = 0
+        self.blobs: list[SealedBlob] = []
+        self._sealer = sealer
+        self._view = _memory(pack.PACK_SIZE + _ROOM)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the pack should be finished now."""
+        return self.size >= pack.PACK_SIZE or len(self.blobs) >= pack.MAX_BLOBS
+
+    def add(self, blob_id: bytes, plain: bytes | memoryview, by: BlobSealer) -> None:
+        """Compress, seal and prove one blob."""
+        packed, plain_length = by.pack(plain)
+        start, needed = self.size, self.size + len(packed) + OVERHEAD
+        if needed > len(self._view):
+            self._make_room(needed + _ROOM)
+        end = by.sealer.seal_into(self._view, start, packed)
+        by.prove(self._view[start:end], plain, plain_length)
+        self.blobs.append(SealedBlob(blob_id, end - start, plain_length))
+        self.size = end
+
+    def absorb(self, tail: Tail) -> None:
+        """Take over blobs that were sealed elsewhere."""
+        end = self.size + len(tail.data)
+        if end > len(self._view):
+            self._make_room(end + _ROOM)
+        self._view[self.size : end] = tail.data
+        self.blobs += tail.blobs
+        self.size = end
+
+    def take(self) -> Tail:
+        """What is in the pack, which is empty afterwards."""
+        tail = Tail(bytes(self._view[: self.size]), self.blobs)
+        self.size, self.blobs = 0, []
+        return tail
+
+    def finish(self) -> FinishedPack:
+        """The whole pack with its header; this one is empty afterwards and can be used again."""
+        blobs = tuple(place(self.kind, self.blobs))
+        header = encode_entries(blobs)
+        end = self.size + len(header) + OVERHEAD + pack.LENGTH.size
+        if end > len(self._view):
+            self._make_room(end)
+        end = self._sealer.seal_into(self._view, self.size, header)
+        self._view[end : end + pack.LENGTH.size] = pack.LENGTH.pack(end - self.size)
+        finished = FinishedPack(self.kind, bytes(self._view[: end + pack.LENGTH.size]), blobs)
+        self.size, self.blobs = 0, []
+        return finished
+
+    def _make_room(self, size: int) -> None:
+        fresh = _memory(size)
+        fresh[: self.size] = self._view[: self.size]
+        self._view = fresh
+
+
+def _memory(size: int) -> memoryview:
+    """Unlike a bytearray's, these pages cost nothing before they are written to."""
+    return memoryview(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+def place(kind: BlobKind, blobs: Iterable[SealedBlob]) -> Iterator[BlobEntry]:
+    """The entries of a pack that holds these blobs one after the other."""
+    offset = 0
+    for blob in blobs:
+        yield BlobEntry(kind, blob.id, offset, blob.length, blob.plain_length)
+        offset += blob.length
+
+
+class OpenPacks:
+    """The packs of one kind that one worker fills.
+
+    Data blobs go at random into one of two, so that the order and lengths of what the
+    storage sees do not give a known file away.
+    """
+
+    def __init__(self, kind: BlobKind, by: BlobSealer) -> None:
+        count = OPEN_DATA_PACKS if kind is BlobKind.DATA else 1
+        self._by = by
+        self._packs = [OpenPack(kind, by.sealer) for _ in range(count)]
+        self._draw = secrets.SystemRandom().random if count > 1 else None
+
+    def add(self, blob_id: bytes, plain: bytes | memoryview) -> FinishedPack | None:
+        """Store a blob; returns a pack that is full by this."""
+        chosen = self._packs[0 if self._draw is None else int(self._draw() * len(self._packs))]
+        chosen.add(blob_id, plain, self._by)
+        return chosen.finish() if chosen.is_full else None
+
+    def absorb(self, tail: Tail) -> FinishedPack | None:
+        """Take over another worker's tail; returns a pack that is full by this."""
+        chosen = min(self._packs, key=lambda pack: pack.size)
+        chosen.absorb(tail)
+        return chosen.finish() if chosen.is_full else None
+
+    def merge(self) -> FinishedPack | None:
+        """Bring all that is open together; returns a pack that is full by this."""
+        first, *others = self._packs
+        for other in others:
+            if other.blobs:
+                first.absorb(other.take())
+        return first.finish() if first.is_full else None
+
+    def take(self) -> Tail:
+        """What is left after `merge`."""
+        return self._packs[0].take()
+
+    def finish(self) -> FinishedPack | None:
+        """What is left after `merge`, as a pack of its own; None if there is nothing."""
+        return self._packs[0].finish() if self._packs[0].blobs else None
+
+
+def blob_id_of(plain: bytes | memoryview) -> bytes:
+    """The id of a blob."""
+    return hashlib.sha256(plain).digest()

@@ -1,0 +1,67 @@
+"""What the snapshot before said of a folder, whoever wrote it."""
+
+import os
+import re
+from typing import Any
+
+import orjson
+
+from nightsafe.errors import DamagedError
+from nightsafe.gojson import format_time, parse_time, quote_name
+from nightsafe.tree import read_id
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class Previous:
+    """A folder's former tree, read no further than is asked for."""
+
+    def __init__(self, tree: bytes, problems: list[tuple[str, bytes, str]]) -> None:
+        self._nodes: dict[str, dict[str, Any]] = {}
+        if not tree:
+            return
+        try:
+            self._nodes = {node["name"]: node for node in orjson.loads(tree)["nodes"] or ()}
+        except (KeyError, TypeError, ValueError):
+            text = "A tree of the last snapshot is damaged. The files there are read anew."
+            problems.append(("damaged", b"", text))
+
+    def __contains__(self, name: bytes) -> bool:
+        return bool(self._nodes) and quote_name(name) in self._nodes
+
+    def subtree(self, name: bytes) -> bytes:
+        """The tree id that a folder in this one had, or nothing."""
+        node = self._nodes.get(quote_name(name)) if self._nodes else None
+        if node is None or node.get("type") != "dir":
+            return b""
+        try:
+            return read_id(node.get("subtree"))
+        except DamagedError:
+            return b""
+
+    def content_if_unchanged(self, name: bytes, status: os.stat_result) -> list[str] | None:
+        """The blobs of a regular file that is, by all that stat tells, the one it was."""
+        node = self._nodes.get(quote_name(name)) if self._nodes else None
+        if (
+            node is None
+            or node.get("type") != "file"
+            or node.get("size", 0) != status.st_size
+            or node.get("inode", 0) != status.st_ino
+            or not _same_time(node.get("mtime"), status.st_mtime_ns)
+            or not _same_time(node.get("ctime"), status.st_ctime_ns)
+        ):
+            return None
+        content = node.get("content")
+        if not isinstance(content, list):
+            return None
+        sound = all(isinstance(blob, str) and _ID.fullmatch(blob) for blob in content)
+        return content if sound else None
+
+
+def _same_time(text: object, ns: int) -> bool:
+    if text == format_time(ns):
+        return True
+    try:
+        return isinstance(text, str) and parse_time(text) == ns
+    except DamagedError:
+        return False

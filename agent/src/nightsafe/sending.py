@@ -1,0 +1,105 @@
+"""The way in: finished packs go to the storage while the next ones are being filled."""
+
+import hashlib
+import queue
+import threading
+from typing import NamedTuple
+
+from nightsafe.crypto import Sealer
+from nightsafe.errors import DamagedError
+from nightsafe.journal import Journal
+from nightsafe.pack import PackContent
+from nightsafe.packing import FinishedPack
+from nightsafe.storage import ObjectKind, Storage
+
+_LOOK_AGAIN_SECONDS = 1.0
+
+
+class SentPack(NamedTuple):
+    """What is known of a pack that the storage has."""
+
+    content: PackContent
+    size: int
+
+
+class Sender:
+    """Sends packs in threads of its own, at most one in each thread.
+
+    Who adds a pack while all are busy waits: that bounds the memory. An error of a thread
+    is raised by the next call.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        sealer: Sealer,
+        *,
+        threads: int,
+        journal: Journal | None,
+        dry_run: bool = False,
+    ) -> None:
+        self._storage = storage
+        self._sealer = sealer
+        self._journal = journal
+        self._dry_run = dry_run
+        self._room = threading.Semaphore(threads)
+        self._waiting: queue.SimpleQueue[FinishedPack | None] = queue.SimpleQueue()
+        self._count = threads
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._sent: list[SentPack] = []
+        self._trouble: BaseException | None = None
+
+    def send(self, pack: FinishedPack) -> None:
+        """Hand a pack over; waits for room."""
+        while not self._room.acquire(timeout=_LOOK_AGAIN_SECONDS):
+            self._raise_trouble()
+        self._raise_trouble()
+        if len(self._threads) < self._count:
+            thread = threading.Thread(target=self._work, name="sender", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._waiting.put(pack)
+
+    def sent(self) -> list[SentPack]:
+        """The packs that arrived since this was last asked."""
+        self._raise_trouble()
+        with self._lock:
+            sent, self._sent = self._sent, []
+        return sent
+
+    def finish(self) -> list[SentPack]:
+        """Wait until everything has arrived; returns as `sent` does."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
+        return self.sent()
+
+    def _raise_trouble(self) -> None:
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _work(self) -> None:
+        while (pack := self._waiting.get()) is not None:
+            try:
+                if self._trouble is None:
+                    self._send(pack)
+            except BaseException as error:
+                self._trouble = error
+            finally:
+                pack = None
+                self._room.release()
+
+    def _send(self, pack: FinishedPack) -> None:
+        content = PackContent(hashlib.sha256(pack.data).digest(), pack.blobs)
+        if content.size != len(pack.data):
+            raise DamagedError("A pack has another size than its blobs; please report this.")
+        if not self._dry_run:
+            with self._lock:  # the sealer is shared
+                if self._journal is not None:
+                    self._journal.note(content, self._sealer)
+            self._storage.save(ObjectKind.DATA, content.id.hex(), pack.data)
+        with self._lock:
+            self._sent.append(SentPack(content, len(pack.data)))

@@ -1,0 +1,154 @@
+"""The way in, before anything is read: what is there already, and what can be believed of it."""
+
+import os
+
+from nightsafe.archive import Archiver
+from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.index import Index
+from nightsafe.indexing import IndexWriter
+from nightsafe.journal import DeadJournal, dead_journals, vault_folder
+from nightsafe.known import KnownBlobs
+from nightsafe.pack import BlobKind, PackContent
+from nightsafe.progress import Issue, Observer
+from nightsafe.repository import Repository
+from nightsafe.snapshot import Snapshot, find_parent
+from nightsafe.state import cache_dir
+from nightsafe.statprint import Fingerprint
+from nightsafe.storage import ObjectKind
+from nightsafe.treecache import CacheHead, TreeCache, load_cache
+
+
+def cache_folder(repository: Repository) -> str:
+    """Where this computer keeps journals and caches of this vault."""
+    return vault_folder(cache_dir(), repository.master, repository.config.id)
+
+
+class Start:
+    """What a backup starts from: the parent snapshot, the cache, the known blobs."""
+
+    def __init__(
+        self, repository: Repository, *, hostname: str, paths: tuple[str, ...], tell: Observer
+    ) -> None:
+        self.known = KnownBlobs()
+        self.cache: TreeCache | None = None
+        self.parent_id = ""
+        self.parent_tree = b""
+        self._repository = repository
+        self._hostname = hostname
+        self._paths = paths
+        self._tell = tell
+        self._snapshots: list[str] = []
+        self._indexes: list[str] = []
+        self._packs: set[bytes] = set()
+        self._is_loaded = False
+        repository.index = Index()
+
+    def begin(self, *, trust_cache: bool, dry_run: bool) -> None:
+        """Find the parent, and whether the cache is to be believed; take up dead journals.
+
+        Snapshots are listed before the index, or a new one might seem to dangle.
+        """
+        self._snapshots = self._names(ObjectKind.SNAPSHOT)
+        cache = load_cache(self._cache_path()) if trust_cache else None
+        if cache is None or not self._believes(cache):
+            self._take_parent(self._load_snapshots(self._snapshots))
+        else:
+            self.cache = cache
+            head = cache.head
+            self._indexes = list(head.indexes)
+            foreign = set(self._snapshots) - {head.snapshot, *head.snapshots}
+            mine = Snapshot(head.time, b"", self._paths, self._hostname, id=head.snapshot)
+            self._take_parent([mine, *self._load_snapshots(sorted(foreign))])
+        if not dry_run:
+            for journal in dead_journals(cache_folder(self._repository)):
+                self._take_up(journal)
+
+    def _believes(self, cache: TreeCache) -> bool:
+        if cache.head.snapshot not in self._snapshots:
+            return False
+        return set(cache.head.indexes) <= set(self._names(ObjectKind.INDEX))
+
+    def _names(self, kind: ObjectKind) -> list[str]:
+        return [listing.name for listing in self._repository.storage.list(kind)]
+
+    def _cache_path(self) -> str:
+        wanted = "\0".join((self._hostname, *sorted(self._paths)))
+        key = Fingerprint(self._repository.master).of_path(wanted.encode("utf-8", "replace"))
+        return os.path.join(cache_folder(self._repository), f"{key.hex()}.trees")
+
+    def _load_snapshots(self, names: list[str]) -> list[Snapshot]:
+        found = []
+        for name in names:
+            try:
+                text = self._repository.load_text(ObjectKind.SNAPSHOT, name)
+                found.append(Snapshot.decode(text, snapshot_id=name))
+            except ObjectNotFoundError:
+                continue
+            except DamagedError:
+                self._tell_damaged(f"snapshot {name[:8]}")
+        return found
+
+    def _take_parent(self, snapshots: list[Snapshot]) -> None:
+        parent = find_parent(snapshots, hostname=self._hostname, paths=self._paths)
+        if parent is not None:
+            self.parent_id, self.parent_tree = parent.id, parent.tree
+
+    def _tell_damaged(self, what: str) -> None:
+        text = f"The repository's {what} is damaged and was passed over. Run `nightsafe check`."
+        self._tell(Issue("damaged", b"", text))
+
+    def load_index(self) -> None:
+        """Learn what is stored: data blobs into `known`, trees into the repository's index."""
+        if self._is_loaded:
+            return
+        self._is_loaded = True
+        self._indexes = []
+        for name, contents in self._repository.index_files():
+            self._indexes.append(name)
+            if contents is None:
+                self._tell_damaged(f"index file {name[:8]}")
+            for content in contents or ():
+                self._learn(content)
+
+    def _learn(self, content: PackContent) -> None:
+        self._packs.add(content.id)
+        is_data = [blob.kind is BlobKind.DATA for blob in content.blobs]
+        if not all(is_data):
+            self._repository.index.add(content)
+        for blob in content.blobs:
+            if blob.kind is BlobKind.DATA:
+                self.known.claim(blob.id)
+
+    def _take_up(self, journal: DeadJournal) -> None:
+        """Index the packs of a dead backup that arrived, so that they are not sent again."""
+        try:
+            noted = list(journal.packs(self._repository.sealer))
+            if noted:
+                self.load_index()
+            arrived = [pack for pack in noted if pack.id not in self._packs and self._has(pack)]
+            writer = IndexWriter(self._repository)
+            for content in arrived:
+                self._learn(content)
+                writer.add(content)
+            writer.flush()
+            self._indexes += writer.written
+        except BaseException:
+            journal.close()
+            raise
+        journal.remove()
+
+    def _has(self, pack: PackContent) -> bool:
+        try:
+            return self._repository.storage.size(ObjectKind.DATA, pack.id.hex()) == pack.size
+        except ObjectNotFoundError:
+            return False
+
+    def save_cache(self, archiver: Archiver, snapshot: Snapshot) -> None:
+        """Remember for the next backup what this one found."""
+        head = CacheHead(
+            snapshot=snapshot.id,
+            time=snapshot.time,
+            indexes=tuple(dict.fromkeys((*self._indexes, *archiver.store.index_names))),
+            snapshots=tuple(self._snapshots),
+        )
+        archiver.records.save(self._cache_path(), head)

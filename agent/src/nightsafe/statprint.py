@@ -1,0 +1,53 @@
+"""A folder's fingerprint: a keyed hash of all that stat says of its entries."""
+
+import hashlib
+import hmac
+import marshal
+import os
+import time
+from collections.abc import Sequence
+
+from nightsafe.crypto import SealKey
+
+SIZE = 16
+
+
+class Fingerprint:
+    """Keyed with the vault's master key, so that a stored one gives no name or size away."""
+
+    def __init__(self, master: SealKey) -> None:
+        key = master.encrypt + master.mac_k + master.mac_r
+        # Trees hold times in the local zone, so another zone makes other trees.
+        zone = repr((os.environ.get("TZ"), time.tzname, time.timezone)).encode()
+        self._key = hmac.digest(key, b"nightsafe/statprint/1" + zone, hashlib.sha256)
+
+    def of(self, entries: Sequence[tuple[bytes, os.stat_result]]) -> bytes:
+        """The fingerprint of entries, in the order of their names."""
+        seen = [
+            (
+                name,
+                s.st_mode,
+                s.st_size,
+                s.st_mtime_ns,
+                s.st_ctime_ns,
+                s.st_ino,
+                s.st_uid,
+                s.st_gid,
+                s.st_nlink,
+                s.st_dev,
+                s.st_rdev,
+            )
+            for name, s in entries
+        ]
+        return self._hash(marshal.dumps(seen, 2))
+
+    def of_slices(self, fingerprints: Sequence[bytes]) -> bytes:
+        """The fingerprint of a folder that was dealt with in slices."""
+        return self._hash(b"slices" + b"".join(fingerprints))
+
+    def of_path(self, path: bytes) -> bytes:
+        """What stands for a path."""
+        return self._hash(b"path" + path)
+
+    def _hash(self, data: bytes) -> bytes:
+        return hashlib.blake2b(data, key=self._key, digest_size=SIZE).digest()

@@ -1,0 +1,113 @@
+"""What the last backup from here found, so that an unchanged folder costs one look.
+
+For each folder: a keyed hash of its path, the fingerprint of its entries, and its tree's id.
+The cache is believed only while the snapshot it belongs to stands and every index file that
+it knew of is still there. It may be deleted at any time. Layout: one line of JSON, then
+records of 76 bytes in the order of their keys.
+"""
+
+import contextlib
+import os
+import secrets
+import struct
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import orjson
+
+_RECORD = struct.Struct("<16s16s32sIQ")
+_KEY_SIZE = 16
+_VERSION = 1
+NO_FINGERPRINT = bytes(16)
+"""Stands for a folder that must be looked at again, because something in it was amiss."""
+
+
+class FolderRecord(NamedTuple):
+    """One folder: the hash of its path, its fingerprint, its tree, its own files and bytes."""
+
+    key: bytes
+    fingerprint: bytes
+    tree: bytes
+    files: int
+    size: int
+
+
+@dataclass(frozen=True)
+class CacheHead:
+    """What the cache depends on: names of objects, and the snapshot's time in nanoseconds."""
+
+    snapshot: str
+    time: int
+    indexes: tuple[str, ...]
+    snapshots: tuple[str, ...]
+
+
+class TreeCache:
+    """Read from a file; `get` finds a folder's record."""
+
+    def __init__(self, head: CacheHead, records: bytes) -> None:
+        self.head = head
+        self._records = records
+        self._count = len(records) // _RECORD.size
+
+    def get(self, key: bytes) -> FolderRecord | None:
+        """The record of the folder whose path hashes to `key`."""
+        at = bisect_left(range(self._count), key, key=self._key)
+        if at == self._count or self._key(at) != key:
+            return None
+        return FolderRecord(*_RECORD.unpack_from(self._records, at * _RECORD.size))
+
+    def _key(self, at: int) -> bytes:
+        start = at * _RECORD.size
+        return self._records[start : start + _KEY_SIZE]
+
+
+class CacheWriter:
+    """Collects records, compactly, until the snapshot is stored."""
+
+    def __init__(self) -> None:
+        self._packed = bytearray()
+
+    def add(self, record: FolderRecord) -> None:
+        """Remember a folder."""
+        self._packed += _RECORD.pack(*record)
+
+    def save(self, path: str, head: CacheHead) -> None:
+        """Replace the cache at `path`. What cannot be written is not missed."""
+        line = orjson.dumps({"version": _VERSION, **asdict(head)}) + b"\n"
+        temporary = f"{path}.{secrets.token_hex(6)}"
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                with open(fd, "wb") as file:
+                    file.write(line)
+                    file.writelines(self._sorted())
+                os.replace(temporary, path)
+            except OSError:
+                os.unlink(temporary)
+                raise
+
+    def _sorted(self) -> Iterable[bytes]:
+        return sorted(_split(bytes(self._packed)))
+
+
+def _split(packed: bytes) -> Iterator[bytes]:
+    size = _RECORD.size
+    return (packed[start : start + size] for start in range(0, len(packed), size))
+
+
+def load_cache(path: str) -> TreeCache | None:
+    """The cache at `path`; None if there is none, or none that can be read."""
+    try:
+        with open(path, "rb") as file:
+            fields = orjson.loads(file.readline())
+            if fields.pop("version") != _VERSION:
+                return None
+            names = {name: tuple(fields[name]) for name in ("indexes", "snapshots")}
+            head = CacheHead(**(fields | names))
+            return TreeCache(head, file.read())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

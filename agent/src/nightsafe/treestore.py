@@ -1,0 +1,106 @@
+"""The way in: trees are stored by the parent alone, as soon as all below them is known."""
+
+from nightsafe.errors import DamagedError
+from nightsafe.fetch import BlobReader
+from nightsafe.indexing import IndexWriter
+from nightsafe.known import KnownBlobs
+from nightsafe.pack import BlobKind, PackContent, decode_entries
+from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, SealedBlob, Tail, blob_id_of
+from nightsafe.repository import Repository
+from nightsafe.sending import Sender
+from nightsafe.work import Setup
+
+
+class TreeStore:
+    """Stores trees, gathers what the workers leave over, and has it all indexed."""
+
+    def __init__(self, repository: Repository, setup: Setup) -> None:
+        by = BlobSealer(repository.new_sealer(), compresses=repository.config.compresses)
+        self.added_blobs = self.added_bytes = self.stored_bytes = 0
+        self._dry_run = setup.dry_run
+        self._repository = repository
+        self._trees = OpenPacks(BlobKind.TREE, by)
+        self._tails: OpenPacks | None = None
+        self._by = by
+        self._stored = KnownBlobs()
+        self._indexer = IndexWriter(repository)
+        self._sender = Sender(
+            setup.storage,
+            repository.new_sealer(),
+            threads=1,
+            journal=setup.journal,
+            dry_run=setup.dry_run,
+        )
+
+    def add(self, tree: bytes, *, known: bytes = b"") -> bytes:
+        """Store a tree unless it is there; `known` is the id of one that surely is."""
+        tree_id = blob_id_of(tree)
+        if (
+            tree_id != known
+            and not self._repository.index.has(BlobKind.TREE, tree_id)
+            and self._stored.claim(tree_id)
+        ):
+            self.added_blobs += 1
+            self.added_bytes += len(tree)
+            self._send(self._trees.add(tree_id, tree))
+            self.learn([])
+        return tree_id
+
+    def load(self, tree_id: bytes) -> bytes:
+        """The JSON of a stored tree; DamagedError if it cannot be had."""
+        return BlobReader(self._repository).load(BlobKind.TREE, tree_id)
+
+    def learn(self, packs: list[tuple[bytes, bytes, int]]) -> None:
+        """Index packs (id, opened header, size) that workers sent, and our own."""
+        for pack_id, header, size in packs:
+            self._index(PackContent(pack_id, tuple(decode_entries(header))), size)
+        for sent in self._sender.sent():
+            self._index(sent.content, sent.size)
+
+    def absorb(self, data: bytes, blobs: list[tuple[bytes, int, int]]) -> None:
+        """Take over the data blobs that a worker could not fill a pack with."""
+        if not blobs:
+            return
+        if self._tails is None:
+            self._tails = OpenPacks(BlobKind.DATA, self._by)
+        tail = Tail(data, [SealedBlob(*blob) for blob in blobs])
+        self._send(self._tails.absorb(tail))
+
+    def finish(self) -> None:
+        """Send what is left and wait for it; then write the index of all that is in none."""
+        for packs in (self._tails, self._trees):
+            if packs is not None:
+                self._send(packs.merge())
+                self._send(packs.finish())
+        for sent in self._sender.finish():
+            self._index(sent.content, sent.size)
+        if not self._dry_run:
+            self._indexer.flush()
+
+    @property
+    def index_names(self) -> list[str]:
+        """The index files written so far."""
+        return self._indexer.written
+
+    def close(self) -> None:
+        """Give memory back."""
+        self._stored.close()
+
+    def _send(self, pack: FinishedPack | None) -> None:
+        if pack is not None:
+            self._sender.send(pack)
+
+    def _index(self, content: PackContent, size: int) -> None:
+        self.stored_bytes += size
+        if not self._dry_run:
+            self._indexer.add(content)
+
+
+def load_former(store: TreeStore, tree_id: bytes) -> tuple[bytes, str]:
+    """A folder's former tree, or nothing and what is wrong with it."""
+    if not tree_id:
+        return b"", ""
+    try:
+        return store.load(tree_id), ""
+    except DamagedError as error:
+        return b"", f"{error} The files there are read anew."

@@ -1,0 +1,311 @@
+"""The way in: what one worker does, in a process of its own or in the parent.
+
+Jobs and results are plain tuples of numbers, bytes and lists, since they pass between
+processes. A folder's result holds its nodes' JSON with gaps, which the parent fills: the
+tree id of each folder in it, and the node of each large file.
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear
+from nightsafe.config import Config
+from nightsafe.crypto import Sealer, SealKey
+from nightsafe.journal import Journal
+from nightsafe.known import KnownBlobs
+from nightsafe.nodes import encode_entry, encode_file
+from nightsafe.pack import BlobKind, encode_entries
+from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
+from nightsafe.previous import Previous
+from nightsafe.sending import Sender, SentPack
+from nightsafe.statprint import Fingerprint
+from nightsafe.storage import Storage
+
+LARGE_FILE = 4 << 20
+"""Files from this size on are cut by the parent and read by several workers."""
+SLICE_ENTRIES = 1024
+"""A folder of more entries than this is dealt with in slices, so that memory is bounded."""
+OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+SMALL_TAIL = 4 << 20
+
+REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
+CHANGED = (
+    "it changed while it was read, so its copy may mix old and new; the next backup reads it again"
+)
+Wants = Callable[[bytes, bytes, os.stat_result], bool]
+Entry = tuple[bytes, bytes]
+Problem = tuple[str, bytes, str]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker needs to begin. `wants` decides by path, name and status what gets in."""
+
+    storage: Storage
+    master: SealKey = field(repr=False)
+    config: Config
+    known: KnownBlobs
+    journal: Journal | None = None
+    wants: Wants | None = None
+    dry_run: bool = False
+    senders: int = 2
+
+
+@dataclass
+class Found:
+    """What a job found, and what the parent has to add to it.
+
+    `parts` are nodes' JSON, in order; at each of `folders` (position, name, former tree id)
+    a tree id is missing, at each of `large` (position, name, whether new) a whole node.
+    """
+
+    parts: list[bytes] = field(default_factory=list)
+    folders: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    large: list[tuple[int, bytes, bool]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    done: list[tuple[bytes, str, int]] = field(default_factory=list)
+    added: list[int] = field(default_factory=list)
+    fingerprint: bytes = b""
+
+    def as_tuple(self) -> tuple[object, ...]:
+        """For the way to the parent."""
+        return (
+            self.parts,
+            self.folders,
+            self.large,
+            self.problems,
+            self.done,
+            self.added,
+            self.fingerprint,
+        )
+
+
+class Worker:
+    """Reads, cuts, seals and sends. `Setup` is shared, everything else is its own."""
+
+    def __init__(self, setup: Setup) -> None:
+        sealer = Sealer(setup.master)
+        self._known = setup.known
+        self._wants = setup.wants
+        self._dry_run = setup.dry_run
+        self._chunker = Chunker(derive_gear(setup.master))
+        self._fingerprint = Fingerprint(setup.master)
+        self._packs = OpenPacks(
+            BlobKind.DATA, BlobSealer(sealer, compresses=setup.config.compresses)
+        )
+        self._sender = Sender(
+            setup.storage,
+            Sealer(setup.master),
+            threads=setup.senders,
+            journal=setup.journal,
+            dry_run=setup.dry_run,
+        )
+
+    # Jobs
+
+    def probe(self, folders: list[tuple[int, bytes, bytes]]) -> list[tuple[int, list[bytes]]]:
+        """Of folders (number, path, fingerprint): those that look as they did, and what folders
+        are in them."""
+        same = []
+        for number, path, expected in folders:
+            try:
+                fingerprint, below = self._look(list_folder(path))
+            except OSError:
+                continue
+            if fingerprint == expected:
+                same.append((number, below))
+        return same
+
+    def _look(self, entries: list[Entry]) -> tuple[bytes, list[bytes]]:
+        """A folder's fingerprint, and the folders in it."""
+        prints, below = [], []
+        for start in range(0, len(entries) or 1, SLICE_ENTRIES):
+            seen = self._statuses(entries[start : start + SLICE_ENTRIES])
+            prints.append(self._fingerprint.of([(name, status) for name, _, status in seen]))
+            below += [name for name, _, status in seen if stat.S_ISDIR(status.st_mode)]
+        return prints[0] if len(prints) == 1 else self._fingerprint.of_slices(prints), below
+
+    def folder(self, path: bytes, previous: bytes) -> Found | list[bytes]:
+        """Everything in a folder; or only its names, if they are so many that slices are better.
+
+        `previous` is the tree it had before, or empty. OSError if it cannot be listed.
+        """
+        entries = list_folder(path)
+        if len(entries) > SLICE_ENTRIES:
+            return [name for name, _ in entries]
+        return self.entries(entries, previous)
+
+    def entries(self, entries: list[Entry], previous: bytes) -> Found:
+        """The given entries (name, path) of one folder, in this order."""
+        found = Found()
+        before = Previous(previous, found.problems)
+        seen = self._statuses(entries, found)
+        found.fingerprint = self._fingerprint.of([(name, status) for name, _, status in seen])
+        for name, path, status in seen:
+            try:
+                self._entry(found, before, name, path, status)
+            except OSError as error:
+                found.problems.append(problem_of(path, error))
+        return found
+
+    def ranges(
+        self, path: bytes, identity: tuple[int, int], ranges: list[tuple[int, int]]
+    ) -> tuple[str, int, list[int]]:
+        """Store ranges (offset, length) of a large file: their ids in JSON, bytes, what was new.
+
+        OSError if the path now means another file or cannot be read.
+        """
+        ids, size, added = [], 0, [0, 0]
+        fd = os.open(path, OPEN_FLAGS)
+        try:
+            status = os.fstat(fd)
+            if (status.st_dev, status.st_ino) != identity:
+                raise FileNotFoundError(2, "replaced")
+            for offset, length in ranges:
+                data = read_at(fd, length, offset)
+                if data:
+                    ids.append(self._store(data, added))
+                size += len(data)
+        finally:
+            os.close(fd)
+        return ",".join(ids), size, added
+
+    def sent(self) -> list[tuple[bytes, bytes, int]]:
+        """The packs that arrived since this was last asked: id, opened header, size."""
+        return list(map(flatten, self._sender.sent()))
+
+    def finish(self) -> tuple[list[tuple[bytes, bytes, int]], Tail]:
+        """Send what is worth a pack; returns the packs that arrived, and the blobs left over."""
+        self._send(self._packs.merge())
+        tail = self._packs.take()
+        if len(tail.data) >= SMALL_TAIL:
+            self._send(self._packs.absorb(tail) or self._packs.merge() or self._packs.finish())
+            tail = Tail(b"", [])
+        return list(map(flatten, self._sender.finish())), tail
+
+    # Entries
+
+    def _statuses(
+        self, entries: list[Entry], found: Found | None = None
+    ) -> list[tuple[bytes, bytes, os.stat_result]]:
+        """The wanted entries with what lstat says; what fails is a problem of `found`."""
+        seen = []
+        for name, path in entries:
+            try:
+                status = os.lstat(path)
+            except OSError as error:
+                if found is None:
+                    raise
+                found.problems.append(problem_of(path, error))
+                continue
+            if self._wants is None or self._wants(path, name, status):
+                seen.append((name, path, status))
+        return seen
+
+    def _entry(
+        self, found: Found, before: Previous, name: bytes, path: bytes, status: os.stat_result
+    ) -> None:
+        mode = status.st_mode
+        if stat.S_ISREG(mode):
+            self._file(found, before, name, path, status)
+        elif stat.S_ISDIR(mode):
+            found.folders.append((len(found.parts), name, before.subtree(name)))
+            found.parts.append(encode_entry(name, path, status))
+        elif not stat.S_ISSOCK(mode):
+            found.parts.append(encode_entry(name, path, status))
+
+    def _file(
+        self, found: Found, before: Previous, name: bytes, path: bytes, status: os.stat_result
+    ) -> None:
+        content = before.content_if_unchanged(name, status)
+        if content is not None and all(map(self._known.__contains__, map(bytes.fromhex, content))):
+            ids = '["' + '","'.join(content) + '"]' if content else "[]"
+            node = encode_file(name, path, status, size=status.st_size, ids=ids)
+            found.parts.append(node.encode())
+            found.done.append((name, "unchanged", status.st_size))
+            return
+        is_new = name not in before
+        if status.st_size >= LARGE_FILE:
+            found.large.append((len(found.parts), name, is_new))
+            found.parts.append(b"")
+            return
+        read = self._read(found, name, path)
+        if read is not None:
+            found.done.append((name, "new" if is_new else "changed", read))
+
+    def _read(self, found: Found, name: bytes, path: bytes) -> int | None:
+        """Store a file and add its node, whose times are from before it was read."""
+        fd = os.open(path, OPEN_FLAGS)
+        try:
+            before = os.fstat(fd)
+            if not stat.S_ISREG(before.st_mode):
+                found.problems.append(("vanished", path, REPLACED))
+                return None
+            ids, size = self._contents(fd, before.st_size, found)
+            after = os.fstat(fd)
+        finally:
+            os.close(fd)
+        node = encode_file(name, path, before, size=size, ids=f"[{ids}]")
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            found.problems.append(("changed", path, CHANGED))
+        found.parts.append(node.encode())
+        return size
+
+    def _contents(self, fd: int, expected: int, found: Found) -> tuple[str, int]:
+        """The ids in JSON and the size of what a file holds."""
+        if not found.added:
+            found.added = [0, 0]
+        data = os.read(fd, expected + 1)
+        if len(data) == expected <= MIN_SIZE:
+            return (self._store(data, found.added) if data else ""), expected
+        ids, size = [], 0
+        start = [data]
+        for chunk in self._chunker.chunks(lambda n: start.pop() if start else os.read(fd, n)):
+            ids.append(self._store(chunk, found.added))
+            size += len(chunk)
+        return ",".join(ids), size
+
+    def _store(self, data: bytes, added: list[int]) -> str:
+        """Store a blob unless it is known; returns its id in JSON."""
+        blob_id = blob_id_of(data)
+        if self._known.claim(blob_id):
+            added[0] += 1
+            added[1] += len(data)
+            self._send(self._packs.add(blob_id, data))
+        return f'"{blob_id.hex()}"'
+
+    def _send(self, pack: FinishedPack | None) -> None:
+        if pack is not None:
+            self._sender.send(pack)
+
+
+def list_folder(path: bytes) -> list[Entry]:
+    """Names and paths of what is in a folder, in the order of the names; OSError if it fails."""
+    lead = path if path.endswith(b"/") else path + b"/"
+    return [(name, lead + name) for name in sorted(os.listdir(path))]
+
+
+def read_at(fd: int, size: int, offset: int) -> bytes:
+    """Exactly `size` bytes from `offset`, fewer only where the file ends."""
+    data = os.pread(fd, size, offset)
+    while 0 < len(data) < size:
+        more = os.pread(fd, size - len(data), offset + len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def problem_of(path: bytes, error: OSError) -> Problem:
+    """What to say of an entry that could not be read."""
+    if isinstance(error, FileNotFoundError):
+        return "vanished", path, "it vanished while the backup ran; it is not in this snapshot"
+    reason = (error.strerror or "it cannot be read").lower()
+    return "unreadable", path, f"{reason}; it is not in this snapshot"
+
+
+def flatten(pack: SentPack) -> tuple[bytes, bytes, int]:
+    """A pack that arrived, for the way to the parent."""
+    return pack.content.id, encode_entries(pack.content.blobs), pack.size

@@ -1,0 +1,295 @@
+"""Worker processes: the same result as alone, and clear ends when they or the parent are killed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from nightsafe import archive, crew, work
+from nightsafe.check import check
+from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
+from nightsafe.known import KnownBlobs
+from nightsafe.nodes import encode_file
+from nightsafe.repository import Repository
+from nightsafe.scan import node_of
+from nightsafe.storage import ObjectKind
+from nightsafe.tree import encode_node
+
+from tests.agent.conftest import PASSPHRASE, copy_vault, reopen
+from tests.agent.test_backup import names, run, stored
+from tests.agent.trees import make_mixed_tree, set_xattr
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One of everything, named from the current folder."""
+    make_mixed_tree(tmp_path / "mixed")
+    (tmp_path / "mixed" / "larger.bin").write_bytes(os.urandom(9_000_000))
+    monkeypatch.chdir(tmp_path)
+    return Path("mixed")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers start before anything else is done."""
+    monkeypatch.setattr(archive, "INLINE_SECONDS", -1.0)
+
+
+def referenced(repository: Repository) -> set[str]:
+    """Names of the packs that some index file lists."""
+    packs = reopen(repository).index_files()
+    return {pack.id.hex() for _, contents in packs for pack in contents or ()}
+
+
+def test_workers_make_the_same_tree(
+    repository: Repository, mixed: Path, vault: Repository, tmp_path: Path, at_once: None
+) -> None:
+    from nightsafe.localfolder import LocalFolder
+
+    alone = run(repository, mixed, workers=0)
+    other = copy_vault(vault, LocalFolder(str(tmp_path / "other")))
+    several = run(other, mixed, workers=3)
+    assert several.tree_id == alone.tree_id
+    assert several.count.new == alone.count.new
+    assert several.count.bytes == alone.count.bytes
+    assert check(reopen(other), read_data=True).errors == []
+    assert referenced(other) == names(other, ObjectKind.DATA)
+    again = run(reopen(other), mixed, workers=2)
+    assert (again.tree_id, again.count.unchanged) == (alone.tree_id, alone.count.new)
+    assert again.count.stored_bytes == 0
+
+
+def test_folders_of_many_entries_are_dealt_with_in_slices(
+    repository: Repository, mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(repository, mixed)
+    for module in (work, archive):
+        monkeypatch.setattr(module, "SLICE_ENTRIES", 3)
+    sliced = run(reopen(repository), mixed, hostname="another")
+    assert sliced.tree_id == whole.tree_id
+    again = run(reopen(repository), mixed, hostname="another")
+    assert (again.tree_id, again.count.new) == (whole.tree_id, 0)
+    (mixed / "small.txt").write_text("changed\n")
+    (mixed / "empty-dir" / "one-more").write_text("new")
+    changed = run(reopen(repository), mixed, hostname="another")
+    assert (changed.count.new, changed.count.changed) == (1, 1)
+    assert stored(repository)[b"/mixed/empty-dir/one-more"].size == 3
+
+
+def test_a_change_far_down_reaches_the_root(repository: Repository, mixed: Path) -> None:
+    first = run(repository, mixed)
+    leaf = next(mixed.rglob("leaf"))
+    leaf.write_text("other")
+    second = run(reopen(repository), mixed)
+    assert second.tree_id != first.tree_id
+    assert (second.count.changed, second.count.new) == (1, 0)
+    assert stored(repository)[b"/" + os.fsencode(leaf)].size == 5
+
+
+def test_what_could_not_be_read_is_said_every_time(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def refuse(path: object, *args: object, **more: object) -> int:
+        if isinstance(path, bytes) and path.endswith(b"one.txt"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refuse)
+    for _ in range(3):
+        assert not run(reopen(repository), source).is_complete
+
+
+def test_a_lost_snapshot_makes_the_cache_worthless(repository: Repository, source: Path) -> None:
+    first = run(repository, source)
+    repository.storage.remove(ObjectKind.SNAPSHOT, first.snapshot_id)
+    second = run(reopen(repository), source)
+    assert (second.parent_id, second.tree_id) == ("", first.tree_id)
+    assert second.count.new == 3
+
+
+def test_a_killed_worker_is_a_clear_error(
+    repository: Repository, mixed: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work.Worker, "ranges", die)
+        with pytest.raises(WorkerError, match="ended unexpectedly"):
+            run(repository, mixed, workers=2)
+    assert names(repository, ObjectKind.LOCK) == set()
+    assert names(repository, ObjectKind.SNAPSHOT) == set()
+    assert run(reopen(repository), mixed, workers=2).is_complete
+
+
+@pytest.mark.parametrize("error", [QuotaError, UnreachableError, DamagedError, ZeroDivisionError])
+def test_an_error_in_a_worker_is_the_backups_error(
+    repository: Repository,
+    mixed: Path,
+    at_once: None,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error("reason")
+
+    monkeypatch.setattr(work.Worker, "ranges", fail)
+    expected = WorkerError if error is ZeroDivisionError else error
+    with pytest.raises(expected, match="reason"):
+        run(repository, mixed, workers=2)
+
+
+def test_faulty_memory_is_noticed(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nightsafe.crypto import Sealer
+
+    real = Sealer.seal_into
+
+    def flip(self: Sealer, target: memoryview, start: int, plain: bytes) -> int:
+        end = real(self, target, start, plain)
+        target[start + 17] ^= 4
+        return end
+
+    monkeypatch.setattr(Sealer, "seal_into", flip)
+    with pytest.raises(DamagedError, match="memory or processor"):
+        run(repository, source)
+
+
+def test_fast_nodes_are_the_same(mixed: Path) -> None:
+    set_xattr(mixed / "large.bin", "user.one", b"1")
+    seen = 0
+    for folder, _, files in os.walk(os.fsencode(mixed)):
+        for name in files:
+            path = os.path.join(folder, name)
+            status = os.lstat(path)
+            if os.path.isfile(path) and not os.path.islink(path):
+                node = node_of(name, path, status).with_content([bytes(32)], status.st_size)
+                ids = f'["{"00" * 32}"]'
+                fast = encode_file(name, path, status, size=status.st_size, ids=ids)
+                assert fast == encode_node(node)
+                seen += 1
+    assert seen > 15
+
+
+def test_known_blobs_grow_and_are_shared() -> None:
+    known = KnownBlobs()
+    ids = [random.Random(7).randbytes(32) for _ in range(1)]
+    chance = random.Random(8)
+    ids += [chance.randbytes(32) for _ in range(60_000)]
+    assert all(known.claim(blob) for blob in ids)
+    assert not any(known.claim(blob) for blob in ids)
+    assert all(blob in known for blob in ids)
+    assert chance.randbytes(32) not in known
+    if (child := os.fork()) == 0:
+        known.claim(bytes(31) + b"\1")
+        os._exit(0 if ids[5] in known else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert bytes(31) + b"\1" in known
+    known.close()
+
+
+def test_many_writers_never_fill_a_level() -> None:
+    """Counts that race come out low; claiming must end all the same."""
+    known = KnownBlobs()
+    children = []
+    for seed in range(3):
+        if (child := os.fork()) == 0:
+            chance = random.Random(seed)
+            for _ in range(40_000):
+                known.claim(chance.randbytes(32))
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    assert random.Random(1).randbytes(32) in known
+    known.close()
+
+
+KILLED = """
+import os, sys
+from nightsafe import archive, indexing, pack
+from nightsafe.backup import BackupOptions, backup
+from nightsafe.localfolder import LocalFolder
+from nightsafe.repository import Repository
+archive.INLINE_SECONDS = -1.0
+pack.PACK_SIZE = 150_000
+repository = Repository.open(LocalFolder(sys.argv[1]), sys.argv[2])
+print("go", flush=True)
+backup(repository, [os.fsencode(sys.argv[3])], BackupOptions(workers=2))
+"""
+
+
+def children_of(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return list(map(int, listed.read_text().split())) if listed.exists() else []
+
+
+def test_kills_at_random_lose_nothing_and_send_nothing_twice(
+    repository: Repository, tmp_path: Path
+) -> None:
+    """Parent or a worker is killed ten times; what arrived is used by the next run."""
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    chance = random.Random(seed)
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(400):
+        (source / f"{number:03}").write_bytes(chance.randbytes(30_000))
+    place = repository.storage.location
+    for _ in range(10):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, place, PASSPHRASE, str(source)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.2 + chance.random() * 0.3)
+        workers = children_of(process.pid)
+        victim = chance.choice([process.pid, *workers])
+        if process.poll() is None:
+            os.kill(victim, signal.SIGKILL)
+        process.wait(timeout=20)
+        process.stdout.close()
+        wait_until_gone(workers)
+    before = names(repository, ObjectKind.DATA)
+    report = run(reopen(repository), source)
+    assert report.is_complete
+    assert referenced(repository) == names(repository, ObjectKind.DATA)
+    assert before <= referenced(repository)
+    checked = check(reopen(repository), read_data=True)
+    assert checked.errors == []
+    reopened = reopen(repository)
+    total = [blob.id for _, c in reopened.index_files() for p in c or () for blob in p.blobs]
+    assert len(total) - len(set(total)) <= 2, "nothing is stored twice"
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}/cmdline").exists() and not is_zombie(pid) for pid in pids):
+        assert time.monotonic() < deadline, "a worker outlived its parent"
+        time.sleep(0.02)
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+def test_a_message_of_nothing_means_the_end() -> None:
+    import socket
+
+    ours, theirs = socket.socketpair()
+    crew.send(ours, ["one", b"two"])
+    assert crew.receive(theirs) == ["one", b"two"]
+    ours.close()
+    assert crew.receive(theirs) is None
+    theirs.close()
