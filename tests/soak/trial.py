@@ -172,15 +172,14 @@ def kill_backups(trial: Trial, count: int) -> None:
 
 def kill_prunes(trial: Trial, count: int) -> None:
     """Kill `count` prunes, each with something to take away; then one that is left alone."""
-    command = ("forget", "-q", "--yes", "--keep-last", "1", "--prune", "--max-unused", "0")
+    forget = ("forget", "-q", "--yes", "--keep-last", "1", "--prune")
+    prune = ("prune", "-q", "--max-unused", "0")
     trial.back_up()
-    trial.change()
-    trial.back_up()
-    trial.agent(*command)
     while trial.kills < count:
         trial.change()
         trial.back_up()
-        trial.seconds = min(trial.seconds, 2.5)
-        trial.killed(*command)
-    trial.agent(*command)
+        trial.seconds = 2.5
+        trial.killed(*(forget if trial.chance.random() < 0.5 else prune))
+    trial.agent(*forget)
+    trial.agent(*prune)
     trial.verify()

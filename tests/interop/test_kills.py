@@ -1,0 +1,32 @@
+"""A client killed at any moment loses nothing and leaves nothing lying about."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import Gateway
+from tests.interop.conftest import find_restic
+from tests.soak.trial import Trial, kill_backups, kill_prunes
+
+pytestmark = pytest.mark.interop
+KILLS = 8
+
+
+def new_trial(gateway: Gateway, alice: str, place: Path, scope: str) -> Trial:
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    holder = gateway.vault(alice, name=scope, scope=scope)
+    return Trial(holder, place, find_restic(), random.Random(seed))
+
+
+def test_killed_backups(gateway: Gateway, alice: str, tmp_path: Path) -> None:
+    trial = new_trial(gateway, alice, tmp_path, "backup")
+    kill_backups(trial, KILLS)
+    assert trial.kills >= KILLS
+
+
+def test_killed_prunes(gateway: Gateway, alice: str, tmp_path: Path) -> None:
+    trial = new_trial(gateway, alice, tmp_path, "maintain")
+    kill_prunes(trial, KILLS)
+    assert trial.kills >= KILLS
