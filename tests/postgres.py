@@ -89,10 +89,10 @@ def _make(binaries: Path, folder: Path, user: str | None, password: str) -> None
     secret.write_text(password)
     if user is not None:
         shutil.chown(secret, user)
-    command = [binaries / "initdb", "--no-sync", "--username=postgres", f"--pwfile={secret}"]
+    command = [str(binaries / "initdb"), "--no-sync", "--username=postgres", f"--pwfile={secret}"]
     command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
     subprocess.run(
-        [*command, folder / "data"],
+        [*command, str(folder / "data")],
         cwd=folder,
         check=True,
         stdout=subprocess.DEVNULL,
