@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nightsafe.delivery import Delivery, Listener
-from nightsafe.errors import DamagedError
+from nightsafe.errors import DamagedError, UsageError
+from nightsafe.extras import Extras, remove
 from nightsafe.fetch import BlobReader
 from nightsafe.locks import hold
 from nightsafe.metadata import restore_named
@@ -18,17 +19,36 @@ from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
 from nightsafe.target import Target, is_safe_name, raise_if_full
 from nightsafe.tree import Node
-from nightsafe.walk import Chosen, Selection, require_found
+from nightsafe.verify import Verifier, differs
+from nightsafe.walk import Chosen, Selection, find_folder, require_found
 from nightsafe.writer import describe
 
+OVERWRITE = ("always", "if-changed", "if-newer", "never")
 _SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR}
 
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """How to restore. `workers` is the number of processes; None fits this computer."""
+    """How to restore.
 
+    `overwrite`: what happens to what stands in the way: `always` replaced, `if-changed` unless
+    it has the same size and time, `if-newer` when the snapshot's is newer, or `never`.
+    `delete` removes from restored folders what the snapshot does not hold. `verify` reads back
+    what was written. `dry_run` changes nothing. `folder` is restored instead of the whole
+    snapshot, without the folders above it. `workers` is the number of processes; None fits
+    this computer.
+    """
+
+    overwrite: str = "always"
+    delete: bool = False
+    verify: bool = False
+    dry_run: bool = False
+    folder: bytes = b""
     workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.overwrite not in OVERWRITE:
+            raise UsageError(f"Overwriting is one of {', '.join(OVERWRITE)}.")
 
 
 @dataclass
@@ -38,6 +58,9 @@ class RestoreReport:
     files: int = 0
     directories: int = 0
     others: int = 0
+    skipped: int = 0
+    deleted: int = 0
+    verified: int = 0
     bytes: int = 0
     seconds: float = 0.0
     issues: list[Issue] = field(default_factory=list)
@@ -54,25 +77,31 @@ def restore(
     target: bytes,
     *,
     include: Iterable[bytes] = (),
+    chosen: Chosen | None = None,
     options: RestoreOptions | None = None,
     observer: Observer = ignore,
 ) -> RestoreReport:
-    """Restore a snapshot, or the paths in `include`, below the folder `target`.
+    """Restore a snapshot, or the paths in `include` or `chosen`, below the folder `target`.
 
     Entries that cannot be restored are issues of the report. TargetFullError when the disk is
     full, RestoreError when the target cannot be used or nothing is included, and the
     storage's errors.
     """
     started = time.monotonic()
-    selection = Selection(include)
+    selection = chosen or Selection(include)
     report = RestoreReport()
+    options = options or RestoreOptions()
     with hold(repository, optional=True):
         repository.load_index()
-        run = _Restorer(
-            repository, target, selection, options or RestoreOptions(), report, observer
-        )
-        run.restore(snapshot.tree)
-    require_found(report.files + report.directories + report.others + len(report.issues), selection)
+        tree = find_folder(BlobReader(repository), snapshot.tree, options.folder)
+        run = _Restorer(repository, target, selection, options, report, observer)
+        run.restore(tree, snapshot)
+        if options.verify and not options.dry_run:
+            known = {issue.path for issue in report.issues if issue.is_failure}
+            verifier = Verifier(repository, target, selection, _Report(report, observer))
+            report.verified = verifier.verify(tree, known=known)
+    found = report.files + report.directories + report.others + report.skipped
+    require_found(found + len(report.issues), selection)
     report.seconds = time.monotonic() - started
     return report
 
@@ -110,8 +139,10 @@ class _Folder:
 
     path: bytes
     node: Node | None
+    nodes: list[Node]
     todo: Iterator[Node]
     place: Place | None = None
+    is_new: bool = False
 
 
 class _Restorer:
@@ -128,27 +159,44 @@ class _Restorer:
         self._tell = _Report(report, observer)
         self._reader = BlobReader(repository)
         self._selection = selection
-        self._target = Target(target)
-        workers = default_workers() if options.workers is None else options.workers
-        self._delivery = Delivery(
-            repository, target, reader=self._reader, listener=self._tell, workers=workers
-        )
+        self._options = options
+        self._index = repository.index
+        self._observer = observer
+        self._target = Target(target, looks=options.dry_run)
+        self._delivery: Delivery | None = None
+        if not options.dry_run:
+            workers = default_workers() if options.workers is None else options.workers
+            self._delivery = Delivery(
+                repository, target, reader=self._reader, listener=self._tell, workers=workers
+            )
+        self._extras: Extras | None = None
 
-    def restore(self, tree: bytes) -> None:
+    def restore(self, tree: bytes, snapshot: Snapshot) -> None:
         """Depth first; files are completed by the delivery, folders when they are left."""
         try:
+            if self._options.delete:
+                self._extras = Extras(
+                    snapshot.paths,
+                    self._reader.load_tree(snapshot.tree),
+                    below=b"/" + folder if (folder := self._options.folder.strip(b"/")) else b"",
+                    chosen=self._selection,
+                )
             self._walk(tree)
-            self._delivery.finish()
+            if self._delivery is not None:
+                self._delivery.finish()
         except BaseException:
-            self._delivery.abort()
+            if self._delivery is not None:
+                self._delivery.abort()
             raise
         else:
-            self._delivery.close()
+            if self._delivery is not None:
+                self._delivery.close()
         finally:
             self._target.close()
 
     def _walk(self, tree: bytes) -> None:
-        stack = [_Folder(b"", None, self._entries(b"", tree), self._target.place(b""))]
+        stack = [self._folder(b"", None, tree, self._target.place(b""))]
+        self._delete(stack[0])
         while stack:
             folder = stack[-1]
             node = next(folder.todo, None)
@@ -158,11 +206,31 @@ class _Restorer:
             path = folder.path + b"/" + node.name
             if node.type == "dir":
                 if self._selection.leads_to(path):
-                    stack.append(_Folder(path, node, self._entries(path, node.subtree)))
+                    stack.append(self._folder(path, node, node.subtree))
                     if self._selection.wants(path) and not self._make(stack):
                         stack.pop()
             elif self._selection.wants(path) and self._make(stack):
                 self._entry(stack[-1], path, node)
+
+    def _folder(
+        self, path: bytes, node: Node | None, tree: bytes | None, place: Place | None = None
+    ) -> _Folder:
+        nodes = list(self._entries(path, tree))
+        return _Folder(path, node, nodes, iter(nodes), place)
+
+    def _delete(self, folder: _Folder) -> None:
+        """Remove from a folder that was there before what the snapshot does not hold."""
+        if self._extras is None or folder.is_new:
+            return
+        for name in self._extras.find(folder.path, folder.nodes, self._target.fd):
+            path = folder.path + b"/" + name
+            try:
+                if not self._options.dry_run:
+                    remove(name, self._target.fd)
+                self._report.deleted += 1
+                self._observer(FileDone(path, "deleted"))
+            except OSError as error:
+                self._tell.failed(path, f"it was not deleted: {(error.strerror or '').lower()}")
 
     def _make(self, stack: list[_Folder]) -> bool:
         """Make the folders on the way that are not made yet; False if that is not possible."""
@@ -171,7 +239,7 @@ class _Restorer:
         for number, folder in enumerate(stack):
             if folder.place is None and folder.node is not None:
                 try:
-                    self._target.enter(folder.node.name)
+                    folder.is_new = self._target.enter(folder.node.name)
                 except OSError as error:
                     raise_if_full(error)
                     reason = (error.strerror or "").lower()
@@ -180,13 +248,16 @@ class _Restorer:
                     return False
                 folder.place = self._target.place(folder.path[1:])
                 self._report.directories += 1
+                self._delete(folder)
         return True
 
     def _leave(self, folder: _Folder) -> None:
-        self._delivery.pump()
         if folder.place is not None and folder.node is not None:
             self._target.leave()
-            self._delivery.left(folder.place, folder.node)
+            if self._delivery is not None:
+                self._delivery.left(folder.place, folder.node)
+        if self._delivery is not None:
+            self._delivery.pump()
 
     def _entries(self, path: bytes, tree: bytes | None) -> Iterator[Node]:
         """A tree's nodes, without those whose names are not to be trusted."""
@@ -211,7 +282,12 @@ class _Restorer:
         if folder.place is None:
             return
         try:
-            if node.type == "file":
+            if not folder.is_new and self._stays(node):
+                self._report.skipped += 1
+                self._observer(FileDone(path, "unchanged"))
+            elif self._delivery is None:
+                self._count(path, node)
+            elif node.type == "file":
                 self._delivery.file(folder.place, node.name, node, folder=self._target.fd)
             else:
                 self._restore_special(path, node)
@@ -220,6 +296,30 @@ class _Restorer:
             self._tell.failed(path, f"it was not restored. {error}")
         except (OSError, OverflowError, ValueError) as error:
             self._tell.failed(path, describe(error))
+
+    def _count(self, path: bytes, node: Node) -> None:
+        if node.type != "file":
+            self._report.others += 1
+            return
+        self._report.bytes += node.size
+        self._tell.restored(path)
+
+    def _stays(self, node: Node) -> bool:
+        """Whether what stands in the way stays, as the options want it."""
+        status = self._target.status(node.name) if self._options.overwrite != "always" else None
+        if status is None:
+            return False
+        match self._options.overwrite:
+            case "never":
+                return True
+            case "if-newer":
+                return node.mtime <= status.st_mtime_ns
+        is_alike = node.type == "file" and stat.S_ISREG(status.st_mode)
+        if not is_alike or (status.st_size, status.st_mtime_ns) != (node.size, node.mtime):
+            return False
+        if not self._options.verify:
+            return True
+        return not differs(node.name, node, folder=self._target.fd, index=self._index)
 
     def _restore_special(self, path: bytes, node: Node) -> None:
         fd = self._target.fd

@@ -1,11 +1,13 @@
 """Walking a snapshot's tree, as restore, check and listing need it: without recursion."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
+from nightsafe.match import Patterns
 from nightsafe.tree import Node
 
 
@@ -20,11 +22,48 @@ class Found:
 class Chosen(Protocol):
     """What of a snapshot is wanted; the paths begin with a slash."""
 
+    paths: list[bytes]
+    """What was asked for, as the user wrote it; empty for everything."""
+
     def wants(self, path: bytes) -> bool:
         """Whether the entry itself is wanted."""
 
     def leads_to(self, path: bytes) -> bool:
         """Whether something wanted may lie below the directory `path`, or it is wanted itself."""
+
+
+class PatternSelection:
+    """Paths chosen by patterns: all of `include` if there is none, but those of `exclude`."""
+
+    def __init__(
+        self,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        *,
+        include_any_case: Iterable[str] = (),
+        exclude_any_case: Iterable[str] = (),
+    ) -> None:
+        wanted, wanted_any_case = list(include), list(include_any_case)
+        self.paths = [os.fsencode(text) for text in (*wanted, *wanted_any_case)]
+        self._include = (Patterns(wanted), Patterns(wanted_any_case, ignore_case=True))
+        self._exclude = (
+            Patterns(exclude),
+            Patterns(exclude_any_case, ignore_case=True),
+        )
+
+    def wants(self, path: bytes) -> bool:
+        """Whether an include pattern fits the entry or a folder above it, and no other."""
+        is_included = not self.paths or any(p and p.matches(path) for p in self._include)
+        return is_included and not self._excludes(path)
+
+    def leads_to(self, path: bytes) -> bool:
+        """Whether something wanted may lie below the directory `path`, or it is wanted itself."""
+        if self._excludes(path):
+            return False
+        return self.wants(path) or any(p and p.may_match_below(path) for p in self._include)
+
+    def _excludes(self, path: bytes) -> bool:
+        return any(patterns and patterns.matches(path) for patterns in self._exclude)
 
 
 class Selection:
@@ -82,10 +121,24 @@ def _entries(
         return []
 
 
-def require_found(found: int, selection: Selection) -> None:
+def require_found(found: int, selection: Chosen) -> None:
     """RestoreError when named paths matched nothing."""
     if not found and selection.paths:
         named = ", ".join(ascii(path.decode("utf-8", "replace")) for path in selection.paths[:3])
         raise RestoreError(
             f"The snapshot holds nothing at {named}; `nightsafe ls` shows what it holds."
         )
+
+
+def find_folder(reader: BlobReader, tree: bytes, path: bytes) -> bytes:
+    """The tree of the folder `path` in a snapshot; RestoreError when it holds no such folder."""
+    for name in filter(None, path.split(b"/")):
+        inner = next((n.subtree for n in reader.load_tree(tree) if n.name == name), None)
+        if inner is None:
+            shown = ascii(path.decode("utf-8", "replace"))
+            raise RestoreError(
+                f"The snapshot holds no folder {shown}; `nightsafe ls` shows what it holds. "
+                "For a single file use --include."
+            )
+        tree = inner
+    return tree

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.confirm import confirm
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from nightsafe.repository import Repository
     from nightsafe.restore import RestoreReport
     from nightsafe.snapshot import Snapshot
+    from nightsafe.walk import Chosen
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -24,67 +26,143 @@ def add_parser(verbs: Verbs) -> None:
         help="restore a snapshot, or a part of it, into a folder; files that are in the way "
         "there are replaced, others are left alone",
         json='lines of events as for backup, and at the end {"event": "summary", "snapshot_id", '
-        '"target", "files", "directories", "others", "bytes", "seconds", "issues", "complete"}',
+        '"target", "files", "directories", "others", "skipped", "deleted", "verified", "bytes", '
+        '"seconds", "issues", "dry_run", "complete"}',
     )
-    parser.add_argument("snapshot", help="snapshot id, the beginning of one, or latest")
-    parser.add_argument("--target", required=True, metavar="FOLDER", help="where to restore to")
     parser.add_argument(
-        "--include",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="only this path of the snapshot and what is below it; may be repeated",
+        "snapshot",
+        help="snapshot id, the beginning of one, or latest; with :FOLDER after it that folder "
+        "alone, without those above it",
     )
+    parser.add_argument("--target", required=True, metavar="FOLDER", help="where to restore to")
+    _add_patterns(parser.add_argument_group("what to restore (patterns as for backup)"))
+    parser.add_argument(
+        "--overwrite",
+        choices=("always", "if-changed", "if-newer", "never"),
+        default="always",
+        help="when to replace what stands in the target: always (the default), if its size or "
+        "time differs, if the snapshot's is newer, or never",
+    )
+    parser.add_argument(
+        "--delete",
+        action="store_true",
+        help="remove from the restored folders what the snapshot does not hold; needs --yes",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before deleting")
+    parser.add_argument(
+        "--verify", action="store_true", help="read back and compare everything at the end"
+    )
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="tell what would be done, and do nothing"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="worker processes (default: one a processor)"
+    )
+
+
+def _add_patterns(group: "argparse._ArgumentGroup") -> None:
+    for name, text in (
+        ("include", "only what fits"),
+        ("iinclude", "the same, in whatever case"),
+        ("exclude", "all but what fits"),
+        ("iexclude", "the same, in whatever case"),
+    ):
+        group.add_argument(
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar="PATTERN",
+            help=f"{text}, such as /home/me/photos or *.jpg; may be repeated",
+        )
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Restore; 0 when complete, 3 when some entries could not be restored."""
-    from nightsafe.restore import restore
+    from nightsafe.restore import RestoreOptions, restore
     from nightsafe.snapshot import find_snapshot
+    from nightsafe.walk import PatternSelection
 
     target = os.fsencode(args.target)
-    include = [os.fsencode(path) for path in args.include]
+    name, _, folder = args.snapshot.partition(":")
+    options = RestoreOptions(
+        overwrite=args.overwrite,
+        delete=args.delete,
+        verify=args.verify,
+        dry_run=args.dry_run,
+        folder=os.fsencode(folder),
+        workers=args.workers,
+    )
+    chosen = PatternSelection(
+        args.include,
+        args.exclude,
+        include_any_case=args.iinclude,
+        exclude_any_case=args.iexclude,
+    )
+    question = f"Remove from {args.target} what the snapshot does not hold?"
+    if args.delete and not args.dry_run and not confirm(question, yes=args.yes, output=output):
+        return 1
     with opened_repository(args) as repository, output.observer("restore") as observer:
-        snapshot = find_snapshot(repository.load_snapshots().sound, args.snapshot)
+        snapshot = find_snapshot(repository.load_snapshots().sound, name)
         if output.progress and sys.stderr.isatty():
-            _forecast(repository, snapshot, include, observer)
-        report = restore(repository, snapshot, target, include=include, observer=observer)
-    _show(report, snapshot, args.target, output)
+            _forecast(repository, snapshot, options.folder, chosen, observer)
+        report = restore(
+            repository, snapshot, target, chosen=chosen, options=options, observer=observer
+        )
+    _show(report, snapshot, args, output)
     return 0 if report.is_complete else 3
 
 
 def _forecast(
-    repository: "Repository", snapshot: "Snapshot", include: list[bytes], observer: "Observer"
+    repository: "Repository",
+    snapshot: "Snapshot",
+    folder: bytes,
+    chosen: "Chosen",
+    observer: "Observer",
 ) -> None:
     """Walk the trees once before, so that the bar can say how long it will take."""
     from nightsafe.fetch import BlobReader
     from nightsafe.progress import Totals
-    from nightsafe.walk import Selection, walk
+    from nightsafe.walk import find_folder, walk
 
     repository.load_index()
-    reader, selection = BlobReader(repository), Selection(include)
+    reader = BlobReader(repository)
+    tree = find_folder(reader, snapshot.tree, folder)
     files = size = 0
-    for found in walk(reader, snapshot.tree, selection, on_damage=lambda path, error: None):
+    for found in walk(reader, tree, chosen, on_damage=lambda path, error: None):
         files, size = files + (found.node.type == "file"), size + found.node.size
     observer(Totals(files, size))
 
 
-def _show(report: "RestoreReport", snapshot: "Snapshot", target: str, output: Output) -> None:
+def _show(
+    report: "RestoreReport", snapshot: "Snapshot", args: argparse.Namespace, output: Output
+) -> None:
     failed = sum(issue.is_failure for issue in report.issues)
     output.line(
-        f"restored {report.files} files, {report.directories} folders, {report.others} others, "
-        f"{show_size(report.bytes)} in {report.seconds:.1f} s to {target}"
+        f"{'would restore' if args.dry_run else 'restored'} {report.files} files, "
+        f"{report.directories} folders, {report.others} others, "
+        f"{show_size(report.bytes)} in {report.seconds:.1f} s to {args.target}"
     )
+    for count, text in (
+        (report.skipped, "entries left as they were"),
+        (report.deleted, f"entries {'would be ' if args.dry_run else ''}deleted"),
+        (report.verified, "entries read back and right"),
+    ):
+        if count:
+            output.line(f"{count} {text}")
     if failed:
         output.line(f"INCOMPLETE: {failed} entries could not be restored")
     output.result(
         {
             "event": "summary",
             "snapshot_id": snapshot.id,
-            "target": target,
+            "target": args.target,
             "files": report.files,
             "directories": report.directories,
             "others": report.others,
+            "skipped": report.skipped,
+            "deleted": report.deleted,
+            "verified": report.verified,
+            "dry_run": args.dry_run,
             "bytes": report.bytes,
             "seconds": round(report.seconds, 3),
             "issues": len(report.issues),

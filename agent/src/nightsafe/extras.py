@@ -1,0 +1,58 @@
+"""What stands in the target and not in the snapshot: found and, when wished, removed."""
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+
+from nightsafe.tree import Node
+from nightsafe.walk import Chosen
+
+
+class Extras:
+    """Looks through folders that the snapshot holds whole.
+
+    Above the paths that were backed up a snapshot holds folders only in part: what else
+    stands there has nothing to do with it, and is never touched.
+    """
+
+    def __init__(
+        self, sources: Iterable[str], root: Iterable[Node], *, below: bytes, chosen: Chosen
+    ) -> None:
+        self._below = below
+        self._chosen = chosen
+        top = {node.name for node in root}
+        self._whole = [_stored_path(os.fsencode(source), top) for source in sources]
+
+    def find(self, path: bytes, known: Iterable[Node], folder: int) -> Iterator[bytes]:
+        """Names in the open folder, `path` in the snapshot, that `known` does not hold."""
+        if not self._is_whole(self._below + path):
+            return
+        names = {node.name for node in known}
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                raw = os.fsencode(name)
+                if raw not in names and self._chosen.wants(path + b"/" + raw):
+                    yield raw
+
+    def _is_whole(self, path: bytes) -> bool:
+        return any(path == whole or path.startswith(whole + b"/") for whole in self._whole)
+
+
+def _stored_path(source: bytes, top: set[bytes]) -> bytes:
+    """Where a source stands in the snapshot: by its whole path, or by its name alone."""
+    source = b"/" + source.strip(b"/")
+    if source == b"/":
+        return b""
+    first = source.split(b"/")[1]
+    return source if first in top else b"/" + source.rpartition(b"/")[2]
+
+
+def remove(name: bytes, folder: int) -> None:
+    """Remove an entry of the open folder with all that is below; links are not followed."""
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISDIR(status.st_mode):
+        shutil.rmtree(name, dir_fd=folder)
+    else:
+        os.unlink(name, dir_fd=folder)

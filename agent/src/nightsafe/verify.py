@@ -1,0 +1,110 @@
+"""Reading back what stands in the target, and comparing it with what the snapshot says."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Collection
+
+from nightsafe.crypto import OVERHEAD
+from nightsafe.delivery import Listener
+from nightsafe.errors import DamagedError
+from nightsafe.fetch import BlobReader
+from nightsafe.index import Index
+from nightsafe.pack import BlobKind
+from nightsafe.repository import Repository
+from nightsafe.target import Target, is_safe_name
+from nightsafe.tree import Node
+from nightsafe.walk import Chosen, walk
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def differs(name: bytes, node: Node, *, folder: int, index: Index) -> str:
+    """Why the entry `name` of the open folder is not the node's; empty when it is."""
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if node.type == "symlink":
+            is_same = stat.S_ISLNK(status.st_mode) and (
+                os.readlink(name, dir_fd=folder) == node.link_target
+            )
+            return "" if is_same else "the link is another one"
+        if node.type != "file":
+            return ""
+        if not stat.S_ISREG(status.st_mode):
+            return "it is not a file"
+        fd = os.open(name, _READ, dir_fd=folder)
+    except OSError as error:
+        return f"it cannot be read back: {(error.strerror or 'unknown error').lower()}"
+    try:
+        return _compare(fd, node, index)
+    except OSError as error:
+        return f"it cannot be read back: {(error.strerror or 'unknown error').lower()}"
+    finally:
+        os.close(fd)
+
+
+def _compare(fd: int, node: Node, index: Index) -> str:
+    for blob in node.content or ():
+        found = index.locate(BlobKind.DATA, blob)
+        if not found:
+            return "what it should hold is not known"
+        length = found[0].plain_length or found[0].length - OVERHEAD
+        data = os.read(fd, length)
+        while len(data) < length and (more := os.read(fd, length - len(data))):
+            data += more
+        if hashlib.sha256(data).digest() != blob:
+            return "it holds other bytes than the snapshot"
+    return "it is longer than in the snapshot" if os.read(fd, 1) else ""
+
+
+class Verifier:
+    """Reads back what was restored, in the order of the trees."""
+
+    def __init__(
+        self, repository: Repository, target: bytes, chosen: Chosen, listener: Listener
+    ) -> None:
+        self._reader = BlobReader(repository)
+        self._index = repository.index
+        self._target = Target(target, looks=True)
+        self._chosen = chosen
+        self._tell = listener
+        self._at: list[bytes] = []
+
+    def verify(self, tree: bytes, *, known: Collection[bytes]) -> int:
+        """Tell what differs or is missing, but the paths `known`; returns how many are right."""
+        count = 0
+        try:
+            for found in walk(self._reader, tree, self._chosen, _passed_over):
+                if found.node.type not in ("file", "symlink") or found.path in known:
+                    continue
+                problem = self._problem(found.path, found.node)
+                count += not problem
+                if problem:
+                    self._tell.failed(found.path, problem)
+        finally:
+            self._target.close()
+        return count
+
+    def _problem(self, path: bytes, node: Node) -> str:
+        *folders, name = path[1:].split(b"/")
+        if not all(map(is_safe_name, (*folders, name))):
+            return ""
+        try:
+            self._go(folders)
+        except OSError as error:
+            return f"it cannot be read back: {(error.strerror or 'unknown error').lower()}"
+        if self._target.fd < 0:
+            return "it is not there"
+        return differs(name, node, folder=self._target.fd, index=self._index)
+
+    def _go(self, folders: list[bytes]) -> None:
+        while self._at != folders[: len(self._at)]:
+            self._target.leave()
+            self._at.pop()
+        for name in folders[len(self._at) :]:
+            self._target.enter(name)
+            self._at.append(name)
+
+
+def _passed_over(path: bytes, error: DamagedError) -> None:
+    """The restore has told of it."""
