@@ -1,5 +1,7 @@
 """What a server and the network may do to us: each answer, each broken connection."""
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -288,3 +290,29 @@ def test_secrets_do_not_show_themselves(remote: Remote) -> None:
     assert SECRET not in repr(RemoteUrl.parse(f"http://u:{'s' * 20}@h/"))
     assert "ssss" not in repr(RemoteUrl.parse(f"http://u:{'s' * 20}@h/"))
     assert SECRET not in remote.location
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: x\r\nContent-Le", b"HTTP"]
+)
+def test_a_head_that_was_cut_off_is_no_empty_list(head: bytes, pauses: list[float]) -> None:
+    body = b'[{"name":"%s","size":7}]' % NAME.encode()
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for answer in (head, whole):
+                client, _ = listener.accept()
+                with client:
+                    client.recv(65536)
+                    client.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        remote = Remote(f"http://127.0.0.1:{listener.getsockname()[1]}/v/", patience=30)
+        try:
+            assert [found.name for found in remote.list(ObjectKind.INDEX)] == [NAME]
+        finally:
+            remote.close()
+            thread.join()
+    assert len(pauses) == 1

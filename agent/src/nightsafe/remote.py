@@ -256,6 +256,8 @@ class Remote:
             if response.status >= 300:
                 body = _read(response, _REASON_SIZE)[:_REASON_SIZE]
                 return _Answer(response.status, response.headers, body)
+            if query.method in ("GET", "HEAD") and not _says_its_length(response):
+                raise _PassingError("the connection broke off")
             limit = query.limit
             if response.status != 206 and query.whole_limit:
                 limit = query.whole_limit
@@ -280,6 +282,12 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
         parts.append(part)
         held += len(part)
     return b"".join(parts)
+
+
+def _says_its_length(response: urllib3.BaseHTTPResponse) -> bool:
+    """False when the head was cut off: taken as it is, a list of objects would seem empty."""
+    framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+    return framed or response.version < 11 or response.status == 204
 
 
 def _path(kind: ObjectKind, name: str) -> str:
