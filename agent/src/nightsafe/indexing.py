@@ -8,7 +8,7 @@ from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 
 INDEX_PACKS = 16
-INDEX_BLOBS = 50_000
+INDEX_BLOBS = 20_000
 INDEX_SECONDS = 120.0
 
 

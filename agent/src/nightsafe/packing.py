@@ -88,7 +88,8 @@ class OpenPack:
         self.size = 0
         self.blobs: list[SealedBlob] = []
         self._sealer = sealer
-        self._view = _memory(pack.PACK_SIZE + _ROOM)
+        self._memory = _new_memory(pack.PACK_SIZE + _ROOM)
+        self._view = memoryview(self._memory)
 
     @property
     def is_full(self) -> bool:
@@ -118,7 +119,7 @@ class OpenPack:
     def take(self) -> Tail:
         """What is in the pack, which is empty afterwards."""
         tail = Tail(bytes(self._view[: self.size]), self.blobs)
-        self.size, self.blobs = 0, []
+        self._empty()
         return tail
 
     def finish(self) -> FinishedPack:
@@ -131,18 +132,24 @@ class OpenPack:
         end = self._sealer.seal_into(self._view, self.size, header)
         self._view[end : end + pack.LENGTH.size] = pack.LENGTH.pack(end - self.size)
         finished = FinishedPack(self.kind, bytes(self._view[: end + pack.LENGTH.size]), blobs)
-        self.size, self.blobs = 0, []
+        self._empty()
         return finished
 
+    def _empty(self) -> None:
+        self.size, self.blobs = 0, []
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._memory.madvise(mmap.MADV_DONTNEED)  # gives the pages back
+
     def _make_room(self, size: int) -> None:
-        fresh = _memory(size)
+        memory = _new_memory(size)
+        fresh = memoryview(memory)
         fresh[: self.size] = self._view[: self.size]
-        self._view = fresh
+        self._memory, self._view = memory, fresh
 
 
-def _memory(size: int) -> memoryview:
+def _new_memory(size: int) -> mmap.mmap:
     """Unlike a bytearray's, these pages cost nothing before they are written to."""
-    return memoryview(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def place(kind: BlobKind, blobs: Iterable[SealedBlob]) -> Iterator[BlobEntry]:
@@ -179,11 +186,16 @@ class OpenPacks:
         return chosen.finish() if chosen.is_full else None
 
     def merge(self) -> FinishedPack | None:
-        """Bring all that is open together; returns a pack that is full by this."""
+        """Bring all that is open together; returns what is too much for one pack."""
         first, *others = self._packs
         for other in others:
-            if other.blobs:
-                first.absorb(other.take())
+            if not other.blobs:
+                continue
+            if first.size + other.size > pack.PACK_SIZE:
+                small, large = sorted((first, other), key=lambda p: p.size)
+                self._packs = [small, large]
+                return large.finish()
+            first.absorb(other.take())
         return first.finish() if first.is_full else None
 
     def take(self) -> Tail:
