@@ -1,11 +1,11 @@
 """`nightsafe backup`: store paths in a new snapshot."""
 
 import argparse
-import os
 import sys
 import threading
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.excludes import add_exclude_options, find_rules, find_sources, show_rules
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
 
@@ -22,12 +22,14 @@ def add_parser(verbs: Verbs) -> None:
         run,
         help="back up files and folders into a new snapshot",
         json='lines of events: {"event": "issue", "kind", "path", "text"}, {"event": "progress", '
-        '"bytes", "files"} about once a second, and at the end {"event": "summary", '
+        '"bytes", "files", "bytes_sent", "bytes_per_second", "total_files", "total_bytes", '
+        '"seconds_left"} about once a second (the last three once they are known), and at the '
+        'end {"event": "summary", '
         '"snapshot_id", "tree_id", "parent_id", "files_new", "files_changed", '
         '"files_unchanged", "directories", "bytes", "added_blobs", "added_bytes", '
         '"stored_bytes", "seconds", "issues", "complete"}',
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder to back up")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="file or folder to back up")
     parser.add_argument(
         "--tag", action="append", default=[], metavar="TAG", help="a word for this snapshot"
     )
@@ -35,14 +37,26 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="read and count everything, store nothing"
     )
+    add_exclude_options(parser)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Back up; 0 when complete, 3 when some files could not be read."""
     from nightsafe.backup import BackupOptions, backup
+    from nightsafe.exclude import Excluder
 
-    options = BackupOptions(tuple(args.tag), args.host, args.dry_run)
-    paths = [os.fsencode(path) for path in args.paths]
+    paths = find_sources(args, output)
+    rules = find_rules(args, paths)
+    if args.show_excludes:
+        show_rules(rules, output)
+        return 0
+    options = BackupOptions(
+        tuple(args.tag),
+        args.host,
+        args.dry_run,
+        wants=Excluder(rules, paths).wants,
+        excludes=(*rules.patterns, *rules.caseless),
+    )
     with opened_repository(args) as repository, output.observer("backup") as observer:
         if output.progress and sys.stderr.isatty():
             _forecast(paths, observer)

@@ -1,0 +1,105 @@
+"""The options of a backup that choose: what they do to a snapshot."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from nightsafe.cli import main
+from nightsafe.repository import Repository
+
+from tests.agent.conftest import PASSPHRASE
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    for name in ("keep.c", "drop.o", "Drop.ISO", "deep/er/drop.o", "cache/x", ".Trash-1000/x"):
+        path = tmp_path / "top" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x" * 10)
+    (tmp_path / "top" / "cache" / "MARK").touch()
+    return tmp_path / "top"
+
+
+@pytest.fixture
+def kept(
+    repository: Repository,
+    top: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> object:
+    """Back up `top` with options; the files in the snapshot, by names below `top`."""
+    monkeypatch.setenv("NIGHTSAFE_REPOSITORY", repository.storage.location)
+    monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
+
+    def run(*options: str) -> set[str]:
+        assert main(["backup", *options]) == 0
+        capsys.readouterr()
+        assert main(["ls", "--json", "latest"]) == 0
+        entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        files = [entry["path"] for entry in entries if entry["type"] == "file"]
+        return {os.path.relpath(path, top) for path in files}
+
+    return run
+
+
+ALL = {"keep.c", "drop.o", "Drop.ISO", "deep/er/drop.o", "cache/x", "cache/MARK"}
+
+
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        ([], set()),
+        (["--exclude", "*.o"], {"drop.o", "deep/er/drop.o"}),
+        (["--exclude", "*.o", "--exclude", "!deep/er/drop.o"], {"drop.o"}),
+        (["--iexclude", "*.iso"], {"Drop.ISO"}),
+        (["--exclude-if-present", "MARK"], {"cache/x"}),
+        (["--exclude-larger-than", "9"], ALL - {"cache/MARK"}),
+        (["-x"], set()),
+    ],
+)
+def test_options(kept: object, top: Path, options: list[str], left_out: set[str]) -> None:
+    assert callable(kept)
+    assert ALL - kept(str(top), *options) == left_out
+
+
+def test_defaults_can_be_turned_off(kept: object, top: Path) -> None:
+    assert callable(kept)
+    assert ".Trash-1000/x" not in kept(str(top))
+    assert ".Trash-1000/x" in kept(str(top), "--no-default-excludes")
+
+
+def test_a_change_of_excludes_is_seen_by_the_next_backup(kept: object, top: Path) -> None:
+    assert callable(kept)
+    assert kept(str(top)) == ALL
+    assert kept(str(top), "--exclude", "deep") == ALL - {"deep/er/drop.o"}
+    assert kept(str(top), "--exclude-larger-than", "5") == {"cache/MARK"}
+    assert kept(str(top)) == ALL
+
+
+def test_lists_of_paths(kept: object, top: Path, tmp_path: Path) -> None:
+    assert callable(kept)
+    (tmp_path / "list").write_text(f"{top}/*.c\n")
+    assert kept("--files-from", str(tmp_path / "list")) == {"keep.c"}
+    (tmp_path / "list").write_bytes(os.fsencode(top) + b"/drop.o\0")
+    assert kept("--files-from-raw", str(tmp_path / "list")) == {"drop.o"}
+
+
+def test_nothing_to_back_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", "/nowhere", "backup"]) == 1
+    assert "Say what to back up" in capsys.readouterr().err
+
+
+def test_a_pattern_without_sense_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-r", "/nowhere", "backup", "/srv", "--exclude", "[a"]) == 1
+    assert "makes no sense" in capsys.readouterr().err
+
+
+def test_what_is_left_out_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backup", "--show-excludes", "--exclude", "*.o", "--exclude-caches"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "--exclude /proc" in lines
+    assert "--exclude *.o" in lines
+    assert any(line.startswith("--exclude-if-present CACHEDIR.TAG:Signature") for line in lines)
+    assert main(["backup", "--show-excludes", "--no-default-excludes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["patterns"] == []
