@@ -1,17 +1,22 @@
 """Checking: is everything there that the snapshots need, and is it what it claims to be?"""
 
-import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 
 from nightsafe.errors import DamagedError, ObjectNotFoundError
-from nightsafe.fetch import BlobOpener, BlobReader
+from nightsafe.fetch import BlobReader
 from nightsafe.index import decode_index
 from nightsafe.locks import hold
-from nightsafe.pack import BlobEntry, BlobKind, PackContent, read_header
+from nightsafe.pack import BlobKind, PackContent
+from nightsafe.packread import PackFinding, PackReader
+from nightsafe.porters import Porters, default_workers
 from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import ObjectKind
+from nightsafe.subset import Subset
+
+_IN_PROCESS_PACKS = 3
 
 
 @dataclass
@@ -22,22 +27,31 @@ class CheckReport:
     trees: int = 0
     packs: int = 0
     unindexed: int = 0
+    packs_read: int = 0
     bytes_read: int = 0
     errors: list[str] = field(default_factory=list)
 
 
 def check(
-    repository: Repository, *, read_data: bool = False, observer: Observer = ignore
+    repository: Repository,
+    *,
+    read_data: bool = False,
+    subset: Subset | None = None,
+    workers: int | None = None,
+    observer: Observer = ignore,
 ) -> CheckReport:
-    """Check index, packs, snapshots and trees; with `read_data` also every stored byte."""
+    """Check index, packs, snapshots and trees; with `read_data` also every stored byte.
+
+    With a `subset` only the packs that it chooses are read.
+    """
     run = _Checker(repository, observer)
     with hold(repository, optional=True):
         snapshots = run.load()
         run.check_packs()
         for snapshot in snapshots:
             run.check_snapshot(snapshot)
-        if read_data:
-            run.read_packs()
+        if read_data or subset:
+            run.read_packs(subset, default_workers() if workers is None else workers)
     return run.report
 
 
@@ -109,34 +123,39 @@ class _Checker:
                     )
         return [node.subtree for node in nodes if node.subtree is not None]
 
-    def read_packs(self) -> None:
-        """Read and verify every indexed pack down to each blob's hash."""
-        present = [content for pack, content in self._packs.items() if pack in self._sizes]
-        self._observer(Totals(len(present), sum(content.size for content in present)))
-        for content in present:
-            try:
-                self._read_pack(content)
-            except (DamagedError, ObjectNotFoundError) as error:
-                self._error(f"Pack {content.id.hex()[:8]}: {error}")
-            self._observer(Advanced(content.size))
+    def read_packs(self, subset: Subset | None, workers: int) -> None:
+        """Read and verify indexed packs down to each blob's hash, with worker processes."""
+        present = {pack: size for pack, size in self._sizes.items() if pack in self._packs}
+        chosen = subset.choose(list(present.items())) if subset else list(present)
+        self.report.packs_read = len(chosen)
+        self._observer(Totals(len(chosen), sum(present[pack] for pack in chosen)))
+        jobs = [self._packs[pack] for pack in chosen]
+        if workers and len(jobs) > _IN_PROCESS_PACKS:
+            self._read_together(jobs, workers)
+            return
+        reader = PackReader(self._repository)
+        for content in jobs:
+            self._read(content, reader.run(content, reader.fetch(content)))
 
-    def _read_pack(self, content: PackContent) -> None:
-        data = self._repository.storage.load(ObjectKind.DATA, content.id.hex())
-        self.report.bytes_read += len(data)
-        if hashlib.sha256(data).digest() != content.id:
-            raise DamagedError("Its bytes are not those that its name stands for.")
-        header = read_header(data, self._repository.sealer)
-        if sorted(header, key=_offset) != sorted(content.blobs, key=_offset):
-            raise DamagedError("Its header and the index disagree about what it holds.")
-        opener = BlobOpener(self._repository.sealer)
-        for blob in header:
-            sealed = data[blob.offset : blob.offset + blob.length]
-            opener.open(sealed, blob_id=blob.id, plain_length=blob.plain_length)
+    def _read_together(self, jobs: list[PackContent], workers: int) -> None:
+        porters: Porters[PackContent, PackFinding] = Porters(
+            partial(PackReader, self._repository), workers
+        )
+        try:
+            for content in jobs:
+                porters.submit(content)
+            while porters.open_jobs:
+                for content, finding in porters.results(wait=True):
+                    self._read(content, finding)
+        finally:
+            porters.close()
+
+    def _read(self, content: PackContent, finding: PackFinding) -> None:
+        self.report.bytes_read += finding.size
+        if finding.problem:
+            self._error(f"Pack {content.id.hex()[:8]}: {finding.problem}")
+        self._observer(Advanced(content.size))
 
     def _error(self, text: str) -> None:
         self.report.errors.append(text)
         self._observer(Issue("failed", b"", text))
-
-
-def _offset(blob: BlobEntry) -> int:
-    return blob.offset

@@ -1,0 +1,62 @@
+"""Reading whole packs and verifying them down to each blob. Runs in worker processes."""
+
+import hashlib
+from typing import NamedTuple
+
+from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.fetch import BlobOpener
+from nightsafe.pack import BlobEntry, PackContent, read_header
+from nightsafe.repository import Repository
+from nightsafe.storage import ObjectKind
+
+
+class PackFinding(NamedTuple):
+    """How many bytes were read, and what is wrong with them; empty when nothing is."""
+
+    size: int
+    problem: str
+
+
+class PackReader:
+    """Reads packs; what one holds is told by the index."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._storage = repository.storage.fresh()
+        self._sealer = repository.new_sealer()
+        self._opener = BlobOpener(self._sealer)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._storage.close()
+
+    def fetch(self, content: PackContent) -> bytes:
+        """The whole pack; empty if it is gone."""
+        try:
+            return self._storage.load(ObjectKind.DATA, content.id.hex())
+        except ObjectNotFoundError:
+            return b""
+
+    def run(self, content: PackContent, fetched: bytes) -> PackFinding:
+        """Verify name, header, and every blob."""
+        try:
+            self._verify(content, fetched)
+        except DamagedError as error:
+            return PackFinding(len(fetched), str(error))
+        return PackFinding(len(fetched), "")
+
+    def _verify(self, content: PackContent, data: bytes) -> None:
+        if not data:
+            raise DamagedError("It is gone.")
+        if hashlib.sha256(data).digest() != content.id:
+            raise DamagedError("Its bytes are not those that its name stands for.")
+        header = read_header(data, self._sealer)
+        if sorted(header, key=_offset) != sorted(content.blobs, key=_offset):
+            raise DamagedError("Its header and the index disagree about what it holds.")
+        view = memoryview(data)
+        for blob in header:
+            sealed = view[blob.offset : blob.offset + blob.length]
+            self._opener.open(sealed, blob_id=blob.id, plain_length=blob.plain_length)
+
+
+def _offset(blob: BlobEntry) -> int:
+    return blob.offset
