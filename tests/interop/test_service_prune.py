@@ -1,0 +1,53 @@
+"""Forgetting and pruning at a real service, by the agent and by stock restic in turn."""
+
+import os
+from pathlib import Path
+
+from tests.gateway import Gateway, Holder
+from tests.interop.conftest import Agent, Restic, find_restic, portrait
+from tests.interop.test_service import pytestmark, restored, without_sockets
+
+__all__ = ["pytestmark", "without_sockets"]
+
+
+def changing_backups(agent: Agent, tree: Path) -> None:
+    agent.run("init")
+    for _ in range(3):
+        agent.run("backup", str(tree))
+        (tree / "large").write_bytes(os.urandom(6_000_000))
+    agent.run("backup", str(tree))
+
+
+def maintained(gateway: Gateway, holder: Holder, home: Path) -> Holder:
+    return gateway.credential(holder, "maintain")
+
+
+def test_with_maintain_the_agent_prunes_and_restic_finds_all_well(
+    gateway: Gateway, agent: Agent, without_sockets: Path, home: Path, tmp_path: Path
+):
+    tree = without_sockets
+    changing_backups(agent, tree)
+    holder = maintained(gateway, agent.holder, home)
+    keeper = Agent(holder, home / "keeper")
+    options = ["--keep-last", "1", "--group-by", "", "--yes", "--prune", "--max-unused", "0"]
+    done = keeper.run("forget", *options)
+    assert "3 snapshots forgotten" in done.stdout
+    restic = Restic(find_restic(), holder, home / "cache")
+    assert "no errors were found" in restic.run("check", "--read-data").stdout
+    assert len(restic.json("snapshots")) == 1
+    agent.run("restore", "latest", "--target", str(tmp_path / "out"))
+    assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
+    agent.run("backup", str(tree))
+    agent.run("check", "--read-data")
+
+
+def test_with_backup_alone_nothing_is_forgotten_or_pruned(agent: Agent, tree: Path):
+    agent.run("init")
+    agent.run("backup", str(tree))
+    before = agent.holder.request("GET", "data/")[1]
+    for verb in (["forget", "latest", "--yes"], ["prune"]):
+        refused = agent.run(*verb, check=False)
+        assert refused.returncode == 1
+        assert "scope maintain" in refused.stderr
+    assert agent.holder.request("GET", "data/")[1] == before
+    agent.run("check")
