@@ -2,12 +2,16 @@
 
 import io
 import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
+from nightsafe.backup import backup
 from nightsafe.cli import output as output_module
 from nightsafe.cli.output import Output, progress_line, show_duration
 from nightsafe.progress import Advanced, FileDone, Issue, Sent, Tally, Totals
+from nightsafe.repository import Repository
 
 EVENTS = (
     Totals(4, 4_000_000),
@@ -111,3 +115,13 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_plain_lines_are_rare() -> None:
     assert output_module._PLAIN_SECONDS >= 10
+
+
+def test_a_backup_tells_what_it_sent(repository: Repository, source: Path) -> None:
+    (source / "big").write_bytes(os.urandom(3 << 20))
+    tally = Tally()
+    report = backup(repository, [os.fsencode(source)], observer=tally)
+    packs = Path(repository.storage.location, "data").rglob("*")
+    stored = sum(path.stat().st_size for path in packs if path.is_file())
+    assert tally.sent == report.count.stored_bytes == stored
+    assert tally.files == 4

@@ -15,7 +15,7 @@ from nightsafe.errors import SourceError
 from nightsafe.large import LargeFile, LargeFiles
 from nightsafe.nodes import encode_entry
 from nightsafe.previous import Previous
-from nightsafe.progress import Advanced, FileDone, Issue, Observer
+from nightsafe.progress import Advanced, FileDone, Issue, Observer, Sent
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan
 from nightsafe.statprint import Fingerprint
@@ -113,7 +113,7 @@ class Archiver:
         self._probes: list[tuple[int, bytes, bytes]] = []
         self._inline = Inline(setup)
         self._crew: Crew = self._inline
-        self._pending = 0
+        self._pending = self._told = 0
         self._root_id = b""
 
     def archive(self, plan: Plan, parent: bytes) -> bytes:
@@ -128,6 +128,7 @@ class Archiver:
             self._run()
             self._finish_crews()
             self.store.finish()
+            self._tell_sent()
         finally:
             self._crew.stop()
             self._large.close()
@@ -147,9 +148,16 @@ class Archiver:
                 continue
             results, packs = self._crew.collect()
             self.store.learn(packs)
+            self._tell_sent()
             for result in results:
                 self._pending -= 1
                 self._deal_with(result)
+
+    def _tell_sent(self) -> None:
+        added = self.store.stored_bytes - self._told
+        if added and not self._setup.dry_run:
+            self._told += added
+            self._tell(Sent(added))
 
     def _feed(self) -> None:
         """Hand out jobs while somebody has room for them."""
