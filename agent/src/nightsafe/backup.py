@@ -73,7 +73,9 @@ def backup(
     run = _Run(repository, options or BackupOptions(), observer)
     started = time.monotonic()
     plan, sources = run.plan(list(paths))
-    with hold(repository) as lock, run.journal() as journal:
+    # While only statuses are compared the lock may settle; it has before anything is stored.
+    with hold(repository, settle_later=True) as lock, run.journal() as journal:
+        run.settle = lock.settle if lock else run.settle
         snapshot = run.archive(plan, sources, journal)
         if not run.options.dry_run:
             run.store(snapshot, plan, sources, lock=lock, journal=journal)
@@ -89,6 +91,7 @@ class _Run:
         self._observer = observer
         self._hostname = options.hostname or socket.gethostname()
         self._before_archive = 0
+        self.settle: Callable[[], None] = lambda: None
         self._remember: Callable[[Snapshot], None] = lambda _: None
 
     @contextlib.contextmanager
@@ -133,6 +136,7 @@ class _Run:
         names = tuple(os.path.abspath(path).decode("utf-8", "replace") for path in sources)
         began = time.time_ns()
         start = Start(self._repository, hostname=self._hostname, paths=names, tell=self._tell)
+        start.settle = self.settle
         start.begin(trust_cache=trust_cache, dry_run=self.options.dry_run)
         setup = self._setup(start, journal)
         options = ArchiveOptions(self.options.workers, start.cache)

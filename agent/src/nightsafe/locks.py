@@ -159,17 +159,27 @@ class LockHold:
         self._interval = interval
         self._sealer = repository.new_sealer()
         self._name = self._save()
+        self._made_at = time.monotonic()
+        self._is_settled = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lock", daemon=True)
 
-    def start(self) -> None:
-        """Check that nobody else locked meanwhile, then keep the lock fresh."""
-        time.sleep(_SETTLE_SECONDS)
-        _refuse_conflict(self._repository, self._lock, but=self._name)
+    def start(self, *, settle_later: bool) -> None:
+        """Check that nobody else locked meanwhile, now or by `settle`; keep the lock fresh."""
+        if not settle_later:
+            self.settle()
         self._thread.start()
+
+    def settle(self) -> None:
+        """Once a moment has passed, LockedError if a rival locked at the same time as we did."""
+        if not self._is_settled:
+            time.sleep(max(0.0, self._made_at + _SETTLE_SECONDS - time.monotonic()))
+            _refuse_conflict(self._repository, self._lock, but=self._name)
+            self._is_settled = True
 
     def ensure_held(self) -> None:
         """LockLostError when the lock is so old that another program may have dropped it."""
+        self.settle()
         if time.time_ns() - self._lock.time > _LOST_NS:
             raise LockLostError(
                 "The repository's lock could not be renewed for 25 minutes (was this computer "
@@ -222,9 +232,12 @@ def hold(
     *,
     exclusive: bool = False,
     optional: bool = False,
+    settle_later: bool = False,
     interval: float = REFRESH_SECONDS,
 ) -> Iterator[LockHold | None]:
     """Hold a lock for the length of a `with` block; it is removed however the block ends.
+
+    With `settle_later` the block must call `settle` before it writes anything of worth.
 
     `optional` goes on without a lock (None) where the place does not let us write one.
     LockedError when another lock excludes this one.
@@ -239,7 +252,7 @@ def hold(
         yield None
         return
     try:
-        held.start()
+        held.start(settle_later=settle_later)
         yield held
     except UnreachableError:
         held.abandon()

@@ -1,6 +1,7 @@
 """The way in, before anything is read: what is there already, and what can be believed of it."""
 
 import os
+from collections.abc import Callable
 
 from nightsafe.archive import Archiver
 from nightsafe.errors import DamagedError, ObjectNotFoundError
@@ -33,6 +34,7 @@ class Start:
         self.cache: TreeCache | None = None
         self.parent_id = ""
         self.parent_tree = b""
+        self.settle: Callable[[], None] = lambda: None
         self._repository = repository
         self._hostname = hostname
         self._paths = paths
@@ -101,6 +103,7 @@ class Start:
         """Learn what is stored: data blobs into `known`, trees into the repository's index."""
         if self._is_loaded:
             return
+        self.settle()
         self._is_loaded = True
         self._indexes = []
         for name, contents in self._repository.index_files():

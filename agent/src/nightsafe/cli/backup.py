@@ -3,6 +3,7 @@
 import argparse
 import sys
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nightsafe.cli.excludes import add_exclude_options, find_rules, find_sources, show_rules
@@ -37,12 +38,18 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="read and count everything, store nothing"
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        choices=range(65),
+        metavar="N",
+        help="worker processes: 0 for none (default: one for each core, at most 8)",
+    )
     add_exclude_options(parser)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Back up; 0 when complete, 3 when some files could not be read."""
-    from nightsafe.backup import BackupOptions, backup
     from nightsafe.exclude import Excluder
 
     paths = find_sources(args, output)
@@ -50,16 +57,23 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.show_excludes:
         show_rules(rules, output)
         return 0
-    options = BackupOptions(
-        tuple(args.tag),
-        args.host,
-        args.dry_run,
-        wants=Excluder(rules, paths).wants,
-        excludes=(*rules.patterns, *rules.caseless),
-    )
+    # The key takes a while to derive; the other core can read the program meanwhile.
+    ahead = threading.Thread(target=import_module, args=("nightsafe.backup",), daemon=True)
+    ahead.start()
     with opened_repository(args) as repository, output.observer("backup") as observer:
         if output.progress and sys.stderr.isatty():
             _forecast(paths, observer)
+        ahead.join()
+        from nightsafe.backup import BackupOptions, backup
+
+        options = BackupOptions(
+            tuple(args.tag),
+            args.host,
+            args.dry_run,
+            workers=args.workers,
+            wants=Excluder(rules, paths).wants,
+            excludes=(*rules.patterns, *rules.caseless),
+        )
         report = backup(repository, paths, options, observer)
     _show(report, output)
     return 0 if report.is_complete else 3
