@@ -20,7 +20,18 @@ from nightsafe.settings import find_place
 from tests.agent.conftest import CHEAP, PASSPHRASE, copy_vault
 from tests.agent.rest_server import RestServer, connect_string
 
-VERBS = ("login", "init", "backup", "snapshots", "ls", "restore", "check", "unlock", "forget", "prune")
+VERBS = (
+    "login",
+    "init",
+    "backup",
+    "snapshots",
+    "ls",
+    "restore",
+    "check",
+    "unlock",
+    "forget",
+    "prune",
+)
 MAIN = "from nightsafe.cli import main; raise SystemExit(main())"
 Run = Any
 
