@@ -293,3 +293,20 @@ def test_a_message_of_nothing_means_the_end() -> None:
     ours.close()
     assert crew.receive(theirs) is None
     theirs.close()
+
+
+def test_one_large_file_alone_is_worth_workers(
+    repository: Repository, tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large").write_bytes(os.urandom(30_000_000))
+    started = []
+    real = crew.Processes.__init__
+
+    def count(self: crew.Processes, setup: work.Setup, number: int) -> None:
+        started.append(number)
+        real(self, setup, number)
+
+    monkeypatch.setattr(crew.Processes, "__init__", count)
+    assert run(repository, tmp_path / "large", workers=2).is_complete
+    assert started == [2]
+    assert check(reopen(repository), read_data=True).errors == []

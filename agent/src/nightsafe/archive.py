@@ -162,7 +162,6 @@ class Archiver:
     def _feed(self) -> None:
         """Hand out jobs while somebody has room for them."""
         while self._crew.has_room():
-            self._grow()
             if self._feed_large():
                 continue
             if self._probes:
@@ -194,6 +193,7 @@ class Archiver:
         """Hand out a piece of a large file; False if there is none, or no room."""
         if not self._crew.has_room():
             return False
+        self._grow()
         job = self._large.next_job()
         if isinstance(job, LargeFile):
             self._finish_large(job)
