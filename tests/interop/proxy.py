@@ -1,7 +1,10 @@
-"""A proxy on the way to the gateway that loses what a test tells it to lose."""
+"""Proxies on the way to the gateway that lose what a test tells them to, or what chance does."""
 
+import random
 import socket
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -52,16 +55,51 @@ class LossyProxy:
         request = _message(client)
         if request is None:
             return False
+        line = request.split(b"\r\n", 1)[0].decode("latin-1")
+        if not self._before(line):
+            return False
         server.sendall(request)
         answer = _message(server, to_head=request.startswith(b"HEAD "))
         if answer is None:
             return False
-        line = request.split(b"\r\n", 1)[0].decode("latin-1")
         if self._loses(line):
             self.lost.append(line)
             return False
+        answer, whole = self._after(line, answer)
         client.sendall(answer)
+        return whole
+
+    def _before(self, line: str) -> bool:
+        """Whether the request may go on to the server."""
         return True
+
+    def _after(self, line: str, answer: bytes) -> tuple[bytes, bool]:
+        """What the client gets of the answer, and whether the connection lives on."""
+        return answer, True
+
+
+class StormyProxy(LossyProxy):
+    """Drops requests and answers, cuts answers short and delays them, all at random."""
+
+    def __init__(self, port: int, chance: random.Random) -> None:
+        super().__init__(port, lambda line: self._strikes("answer", 0.05))
+        self.harm: Counter[str] = Counter()
+        self._chance = chance
+
+    def _strikes(self, what: str, probability: float) -> bool:
+        strikes = self._chance.random() < probability
+        self.harm[what] += strikes
+        return strikes
+
+    def _before(self, line: str) -> bool:
+        return not self._strikes("request", 0.05)
+
+    def _after(self, line: str, answer: bytes) -> tuple[bytes, bool]:
+        if self._strikes("delay", 0.1):
+            time.sleep(self._chance.uniform(0.02, 0.4))
+        if self._strikes("cut", 0.08):
+            return answer[: self._chance.randrange(len(answer))], False
+        return answer, True
 
 
 def _message(source: socket.socket, *, to_head: bool = False) -> bytes | None:
