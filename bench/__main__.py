@@ -19,7 +19,7 @@ def main() -> int:
     setting = Setting(Path(args.dir), args.quick)
     repeat = args.repeat or (1 if args.quick else 3)
     peers = [p for p in available(setting.scratch / "work") if p.name in args.peers.split(",")]
-    results = Results()
+    results, load = Results(), os.getloadavg()[0]
     try:
         for letter in args.cases:
             setting.data(letter)
@@ -34,7 +34,8 @@ def main() -> int:
             lines = [report.table(results, peers, judged=not args.quick), *report.bounds(results)]
             print("\n" + "\n".join(lines))
     if args.write:
-        PAGE.write_text(report.page(results, peers, repeat=repeat, quick=args.quick))
+        page = report.page(results, peers, repeat=repeat, quick=args.quick, load=load)
+        PAGE.write_text(page)
         print(f"written to {PAGE}")
     return 0
 

@@ -26,6 +26,7 @@ CASES = {
     "g next": "(g) each next release",
 }
 OURS = "nightsafe"
+QUIET_LOAD = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,27 @@ class Row:
     memory: int
     size: int
     ratio: float
+    cpu_ratio: float
 
 
 def rows(results: Results, peers: Sequence[Peer]) -> Iterator[Row]:
     """Every case that was measured, with the peers in their order."""
     for case in CASES:
         ours = _median(results, case, OURS, "wall")
+        our_cpu = _median(results, case, OURS, "cpu")
         for peer in peers:
             if (case, peer.name) in results.costs:
                 wall = _median(results, case, peer.name, "wall")
+                cpu = _median(results, case, peer.name, "cpu")
                 yield Row(
                     case,
                     peer.name,
                     wall,
-                    _median(results, case, peer.name, "cpu"),
+                    cpu,
                     max(cost.memory for cost in results.costs[case, peer.name]),
                     results.sizes.get((case, peer.name), 0),
                     wall / ours if ours else 0.0,
+                    cpu / our_cpu if our_cpu else 0.0,
                 )
 
 
@@ -68,16 +73,17 @@ def table(results: Results, peers: Sequence[Peer], *, judged: bool = True) -> st
     """A table in Markdown, readable as text too; `judged` says whether targets apply."""
     lines = [
         f"| {'case':<30} | {'program':<9} | {'wall s':>7} | {'CPU s':>7} | {'MB':>5} "
-        f"| {'stored':>8} | {'ratio':>6} | target |",
-        "|---|---|---:|---:|---:|---:|---:|---|",
+        f"| {'stored':>8} | {'ratio':>6} | {'by CPU':>6} | target |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in rows(results, peers):
         ratio = f"{row.ratio:.2f}" if row.peer != OURS else ""
+        by_cpu = f"{row.cpu_ratio:.2f}" if row.peer != OURS else ""
         word = judge(row.case, row.peer, row.ratio) if judged and row.peer != OURS else ""
         size = f"{row.size / 1e6:.1f}" if row.size else ""
         lines.append(
             f"| {CASES[row.case]:<30} | {row.peer:<9} | {row.wall:7.2f} | {row.cpu:7.2f} "
-            f"| {row.memory / 1e6:5.0f} | {size:>8} | {ratio:>6} | {word:<6} |"
+            f"| {row.memory / 1e6:5.0f} | {size:>8} | {ratio:>6} | {by_cpu:>6} | {word:<6} |"
         )
     return "\n".join(lines)
 
@@ -118,11 +124,18 @@ def _processor() -> str:
     return platform.machine()
 
 
-def page(results: Results, peers: Sequence[Peer], *, repeat: int, quick: bool) -> str:
+def page(
+    results: Results, peers: Sequence[Peer], *, repeat: int, quick: bool, load: float = 0.0
+) -> str:
     """The whole page for the documentation."""
     versions = ", ".join(peer.version() for peer in peers)
     small = " **A quick run on small data: the targets do not apply.**" if quick else ""
     lines = "\n".join(f"- {line}" for line in bounds(results))
+    if load > QUIET_LOAD:
+        small += (
+            f" **The machine was busy with other work (load {load:.1f} at the start), so wall "
+            "times are too long and their ratios uncertain.**"
+        )
     return f"""# Benchmarks
 
 Written by `make bench` on {time.strftime("%Y-%m-%d", time.gmtime())}.{small} {machine()}.
@@ -132,9 +145,10 @@ All programs ran in turn in one run, the order changing from round to round, on 
 repositories in memory (tmpfs) with a warm cache; figures are medians of {repeat} rounds (one for
 (f)). `wall` and `CPU` are seconds, CPU of all processes together; `MB` is the highest sum of the
 processes' proportional set sizes; `stored` the repository in MB after the first backup (for (g)
-after the last). `ratio` is the program's wall time divided by nightsafe's, `target` whether it
-reaches what the agent must reach or has as its goal. Every restore was compared byte by byte.
-Borg ran with zstd level 3. Compare ratios, not seconds: they hold across machines.
+after the last). `ratio` is the program's wall time divided by nightsafe's, `by CPU` the same of
+CPU seconds, which other work on the machine disturbs less; `target` says whether the ratio of wall
+times reaches what the agent must reach (`must`) or aims at (`goal`). Every restore was compared
+byte by byte. Borg ran with zstd level 3. Compare ratios, not seconds: they hold across machines.
 
 {table(results, peers, judged=not quick)}
 
