@@ -310,3 +310,43 @@ def test_one_large_file_alone_is_worth_workers(
     assert run(repository, tmp_path / "large", workers=2).is_complete
     assert started == [2]
     assert check(reopen(repository), read_data=True).errors == []
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_all_workers_and_takes_the_lock_away(
+    repository: Repository, tmp_path: Path, sign: int
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(600):
+        (source / f"{number:03}").write_bytes(os.urandom(400_000))
+    command = "from nightsafe import archive, cli; archive.INLINE_SECONDS = -1.0; "
+    command += "raise SystemExit(cli.main())"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            command,
+            "-r",
+            repository.storage.location,
+            "backup",
+            "--workers",
+            "2",
+            str(source),
+        ],
+        env=os.environ | {"NIGHTSAFE_PASSWORD": PASSPHRASE},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 20
+    # Python swallows what a signal raises in the very moment of a fork, so both must be there.
+    while len(workers := children_of(process.pid)) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    time.sleep(0.1)
+    process.send_signal(sign)
+    assert process.wait(timeout=20) == 130
+    wait_until_gone(workers)
+    assert names(repository, ObjectKind.LOCK) == set()
+    assert names(repository, ObjectKind.SNAPSHOT) == set()
