@@ -8,10 +8,10 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
+from nightsafe.folders import ArchiveOptions, BackupCount, Folder, worker_count
 from nightsafe.large import LargeFile, LargeFiles
 from nightsafe.nodes import encode_entry
 from nightsafe.previous import Previous
@@ -19,7 +19,7 @@ from nightsafe.progress import Advanced, FileDone, Issue, Observer, Sent
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan
 from nightsafe.statprint import Fingerprint
-from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord, TreeCache
+from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.treestore import TreeStore, load_former
 from nightsafe.work import SLICE_ENTRIES, Found, Problem, Setup, problem_of
 
@@ -28,61 +28,6 @@ INLINE_SECONDS = 0.15
 _FOLDERS_IN_A_JOB, _PROBES_IN_A_JOB = 4, 32
 _MANY = 64
 _NOT_CACHED = frozenset({"unreadable", "vanished", "changed", "damaged"})
-
-
-@dataclass
-class BackupCount:
-    """How many files, directories and bytes a backup dealt with, and what it added."""
-
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    directories: int = 0
-    bytes: int = 0
-    added_blobs: int = 0
-    added_bytes: int = 0
-    stored_bytes: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Folder:
-    """A folder on its way; a slice of one, or a lone file, when `is_splice`.
-
-    `parts` are its nodes' JSON; `waiting` is how many of them are not complete. While
-    `is_same`, it is believed to be as the cache says, and `parts` is empty.
-    """
-
-    path: bytes
-    above: "_Folder | None"
-    slot: int = 0
-    name: bytes = b""
-    former: bytes = b""
-    record: FolderRecord | None = None
-    key: bytes = b""
-    parts: list[bytes] = field(default_factory=list)
-    waiting: int = 0
-    is_splice: bool = False
-    is_same: bool = False
-    is_planned: bool = False
-    is_flawed: bool = False
-    is_dirty: bool = False
-    fingerprint: bytes = b""
-    slices: dict[int, bytes] = field(default_factory=dict)
-    below: dict[bytes, bytes] = field(default_factory=dict)
-    entry_path: bytes = b""
-    files: int = 0
-    size: int = 0
-
-    def path_of(self, name: bytes) -> bytes:
-        return self.entry_path or os.path.join(self.path, name)
-
-
-@dataclass(frozen=True)
-class ArchiveOptions:
-    """`workers`: how many processes; None for as many as there are cores, 0 for this one."""
-
-    workers: int | None = None
-    cache: TreeCache | None = None
 
 
 class Archiver:
@@ -107,7 +52,7 @@ class Archiver:
         self._tell = tell
         self._print = Fingerprint(setup.master)
         self._large = LargeFiles(repository.new_chunker())
-        self._folders: dict[int, _Folder] = {}
+        self._folders: dict[int, Folder] = {}
         self._next_number = 0
         self._todo: list[Job] = []
         self._probes: list[tuple[int, bytes, bytes]] = []
@@ -123,7 +68,7 @@ class Archiver:
         if the tree would be empty.
         """
         try:
-            root = _Folder(b"", None, former=parent, is_planned=True)
+            root = Folder(b"", None, former=parent, is_planned=True)
             self._open_planned(root, plan)
             self._run()
             self._finish_crews()
@@ -226,7 +171,7 @@ class Archiver:
 
     # Folders begin
 
-    def _open_planned(self, folder: _Folder, plan: Plan) -> None:
+    def _open_planned(self, folder: Folder, plan: Plan) -> None:
         """A folder that is only on the way to what was asked for."""
         folder.key = self._print.of_path(b"on the way\0" + folder.path)
         folder.record = self._cache.get(folder.key) if self._cache else None
@@ -251,10 +196,10 @@ class Archiver:
         self._release(folder)
 
     def _open_child(
-        self, folder: _Folder, slot: int, name: bytes, plan: Plan, before: Previous
+        self, folder: Folder, slot: int, name: bytes, plan: Plan, before: Previous
     ) -> None:
         if plan.path is None:
-            child = _Folder(plan.meta_path, folder, slot, name, before.subtree(name))
+            child = Folder(plan.meta_path, folder, slot, name, before.subtree(name))
             child.is_planned = True
             folder.parts[slot] = encode_entry(name, plan.meta_path, os.stat(plan.meta_path))
             folder.waiting += 1
@@ -263,13 +208,13 @@ class Archiver:
         status = os.lstat(plan.path)
         if stat.S_ISDIR(status.st_mode):
             folder.parts[slot] = encode_entry(name, plan.path, status)
-            self._open_folder(_Folder(plan.path, folder, slot, name, before.subtree(name)))
+            self._open_folder(Folder(plan.path, folder, slot, name, before.subtree(name)))
             return
-        lone = _Folder(plan.path, folder, slot, name, is_splice=True, entry_path=plan.path)
+        lone = Folder(plan.path, folder, slot, name, is_splice=True, entry_path=plan.path)
         folder.waiting += 1
         self._queue(lone, "entries", [(name, plan.path)], folder.former)
 
-    def _open_folder(self, folder: _Folder) -> None:
+    def _open_folder(self, folder: Folder) -> None:
         """A folder with all that is in it."""
         if folder.above is not None:
             folder.above.waiting += 1
@@ -282,12 +227,12 @@ class Archiver:
         number = self._number(folder)
         self._probes.append((number, folder.path, folder.record.fingerprint))
 
-    def _number(self, folder: _Folder) -> int:
+    def _number(self, folder: Folder) -> int:
         number, self._next_number = self._next_number, self._next_number + 1
         self._folders[number] = folder
         return number
 
-    def _queue(self, folder: _Folder, kind: str, what: object, former: bytes) -> None:
+    def _queue(self, folder: Folder, kind: str, what: object, former: bytes) -> None:
         number = self._number(folder)
         self._todo.append((kind, number, what, former))
 
@@ -320,22 +265,22 @@ class Archiver:
             folder.is_same = True
             folder.waiting = 1
             for name in names:
-                self._open_folder(_Folder(folder.path_of(name), folder, name=name))
+                self._open_folder(Folder(folder.path_of(name), folder, name=name))
             self._release(folder)
 
-    def _sliced(self, folder: _Folder, names: list[bytes]) -> None:
+    def _sliced(self, folder: Folder, names: list[bytes]) -> None:
         """A folder of very many entries: each slice is a job of its own."""
         starts = range(0, len(names), SLICE_ENTRIES)
         folder.parts = [b""] * len(starts)
         folder.waiting = len(starts)
         for slot, start in enumerate(starts):
-            piece = _Folder(folder.path, folder, slot, is_splice=True, former=folder.former)
+            piece = Folder(folder.path, folder, slot, is_splice=True, former=folder.former)
             piece.below = folder.below
             chosen = names[start : start + SLICE_ENTRIES]
             entries = [(name, folder.path_of(name)) for name in chosen]
             self._queue(piece, "entries", entries, folder.former)
 
-    def _found(self, folder: _Folder, found: Found) -> None:
+    def _found(self, folder: Folder, found: Found) -> None:
         folder.parts, folder.fingerprint = found.parts, found.fingerprint
         self._note(found.problems, folder)
         self._count_files(folder, found.done)
@@ -349,14 +294,14 @@ class Archiver:
             if name in folder.below:
                 self._fill(folder, slot, folder.below[name])
             else:
-                self._open_folder(_Folder(folder.path_of(name), folder, slot, name, former))
+                self._open_folder(Folder(folder.path_of(name), folder, slot, name, former))
         self._release(folder)
 
     def _finish_large(self, file: LargeFile | None) -> None:
         if file is None:
             return
         node, folder = file.finish(), file.owner
-        if not isinstance(folder, _Folder):
+        if not isinstance(folder, Folder):
             raise TypeError("owner")
         if file.problem is not None:
             self._note([file.problem], folder)
@@ -368,16 +313,16 @@ class Archiver:
 
     # Folders end
 
-    def _release(self, folder: _Folder) -> None:
+    def _release(self, folder: Folder) -> None:
         """One thing less to wait for; store what is complete by that, up to the root."""
-        current: _Folder | None = folder
+        current: Folder | None = folder
         while current is not None:
             current.waiting -= 1
             if current.waiting:
                 return
             current = self._complete(current)
 
-    def _complete(self, folder: _Folder) -> _Folder | None:
+    def _complete(self, folder: Folder) -> Folder | None:
         """A folder's end; returns the one above, which waits for it."""
         above, record = folder.above, folder.record
         if folder.is_splice and above is not None:
@@ -403,7 +348,7 @@ class Archiver:
             self._fill(above, folder.slot, tree_id)
         return above
 
-    def _tree_of(self, folder: _Folder) -> bytes:
+    def _tree_of(self, folder: Folder) -> bytes:
         record = folder.record
         if folder.is_same and record is not None:
             self.count.unchanged += record.files
@@ -421,18 +366,18 @@ class Archiver:
         known = b"" if record is None else record.tree
         return self.store.add(b'{"nodes":[' + nodes + b"]}\n", known=known)
 
-    def _fill(self, folder: _Folder, slot: int, tree_id: bytes) -> None:
+    def _fill(self, folder: Folder, slot: int, tree_id: bytes) -> None:
         """Put a tree's id where it was missing, or nothing at all for a folder left out."""
         if not tree_id:
             folder.parts[slot] = b""
             return
         folder.parts[slot] += tree_id.hex().encode() + b'"}'
 
-    def _remember(self, folder: _Folder, tree_id: bytes) -> None:
+    def _remember(self, folder: Folder, tree_id: bytes) -> None:
         print_ = NO_FINGERPRINT if folder.is_flawed else folder.fingerprint or NO_FINGERPRINT
         self.records.add(FolderRecord(folder.key, print_, tree_id, folder.files, folder.size))
 
-    def _drop(self, folder: _Folder, problem: Problem) -> None:
+    def _drop(self, folder: Folder, problem: Problem) -> None:
         """A folder that cannot be listed stays out of the one above."""
         above = folder.above
         if above is None:
@@ -447,13 +392,13 @@ class Archiver:
 
     # What is told
 
-    def _note(self, problems: list[Problem], folder: _Folder) -> None:
+    def _note(self, problems: list[Problem], folder: Folder) -> None:
         for kind, path, text in problems:
             folder.is_flawed |= kind in _NOT_CACHED
             self._tell(Issue(kind, path, text))
 
     def _count_files(
-        self, folder: _Folder, done: list[tuple[bytes, str, int]], *, advance: bool = True
+        self, folder: Folder, done: list[tuple[bytes, str, int]], *, advance: bool = True
     ) -> None:
         count, total = self.count, 0
         for name, state, size in done:
@@ -474,10 +419,3 @@ class Archiver:
         if added:
             self.count.added_blobs += added[0]
             self.count.added_bytes += added[1]
-
-
-def worker_count(wanted: int | None) -> int:
-    """How many processes to work with: as many as there are cores, but not more than eight."""
-    if wanted is not None:
-        return wanted
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 8)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from nightsafe import __version__
-from nightsafe.archive import ArchiveOptions, Archiver, BackupCount
+from nightsafe.archive import Archiver
 from nightsafe.errors import SourceError, StaleIndexError
+from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.journal import Journal
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import LockHold, hold, user_name

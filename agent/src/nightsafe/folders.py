@@ -1,0 +1,69 @@
+"""The way in: a folder on its way from a name to a stored tree, and what is counted of it."""
+
+import os
+from dataclasses import dataclass, field
+
+from nightsafe.treecache import FolderRecord, TreeCache
+
+
+@dataclass
+class BackupCount:
+    """How many files, directories and bytes a backup dealt with, and what it added."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    directories: int = 0
+    bytes: int = 0
+    added_blobs: int = 0
+    added_bytes: int = 0
+    stored_bytes: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Folder:
+    """A folder on its way; a slice of one, or a lone file, when `is_splice`.
+
+    `parts` are its nodes' JSON; `waiting` is how many of them are not complete. While
+    `is_same`, it is believed to be as the cache says, and `parts` is empty.
+    """
+
+    path: bytes
+    above: "Folder | None"
+    slot: int = 0
+    name: bytes = b""
+    former: bytes = b""
+    record: FolderRecord | None = None
+    key: bytes = b""
+    parts: list[bytes] = field(default_factory=list)
+    waiting: int = 0
+    is_splice: bool = False
+    is_same: bool = False
+    is_planned: bool = False
+    is_flawed: bool = False
+    is_dirty: bool = False
+    fingerprint: bytes = b""
+    slices: dict[int, bytes] = field(default_factory=dict)
+    below: dict[bytes, bytes] = field(default_factory=dict)
+    entry_path: bytes = b""
+    files: int = 0
+    size: int = 0
+
+    def path_of(self, name: bytes) -> bytes:
+        """Where an entry of this folder is."""
+        return self.entry_path or os.path.join(self.path, name)
+
+
+@dataclass(frozen=True)
+class ArchiveOptions:
+    """`workers`: how many processes; None for as many as there are cores, 0 for this one."""
+
+    workers: int | None = None
+    cache: TreeCache | None = None
+
+
+def worker_count(wanted: int | None) -> int:
+    """How many processes to work with: as many as there are cores, but not more than eight."""
+    if wanted is not None:
+        return wanted
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 8)
