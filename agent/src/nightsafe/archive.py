@@ -292,7 +292,7 @@ class Archiver:
             folder.waiting += 1
         for slot, name, former in found.folders:
             if name in folder.below:
-                self._fill(folder, slot, folder.below[name])
+                folder.fill(slot, folder.below[name])
             else:
                 self._open_folder(Folder(folder.path_of(name), folder, slot, name, former))
         self._release(folder)
@@ -345,7 +345,7 @@ class Archiver:
             above.below[folder.name] = tree_id
             above.is_dirty |= record is None or record.tree != tree_id
         else:
-            self._fill(above, folder.slot, tree_id)
+            above.fill(folder.slot, tree_id)
         return above
 
     def _tree_of(self, folder: Folder) -> bytes:
@@ -366,13 +366,6 @@ class Archiver:
         known = b"" if record is None else record.tree
         return self.store.add(b'{"nodes":[' + nodes + b"]}\n", known=known)
 
-    def _fill(self, folder: Folder, slot: int, tree_id: bytes) -> None:
-        """Put a tree's id where it was missing, or nothing at all for a folder left out."""
-        if not tree_id:
-            folder.parts[slot] = b""
-            return
-        folder.parts[slot] += tree_id.hex().encode() + b'"}'
-
     def _remember(self, folder: Folder, tree_id: bytes) -> None:
         print_ = NO_FINGERPRINT if folder.is_flawed else folder.fingerprint or NO_FINGERPRINT
         self.records.add(FolderRecord(folder.key, print_, tree_id, folder.files, folder.size))
@@ -387,7 +380,7 @@ class Archiver:
             above.below[folder.name] = b""
             above.is_dirty = True
         else:
-            self._fill(above, folder.slot, b"")
+            above.fill(folder.slot, b"")
         self._release(above)
 
     # What is told
@@ -400,17 +393,12 @@ class Archiver:
     def _count_files(
         self, folder: Folder, done: list[tuple[bytes, str, int]], *, advance: bool = True
     ) -> None:
-        count, total = self.count, 0
+        total = 0
         for name, state, size in done:
             total += size
-            if state == "unchanged":
-                count.unchanged += 1
-            elif state == "new":
-                count.new += 1
-            else:
-                count.changed += 1
+            self.count.add_file(state)
             self._tell(FileDone(folder.path_of(name), state))
-        count.bytes += total
+        self.count.bytes += total
         folder.files, folder.size = folder.files + len(done), folder.size + total
         if advance:
             self._tell(Advanced(total))

@@ -19,6 +19,12 @@ class BackupCount:
     added_bytes: int = 0
     stored_bytes: int = 0
 
+    def add_file(self, state: str) -> None:
+        """Count one file that is new, changed or unchanged."""
+        self.new += state == "new"
+        self.changed += state == "changed"
+        self.unchanged += state == "unchanged"
+
 
 @dataclass(slots=True, eq=False)
 class Folder:
@@ -52,6 +58,10 @@ class Folder:
     def path_of(self, name: bytes) -> bytes:
         """Where an entry of this folder is."""
         return self.entry_path or os.path.join(self.path, name)
+
+    def fill(self, slot: int, tree_id: bytes) -> None:
+        """Put a tree's id where it was missing, or nothing at all for a folder left out."""
+        self.parts[slot] = self.parts[slot] + tree_id.hex().encode() + b'"}' if tree_id else b""
 
 
 @dataclass(frozen=True)
