@@ -83,8 +83,6 @@ class Archiver:
         self.count.stored_bytes = self.store.stored_bytes
         return self._root_id
 
-    # The loop
-
     def _run(self) -> None:
         self._may_work_alone_until = time.monotonic() + INLINE_SECONDS
         while self._todo or self._probes or self._pending or self._feed_large():
@@ -169,8 +167,6 @@ class Archiver:
             load, self._load_index = self._load_index, None
             load()
 
-    # Folders begin
-
     def _open_planned(self, folder: Folder, plan: Plan) -> None:
         """A folder that is only on the way to what was asked for."""
         folder.key = self._print.of_path(b"on the way\0" + folder.path)
@@ -235,8 +231,6 @@ class Archiver:
     def _queue(self, folder: Folder, kind: str, what: object, former: bytes) -> None:
         number = self._number(folder)
         self._todo.append((kind, number, what, former))
-
-    # Results
 
     def _deal_with(self, result: Result) -> None:
         match result:
@@ -311,8 +305,6 @@ class Archiver:
         folder.parts[file.position] = node
         self._release(folder)
 
-    # Folders end
-
     def _release(self, folder: Folder) -> None:
         """One thing less to wait for; store what is complete by that, up to the root."""
         current: Folder | None = folder
@@ -382,8 +374,6 @@ class Archiver:
         else:
             above.fill(folder.slot, b"")
         self._release(above)
-
-    # What is told
 
     def _note(self, problems: list[Problem], folder: Folder) -> None:
         for kind, path, text in problems:
