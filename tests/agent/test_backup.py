@@ -60,7 +60,12 @@ def test_what_is_backed_up_is_stored(repository: Repository, source: Path) -> No
     assert names(repository, ObjectKind.LOCK) == set()
 
 
-def test_an_unchanged_folder_costs_one_snapshot(repository: Repository, source: Path) -> None:
+def test_an_unchanged_folder_costs_one_snapshot(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a relative path: folders above are in everybody's way, and in the snapshot."""
+    monkeypatch.chdir(source.parent)
+    source = Path(source.name)
     first = run(repository, source)
     before = {kind: names(repository, kind) for kind in (ObjectKind.DATA, ObjectKind.INDEX)}
     second = run(repository, source)
@@ -114,8 +119,12 @@ def test_a_missing_blob_makes_its_file_read_again(repository: Repository, source
     assert stored(repository)[os.fsencode(source / "one.txt")].content == node.content
 
 
-def test_only_the_data_is_missing_from_the_index(repository: Repository, source: Path) -> None:
+def test_only_the_data_is_missing_from_the_index(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The parent's trees are all there, but what its files hold is not."""
+    monkeypatch.chdir(source.parent)
+    source = Path(source.name)
     run(repository, source)
     (name,) = names(repository, ObjectKind.INDEX)
     packs = decode_index(repository.load_text(ObjectKind.INDEX, name))
