@@ -105,7 +105,11 @@ def test_what_could_not_be_read_is_said_every_time(
         assert not run(reopen(repository), source).is_complete
 
 
-def test_a_lost_snapshot_makes_the_cache_worthless(repository: Repository, source: Path) -> None:
+def test_a_lost_snapshot_makes_the_cache_worthless(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source.parent)
+    source = Path(source.name)
     first = run(repository, source)
     repository.storage.remove(ObjectKind.SNAPSHOT, first.snapshot_id)
     second = run(reopen(repository), source)
