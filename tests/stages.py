@@ -6,6 +6,7 @@ Python's packages may be missing: CI (CI=true) fails then, others leave it out a
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -130,6 +131,8 @@ def _pytest(stage: Stage, extra: dict[str, str], output: BinaryIO) -> tuple[bool
             last = (last + chunk)[-2000:]
     if run.returncode == NO_TESTS:
         return True, "no tests"
+    if run.returncode < 0:
+        return False, f"pytest was ended by {signal.Signals(-run.returncode).name}"
     lines = last.decode(errors="replace").strip().splitlines()
     return run.returncode == 0, lines[-1].strip("= ") if lines else "no output"
 
