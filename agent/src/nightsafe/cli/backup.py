@@ -57,6 +57,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.show_excludes:
         show_rules(rules, output)
         return 0
+    wants = Excluder(rules, paths).wants
     # The key takes a while to derive; the other core can read the program meanwhile.
     ahead = threading.Thread(target=import_module, args=("nightsafe.backup",), daemon=True)
     ahead.start()
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             args.host,
             args.dry_run,
             workers=args.workers,
-            wants=Excluder(rules, paths).wants,
+            wants=wants,
             excludes=(*rules.patterns, *rules.caseless),
         )
         report = backup(repository, paths, options, observer)
