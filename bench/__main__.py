@@ -8,6 +8,7 @@ from pathlib import Path
 from bench import report
 from bench.cases import GROUPS, Results, Setting, measure
 from bench.datasets import MissingError
+from bench.measure import busy_share
 from bench.peers import available
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -19,12 +20,13 @@ def main() -> int:
     setting = Setting(Path(args.dir), args.quick)
     repeat = args.repeat or (1 if args.quick else 3)
     peers = [p for p in available(setting.scratch / "work") if p.name in args.peers.split(",")]
-    results, load = Results(), os.getloadavg()[0]
+    results, busy = Results(), 0.0
     try:
         for letter in args.cases:
             setting.data(letter)
         if args.build_only:
             return 0
+        busy = busy_share()
         measure(args.cases, setting, peers, repeat=repeat, results=results)
     except (MissingError, OSError) as error:
         print(error, file=sys.stderr)
@@ -34,7 +36,7 @@ def main() -> int:
             lines = [report.table(results, peers, judged=not args.quick), *report.bounds(results)]
             print("\n" + "\n".join(lines))
     if args.write:
-        page = report.page(results, peers, repeat=repeat, quick=args.quick, load=load)
+        page = report.page(results, peers, repeat=repeat, quick=args.quick, busy=busy)
         PAGE.write_text(page)
         print(f"written to {PAGE}")
     return 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SAMPLE_SECONDS = 0.1
+_SAMPLE_SHARE = 0.02
 _LAST_LINES = 600
 
 
@@ -22,7 +23,8 @@ class Cost:
     """What a command took. `wall` and `cpu` in seconds, `memory` in bytes.
 
     `cpu` is user and system time of the process and of all it waited for; `memory` is the
-    highest sum of proportional set sizes over its session, sampled ten times a second.
+    highest sum of proportional set sizes over its session, sampled ten times a second, or less
+    often where looking takes long, so that it costs no program more than a fiftieth.
     """
 
     wall: float
@@ -70,8 +72,25 @@ class _MemoryWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_SAMPLE_SECONDS):
+        pause = _SAMPLE_SECONDS
+        while not self._ended.wait(pause):
+            begun = time.monotonic()
             self.peak = max(self.peak, session_memory(self._session))
+            pause = max(_SAMPLE_SECONDS, (time.monotonic() - begun) / _SAMPLE_SHARE)
+
+
+def busy_share(seconds: float = 2.0) -> float:
+    """The share of the processors' time, 0 to 1, that is used while we wait."""
+    before = _idle_seconds()
+    time.sleep(seconds)
+    cores = os.cpu_count() or 1
+    return max(0.0, 1 - (_idle_seconds() - before) / (seconds * cores))
+
+
+def _idle_seconds() -> float:
+    with open("/proc/stat", encoding="ascii") as file:
+        fields = file.readline().split()
+    return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def session_memory(session: int) -> int:

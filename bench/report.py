@@ -26,7 +26,7 @@ CASES = {
     "g next": "(g) each next release",
 }
 OURS = "nightsafe"
-QUIET_LOAD = 0.5
+QUIET = 0.1
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,15 @@ def _processor() -> str:
 
 
 def page(
-    results: Results, peers: Sequence[Peer], *, repeat: int, quick: bool, load: float = 0.0
+    results: Results, peers: Sequence[Peer], *, repeat: int, quick: bool, busy: float = 0.0
 ) -> str:
     """The whole page for the documentation."""
     versions = ", ".join(peer.version() for peer in peers)
     small = " **A quick run on small data: the targets do not apply.**" if quick else ""
     lines = "\n".join(f"- {line}" for line in bounds(results))
-    if load > QUIET_LOAD:
+    if busy > QUIET:
         small += (
-            f" **The machine was busy with other work (load {load:.1f} at the start), so wall "
+            f" **Other work used {100 * busy:.0f} % of the machine at the start, so wall "
             "times are too long and their ratios uncertain.**"
         )
     return f"""# Benchmarks
@@ -142,7 +142,7 @@ Written by `make bench` on {time.strftime("%Y-%m-%d", time.gmtime())}.{small} {m
 {versions}.
 
 All programs ran in turn in one run, the order changing from round to round, on data and
-repositories in memory (tmpfs) with a warm cache; figures are medians of {repeat} rounds (one for
+repositories in memory (tmpfs) with a warm cache; figures are medians of {repeat} round(s) (one for
 (f)). `wall` and `CPU` are seconds, CPU of all processes together; `MB` is the highest sum of the
 processes' proportional set sizes; `stored` the repository in MB after the first backup (for (g)
 after the last). `ratio` is the program's wall time divided by nightsafe's, `by CPU` the same of
