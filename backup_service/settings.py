@@ -125,12 +125,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TIMEZONE = "UTC"
 
-# --- Regions: `alias=path` pairs; status lives in the database, configuration only here
+# --- Regions: `alias=path` or `alias=s3+https://host/bucket`; what else a store wants, its keys
+# included, in NIGHTSAFE_REGION_<ALIAS>_<OPTION>. Status lives in the database, all this only here.
 REGIONS = env.dict(
     "NIGHTSAFE_REGIONS",
     default={"a": str(DATA_DIR / "regions" / "a"), "b": str(DATA_DIR / "regions" / "b")},
 )
 REGION_PLACES = env.dict("NIGHTSAFE_REGION_PLACES", default={})
+REGION_OPTIONS = {
+    name.removeprefix("NIGHTSAFE_REGION_"): value
+    for name, value in env.ENVIRON.items()
+    if name.startswith("NIGHTSAFE_REGION_") and name != "NIGHTSAFE_REGION_PLACES"
+}
 
 # --- Storage policy
 GRACE = timedelta(days=30)

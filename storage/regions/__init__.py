@@ -1,7 +1,8 @@
 """The regions that this service is configured with, and the stores behind them."""
 
+import os
 import uuid
-from pathlib import Path
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import transaction
@@ -10,6 +11,13 @@ from accounts import audit
 from accounts.audit import Actor
 from storage.models import Region
 from storage.regions.base import RegionStore, RegionUnavailableError
+from storage.regions.configuration import (
+    ConfigurationError,
+    DirectoryRegion,
+    S3Region,
+    options_of,
+    parse,
+)
 from storage.regions.filesystem import FilesystemStore
 
 
@@ -35,7 +43,22 @@ def store_of(region: Region) -> RegionStore:
 
 
 def _make(alias: str, location: str, instance: str) -> RegionStore:
-    return FilesystemStore(alias, Path(location), instance)
+    options = options_of(configured(), settings.REGION_OPTIONS)[alias]
+    try:
+        region = parse(alias, location, options)
+    except ConfigurationError as error:
+        raise RegionUnavailableError(str(error)) from error
+    if isinstance(region, DirectoryRegion):
+        return FilesystemStore(alias, region.root, instance)
+    return _s3_store(region, instance, os.getpid())
+
+
+@lru_cache(maxsize=64)
+def _s3_store(region: S3Region, instance: str, process: int) -> RegionStore:
+    """Return the store with its connections, kept for all threads of one process."""
+    from storage.regions.s3 import S3Store  # a large library; who has only directories is spared
+
+    return S3Store(region, instance)
 
 
 def sync_rows() -> None:

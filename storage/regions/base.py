@@ -4,6 +4,7 @@ A store holds bytes under keys that are written once and never used again. It kn
 vaults' contents, quotas or rows. Implementations are safe to use from several threads.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,14 @@ class UnreadableError(RegionError):
     """The bytes are there and could not be read: a failing drive."""
 
 
+class OtherBytesError(RegionError):
+    """The bytes under a key, or those that arrived for it, are not the ones that were meant."""
+
+
+class NoDirectTransfersError(RegionError):
+    """This region's store cannot be trusted to check what clients send to it."""
+
+
 class Source(Protocol):
     """Where bytes come from. An exception from `read` abandons the write."""
 
@@ -52,7 +61,10 @@ class Reader(ABC):
 
     @abstractmethod
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, none at the end. Raises UnreadableError."""
+        """Return up to `size` bytes, none at the end.
+
+        Raises UnreadableError, or RegionUnavailableError if the region went away meanwhile.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -85,30 +97,25 @@ class Capacity:
 
 @dataclass(frozen=True)
 class PresignedRequest:
-    """A request that a client may make to the store itself, once and for a short time."""
+    """A request that a client may make to the store itself, for a short time.
+
+    It must carry all of `headers` as they are, since they are signed.
+    """
 
     method: str
     url: str
     headers: dict[str, str]
 
 
-class Presigner(Protocol):
-    """Direct transfers, for stores that enforce checksum, length and write-once themselves."""
-
-    def put(self, key: StoreKey, *, size: int, sha256: str, seconds: int) -> PresignedRequest:
-        """Sign an upload of exactly these bytes."""
-        ...
-
-    def get(self, key: StoreKey, *, seconds: int) -> PresignedRequest:
-        """Sign a download, whole or by range."""
-        ...
-
-
 class RegionStore(ABC):
-    """One region's store."""
+    """One region's store.
+
+    `direct_transfers` is True only for stores that enforce length, checksum and write-once on
+    presigned requests by themselves, as the contract suite proves it.
+    """
 
     alias: str
-    presigner: Presigner | None = None
+    direct_transfers: bool = False
 
     @abstractmethod
     def prepare(self, instance: str) -> None:
@@ -125,8 +132,12 @@ class RegionStore(ABC):
     def put(self, key: StoreKey, body: Source, size: int) -> None:
         """Store exactly `size` bytes of `body`; on return they are durable.
 
-        Raises KeyExistsError, RegionFullError, RegionUnavailableError, or what `body.read`
-        raises; after an error nothing is left under the key by this call.
+        The bytes have the hash that the key names, if it names one; `body` vouches for it, and
+        a store that can checks it again.
+        Raises KeyExistsError, RegionFullError, OtherBytesError, RegionUnavailableError, or what
+        `body.read` raises; after an error nothing is left under the key by this call. Only
+        after RegionUnavailableError may a remote store have kept the bytes all the same, since
+        its answer was lost; so whoever gives a key up deletes it later.
         """
 
     @abstractmethod
@@ -135,6 +146,21 @@ class RegionStore(ABC):
 
         Raises NoSuchKeyError, RegionUnavailableError.
         """
+
+    def confirm(self, key: StoreKey, *, size: int, sha256: str) -> None:
+        """Make sure that exactly these bytes are under a key.
+
+        Raises OtherBytesError, NoSuchKeyError, UnreadableError, RegionUnavailableError.
+        """
+        digest, found = hashlib.sha256(), 0
+        with self.open(key) as reader:
+            for piece in reader.chunks():
+                digest.update(piece)
+                found += len(piece)
+        if (found, digest.hexdigest()) != (size, sha256):
+            raise OtherBytesError(
+                f"Region {self.alias} has {found} other bytes under {key}; {size} were meant."
+            )
 
     @abstractmethod
     def size(self, key: StoreKey) -> int:
@@ -155,3 +181,21 @@ class RegionStore(ABC):
     @abstractmethod
     def capacity(self) -> Capacity:
         """Return the room there is. Raises RegionUnavailableError."""
+
+    def presign_put(
+        self, key: StoreKey, *, size: int, sha256: str, seconds: int
+    ) -> PresignedRequest:
+        """Sign an upload of exactly these bytes (`sha256` in hex), valid for `seconds`.
+
+        Raises NoDirectTransfersError.
+        """
+        raise self._no_direct_transfers()
+
+    def presign_get(self, key: StoreKey, *, seconds: int) -> PresignedRequest:
+        """Sign a download, whole or by range, valid for `seconds`. Raises as `presign_put`."""
+        raise self._no_direct_transfers()
+
+    def _no_direct_transfers(self) -> NoDirectTransfersError:
+        return NoDirectTransfersError(
+            f"Region {self.alias} takes and gives bytes through the gateway only."
+        )

@@ -7,17 +7,18 @@ import threading
 
 import pytest
 
+from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.names import CONFIG, ObjectName, ObjectType, StoreKey
 from storage.regions.base import (
     KeyExistsError,
     NoSuchKeyError,
+    OtherBytesError,
     RegionError,
     RegionFullError,
     RegionStore,
     RegionUnavailableError,
 )
 from storage.regions.filesystem import FilesystemStore
-from storage.regions.memory import MemoryStore
 
 VAULT = "abcdefghij234567abcd"
 
@@ -25,19 +26,6 @@ VAULT = "abcdefghij234567abcd"
 def key(content: bytes = b"", *, attempt: int = 1, vault: str = VAULT) -> StoreKey:
     name = ObjectName(ObjectType.DATA, hashlib.sha256(content).hexdigest())
     return StoreKey(vault, name, f"{attempt:032x}")
-
-
-@pytest.fixture(params=["filesystem", "memory"])
-def empty(request, tmp_path) -> RegionStore:
-    if request.param == "filesystem":
-        return FilesystemStore("x", tmp_path / "region")
-    return MemoryStore("x")
-
-
-@pytest.fixture
-def store(empty) -> RegionStore:
-    empty.prepare("instance-1")
-    return empty
 
 
 def put(store: RegionStore, where: StoreKey, content: bytes) -> None:
@@ -73,39 +61,55 @@ def test_spans(store, start, length):
 
 
 def test_a_key_is_written_once(store):
-    put(store, key(), b"first")
+    where = StoreKey(VAULT, CONFIG, "0" * 32)  # the one name that fits any bytes
+    put(store, where, b"first")
     with pytest.raises(KeyExistsError):
-        put(store, key(), b"other")
-    assert get(store, key()) == b"first"
+        put(store, where, b"other")
+    assert get(store, where) == b"first"
 
 
-def test_of_many_writers_of_one_key_one_wins(store):
-    contents = [bytes([n]) * 300_000 for n in range(8)]
-    wins, lock = [], threading.Lock()
+def test_the_same_bytes_are_not_written_twice_either(store):
+    put(store, key(b"x" * 300_000), b"x" * 300_000)
+    with pytest.raises(KeyExistsError):
+        put(store, key(b"x" * 300_000), b"x" * 300_000)
+
+
+@pytest.mark.parametrize(
+    ("where", "contents"),
+    [
+        (StoreKey(VAULT, CONFIG, "0" * 32), [bytes([n]) * 60_000 for n in range(8)]),
+        (key(b"x" * 2_000_000), [b"x" * 2_000_000] * 8),
+    ],
+    ids=["different", "equal"],
+)
+def test_of_many_writers_of_one_key_one_wins(store, where, contents):
+    wins, losses, start = [], [], threading.Barrier(8)
 
     def write(content: bytes) -> None:
+        start.wait()
         try:
-            put(store, key(), content)
-        except KeyExistsError:
-            return
-        with lock:
+            put(store, where, content)
             wins.append(content)
+        except Exception as error:
+            losses.append(type(error))
 
     threads = [threading.Thread(target=write, args=[content]) for content in contents]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(wins) == 1
-    assert get(store, key()) == wins[0]
+    assert (len(wins), losses) == (1, [KeyExistsError] * 7)
+    assert get(store, where) == wins[0]
 
 
 def test_attempts_of_one_object_lie_side_by_side(store):
-    put(store, key(b"x", attempt=1), b"one")
-    put(store, key(b"x", attempt=2), b"two")
-    assert get(store, key(b"x", attempt=1)) == b"one"
+    put(store, key(b"x", attempt=1), b"x")
+    put(store, key(b"x", attempt=2), b"x")
+    assert get(store, key(b"x", attempt=1)) == b"x"
     store.delete(key(b"x", attempt=1))
-    assert get(store, key(b"x", attempt=2)) == b"two"
+    with pytest.raises(NoSuchKeyError):
+        store.open(key(b"x", attempt=1))
+    assert get(store, key(b"x", attempt=2)) == b"x"
 
 
 def test_a_missing_key(store):
@@ -116,21 +120,26 @@ def test_a_missing_key(store):
 
 
 def test_deleting_twice_is_fine(store):
-    put(store, key(), b"x")
-    store.delete(key())
-    store.delete(key())
+    put(store, key(b"x"), b"x")
+    store.delete(key(b"x"))
+    store.delete(key(b"x"))
     with pytest.raises(NoSuchKeyError):
-        store.open(key())
+        store.open(key(b"x"))
 
 
 def test_listing_by_vault(store):
     other = "zzzzzzzzzzzzzzzzzzzz"
-    put(store, key(b"1"), b"1")
-    put(store, key(b"2"), b"22")
-    put(store, key(b"3", vault=other), b"333")
-    assert dict(store.list_keys(VAULT)) == {key(b"1"): 1, key(b"2"): 2}
-    assert dict(store.list_keys(other)) == {key(b"3", vault=other): 3}
-    assert len(dict(store.list_keys())) == 3
+    contents = [b"x" * n for n in range(1, 9)]  # more than a page of the tests' S3 regions
+    for content in contents:
+        put(store, key(content), content)
+    put(store, key(b"3", vault=other), b"3")
+    assert dict(store.list_keys(VAULT)) == {key(content): len(content) for content in contents}
+    assert dict(store.list_keys(other)) == {key(b"3", vault=other): 1}
+    assert len(list(store.list_keys())) == 9
+
+
+def test_an_empty_region_lists_nothing(store):
+    assert list(store.list_keys()) == list(store.list_keys(VAULT)) == []
 
 
 class Failing:
@@ -153,11 +162,50 @@ def test_a_body_that_breaks_off_leaves_nothing(store):
     assert store.sweep_staging(0) == 0
 
 
-@pytest.mark.parametrize("announced", [3, 50])
-def test_a_body_of_another_length_leaves_nothing(store, announced):
+@pytest.mark.parametrize("announced", [0, 3, 9, 11, 50])
+@pytest.mark.parametrize("where", [key(b"x" * 10), StoreKey(VAULT, CONFIG, "0" * 32)])
+def test_a_body_of_another_length_leaves_nothing(store, where, announced):
     with pytest.raises(RegionError):
-        store.put(key(), io.BytesIO(b"x" * 10), announced)
+        store.put(where, io.BytesIO(b"x" * 10), announced)
     assert list(store.list_keys()) == []
+
+
+@pytest.mark.parametrize("size", [0, 10, 700_000])
+def test_wrong_bytes_leave_nothing(store, size):
+    """As in an upload: the last piece is not handed on unless the hash is right."""
+    body = Body(io.BytesIO(b"x" * size), size=size, sha256="0" * 64)
+    with pytest.raises(WrongBytesError):
+        store.put(key(b"something else"), body, size)
+    assert list(store.list_keys()) == []
+
+
+def test_a_connection_that_ends_early_leaves_nothing(store):
+    body = Body(io.BytesIO(b"x" * 700_000), size=900_000, sha256="0" * 64)
+    with pytest.raises(ShortBodyError):
+        store.put(key(), body, 900_000)
+    assert list(store.list_keys()) == []
+
+
+def test_what_a_copy_is_made_from_may_be_another_region(store, tmp_path):
+    source = FilesystemStore("y", tmp_path / "source")
+    source.prepare("instance-9")
+    content = os.urandom(1_000_000)
+    put(source, key(content), content)
+    with source.open(key(content)) as reader:
+        store.put(key(content, attempt=2), reader, len(content))
+    assert get(store, key(content, attempt=2)) == content
+
+
+def test_confirming(store):
+    content = os.urandom(1000)
+    put(store, key(content), content)
+    name = key(content).object.name
+    store.confirm(key(content), size=1000, sha256=name)
+    for size, sha256 in ((999, name), (1000, "0" * 64)):
+        with pytest.raises(OtherBytesError):
+            store.confirm(key(content), size=size, sha256=sha256)
+    with pytest.raises(NoSuchKeyError):
+        store.confirm(key(b"x"), size=1, sha256=key(b"x").object.name)
 
 
 def test_a_body_larger_than_the_room(store):
@@ -177,7 +225,18 @@ def test_an_unprepared_store_is_unavailable(empty):
 
 
 def test_a_store_with_contents_is_not_prepared_again(store):
-    put(store, key(), b"x")
+    put(store, key(b"x"), b"x")
     with pytest.raises(RegionUnavailableError):
         store.prepare("instance-2")
-    assert get(store, key()) == b"x"
+    assert get(store, key(b"x")) == b"x"
+
+
+def test_spans_of_an_empty_object_and_of_none(store):
+    put(store, key(), b"")
+    assert get(store, key(), 0, 10) == get(store, key(), 5, 1) == b""
+    put(store, key(b"x"), b"x")
+    assert get(store, key(b"x"), 0, 0) == b""
+    with pytest.raises(NoSuchKeyError):
+        store.open(key(b"y"), 3, 0)
+    with pytest.raises(NoSuchKeyError):
+        store.open(key(b"y"), 3, 4)

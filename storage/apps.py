@@ -1,0 +1,13 @@
+"""The Django application."""
+
+from django.apps import AppConfig
+
+
+class StorageConfig(AppConfig):
+    """Where the bytes live."""
+
+    name = "storage"
+
+    def ready(self) -> None:
+        """Let `manage.py check` know of the regions' configuration."""
+        from storage.regions import checks  # noqa: F401

@@ -1,0 +1,48 @@
+"""`manage.py check`: nonsense about regions is told before anything starts."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from storage.regions.configuration import ConfigurationError, options_of, parse
+
+
+@register()
+def regions(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Report what cannot be in NIGHTSAFE_REGIONS and what belongs to it."""
+    return [*_single(), *_strays()]
+
+
+def _single() -> Iterator[CheckMessage]:
+    options = options_of(settings.REGIONS, settings.REGION_OPTIONS)
+    places: dict[str, str] = {}
+    if not settings.REGIONS:
+        yield Error("NIGHTSAFE_REGIONS names no region.", id="storage.E001")
+    for alias, location in settings.REGIONS.items():
+        try:
+            place = parse(alias, location, options[alias]).place
+        except ConfigurationError as error:
+            yield Error(str(error), id="storage.E002")
+            continue
+        other = places.setdefault(place, alias)
+        if other != alias:
+            yield Error(
+                f"Regions {other} and {alias} are one and the same place: copies in it would die "
+                "together.",
+                id="storage.E003",
+            )
+
+
+def _strays() -> Iterator[CheckMessage]:
+    for name in sorted(options_of(settings.REGIONS, settings.REGION_OPTIONS)[""]):
+        yield Warning(
+            f"NIGHTSAFE_REGION_{name} belongs to no region of NIGHTSAFE_REGIONS.",
+            id="storage.W001",
+        )
+    for alias in sorted(set(settings.REGION_PLACES) - set(settings.REGIONS)):
+        yield Warning(
+            f"NIGHTSAFE_REGION_PLACES names {alias}, which is not in NIGHTSAFE_REGIONS.",
+            id="storage.W002",
+        )

@@ -1,0 +1,332 @@
+"""A region in a bucket of an S3-compatible store, which may hold nothing else.
+
+Every object is one PUT with its length, its SHA-256 and `If-None-Match: *`; no answer is believed
+before a HEAD has shown the same length and checksum. A marker object names the region, so that
+another bucket is not mistaken for it. Keys are as everywhere: `vault/type/name/attempt`.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from storage.names import GIB, SIZE_LIMITS, InvalidNameError, ObjectType, StoreKey, parse_store_key
+from storage.regions.base import (
+    Capacity,
+    NoSuchKeyError,
+    OtherBytesError,
+    PresignedRequest,
+    Reader,
+    RegionError,
+    RegionFullError,
+    RegionStore,
+    RegionUnavailableError,
+    Source,
+    UnreadableError,
+)
+from storage.regions.configuration import S3Region
+from storage.regions.s3_client import StoreFailure, code_of, make_client, meaning, status_of
+from storage.regions.s3_streams import Download, Nothing, Upload, require_span
+
+MARKER = ".nightsafe-region"
+LARGEST = 2 * GIB  # bytes in one PUT
+ROOM = 1 << 50  # bytes; stores do not tell how much they have
+TRUSTED = 5.0  # seconds for which a check of the marker holds for uploads and deletions
+TRIES = 3  # of requests that may be repeated
+
+
+class S3Store(RegionStore):
+    """A region's store in a bucket. `instance` is what the marker must say."""
+
+    def __init__(self, region: S3Region, instance: str = "") -> None:
+        self.alias = region.alias
+        self.region = region
+        self.instance = instance
+        self.direct_transfers = region.direct
+        self._once = make_client(region)
+        self._again = make_client(region, tries=TRIES)
+        self._public = make_client(region, endpoint="public") if region.direct else None
+        self._trusted_until = 0.0
+
+    def prepare(self, instance: str) -> None:
+        """See RegionStore. A bucket is made if there is none; only an empty one is taken."""
+        try:
+            self._make_bucket()
+            if not self._is_vacant():
+                raise RegionUnavailableError(
+                    f"Region {self.alias}: {self.region.place} is not empty. Give the region an "
+                    "empty bucket, or put back the one it had."
+                )
+            marker = json.dumps({"region": self.alias, "instance": instance}) + "\n"
+            self._once.put_object(Bucket=self.region.bucket, Key=MARKER, Body=marker.encode())
+        except StoreFailure as error:
+            raise self._meaning(error) from error
+        self.instance = instance
+        self.check()
+
+    def check(self) -> None:
+        """See RegionStore."""
+        self._trusted_until = 0.0
+        marker = self._marker()
+        if not marker or not self.instance:
+            raise RegionUnavailableError(
+                f"Region {self.alias}: {self.region.place} is missing or not this region's bucket."
+            )
+        if marker.get("instance") != self.instance:
+            raise RegionUnavailableError(
+                f"Region {self.alias}: {self.region.place} belongs to another region or an "
+                "earlier one."
+            )
+        self._trusted_until = time.monotonic() + TRUSTED
+
+    def put(self, key: StoreKey, body: Source, size: int) -> None:
+        """See RegionStore."""
+        if size > LARGEST:
+            raise RegionFullError(f"Region {self.alias} takes {LARGEST} bytes at once at most.")
+        self._check_lately()
+        sha256, source = _hashed(key, body, size)
+        upload = Upload(source, size)
+        try:
+            self._once.put_object(
+                Bucket=self.region.bucket,
+                Key=str(key),
+                Body=upload,
+                ContentLength=size,
+                ContentType="application/octet-stream",
+                ChecksumSHA256=_base64(sha256),
+                IfNoneMatch="*",
+            )
+        except StoreFailure as error:
+            if upload.failure is None:
+                raise self._meaning(error) from error
+        if upload.failure is not None:
+            raise upload.failure
+        self._believe(key, size=size, sha256=sha256)
+
+    def open(self, key: StoreKey, start: int = 0, length: int | None = None) -> Reader:
+        """See RegionStore."""
+        if length == 0:
+            self.size(key)
+            return Nothing()
+        try:
+            answer = self._get(key, start, length)
+        except _BeyondTheEndError:
+            return Nothing()
+        whole = start == 0 and length is None
+        return Download(
+            answer["Body"],
+            start=start,
+            length=int(answer["ContentLength"]) if whole else require_span(answer, start),
+            reopen=lambda offset, left: self._rest(key, offset, left),
+            check=self.check,
+        )
+
+    def confirm(self, key: StoreKey, *, size: int, sha256: str) -> None:
+        """See RegionStore. Asks for the store's own checksum, and reads only if it has none."""
+        answer = self._head(key)
+        known = str(answer.get("ChecksumSHA256", ""))
+        is_of_whole = answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+        if not known or not is_of_whole:
+            super().confirm(key, size=size, sha256=sha256)
+        elif (int(answer["ContentLength"]), known) != (size, _base64(sha256)):
+            raise OtherBytesError(f"Region {self.alias} has other bytes under {key}.")
+
+    def size(self, key: StoreKey) -> int:
+        """See RegionStore."""
+        return int(self._head(key)["ContentLength"])
+
+    def delete(self, key: StoreKey) -> None:
+        """See RegionStore. What is still there afterwards was not deleted, whatever was said."""
+        self._check_lately()
+        try:
+            self._again.delete_object(Bucket=self.region.bucket, Key=str(key))
+        except StoreFailure as error:
+            if code_of(error) != "NoSuchKey":
+                raise self._meaning(error) from error
+        try:
+            self._head(key)
+        except NoSuchKeyError:
+            return
+        raise RegionUnavailableError(f"Region {self.alias} did not delete {key}.")
+
+    def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
+        """See RegionStore. Objects whose names are not keys are passed over."""
+        self.check()
+        pages = self._again.get_paginator("list_objects_v2").paginate(
+            Bucket=self.region.bucket,
+            Prefix="" if vault is None else f"{vault}/",
+            PaginationConfig={"PageSize": self.region.page},
+        )
+        try:
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    try:
+                        yield parse_store_key(entry["Key"]), int(entry["Size"])
+                    except InvalidNameError:
+                        continue
+        except StoreFailure as error:
+            raise self._meaning(error) from error
+
+    def sweep_staging(self, older_than: float) -> int:
+        """See RegionStore; an upload that breaks off leaves nothing in a store."""
+        self.check()
+        return 0
+
+    def capacity(self) -> Capacity:
+        """See RegionStore. A store does not tell; it says so when it is full."""
+        self.check()
+        return Capacity(total=ROOM, free=ROOM)
+
+    def presign_put(
+        self, key: StoreKey, *, size: int, sha256: str, seconds: int
+    ) -> PresignedRequest:
+        """See RegionStore."""
+        checksum = _base64(sha256)
+        wanted = {"ContentLength": size, "ChecksumSHA256": checksum, "IfNoneMatch": "*"}
+        headers = {
+            "Content-Length": str(size),
+            "If-None-Match": "*",
+            "x-amz-checksum-sha256": checksum,
+        }
+        return self._presigned("PUT", key, wanted, headers=headers, seconds=seconds)
+
+    def presign_get(self, key: StoreKey, *, seconds: int) -> PresignedRequest:
+        """See RegionStore."""
+        return self._presigned("GET", key, {}, headers={}, seconds=seconds)
+
+    def _presigned(
+        self,
+        method: str,
+        key: StoreKey,
+        wanted: dict[str, Any],
+        *,
+        headers: dict[str, str],
+        seconds: int,
+    ) -> PresignedRequest:
+        if self._public is None:
+            raise self._no_direct_transfers()
+        url = self._public.generate_presigned_url(
+            f"{method.lower()}_object",
+            Params={"Bucket": self.region.bucket, "Key": str(key), **wanted},
+            ExpiresIn=seconds,
+        )
+        return PresignedRequest(method, url, headers)
+
+    def _make_bucket(self) -> None:
+        place = {"Bucket": self.region.bucket}
+        try:
+            self._again.head_bucket(**place)
+            return
+        except StoreFailure as error:
+            if status_of(error) != 404:
+                raise
+        if self.region.signing_region != "us-east-1":
+            where = {"LocationConstraint": self.region.signing_region}
+            self._once.create_bucket(**place, CreateBucketConfiguration=where)
+        else:
+            self._once.create_bucket(**place)
+        self._again.head_bucket(**place)
+
+    def _is_vacant(self) -> bool:
+        """Whether nothing is here, or only what an interrupted `prepare` of this alias left."""
+        found = self._again.list_objects_v2(Bucket=self.region.bucket, MaxKeys=2)
+        names = {entry["Key"] for entry in found.get("Contents", [])}
+        if MARKER in names and self._marker().get("region", self.alias) != self.alias:
+            return False
+        return names <= {MARKER}
+
+    def _marker(self) -> dict[str, Any]:
+        """Return what the marker says; nothing if there is none."""
+        try:
+            answer = self._again.get_object(Bucket=self.region.bucket, Key=MARKER)
+            with answer["Body"] as body:
+                marker = json.loads(body.read(4096) or b"{}")
+        except StoreFailure as error:
+            if status_of(error) == 404:
+                return {}
+            raise self._meaning(error) from error
+        except (ValueError, OSError) as error:
+            raise RegionUnavailableError(
+                f"Region {self.alias}: its marker cannot be read: {error}"
+            ) from error
+        return marker if isinstance(marker, dict) else {"region": "", "instance": ""}
+
+    def _check_lately(self) -> None:
+        if time.monotonic() >= self._trusted_until:
+            self.check()
+
+    def _believe(self, key: StoreKey, *, size: int, sha256: str) -> None:
+        try:
+            self.confirm(key, size=size, sha256=sha256)
+        except (NoSuchKeyError, OtherBytesError, UnreadableError) as error:
+            raise RegionUnavailableError(
+                f"Region {self.alias} said that it stored {key}, and did not: {error}"
+            ) from error
+
+    def _get(self, key: StoreKey, start: int, length: int | None) -> Any:
+        end = "" if length is None else str(start + length - 1)
+        span = {} if start == 0 and length is None else {"Range": f"bytes={start}-{end}"}
+        try:
+            return self._again.get_object(Bucket=self.region.bucket, Key=str(key), **span)
+        except StoreFailure as error:
+            if status_of(error) == 416:
+                raise _BeyondTheEndError from error
+            raise self._reading(key, error) from error
+
+    def _rest(self, key: StoreKey, start: int, length: int) -> Any:
+        try:
+            answer = self._get(key, start, length)
+        except _BeyondTheEndError as error:
+            raise UnreadableError(f"Region {self.alias} lost the end of {key}.") from error
+        require_span(answer, start)
+        return answer["Body"]
+
+    def _head(self, key: StoreKey) -> Any:
+        try:
+            return self._again.head_object(
+                Bucket=self.region.bucket, Key=str(key), ChecksumMode="ENABLED"
+            )
+        except StoreFailure as error:
+            raise self._reading(key, error) from error
+
+    def _reading(self, key: StoreKey, error: Exception) -> RegionError:
+        """Return what a failed read means: for the whole region, or for these bytes alone."""
+        if status_of(error) not in (404, 500):
+            return self._meaning(error)
+        self.check()
+        if status_of(error) == 404:
+            return NoSuchKeyError(str(key))
+        return UnreadableError(f"Region {self.alias} cannot read {key}: {code_of(error)}.")
+
+    def _meaning(self, error: Exception) -> RegionError:
+        found = meaning(self.region, error)
+        if isinstance(found, RegionUnavailableError):
+            self._trusted_until = 0.0
+        return found
+
+
+class _BeyondTheEndError(Exception):
+    """A span begins where the object has ended."""
+
+
+def _hashed(key: StoreKey, body: Source, size: int) -> tuple[str, Source]:
+    """Return the hash that the bytes must have, and where to read them from.
+
+    A vault's config alone is not named by its hash; it is small, and read first.
+    """
+    if key.object.expected_sha256 is not None:
+        return key.object.expected_sha256, body
+    limit = SIZE_LIMITS[ObjectType.CONFIG]
+    if size > limit:
+        raise RegionError(f"A config has {limit} bytes at most, and {size} were announced.")
+    content = b""
+    while piece := body.read(limit + 1 - len(content)):
+        content += piece
+    return hashlib.sha256(content).hexdigest(), io.BytesIO(content)
+
+
+def _base64(sha256: str) -> str:
+    return base64.b64encode(bytes.fromhex(sha256)).decode()

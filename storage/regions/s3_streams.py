@@ -1,0 +1,138 @@
+"""Bytes on their way into an S3-compatible store and out of it, a piece at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, HTTPClientError
+
+from storage.regions.base import (
+    Reader,
+    RegionError,
+    RegionUnavailableError,
+    Source,
+    UnreadableError,
+)
+
+STUMBLES = 2  # times in a row that a download is taken up again without a byte between
+
+
+class AbandonedError(Exception):
+    """Breaks the request off, in place of what the source raised, which is kept in `failure`."""
+
+
+class Upload:
+    """What the client reads its request's body from: exactly `size` bytes of `source`.
+
+    The last piece is handed on only when nothing follows it, so a body of another length is
+    never completed. `failure` is what went wrong at the source, not at the store.
+    """
+
+    def __init__(self, source: Source, size: int) -> None:
+        self.failure: BaseException | None = None
+        self._source = source
+        self._size = size
+        self._left = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, none at the end. Raises AbandonedError."""
+        if self._left == 0 and self._size:
+            return b""
+        try:
+            return self._read(self._left if size < 0 else min(size, self._left))
+        except BaseException as error:
+            self.failure = error
+            raise AbandonedError("the source of an upload failed") from error
+
+    def _read(self, size: int) -> bytes:
+        piece = self._source.read(size) if size else b""
+        self._left -= len(piece)
+        if self._left and not piece:
+            came = self._size - self._left
+            raise RegionError(f"{came} bytes came where {self._size} were announced.")
+        if self._left == 0 and self._source.read(1):
+            raise RegionError(f"More bytes came than the {self._size} that were announced.")
+        return piece
+
+
+class Download(Reader):
+    """`length` bytes of an object, taken up again where the connection broke.
+
+    `reopen(start, length)` gives the stream of what is left; `check` raises
+    RegionUnavailableError if the whole region, rather than this object, is the matter.
+    """
+
+    def __init__(
+        self,
+        stream: Any,
+        *,
+        start: int,
+        length: int,
+        reopen: Callable[[int, int], Any],
+        check: Callable[[], None],
+    ) -> None:
+        self._stream = stream
+        self._offset = start
+        self._left = length
+        self._reopen = reopen
+        self._check = check
+        self._stumbles = 0
+
+    def read(self, size: int, /) -> bytes:
+        """See Reader."""
+        size = min(size, self._left)
+        while size:
+            piece = self._try(size)
+            if piece:
+                self._stumbles = 0
+                self._offset += len(piece)
+                self._left -= len(piece)
+                return piece
+            self._stumble()
+        return b""
+
+    def close(self) -> None:
+        """See Reader."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _try(self, size: int) -> bytes:
+        try:
+            if self._stream is None:
+                self._stream = self._reopen(self._offset, self._left)
+            return bytes(self._stream.read(size))
+        except (BotoCoreError, HTTPClientError, OSError):
+            return b""
+
+    def _stumble(self) -> None:
+        self.close()
+        self._stumbles += 1
+        if self._stumbles > STUMBLES:
+            self._check()
+            raise UnreadableError(
+                f"The bytes from {self._offset} on cannot be read: the connection breaks each time."
+            )
+
+
+class Nothing(Reader):
+    """A span without bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """See Reader."""
+        return b""
+
+    def close(self) -> None:
+        """See Reader."""
+
+
+def require_span(answer: Any, start: int) -> int:
+    """Return how many bytes an answer to a ranged request brings, if it is the range asked for.
+
+    Raises RegionUnavailableError.
+    """
+    if not str(answer.get("ContentRange", "")).startswith(f"bytes {start}-"):
+        raise RegionUnavailableError("The store does not heed ranges, so it cannot be a region.")
+    return int(answer["ContentLength"])

@@ -1,0 +1,59 @@
+"""The kinds of stores that the contract is held against."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backup_service.embedded.stores import Store
+from storage.regions.base import RegionStore
+from storage.regions.filesystem import FilesystemStore
+from storage.regions.memory import MemoryStore
+from storage.regions.s3 import S3Store
+from tests.stores import seaweedfs
+
+MakeBucket = Callable[[], str]
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Store]:
+    """One real SeaweedFS for all tests here."""
+    with seaweedfs.running() as store:
+        yield store
+
+
+def new_bucket() -> str:
+    return f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture(params=["filesystem", "memory", "s3"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegionStore]:
+    """A store of each kind that nothing was ever put into."""
+    if request.param == "filesystem":
+        yield FilesystemStore("x", tmp_path / "region")
+    elif request.param == "memory":
+        yield MemoryStore("x")
+    else:
+        made = S3Store(seaweedfs.region(request.getfixturevalue("seaweed"), new_bucket()))
+        yield made
+        drop(made)
+
+
+@pytest.fixture
+def store(empty: RegionStore) -> RegionStore:
+    """A prepared store of each kind."""
+    empty.prepare("instance-1")
+    return empty
+
+
+def drop(made: S3Store) -> None:
+    """Remove a test's bucket, so that the next one finds room."""
+    client, bucket = made._again, made.region.bucket
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for entry in [one for page in pages for one in page.get("Contents", [])]:
+            client.delete_object(Bucket=bucket, Key=entry["Key"])
+        client.delete_bucket(Bucket=bucket)
+    except client.exceptions.NoSuchBucket:
+        return
