@@ -14,6 +14,7 @@ def _own_data_directory(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     settings.MAIL_DIR = tmp_path / "mail"
     settings.REGIONS = {"a": str(tmp_path / "region-a"), "b": str(tmp_path / "region-b")}
+    settings.REGION_OPTIONS = {}
 
 
 @pytest.fixture

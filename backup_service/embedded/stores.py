@@ -74,9 +74,11 @@ def draw(folder: Path, base: int) -> Store:
 def free_base(wish: int | None, *, avoid: Collection[int] = ()) -> int:
     """Return the wished base if all its ports are free, or another. Raises LaunchError."""
     start = secrets.randbelow(len(_BASES))
-    candidates = [*_BASES[start:], *_BASES[:start]]
-    for base in [wish, *candidates] if wish in _BASES else candidates:
-        if base is not None and base not in avoid and _all_free(base):
+    candidates: list[int] = [*_BASES[start:], *_BASES[:start]]
+    if wish is not None and wish in _BASES:
+        candidates.insert(0, wish)
+    for base in candidates:
+        if base not in avoid and _all_free(base):
             return base
     raise LaunchError("No ports are free for the stores. Stop some other programs.")
 
