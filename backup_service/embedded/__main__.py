@@ -1,8 +1,9 @@
 """`python -m backup_service.embedded serve|run`: the whole service on this computer.
 
 `serve` starts it; `run` shows it at work besides: a backup and a restore, compared. The
-environment may set PORT (8000), DATA_DIR (./data), and for `run` SOURCE (what to back up) and
-ONCE=1 (stop afterwards; the exit status tells whether what came back is equal).
+environment may set PORT (8000), DATA_DIR (./data), REGIONS=s3 (two S3-compatible stores in place of
+two directories), and for `run` SOURCE (what to back up) and ONCE=1 (stop afterwards; the exit
+status tells whether what came back is equal).
 """
 
 import argparse

@@ -3,11 +3,13 @@
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from backup_service.embedded import datadir, ports
+from backup_service.embedded.regions import choose_stores, settings_of
+from backup_service.embedded.stores import Store
 from backup_service.env import BASE_DIR
 
 # Settings that may be given at the start, and then hold for every process and manage.py.
@@ -36,6 +38,7 @@ class Configuration:
     broker_port: int
     broker_password: str
     passed_on: Mapping[str, str]
+    stores: Mapping[str, Store] = field(default_factory=dict)
 
     @property
     def site_url(self) -> str:
@@ -51,6 +54,7 @@ class Configuration:
         """Return the content of `service.env`."""
         return {
             **self.passed_on,
+            **settings_of(self.stores),
             "PORT": str(self.port),
             "NIGHTSAFE_EMBEDDED": "1",
             "NIGHTSAFE_SITE_URL": self.site_url,
@@ -78,27 +82,33 @@ class Configuration:
 def choose(data_dir: Path, wishes: Mapping[str, str]) -> Configuration:
     """Settle ports and the broker's password, keeping those of the run before where possible.
 
-    The data directory must be claimed. Raises PortTakenError.
+    The data directory must be claimed. Raises LaunchError.
     """
     before = datadir.read_settings(data_dir)
     port = ports.site_port(wishes.get("PORT") or "8000")
     old_gateway = _port_of(before.get("NIGHTSAFE_GATEWAY_URL", ""))
     gateway = ports.prefer([old_gateway or port + 1, port + 1], avoid=[port])
     broker = urlsplit(before.get("NIGHTSAFE_BROKER_URL", ""))
+    broker_port = ports.prefer([broker.port or 0], avoid=[port, gateway])
     return Configuration(
         data_dir=data_dir,
         port=port,
         gateway_port=gateway,
         gateway_moved_from=old_gateway if old_gateway not in (None, gateway) else None,
-        broker_port=ports.prefer([broker.port or 0], avoid=[port, gateway]),
+        broker_port=broker_port,
         broker_password=broker.password or secrets.token_urlsafe(32),
-        passed_on={name: wishes[name] for name in _PASSED_ON if wishes.get(name)},
+        passed_on={name: value for name, value in wishes.items() if value and _goes_on(name)},
+        stores=choose_stores(data_dir, wishes, before, avoid=[port, gateway, broker_port]),
     )
 
 
 def data_directory(wishes: Mapping[str, str]) -> Path:
     """Return the data directory that is asked for (absolute)."""
     return Path(wishes.get("DATA_DIR") or BASE_DIR / "data").expanduser().absolute()
+
+
+def _goes_on(name: str) -> bool:
+    return name in _PASSED_ON or name.startswith("NIGHTSAFE_REGION_")
 
 
 def _port_of(url: str) -> int | None:

@@ -3,7 +3,7 @@
 service.env     settings of the running service, read by every manage.py (0600)
 launcher.lock   held while a launcher runs; its content is the launcher's process number
 logs/           one file a process; the one before the last big one ends in .1
-nightsafe.sqlite3, secret-key, regions/, mail/, valkey/, beat/, demo/
+nightsafe.sqlite3, secret-key, regions/ or stores/, mail/, valkey/, beat/, demo/
 """
 
 import fcntl

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup_service.embedded import datadir, programs
+from backup_service.embedded import datadir, programs, regions
 from backup_service.embedded.child import Warden
 from backup_service.embedded.configuration import Configuration, choose, data_directory
 from backup_service.embedded.demo.source import given
@@ -29,7 +29,8 @@ class DemoWish:
 def launch(wishes: Mapping[str, str], *, with_demo: bool) -> int:
     """Run the service until it is told to stop; return the exit status.
 
-    `wishes` is the environment: PORT, DATA_DIR, and for the demonstration ONCE and SOURCE.
+    `wishes` is the environment: PORT, DATA_DIR, REGIONS, and for the demonstration ONCE and
+    SOURCE.
     Raises LaunchError.
     """
     os.umask(0o077)
@@ -77,9 +78,10 @@ def _start(configuration: Configuration, supervisor: Supervisor) -> None:
     print(f"Starting Nightsafe in {configuration.data_dir}.", flush=True)
     begun = time.monotonic()
     supervisor.keep_up(programs.broker(configuration))
+    _start_stores(configuration, supervisor)
     if supervisor.run(programs.prepare()) != 0:
         raise LaunchError(
-            f"The database could not be prepared.\n{supervisor.end_of_log('prepare')}"
+            f"Database and regions could not be prepared.\n{supervisor.end_of_log('prepare')}"
         )
     for program in (
         programs.worker(),
@@ -92,13 +94,25 @@ def _start(configuration: Configuration, supervisor: Supervisor) -> None:
     _announce(configuration, time.monotonic() - begun)
 
 
+def _start_stores(configuration: Configuration, supervisor: Supervisor) -> None:
+    started = programs.region_stores(configuration)
+    for program in started:
+        supervisor.keep_up(program)
+    if started and supervisor.run(programs.settle()) != 0:
+        raise LaunchError(
+            f"The regions' stores did not start.\n{supervisor.end_of_log('settle')}\n"
+            f"{supervisor.end_of_log(started[0].name)}"
+        )
+
+
 def _announce(configuration: Configuration, seconds: float) -> None:
     print(
         f"Nightsafe is ready after {seconds:.1f} s.\n"
         f"  Website  {configuration.site_url}/\n"
         f"  Gateway  {configuration.gateway_url}/restic/\n"
         f"  Mails    {configuration.site_url}/mail/\n"
-        f"  Logs     {configuration.data_dir / 'logs'}/",
+        f"  Logs     {configuration.data_dir / 'logs'}/\n"
+        f"  Regions  {regions.describe(configuration.data_dir, configuration.settings())}",
         flush=True,
     )
     if configuration.gateway_moved_from is not None:

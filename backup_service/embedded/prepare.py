@@ -1,15 +1,21 @@
 """Bring the database and the regions up to date; a program of its own, as it loads Django."""
 
 import os
+import sys
 
 import django
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
 
 def main() -> None:
-    """Migrate, make the cache's table, prepare new regions."""
+    """Check the settings, migrate, make the cache's table, prepare new regions."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
     django.setup()
+    try:
+        call_command("check")
+    except SystemCheckError as error:
+        sys.exit(str(error))
     call_command("migrate", interactive=False, verbosity=1)
     call_command("createcachetable", verbosity=0)
     call_command("region", "prepare")

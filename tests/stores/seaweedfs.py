@@ -62,7 +62,7 @@ def running() -> Iterator[stores.Store]:
     require_weed()
     folder = Path(tempfile.mkdtemp(prefix="nightsafe-store-"))
     try:
-        store = stores.draw(folder, stores.free_base(None))
+        store = stores.draw(folder, stores.free_base(0))
         stores.write_settings(store)
         with started(stores.argv(store), folder):
             try:
