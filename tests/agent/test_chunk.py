@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import random
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from nightsafe.chunk import (
     MIN_SIZE,
     WINDOW_SIZE,
     Chunker,
+    PortableCutter,
     derive_gear,
+    new_cutter,
 )
 from nightsafe.crypto import SealKey
 
@@ -39,7 +43,7 @@ def lengths(data: bytes, *, slices: random.Random | None = None) -> list[int]:
     def read(size: int) -> bytes:
         return source.read(size if slices is None else slices.randint(1, size))
 
-    chunks = list(Chunker(derive_gear(MASTER)).chunks(read))
+    chunks = list(Chunker(new_cutter(derive_gear(MASTER))).chunks(read))
     assert b"".join(chunks) == data
     return [len(chunk) for chunk in chunks]
 
@@ -118,9 +122,45 @@ def test_cuts_do_not_depend_on_how_the_file_is_read(chance: random.Random, size:
 def test_cuts_do_not_depend_on_where_the_window_ends() -> None:
     """The whole file at once, as the library cuts it, against window after window."""
     data = random.Random(7).randbytes(5 * WINDOW_SIZE + 12_345)
-    chunker = Chunker(derive_gear(MASTER))
-    at_once = chunker._cutter.cut_buf(data.translate(derive_gear(MASTER).permutation))
-    assert lengths(data) == [chunk.length for chunk in at_once]
+    at_once = PortableCutter(derive_gear(MASTER)).ends(data, True)
+    assert list(accumulate(lengths(data))) == at_once
+
+    def read_into(view: memoryview, offset: int) -> int:
+        part = data[offset : offset + len(view)]
+        view[: len(part)] = part
+        return len(part)
+
+    assert list(Chunker(new_cutter(derive_gear(MASTER))).scan(read_into)) == at_once
+
+
+def test_the_extension_is_built_where_everything_must_hold() -> None:
+    is_portable = isinstance(new_cutter(derive_gear(MASTER)), PortableCutter)
+    assert not is_portable or "CI" not in os.environ, "nightsafe._cut is missing: see agent/README"
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, WINDOW_SIZE), st.booleans())
+def test_extension_and_library_cut_alike(seed: int, size: int, at_end: bool) -> None:
+    chance = random.Random(seed)
+    data = bytearray(chance.randbytes(size))
+    if size:
+        start = chance.randrange(size)
+        data[start : start + chance.randrange(MAX_SIZE)] = bytes(chance.randrange(MAX_SIZE))
+    secret = derive_gear(MASTER)
+    expected = PortableCutter(secret).ends(data, at_end)
+    if not at_end:  # at an odd end the library looks at one byte less
+        expected = [end for end in expected if end < len(data) - 1 or end % MAX_SIZE == 0]
+    found = new_cutter(secret).ends(data, at_end)
+    assert found == expected or (not at_end and found[: len(expected)] == expected)
+
+
+@pytest.mark.parametrize(
+    ("table", "sizes"), [(2047, (1, 2, 4)), (2048, (0, 2, 4)), (2048, (2, 2, 4)), (2048, (1, 2, 3))]
+)
+def test_the_extension_refuses_nonsense(table: int, sizes: tuple[int, int, int]) -> None:
+    cut = pytest.importorskip("nightsafe._cut", reason="the extension nightsafe._cut is not built")
+    with pytest.raises(ValueError, match="no sense"):
+        cut.Cutter(bytes(table), *sizes, 1, 1)
 
 
 def test_an_insertion_moves_few_cuts() -> None:
@@ -131,10 +171,10 @@ def test_an_insertion_moves_few_cuts() -> None:
 
 
 def cut(data: bytes) -> list[bytes]:
-    return list(Chunker(derive_gear(MASTER)).chunks(io.BytesIO(data).read))
+    return list(Chunker(new_cutter(derive_gear(MASTER))).chunks(io.BytesIO(data).read))
 
 
 def test_another_key_cuts_elsewhere() -> None:
     data = stream("keys", 6 << 20)
-    other = Chunker(derive_gear(SealKey.from_bytes(bytes(64))))
+    other = Chunker(new_cutter(derive_gear(SealKey.from_bytes(bytes(64)))))
     assert [len(c) for c in other.chunks(io.BytesIO(data).read)] != lengths(data)

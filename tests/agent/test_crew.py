@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from nightsafe import archive, crew, work
 from nightsafe.check import check
+from nightsafe.crypto import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
 from nightsafe.known import KnownBlobs
 from nightsafe.nodes import encode_file
@@ -152,16 +153,15 @@ def test_an_error_in_a_worker_is_the_backups_error(
 def test_faulty_memory_is_noticed(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nightsafe.crypto import Sealer
+    real = PortableSealer.seal_into
 
-    real = Sealer.seal_into
-
-    def flip(self: Sealer, target: memoryview, start: int, plain: bytes) -> int:
+    def flip(self: PortableSealer, target: memoryview, start: int, plain: bytes) -> int:
         end = real(self, target, start, plain)
         target[start + 17] ^= 4
         return end
 
-    monkeypatch.setattr(Sealer, "seal_into", flip)
+    monkeypatch.setattr(PortableSealer, "seal_into", flip)
+    monkeypatch.setattr("nightsafe.work.Sealer", PortableSealer)
     with pytest.raises(DamagedError, match="memory or processor"):
         run(repository, source)
 

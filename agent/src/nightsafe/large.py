@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from nightsafe.chunk import Chunker
 from nightsafe.nodes import encode_file
-from nightsafe.work import CHANGED, OPEN_FLAGS, REPLACED, Problem, problem_of, read_at
+from nightsafe.work import CHANGED, OPEN_FLAGS, REPLACED, Problem, problem_of, read_into
 
 _JOB_BYTES = 8 << 20
 _OPEN_FILES = 4
@@ -125,7 +125,7 @@ class LargeFiles:
             identity = (status.st_dev, status.st_ino)
             ranges: list[tuple[int, int]] = []
             start = 0
-            for end in self._chunker.scan(lambda size, at: read_at(fd, size, at)):
+            for end in self._chunker.scan(lambda view, at: read_into(fd, view, at)):
                 ranges.append((start, end - start))
                 start = end
                 if end - ranges[0][0] >= _JOB_BYTES:

@@ -69,7 +69,7 @@ class LocalFolder:
             file.seek(offset)
             return _read(file.fileno(), limit)
 
-    def save(self, kind: ObjectKind, name: str, data: bytes) -> None:
+    def save(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> None:
         path = self._path(kind, name)
         with _errors(path):
             if os.path.exists(path):
@@ -108,7 +108,7 @@ def _read(fd: int, limit: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _publish(path: str, data: bytes) -> None:
+def _publish(path: str, data: bytes | memoryview) -> None:
     """Write under a temporary name, make it durable, then rename: all of it or nothing."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)

@@ -4,8 +4,8 @@ What was just sealed is opened again and compared before it is trusted, so that 
 this computer's memory is found now and not at the restore.
 """
 
+import contextlib
 import hashlib
-import mmap
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,11 +16,13 @@ import zstandard
 from nightsafe import pack
 from nightsafe.crypto import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
+from nightsafe.memory import new_memory
 from nightsafe.pack import BlobEntry, BlobKind, encode_entries
 
 LEVEL = 2
 OPEN_DATA_PACKS = 2
-_ROOM = 12 << 20
+_SPARE = 12 << 20
+_ROOM = pack.PACK_SIZE + _SPARE
 
 
 class SealedBlob(NamedTuple):
@@ -36,8 +38,13 @@ class FinishedPack:
     """A whole pack; its id is the SHA-256 of `data`."""
 
     kind: BlobKind
-    data: bytes
+    data: memoryview
     blobs: tuple[BlobEntry, ...]
+    memory: "PackMemory"
+
+    def release(self) -> None:
+        """Say that `data` is not needed any more: its memory is used again."""
+        self.memory.give_back(self.data)
 
 
 class Tail(NamedTuple):
@@ -54,7 +61,7 @@ class BlobSealer:
         self.sealer = sealer
         self._compresses = compresses
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
-        self._decompressor = zstandard.ZstdDecompressor()
+        self._decompress = zstandard.ZstdDecompressor().decompress
 
     def pack(self, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
         """The bytes to seal, and the plain length if they are compressed, else 0."""
@@ -64,32 +71,58 @@ class BlobSealer:
                 return packed, len(plain)
         return plain, 0
 
-    def prove(self, sealed: memoryview, plain: bytes | memoryview, plain_length: int) -> None:
-        """DamagedError unless `sealed` opens to `plain`."""
+    def put(
+        self, target: memoryview, start: int, packed: bytes | memoryview, plain: bytes | memoryview
+    ) -> int:
+        """Seal into `target` from `start` on; returns where it ends.
+
+        DamagedError unless it opens again to `plain`.
+        """
+        decompress = None if packed is plain else self._decompress
+        end = None
+        with contextlib.suppress(zstandard.ZstdError):
+            end = self.sealer.put(target, start, packed, plain, decompress)
+        if end is None:
+            raise DamagedError(_UNPROVEN)
+        return end
+
+
+_UNPROVEN = (
+    "What was just encrypted did not open again to the same bytes, so nothing of it was "
+    "stored. This computer's memory or processor may be faulty; test it before you go on."
+)
+
+
+class PackMemory:
+    """Room for packs, used again when they have been sent. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._free: list[memoryview] = []
+
+    def take(self) -> memoryview:
+        """Room for one pack and a blob too many."""
         try:
-            opened = self.sealer.open(sealed)
-            if plain_length:
-                opened = self._decompressor.decompress(opened)
-            if opened == plain:
-                return
-        except (DamagedError, zstandard.ZstdError):
-            pass
-        raise DamagedError(
-            "What was just encrypted did not open again to the same bytes, so nothing of it was "
-            "stored. This computer's memory or processor may be faulty; test it before you go on."
-        )
+            return self._free.pop()
+        except IndexError:
+            return memoryview(new_memory(_ROOM))
+
+    def give_back(self, part: memoryview) -> None:
+        """Take back what `part` is a part of, unless it was made for something larger."""
+        whole = memoryview(part.obj)
+        if len(whole) == _ROOM:
+            self._free.append(whole)
 
 
 class OpenPack:
     """One pack in the making; its memory is touched only as far as it is filled."""
 
-    def __init__(self, kind: BlobKind, sealer: Sealer) -> None:
+    def __init__(self, kind: BlobKind, sealer: Sealer, memory: PackMemory) -> None:
         self.kind = kind
         self.size = 0
         self.blobs: list[SealedBlob] = []
         self._sealer = sealer
-        self._memory = _new_memory(pack.PACK_SIZE + _ROOM)
-        self._view = memoryview(self._memory)
+        self._memory = memory
+        self._view = memoryview(b"")
 
     @property
     def is_full(self) -> bool:
@@ -101,9 +134,8 @@ class OpenPack:
         packed, plain_length = by.pack(plain)
         start, needed = self.size, self.size + len(packed) + OVERHEAD
         if needed > len(self._view):
-            self._make_room(needed + _ROOM)
-        end = by.sealer.seal_into(self._view, start, packed)
-        by.prove(self._view[start:end], plain, plain_length)
+            self._make_room(needed)
+        end = by.put(self._view, start, packed, plain)
         self.blobs.append(SealedBlob(blob_id, end - start, plain_length))
         self.size = end
 
@@ -111,7 +143,7 @@ class OpenPack:
         """Take over blobs that were sealed elsewhere."""
         end = self.size + len(tail.data)
         if end > len(self._view):
-            self._make_room(end + _ROOM)
+            self._make_room(end)
         self._view[self.size : end] = tail.data
         self.blobs += tail.blobs
         self.size = end
@@ -119,7 +151,7 @@ class OpenPack:
     def take(self) -> Tail:
         """What is in the pack, which is empty afterwards."""
         tail = Tail(bytes(self._view[: self.size]), self.blobs)
-        self._empty()
+        self.size, self.blobs = 0, []
         return tail
 
     def finish(self) -> FinishedPack:
@@ -131,25 +163,15 @@ class OpenPack:
             self._make_room(end)
         end = self._sealer.seal_into(self._view, self.size, header)
         self._view[end : end + pack.LENGTH.size] = pack.LENGTH.pack(end - self.size)
-        finished = FinishedPack(self.kind, bytes(self._view[: end + pack.LENGTH.size]), blobs)
-        self._empty()
-        return finished
-
-    def _empty(self) -> None:
-        self.size, self.blobs = 0, []
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._memory.madvise(mmap.MADV_DONTNEED)  # gives the pages back
+        data = self._view[: end + pack.LENGTH.size]
+        self.size, self.blobs, self._view = 0, [], memoryview(b"")
+        return FinishedPack(self.kind, data, blobs, self._memory)
 
     def _make_room(self, size: int) -> None:
-        memory = _new_memory(size)
-        fresh = memoryview(memory)
-        fresh[: self.size] = self._view[: self.size]
-        self._memory, self._view = memory, fresh
-
-
-def _new_memory(size: int) -> mmap.mmap:
-    """Unlike a bytearray's, these pages cost nothing before they are written to."""
-    return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        fresh = self._memory.take() if size <= _ROOM else memoryview(new_memory(size + _SPARE))
+        if self.size:
+            fresh[: self.size] = self._view[: self.size]
+        self._view = fresh
 
 
 def place(kind: BlobKind, blobs: Iterable[SealedBlob]) -> Iterator[BlobEntry]:
@@ -169,8 +191,9 @@ class OpenPacks:
 
     def __init__(self, kind: BlobKind, by: BlobSealer) -> None:
         count = OPEN_DATA_PACKS if kind is BlobKind.DATA else 1
+        memory = PackMemory()
         self._by = by
-        self._packs = [OpenPack(kind, by.sealer) for _ in range(count)]
+        self._packs = [OpenPack(kind, by.sealer, memory) for _ in range(count)]
         self._draw = secrets.SystemRandom().random if count > 1 else None
 
     def add(self, blob_id: bytes, plain: bytes | memoryview) -> FinishedPack | None:

@@ -167,7 +167,7 @@ class Remote:
             return answer.body
         return answer.body[offset:] if length is None else answer.body[offset : offset + length]
 
-    def save(self, kind: ObjectKind, name: str, data: bytes) -> None:
+    def save(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> None:
         try:
             self._request("POST", _path(kind, name), body=data)
         except AccessRefusedError:
@@ -175,7 +175,7 @@ class Remote:
             if kind is ObjectKind.LOCK or not self._holds(kind, name, data):
                 raise
 
-    def _holds(self, kind: ObjectKind, name: str, data: bytes) -> bool:
+    def _holds(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> bool:
         try:
             return self.size(kind, name) == len(data) and self.load(kind, name) == data
         except StorageError:

@@ -89,6 +89,7 @@ class Sender:
             except BaseException as error:
                 self._trouble = error
             finally:
+                pack.release()
                 pack = None
                 self._room.release()
 

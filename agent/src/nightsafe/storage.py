@@ -69,7 +69,7 @@ class Storage(Protocol):
         ObjectNotFoundError if there is none.
         """
 
-    def save(self, kind: ObjectKind, name: str, data: bytes) -> None:
+    def save(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> None:
         """Store an object durably. Saving the same bytes again is a success.
 
         ObjectExistsError when `config` stands there already with other bytes.

@@ -7,14 +7,16 @@ tree id of each folder in it, and the node of each large file.
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear
+from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
+from nightsafe.memory import new_memory
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind, encode_entries
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
@@ -90,8 +92,9 @@ class Worker:
         self._known = setup.known
         self._wants = setup.wants
         self._dry_run = setup.dry_run
-        self._chunker = Chunker(derive_gear(setup.master))
+        self._chunker = Chunker(new_cutter(derive_gear(setup.master)))
         self._fingerprint = Fingerprint(setup.master)
+        self._buffer = memoryview(b"")
         self._packs = OpenPacks(
             BlobKind.DATA, BlobSealer(sealer, compresses=setup.config.compresses)
         )
@@ -163,14 +166,27 @@ class Worker:
             status = os.fstat(fd)
             if (status.st_dev, status.st_ino) != identity:
                 raise FileNotFoundError(2, "replaced")
-            for offset, length in ranges:
-                data = read_at(fd, length, offset)
-                if data:
-                    ids.append(self._store(data, added))
+            for data in self._read_ranges(fd, ranges):
+                ids.append(self._store(data, added))
                 size += len(data)
         finally:
             os.close(fd)
         return ",".join(ids), size, added
+
+    def _read_ranges(self, fd: int, ranges: list[tuple[int, int]]) -> Iterator[memoryview]:
+        """What is at the ranges, which follow each other; less where the file has shrunk."""
+        if not ranges:
+            return
+        first, last = ranges[0], ranges[-1]
+        size = last[0] + last[1] - first[0]
+        if size > len(self._buffer):
+            self._buffer = memoryview(new_memory(size))
+        held = read_into(fd, self._buffer[:size], first[0])
+        for offset, length in ranges:
+            start = offset - first[0]
+            data = self._buffer[start : min(start + length, held)]
+            if data:
+                yield data
 
     def sent(self) -> list[tuple[bytes, bytes, int]]:
         """The packs that arrived since this was last asked: id, opened header, size."""
@@ -260,6 +276,12 @@ class Worker:
         data = os.read(fd, expected + 1)
         if len(data) == expected <= MIN_SIZE:
             return (self._store(data, found.added) if data else ""), expected
+        if len(data) == expected:
+            ends = [0, *self._chunker.ends(data)]
+            view = memoryview(data)
+            return ",".join(
+                [self._store(view[a:b], found.added) for a, b in pairwise(ends)]
+            ), expected
         ids, size = [], 0
         start = [data]
         for chunk in self._chunker.chunks(lambda n: start.pop() if start else os.read(fd, n)):
@@ -267,7 +289,7 @@ class Worker:
             size += len(chunk)
         return ",".join(ids), size
 
-    def _store(self, data: bytes, added: list[int]) -> str:
+    def _store(self, data: bytes | memoryview, added: list[int]) -> str:
         """Store a blob unless it is known; returns its id in JSON."""
         blob_id = blob_id_of(data)
         if self._known.claim(blob_id):
@@ -287,15 +309,15 @@ def list_folder(path: bytes) -> list[Entry]:
     return [(name, lead + name) for name in sorted(os.listdir(path))]
 
 
-def read_at(fd: int, size: int, offset: int) -> bytes:
-    """Exactly `size` bytes from `offset`, fewer only where the file ends."""
-    data = os.pread(fd, size, offset)
-    while 0 < len(data) < size:
-        more = os.pread(fd, size - len(data), offset + len(data))
-        if not more:
+def read_into(fd: int, view: memoryview, offset: int) -> int:
+    """Fill `view` from `offset` on; returns how much there was, less only where the file ends."""
+    held = 0
+    while held < len(view):
+        count = os.preadv(fd, [view[held:]], offset + held)
+        if not count:
             break
-        data += more
-    return data
+        held += count
+    return held
 
 
 def problem_of(path: bytes, error: OSError) -> Problem:

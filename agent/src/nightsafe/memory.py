@@ -1,0 +1,18 @@
+"""Memory for bulk data: mapped, in large pages where there are any, and used again and again.
+
+The first touch of a page costs more than sealing what is written to it, so buffers are kept.
+"""
+
+import contextlib
+import mmap
+
+
+def new_memory(size: int) -> mmap.mmap:
+    """Zeroed memory; unlike a bytearray's, its pages cost nothing before they are written to."""
+    if not hasattr(mmap, "MAP_ANONYMOUS"):
+        return mmap.mmap(-1, size)
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without large pages
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
