@@ -93,23 +93,41 @@ def test_a_file_that_vanishes_is_said_but_nothing_is_missing(
     assert [issue.kind for issue in report.issues] == ["vanished"]
 
 
+def grow_when_read(patch: pytest.MonkeyPatch, path: Path, *, times: int) -> None:
+    real, left = os.read, [times]
+
+    def grow(fd: int, size: int) -> bytes:
+        if left[0] and os.fstat(fd).st_ino == path.stat().st_ino:
+            left[0] -= 1
+            with path.open("a") as file:
+                file.write("x" * 200)
+        return real(fd, size)
+
+    patch.setattr(work.os, "read", grow)
+
+
+def test_a_file_that_grew_since_it_was_listed_is_read_again(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = source / "one.txt"
+    with monkeypatch.context() as patch:
+        grow_when_read(patch, path, times=1)
+        report = run(repository, source)
+    assert report.issues == [], "the second reading is not mixed"
+    assert stored(repository)[os.fsencode(path)].size == path.stat().st_size
+    assert run(repository, source).count.unchanged > 0
+
+
 def test_a_file_that_grows_while_it_is_read(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, path = os.read, source / "one.txt"
-
-    def grow(fd: int, size: int) -> bytes:
-        if path.stat().st_size < 100 and os.fstat(fd).st_ino == path.stat().st_ino:
-            path.write_text("x" * 200)
-        return real(fd, size)
-
+    path = source / "one.txt"
     with monkeypatch.context() as patch:
-        patch.setattr(work.os, "read", grow)
+        grow_when_read(patch, path, times=2)
         report = run(repository, source)
     assert [issue.kind for issue in report.issues] == ["changed"]
     assert report.is_complete
-    node = stored(repository)[os.fsencode(path)]
-    assert node.size == 200
+    assert stored(repository)[os.fsencode(path)].size == path.stat().st_size
     assert run(repository, source).count.changed == 1, "it must be read again next time"
 
 

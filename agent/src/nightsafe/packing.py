@@ -21,6 +21,7 @@ from nightsafe.pack import BlobEntry, BlobKind, encode_entries
 
 LEVEL = 2
 OPEN_DATA_PACKS = 2
+_DRAWS = 1024
 _SPARE = 12 << 20
 _ROOM = pack.PACK_SIZE + _SPARE
 
@@ -182,6 +183,15 @@ def place(kind: BlobKind, blobs: Iterable[SealedBlob]) -> Iterator[BlobEntry]:
         offset += blob.length
 
 
+def draws(count: int) -> Iterator[int]:
+    """Random numbers below `count`, which divides 256, without end.
+
+    Many are asked of the system at once: one question costs more than all else about a choice.
+    """
+    while True:
+        yield from (byte % count for byte in secrets.token_bytes(_DRAWS))
+
+
 class OpenPacks:
     """The packs of one kind that one worker fills.
 
@@ -194,11 +204,11 @@ class OpenPacks:
         memory = PackMemory()
         self._by = by
         self._packs = [OpenPack(kind, by.sealer, memory) for _ in range(count)]
-        self._draw = secrets.SystemRandom().random if count > 1 else None
+        self._draws = draws(count)
 
     def add(self, blob_id: bytes, plain: bytes | memoryview) -> FinishedPack | None:
         """Store a blob; returns a pack that is full by this."""
-        chosen = self._packs[0 if self._draw is None else int(self._draw() * len(self._packs))]
+        chosen = self._packs[next(self._draws)]
         chosen.add(blob_id, plain, self._by)
         return chosen.finish() if chosen.is_full else None
 

@@ -5,6 +5,7 @@ processes. A folder's result holds its nodes' JSON with gaps, which the parent f
 tree id of each folder in it, and the node of each large file.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -247,47 +248,60 @@ class Worker:
             found.large.append((len(found.parts), name, is_new))
             found.parts.append(b"")
             return
-        read = self._read(found, name, path)
+        read = self._read(found, name, path, status)
         if read is not None:
             found.done.append((name, "new" if is_new else "changed", read))
 
-    def _read(self, found: Found, name: bytes, path: bytes) -> int | None:
-        """Store a file and add its node, whose times are from before it was read."""
+    def _read(self, found: Found, name: bytes, path: bytes, seen: os.stat_result) -> int | None:
+        """Store a file and add its node, whose times are from before it was read.
+
+        Nearly always the file is still what `seen` says when it lies in memory, and then nothing
+        more has to be asked.
+        """
         fd = os.open(path, OPEN_FLAGS)
         try:
-            before = os.fstat(fd)
-            if not stat.S_ISREG(before.st_mode):
-                found.problems.append(("vanished", path, REPLACED))
-                return None
-            ids, size = self._contents(fd, before.st_size, found)
-            after = os.fstat(fd)
+            data = b""
+            with contextlib.suppress(OSError):  # it is asked again below, and then it counts
+                data = os.read(fd, seen.st_size + 1)
+            if len(data) != seen.st_size or _identity(os.fstat(fd)) != _identity(seen):
+                return self._read_moving(found, name, path, fd)
         finally:
             os.close(fd)
+        ids = self._cut(data, found)
+        node = encode_file(name, path, seen, size=len(data), ids=f"[{ids}]")
+        found.parts.append(node.encode())
+        return len(data)
+
+    def _read_moving(self, found: Found, name: bytes, path: bytes, fd: int) -> int | None:
+        """As `_read`, for a file that is not what it was a moment ago."""
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):
+            found.problems.append(("vanished", path, REPLACED))
+            return None
+        os.lseek(fd, 0, os.SEEK_SET)
+        ids, size = self._contents(fd, found)
+        after = os.fstat(fd)
         node = encode_file(name, path, before, size=size, ids=f"[{ids}]")
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             found.problems.append(("changed", path, CHANGED))
         found.parts.append(node.encode())
         return size
 
-    def _contents(self, fd: int, expected: int, found: Found) -> tuple[str, int]:
-        """The ids in JSON and the size of what a file holds."""
-        if not found.added:
-            found.added = [0, 0]
-        data = os.read(fd, expected + 1)
-        if len(data) == expected <= MIN_SIZE:
-            return (self._store(data, found.added) if data else ""), expected
-        if len(data) == expected:
-            ends = [0, *self._chunker.ends(data)]
-            view = memoryview(data)
-            return ",".join(
-                [self._store(view[a:b], found.added) for a, b in pairwise(ends)]
-            ), expected
-        ids, size = [], 0
-        start = [data]
-        for chunk in self._chunker.chunks(lambda n: start.pop() if start else os.read(fd, n)):
-            ids.append(self._store(chunk, found.added))
+    def _contents(self, fd: int, found: Found) -> tuple[str, int]:
+        """The ids in JSON and the size of what a file holds from here on."""
+        added, size, ids = _added(found), 0, []
+        for chunk in self._chunker.chunks(lambda n: os.read(fd, n)):
+            ids.append(self._store(chunk, added))
             size += len(chunk)
         return ",".join(ids), size
+
+    def _cut(self, data: bytes, found: Found) -> str:
+        """The ids in JSON of a file's content."""
+        added = _added(found)
+        if len(data) <= MIN_SIZE:
+            return self._store(data, added) if data else ""
+        ends, view = [0, *self._chunker.ends(data)], memoryview(data)
+        return ",".join([self._store(view[a:b], added) for a, b in pairwise(ends)])
 
     def _store(self, data: bytes | memoryview, added: list[int]) -> str:
         """Store a blob unless it is known; returns its id in JSON."""
@@ -301,6 +315,24 @@ class Worker:
     def _send(self, pack: FinishedPack | None) -> None:
         if pack is not None:
             self._sender.send(pack)
+
+
+def _added(found: Found) -> list[int]:
+    """Where what is new is counted: blobs, bytes."""
+    if not found.added:
+        found.added = [0, 0]
+    return found.added
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    """What changes when a path comes to mean another file, or its content changes."""
+    return (
+        status.st_ino,
+        status.st_dev,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_mode,
+    )
 
 
 def list_folder(path: bytes) -> list[Entry]:
