@@ -149,7 +149,11 @@ def available(scratch: Path) -> list[Peer]:
     peers: list[Peer] = [Nightsafe(scratch / "nightsafe"), Restic(scratch / "restic")]
     borg = Borg(scratch / "borg")
     if not os.path.exists(borg.binary) and not _install_borg(scratch / "borg-environment"):
-        print(f"borg is left out: borgbackup {BORG_VERSION} cannot be installed here", flush=True)
+        print(
+            f"borg is left out: borgbackup {BORG_VERSION} cannot be installed here. On Debian: apt "
+            "install gcc python3-dev pkg-config libssl-dev liblz4-dev libxxhash-dev libacl1-dev",
+            flush=True,
+        )
     else:
         peers.append(borg)
     for peer in [peer for peer in peers if not shutil.which(getattr(peer, "binary", ""))]:
