@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import indexing, locks, work
+from nightsafe import indexing, locks, statprint, work
 from nightsafe.errors import (
     LockLostError,
     QuotaError,
@@ -14,6 +14,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fetch import BlobReader
+from nightsafe.look import portable_look, portable_record
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
@@ -35,7 +36,14 @@ def fail_to_open(monkeypatch: pytest.MonkeyPatch, name: str, code: int, call: st
             raise OSError(code, os.strerror(code), path)
         return real(path, *args, **kwargs)
 
+    look_in_python(monkeypatch)
     monkeypatch.setattr(os, call, fail)
+
+
+def look_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `os.lstat` is replaced, it must be what is called."""
+    monkeypatch.setattr(work, "look", portable_look)
+    monkeypatch.setattr(statprint, "record", portable_record)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +153,7 @@ def test_a_file_swapped_for_a_link_is_not_followed(
     def lie(path: object) -> os.stat_result:
         return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
 
+    look_in_python(monkeypatch)
     monkeypatch.setattr(work.os, "lstat", lie)
     report = run(repository, source)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "one.txt")]
@@ -161,6 +170,7 @@ def test_a_file_swapped_for_a_fifo_does_not_hang(
     def lie(path: object) -> os.stat_result:
         return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
 
+    look_in_python(monkeypatch)
     monkeypatch.setattr(work.os, "lstat", lie)
     assert [issue.kind for issue in run(repository, source).issues] == ["vanished"]
 

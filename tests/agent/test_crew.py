@@ -13,7 +13,6 @@ from nightsafe import archive, crew, work
 from nightsafe.check import check
 from nightsafe.crypto import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
-from nightsafe.known import KnownBlobs
 from nightsafe.nodes import encode_file
 from nightsafe.repository import Repository
 from nightsafe.scan import node_of
@@ -180,39 +179,6 @@ def test_fast_nodes_are_the_same(mixed: Path) -> None:
                 assert fast == encode_node(node)
                 seen += 1
     assert seen > 15
-
-
-def test_known_blobs_grow_and_are_shared() -> None:
-    known = KnownBlobs()
-    ids = [random.Random(7).randbytes(32) for _ in range(1)]
-    chance = random.Random(8)
-    ids += [chance.randbytes(32) for _ in range(60_000)]
-    assert all(known.claim(blob) for blob in ids)
-    assert not any(known.claim(blob) for blob in ids)
-    assert all(blob in known for blob in ids)
-    assert chance.randbytes(32) not in known
-    if (child := os.fork()) == 0:
-        known.claim(bytes(31) + b"\1")
-        os._exit(0 if ids[5] in known else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert bytes(31) + b"\1" in known
-    known.close()
-
-
-def test_many_writers_never_fill_a_level() -> None:
-    """Counts that race come out low; claiming must end all the same."""
-    known = KnownBlobs()
-    children = []
-    for seed in range(3):
-        if (child := os.fork()) == 0:
-            chance = random.Random(seed)
-            for _ in range(40_000):
-                known.claim(chance.randbytes(32))
-            os._exit(0)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
-    assert random.Random(1).randbytes(32) in known
-    known.close()
 
 
 KILLED = """

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nightsafe.look import Status
 from nightsafe.match import Patterns
 
 CACHE_TAG = (b"CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55")
@@ -74,7 +75,7 @@ class Excluder:
         path = os.path.abspath(path)
         return self._patterns.matches(path) or self._caseless.matches(path)
 
-    def wants(self, path: bytes, name: bytes, status: os.stat_result) -> bool:
+    def wants(self, path: bytes, name: bytes, status: Status) -> bool:
         """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
         if not path.startswith(b"/"):
             path = os.path.abspath(path) if path.startswith(b".") else self._here + path
@@ -89,10 +90,10 @@ class Excluder:
             return False
         return not rules.markers or self._marker_in(os.path.dirname(path)) in (None, name)
 
-    def _is_too_large(self, status: os.stat_result) -> bool:
+    def _is_too_large(self, status: Status) -> bool:
         return not stat.S_ISDIR(status.st_mode) and status.st_size > self.rules.larger_than
 
-    def _is_here(self, path: bytes, status: os.stat_result) -> bool:
+    def _is_here(self, path: bytes, status: Status) -> bool:
         """On the file system of its source. A folder that another one is mounted on is kept."""
         if self._allows(path, status.st_dev):
             return True

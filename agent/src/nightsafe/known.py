@@ -12,6 +12,11 @@ import os
 import struct
 import tempfile
 
+try:
+    from nightsafe import _known
+except ImportError:  # not built here
+    _known = None  # type: ignore[assignment]
+
 ID_SIZE = 32
 _HEADER = mmap.PAGESIZE
 _FIRST_BITS = 15
@@ -67,18 +72,27 @@ class KnownBlobs:
 
     def _find(self, level: int, blob_id: bytes) -> tuple[int, bool, int]:
         """Where the id stands in a level, or the free place where it would; and the way there."""
-        held, start, slots = self._map, self._starts[level], _slots(level)
-        slot = int.from_bytes(blob_id[:8], "little") % slots
-        for steps in range(slots):
-            place = start + slot * ID_SIZE
-            there = held[place : place + ID_SIZE]
-            if there == blob_id:
-                return place, True, steps
-            if there == _EMPTY:
-                return place, False, steps
-            slot = (slot + 1) % slots
-        # More than 90 million blobs in one level: the oldest entry there is given up.
-        return start, False, slots
+        return find(self._map, self._starts[level], _slots(level), blob_id)
+
+
+def portable_find(
+    held: mmap.mmap, start: int, slots: int, blob_id: bytes, /
+) -> tuple[int, bool, int]:
+    """What `_known.find` does: look for an id in the table of `slots` places from `start` on."""
+    slot = int.from_bytes(blob_id[:8], "little") % slots
+    for steps in range(slots):
+        place = start + slot * ID_SIZE
+        there = held[place : place + ID_SIZE]
+        if there == blob_id:
+            return place, True, steps
+        if there == _EMPTY:
+            return place, False, steps
+        slot = (slot + 1) % slots
+    # More than 90 million blobs in one level: the oldest entry there is given up.
+    return start, False, slots
+
+
+find = portable_find if _known is None else _known.find
 
 
 def _slots(level: int) -> int:

@@ -8,11 +8,12 @@ import stat
 from functools import lru_cache
 
 from nightsafe.gojson import format_time, json_name, json_string
+from nightsafe.look import Status
 from nightsafe.scan import group_name, node_of, user_name
 from nightsafe.tree import encode_node, go_mode
 
 
-def encode_file(name: bytes, path: bytes, status: os.stat_result, *, size: int, ids: str) -> str:
+def encode_file(name: bytes, path: bytes, status: Status, *, size: int, ids: str) -> str:
     """The node of a regular file of `size` bytes; `ids` is its blobs' list in JSON.
 
     OSError if its extended attributes cannot be read.
@@ -50,7 +51,7 @@ def _owner(mode: int, uid: int, gid: int) -> tuple[str, str]:
     return (f',"mode":{number}' if number else ""), owner
 
 
-def encode_entry(name: bytes, path: bytes, status: os.stat_result) -> bytes:
+def encode_entry(name: bytes, path: bytes, status: Status) -> bytes:
     """The node of anything but a regular file. A folder's ends where its tree's id comes in."""
     text = encode_node(node_of(name, path, status))
     if stat.S_ISDIR(status.st_mode):

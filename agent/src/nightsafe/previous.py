@@ -1,6 +1,5 @@
 """What the snapshot before said of a folder, whoever wrote it."""
 
-import os
 import re
 from typing import Any
 
@@ -8,6 +7,7 @@ import orjson
 
 from nightsafe.errors import DamagedError
 from nightsafe.gojson import format_time, parse_time, quote_name
+from nightsafe.look import Status
 from nightsafe.tree import read_id
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -39,7 +39,7 @@ class Previous:
         except DamagedError:
             return b""
 
-    def content_if_unchanged(self, name: bytes, status: os.stat_result) -> list[str] | None:
+    def content_if_unchanged(self, name: bytes, status: Status) -> list[str] | None:
         """The blobs of a regular file that is, by all that stat tells, the one it was."""
         node = self._nodes.get(quote_name(name)) if self._nodes else None
         if (

@@ -10,6 +10,7 @@ from grp import getgrgid
 from pwd import getpwuid
 
 from nightsafe.errors import SourceError
+from nightsafe.look import Status
 from nightsafe.tree import Node, go_mode, node_type
 
 _NO_XATTRS = (errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.ENODATA)
@@ -108,7 +109,7 @@ def require_any(plan: Plan) -> None:
         raise SourceError("There is nothing to back up: none of the given paths exists.")
 
 
-def node_of(name: bytes, path: bytes, status: os.stat_result) -> Node:
+def node_of(name: bytes, path: bytes, status: Status) -> Node:
     """The node of a file system entry, without contents. OSError if it cannot be read."""
     kind = node_type(status.st_mode)
     is_file, is_link = kind == "file", kind == "symlink"
@@ -167,7 +168,7 @@ def group_name(gid: int) -> str:
         return ""
 
 
-def is_unchanged(status: os.stat_result, previous: Node) -> bool:
+def is_unchanged(status: Status, previous: Node) -> bool:
     """Whether a regular file is the one that `previous` describes, by all that stat tells."""
     return (
         previous.type == "file"

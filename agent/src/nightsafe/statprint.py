@@ -2,12 +2,12 @@
 
 import hashlib
 import hmac
-import marshal
 import os
 import time
 from collections.abc import Sequence
 
 from nightsafe.crypto import SealKey
+from nightsafe.look import Seen, record
 
 SIZE = 16
 
@@ -19,27 +19,11 @@ class Fingerprint:
         key = master.encrypt + master.mac_k + master.mac_r
         # Trees hold times in the local zone, so another zone makes other trees.
         zone = repr((os.environ.get("TZ"), time.tzname, time.timezone)).encode()
-        self._key = hmac.digest(key, b"nightsafe/statprint/1" + zone, hashlib.sha256)
+        self._key = hmac.digest(key, b"nightsafe/statprint/2" + zone, hashlib.sha256)
 
-    def of(self, entries: Sequence[tuple[bytes, os.stat_result]]) -> bytes:
+    def of(self, entries: list[Seen]) -> bytes:
         """The fingerprint of entries, in the order of their names."""
-        seen = [
-            (
-                name,
-                s.st_mode,
-                s.st_size,
-                s.st_mtime_ns,
-                s.st_ctime_ns,
-                s.st_ino,
-                s.st_uid,
-                s.st_gid,
-                s.st_nlink,
-                s.st_dev,
-                s.st_rdev,
-            )
-            for name, s in entries
-        ]
-        return self._hash(marshal.dumps(seen, 2))
+        return self._hash(record(entries))
 
     def of_slices(self, fingerprints: Sequence[bytes]) -> bytes:
         """The fingerprint of a folder that was dealt with in slices."""

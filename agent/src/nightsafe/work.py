@@ -17,6 +17,7 @@ from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
+from nightsafe.look import Seen, Status, look
 from nightsafe.memory import new_memory
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind, encode_entries
@@ -37,7 +38,7 @@ REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
 CHANGED = (
     "it changed while it was read, so its copy may mix old and new; the next backup reads it again"
 )
-Wants = Callable[[bytes, bytes, os.stat_result], bool]
+Wants = Callable[[bytes, bytes, Status], bool]
 Entry = tuple[bytes, bytes]
 Problem = tuple[str, bytes, str]
 
@@ -127,7 +128,7 @@ class Worker:
         prints, below = [], []
         for start in range(0, len(entries) or 1, SLICE_ENTRIES):
             seen = self._statuses(entries[start : start + SLICE_ENTRIES])
-            prints.append(self._fingerprint.of([(name, status) for name, _, status in seen]))
+            prints.append(self._fingerprint.of(seen))
             below += [name for name, _, status in seen if stat.S_ISDIR(status.st_mode)]
         return prints[0] if len(prints) == 1 else self._fingerprint.of_slices(prints), below
 
@@ -146,7 +147,7 @@ class Worker:
         found = Found()
         before = Previous(previous, found.problems)
         seen = self._statuses(entries, found)
-        found.fingerprint = self._fingerprint.of([(name, status) for name, _, status in seen])
+        found.fingerprint = self._fingerprint.of(seen)
         for name, path, status in seen:
             try:
                 self._entry(found, before, name, path, status)
@@ -204,25 +205,22 @@ class Worker:
 
     # Entries
 
-    def _statuses(
-        self, entries: list[Entry], found: Found | None = None
-    ) -> list[tuple[bytes, bytes, os.stat_result]]:
+    def _statuses(self, entries: list[Entry], found: Found | None = None) -> list[Seen]:
         """The wanted entries with what lstat says; what fails is a problem of `found`."""
-        seen = []
-        for name, path in entries:
-            try:
-                status = os.lstat(path)
-            except OSError as error:
+        seen: list[Seen] = []
+        wants = self._wants
+        for (name, path), status in zip(entries, look([p for _, p in entries]), strict=True):
+            if isinstance(status, int):
+                error = OSError(status, os.strerror(status))
                 if found is None:
-                    raise
+                    raise error
                 found.problems.append(problem_of(path, error))
-                continue
-            if self._wants is None or self._wants(path, name, status):
+            elif wants is None or wants(path, name, status):
                 seen.append((name, path, status))
         return seen
 
     def _entry(
-        self, found: Found, before: Previous, name: bytes, path: bytes, status: os.stat_result
+        self, found: Found, before: Previous, name: bytes, path: bytes, status: Status
     ) -> None:
         mode = status.st_mode
         if stat.S_ISREG(mode):
@@ -234,7 +232,7 @@ class Worker:
             found.parts.append(encode_entry(name, path, status))
 
     def _file(
-        self, found: Found, before: Previous, name: bytes, path: bytes, status: os.stat_result
+        self, found: Found, before: Previous, name: bytes, path: bytes, status: Status
     ) -> None:
         content = before.content_if_unchanged(name, status)
         if content is not None and all(map(self._known.__contains__, map(bytes.fromhex, content))):
@@ -252,7 +250,7 @@ class Worker:
         if read is not None:
             found.done.append((name, "new" if is_new else "changed", read))
 
-    def _read(self, found: Found, name: bytes, path: bytes, seen: os.stat_result) -> int | None:
+    def _read(self, found: Found, name: bytes, path: bytes, seen: Status) -> int | None:
         """Store a file and add its node, whose times are from before it was read.
 
         Nearly always the file is still what `seen` says when it lies in memory, and then nothing
@@ -324,7 +322,7 @@ def _added(found: Found) -> list[int]:
     return found.added
 
 
-def _identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
+def _identity(status: Status) -> tuple[int, int, int, int, int]:
     """What changes when a path comes to mean another file, or its content changes."""
     return (
         status.st_ino,

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def find(held: Buffer, start: int, slots: int, blob_id: bytes, /) -> tuple[int, bool, int]: ...

@@ -1,0 +1,112 @@
+"""What lstat says, in C and in Python: the same."""
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightsafe.look import (
+    RECORD,
+    Seen,
+    look,
+    portable_look,
+    portable_record,
+    record,
+)
+
+FIELDS = [
+    "st_mode",
+    "st_size",
+    "st_ino",
+    "st_uid",
+    "st_gid",
+    "st_nlink",
+    "st_dev",
+    "st_rdev",
+    "st_mtime_ns",
+    "st_ctime_ns",
+]
+
+
+def test_the_extension_is_built_where_everything_must_hold() -> None:
+    assert look is not portable_look or "CI" not in os.environ, "nightsafe._look is missing"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "file").write_bytes(b"x" * 1234)
+    os.utime(tmp_path / "file", ns=(1, 999_999_999_123_456_789))
+    (tmp_path / "old").touch()
+    os.utime(tmp_path / "old", ns=(0, -1_500_000_001))
+    (tmp_path / "folder").mkdir(mode=0o2750)
+    (tmp_path / "link").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "fifo")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+    return tmp_path
+
+
+def entries(folder: Path) -> list[tuple[bytes, bytes]]:
+    return [(name, os.path.join(os.fsencode(folder), name)) for name in os.listdir(bytes(folder))]
+
+
+def test_every_field_is_as_python_has_it(folder: Path) -> None:
+    paths = [path for _, path in entries(folder)] + [b"/dev/null", b"/dev/zero", b"/"]
+    for path, status in zip(paths, look(paths), strict=True):
+        assert not isinstance(status, int), path
+        expected = os.lstat(path)
+        for name in FIELDS:
+            assert getattr(status, name) == getattr(expected, name), (path, name)
+
+
+def test_records_are_the_same(folder: Path) -> None:
+    listed = entries(folder)
+    texts = []
+    for how, write in ((look, record), (portable_look, portable_record)):
+        statuses = how([path for _, path in listed])
+        seen: list[Seen] = [(*e, s) for e, s in zip(listed, statuses, strict=True)]  # type: ignore[misc]
+        texts.append(write(seen))
+    assert texts[0] == texts[1]
+    assert len(texts[0]) == sum(8 + len(name) + RECORD.size for name, _ in listed)
+
+
+def test_what_cannot_be_seen_is_a_number(tmp_path: Path) -> None:
+    here = os.fsencode(tmp_path)
+    (tmp_path / "file").touch()
+    given_paths = [here + b"/none", here, here + b"/file/below", here + b"/" + b"n" * 300]
+    expected = [errno.ENOENT, None, errno.ENOTDIR, errno.ENAMETOOLONG]
+    for how in (look, portable_look):
+        found = [s if isinstance(s, int) else None for s in how(given_paths)]
+        assert found == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 1000])
+def test_any_number_of_paths(tmp_path: Path, count: int) -> None:
+    paths = []
+    for number in range(count):
+        (tmp_path / str(number)).write_bytes(b"x" * number)
+        paths.append(os.fsencode(tmp_path / str(number)))
+    assert [s.st_size for s in look(paths) if not isinstance(s, int)] == list(range(count))
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20)))
+def test_no_path_is_misread(names: list[bytes]) -> None:
+    paths = [b"/nowhere/" + name.replace(b"\0", b"_") for name in names]
+    assert list(look(paths)) == portable_look(paths)
+
+
+@pytest.mark.skipif(look is portable_look, reason="_look is not built here")
+def test_the_extension_refuses_what_it_cannot_take(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="zero byte"):
+        look([b"a\0b"])
+    with pytest.raises(TypeError):
+        look(["text"])  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        look((b"/",))  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        record([(b"name", b"/name", os.lstat(tmp_path))])
