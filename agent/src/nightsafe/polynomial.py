@@ -1,7 +1,7 @@
 """Irreducible polynomials of degree 53 over GF(2), which every restic config must hold.
 
 A polynomial is an int whose bit i is the coefficient of x^i. Our own chunker does not use
-it; stock restic does, and refuses a config without a valid one.
+it; stock restic does, and refuses a config without a valid one, and `rabin` cuts as restic does.
 """
 
 import secrets
@@ -9,7 +9,8 @@ import secrets
 DEGREE = 53
 
 
-def _remainder(a: int, f: int) -> int:
+def remainder(a: int, f: int) -> int:
+    """What is left of polynomial a when it is divided by f."""
     while (shift := a.bit_length() - f.bit_length()) >= 0:
         a ^= f << shift
     return a
@@ -17,7 +18,7 @@ def _remainder(a: int, f: int) -> int:
 
 def _square(a: int, f: int) -> int:
     # Squaring over GF(2) spreads the bits: reading binary digits as base 4 does it.
-    return _remainder(int(f"{a:b}", 4), f)
+    return remainder(int(f"{a:b}", 4), f)
 
 
 def is_irreducible(f: int) -> bool:
