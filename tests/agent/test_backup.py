@@ -10,9 +10,7 @@ from types import SimpleNamespace
 import pytest
 from nightsafe import indexing, scan, work
 from nightsafe.backup import BackupOptions, backup
-from nightsafe.errors import (
-    SourceError,
-)
+from nightsafe.errors import SourceError, UsageError
 from nightsafe.fetch import BlobReader
 from nightsafe.index import decode_index, encode_index
 from nightsafe.pack import BlobKind
@@ -106,6 +104,35 @@ def test_each_sign_of_change_makes_a_file_read_again(repository: Repository, sou
                 os.rename(source / "new", path)
         report = run(repository, source)
         assert (report.count.changed, report.count.unchanged) == (1, 2), change
+
+
+@pytest.mark.parametrize(("first", "second"), [("restic", "gear"), ("gear", "restic")])
+def test_unchanged_files_keep_their_cuts_whichever_chunker_made_them(
+    repository: Repository, source: Path, first: str, second: str
+) -> None:
+    """One that a worker cuts and one that the parent does; the new file has their folder read."""
+    kept = [source / "middle", source / "large"]
+    for path, size in zip(kept, (3 << 20, 9 << 20), strict=True):
+        path.write_bytes(os.urandom(size))
+    run(repository, source, chunker=first)
+    before = stored(repository)
+    (source / "later").write_text("later\n")
+    report = run(repository, source, chunker=second)
+    assert (report.count.new, report.count.changed) == (1, 0)
+    after = stored(repository)
+    for path in kept:
+        assert after[os.fsencode(path)].content == before[os.fsencode(path)].content
+        os.utime(path)
+    run(repository, source, chunker=second)
+    for path in kept:
+        assert stored(repository)[os.fsencode(path)].content != before[os.fsencode(path)].content
+
+
+def test_only_known_chunkers_are_taken() -> None:
+    for name in ("", "gear", "restic"):
+        assert BackupOptions(chunker=name).chunker == name
+    with pytest.raises(UsageError, match="no chunker 'buzhash'; there are gear and restic"):
+        BackupOptions(chunker="buzhash")
 
 
 def test_a_missing_blob_makes_its_file_read_again(repository: Repository, source: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import random
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.chunk import Chunker
 from nightsafe.cli import build_parser, main
 from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.settings import find_place
+from nightsafe.work import Setup
 
 from tests.agent.conftest import CHEAP, PASSPHRASE, copy_vault
 from tests.agent.rest_server import RestServer, connect_string
@@ -145,6 +148,41 @@ def test_a_dry_run(run: Run, source: Path) -> None:
     assert "3 new" in out
     assert "saved" not in out
     assert "no snapshot yet" in run("snapshots")[1]
+
+
+@pytest.mark.parametrize("chunker", ["gear", "restic"])
+def test_a_chunker(
+    run: Run, repository: Repository, source: Path, chunker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "cut").write_bytes(random.Random(1).randbytes(3 << 20))
+    used: list[str] = []
+    new_chunker = Setup.new_chunker
+
+    def note(setup: Setup) -> Chunker:
+        used.append(setup.chunker)
+        return new_chunker(setup)
+
+    monkeypatch.setattr(Setup, "new_chunker", note)
+    assert run("backup", "--chunker", chunker, source)[0] == 0
+    assert set(used) == {chunker}
+    assert run("backup", source)[0] == 0
+    assert set(used) == {chunker, ""}
+
+
+def test_an_unknown_chunker(run: Run, capsys: pytest.CaptureFixture[str], source: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("backup", "--chunker", "buzhash", source)
+    assert ended.value.code == 2
+    assert "invalid choice: 'buzhash'" in capsys.readouterr().err
+    assert "no snapshot yet" in run("snapshots")[1]
+
+
+def test_help_says_what_a_chunker_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["backup", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("{gear,restic}", "shared with snapshots", "hides less", "slower"):
+        assert part in text
 
 
 def test_unexpected_errors_are_one_line(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightsafe.backup import backup
+from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.errors import LockedError
 from nightsafe.fetch import BlobReader
@@ -76,8 +76,8 @@ class Place:
     def opened(self) -> Repository:
         return Repository.open(self.storage, PASSPHRASE)
 
-    def agent_backup(self, *paths: Path) -> Any:
-        report = backup(self.opened(), [os.fsencode(path) for path in paths])
+    def agent_backup(self, *paths: Path, options: BackupOptions | None = None) -> Any:
+        report = backup(self.opened(), [os.fsencode(path) for path in paths], options)
         assert report.issues == []
         return report
 

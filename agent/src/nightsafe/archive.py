@@ -51,7 +51,7 @@ class Archiver:
         self._load_index: Callable[[], None] | None = load_index
         self._tell = tell
         self._print = Fingerprint(setup.master)
-        self._large = LargeFiles(repository.new_chunker())
+        self._large = LargeFiles(setup.new_chunker())
         self._folders: dict[int, Folder] = {}
         self._next_number = 0
         self._todo: list[Job] = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from nightsafe import __version__
 from nightsafe.archive import Archiver
-from nightsafe.errors import SourceError, StaleIndexError
+from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.journal import Journal
 from nightsafe.localfolder import LocalFolder
@@ -23,7 +23,7 @@ from nightsafe.scan import Plan, plan_sources, require_any
 from nightsafe.snapshot import Snapshot
 from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
-from nightsafe.work import Setup, Wants
+from nightsafe.work import CHUNKERS, Setup, Wants
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class BackupOptions:
     `workers`: how many processes, 0 for this one alone, None for as many as there are cores.
     `wants` says by path, name and status which entries of folders get in; None means all.
     `excludes` are the patterns behind it, as the snapshot notes them.
+    `chunker` says where files are cut that have to be read: "gear" by the vault's secret, "restic"
+    as stock restic does, empty as the vault's config says. UsageError for any other.
     """
 
     tags: tuple[str, ...] = ()
@@ -41,6 +43,12 @@ class BackupOptions:
     workers: int | None = None
     wants: Wants | None = None
     excludes: tuple[str, ...] = ()
+    chunker: str = ""
+
+    def __post_init__(self) -> None:
+        if self.chunker and self.chunker not in CHUNKERS:
+            known = " and ".join(CHUNKERS)
+            raise UsageError(f"There is no chunker {self.chunker[:40]!a}; there are {known}.")
 
 
 @dataclass
@@ -182,6 +190,7 @@ class _Run:
             dry_run=self.options.dry_run,
             # A disk is not faster for being asked twice; a network is.
             senders=1 if isinstance(storage, LocalFolder) else 2,
+            chunker=self.options.chunker,
         )
 
     def store(

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import zstandard
 
-from nightsafe.chunk import Chunker, derive_gear, new_cutter
 from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, ObjectNotFoundError, SettingsError, UsageError
@@ -71,10 +70,6 @@ class Repository:
     def new_sealer(self) -> Sealer:
         """Another sealer with the master key, for another thread."""
         return Sealer(self._master)
-
-    def new_chunker(self) -> Chunker:
-        """The chunker that this vault's files are cut with."""
-        return Chunker(new_cutter(derive_gear(self._master)))
 
     def load_text(self, kind: ObjectKind, name: str) -> bytes:
         """The JSON text of an index, snapshot or lock object; DamagedError if it is unsound.

@@ -23,10 +23,12 @@ from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind, encode_entries
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
 from nightsafe.previous import Previous
+from nightsafe.rabin import new_rabin_cutter
 from nightsafe.sending import Sender, SentPack
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import Storage
 
+CHUNKERS = ("gear", "restic")
 LARGE_FILE = 4 << 20
 """Files from this size on are cut by the parent and read by several workers."""
 SLICE_ENTRIES = 1024
@@ -45,7 +47,10 @@ Problem = tuple[str, bytes, str]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker needs to begin. `wants` decides by path, name and status what gets in."""
+    """What a worker needs to begin. `wants` decides by path, name and status what gets in.
+
+    `chunker` is one of CHUNKERS, or empty for the vault's own choice.
+    """
 
     storage: Storage
     master: SealKey = field(repr=False)
@@ -55,6 +60,13 @@ class Setup:
     wants: Wants | None = None
     dry_run: bool = False
     senders: int = 2
+    chunker: str = ""
+
+    def new_chunker(self) -> Chunker:
+        """The chunker that files are cut with; parent and workers must cut alike."""
+        if self.chunker == "restic":
+            return Chunker(new_rabin_cutter(self.config.polynomial))
+        return Chunker(new_cutter(derive_gear(self.master)))
 
 
 @dataclass
@@ -94,7 +106,7 @@ class Worker:
         self._known = setup.known
         self._wants = setup.wants
         self._dry_run = setup.dry_run
-        self._chunker = Chunker(new_cutter(derive_gear(setup.master)))
+        self._chunker = setup.new_chunker()
         self._fingerprint = Fingerprint(setup.master)
         self._buffer = memoryview(b"")
         self._packs = OpenPacks(

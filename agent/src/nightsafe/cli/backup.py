@@ -45,6 +45,17 @@ def add_parser(verbs: Verbs) -> None:
         metavar="N",
         help="worker processes: 0 for none (default: one for each core, at most 8)",
     )
+    parser.add_argument(
+        "--chunker",
+        choices=("gear", "restic"),
+        default="",
+        help="where new and changed files are cut: gear, by a secret of this vault (the default), "
+        "or restic, where stock restic cuts, so that data is shared with snapshots that restic "
+        "wrote. That hides less: the cuts follow from one polynomial, which files that others "
+        "know can give away, and with it the lengths of what is stored tell which known files "
+        "are there. It is also slower, much so without the extension _rabin. Use one of "
+        "them throughout: what was cut the other way is stored again once its file changes",
+    )
     add_exclude_options(parser)
 
 
@@ -74,6 +85,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             workers=args.workers,
             wants=wants,
             excludes=(*rules.patterns, *rules.caseless),
+            chunker=args.chunker,
         )
         report = backup(repository, paths, options, observer)
     _show(report, output)
