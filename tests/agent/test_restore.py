@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe import delivery
+from nightsafe import delivery, writer
 from nightsafe.backup import backup
 from nightsafe.errors import RestoreError
 from nightsafe.localfolder import LocalFolder
@@ -177,6 +177,7 @@ def test_set_id_bits_only_for_the_owner_they_were_meant_for(
         for name, uid in ((b"mine", os.getuid()), (b"other", os.getuid() + 1))
     )
     monkeypatch.setattr(os, "geteuid", lambda: 1000)  # as if not root: owners cannot be given
+    monkeypatch.setattr(writer, "_place", None)  # it asks the system itself
     bring_back(repository, store_tree(repository, mine, other), tmp_path / "target")
     assert (tmp_path / "target" / "mine").stat().st_mode & 0o7777 == 0o6755
     assert (tmp_path / "target" / "other").stat().st_mode & 0o7777 == 0o755

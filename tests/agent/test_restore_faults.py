@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -216,11 +217,33 @@ def test_a_full_disk_stops_the_restore_and_says_so(
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patch:
+        patch.setattr(writer, "_place", None)  # it calls the system itself
         patch.setattr(os, call, fail)
         patch.setattr(restore_module, "hold", lambda *_, **__: contextlib.nullcontext())
         with pytest.raises(TargetFullError, match="is full"):
             bring_back(repository, snapshot, target)
     assert leftovers(target) == []
+
+
+@pytest.mark.parametrize("size", [16 << 10, 200 << 10])
+def test_a_disk_that_is_really_full(
+    repository: Repository, source: Path, tmp_path: Path, size: int
+) -> None:
+    """However the files are written: a file system with less room than there are bytes."""
+    target = tmp_path / "small"
+    target.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(target)]
+    if os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        for number in range(40):
+            (source / f"file-{number}").write_bytes(os.urandom(size))
+        snapshot = back_up(repository, source)
+        with pytest.raises(TargetFullError, match="is full"):
+            bring_back(repository, snapshot, target)
+        assert leftovers(target) == []
+    finally:
+        subprocess.run(["umount", str(target)], check=True)
 
 
 def test_an_interrupted_file_leaves_what_was_there(
@@ -239,6 +262,7 @@ def test_an_interrupted_file_leaves_what_was_there(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(porters.Porters, "results", stop)
+    monkeypatch.setattr(writer, "_place", None)
     monkeypatch.setattr(writer, "_fill", stop)
     with pytest.raises(KeyboardInterrupt):
         bring_back(repository, snapshot, target)
@@ -252,6 +276,7 @@ def test_a_worker_that_dies_is_said(
 ) -> None:
     snapshot = back_up(repository, source)
     monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
+    monkeypatch.setattr(writer, "_place", None)
     monkeypatch.setattr(writer, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(WorkerError, match="run the same command again"):
         bring_back(repository, snapshot, tmp_path / "target")

@@ -15,6 +15,12 @@ from nightsafe.plan import Job, Piece, Place
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.target import Folders, discard, open_new, raise_if_full, write_all
+from nightsafe.tree import posix_permissions
+
+try:
+    from nightsafe import _place
+except ImportError:  # not built here
+    _place = None  # type: ignore[assignment]
 
 _FILES_OPEN = 16
 _SMALL = 64 << 10
@@ -116,6 +122,8 @@ class Writer:
         folder = self.folders.open(place)
         self._count += 1
         temporary = b".nightsafe-%s-%d.part" % (self._stem, self._count)
+        if _placed(folder, temporary, piece, data):
+            return []
         fd = open_new(temporary, folder)
         try:
             try:
@@ -128,6 +136,17 @@ class Writer:
             discard(temporary, folder)
             raise
         return lost
+
+
+def _placed(folder: int, temporary: bytes, piece: Piece, data: bytes) -> bool:
+    """Make a small file in one step, where that can be; if not, nothing was done."""
+    its = piece.attributes
+    if _place is None or its is None or its.xattrs or len(data) >= _SMALL:
+        return False
+    mode = posix_permissions(its.mode)
+    return _place.place(
+        folder, temporary, piece.name, data, mode, its.uid, its.gid, its.atime, its.mtime
+    )
 
 
 def _fill(fd: int, data: bytes) -> None:

@@ -1,0 +1,163 @@
+/* A small restored file from nothing to its own name, in one call.
+ *
+ * nightsafe.writer does the same step by step, and always when this says that it did not.
+ */
+#define PY_SSIZE_T_CLEAN
+#define _GNU_SOURCE
+#include <Python.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct {
+    int folder;
+    const char *temporary, *name;
+    const uint8_t *data;
+    size_t size;
+    mode_t mode;
+    uid_t uid;
+    gid_t gid;
+    struct timespec times[2];
+} File;
+
+static int
+fill(int fd, const File *file)
+{
+    size_t written = 0;
+    while (written < file->size) {
+        ssize_t count = write(fd, file->data + written, file->size - written);
+        if (count <= 0)
+            return 0;
+        written += (size_t)count;
+    }
+    return 1;
+}
+
+/* The order matters: a new owner drops set-id bits, and times come last. */
+static int
+describe(int fd, const File *file)
+{
+    struct stat found;
+    mode_t mode = file->mode;
+    if (fstat(fd, &found) != 0)
+        return 0;
+    if (found.st_uid != file->uid || found.st_gid != file->gid) {
+        if (geteuid() == 0) {
+            if (fchown(fd, file->uid, file->gid) != 0)
+                return 0;
+        } else {
+            mode &= ~(mode_t)(S_ISUID | S_ISGID); /* they were meant for others */
+        }
+    }
+    return fchmod(fd, mode) == 0 && futimens(fd, file->times) == 0;
+}
+
+/* 1 when the file stands under its name; 0 when nothing is left of it. */
+static int
+make(const File *file)
+{
+    int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(file->folder, file->temporary, flags, 0600);
+    if (fd < 0)
+        return 0;
+    int is_done = fill(fd, file) && describe(fd, file);
+    /* What a file system could not write after all, it may say only now. */
+    is_done = close(fd) == 0 && is_done;
+    if (is_done && renameat(file->folder, file->temporary, file->folder, file->name) == 0)
+        return 1;
+    unlinkat(file->folder, file->temporary, 0);
+    return 0;
+}
+
+static int
+read_name(PyObject *given, const char **name)
+{
+    char *text;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(given, &text, &size) < 0)
+        return -1;
+    *name = text;
+    /* A name with a separator would leave the folder; the long way says what is wrong with it. */
+    return size > 0 && (size_t)size == strlen(text) && strchr(text, '/') == NULL;
+}
+
+/* A number from 0 to `most`, or -1 with `is_sound` false or an exception set. */
+static long long
+read_number(PyObject *given, long long most, int *is_sound)
+{
+    int overflow = 0;
+    long long number = PyLong_AsLongLongAndOverflow(given, &overflow);
+    if (overflow || number < 0 || number > most)
+        *is_sound = 0;
+    return number;
+}
+
+static struct timespec
+read_time(PyObject *given, int *is_sound)
+{
+    int overflow = 0;
+    long long ns = PyLong_AsLongLongAndOverflow(given, &overflow), seconds = ns / 1000000000;
+    if (overflow)
+        *is_sound = 0;
+    if (ns % 1000000000 < 0)
+        seconds--;
+    return (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)(ns - seconds * 1000000000)};
+}
+
+/* place(folder, temporary, name, data, mode, uid, gid, atime, mtime): whether it was done. */
+static PyObject *
+place(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    File file;
+    Py_buffer data;
+    if (count != 9) {
+        PyErr_SetString(PyExc_TypeError, "place takes nine arguments.");
+        return NULL;
+    }
+    int sound[2] = {read_name(args[1], &file.temporary), read_name(args[2], &file.name)};
+    if (sound[0] < 0 || sound[1] < 0)
+        return NULL;
+    int is_sound = sound[0] && sound[1];
+    file.folder = (int)read_number(args[0], INT32_MAX, &is_sound);
+    file.mode = (mode_t)read_number(args[4], 07777, &is_sound);
+    file.uid = (uid_t)read_number(args[5], UINT32_MAX - 1LL, &is_sound);
+    file.gid = (gid_t)read_number(args[6], UINT32_MAX - 1LL, &is_sound);
+    file.times[0] = read_time(args[7], &is_sound);
+    file.times[1] = read_time(args[8], &is_sound);
+    if (PyErr_Occurred() || PyObject_GetBuffer(args[3], &data, PyBUF_SIMPLE) < 0)
+        return NULL;
+    int is_done = 0;
+    if (is_sound) {
+        file.data = data.buf;
+        file.size = (size_t)data.len;
+        Py_BEGIN_ALLOW_THREADS
+        is_done = make(&file);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&data);
+    return PyBool_FromLong(is_done);
+}
+
+static PyMethodDef methods[] = {
+    {"place", (PyCFunction)(void (*)(void))place, METH_FASTCALL,
+     "place(folder, temporary, name, data, mode, uid, gid, atime, mtime): make a file.\n\n"
+     "False, with nothing left behind, if any step did not go well."},
+    {NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                                    .m_name = "nightsafe._place",
+                                    .m_doc = "Making small files.",
+                                    .m_size = -1,
+                                    .m_methods = methods};
+
+PyMODINIT_FUNC
+PyInit__place(void)
+{
+    return PyModule_Create(&module);
+}
