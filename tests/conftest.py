@@ -1,9 +1,17 @@
 """What every test may use. Paths are throw-away; regions are real directories."""
 
+import signal
+
 import pytest
 
 from storage.models import Region
 from storage.regions import sync_rows
+
+
+# A shell that starts the tests in the background has interrupts ignored, which programs started
+# here would inherit; some are to hear them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
