@@ -7,7 +7,6 @@ import pytest
 from storage.models import Region
 from storage.regions import sync_rows
 
-
 # A shell that starts the tests in the background has interrupts ignored, which programs started
 # here would inherit; some are to hear them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -7,10 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from nightsafe.address import Credential
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.passphrase import choose_passphrase, find_passphrase
-from nightsafe.remote import Credential
 from nightsafe.repository import Repository
 from nightsafe.settings import Place, find_patience, find_place
 from nightsafe.state import Login, cache_dir, config_dir, load_login, login_path, save_login

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from nightsafe import remote as remote_module
+from nightsafe.address import Credential, RemoteUrl
 from nightsafe.errors import (
     AccessRefusedError,
     ObjectExistsError,
@@ -18,7 +19,7 @@ from nightsafe.errors import (
     TooLargeError,
     UnreachableError,
 )
-from nightsafe.remote import Credential, Remote, RemoteUrl
+from nightsafe.remote import Remote
 from nightsafe.storage import ObjectKind
 
 from tests.agent.rest_server import SECRET, USER, RestServer, running_server

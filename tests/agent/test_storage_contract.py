@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nightsafe.address import Credential
 from nightsafe.errors import ObjectExistsError, ObjectNotFoundError, UsageError
 from nightsafe.localfolder import LocalFolder
-from nightsafe.remote import Credential, Remote
+from nightsafe.remote import Remote
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 from tests.agent import rest_server

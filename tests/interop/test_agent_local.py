@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.address import Credential
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.errors import LockedError
@@ -17,7 +18,7 @@ from nightsafe.fetch import BlobReader
 from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import hold
-from nightsafe.remote import Credential, Remote
+from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.snapshot import find_snapshot

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from nightsafe.address import Credential
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.progress import FileDone, Issue
-from nightsafe.remote import Credential, Remote
+from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 
 from tests.gateway import Gateway, Holder

@@ -12,18 +12,18 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import orjson
 import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
+from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.errors import (
     AccessRefusedError,
     ObjectExistsError,
     ObjectNotFoundError,
     QuotaError,
-    SettingsError,
     StaleIndexError,
     StorageError,
     TooLargeError,
@@ -31,7 +31,6 @@ from nightsafe.errors import (
 )
 from nightsafe.storage import Listing, ObjectKind, check_name, is_name
 
-DEFAULT_PATIENCE = 900.0
 _ACCEPT = "application/vnd.x.restic.rest.v2"
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -39,41 +38,6 @@ _MAX_REDIRECTS = 3
 _MAX_LISTING = 1 << 30
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_WISH = 0.5, 60.0, 600.0
 _REASON_SIZE, _REASON_SHOWN = 4096, 300
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A user name and secret for one vault."""
-
-    username: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class RemoteUrl:
-    """A vault's address without credential, ending in a slash, and the one that stood in it."""
-
-    url: str
-    credential: Credential | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "RemoteUrl":
-        """Read `http(s)://[user:secret@]host/path/`; SettingsError when it is not that."""
-        try:
-            parts = urlsplit(text.strip())
-            port = f":{parts.port}" if parts.port else ""
-        except ValueError:
-            raise SettingsError("The repository's address is not a valid URL.") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingsError("The repository's address must begin with http:// or https://.")
-        if parts.query or parts.fragment:
-            raise SettingsError("The repository's address must not contain ? or #.")
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        path = parts.path if parts.path.endswith("/") else parts.path + "/"
-        credential = None
-        if parts.username:
-            credential = Credential(unquote(parts.username), unquote(parts.password or ""))
-        return cls(urlunsplit((parts.scheme, host + port, path, "", "")), credential)
 
 
 class _PassingError(Exception):

@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.localfolder import LocalFolder
-from nightsafe.remote import DEFAULT_PATIENCE, Credential, Remote, RemoteUrl
 from nightsafe.state import Login, load_login
 from nightsafe.storage import Storage
 
@@ -26,6 +26,9 @@ class Place:
         """The storage at this place; nothing is asked of it yet."""
         if self.folder:
             return LocalFolder(self.folder)
+        # Only now: what speaks HTTP takes as long to load as all the rest.
+        from nightsafe.remote import Remote
+
         return Remote(self.url, self.credential, patience=patience)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from platformdirs import user_cache_dir, user_config_dir
 
+from nightsafe.address import Credential
 from nightsafe.errors import SettingsError
-from nightsafe.remote import Credential
 
 
 @dataclass(frozen=True)

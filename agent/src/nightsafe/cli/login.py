@@ -8,7 +8,8 @@ from nightsafe.cli.options import Verbs, add_verb
 from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
-    from nightsafe.remote import Credential, Remote
+    from nightsafe.address import Credential
+    from nightsafe.remote import Remote
     from nightsafe.state import Login
 
 
@@ -56,8 +57,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def _read_login(option: str | None) -> "Login":
+    from nightsafe.address import Credential
     from nightsafe.errors import SettingsError
-    from nightsafe.remote import Credential
     from nightsafe.settings import find_place, is_url, parse_url
     from nightsafe.state import Login
 

@@ -1,0 +1,44 @@
+"""Where a server's vault is, and with what right: read without anything that speaks HTTP."""
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from nightsafe.errors import SettingsError
+
+DEFAULT_PATIENCE = 900.0
+"""For how many seconds one request is tried again."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A user name and secret for one vault."""
+
+    username: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RemoteUrl:
+    """A vault's address without credential, ending in a slash, and the one that stood in it."""
+
+    url: str
+    credential: Credential | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "RemoteUrl":
+        """Read `http(s)://[user:secret@]host/path/`; SettingsError when it is not that."""
+        try:
+            parts = urlsplit(text.strip())
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError:
+            raise SettingsError("The repository's address is not a valid URL.") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError("The repository's address must begin with http:// or https://.")
+        if parts.query or parts.fragment:
+            raise SettingsError("The repository's address must not contain ? or #.")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        path = parts.path if parts.path.endswith("/") else parts.path + "/"
+        credential = None
+        if parts.username:
+            credential = Credential(unquote(parts.username), unquote(parts.password or ""))
+        return cls(urlunsplit((parts.scheme, host + port, path, "", "")), credential)
