@@ -85,7 +85,30 @@ def test_what_cannot_be_seen_is_a_number(tmp_path: Path) -> None:
         assert found == expected
 
 
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 1000])
+def test_paths_of_any_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one folder or in several, with slashes at the end, relative, beside a missing folder."""
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    (tmp_path / "in" / "file").touch()
+    (tmp_path / "link").symlink_to("in")
+    monkeypatch.chdir(tmp_path)
+    here = os.fsencode(tmp_path)
+    for paths in (
+        [b"in/file", b"in/deeper", b"in/none"],
+        [b"in/file", b"in/deeper/"],
+        [b"in/file", b"link", b"in"],
+        [b"link/file", b"link/deeper"],
+        [b"in/", b"link/", b".", b"..", b"/"],
+        [b"none/a", b"none/b"],
+        [b"in/file/a", b"in/file/b"],
+        [here + b"/in/file", here + b"/in//file", here + b"/in/deeper"],
+        [b"in/" + b"n" * 255, b"in/" + b"n" * 256],
+        [b"in/" * 2000 + b"x", b"in/" * 2000 + b"y"],
+    ):
+        expected = [s if isinstance(s, int) else s.st_ino for s in portable_look(paths)]
+        assert [s if isinstance(s, int) else s.st_ino for s in look(paths)] == expected, paths
+
+
+@pytest.mark.parametrize("count", [0, 1, 127, 128, 129, 1000])
 def test_any_number_of_paths(tmp_path: Path, count: int) -> None:
     paths = []
     for number in range(count):

@@ -7,11 +7,14 @@
 #include <Python.h>
 #include <structmember.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { FIELDS = 10, BATCH = 64 };
+enum { FIELDS = 10, BATCH = 128 };
 
 /* The order is the one of nightsafe.look.RECORD. */
 typedef struct {
@@ -62,13 +65,45 @@ new_status(const struct stat *found)
     return (PyObject *)self;
 }
 
+/* The length of the folder's part that all paths share, up to the last slash of each; else 0. */
+static size_t
+shared_folder(const char *const *paths, Py_ssize_t count)
+{
+    const char *slash = strrchr(paths[0], '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - paths[0]) + 1;
+    for (Py_ssize_t i = 0; length && i < count; i++)
+        if (strncmp(paths[i], paths[0], length) != 0 || paths[i][length] == 0 ||
+            strchr(paths[i] + length, '/') != NULL)
+            return 0;
+    return length > 1 && length < PATH_MAX ? length : 0;
+}
+
+/* The folder that all paths share, open, so that it is looked up once; -1 to look up each path. */
+static int
+open_folder(const char *path, size_t length)
+{
+    char folder[PATH_MAX];
+    if (length == 0)
+        return -1;
+    memcpy(folder, path, length);
+    folder[length] = 0;
+    return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* Some paths' statuses while other threads run; the caller holds on to the paths. */
 static void
 look_at(const char *const *paths, Py_ssize_t count, struct stat *found, int *errors)
 {
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < count; i++)
-        errors[i] = lstat(paths[i], &found[i]) == 0 ? 0 : errno;
+    size_t length = shared_folder(paths, count);
+    int folder = open_folder(paths[0], length);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const char *rest = paths[i] + (folder < 0 ? 0 : length);
+        int at = folder < 0 ? AT_FDCWD : folder;
+        errors[i] = fstatat(at, rest, &found[i], AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+    }
+    if (folder >= 0)
+        close(folder);
     Py_END_ALLOW_THREADS
 }
 

@@ -27,6 +27,8 @@ INLINE_SECONDS = 0.15
 """How long this process works alone before it starts others."""
 _FOLDERS_IN_A_JOB, _PROBES_IN_A_JOB = 4, 32
 _MANY = 64
+_MUCH_TO_LOOK_AT = 500
+"""So many folders known from the last backup are worth workers from the beginning."""
 _NOT_CACHED = frozenset({"unreadable", "vanished", "changed", "damaged"})
 
 
@@ -84,7 +86,8 @@ class Archiver:
         return self._root_id
 
     def _run(self) -> None:
-        self._may_work_alone_until = time.monotonic() + INLINE_SECONDS
+        is_much = self._cache is not None and self._cache.count >= _MUCH_TO_LOOK_AT
+        self._may_work_alone_until = time.monotonic() + (0 if is_much else INLINE_SECONDS)
         while self._todo or self._probes or self._pending or self._feed_large():
             self._feed()
             if not self._pending:

@@ -45,17 +45,17 @@ class CacheHead:
 
 
 class TreeCache:
-    """Read from a file; `get` finds a folder's record."""
+    """Read from a file; `count` records, of which `get` finds a folder's."""
 
     def __init__(self, head: CacheHead, records: bytes) -> None:
         self.head = head
         self._records = records
-        self._count = len(records) // _RECORD.size
+        self.count = len(records) // _RECORD.size
 
     def get(self, key: bytes) -> FolderRecord | None:
         """The record of the folder whose path hashes to `key`."""
-        at = bisect_left(range(self._count), key, key=self._key)
-        if at == self._count or self._key(at) != key:
+        at = bisect_left(range(self.count), key, key=self._key)
+        if at == self.count or self._key(at) != key:
             return None
         return FolderRecord(*_RECORD.unpack_from(self._records, at * _RECORD.size))
 
