@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe import locks
+from nightsafe.backup import backup
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,
@@ -98,6 +99,18 @@ def test_a_lock_that_appears_meanwhile_wins(
     with pytest.raises(LockedError), hold(repository):
         pytest.fail("held")
     assert len(names(repository)) == 1
+
+
+def test_a_rival_of_the_same_moment_keeps_a_backup_from_listing_anything(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backup has begun when it looks a second time; what it sent until then harms nobody."""
+    monkeypatch.setattr(locks.time, "sleep", lambda _: stand(repository, exclusive=True))
+    with pytest.raises(LockedError):
+        backup(repository, [os.fsencode(source)])
+    for kind in (ObjectKind.INDEX, ObjectKind.SNAPSHOT):
+        assert list(repository.storage.list(kind)) == []
+    assert len(list(repository.storage.list(ObjectKind.LOCK))) == 1, "the rival's stays"
 
 
 def test_staleness() -> None:

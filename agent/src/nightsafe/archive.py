@@ -46,7 +46,7 @@ class Archiver:
     ) -> None:
         self.count = BackupCount()
         self.records = CacheWriter()
-        self.store = TreeStore(repository, setup)
+        self.store = TreeStore(repository, setup, options.settle)
         self._setup = setup
         self._cache = options.cache
         self._workers = worker_count(options.workers)

@@ -82,7 +82,8 @@ def backup(
     run = _Run(repository, options or BackupOptions(), observer)
     started = time.monotonic()
     plan, sources = run.plan(list(paths))
-    # While only statuses are compared the lock may settle; it has before anything is stored.
+    # The lock settles meanwhile. Packs that nothing lists harm nobody, should it not stand after
+    # all; before the first index file and the snapshot it is looked at.
     with hold(repository, settle_later=True) as lock, run.journal() as journal:
         run.settle = lock.settle if lock else run.settle
         snapshot = run.archive(plan, sources, journal)
@@ -148,7 +149,7 @@ class _Run:
         start.settle = self.settle
         start.begin(trust_cache=trust_cache, dry_run=self.options.dry_run)
         setup = self._setup(start, journal)
-        options = ArchiveOptions(self.options.workers, start.cache)
+        options = ArchiveOptions(self.options.workers, start.cache, self.settle)
         archiver = Archiver(
             self._repository,
             setup,

@@ -1,6 +1,7 @@
 """The way in: a folder on its way from a name to a stored tree, and what is counted of it."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nightsafe.treecache import FolderRecord, TreeCache
@@ -66,10 +67,14 @@ class Folder:
 
 @dataclass(frozen=True)
 class ArchiveOptions:
-    """`workers`: how many processes; None for as many as there are cores, 0 for this one."""
+    """`workers`: how many processes; None for as many as there are cores, 0 for this one.
+
+    `settle` is called before an index file is written.
+    """
 
     workers: int | None = None
     cache: TreeCache | None = None
+    settle: Callable[[], None] = lambda: None
 
 
 def worker_count(wanted: int | None) -> int:

@@ -1,6 +1,7 @@
 """The way in: index files are written as packs arrive, so that a kill costs little."""
 
 import time
+from collections.abc import Callable
 
 from nightsafe.index import encode_index
 from nightsafe.pack import PackContent
@@ -13,11 +14,15 @@ INDEX_SECONDS = 120.0
 
 
 class IndexWriter:
-    """Collects packs that arrived and writes an index file every few of them."""
+    """Collects packs that arrived and writes an index file every few of them.
 
-    def __init__(self, repository: Repository) -> None:
+    `settle` is called before each: whoever writes one must know that the lock stands.
+    """
+
+    def __init__(self, repository: Repository, settle: Callable[[], None] = lambda: None) -> None:
         self.written: list[str] = []
         self._repository = repository
+        self._settle = settle
         self._waiting: list[PackContent] = []
         self._blobs = 0
         self._written_at = time.monotonic()
@@ -33,6 +38,7 @@ class IndexWriter:
     def flush(self) -> None:
         """Write an index file of everything that stands in none yet."""
         if self._waiting:
+            self._settle()
             text = encode_index(self._waiting)
             self.written.append(self._repository.save_text(ObjectKind.INDEX, text))
         self._waiting, self._blobs = [], 0

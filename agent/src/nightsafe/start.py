@@ -103,7 +103,6 @@ class Start:
         """Learn what is stored: data blobs into `known`, trees into the repository's index."""
         if self._is_loaded:
             return
-        self.settle()
         self._is_loaded = True
         self._indexes = []
         for name, contents in self._repository.index_files():
@@ -129,7 +128,7 @@ class Start:
             if noted:
                 self.load_index()
             arrived = [pack for pack in noted if pack.id not in self._packs and self._has(pack)]
-            writer = IndexWriter(self._repository)
+            writer = IndexWriter(self._repository, self.settle)
             for content in arrived:
                 self._learn(content)
                 writer.add(content)

@@ -1,5 +1,7 @@
 """The way in: trees are stored by the parent alone, as soon as all below them is known."""
 
+from collections.abc import Callable
+
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.indexing import IndexWriter
@@ -14,7 +16,7 @@ from nightsafe.work import Setup
 class TreeStore:
     """Stores trees, gathers what the workers leave over, and has it all indexed."""
 
-    def __init__(self, repository: Repository, setup: Setup) -> None:
+    def __init__(self, repository: Repository, setup: Setup, settle: Callable[[], None]) -> None:
         by = BlobSealer(repository.new_sealer(), compresses=repository.config.compresses)
         self.added_blobs = self.added_bytes = self.stored_bytes = 0
         self._dry_run = setup.dry_run
@@ -23,7 +25,7 @@ class TreeStore:
         self._tails: OpenPacks | None = None
         self._by = by
         self._stored = KnownBlobs()
-        self._indexer = IndexWriter(repository)
+        self._indexer = IndexWriter(repository, settle)
         self._sender = Sender(
             setup.storage,
             repository.new_sealer(),
