@@ -24,7 +24,8 @@ _ESCAPE = re.compile(
 )
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _JSON_EXTRA = re.compile("[<>&\u2028\u2029\udc80-\udcff]")
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(Z|[+-]\d\d:\d\d)", re.ASCII)
+_STAMP_SIZE, _DIGITS = 19, 9
 _SECOND = 1_000_000_000
 
 
@@ -136,13 +137,26 @@ def format_time(ns: int) -> str:
     return stamp + zone
 
 
-@lru_cache(maxsize=1 << 14)
 def parse_time(text: str) -> int:
     """Nanoseconds since 1970 of an RFC 3339 time; DamagedError when it is not one."""
+    zone = text[-1:] if text.endswith("Z") else text[-6:]
+    fraction = text[_STAMP_SIZE : -len(zone)]
+    # Many files share a second and few share more, so seconds alone are worth remembering.
+    second = _parse_second(text[:_STAMP_SIZE] + zone)
+    if not fraction:
+        return second * _SECOND
+    digits = fraction[1:]
+    if fraction[0] != "." or len(digits) > _DIGITS or not (digits.isascii() and digits.isdigit()):
+        raise DamagedError(_NO_TIME)
+    return second * _SECOND + int(digits.ljust(_DIGITS, "0"))
+
+
+@lru_cache(maxsize=1 << 14)
+def _parse_second(text: str) -> int:
     found = _TIME.fullmatch(text)
     if found is None:
-        raise DamagedError("A stored time is not readable; the object that holds it is damaged.")
-    year, *parts, fraction, zone = found.groups()
+        raise DamagedError(_NO_TIME)
+    year, *parts, zone = found.groups()
     try:
         second = calendar.timegm((max(int(year), 1), *map(int, parts), 0, 0, 0))
     except ValueError:
@@ -150,4 +164,7 @@ def parse_time(text: str) -> int:
     if zone != "Z":
         offset = int(zone[1:3]) * 3600 + int(zone[4:]) * 60
         second += offset if zone[0] == "-" else -offset
-    return second * _SECOND + int((fraction or "").ljust(9, "0"))
+    return second
+
+
+_NO_TIME = "A stored time is not readable; the object that holds it is damaged."

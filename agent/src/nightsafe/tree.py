@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 
@@ -22,6 +23,8 @@ _FORMATS = {
 }
 _ID = re.compile(r"[0-9a-f]{64}")
 _NUMBERS = ("mode", "uid", "gid", "inode", "device_id", "size", "links", "device")
+_TEXTS = ("name", "type", "user", "group", "mtime", "atime", "ctime")
+_ONLY_INT, _ONLY_STR = {int}, {str}
 _PLAIN_NAME = re.compile(r"[ !#-%'-;=?-\[\]-~]*")
 _SPECIAL = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20))
 
@@ -142,33 +145,37 @@ def decode_tree(blob: bytes) -> list[Node]:
         raise DamagedError("A tree in the repository is damaged: it cannot be read.") from None
 
 
-def _decode_node(entry: dict[str, object]) -> Node:
-    # By position and without a call per field: restores spend much of their time here.
+def _decode_node(entry: dict[str, Any]) -> Node:
+    # By position and with few calls: restores spend much of their time here.
     get = entry.get
     numbers = [get(field, 0) for field in _NUMBERS]
-    for field, value in zip(_NUMBERS, numbers, strict=True):
-        if type(value) is not int or value < 0:
-            raise TypeError(field)
+    if set(map(type, numbers)) != _ONLY_INT or min(numbers) < 0:
+        raise TypeError("number")
     mode, uid, gid, inode, device_id, size, links, device = numbers
-    name, subtree = _text(entry, "name"), get("subtree")
+    texts = [get(field, "") for field in _TEXTS]
+    if set(map(type, texts)) != _ONLY_STR:
+        texts = [_text(entry, field) for field in _TEXTS]
+    name, kind, user, group, mtime, atime, ctime = texts
+    modified = parse_time(mtime) if mtime else 0
+    subtree = get("subtree")
     return Node(
         name.encode("ascii") if _PLAIN_NAME.fullmatch(name) else unquote_name(name),
-        _text(entry, "type"),
-        mode,  # type: ignore[arg-type]
-        _time(entry, "mtime"),
-        _time(entry, "atime"),
-        _time(entry, "ctime"),
-        uid,  # type: ignore[arg-type]
-        gid,  # type: ignore[arg-type]
-        _text(entry, "user"),
-        _text(entry, "group"),
-        inode,  # type: ignore[arg-type]
-        device_id,  # type: ignore[arg-type]
-        size,  # type: ignore[arg-type]
-        links,  # type: ignore[arg-type]
+        kind,
+        mode,
+        modified,
+        modified if atime == mtime else parse_time(atime) if atime else 0,
+        parse_time(ctime) if ctime else 0,
+        uid,
+        gid,
+        user,
+        group,
+        inode,
+        device_id,
+        size,
+        links,
         _decode_link_target(entry) if "linktarget" in entry or "linktarget_raw" in entry else b"",
         _decode_xattrs(entry["extended_attributes"]) if "extended_attributes" in entry else (),
-        device,  # type: ignore[arg-type]
+        device,
         _decode_content(get("content")),
         None if subtree is None else read_id(subtree),
     )
@@ -212,8 +219,3 @@ def _text(entry: dict[str, object], field: str) -> str:
     if not isinstance(value, str):
         raise TypeError(field)
     return value
-
-
-def _time(entry: dict[str, object], field: str) -> int:
-    text = _text(entry, field)
-    return parse_time(text) if text else 0
