@@ -1,6 +1,8 @@
 """Key objects: what is written, what opens, and what is refused before any work is done."""
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from nightsafe.errors import (
     UnsupportedError,
     WeakKeyError,
 )
-from nightsafe.keys import KdfParams, find_master, unwrap, wrap
+from nightsafe.keys import KdfParams, derive, find_master, unwrap, wrap
 
 from tests.agent.conftest import CHEAP
 
@@ -142,3 +144,69 @@ def test_no_more_than_twenty_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(PassphraseError):
         find_master([OBJECT] * 50, "x")
     assert len(tried) == 20
+
+
+# Test vectors of RFC 7914, section 12, and others that the standard library says.
+
+
+@pytest.mark.skipif(keys._scrypt is None, reason="_scrypt is not built here")
+@pytest.mark.parametrize(
+    ("secret", "salt", "params", "begins"),
+    [
+        (b"", b"", KdfParams(16, 1, 1), "77d6576238657b203b19ca42c18a0497"),
+        (b"password", b"NaCl", KdfParams(1024, 8, 16), "fdbabe1c9d3472007856e7190d01e9fe"),
+        (
+            b"pleaseletmein",
+            b"SodiumChloride",
+            KdfParams(16384, 8, 1),
+            "7023bdcb3afd7348461c06cd81fd38eb",
+        ),
+    ],
+)
+def test_lanes_give_what_the_standard_says(
+    secret: bytes, salt: bytes, params: KdfParams, begins: str
+) -> None:
+    assert keys._derive_in_lanes(secret, salt, params).hex().startswith(begins)
+
+
+@pytest.mark.skipif(keys._scrypt is None, reason="_scrypt is not built here")
+@pytest.mark.parametrize("r", [1, 2, 7, 8])
+@pytest.mark.parametrize("p", [1, 2, 3, 9, 20])
+@pytest.mark.parametrize("room", [1, 1 << 30])
+def test_lanes_give_what_the_library_gives(
+    monkeypatch: pytest.MonkeyPatch, r: int, p: int, room: int
+) -> None:
+    """One lane at a time and many; more lanes than threads."""
+    monkeypatch.setattr(keys, "_LANES_MEMORY", room)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    params = KdfParams(64, r, p)
+    expected = hashlib.scrypt(b"pass", salt=b"salt", n=64, r=r, p=p, dklen=64)
+    assert keys._derive_in_lanes(b"pass", b"salt", params) == expected
+
+
+@pytest.mark.skipif(keys._scrypt is None, reason="_scrypt is not built here")
+def test_lanes_of_nonsense_are_refused() -> None:
+    for lanes, n, r, threads in (
+        (bytes(128), 15, 1, 1),
+        (bytes(128), 0, 1, 1),
+        (bytes(128), 16, 0, 1),
+        (bytes(127), 16, 1, 1),
+        (b"", 16, 1, 1),
+        (bytes(128), 16, 1, 0),
+    ):
+        with pytest.raises(ValueError, match="no sense"):
+            keys._scrypt.romix(lanes, n, r, threads)
+
+
+def test_without_memory_for_lanes_the_library_derives(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = derive("pass", salt=bytes(64), params=CHEAP)
+
+    def fail(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(keys, "_derive_in_lanes", fail)
+    assert derive("pass", salt=bytes(64), params=CHEAP) == expected
+
+
+def test_the_extension_is_built_where_everything_must_hold() -> None:
+    assert keys._scrypt is not None or "CI" not in os.environ, "nightsafe._scrypt is missing"

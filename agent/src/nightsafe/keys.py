@@ -6,6 +6,7 @@ about who made it: `username` and `hostname` stay empty.
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import os
 import re
@@ -18,6 +19,11 @@ import orjson
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, PassphraseError, UnsupportedError, WeakKeyError
 
+try:
+    from nightsafe import _scrypt
+except ImportError:  # not built here
+    _scrypt = None  # type: ignore[assignment]
+
 SALT_SIZE = 64
 MAX_KEYS = 20
 """How many key objects are tried; stock restic stops at the same number."""
@@ -25,6 +31,8 @@ MAX_KEYS = 20
 _MIN_N, _MAX_N = 1 << 14, 1 << 20
 _MIN_MEMORY, _MAX_MEMORY = 16 << 20, 1 << 30
 _MAX_WORK = 1 << 26
+_LANES_MEMORY = 256 << 20
+_KEY_SIZE = 64
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -55,16 +63,29 @@ class KdfParams:
 def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
     """Derive the sealing key of one key object; checks `params` first."""
     params.check()
+    secret = passphrase.encode("utf-8", "surrogateescape")
+    if _scrypt is not None:
+        with contextlib.suppress(MemoryError):
+            return SealKey.from_bytes(_derive_in_lanes(secret, salt, params))
     raw = hashlib.scrypt(
-        passphrase.encode("utf-8", "surrogateescape"),
+        secret,
         salt=salt,
         n=params.n,
         r=params.r,
         p=params.p,
-        dklen=64,
+        dklen=_KEY_SIZE,
         maxmem=128 * params.r * (params.n + params.p + 2) + (1 << 16),
     )
     return SealKey.from_bytes(raw)
+
+
+def _derive_in_lanes(secret: bytes, salt: bytes, params: KdfParams) -> bytes:
+    """scrypt (RFC 7914), with as many of its `p` lanes at a time as cores and memory allow."""
+    room = max(1, _LANES_MEMORY // (128 * params.n * params.r))
+    threads = min(params.p, room, os.cpu_count() or 1)
+    lanes = hashlib.pbkdf2_hmac("sha256", secret, salt, 1, 128 * params.r * params.p)
+    mixed = _scrypt.romix(lanes, params.n, params.r, threads)
+    return hashlib.pbkdf2_hmac("sha256", secret, mixed, 1, _KEY_SIZE)
 
 
 def wrap(master: SealKey, passphrase: str, params: KdfParams | None = None) -> bytes:

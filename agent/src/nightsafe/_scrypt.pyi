@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def romix(lanes: Buffer, n: int, r: int, threads: int, /) -> bytes: ...
