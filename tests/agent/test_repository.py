@@ -229,7 +229,7 @@ def test_index_and_header_must_agree_on_what_only_they_say(filled: Repository) -
     (path,) = objects(filled, "index")
     packs = decode_index(filled.load_text(ObjectKind.INDEX, path.name))
     data = next(p for p in packs if p.blobs[0].kind is BlobKind.DATA)
-    first = replace(data.blobs[0], id=bytes(32))
+    first = data.blobs[0]._replace(id=bytes(32))
     path.unlink()
     wrong = replace(data, blobs=(first, *data.blobs[1:]))
     keep = [p for p in packs if p is not data]

@@ -1,7 +1,7 @@
 """The index: in which pack, and where in it, each blob lies."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -36,10 +36,14 @@ class Index:
         if content.id in self._packs:
             return
         self._packs[content.id] = content.end
-        for kind, blob_id, offset, length, plain_length in map(_fields, content.blobs):
-            location = BlobLocation(content.id, offset, length, plain_length)
-            if self._first[kind].setdefault(blob_id, location) is not location:
-                self._others.setdefault((kind, blob_id), []).append(location)
+        kind, table = None, self._first[BlobKind.DATA]
+        for blob in content.blobs:
+            if blob.kind is not kind:
+                kind = blob.kind
+                table = self._first[kind]
+            location = BlobLocation(content.id, *blob[2:])
+            if table.setdefault(blob.id, location) is not location:
+                self._others.setdefault((kind, blob.id), []).append(location)
 
     def has(self, kind: BlobKind, blob_id: bytes) -> bool:
         """Whether the blob is stored."""
@@ -57,10 +61,6 @@ class Index:
     def pack_end(self, pack: bytes) -> int:
         """Where the blobs of a pack end, in bytes."""
         return self._packs[pack]
-
-
-def _fields(blob: BlobEntry) -> tuple[BlobKind, bytes, int, int, int]:
-    return blob.kind, blob.id, blob.offset, blob.length, blob.plain_length
 
 
 def encode_index(packs: Iterable[PackContent]) -> bytes:
@@ -90,7 +90,7 @@ def decode_index(text: bytes) -> list[PackContent]:
         raise DamagedError("An index file is damaged: it cannot be read.") from None
 
 
-def decode_packs(fields: dict[str, list[dict[str, list[dict[str, object]]]]]) -> list[PackContent]:
+def decode_packs(fields: dict[str, Any]) -> list[PackContent]:
     """The packs that the JSON of an index file lists; also KeyError and TypeError if unsound."""
     return [
         PackContent(read_id(p["id"]), tuple(map(_decode_blob, p["blobs"] or ())))
@@ -98,18 +98,15 @@ def decode_packs(fields: dict[str, list[dict[str, list[dict[str, object]]]]]) ->
     ]
 
 
-def _decode_blob(fields: dict[str, object]) -> BlobEntry:
-    kind = _KINDS.get(str(fields["type"]))
-    offset, length = fields["offset"], fields["length"]
+def _decode_blob(fields: dict[str, Any]) -> BlobEntry:
+    kind, offset, length = _KINDS.get(fields["type"]), fields["offset"], fields["length"]
     plain_length = fields.get("uncompressed_length", 0)
-    numbers = (offset, length, plain_length)
-    sound = all(isinstance(n, int) and 0 <= n < _MAX_OFFSET for n in numbers)
-    if kind is None or not sound or not isinstance(length, int) or length < OVERHEAD:
+    if (
+        kind is None
+        or not type(offset) is type(length) is type(plain_length) is int
+        or not 0 <= offset < _MAX_OFFSET
+        or not OVERHEAD <= length < _MAX_OFFSET
+        or not 0 <= plain_length < _MAX_OFFSET
+    ):
         raise DamagedError("An index file is damaged: an entry makes no sense.")
-    return BlobEntry(kind, read_id(fields["id"]), *map(_whole, (offset, length, plain_length)))
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError("not a number")
-    return value
+    return BlobEntry(kind, read_id(fields["id"]), offset, length, plain_length)

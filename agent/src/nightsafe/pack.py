@@ -9,6 +9,7 @@ import hashlib
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nightsafe.crypto import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
@@ -37,8 +38,7 @@ class BlobKind(enum.Enum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class BlobEntry:
+class BlobEntry(NamedTuple):
     """Where a blob lies in its pack. `length` is sealed; `plain_length` 0 if not compressed."""
 
     kind: BlobKind

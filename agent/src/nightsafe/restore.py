@@ -91,8 +91,10 @@ def restore(
     selection = chosen or Selection(include)
     report = RestoreReport()
     options = options or RestoreOptions()
-    with hold(repository, optional=True):
+    with hold(repository, optional=True, settle_later=True) as lock:
         repository.load_index()
+        if lock is not None:
+            lock.settle()
         tree = find_folder(BlobReader(repository), snapshot.tree, options.folder)
         run = _Restorer(repository, target, selection, options, report, observer)
         run.restore(tree, snapshot)
