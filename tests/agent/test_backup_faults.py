@@ -14,7 +14,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fetch import BlobReader
-from nightsafe.look import portable_look, portable_record
+from nightsafe.look import portable_load, portable_look, portable_record
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
@@ -41,8 +41,9 @@ def fail_to_open(monkeypatch: pytest.MonkeyPatch, name: str, code: int, call: st
 
 
 def look_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where `os.lstat` is replaced, it must be what is called."""
+    """Where a call of `os` is replaced, it must be what is called."""
     monkeypatch.setattr(work, "look", portable_look)
+    monkeypatch.setattr(work, "load", portable_load)
     monkeypatch.setattr(statprint, "record", portable_record)
 
 
@@ -84,6 +85,7 @@ def test_an_error_in_the_middle_of_a_file(
         return real(fd, min(size, 1 << 20))
 
     with monkeypatch.context() as patch:
+        look_in_python(patch)
         patch.setattr(work.os, "read", fail)
         report = run(repository, source)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "big")]
@@ -111,6 +113,7 @@ def grow_when_read(patch: pytest.MonkeyPatch, path: Path, *, times: int) -> None
                 file.write("x" * 200)
         return real(fd, size)
 
+    look_in_python(patch)
     patch.setattr(work.os, "read", grow)
 
 

@@ -21,6 +21,7 @@ from nightsafe.tree import encode_node
 
 from tests.agent.conftest import PASSPHRASE, copy_vault, reopen
 from tests.agent.test_backup import names, run, stored
+from tests.agent.test_backup_faults import look_in_python
 from tests.agent.trees import make_mixed_tree, set_xattr
 
 
@@ -100,6 +101,7 @@ def test_what_could_not_be_read_is_said_every_time(
             raise PermissionError(13, "Permission denied")
         return real(path, *args, **more)  # type: ignore[arg-type]
 
+    look_in_python(monkeypatch)
     monkeypatch.setattr(os, "open", refuse)
     for _ in range(3):
         assert not run(reopen(repository), source).is_complete

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,16 @@ from hypothesis import strategies as st
 from nightsafe.look import (
     RECORD,
     Seen,
+    Status,
+    load,
     look,
+    portable_load,
     portable_look,
     portable_record,
     record,
 )
+
+from tests.agent.trees import set_xattr
 
 FIELDS = [
     "st_mode",
@@ -133,3 +139,76 @@ def test_the_extension_refuses_what_it_cannot_take(tmp_path: Path) -> None:
         look((b"/",))  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         record([(b"name", b"/name", os.lstat(tmp_path))])
+
+
+def status_of(path: bytes) -> Status:
+    (status,) = look([path])
+    assert not isinstance(status, int)
+    return status
+
+
+def portable_status_of(path: bytes) -> Status:
+    return os.lstat(path)
+
+
+@pytest.fixture(params=["as built", "portable"])
+def loading(request: pytest.FixtureRequest) -> Callable[[bytes, bytes], object]:
+    """Look at one path, then load another: between the two, names may come to mean others."""
+    if request.param == "portable":
+        return lambda seen, path: portable_load(path, portable_status_of(seen))
+    return lambda seen, path: load(path, status_of(seen))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 4095, 4096, 100_000, 3_000_000])
+def test_a_file_that_stays_the_same_is_loaded(
+    tmp_path: Path, loading: Callable[[bytes, bytes], object], size: int
+) -> None:
+    data = os.urandom(size)
+    (tmp_path / "file").write_bytes(data)
+    path = os.fsencode(tmp_path / "file")
+    assert loading(path, path) == (data, False)
+
+
+def test_attributes_are_noticed(tmp_path: Path, loading: Callable[[bytes, bytes], object]) -> None:
+    (tmp_path / "file").write_bytes(b"data")
+    set_xattr(tmp_path / "file", "user.one", b"1")
+    path = os.fsencode(tmp_path / "file")
+    assert loading(path, path) == (b"data", True)
+
+
+@pytest.mark.parametrize(
+    "other", ["same", "longer", "shorter", "folder", "link", "fifo", "none", "empty"]
+)
+def test_what_is_not_the_file_that_was_seen_is_not_loaded(
+    tmp_path: Path, loading: Callable[[bytes, bytes], object], other: str
+) -> None:
+    for name, content in (("seen", "1234"), ("same", "1234"), ("longer", "12345"), ("empty", "")):
+        (tmp_path / name).write_text(content)
+    (tmp_path / "shorter").write_text("123")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("seen")
+    os.mkfifo(tmp_path / "fifo")
+    seen = os.fsencode(tmp_path / "seen")
+    assert loading(seen, os.fsencode(tmp_path / other)) is None
+    assert loading(seen, seen) == (b"1234", False)
+
+
+def test_a_changed_file_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = os.fsencode(tmp_path / "file")
+    for how, status in ((load, status_of), (portable_load, portable_status_of)):
+        (tmp_path / "file").write_bytes(b"data")
+        os.utime(path, ns=(1, 1))
+        seen = status(path)
+        os.utime(path, ns=(2, 2))
+        assert how(path, seen) is None
+        (tmp_path / "file").write_bytes(b"datadata")
+        assert how(path, seen) is None
+
+
+@pytest.mark.skipif(load is portable_load, reason="_look is not built here")
+def test_a_file_too_large_is_not_loaded_whole(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(3 << 30)
+    path = os.fsencode(tmp_path / "file")
+    with pytest.raises(OverflowError):
+        load(path, status_of(path))

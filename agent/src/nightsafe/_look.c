@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { FIELDS = 10, BATCH = 128 };
@@ -216,7 +217,79 @@ record(PyObject *module, PyObject *entries)
     return text;
 }
 
+/* What a file holds if it is still what `status` says, in one go; NULL data if it is not. */
+typedef struct {
+    char *data;
+    Py_ssize_t size;
+    int has_xattrs;
+} Content;
+
+static int
+is_same(const struct stat *now, const Status *before)
+{
+    long long changed = now->st_mtim.tv_sec * 1000000000LL + now->st_mtim.tv_nsec;
+    return now->st_ino == before->ino && now->st_dev == before->dev &&
+           now->st_mode == before->mode && (unsigned long long)now->st_size == before->size &&
+           changed == before->mtime_ns;
+}
+
+/* Fills `content`, with room for one byte more than the size; false if anything is amiss. */
+static int
+read_whole(const char *path, const Status *before, Content *content)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    Py_ssize_t held = 0, count = 1;
+    while (held <= content->size && count > 0) {
+        count = read(fd, content->data + held, (size_t)(content->size + 1 - held));
+        held += count > 0 ? count : 0;
+    }
+    struct stat now;
+    int is_done = count == 0 && held == content->size && fstat(fd, &now) == 0 &&
+                  is_same(&now, before);
+    content->has_xattrs = flistxattr(fd, NULL, 0) != 0; /* or unknown */
+    close(fd);
+    return is_done;
+}
+
+/* load(path, status): content and whether there may be extended attributes; None if the file
+ * is not what its status says, or cannot be read. */
+static PyObject *
+load(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    if (count != 2 || !PyBytes_CheckExact(args[0]) || !Py_IS_TYPE(args[1], &StatusType)) {
+        PyErr_SetString(PyExc_TypeError, "load takes a path and a Status.");
+        return NULL;
+    }
+    const Status *status = (const Status *)args[1];
+    if (status->size > INT32_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "Files of 2 GiB or more are not loaded whole.");
+        return NULL;
+    }
+    Content content = {.size = (Py_ssize_t)status->size};
+    /* Bytes have a zero behind their end: room enough to see whether there is more. */
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, content.size);
+    if (bytes == NULL)
+        return NULL;
+    char none[2];
+    content.data = content.size ? PyBytes_AS_STRING(bytes) : none;
+    int is_done;
+    Py_BEGIN_ALLOW_THREADS
+    is_done = read_whole(PyBytes_AS_STRING(args[0]), status, &content);
+    Py_END_ALLOW_THREADS
+    if (content.size)
+        content.data[content.size] = 0;
+    if (is_done)
+        return Py_BuildValue("NO", bytes, content.has_xattrs ? Py_True : Py_False);
+    Py_DECREF(bytes);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"load", (PyCFunction)(void (*)(void))load, METH_FASTCALL,
+     "load(path, status): content, and whether there may be extended attributes; or None."},
     {"look", look, METH_O, "look(paths): for each path its Status, or the errno that lstat gave."},
     {"record", record, METH_O, "record(entries): a text that stands for entries (name, path, Status)."},
     {NULL},

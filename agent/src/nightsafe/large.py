@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nightsafe.chunk import Chunker
+from nightsafe.look import OPEN_FLAGS
 from nightsafe.nodes import encode_file
-from nightsafe.work import CHANGED, OPEN_FLAGS, REPLACED, Problem, problem_of, read_into
+from nightsafe.work import CHANGED, REPLACED, Problem, problem_of, read_into
 
 _JOB_BYTES = 8 << 20
 _OPEN_FILES = 4

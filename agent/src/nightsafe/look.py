@@ -14,6 +14,7 @@ try:
 except ImportError:  # not built here
     _look = None  # type: ignore[assignment]
 
+OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 RECORD = struct.Struct("<8Q2q")
 """Mode, size, inode, owner, group, links, device, device number, changed, status changed."""
 _LENGTH = struct.Struct("<Q")
@@ -80,8 +81,42 @@ def portable_record(entries: Sequence[Seen]) -> bytes:
     )
 
 
+def portable_load(path: bytes, status: Status) -> tuple[bytes, bool] | None:
+    """What `_look.load` does: a file's content, and whether it may have extended attributes.
+
+    None if the file is not what `status` says, or cannot be read.
+    """
+    try:
+        fd = os.open(path, OPEN_FLAGS)
+    except OSError:
+        return None
+    try:
+        data = os.read(fd, status.st_size + 1)
+        if len(data) == status.st_size and _identity(os.fstat(fd)) == _identity(status):
+            return data, may_have_xattrs(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return None
+
+
+def may_have_xattrs(file: bytes | int) -> bool:
+    """Whether it is worth asking for extended attributes; where nobody can tell, it is."""
+    try:
+        # Of a number it may not be said whether links are followed.
+        return bool(os.listxattr(file, follow_symlinks=isinstance(file, int)))
+    except OSError:
+        return True
+
+
+def _identity(status: Status) -> tuple[int, int, int, int, int]:
+    """What changes when a path comes to mean another file, or its content changes."""
+    return status.st_ino, status.st_dev, status.st_mode, status.st_size, status.st_mtime_ns
+
+
 look: Callable[[list[bytes]], Sequence[Status | int]]
 if TYPE_CHECKING or _look is None:
-    look, record = portable_look, portable_record
+    look, record, load = portable_look, portable_record, portable_load
 else:
-    look, record = _look.look, _look.record
+    look, record, load = _look.look, _look.record, _look.load

@@ -3,22 +3,24 @@
 Byte for byte what `tree.encode_node` gives, with what many files share made once.
 """
 
-import os
 import stat
 from functools import lru_cache
 
 from nightsafe.gojson import format_time, json_name, json_string
-from nightsafe.look import Status
+from nightsafe.look import Status, may_have_xattrs
 from nightsafe.scan import group_name, node_of, user_name
 from nightsafe.tree import encode_node, go_mode
 
 
-def encode_file(name: bytes, path: bytes, status: Status, *, size: int, ids: str) -> str:
+def encode_file(
+    name: bytes, path: bytes, status: Status, *, size: int, ids: str, xattrs: bool | None = None
+) -> str:
     """The node of a regular file of `size` bytes; `ids` is its blobs' list in JSON.
 
-    OSError if its extended attributes cannot be read.
+    `xattrs` says whether it may have extended attributes, None if nobody has looked. OSError
+    if they cannot be read.
     """
-    if os.listxattr(path, follow_symlinks=False):
+    if may_have_xattrs(path) if xattrs is None else xattrs:
         node = node_of(name, path, status).with_content((), size)
         return f"{encode_node(node)[: -len('[]}')]}{ids}}}"
     modified = _modified(status.st_mtime_ns)

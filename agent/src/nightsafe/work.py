@@ -5,7 +5,6 @@ processes. A folder's result holds its nodes' JSON with gaps, which the parent f
 tree id of each folder in it, and the node of each large file.
 """
 
-import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
-from nightsafe.look import Seen, Status, look
+from nightsafe.look import OPEN_FLAGS, Seen, Status, load, look
 from nightsafe.memory import new_memory
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind, encode_entries
@@ -33,7 +32,6 @@ LARGE_FILE = 4 << 20
 """Files from this size on are cut by the parent and read by several workers."""
 SLICE_ENTRIES = 1024
 """A folder of more entries than this is dealt with in slices, so that memory is bounded."""
-OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 SMALL_TAIL = 4 << 20
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
@@ -263,34 +261,28 @@ class Worker:
             found.done.append((name, "new" if is_new else "changed", read))
 
     def _read(self, found: Found, name: bytes, path: bytes, seen: Status) -> int | None:
-        """Store a file and add its node, whose times are from before it was read.
-
-        Nearly always the file is still what `seen` says when it lies in memory, and then nothing
-        more has to be asked.
-        """
-        fd = os.open(path, OPEN_FLAGS)
-        try:
-            data = b""
-            with contextlib.suppress(OSError):  # it is asked again below, and then it counts
-                data = os.read(fd, seen.st_size + 1)
-            if len(data) != seen.st_size or _identity(os.fstat(fd)) != _identity(seen):
-                return self._read_moving(found, name, path, fd)
-        finally:
-            os.close(fd)
+        """Store a file and add its node, whose times are from before it was read."""
+        loaded = load(path, seen)
+        if loaded is None:
+            return self._read_moving(found, name, path)
+        data, has_xattrs = loaded
         ids = self._cut(data, found)
-        node = encode_file(name, path, seen, size=len(data), ids=f"[{ids}]")
+        node = encode_file(name, path, seen, size=len(data), ids=f"[{ids}]", xattrs=has_xattrs)
         found.parts.append(node.encode())
         return len(data)
 
-    def _read_moving(self, found: Found, name: bytes, path: bytes, fd: int) -> int | None:
-        """As `_read`, for a file that is not what it was a moment ago."""
-        before = os.fstat(fd)
-        if not stat.S_ISREG(before.st_mode):
-            found.problems.append(("vanished", path, REPLACED))
-            return None
-        os.lseek(fd, 0, os.SEEK_SET)
-        ids, size = self._contents(fd, found)
-        after = os.fstat(fd)
+    def _read_moving(self, found: Found, name: bytes, path: bytes) -> int | None:
+        """As `_read`, for a file that is not what it was a moment ago, or cannot be read."""
+        fd = os.open(path, OPEN_FLAGS)
+        try:
+            before = os.fstat(fd)
+            if not stat.S_ISREG(before.st_mode):
+                found.problems.append(("vanished", path, REPLACED))
+                return None
+            ids, size = self._contents(fd, found)
+            after = os.fstat(fd)
+        finally:
+            os.close(fd)
         node = encode_file(name, path, before, size=size, ids=f"[{ids}]")
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             found.problems.append(("changed", path, CHANGED))
@@ -332,17 +324,6 @@ def _added(found: Found) -> list[int]:
     if not found.added:
         found.added = [0, 0]
     return found.added
-
-
-def _identity(status: Status) -> tuple[int, int, int, int, int]:
-    """What changes when a path comes to mean another file, or its content changes."""
-    return (
-        status.st_ino,
-        status.st_dev,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_mode,
-    )
 
 
 def list_folder(path: bytes) -> list[Entry]:
