@@ -14,7 +14,7 @@ from nightsafe.errors import SourceError, UsageError
 from nightsafe.fetch import BlobReader
 from nightsafe.index import decode_index, encode_index
 from nightsafe.pack import BlobKind
-from nightsafe.progress import Event, FileDone, Issue
+from nightsafe.progress import Event, FilesDone, Issue
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.tree import Node
@@ -275,8 +275,10 @@ def test_data_blobs_are_spread_over_open_packs_and_tails_are_merged(
 def test_events_are_told(repository: Repository, source: Path) -> None:
     events: list[Event] = []
     backup(repository, [os.fsencode(source)], observer=events.append)
-    assert sorted(e.path for e in events if isinstance(e, FileDone)) == sorted(
-        os.fsencode(source / name) for name in ("empty", "inner/two.txt", "one.txt")
+    told = [file for e in events if isinstance(e, FilesDone) for file in e.with_paths()]
+    assert sorted(told) == sorted(
+        (os.fsencode(source / name), "new", (source / name).stat().st_size)
+        for name in ("empty", "inner/two.txt", "one.txt")
     )
     assert not [e for e in events if isinstance(e, Issue)]
 

@@ -142,6 +142,24 @@ def test_a_damaged_repository_is_one(run: Run, repository: Repository, source: P
     assert "is missing" in err
 
 
+def test_new_and_changed_files_are_named_on_request(run: Run, source: Path) -> None:
+    assert "one.txt" not in run("backup", source)[1]
+    (source / "one.txt").write_text("other")
+    (source / "three\n.txt").write_text("three")
+    for option in ("--dry-run", "--verbose"):
+        status, out, _ = run("backup", option, source)
+        assert status == 0
+        assert f"changed   {source}/one.txt (5 B)\n" in out
+        assert f"new       {source}/three\\n.txt (5 B)\n" in out
+        assert "two.txt" not in out, "it is unchanged"
+    (source / "one.txt").write_text("once more")
+    _, out, _ = run("backup", "-v", "--json", source)
+    events = [json.loads(line) for line in out.splitlines()]
+    files = [event for event in events if event["event"] == "file"]
+    path = str(source / "one.txt")
+    assert files == [{"event": "file", "state": "changed", "path": path, "bytes": 9}]
+
+
 def test_a_dry_run(run: Run, source: Path) -> None:
     status, out, _ = run("backup", "--dry-run", source)
     assert status == 0

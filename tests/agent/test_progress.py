@@ -10,14 +10,14 @@ import pytest
 from nightsafe.backup import backup
 from nightsafe.cli import output as output_module
 from nightsafe.cli.output import Output, progress_line, show_duration
-from nightsafe.progress import Advanced, FileDone, Issue, Sent, Tally, Totals
+from nightsafe.progress import Advanced, FilesDone, Issue, Sent, Tally, Totals
 from nightsafe.repository import Repository
 
 EVENTS = (
     Totals(4, 4_000_000),
     Advanced(1_000_000),
     Sent(300_000),
-    FileDone(b"/x/\xff\n", "new"),
+    FilesDone([(b"\xff\n", "new", 1_000_000)], lambda name: b"/x/" + name),
     Advanced(1_000_000),
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nightsafe.address import Credential
 from nightsafe.backup import BackupOptions, backup
-from nightsafe.progress import FileDone, Issue
+from nightsafe.progress import FilesDone, Issue
 from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 
@@ -139,7 +139,7 @@ def test_the_agent_with_a_stale_index_sends_again_what_was_pruned(
     def prune_once(event: object) -> None:
         if isinstance(event, Issue):
             told.append(event.text)
-        if isinstance(event, FileDone) and not pruned:
+        if isinstance(event, FilesDone) and not pruned:
             keeper = Restic(restic.binary, gateway.credential(agent.holder, "maintain"), home / "k")
             keeper.run("unlock", "--remove-all")
             (snapshot,) = keeper.json("snapshots")

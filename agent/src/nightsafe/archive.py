@@ -15,7 +15,7 @@ from nightsafe.folders import ArchiveOptions, BackupCount, Folder, worker_count
 from nightsafe.large import LargeFile, LargeFiles
 from nightsafe.nodes import encode_entry
 from nightsafe.previous import Previous
-from nightsafe.progress import Advanced, FileDone, Issue, Observer, Sent
+from nightsafe.progress import Advanced, FilesDone, Issue, Observer, Sent
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan
 from nightsafe.statprint import Fingerprint
@@ -386,12 +386,12 @@ class Archiver:
     def _count_files(
         self, folder: Folder, done: list[tuple[bytes, str, int]], *, advance: bool = True
     ) -> None:
-        total = 0
-        for name, state, size in done:
-            total += size
-            self.count.add_file(state)
-            self._tell(FileDone(folder.path_of(name), state))
+        if not done:
+            return
+        total = sum([size for _, _, size in done])
+        self.count.add_files([state for _, state, _ in done])
         self.count.bytes += total
+        self._tell(FilesDone(done, folder.path_of))
         folder.files, folder.size = folder.files + len(done), folder.size + total
         if advance:
             self._tell(Advanced(total))

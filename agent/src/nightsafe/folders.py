@@ -1,7 +1,7 @@
 """The way in: a folder on its way from a name to a stored tree, and what is counted of it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from nightsafe.treecache import FolderRecord, TreeCache
@@ -20,11 +20,11 @@ class BackupCount:
     added_bytes: int = 0
     stored_bytes: int = 0
 
-    def add_file(self, state: str) -> None:
-        """Count one file that is new, changed or unchanged."""
-        self.new += state == "new"
-        self.changed += state == "changed"
-        self.unchanged += state == "unchanged"
+    def add_files(self, states: Sequence[str]) -> None:
+        """Count files that are new, changed or unchanged."""
+        self.new += states.count("new")
+        self.changed += states.count("changed")
+        self.unchanged += states.count("unchanged")
 
 
 @dataclass(slots=True, eq=False)

@@ -24,8 +24,9 @@ def add_parser(verbs: Verbs) -> None:
         help="back up files and folders into a new snapshot",
         json='lines of events: {"event": "issue", "kind", "path", "text"}, {"event": "progress", '
         '"bytes", "files", "bytes_sent", "bytes_per_second", "total_files", "total_bytes", '
-        '"seconds_left"} about once a second (the last three once they are known), and at the '
-        'end {"event": "summary", '
+        '"seconds_left"} about once a second (the last three once they are known), with --verbose '
+        'or --dry-run {"event": "file", "state", "path", "bytes"} for each new or changed file, '
+        'and at the end {"event": "summary", '
         '"snapshot_id", "tree_id", "parent_id", "files_new", "files_changed", '
         '"files_unchanged", "directories", "bytes", "added_blobs", "added_bytes", '
         '"stored_bytes", "seconds", "issues", "complete"}',
@@ -36,7 +37,13 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument("--host", default="", help="host name to note instead of this computer's")
     parser.add_argument(
-        "-n", "--dry-run", action="store_true", help="read and count everything, store nothing"
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="read everything, name each file that would be sent, and store nothing",
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="name each file that is new or changed"
     )
     parser.add_argument(
         "--workers",
@@ -72,7 +79,11 @@ def run(args: argparse.Namespace, output: Output) -> int:
     # The key takes a while to derive; the other core can read the program meanwhile.
     ahead = threading.Thread(target=import_module, args=("nightsafe.backup",), daemon=True)
     ahead.start()
-    with opened_repository(args) as repository, output.observer("backup") as observer:
+    names_files = args.verbose or args.dry_run
+    with (
+        opened_repository(args) as repository,
+        output.observer("backup", names_files=names_files) as observer,
+    ):
         if output.progress and sys.stderr.isatty():
             _forecast(paths, observer)
         ahead.join()
@@ -110,7 +121,10 @@ def _show(report: "BackupReport", output: Output) -> None:
         f"{count.new} new, {count.changed} changed, {count.unchanged} unchanged files, "
         f"{show_size(count.bytes)} in {report.seconds:.1f} s"
     )
-    output.line(f"added {show_size(count.added_bytes)}, stored as {show_size(count.stored_bytes)}")
+    added = "added" if report.snapshot_id else "would add"
+    output.line(
+        f"{added} {show_size(count.added_bytes)}, stored as {show_size(count.stored_bytes)}"
+    )
     if unread:
         output.line(f"INCOMPLETE: {unread} paths could not be read")
     if report.snapshot_id:

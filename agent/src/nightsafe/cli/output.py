@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nightsafe.progress import Event, Tally
+    from nightsafe.progress import Event, Observer, Tally
 
 _PROGRESS_SECONDS = 1.0
 _PLAIN_SECONDS = 30.0
@@ -54,10 +54,15 @@ class Output:
         return 1
 
     @contextmanager
-    def observer(self, verb: str) -> "Iterator[Any]":
-        """An observer for the length of a `with` block, that fits the place we print to."""
-        if self.as_json:
-            yield _JsonLines(self)
+    def observer(self, verb: str, *, names_files: bool = False) -> "Iterator[Any]":
+        """An observer for the length of a `with` block, that fits the place we print to.
+
+        With `names_files` each file that is new or changed has a line of its own.
+        """
+        if self.as_json or names_files:
+            # A bar would be torn apart by the lines.
+            observer: Observer = _JsonLines(self) if self.as_json else _PlainLines(self)
+            yield _FileLines(self, observer) if names_files else observer
         elif self.progress and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             from nightsafe.cli.bar import ProgressBar
 
@@ -65,6 +70,27 @@ class Output:
                 yield bar
         else:
             yield _PlainLines(self)
+
+
+class _FileLines:
+    """An observer that names every file that was sent, or would be, and hands events on."""
+
+    def __init__(self, output: Output, observer: "Observer") -> None:
+        self._output = output
+        self._observer = observer
+
+    def __call__(self, event: "Event") -> None:
+        from nightsafe.progress import FilesDone, show_path
+
+        if isinstance(event, FilesDone):
+            for path, state, size in event.with_paths():
+                if state != "unchanged":
+                    shown = show_path(path)
+                    self._output.line(f"{state:<9} {shown} ({show_size(size)})")
+                    self._output.result(
+                        {"event": "file", "state": state, "path": shown, "bytes": size}
+                    )
+        self._observer(event)
 
 
 class _JsonLines:
