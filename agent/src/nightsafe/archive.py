@@ -23,7 +23,7 @@ from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.treestore import TreeStore, load_former
 from nightsafe.work import SLICE_ENTRIES, Found, Problem, Setup, problem_of
 
-INLINE_SECONDS = 0.15
+INLINE_SECONDS = 0.05
 """How long this process works alone before it starts others."""
 _FOLDERS_IN_A_JOB, _PROBES_IN_A_JOB = 4, 32
 _MANY = 64

@@ -4,7 +4,6 @@ What was just sealed is opened again and compared before it is trusted, so that 
 this computer's memory is found now and not at the restore.
 """
 
-import contextlib
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator
@@ -80,9 +79,10 @@ class BlobSealer:
         DamagedError unless it opens again to `plain`.
         """
         decompress = None if packed is plain else self._decompress
-        end = None
-        with contextlib.suppress(zstandard.ZstdError):
+        try:
             end = self.sealer.put(target, start, packed, plain, decompress)
+        except zstandard.ZstdError:
+            end = None
         if end is None:
             raise DamagedError(_UNPROVEN)
         return end
@@ -189,7 +189,7 @@ def draws(count: int) -> Iterator[int]:
     Many are asked of the system at once: one question costs more than all else about a choice.
     """
     while True:
-        yield from (byte % count for byte in secrets.token_bytes(_DRAWS))
+        yield from [byte % count for byte in secrets.token_bytes(_DRAWS)]
 
 
 class OpenPacks:
