@@ -75,7 +75,7 @@ def test_what_cannot_be_read_is_said_and_left_out(
 def test_an_error_in_the_middle_of_a_file(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (source / "big").write_bytes(os.urandom(3 << 20))
+    (source / "big").write_bytes(os.urandom(3 << 19))
     real, calls = os.read, []
 
     def fail(fd: int, size: int) -> bytes:

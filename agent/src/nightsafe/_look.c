@@ -217,7 +217,7 @@ record(PyObject *module, PyObject *entries)
     return text;
 }
 
-/* What a file holds if it is still what `status` says, in one go; NULL data if it is not. */
+/* Where a file's content goes: `size` bytes, and one more to see that there are none. */
 typedef struct {
     char *data;
     Py_ssize_t size;
@@ -233,7 +233,7 @@ is_same(const struct stat *now, const Status *before)
            changed == before->mtime_ns;
 }
 
-/* Fills `content`, with room for one byte more than the size; false if anything is amiss. */
+/* Fills `content`; false if the file is not what it was, or cannot be read. */
 static int
 read_whole(const char *path, const Status *before, Content *content)
 {
@@ -249,43 +249,39 @@ read_whole(const char *path, const Status *before, Content *content)
     return is_done;
 }
 
-/* load(path, status): content and whether there may be extended attributes; None if the file
- * is not what its status says, or cannot be read. */
+/* load(path, status, room): whether there may be extended attributes, when the content stands at
+ * the beginning of `room`; None if the file is not what its status says, or cannot be read. */
 static PyObject *
 load(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    if (count != 2 || !PyBytes_CheckExact(args[0]) || !Py_IS_TYPE(args[1], &StatusType)) {
-        PyErr_SetString(PyExc_TypeError, "load takes a path and a Status.");
+    Py_buffer room;
+    if (count != 3 || !PyBytes_CheckExact(args[0]) || !Py_IS_TYPE(args[1], &StatusType)) {
+        PyErr_SetString(PyExc_TypeError, "load takes a path, a Status and a buffer.");
         return NULL;
     }
-    const Status *status = (const Status *)args[1];
-    if (status->size > INT32_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "Files of 2 GiB or more are not loaded whole.");
+    if (PyObject_GetBuffer(args[2], &room, PyBUF_WRITABLE) < 0)
+        return NULL;
+    unsigned long long size = ((const Status *)args[1])->size;
+    if (size >= (unsigned long long)room.len) {
+        PyBuffer_Release(&room);
+        PyErr_SetString(PyExc_ValueError, "There is no room here for the file.");
         return NULL;
     }
-    Content content = {.size = (Py_ssize_t)status->size};
-    /* Bytes have a zero behind their end: room enough to see whether there is more. */
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, content.size);
-    if (bytes == NULL)
-        return NULL;
-    char none[2];
-    content.data = content.size ? PyBytes_AS_STRING(bytes) : none;
+    Content content = {.data = room.buf, .size = (Py_ssize_t)size};
     int is_done;
     Py_BEGIN_ALLOW_THREADS
-    is_done = read_whole(PyBytes_AS_STRING(args[0]), status, &content);
+    is_done = read_whole(PyBytes_AS_STRING(args[0]), (const Status *)args[1], &content);
     Py_END_ALLOW_THREADS
-    if (content.size)
-        content.data[content.size] = 0;
-    if (is_done)
-        return Py_BuildValue("NO", bytes, content.has_xattrs ? Py_True : Py_False);
-    Py_DECREF(bytes);
-    Py_RETURN_NONE;
+    PyBuffer_Release(&room);
+    if (!is_done)
+        Py_RETURN_NONE;
+    return PyBool_FromLong(content.has_xattrs);
 }
 
 static PyMethodDef methods[] = {
     {"load", (PyCFunction)(void (*)(void))load, METH_FASTCALL,
-     "load(path, status): content, and whether there may be extended attributes; or None."},
+     "load(path, status, room): read a file; whether there may be extended attributes, or None."},
     {"look", look, METH_O, "look(paths): for each path its Status, or the errno that lstat gave."},
     {"record", record, METH_O, "record(entries): a text that stands for entries (name, path, Status)."},
     {NULL},

@@ -10,7 +10,7 @@ from nightsafe.look import OPEN_FLAGS
 from nightsafe.nodes import encode_file
 from nightsafe.work import CHANGED, REPLACED, Problem, problem_of, read_into
 
-_JOB_BYTES = 8 << 20
+_JOB_BYTES = 4 << 20
 _OPEN_FILES = 4
 
 RangesJob = tuple[str, int, int, bytes, tuple[int, int], list[tuple[int, int]]]

@@ -81,19 +81,23 @@ def portable_record(entries: Sequence[Seen]) -> bytes:
     )
 
 
-def portable_load(path: bytes, status: Status) -> tuple[bytes, bool] | None:
-    """What `_look.load` does: a file's content, and whether it may have extended attributes.
+def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
+    """What `_look.load` does: read a file's content to the beginning of `room`.
 
-    None if the file is not what `status` says, or cannot be read.
+    Returns whether the file may have extended attributes; None if it is not what `status` says,
+    or cannot be read. ValueError unless there is room for one byte more than its size.
     """
+    if status.st_size >= len(room):
+        raise ValueError("There is no room here for the file.")
     try:
         fd = os.open(path, OPEN_FLAGS)
     except OSError:
         return None
     try:
         data = os.read(fd, status.st_size + 1)
+        room[: len(data)] = data
         if len(data) == status.st_size and _identity(os.fstat(fd)) == _identity(status):
-            return data, may_have_xattrs(fd)
+            return may_have_xattrs(fd)
     except OSError:
         return None
     finally:

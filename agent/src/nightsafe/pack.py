@@ -14,8 +14,8 @@ from typing import NamedTuple
 from nightsafe.crypto import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
 
-PACK_SIZE = 16 << 20
-"""A pack is closed when its blobs reach this many bytes."""
+PACK_SIZE = 15 << 20
+"""A pack is closed when its blobs reach this many bytes: with its last one, about 16 MiB."""
 MAX_BLOBS = 100_000
 """A pack is closed at this many blobs, which keeps its header far under restic's 16 MiB."""
 MAX_HEADER = 16 << 20

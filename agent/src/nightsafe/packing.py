@@ -21,6 +21,8 @@ from nightsafe.pack import BlobEntry, BlobKind, encode_entries
 LEVEL = 2
 OPEN_DATA_PACKS = 2
 _DRAWS = 1024
+_LARGE_BLOB, _COMPARED_AT_ONCE = 4 << 20, 256 << 10
+"""Larger blobs are compressed and compared in parts: few are, and the memory would stay."""
 _SPARE = 12 << 20
 _ROOM = pack.PACK_SIZE + _SPARE
 
@@ -66,10 +68,16 @@ class BlobSealer:
     def pack(self, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
         """The bytes to seal, and the plain length if they are compressed, else 0."""
         if self._compresses:
-            packed = self._compressor.compress(plain)
+            packed = self._compress(plain)
             if len(packed) < len(plain):
                 return packed, len(plain)
         return plain, 0
+
+    def _compress(self, plain: bytes | memoryview) -> bytes:
+        if len(plain) <= _LARGE_BLOB:
+            return self._compressor.compress(plain)
+        stream = self._compressor.compressobj(size=len(plain))
+        return b"".join((stream.compress(plain), stream.flush()))
 
     def put(
         self, target: memoryview, start: int, packed: bytes | memoryview, plain: bytes | memoryview
@@ -78,12 +86,32 @@ class BlobSealer:
 
         DamagedError unless it opens again to `plain`.
         """
+        if packed is not plain and len(plain) > _LARGE_BLOB:
+            return self._put_large(target, start, packed, plain)
         decompress = None if packed is plain else self._decompress
         try:
             end = self.sealer.put(target, start, packed, plain, decompress)
         except zstandard.ZstdError:
             end = None
         if end is None:
+            raise DamagedError(_UNPROVEN)
+        return end
+
+    def _put_large(
+        self, target: memoryview, start: int, packed: bytes | memoryview, plain: bytes | memoryview
+    ) -> int:
+        """As `put`, without another copy of the blob, which would be kept for long."""
+        end, compared = self.sealer.seal_into(target, start, packed), 0
+        try:
+            opened = self.sealer.peek(target[start:end])
+            reader = zstandard.ZstdDecompressor().stream_reader(opened)
+            while part := reader.read(_COMPARED_AT_ONCE):
+                if part != plain[compared : compared + len(part)]:
+                    break
+                compared += len(part)
+        except (DamagedError, zstandard.ZstdError):
+            compared = -1
+        if compared != len(plain):
             raise DamagedError(_UNPROVEN)
         return end
 

@@ -28,11 +28,13 @@ from nightsafe.statprint import Fingerprint
 from nightsafe.storage import Storage
 
 CHUNKERS = ("gear", "restic")
-LARGE_FILE = 4 << 20
+LARGE_FILE = 2 << 20
 """Files from this size on are cut by the parent and read by several workers."""
 SLICE_ENTRIES = 1024
 """A folder of more entries than this is dealt with in slices, so that memory is bounded."""
 SMALL_TAIL = 4 << 20
+_KEPT = 4 << 20
+"""Few chunks are larger; memory for those is not kept."""
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
 CHANGED = (
@@ -107,6 +109,7 @@ class Worker:
         self._chunker = setup.new_chunker()
         self._fingerprint = Fingerprint(setup.master)
         self._buffer = memoryview(b"")
+        self._room = memoryview(new_memory(LARGE_FILE))
         self._packs = OpenPacks(
             BlobKind.DATA, BlobSealer(sealer, compresses=setup.config.compresses)
         )
@@ -186,19 +189,15 @@ class Worker:
         return ",".join(ids), size, added
 
     def _read_ranges(self, fd: int, ranges: list[tuple[int, int]]) -> Iterator[memoryview]:
-        """What is at the ranges, which follow each other; less where the file has shrunk."""
-        if not ranges:
-            return
-        first, last = ranges[0], ranges[-1]
-        size = last[0] + last[1] - first[0]
-        if size > len(self._buffer):
-            self._buffer = memoryview(new_memory(size))
-        held = read_into(fd, self._buffer[:size], first[0])
+        """What is at each of the ranges, until the next is asked for; less where the file ends."""
         for offset, length in ranges:
-            start = offset - first[0]
-            data = self._buffer[start : min(start + length, held)]
-            if data:
-                yield data
+            if length > len(self._buffer):
+                self._buffer = memoryview(new_memory(length))
+            held = read_into(fd, self._buffer[:length], offset)
+            if held:
+                yield self._buffer[:held]
+        if len(self._buffer) > _KEPT:
+            self._buffer = memoryview(b"")
 
     def sent(self) -> list[tuple[bytes, bytes, int]]:
         """The packs that arrived since this was last asked: id, opened header, size."""
@@ -262,10 +261,10 @@ class Worker:
 
     def _read(self, found: Found, name: bytes, path: bytes, seen: Status) -> int | None:
         """Store a file and add its node, whose times are from before it was read."""
-        loaded = load(path, seen)
-        if loaded is None:
+        has_xattrs = load(path, seen, self._room)
+        if has_xattrs is None:
             return self._read_moving(found, name, path)
-        data, has_xattrs = loaded
+        data = self._room[: seen.st_size]
         ids = self._cut(data, found)
         node = encode_file(name, path, seen, size=len(data), ids=f"[{ids}]", xattrs=has_xattrs)
         found.parts.append(node.encode())
@@ -297,13 +296,13 @@ class Worker:
             size += len(chunk)
         return ",".join(ids), size
 
-    def _cut(self, data: bytes, found: Found) -> str:
+    def _cut(self, data: memoryview, found: Found) -> str:
         """The ids in JSON of a file's content."""
         added = _added(found)
         if len(data) <= MIN_SIZE:
             return self._store(data, added) if data else ""
-        ends, view = [0, *self._chunker.ends(data)], memoryview(data)
-        return ",".join([self._store(view[a:b], added) for a, b in pairwise(ends)])
+        ends = [0, *self._chunker.ends(data)]
+        return ",".join([self._store(data[a:b], added) for a, b in pairwise(ends)])
 
     def _store(self, data: bytes | memoryview, added: list[int]) -> str:
         """Store a blob unless it is known; returns its id in JSON."""
