@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -279,7 +282,20 @@ load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return PyBool_FromLong(content.has_xattrs);
 }
 
+/* trim(): gives memory back that the allocator keeps for later. */
+static PyObject *
+trim(PyObject *module, PyObject *nothing)
+{
+    (void)module;
+    (void)nothing;
+#ifdef __GLIBC__
+    malloc_trim(1 << 20);
+#endif
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"trim", trim, METH_NOARGS, "trim(): give memory back that the allocator keeps for later."},
     {"load", (PyCFunction)(void (*)(void))load, METH_FASTCALL,
      "load(path, status, room): read a file; whether there may be extended attributes, or None."},
     {"look", look, METH_O, "look(paths): for each path its Status, or the errno that lstat gave."},

@@ -6,6 +6,11 @@ The first touch of a page costs more than sealing what is written to it, so buff
 import contextlib
 import mmap
 
+try:
+    from nightsafe import _look
+except ImportError:  # not built here
+    _look = None  # type: ignore[assignment]
+
 
 def new_memory(size: int) -> mmap.mmap:
     """Zeroed memory; unlike a bytearray's, its pages cost nothing before they are written to."""
@@ -16,3 +21,9 @@ def new_memory(size: int) -> mmap.mmap:
         with contextlib.suppress(OSError):  # a kernel without large pages
             memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
+
+
+def trim() -> None:
+    """Give back what the allocator keeps for later, where it can be told to."""
+    if _look is not None:
+        _look.trim()

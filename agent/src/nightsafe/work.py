@@ -17,7 +17,7 @@ from nightsafe.crypto import Sealer, SealKey
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
 from nightsafe.look import OPEN_FLAGS, Seen, Status, load, look
-from nightsafe.memory import new_memory
+from nightsafe.memory import new_memory, trim
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind, encode_entries
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
@@ -198,6 +198,7 @@ class Worker:
                 yield self._buffer[:held]
         if len(self._buffer) > _KEPT:
             self._buffer = memoryview(b"")
+            trim()
 
     def sent(self) -> list[tuple[bytes, bytes, int]]:
         """The packs that arrived since this was last asked: id, opened header, size."""
