@@ -23,10 +23,10 @@ from nightsafe.localfolder import LocalFolder
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository, decompress
 from nightsafe.storage import ObjectKind
-from nightsafe.upload import Uploader
 from nightsafe.walk import walk
 
 from tests.agent.conftest import CHEAP, PASSPHRASE, reopen
+from tests.agent.uploader import Uploader
 
 
 @pytest.fixture

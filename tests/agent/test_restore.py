@@ -18,10 +18,10 @@ from nightsafe.repository import Repository
 from nightsafe.restore import RestoreReport, restore
 from nightsafe.snapshot import Snapshot
 from nightsafe.tree import Node, encode_node, encode_tree, go_mode
-from nightsafe.upload import Uploader
 
 from tests.agent.conftest import copy_vault, reopen
 from tests.agent.trees import fingerprint, make_mixed_tree
+from tests.agent.uploader import Uploader
 
 DIR, FILE, LINK = (
     go_mode(kind | mode)

@@ -27,10 +27,10 @@ from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.target import Folders
 from nightsafe.tree import Node
-from nightsafe.upload import Uploader
 
 from tests.agent.conftest import reopen
 from tests.agent.test_restore import DIR, FILE, LINK, back_up, bring_back, store_blob, store_tree
+from tests.agent.uploader import Uploader
 
 
 @pytest.fixture(params=["one process", "workers"], autouse=True)

@@ -161,9 +161,9 @@ class Archiver:
     def _finish_crews(self) -> None:
         crews = [self._inline] if self._crew is self._inline else [self._inline, self._crew]
         for crew in crews:
-            for packs, data, blobs in crew.finish():
+            for packs, tail in crew.finish():
                 self.store.learn(packs)
-                self.store.absorb(data, blobs)
+                self.store.absorb(tail)
 
     def _require_index(self) -> None:
         if self._load_index is not None:

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from nightsafe import errors
 from nightsafe.errors import NightsafeError, WorkerError
+from nightsafe.packing import Tail
 from nightsafe.work import Found, Setup, Worker, problem_of
 
 _LENGTH = struct.Struct("<I")
@@ -48,7 +49,7 @@ class Crew(Protocol):
     def collect(self) -> tuple[list[Result], Packs]:
         """Wait for some results; also the packs that arrived meanwhile."""
 
-    def finish(self) -> Iterable[tuple[Packs, bytes, list[tuple[bytes, int, int]]]]:
+    def finish(self) -> Iterable[tuple[Packs, Tail]]:
         """Let each worker send what it has; yields what arrived, and each one's tail."""
 
     def stop(self) -> None:
@@ -95,9 +96,9 @@ class Inline:
         results, self._results = self._results, []
         return results, self._worker.sent()
 
-    def finish(self) -> Iterable[tuple[Packs, bytes, list[tuple[bytes, int, int]]]]:
+    def finish(self) -> Iterable[tuple[Packs, Tail]]:
         packs, tail = self._worker.finish()
-        yield packs, tail.data, [(b.id, b.length, b.plain_length) for b in tail.blobs]
+        yield packs, tail
 
     def stop(self) -> None:
         """There is nothing to end."""
@@ -157,12 +158,12 @@ class Processes:
             packs += arrived
         return results, packs
 
-    def finish(self) -> Iterable[tuple[Packs, bytes, list[tuple[bytes, int, int]]]]:
+    def finish(self) -> Iterable[tuple[Packs, Tail]]:
         for worker in self._busy:
             self._send(worker, None)
         for worker in self._busy:
-            packs, data, blobs = self._receive(worker)
-            yield packs, data, blobs
+            packs, tail = self._receive(worker)
+            yield packs, Tail(*tail)
         for process in self._workers:
             process.join()
 
@@ -259,7 +260,7 @@ def _work(parent: socket.socket, worker: Worker) -> None:
         results = [execute(worker, job) for job in batch]
         send(parent, ("done", results, worker.sent()))
     packs, tail = worker.finish()
-    send(parent, ("done", packs, tail.data, [(b.id, b.length, b.plain_length) for b in tail.blobs]))
+    send(parent, ("done", packs, tuple(tail)))
 
 
 def _listen(parent: socket.socket, jobs: "queue.SimpleQueue[Any]") -> None:

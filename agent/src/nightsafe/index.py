@@ -7,7 +7,7 @@ import orjson
 
 from nightsafe.crypto import OVERHEAD
 from nightsafe.errors import DamagedError
-from nightsafe.pack import BlobEntry, BlobKind, PackContent
+from nightsafe.pack import BlobEntry, BlobKind, PackContent, decode_entries
 from nightsafe.tree import read_id
 
 _MAX_OFFSET = 1 << 32
@@ -66,6 +66,12 @@ class Index:
 def encode_index(packs: Iterable[PackContent]) -> bytes:
     """The JSON text of an index file over these packs."""
     return f'{{"packs":[{",".join(map(_encode_pack, packs))}]}}'.encode()
+
+
+def encode_index_of(packs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The JSON text of an index file over packs of which we have ids and opened headers."""
+    listed = (PackContent(pack_id, tuple(decode_entries(header))) for pack_id, header in packs)
+    return encode_index(listed)
 
 
 def _encode_pack(content: PackContent) -> str:

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 
-from nightsafe.index import encode_index
-from nightsafe.pack import PackContent
+from nightsafe.index import encode_index_of
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 
 INDEX_PACKS = 16
-INDEX_BLOBS = 20_000
+INDEX_BYTES = 800_000
+"""Of opened headers: about 20,000 blobs."""
 INDEX_SECONDS = 120.0
 
 
@@ -23,23 +23,23 @@ class IndexWriter:
         self.written: list[str] = []
         self._repository = repository
         self._settle = settle
-        self._waiting: list[PackContent] = []
-        self._blobs = 0
+        self._waiting: list[tuple[bytes, bytes]] = []
+        self._held = 0
         self._written_at = time.monotonic()
 
-    def add(self, content: PackContent) -> None:
-        """Note a pack that the storage has; write an index file if one is due."""
-        self._waiting.append(content)
-        self._blobs += len(content.blobs)
+    def add(self, pack_id: bytes, header: bytes) -> None:
+        """Note a pack that the storage has, by its opened header; write an index file if due."""
+        self._waiting.append((pack_id, header))
+        self._held += len(header)
         overdue = time.monotonic() - self._written_at > INDEX_SECONDS
-        if len(self._waiting) >= INDEX_PACKS or self._blobs >= INDEX_BLOBS or overdue:
+        if len(self._waiting) >= INDEX_PACKS or self._held >= INDEX_BYTES or overdue:
             self.flush()
 
     def flush(self) -> None:
         """Write an index file of everything that stands in none yet."""
         if self._waiting:
             self._settle()
-            text = encode_index(self._waiting)
+            text = encode_index_of(self._waiting)
             self.written.append(self._repository.save_text(ObjectKind.INDEX, text))
-        self._waiting, self._blobs = [], 0
+        self._waiting, self._held = [], 0
         self._written_at = time.monotonic()

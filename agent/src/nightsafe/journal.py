@@ -15,16 +15,14 @@ import secrets
 import struct
 from collections.abc import Iterator
 
-import orjson
-
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError
-from nightsafe.index import decode_packs, encode_index
-from nightsafe.pack import PackContent
+from nightsafe.pack import PackContent, decode_entries
 
 _SUFFIX = ".journal"
 _LENGTH = struct.Struct("<I")
 _MAX_RECORD = 64 << 20
+_ID_SIZE = 32
 
 
 def vault_folder(cache_dir: str, master: SealKey, vault_id: str) -> str:
@@ -45,9 +43,9 @@ class Journal:
         # Held until the last of the processes that share it is dead.
         fcntl.flock(self._fd, fcntl.LOCK_EX)
 
-    def note(self, content: PackContent, sealer: Sealer) -> None:
+    def note(self, pack_id: bytes, header: bytes, sealer: Sealer) -> None:
         """Write down a pack that is about to be sent. What cannot be noted is sent all the same."""
-        record = sealer.seal(encode_index([content]))
+        record = sealer.seal(pack_id + header)
         with contextlib.suppress(OSError):
             os.write(self._fd, _LENGTH.pack(len(record)) + record)
 
@@ -75,8 +73,9 @@ class DeadJournal:
                 (length,) = _LENGTH.unpack(head)
                 record = file.read(min(length, _MAX_RECORD))
                 try:
-                    yield from decode_packs(orjson.loads(sealer.open(record)))
-                except (DamagedError, ValueError):
+                    noted = sealer.open(record)
+                    yield PackContent(noted[:_ID_SIZE], tuple(decode_entries(noted[_ID_SIZE:])))
+                except DamagedError:
                     return
 
     def remove(self) -> None:

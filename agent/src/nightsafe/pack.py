@@ -112,13 +112,16 @@ class PackBuilder:
 
 def encode_entries(blobs: Iterable[BlobEntry]) -> bytes:
     """A pack's header, before it is sealed."""
-    return b"".join(map(_encode_entry, blobs))
+    return b"".join(
+        encode_entry(blob.kind.value, blob.id, blob.length, blob.plain_length) for blob in blobs
+    )
 
 
-def _encode_entry(blob: BlobEntry) -> bytes:
-    if blob.plain_length:
-        return _COMPRESSED.pack(blob.kind.value | 2, blob.length, blob.plain_length, blob.id)
-    return _PLAIN.pack(blob.kind.value, blob.length, blob.id)
+def encode_entry(number: int, blob_id: bytes, length: int, plain_length: int) -> bytes:
+    """What a header says of one blob, whose kind has this number."""
+    if plain_length:
+        return _COMPRESSED.pack(number | 2, length, plain_length, blob_id)
+    return _PLAIN.pack(number, length, blob_id)
 
 
 def read_header(pack: bytes, sealer: Sealer) -> tuple[BlobEntry, ...]:

@@ -6,7 +6,7 @@ this computer's memory is found now and not at the restore.
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from nightsafe import pack
 from nightsafe.crypto import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
 from nightsafe.memory import new_memory
-from nightsafe.pack import BlobEntry, BlobKind, encode_entries
+from nightsafe.pack import BlobKind
 
 LEVEL = 2
 OPEN_DATA_PACKS = 2
@@ -27,21 +27,13 @@ _SPARE = 12 << 20
 _ROOM = pack.PACK_SIZE + _SPARE
 
 
-class SealedBlob(NamedTuple):
-    """A blob's place in its pack: `length` sealed bytes; `plain_length` 0 if uncompressed."""
-
-    id: bytes
-    length: int
-    plain_length: int
-
-
 @dataclass(frozen=True)
 class FinishedPack:
-    """A whole pack; its id is the SHA-256 of `data`."""
+    """A whole pack; its id is the SHA-256 of `data`, `header` what its header says, opened."""
 
     kind: BlobKind
     data: memoryview
-    blobs: tuple[BlobEntry, ...]
+    header: bytes
     memory: "PackMemory"
 
     def release(self) -> None:
@@ -50,10 +42,11 @@ class FinishedPack:
 
 
 class Tail(NamedTuple):
-    """Sealed blobs that are too few for a pack of their own."""
+    """So many sealed blobs, too few for a pack of their own, and what a header says of them."""
 
     data: bytes
-    blobs: list[SealedBlob]
+    header: bytes
+    blobs: int
 
 
 class BlobSealer:
@@ -143,12 +136,16 @@ class PackMemory:
 
 
 class OpenPack:
-    """One pack in the making; its memory is touched only as far as it is filled."""
+    """One pack in the making; its memory is touched only as far as it is filled.
+
+    Of its blobs no more is kept than their header, since a pack may have many thousands.
+    """
 
     def __init__(self, kind: BlobKind, sealer: Sealer, memory: PackMemory) -> None:
         self.kind = kind
-        self.size = 0
-        self.blobs: list[SealedBlob] = []
+        self.size = self.count = 0
+        self._number = kind.value
+        self._header = bytearray()
         self._sealer = sealer
         self._memory = memory
         self._view = memoryview(b"")
@@ -156,7 +153,7 @@ class OpenPack:
     @property
     def is_full(self) -> bool:
         """Whether the pack should be finished now."""
-        return self.size >= pack.PACK_SIZE or len(self.blobs) >= pack.MAX_BLOBS
+        return self.size >= pack.PACK_SIZE or self.count >= pack.MAX_BLOBS
 
     def add(self, blob_id: bytes, plain: bytes | memoryview, by: BlobSealer) -> None:
         """Compress, seal and prove one blob."""
@@ -165,8 +162,9 @@ class OpenPack:
         if needed > len(self._view):
             self._make_room(needed)
         end = by.put(self._view, start, packed, plain)
-        self.blobs.append(SealedBlob(blob_id, end - start, plain_length))
+        self._header += pack.encode_entry(self._number, blob_id, end - start, plain_length)
         self.size = end
+        self.count += 1
 
     def absorb(self, tail: Tail) -> None:
         """Take over blobs that were sealed elsewhere."""
@@ -174,41 +172,36 @@ class OpenPack:
         if end > len(self._view):
             self._make_room(end)
         self._view[self.size : end] = tail.data
-        self.blobs += tail.blobs
+        self._header += tail.header
         self.size = end
+        self.count += tail.blobs
 
     def take(self) -> Tail:
         """What is in the pack, which is empty afterwards."""
-        tail = Tail(bytes(self._view[: self.size]), self.blobs)
-        self.size, self.blobs = 0, []
+        tail = Tail(bytes(self._view[: self.size]), bytes(self._header), self.count)
+        self._empty()
         return tail
 
     def finish(self) -> FinishedPack:
         """The whole pack with its header; this one is empty afterwards and can be used again."""
-        blobs = tuple(place(self.kind, self.blobs))
-        header = encode_entries(blobs)
+        header = bytes(self._header)
         end = self.size + len(header) + OVERHEAD + pack.LENGTH.size
         if end > len(self._view):
             self._make_room(end)
         end = self._sealer.seal_into(self._view, self.size, header)
         self._view[end : end + pack.LENGTH.size] = pack.LENGTH.pack(end - self.size)
-        data = self._view[: end + pack.LENGTH.size]
-        self.size, self.blobs, self._view = 0, [], memoryview(b"")
-        return FinishedPack(self.kind, data, blobs, self._memory)
+        data, self._view = self._view[: end + pack.LENGTH.size], memoryview(b"")
+        self._empty()
+        return FinishedPack(self.kind, data, header, self._memory)
+
+    def _empty(self) -> None:
+        self.size, self.count, self._header = 0, 0, bytearray()
 
     def _make_room(self, size: int) -> None:
         fresh = self._memory.take() if size <= _ROOM else memoryview(new_memory(size + _SPARE))
         if self.size:
             fresh[: self.size] = self._view[: self.size]
         self._view = fresh
-
-
-def place(kind: BlobKind, blobs: Iterable[SealedBlob]) -> Iterator[BlobEntry]:
-    """The entries of a pack that holds these blobs one after the other."""
-    offset = 0
-    for blob in blobs:
-        yield BlobEntry(kind, blob.id, offset, blob.length, blob.plain_length)
-        offset += blob.length
 
 
 def draws(count: int) -> Iterator[int]:
@@ -250,7 +243,7 @@ class OpenPacks:
         """Bring all that is open together; returns what is too much for one pack."""
         first, *others = self._packs
         for other in others:
-            if not other.blobs:
+            if not other.count:
                 continue
             if first.size + other.size > pack.PACK_SIZE:
                 small, large = sorted((first, other), key=lambda p: p.size)
@@ -265,7 +258,7 @@ class OpenPacks:
 
     def finish(self) -> FinishedPack | None:
         """What is left after `merge`, as a pack of its own; None if there is nothing."""
-        return self._packs[0].finish() if self._packs[0].blobs else None
+        return self._packs[0].finish() if self._packs[0].count else None
 
 
 def blob_id_of(plain: bytes | memoryview) -> bytes:

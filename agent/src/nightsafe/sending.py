@@ -6,9 +6,7 @@ import threading
 from typing import NamedTuple
 
 from nightsafe.crypto import Sealer
-from nightsafe.errors import DamagedError
 from nightsafe.journal import Journal
-from nightsafe.pack import PackContent
 from nightsafe.packing import FinishedPack
 from nightsafe.storage import ObjectKind, Storage
 
@@ -16,9 +14,10 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 
 class SentPack(NamedTuple):
-    """What is known of a pack that the storage has."""
+    """What is known of a pack that the storage has: its id, its opened header, its bytes."""
 
-    content: PackContent
+    id: bytes
+    header: bytes
     size: int
 
 
@@ -94,13 +93,11 @@ class Sender:
                 self._room.release()
 
     def _send(self, pack: FinishedPack) -> None:
-        content = PackContent(hashlib.sha256(pack.data).digest(), pack.blobs)
-        if content.size != len(pack.data):
-            raise DamagedError("A pack has another size than its blobs; please report this.")
+        pack_id = hashlib.sha256(pack.data).digest()
         if not self._dry_run:
             with self._lock:  # the sealer is shared
                 if self._journal is not None:
-                    self._journal.note(content, self._sealer)
-            self._storage.save(ObjectKind.DATA, content.id.hex(), pack.data)
+                    self._journal.note(pack_id, pack.header, self._sealer)
+            self._storage.save(ObjectKind.DATA, pack_id.hex(), pack.data)
         with self._lock:
-            self._sent.append(SentPack(content, len(pack.data)))
+            self._sent.append(SentPack(pack_id, pack.header, len(pack.data)))

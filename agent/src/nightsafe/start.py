@@ -9,7 +9,7 @@ from nightsafe.index import Index
 from nightsafe.indexing import IndexWriter
 from nightsafe.journal import DeadJournal, dead_journals, vault_folder
 from nightsafe.known import KnownBlobs
-from nightsafe.pack import BlobKind, PackContent
+from nightsafe.pack import BlobKind, PackContent, encode_entries
 from nightsafe.progress import Issue, Observer
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot, find_parent
@@ -131,7 +131,7 @@ class Start:
             writer = IndexWriter(self._repository, self.settle)
             for content in arrived:
                 self._learn(content)
-                writer.add(content)
+                writer.add(content.id, encode_entries(content.blobs))
             writer.flush()
             self._indexes += writer.written
         except BaseException:

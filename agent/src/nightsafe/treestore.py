@@ -6,8 +6,8 @@ from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.indexing import IndexWriter
 from nightsafe.known import KnownBlobs
-from nightsafe.pack import BlobKind, PackContent, decode_entries
-from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, SealedBlob, Tail, blob_id_of
+from nightsafe.pack import BlobKind
+from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
 from nightsafe.repository import Repository
 from nightsafe.sending import Sender
 from nightsafe.work import Setup
@@ -55,17 +55,16 @@ class TreeStore:
     def learn(self, packs: list[tuple[bytes, bytes, int]]) -> None:
         """Index packs (id, opened header, size) that workers sent, and our own."""
         for pack_id, header, size in packs:
-            self._index(PackContent(pack_id, tuple(decode_entries(header))), size)
+            self._index(pack_id, header, size)
         for sent in self._sender.sent():
-            self._index(sent.content, sent.size)
+            self._index(*sent)
 
-    def absorb(self, data: bytes, blobs: list[tuple[bytes, int, int]]) -> None:
+    def absorb(self, tail: Tail) -> None:
         """Take over the data blobs that a worker could not fill a pack with."""
-        if not blobs:
+        if not tail.blobs:
             return
         if self._tails is None:
             self._tails = OpenPacks(BlobKind.DATA, self._by)
-        tail = Tail(data, [SealedBlob(*blob) for blob in blobs])
         self._send(self._tails.absorb(tail))
 
     def finish(self) -> None:
@@ -75,7 +74,7 @@ class TreeStore:
                 self._send(packs.merge())
                 self._send(packs.finish())
         for sent in self._sender.finish():
-            self._index(sent.content, sent.size)
+            self._index(*sent)
         if not self._dry_run:
             self._indexer.flush()
 
@@ -92,10 +91,10 @@ class TreeStore:
         if pack is not None:
             self._sender.send(pack)
 
-    def _index(self, content: PackContent, size: int) -> None:
+    def _index(self, pack_id: bytes, header: bytes, size: int) -> None:
         self.stored_bytes += size
         if not self._dry_run:
-            self._indexer.add(content)
+            self._indexer.add(pack_id, header)
 
 
 def load_former(store: TreeStore, tree_id: bytes) -> tuple[bytes, str]:

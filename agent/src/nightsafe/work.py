@@ -19,7 +19,7 @@ from nightsafe.known import KnownBlobs
 from nightsafe.look import OPEN_FLAGS, Seen, Status, load, look
 from nightsafe.memory import new_memory, trim
 from nightsafe.nodes import encode_entry, encode_file
-from nightsafe.pack import BlobKind, encode_entries
+from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
 from nightsafe.previous import Previous
 from nightsafe.rabin import new_rabin_cutter
@@ -210,7 +210,7 @@ class Worker:
         tail = self._packs.take()
         if len(tail.data) >= SMALL_TAIL:
             self._send(self._packs.absorb(tail) or self._packs.merge() or self._packs.finish())
-            tail = Tail(b"", [])
+            tail = Tail(b"", b"", 0)
         return list(map(flatten, self._sender.finish())), tail
 
     # Entries
@@ -353,4 +353,4 @@ def problem_of(path: bytes, error: OSError) -> Problem:
 
 def flatten(pack: SentPack) -> tuple[bytes, bytes, int]:
     """A pack that arrived, for the way to the parent."""
-    return pack.content.id, encode_entries(pack.content.blobs), pack.size
+    return pack.id, pack.header, pack.size

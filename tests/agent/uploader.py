@@ -1,13 +1,12 @@
-"""The way in: blobs become packs, packs become objects, and index files follow them."""
+"""A small writer of blobs, for tests that put into a repository what no backup would."""
 
 import hashlib
 import secrets
 from dataclasses import dataclass
 
 import zstandard
-
 from nightsafe.indexing import IndexWriter
-from nightsafe.pack import BlobKind, PackBuilder
+from nightsafe.pack import BlobKind, PackBuilder, encode_entries
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 
@@ -89,4 +88,4 @@ class Uploader:
         self._repository.index.add(content)
         self._waiting.difference_update((builder.kind, blob.id) for blob in content.blobs)
         self.count.stored_bytes += len(data)
-        self._indexer.add(content)
+        self._indexer.add(content.id, encode_entries(content.blobs))
