@@ -1,12 +1,16 @@
 """Which blobs are stored or being stored: a set of ids that all worker processes share.
 
 The set is a file without a name, mapped into every process: a row of open-addressing tables,
-each four times as large as the one before. Pages that hold nothing cost no memory. Nothing is
+each twice as large as the one before. Pages that hold nothing cost no memory. Nothing is
 locked: two processes that claim the same id at the same moment may both win, or one may undo
-the other's entry, and then a blob is stored twice, which the format allows. An id is never
-taken for known that was not claimed.
+the other's entry, and then a blob is stored twice, which the format allows.
+
+An id stands in it as a mark of 96 bits, its hash under a key that is drawn anew for each set, so
+that a million blobs take 25 MB. That an id is taken for known which was not claimed has for a
+hundred million blobs a chance of 1 in 10^13, and nobody can bring it about without the key.
 """
 
+import hashlib
 import mmap
 import os
 import struct
@@ -17,12 +21,12 @@ try:
 except ImportError:  # not built here
     _known = None  # type: ignore[assignment]
 
-ID_SIZE = 32
+MARK_SIZE = 12
 _HEADER = mmap.PAGESIZE
 _FIRST_BITS = 15
-_LEVELS = 7
-_FULL = 0.7
-_EMPTY = bytes(ID_SIZE)
+_LEVELS = 14
+_FULL = 0.8
+_EMPTY = bytes(MARK_SIZE)
 _LONG_SEARCH = 256
 _COUNT = struct.Struct("<Q")
 
@@ -31,11 +35,12 @@ class KnownBlobs:
     """A growing set of 32-byte ids; every process that inherits it sees the same one."""
 
     def __init__(self) -> None:
+        self._hash = hashlib.blake2b(key=os.urandom(32), digest_size=MARK_SIZE)
         self._fd = _nameless_file()
         self._starts, end = [], _HEADER
         for level in range(_LEVELS):
             self._starts.append(end)
-            end += _slots(level) * ID_SIZE
+            end += _slots(level) * MARK_SIZE
         os.ftruncate(self._fd, end)
         self._map = mmap.mmap(self._fd, end)
 
@@ -45,23 +50,29 @@ class KnownBlobs:
         os.close(self._fd)
 
     def __contains__(self, blob_id: bytes) -> bool:
-        return any(self._find(level, blob_id)[1] for level in range(self._newest(), -1, -1))
+        mark = self._mark(blob_id)
+        return any(self._find(level, mark)[1] for level in range(self._newest(), -1, -1))
 
     def claim(self, blob_id: bytes) -> bool:
         """Add an id; True if it was not there, so that the caller has to store the blob."""
-        newest = self._newest()
+        newest, mark = self._newest(), self._mark(blob_id)
         for level in range(newest - 1, -1, -1):
-            if self._find(level, blob_id)[1]:
+            if self._find(level, mark)[1]:
                 return False
-        place, found, steps = self._find(newest, blob_id)
+        place, found, steps = self._find(newest, mark)
         if found:
             return False
-        self._map[place : place + ID_SIZE] = blob_id
+        self._map[place : place + MARK_SIZE] = mark
         (count,) = _COUNT.unpack_from(self._map, newest * _COUNT.size)
         # Counts that race may come out low; a long search shows that a level is full all the same.
         count = _slots(newest) if steps > _LONG_SEARCH else count + 1
         _COUNT.pack_into(self._map, newest * _COUNT.size, count)
         return True
+
+    def _mark(self, blob_id: bytes) -> bytes:
+        hashed = self._hash.copy()
+        hashed.update(blob_id)
+        return hashed.digest()
 
     def _newest(self) -> int:
         """The level that takes new ids: the first that is not full. Levels never become free."""
@@ -70,25 +81,23 @@ class KnownBlobs:
                 return level
         return _LEVELS - 1
 
-    def _find(self, level: int, blob_id: bytes) -> tuple[int, bool, int]:
-        """Where the id stands in a level, or the free place where it would; and the way there."""
-        return find(self._map, self._starts[level], _slots(level), blob_id)
+    def _find(self, level: int, mark: bytes) -> tuple[int, bool, int]:
+        """Where the mark stands in a level, or the free place where it would; the way there."""
+        return find(self._map, self._starts[level], _slots(level), mark)
 
 
-def portable_find(
-    held: mmap.mmap, start: int, slots: int, blob_id: bytes, /
-) -> tuple[int, bool, int]:
-    """What `_known.find` does: look for an id in the table of `slots` places from `start` on."""
-    slot = int.from_bytes(blob_id[:8], "little") % slots
+def portable_find(held: mmap.mmap, start: int, slots: int, mark: bytes, /) -> tuple[int, bool, int]:
+    """What `_known.find` does: look for a mark in the table of `slots` places from `start` on."""
+    slot = int.from_bytes(mark[:8], "little") % slots
     for steps in range(slots):
-        place = start + slot * ID_SIZE
-        there = held[place : place + ID_SIZE]
-        if there == blob_id:
+        place = start + slot * MARK_SIZE
+        there = held[place : place + MARK_SIZE]
+        if there == mark:
             return place, True, steps
         if there == _EMPTY:
             return place, False, steps
         slot = (slot + 1) % slots
-    # More than 90 million blobs in one level: the oldest entry there is given up.
+    # More than 200 million blobs in the last level: the oldest entry there is given up.
     return start, False, slots
 
 
@@ -96,7 +105,7 @@ find = portable_find if _known is None else _known.find
 
 
 def _slots(level: int) -> int:
-    return 1 << (_FIRST_BITS + 2 * level)
+    return 1 << (_FIRST_BITS + level)
 
 
 def _nameless_file() -> int:
