@@ -25,7 +25,7 @@ from nightsafe.work import SLICE_ENTRIES, Found, Problem, Setup, problem_of
 
 INLINE_SECONDS = 0.05
 """How long this process works alone before it starts others."""
-_FOLDERS_IN_A_JOB, _PROBES_IN_A_JOB = 4, 32
+_FOLDERS_IN_A_JOB, _ENTRIES_IN_A_JOB, _PROBES_IN_A_JOB = 4, 512, 32
 _MANY = 64
 _MUCH_TO_LOOK_AT = 500
 """So many folders known from the last backup are worth workers from the beginning."""
@@ -60,7 +60,7 @@ class Archiver:
         self._probes: list[tuple[int, bytes, bytes]] = []
         self._inline = Inline(setup)
         self._crew: Crew = self._inline
-        self._pending = self._told = 0
+        self._pending = self._told = self._last_entries = 0
         self._root_id = b""
 
     def archive(self, plan: Plan, parent: bytes) -> bytes:
@@ -115,12 +115,16 @@ class Archiver:
                 del self._probes[-_PROBES_IN_A_JOB:]
                 self._hand_out([("probe", batch)])
             elif self._todo:
-                size = _FOLDERS_IN_A_JOB if len(self._todo) > _MANY else 1
+                size = self._folders_in_a_job() if len(self._todo) > _MANY else 1
                 jobs = self._todo[-size:]
                 del self._todo[-size:]
                 self._hand_out([self._complete_job(job) for job in jobs])
             else:
                 return
+
+    def _folders_in_a_job(self) -> int:
+        """Several, but fewer the more the last one held, since all their nodes come at once."""
+        return max(1, min(_FOLDERS_IN_A_JOB, _ENTRIES_IN_A_JOB // max(1, self._last_entries)))
 
     def _hand_out(self, jobs: list[Job]) -> None:
         self._pending += len(jobs)
@@ -279,6 +283,7 @@ class Archiver:
 
     def _found(self, folder: Folder, found: Found) -> None:
         folder.parts, folder.fingerprint = found.parts, found.fingerprint
+        self._last_entries = len(found.parts)
         self._note(found.problems, folder)
         self._count_files(folder, found.done)
         self._count_added(found.added)

@@ -16,6 +16,8 @@ from nightsafe.errors import DamagedError
 
 PACK_SIZE = 15 << 20
 """A pack is closed when its blobs reach this many bytes: with its last one, about 16 MiB."""
+TREE_PACK_SIZE = 8 << 20
+"""The same for trees, of which one process has all that are being made."""
 MAX_BLOBS = 100_000
 """A pack is closed at this many blobs, which keeps its header far under restic's 16 MiB."""
 MAX_HEADER = 16 << 20

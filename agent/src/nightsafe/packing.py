@@ -153,7 +153,7 @@ class OpenPack:
     @property
     def is_full(self) -> bool:
         """Whether the pack should be finished now."""
-        return self.size >= pack.PACK_SIZE or self.count >= pack.MAX_BLOBS
+        return self.size >= size_of(self.kind) or self.count >= pack.MAX_BLOBS
 
     def add(self, blob_id: bytes, plain: bytes | memoryview, by: BlobSealer) -> None:
         """Compress, seal and prove one blob."""
@@ -204,6 +204,13 @@ class OpenPack:
         self._view = fresh
 
 
+def size_of(kind: BlobKind) -> int:
+    """At how many bytes of blobs a pack of this kind is closed."""
+    if kind is BlobKind.DATA:
+        return pack.PACK_SIZE
+    return min(pack.TREE_PACK_SIZE, pack.PACK_SIZE)
+
+
 def draws(count: int) -> Iterator[int]:
     """Random numbers below `count`, which divides 256, without end.
 
@@ -245,7 +252,7 @@ class OpenPacks:
         for other in others:
             if not other.count:
                 continue
-            if first.size + other.size > pack.PACK_SIZE:
+            if first.size + other.size > size_of(first.kind):
                 small, large = sorted((first, other), key=lambda p: p.size)
                 self._packs = [small, large]
                 return large.finish()
