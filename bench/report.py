@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from bench.cases import Results
 from bench.peers import Peer
-from bench.targets import MEMORY_CASE, MEMORY_MUST, SIZE_MUST, SIZE_PEER, judge
+from bench.targets import (
+    GROWTH_CASE,
+    GROWTH_FILES,
+    GROWTH_MUST,
+    MEMORY_CASE,
+    MEMORY_MUST,
+    SIZE_MUST,
+    SIZE_PEER,
+    judge,
+)
 
 CASES = {
     "a first": "(a) kernel sources, first",
@@ -95,6 +104,13 @@ def bounds(results: Results) -> list[str]:
         peak = max(cost.memory for cost in costs)
         word = "reached" if peak <= MEMORY_MUST else "MISSED"
         found.append(f"Memory on (a): {peak / 1e6:.0f} MB of {MEMORY_MUST / 1e6:.0f}: {word}.")
+        if larger := results.costs.get((GROWTH_CASE, OURS)):
+            growth = (max(cost.memory for cost in larger) - peak) * 1_000_000 / GROWTH_FILES
+            word = "reached" if growth <= GROWTH_MUST else "MISSED"
+            found.append(
+                f"Memory for a million files more, (f) against (a): {growth / 1e6:.0f} MB of "
+                f"{GROWTH_MUST / 1e6:.0f}: {word}."
+            )
     for case, peer in results.sizes:
         theirs = results.sizes.get((case, SIZE_PEER), 0)
         if peer == OURS and theirs:

@@ -31,6 +31,8 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("c restore", "borg"): Target(2.5, 3.3),
 }
 MEMORY_CASE, MEMORY_MUST = "a first", 250_000_000
+GROWTH_CASE, GROWTH_FILES, GROWTH_MUST = "f first", 921_421, 30_000_000
+"""Case (f) has so many files more than (a); the bytes that a million more may take."""
 SIZE_PEER, SIZE_MUST = "restic", 1.02
 
 

@@ -65,21 +65,24 @@ class Index:
 
 def encode_index(packs: Iterable[PackContent]) -> bytes:
     """The JSON text of an index file over these packs."""
-    return f'{{"packs":[{",".join(map(_encode_pack, packs))}]}}'.encode()
+    return _encode((content.id, content.blobs) for content in packs)
 
 
 def encode_index_of(packs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The JSON text of an index file over packs of which we have ids and opened headers."""
-    listed = (PackContent(pack_id, tuple(decode_entries(header))) for pack_id, header in packs)
-    return encode_index(listed)
+    return _encode((pack_id, decode_entries(header)) for pack_id, header in packs)
 
 
-def _encode_pack(content: PackContent) -> str:
-    return f'{{"id":"{content.id.hex()}","blobs":[{",".join(map(_encode_blob, content.blobs))}]}}'
+def _encode(packs: Iterable[tuple[bytes, Iterable[BlobEntry]]]) -> bytes:
+    # Texts take far less memory than objects for a library to encode, and less time.
+    texts = (
+        f'{{"id":"{pack_id.hex()}","blobs":[{",".join(map(_encode_blob, blobs))}]}}'
+        for pack_id, blobs in packs
+    )
+    return f'{{"packs":[{",".join(texts)}]}}'.encode()
 
 
 def _encode_blob(blob: BlobEntry) -> str:
-    # Texts take far less memory than objects for a library to encode, and less time.
     kind, blob_id, offset, length, plain_length = blob
     word = "data" if kind is BlobKind.DATA else "tree"
     plain = f',"uncompressed_length":{plain_length}' if plain_length else ""
