@@ -3,7 +3,6 @@
 import os
 import stat
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,7 +162,7 @@ def test_metadata_that_cannot_be_set_does_not_lose_the_file(
     repository: Repository, tmp_path: Path, change: dict[str, object]
 ) -> None:
     blob = store_blob(repository, b"contents")
-    node = replace(Node(b"f", "file", FILE, content=(blob,)), **change)  # type: ignore[arg-type]
+    node = Node(b"f", "file", FILE, content=(blob,))._replace(**change)  # type: ignore[arg-type]
     report = bring_back(repository, store_tree(repository, node), tmp_path / "target")
     assert report.is_complete
     assert (tmp_path / "target" / "f").read_bytes() == b"contents"

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -375,7 +374,7 @@ def test_nodes_that_cannot_be_made_are_said(
     repository: Repository, tmp_path: Path, change: dict[str, object]
 ) -> None:
     node = Node(name=b"odd", type="file", mode=FILE, content=())
-    snapshot = store_tree(repository, replace(node, **change), Node(b"z", "file", FILE, content=()))  # type: ignore[arg-type]
+    snapshot = store_tree(repository, node._replace(**change), Node(b"z", "file", FILE, content=()))  # type: ignore[arg-type]
     report = bring_back(repository, snapshot, tmp_path / "target")
     assert not report.is_complete
     assert (tmp_path / "target" / "z").exists()

@@ -5,7 +5,7 @@ once, neighbours come along in one request, and the storage learns little of wha
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nightsafe.metadata import Attributes
 
@@ -54,6 +54,30 @@ class Job(NamedTuple):
     end: int
     places: dict[int, Place]
     pieces: list[Piece]
+
+    def __reduce__(self) -> tuple[Callable[..., "Job"], tuple[object, ...]]:
+        """For the way to another process: as plain tuples, which take a third of the time."""
+        places = {number: tuple(place) for number, place in self.places.items()}
+        pieces = [(*piece[:-1], piece[-1] and tuple(piece[-1])) for piece in self.pieces]
+        return _rebuilt, (*self[:4], places, pieces)
+
+
+def _rebuilt(
+    wave: int,
+    pack: bytes,
+    start: int,
+    end: int,
+    places: dict[int, tuple[Any, ...]],
+    pieces: list[tuple[Any, ...]],
+) -> Job:
+    return Job(
+        wave,
+        pack,
+        start,
+        end,
+        {number: Place(*place) for number, place in places.items()},
+        [Piece._make((*piece[:-1], piece[-1] and Attributes(*piece[-1]))) for piece in pieces],
+    )
 
 
 def arrange(
