@@ -130,16 +130,15 @@ class _PlainLines:
     """An observer for a file or a pipe: issues at once, and now and then how far it is."""
 
     def __init__(self, output: Output) -> None:
-        from nightsafe.progress import Tally
+        from nightsafe.progress import Issue, Tally
 
         self._output = output
         self._next = time.monotonic() + _PLAIN_SECONDS
         self._tally = Tally()
+        self._issue = Issue  # looked up here, since events are many
 
     def __call__(self, event: "Event") -> None:
-        from nightsafe.progress import Issue
-
-        if isinstance(event, Issue) and not (self._output.quiet and not event.is_failure):
+        if isinstance(event, self._issue) and not (self._output.quiet and not event.is_failure):
             self._output.note(str(event))
         self._tally(event)
         if self._output.progress and time.monotonic() >= self._next:
