@@ -13,12 +13,23 @@ from typing import NamedTuple
 import zstandard
 
 from nightsafe import pack
+from nightsafe.chunk import MIN_SIZE
 from nightsafe.crypto import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
 from nightsafe.memory import new_memory
 from nightsafe.pack import BlobKind
 
 LEVEL = 2
+SMALL_BLOBS = zstandard.ZstdCompressionParameters(
+    window_log=20,
+    chain_log=13,
+    hash_log=15,
+    search_log=1,
+    min_match=5,
+    strategy=zstandard.STRATEGY_DFAST,
+)
+"""For blobs no larger than the least chunk: between levels 2 and 3, as fast as the one, nearly as
+small as the other (`docs/performance.md`)."""
 OPEN_DATA_PACKS = 2
 _DRAWS = 1024
 _LARGE_BLOB, _COMPARED_AT_ONCE = 4 << 20, 256 << 10
@@ -56,6 +67,7 @@ class BlobSealer:
         self.sealer = sealer
         self._compresses = compresses
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self._small = zstandard.ZstdCompressor(compression_params=SMALL_BLOBS)
         self._decompress = zstandard.ZstdDecompressor().decompress
 
     def pack(self, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
@@ -67,6 +79,8 @@ class BlobSealer:
         return plain, 0
 
     def _compress(self, plain: bytes | memoryview) -> bytes:
+        if len(plain) <= MIN_SIZE:
+            return self._small.compress(plain)
         if len(plain) <= _LARGE_BLOB:
             return self._compressor.compress(plain)
         stream = self._compressor.compressobj(size=len(plain))
