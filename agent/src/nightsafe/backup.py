@@ -111,7 +111,7 @@ class _Run:
             yield None
             return
         try:
-            journal = Journal(cache_folder(self._repository))
+            journal = Journal.begin(cache_folder(self._repository))
         except OSError:
             yield None
             return

@@ -14,6 +14,8 @@ import os
 import secrets
 import struct
 from collections.abc import Iterator
+from multiprocessing.reduction import DupFd
+from typing import Any
 
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError
@@ -35,13 +37,24 @@ def vault_folder(cache_dir: str, master: SealKey, vault_id: str) -> str:
 class Journal:
     """The journal of a running backup; all its processes append to the one file."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._fd = fd
+
+    @classmethod
+    def begin(cls, folder: str) -> "Journal":
+        """A new one in `folder`; OSError if there can be none."""
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        self._path = os.path.join(folder, secrets.token_hex(8) + _SUFFIX)
+        path = os.path.join(folder, secrets.token_hex(8) + _SUFFIX)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._fd = os.open(self._path, flags, 0o600)
+        fd = os.open(path, flags, 0o600)
         # Held until the last of the processes that share it is dead.
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return cls(path, fd)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For a process that is being started anew, and is given the open file with it."""
+        return _handed_over, (self._path, DupFd(self._fd))
 
     def note(self, pack_id: bytes, header: bytes, sealer: Sealer) -> None:
         """Write down a pack that is about to be sent. What cannot be noted is sent all the same."""
@@ -57,6 +70,10 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._fd)
+
+
+def _handed_over(path: str, file: Any) -> Journal:
+    return Journal(path, file.detach())
 
 
 class DeadJournal:

@@ -15,6 +15,8 @@ import mmap
 import os
 import struct
 import tempfile
+from multiprocessing.reduction import DupFd
+from typing import Any
 
 try:
     from nightsafe import _known
@@ -22,6 +24,7 @@ except ImportError:  # not built here
     _known = None  # type: ignore[assignment]
 
 MARK_SIZE = 12
+_KEY_SIZE = 32
 _HEADER = mmap.PAGESIZE
 _FIRST_BITS = 15
 _LEVELS = 14
@@ -32,17 +35,26 @@ _COUNT = struct.Struct("<Q")
 
 
 class KnownBlobs:
-    """A growing set of 32-byte ids; every process that inherits it sees the same one."""
+    """A growing set of 32-byte ids; every process that inherits it sees the same one.
 
-    def __init__(self) -> None:
-        self._hash = hashlib.blake2b(key=os.urandom(32), digest_size=MARK_SIZE)
-        self._fd = _nameless_file()
+    `fd` and `key` are those of a set that another process began.
+    """
+
+    def __init__(self, fd: int | None = None, key: bytes = b"") -> None:
+        self._key = key or os.urandom(_KEY_SIZE)
+        self._hash = hashlib.blake2b(key=self._key, digest_size=MARK_SIZE)
+        self._fd = _nameless_file() if fd is None else fd
         self._starts, end = [], _HEADER
         for level in range(_LEVELS):
             self._starts.append(end)
             end += _slots(level) * MARK_SIZE
-        os.ftruncate(self._fd, end)
+        if fd is None:
+            os.ftruncate(self._fd, end)
         self._map = mmap.mmap(self._fd, end)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For a process that is being started anew, and is given the file with it."""
+        return _handed_over, (DupFd(self._fd), self._key)
 
     def close(self) -> None:
         """Give the memory back."""
@@ -102,6 +114,10 @@ def portable_find(held: mmap.mmap, start: int, slots: int, mark: bytes, /) -> tu
 
 
 find = portable_find if _known is None else _known.find
+
+
+def _handed_over(file: Any, key: bytes) -> KnownBlobs:
+    return KnownBlobs(file.detach(), key)
 
 
 def _slots(level: int) -> int:

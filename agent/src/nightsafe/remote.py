@@ -149,9 +149,15 @@ class Remote:
         self._request("DELETE", _path(kind, name))
 
     def fresh(self) -> "Remote":
-        other = copy.copy(self)
-        other._pool = _new_pool(self._patience)
-        return other
+        return copy.copy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the connections: a copy, here or in another process, has its own."""
+        return {name: value for name, value in vars(self).items() if name != "_pool"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._pool = _new_pool(self._patience)
 
     def close(self) -> None:
         self._pool.clear()
