@@ -4,6 +4,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import Actor
+from accounts.continents import Continent
 from accounts.models import Account, Device, Membership, User
 from backup_service import clock
 
@@ -56,6 +57,28 @@ def unfreeze_account(account: Account, *, actor: Actor) -> bool:
     return _move(
         account, Account.State.FROZEN, Account.State.ACTIVE, verb="account.unfreeze", actor=actor
     )
+
+
+@transaction.atomic
+def choose_continent(account: Account, *, continent: str, actor: Actor) -> bool:
+    """Choose where new backups of an account live, "" for no wish. Return whether it changed.
+
+    Raises ValueError for a continent that there is not.
+    """
+    wanted = Continent(continent).value if continent else ""
+    changed = (
+        Account.objects.filter(pk=account.pk).exclude(continent=wanted).update(continent=wanted)
+    )
+    if changed:
+        audit.record(
+            actor,
+            "account.continent",
+            account.public_id,
+            account=account,
+            continent=wanted or "anywhere",
+        )
+        account.continent = wanted
+    return bool(changed)
 
 
 def _move(account: Account, before: str, after: str, *, verb: str, actor: Actor) -> bool:

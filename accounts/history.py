@@ -13,6 +13,7 @@ SENTENCES = {
     "account.open": "opened this account",
     "account.freeze": "froze this account: new backups are paused, restores still work",
     "account.unfreeze": "lifted the freeze of this account",
+    "account.continent": "chose where new backups live: {continent}",
     "plan.choose": "put this account on the plan “{plan}”",
     "device.add": "added the device “{name}”",
     "device.retire": "retired the device “{name}”",

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 
+from accounts.continents import Continent
 from accounts.ids import new_public_id
 from backup_service import clock
 
@@ -73,6 +74,8 @@ class Account(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
+    # Where its backups are to live, as far as the service is there; empty: wherever it suits.
+    continent = models.CharField(max_length=15, choices=Continent, blank=True)
 
     def __str__(self) -> str:
         return self.name

@@ -42,9 +42,10 @@ def mark_stored(replica: Replica, attempt: Attempt, *, verified: bool = False) -
     )
 
 
-def ensure(held: StoredObject, home: Region, copies: int) -> None:
+def ensure(held: StoredObject, home: Region, copies: int, *, continent: str = "") -> None:
     """Put the further copies that the plan promises on the work list."""
-    for region in placement.companions(home, copies):
+    holding = set(held.replicas.values_list("region", flat=True))
+    for region in placement.companions(home, copies, holding=holding, continent=continent):
         Replica.objects.get_or_create(
             object=held, region=region, defaults={"sequence": held.sequence}
         )

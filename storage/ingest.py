@@ -22,7 +22,6 @@ from storage.models import (
     Attempt,
     Credential,
     Region,
-    Replica,
     StoredObject,
     Vault,
 )
@@ -61,7 +60,7 @@ def deposit(access: Access, name: ObjectName, body: Body) -> None:
 
 
 def _write_and_commit(access: Access, name: ObjectName, body: Body) -> None:
-    order = placement.write_order()
+    order = placement.write_order(access.vault.account)
     for region, store in order:
         attempt = _begin(access, name, region=region, size=body.size)
         try:
@@ -147,7 +146,8 @@ def _commit(access: Access, name: ObjectName, *, attempt: Attempt, body: Body) -
     if existing.state == StoredObject.State.LOST:
         StoredObject.objects.filter(pk=existing.pk).update(state=StoredObject.State.LIVE)
     copies.add(existing, attempt)
-    copies.ensure(existing, attempt.region, access.entitlements.copies)
+    continent = access.vault.account.continent
+    copies.ensure(existing, attempt.region, access.entitlements.copies, continent=continent)
 
 
 def _create(
@@ -166,7 +166,8 @@ def _create(
     )
     lifetimes.begin(created, step)
     copies.add(created, attempt)
-    copies.ensure(created, attempt.region, access.entitlements.copies)
+    continent = access.vault.account.continent
+    copies.ensure(created, attempt.region, access.entitlements.copies, continent=continent)
     quota.settle(attempt, live=created.size)
     _after_create(vault, created)
 
@@ -185,10 +186,7 @@ def _find(vault: Vault, name: ObjectName) -> StoredObject | None:
 
 def _is_safe(held: StoredObject) -> bool:
     """Whether the object is live with a good copy, so that no new bytes are needed."""
-    return (
-        held.state == StoredObject.State.LIVE
-        and held.replicas.filter(state=Replica.State.STORED).exists()
-    )
+    return held.state == StoredObject.State.LIVE and held.replicas.readable().exists()
 
 
 def _require_same(held: StoredObject, body: Body) -> None:

@@ -1,16 +1,94 @@
-"""Which regions an object's bytes go to."""
+"""Which regions an object's bytes go to.
+
+The rules are pure functions of what is known of the regions (`Site`): no two copies of an object
+in one failure domain, the account's continent first, regions that are full or away last.
+"""
 
 import threading
 import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
+from accounts.models import Account
 from storage.models import Region
-from storage.regions import configured, store_of
+from storage.regions import configured, store_of, traits_of
 from storage.regions.base import RegionStore, RegionUnavailableError
 
 AVOID = 15.0  # seconds for which a region that just failed is asked last
 
 _failed: dict[str, float] = {}
 _lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Site:
+    """What placement knows of a region. `counts`: its copies do; `takes`: it takes new ones."""
+
+    region: int  # primary key
+    priority: int
+    failure_domain: str
+    continent: str = ""
+    takes: bool = True
+    counts: bool = True
+    is_full: bool = False
+    is_away: bool = False
+
+    def rank(self, continent: str) -> tuple[bool, bool, bool, int]:
+        """Return how early it is asked: the least first."""
+        elsewhere = bool(continent) and self.continent != continent
+        return self.is_full, self.is_away, elsewhere, self.priority
+
+
+def upload_order(sites: Iterable[Site], continent: str = "") -> list[Site]:
+    """Return the sites that take new bytes, the home first, full and failing ones last."""
+    taking = (site for site in sites if site.takes)
+    return sorted(taking, key=lambda site: site.rank(continent))
+
+
+def further(
+    sites: Collection[Site], *, holding: Collection[int], copies: int, continent: str = ""
+) -> list[Site]:
+    """Return where an object is still to be copied to, so that it has `copies`.
+
+    `holding` are the regions that have it or are about to. Fewer sites come back than are lacking
+    when there are no more failure domains; full ones are never chosen.
+    """
+    taken = {site.failure_domain for site in sites if site.region in holding and site.counts}
+    chosen = []
+    for site in upload_order(sites, continent):
+        if len(taken) >= copies:
+            break
+        if site.is_full or site.region in holding or site.failure_domain in taken:
+            continue
+        taken.add(site.failure_domain)
+        chosen.append(site)
+    return chosen
+
+
+def reachable_copies(sites: Iterable[Site]) -> int:
+    """Return how many copies an object can have: one in each failure domain."""
+    return len({site.failure_domain for site in sites if site.counts})
+
+
+def site_of(region: Region) -> Site:
+    """Return what the environment and the row say of a region."""
+    traits = traits_of(region)
+    known = region.alias in configured()
+    return Site(
+        region=region.pk,
+        priority=region.priority,
+        failure_domain=traits.failure_domain,
+        continent=traits.continent,
+        takes=known and region.status == Region.Status.ACTIVE,
+        counts=known and region.status in Region.COUNTED,
+        is_full=region.full_since is not None,
+        is_away=region.away_since is not None or is_avoided(region.alias),
+    )
+
+
+def sites() -> list[Site]:
+    """Return all regions, in the order of their priorities. One query."""
+    return [site_of(region) for region in Region.objects.order_by("priority", "alias")]
 
 
 def avoid(alias: str) -> None:
@@ -24,16 +102,12 @@ def is_avoided(alias: str) -> bool:
     return _failed.get(alias, 0.0) > time.monotonic()
 
 
-def writable() -> list[Region]:
-    """Return the regions that take new bytes, most wanted first."""
-    regions = Region.objects.filter(status=Region.Status.ACTIVE, alias__in=configured())
-    return sorted(regions, key=lambda region: (is_avoided(region.alias), region.priority))
-
-
-def write_order() -> list[tuple[Region, RegionStore]]:
+def write_order(account: Account | None = None) -> list[tuple[Region, RegionStore]]:
     """Return regions with their stores, in the order in which an upload should try them."""
+    regions = {region.pk: region for region in Region.objects.order_by("priority", "alias")}
+    ordered = upload_order(map(site_of, regions.values()), account.continent if account else "")
     order = []
-    for region in writable():
+    for region in (regions[site.region] for site in ordered):
         try:
             order.append((region, store_of(region)))
         except RegionUnavailableError:
@@ -41,7 +115,20 @@ def write_order() -> list[tuple[Region, RegionStore]]:
     return order
 
 
-def companions(home: Region, copies: int) -> list[Region]:
-    """Return the further regions for an object stored in `home`, `copies` in all."""
-    active = Region.objects.filter(status=Region.Status.ACTIVE, alias__in=configured())
-    return list(active.exclude(pk=home.pk).order_by("priority")[: max(0, copies - 1)])
+def companions(
+    home: Region, copies: int, *, holding: Collection[int] = (), continent: str = ""
+) -> list[Region]:
+    """Return the further regions for an object in `home` (and `holding`), `copies` in all."""
+    regions = {region.pk: region for region in Region.objects.order_by("priority", "alias")}
+    chosen = further(
+        [site_of(region) for region in regions.values()],
+        holding={home.pk, *holding},
+        copies=copies,
+        continent=continent,
+    )
+    return [regions[site.region] for site in chosen]
+
+
+def continents_on_offer() -> list[str]:
+    """Return the continents with a region that takes new bytes, the most wanted first."""
+    return list(dict.fromkeys(site.continent for site in sites() if site.takes and site.continent))

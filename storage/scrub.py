@@ -31,7 +31,11 @@ def due(now: datetime) -> QuerySet[Replica]:
     before = now - settings.SCRUB_PERIOD
     return (
         Replica.objects.filter(
-            Q(verified_at=None) | Q(verified_at__lt=before), state=Replica.State.STORED
+            Q(verified_at=None)
+            | Q(verified_at__lt=before)
+            | Q(verified_at__lt=F("region__trusted_from")),
+            state=Replica.State.STORED,
+            region__status__in=Region.READABLE,
         )
         .select_related("object", "region", "attempt__vault")
         .order_by(F("verified_at").asc(nulls_first=True), "pk")
@@ -55,7 +59,7 @@ def scrub_all() -> Findings:
     """
     findings = Findings()
     healthy = {region.pk for region in _reachable()}
-    stored = Replica.objects.filter(state=Replica.State.STORED)
+    stored = Replica.objects.readable()
     for replica in stored.select_related("object", "region", "attempt__vault").iterator(200):
         if replica.region_id in healthy:
             _scrub(replica, findings)
@@ -67,7 +71,7 @@ def scrub_all() -> Findings:
 
 def _reachable() -> list[Region]:
     regions = []
-    for region in Region.objects.filter(alias__in=configured()):
+    for region in Region.objects.filter(alias__in=configured(), status__in=Region.READABLE):
         try:
             store_of(region).check()
         except RegionUnavailableError as error:

@@ -102,9 +102,7 @@ def _first_good(held: StoredObject, span: Span, *, verify_first: bool) -> Iterat
 
 
 def _candidates(held: StoredObject) -> list[Replica]:
-    stored = held.replicas.filter(state=Replica.State.STORED).select_related(
-        "region", "attempt__vault"
-    )
+    stored = held.replicas.readable().select_related("region", "attempt__vault")
     return sorted(
         stored,
         key=lambda replica: (placement.is_avoided(replica.region.alias), replica.region.priority),

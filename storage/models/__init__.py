@@ -2,7 +2,16 @@
 
 from storage.models.copies import Attempt, Replica
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
-from storage.models.vaults import Credential, Heartbeat, Lock, Region, Reservation, Usage, Vault
+from storage.models.vaults import (
+    Credential,
+    Heartbeat,
+    Lock,
+    Refill,
+    Region,
+    Reservation,
+    Usage,
+    Vault,
+)
 
 __all__ = [
     "Attempt",
@@ -11,6 +20,7 @@ __all__ = [
     "JournalEntry",
     "Lifetime",
     "Lock",
+    "Refill",
     "Region",
     "Replica",
     "Reservation",

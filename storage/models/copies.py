@@ -1,6 +1,7 @@
 """Copies of objects in regions: the work list of everything that happens after an upload."""
 
 import uuid
+from typing import Self
 
 from django.db import models
 
@@ -56,6 +57,26 @@ class Attempt(models.Model):
         return StoreKey(self.vault.public_id, ObjectName(ObjectType(self.type), self.name), self.id)
 
 
+class ReplicaQuerySet(models.QuerySet["Replica"]):
+    """Which copies may be read, and which of them count."""
+
+    def readable(self) -> Self:
+        """Copies that are there, in regions that are read."""
+        return self.filter(state=Replica.State.STORED, region__status__in=Region.READABLE)
+
+    def counted(self) -> Self:
+        """Copies that are there, in regions that are to stay."""
+        return self.filter(state=Replica.State.STORED, region__status__in=Region.COUNTED)
+
+    def proved(self) -> Self:
+        """Counted copies whose bytes were read back, in their region's present life."""
+        return self.counted().filter(
+            models.Q(region__trusted_from=None)
+            | models.Q(verified_at__gte=models.F("region__trusted_from")),
+            verified_at__isnull=False,
+        )
+
+
 class Replica(models.Model):
     """One copy of an object in one region: there, still to be made, or damaged."""
 
@@ -83,6 +104,8 @@ class Replica(models.Model):
     next_attempt_at = models.DateTimeField(default=clock.now)
     parked_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+
+    objects = ReplicaQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -18,6 +18,12 @@ class Region(models.Model):
         READ_ONLY = "read-only"
         DRAINING = "draining"
         OFFLINE = "offline"
+        STRUCK = "struck", "Struck: lost, its copies are being taken off the rows"
+        REMOVED = "removed"
+
+    # Whose copies count when it is decided how many an object has, and whose are read at all.
+    COUNTED = (Status.ACTIVE, Status.READ_ONLY)
+    READABLE = (Status.ACTIVE, Status.READ_ONLY, Status.DRAINING)
 
     alias = models.SlugField(max_length=40, unique=True)
     place = models.CharField(max_length=100, blank=True)
@@ -27,12 +33,29 @@ class Region(models.Model):
     # drive should be mounted is not taken for the region.
     instance = models.CharField(max_length=32, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    # Copies that were read back before this moment have to be read again before they count.
+    trusted_from = models.DateTimeField(null=True, blank=True, editable=False)
+    # Health, as the workers last saw it; neither stops the region from being asked, last.
+    away_since = models.DateTimeField(null=True, blank=True, editable=False)
+    full_since = models.DateTimeField(null=True, blank=True, editable=False)
+    # Where emptying began, so that its progress can be told.
+    drain_began_at = models.DateTimeField(null=True, blank=True, editable=False)
+    drain_objects = models.BigIntegerField(default=0, editable=False)
+    drain_bytes = models.BigIntegerField(default=0, editable=False)
+    drain_cursor = models.BigIntegerField(default=0, editable=False)
 
     class Meta:
         ordering = ["priority", "alias"]
 
     def __str__(self) -> str:
         return self.alias
+
+    @property
+    def health(self) -> str:
+        """How the workers last saw it: well, full or away."""
+        if self.away_since is not None:
+            return "away"
+        return "full" if self.full_since is not None else "well"
 
 
 class Vault(models.Model):
@@ -154,6 +177,24 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.size} bytes for attempt {self.attempt_id}"
+
+
+class Refill(models.Model):
+    """A walk over objects, to put copies that they lack on the work list.
+
+    Of the whole service (scope "all"), or of the account whose identifier the scope is, after its
+    plan has changed. A new reason begins it anew.
+    """
+
+    EVERYTHING = "all"
+
+    scope = models.CharField(max_length=20, unique=True)
+    cursor = models.BigIntegerField(default=0, help_text="The last object that was looked at")
+    round = models.BigIntegerField(default=0, help_text="How often it was begun")
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"refill of {self.scope} at {self.cursor}"
 
 
 class Heartbeat(models.Model):

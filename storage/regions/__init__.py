@@ -17,13 +17,27 @@ from storage.regions.configuration import (
     S3Region,
     options_of,
     parse,
+    traits_in,
 )
 from storage.regions.filesystem import FilesystemStore
+from storage.regions.traits import Traits
 
 
 def configured() -> dict[str, str]:
     """Return the aliases of the environment with their locations, most wanted first."""
     return dict(settings.REGIONS)
+
+
+def traits_of(region: Region) -> Traits:
+    """Return what the environment says of a region for placement.
+
+    What `manage.py check` would complain about is passed over: the region is then alone.
+    """
+    options = options_of(configured(), settings.REGION_OPTIONS).get(region.alias, {})
+    try:
+        return traits_in(region.alias, options)
+    except ConfigurationError:
+        return Traits(region.alias)
 
 
 def store_of(region: Region) -> RegionStore:
@@ -76,7 +90,8 @@ def prepare_new(actor: Actor) -> list[Region]:
     Raises RegionUnavailableError if a store cannot be made ready.
     """
     prepared = []
-    for region in Region.objects.filter(alias__in=configured(), instance=""):
+    new = Region.objects.filter(alias__in=configured(), instance="")
+    for region in new.exclude(status=Region.Status.REMOVED):
         begin_anew(region, actor)
         prepared.append(region)
     return prepared

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from storage.regions import traits
+
 ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 S3_SCHEMES = {"s3+http": "http", "s3+https": "https"}
@@ -95,11 +97,12 @@ def parse(alias: str, location: str, options: Mapping[str, str]) -> RegionConfig
         raise ConfigurationError(
             f"{alias!r} is no name for a region: take up to 40 small letters, digits and hyphens."
         )
-    if unknown := sorted(set(options) - set(OPTIONS)):
+    if unknown := sorted(set(options) - set(OPTIONS) - set(traits.OPTIONS)):
         raise ConfigurationError(
             f"Region {alias}: there is no option {variable(alias, unknown[0])}. "
-            f"Options end in {', '.join(OPTIONS)}."
+            f"Options end in {', '.join(OPTIONS + traits.OPTIONS)}."
         )
+    traits_in(alias, options)
     scheme = location.partition("://")[0] if "://" in location else ""
     if scheme in S3_SCHEMES:
         return _s3(alias, location, options)
@@ -108,11 +111,19 @@ def parse(alias: str, location: str, options: Mapping[str, str]) -> RegionConfig
             f"Region {alias}: {_without_secrets(location)!r} is neither an absolute path nor "
             "s3+https://host/bucket (s3+http only where nobody can listen)."
         )
-    if options:
+    if strange := set(options) - set(traits.OPTIONS):
         raise ConfigurationError(
-            f"Region {alias} is a directory and takes no {variable(alias, min(options))}."
+            f"Region {alias} is a directory and takes no {variable(alias, min(strange))}."
         )
     return DirectoryRegion(alias, Path(location))
+
+
+def traits_in(alias: str, options: Mapping[str, str]) -> traits.Traits:
+    """Return what one region's options say for placement. Raises ConfigurationError."""
+    try:
+        return traits.parse_traits(alias, options)
+    except traits.TraitError as error:
+        raise ConfigurationError(f"Region {alias}: {variable(alias, str(error))}") from error
 
 
 def variable(alias: str, option: str) -> str:
