@@ -50,7 +50,7 @@ def test_a_torn_object_is_replaced(made: LocalFolder) -> None:
         (errno.EIO, StorageError),
     ],
 )
-@pytest.mark.parametrize("call", ["write", "fsync", "rename"])
+@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
 def test_a_failed_write_leaves_nothing(
     made: LocalFolder,
     monkeypatch: pytest.MonkeyPatch,

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import archive, crew
+from nightsafe import archive, crew, delivery, porters
+from nightsafe import check as check_module
 from nightsafe.check import check
 from nightsafe.errors import QuotaError
 from nightsafe.exclude import Excluder, ExcludeRules
@@ -13,17 +14,20 @@ from nightsafe.known import KnownBlobs
 from nightsafe.localfolder import LocalFolder
 from nightsafe.remote import Remote
 from nightsafe.repository import Repository
+from nightsafe.restore import RestoreOptions, restore
 from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import copy_vault, reopen
 from tests.agent.rest_server import RestServer, connect_string
 from tests.agent.test_backup import names, run, stored
-from tests.agent.trees import make_mixed_tree
+from tests.agent.test_restore import back_up
+from tests.agent.trees import fingerprint, make_mixed_tree
 
 
 @pytest.fixture(autouse=True)
 def _spawned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "_METHOD", "spawn")
+    monkeypatch.setattr(porters, "_METHOD", "spawn")
     monkeypatch.setattr(archive, "INLINE_SECONDS", -1.0)
 
 
@@ -66,6 +70,25 @@ def test_to_a_server_and_on_after_an_error(
     assert arrived <= names(repository, ObjectKind.DATA)
     assert len(names(repository, ObjectKind.DATA)) <= len(arrived) + 3, "nothing was sent again"
     assert check(reopen(repository), read_data=True).errors == []
+
+
+def test_a_restore_and_a_check_with_workers(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
+    monkeypatch.setattr(check_module, "_IN_PROCESS_PACKS", 0)
+    source, target = tmp_path / "mixed", tmp_path / "target"
+    make_mixed_tree(source)
+    snapshot = back_up(repository, source)
+    report = restore(
+        reopen(repository), snapshot, os.fsencode(target), options=RestoreOptions(workers=2)
+    )
+    assert report.issues == []
+    assert fingerprint(Path(f"{target}{source}")) == fingerprint(source)
+    found = check(reopen(repository), read_data=True, workers=2)
+    assert found.errors == []
+    assert found.packs_read > 0
+    assert multiprocessing.active_children() == []
 
 
 def claim(known: KnownBlobs, blob_id: bytes) -> None:

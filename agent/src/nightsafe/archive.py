@@ -4,7 +4,6 @@ Folders are handed out to a crew of workers, deepest first; a folder's tree is s
 as everything below it is known, so that few are in memory at a time.
 """
 
-import os
 import stat
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from nightsafe.progress import Advanced, FilesDone, Issue, Observer, Sent
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan
 from nightsafe.statprint import Fingerprint
+from nightsafe.system import lstat, status_at
 from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.treestore import TreeStore, load_former
 from nightsafe.work import SLICE_ENTRIES, Found, Problem, Setup, problem_of
@@ -204,11 +204,11 @@ class Archiver:
         if plan.path is None:
             child = Folder(plan.meta_path, folder, slot, name, before.subtree(name))
             child.is_planned = True
-            folder.parts[slot] = encode_entry(name, plan.meta_path, os.stat(plan.meta_path))
+            folder.parts[slot] = encode_entry(name, plan.meta_path, status_at(plan.meta_path))
             folder.waiting += 1
             self._open_planned(child, plan)
             return
-        status = os.lstat(plan.path)
+        status = lstat(plan.path)
         if stat.S_ISDIR(status.st_mode):
             folder.parts[slot] = encode_entry(name, plan.path, status)
             self._open_folder(Folder(plan.path, folder, slot, name, before.subtree(name)))

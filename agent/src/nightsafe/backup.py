@@ -16,13 +16,14 @@ from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.journal import Journal
 from nightsafe.localfolder import LocalFolder
-from nightsafe.locks import LockHold, hold, user_name
+from nightsafe.locks import LockHold, hold
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan, plan_sources, require_any
 from nightsafe.snapshot import Snapshot
 from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
+from nightsafe.system import my_ids, my_name, reach
 from nightsafe.work import CHUNKERS, Setup, Wants
 
 
@@ -126,7 +127,7 @@ class _Run:
         sources = []
         for path in paths:
             try:
-                os.lstat(path)
+                os.lstat(reach(path))
                 sources.append(path)
             except OSError as error:
                 text = f"{error.strerror}; it is not in this snapshot"
@@ -165,14 +166,15 @@ class _Run:
         self.report.count = archiver.count
         self.report.tree_id = tree.hex()
         self.report.parent_id = start.parent_id
+        uid, gid = my_ids()
         return Snapshot(
             time=began,
             tree=tree,
             paths=names,
             hostname=self._hostname,
-            username=user_name(),
-            uid=os.getuid(),
-            gid=os.getgid(),
+            username=my_name(),
+            uid=uid,
+            gid=gid,
             tags=self.options.tags,
             excludes=self.options.excludes,
             parent=start.parent_id,

@@ -133,14 +133,13 @@ class _Checker:
         if workers and len(jobs) > _IN_PROCESS_PACKS:
             self._read_together(jobs, workers)
             return
-        reader = PackReader(self._repository)
+        reader = PackReader(self._repository.storage, self._repository.master)
         for content in jobs:
             self._read(content, reader.run(content, reader.fetch(content)))
 
     def _read_together(self, jobs: list[PackContent], workers: int) -> None:
-        porters: Porters[PackContent, PackFinding] = Porters(
-            partial(PackReader, self._repository), workers
-        )
+        start = partial(PackReader, self._repository.storage, self._repository.master)
+        porters: Porters[PackContent, PackFinding] = Porters(start, workers)
         try:
             for content in jobs:
                 porters.submit(content)

@@ -15,7 +15,6 @@ import selectors
 import signal
 import socket
 import struct
-import sys
 import threading
 import warnings
 from collections.abc import Iterable
@@ -25,12 +24,13 @@ from typing import Any, Protocol
 from nightsafe import errors
 from nightsafe.errors import NightsafeError, WorkerError
 from nightsafe.packing import Tail
+from nightsafe.system import FORKS
 from nightsafe.work import Found, Setup, Worker, problem_of
 
 _LENGTH = struct.Struct("<I")
 _OUTSTANDING = 2
 _SOCKET_BUFFER = 1 << 20
-_METHOD = "fork" if sys.platform == "linux" else "spawn"
+_METHOD = "fork" if FORKS else "spawn"
 
 Job = tuple[Any, ...]
 Result = tuple[Any, ...]

@@ -31,7 +31,8 @@ def _forked() -> None:
     _process += 1
 
 
-os.register_at_fork(after_in_child=_forked)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 _R_MASK = bytes.fromhex("ffffff0ffcffff0ffcffff0ffcffff0f")
 

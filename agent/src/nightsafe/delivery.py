@@ -100,7 +100,7 @@ class Delivery:
         self._index = repository.index
         self._reader = reader
         self._tell = listener
-        self._start = partial(Writer, repository, target)
+        self._start = partial(Writer, repository.storage, repository.master, target)
         self._writer = self._start()
         self._workers = workers
         self._porters: Porters[Job, Outcome] | None = None

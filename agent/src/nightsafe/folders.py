@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from nightsafe.system import processors
 from nightsafe.treecache import FolderRecord, TreeCache
 
 
@@ -81,4 +82,4 @@ def worker_count(wanted: int | None) -> int:
     """How many processes to work with: as many as there are cores, but not more than eight."""
     if wanted is not None:
         return wanted
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 8)
+    return min(processors(), 8)

@@ -7,19 +7,18 @@ deleted at any time, and then those packs are sent again.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import os
 import secrets
 import struct
 from collections.abc import Iterator
-from multiprocessing.reduction import DupFd
 from typing import Any
 
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError
 from nightsafe.pack import PackContent, decode_entries
+from nightsafe.system import NEW, TO_CHANGE, handed_on, lock_file
 
 _SUFFIX = ".journal"
 _LENGTH = struct.Struct("<I")
@@ -40,21 +39,27 @@ class Journal:
     def __init__(self, path: str, fd: int) -> None:
         self._path = path
         self._fd = fd
+        self._is_unwanted = False
 
     @classmethod
     def begin(cls, folder: str) -> "Journal":
         """A new one in `folder`; OSError if there can be none."""
         os.makedirs(folder, mode=0o700, exist_ok=True)
         path = os.path.join(folder, secrets.token_hex(8) + _SUFFIX)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        fd = os.open(path, flags, 0o600)
-        # Held until the last of the processes that share it is dead.
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        return cls(path, fd)
+        fd = os.open(path, TO_CHANGE | NEW | os.O_APPEND, 0o600)
+        journal = cls(path, fd)
+        try:
+            # Held until the last of the processes that share it is dead.
+            lock_file(fd, wait=True)
+        except OSError:
+            journal.remove()
+            journal.close()
+            raise
+        return journal
 
     def __reduce__(self) -> tuple[object, ...]:
         """For a process that is being started anew, and is given the open file with it."""
-        return _handed_over, (self._path, DupFd(self._fd))
+        return _handed_over, (self._path, handed_on(self._fd))
 
     def note(self, pack_id: bytes, header: bytes, sealer: Sealer) -> None:
         """Write down a pack that is about to be sent. What cannot be noted is sent all the same."""
@@ -64,12 +69,24 @@ class Journal:
 
     def remove(self) -> None:
         """Everything noted stands in an index file now."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
+        self._is_unwanted = not _removed(self._path)
 
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._fd)
+        if self._is_unwanted:
+            _removed(self._path)
+
+
+def _removed(path: str) -> bool:
+    """Remove a journal. Windows does not while it is open: then once more when it is closed."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _handed_over(path: str, file: Any) -> Journal:
@@ -97,9 +114,10 @@ class DeadJournal:
 
     def remove(self) -> None:
         """Its packs are in the index, or did not arrive."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
+        is_gone = _removed(self._path)
         self.close()
+        if not is_gone:
+            _removed(self._path)
 
     def close(self) -> None:
         """Leave it to a later backup."""
@@ -117,11 +135,11 @@ def dead_journals(folder: str) -> Iterator[DeadJournal]:
         if not name.endswith(_SUFFIX):
             continue
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(path, TO_CHANGE)
         except OSError:
             continue
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(fd, wait=False)
         except OSError:
             os.close(fd)
             continue

@@ -15,8 +15,9 @@ import mmap
 import os
 import struct
 import tempfile
-from multiprocessing.reduction import DupFd
 from typing import Any
+
+from nightsafe.system import handed_on, let_holes_be
 
 try:
     from nightsafe import _known
@@ -54,7 +55,7 @@ class KnownBlobs:
 
     def __reduce__(self) -> tuple[object, ...]:
         """For a process that is being started anew, and is given the file with it."""
-        return _handed_over, (DupFd(self._fd), self._key)
+        return _handed_over, (handed_on(self._fd), self._key)
 
     def close(self) -> None:
         """Give the memory back."""
@@ -128,4 +129,5 @@ def _nameless_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("nightsafe-known", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:
+        let_holes_be(file.fileno())
         return os.dup(file.fileno())

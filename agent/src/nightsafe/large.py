@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nightsafe.chunk import Chunker
-from nightsafe.look import OPEN_FLAGS
+from nightsafe.look import Status
 from nightsafe.nodes import encode_file
+from nightsafe.system import fstat, open_to_read
 from nightsafe.work import CHANGED, REPLACED, Problem, problem_of, read_into
 
 _JOB_BYTES = 4 << 20
@@ -31,7 +32,7 @@ class LargeFile:
     is_cut: bool = False
     problem: Problem | None = None
     fd: int = -1
-    before: os.stat_result | None = None
+    before: Status | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -44,7 +45,7 @@ class LargeFile:
         if self.fd < 0 or before is None:
             return b""
         try:
-            after = os.fstat(self.fd)
+            after = fstat(self.fd)
             if self.problem is not None:
                 return b""
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -118,8 +119,8 @@ class LargeFiles:
     def _jobs(self, key: int, file: LargeFile) -> Iterator[RangesJob]:
         """Cut a file and yield its pieces, some chunks at a time."""
         try:
-            file.fd = fd = os.open(file.path, OPEN_FLAGS)
-            file.before = status = os.fstat(fd)
+            file.fd = fd = open_to_read(file.path)
+            file.before = status = fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 file.problem = ("vanished", file.path, REPLACED)
                 return

@@ -14,6 +14,7 @@ from nightsafe.errors import (
     StorageFullError,
 )
 from nightsafe.storage import Listing, ObjectKind, check_name, is_name
+from nightsafe.system import NEW, TO_WRITE, make_read_only, sync_folder
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -114,29 +115,21 @@ def _publish(path: str, data: bytes | memoryview) -> None:
     os.makedirs(folder, mode=0o700, exist_ok=True)
     temporary = f"{path}-tmp-{secrets.token_hex(8)}"
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fd = os.open(temporary, TO_WRITE | NEW, 0o600)
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
-            os.fchmod(fd, 0o400)
+            make_read_only(fd)
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(temporary, path)
+        os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync_folder(folder)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ renewed every five minutes while it is held, and counts as stale after thirty.
 
 import contextlib
 import os
-import pwd
 import socket
 import threading
 import time
@@ -28,6 +27,7 @@ from nightsafe.errors import (
 from nightsafe.gojson import format_time, parse_time
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
+from nightsafe.system import is_alive, my_ids, my_name
 
 REFRESH_SECONDS = 300.0
 _RETRY_SECONDS = 30.0
@@ -51,14 +51,15 @@ class Lock:
     @classmethod
     def mine(cls, *, exclusive: bool) -> "Lock":
         """A lock of this process, as of now."""
+        uid, gid = my_ids()
         return cls(
             time=time.time_ns(),
             exclusive=exclusive,
             hostname=socket.gethostname(),
-            username=user_name(),
+            username=my_name(),
             pid=os.getpid(),
-            uid=os.getuid(),
-            gid=os.getgid(),
+            uid=uid,
+            gid=gid,
         )
 
     def encode(self) -> bytes:
@@ -104,24 +105,9 @@ class Lock:
         return "".join(char for char in text if char.isprintable())
 
 
-def user_name() -> str:
-    """The name of the user who runs this process, or empty."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return ""
-
-
 def _is_alive(pid: int) -> bool:
-    if pid <= 0:
-        return True  # not a process we could ask about; its age will tell
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    # Not a process we could ask about; its age will tell.
+    return pid <= 0 or is_alive(pid)
 
 
 def stored_locks(repository: Repository) -> Iterator[tuple[str, Lock]]:

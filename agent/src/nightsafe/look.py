@@ -9,12 +9,14 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from nightsafe import xattrs
+from nightsafe.system import fstat, lstat, open_to_read
+
 try:
     from nightsafe import _look
 except ImportError:  # not built here
     _look = None  # type: ignore[assignment]
 
-OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 RECORD = struct.Struct("<8Q2q")
 """Mode, size, inode, owner, group, links, device, device number, changed, status changed."""
 _LENGTH = struct.Struct("<Q")
@@ -49,12 +51,12 @@ Seen = tuple[bytes, bytes, Status]
 """An entry: its name, its path, and what lstat says."""
 
 
-def portable_look(paths: list[bytes]) -> list[os.stat_result | int]:
+def portable_look(paths: list[bytes]) -> list[Status | int]:
     """What `_look.look` does: for each path its status, or the errno that lstat gave."""
-    found: list[os.stat_result | int] = []
+    found: list[Status | int] = []
     for path in paths:
         try:
-            found.append(os.lstat(path))
+            found.append(lstat(path))
         except OSError as error:
             found.append(error.errno or 0)
     return found
@@ -90,13 +92,13 @@ def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
     if status.st_size >= len(room):
         raise ValueError("There is no room here for the file.")
     try:
-        fd = os.open(path, OPEN_FLAGS)
+        fd = open_to_read(path)
     except OSError:
         return None
     try:
         data = os.read(fd, status.st_size + 1)
         room[: len(data)] = data
-        if len(data) == status.st_size and _identity(os.fstat(fd)) == _identity(status):
+        if len(data) == status.st_size and _identity(fstat(fd)) == _identity(status):
             return may_have_xattrs(fd)
     except OSError:
         return None
@@ -108,8 +110,7 @@ def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
 def may_have_xattrs(file: bytes | int) -> bool:
     """Whether it is worth asking for extended attributes; where nobody can tell, it is."""
     try:
-        # Of a number it may not be said whether links are followed.
-        return bool(os.listxattr(file, follow_symlinks=isinstance(file, int)))
+        return bool(xattrs.ours.names(file))
     except OSError:
         return True
 

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from nightsafe.gojson import format_time, json_name, json_string
 from nightsafe.look import Status, may_have_xattrs
-from nightsafe.scan import group_name, node_of, user_name
+from nightsafe.scan import node_of
+from nightsafe.system import group_name, user_name
 from nightsafe.tree import encode_node, go_mode
 
 

@@ -3,11 +3,11 @@
 import hashlib
 from typing import NamedTuple
 
+from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener
 from nightsafe.pack import BlobEntry, PackContent, read_header
-from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
+from nightsafe.storage import ObjectKind, Storage
 
 
 class PackFinding(NamedTuple):
@@ -20,9 +20,9 @@ class PackFinding(NamedTuple):
 class PackReader:
     """Reads packs; what one holds is told by the index."""
 
-    def __init__(self, repository: Repository) -> None:
-        self._storage = repository.storage.fresh()
-        self._sealer = repository.new_sealer()
+    def __init__(self, storage: Storage, master: SealKey) -> None:
+        self._storage = storage.fresh()
+        self._sealer = Sealer(master)
         self._opener = BlobOpener(self._sealer)
 
     def close(self) -> None:

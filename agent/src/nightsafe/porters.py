@@ -1,27 +1,27 @@
 """Worker processes for the way out: jobs go to them, results come back, in any order.
 
-A worker is a fork of this process, so it needs no passphrase and no set-up. While it works
-on one job a thread of its own fetches what the next one needs. When a worker dies, or this
-process does, the other side sees the end of the pipe between them.
+A worker begins with the memory of this process, or anew where it cannot fork, and then with
+what it is given. While it works on one job a thread of its own fetches what the next one needs.
+When a worker dies, or this process does, the other side sees the end of the pipe between them.
 """
 
 import gc
 import multiprocessing
-import os
 import queue
-import selectors
 import signal
 import threading
 import warnings
 from collections import deque
 from collections.abc import Callable
+from multiprocessing import connection
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from nightsafe import errors
 from nightsafe.errors import NightsafeError, WorkerError
+from nightsafe.system import FORKS, processors
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -30,6 +30,7 @@ _Result = TypeVar("_Result", covariant=True)
 MAX_WORKERS = 8
 _AHEAD = 2
 _GRACE_SECONDS = 5.0
+_METHOD = "fork" if FORKS else "spawn"
 
 
 class Work(Protocol[_Job, _Result]):
@@ -46,10 +47,8 @@ class Work(Protocol[_Job, _Result]):
 
 
 def default_workers() -> int:
-    """As many as there are processors for us, within reason; 0 where processes cannot fork."""
-    if "fork" not in multiprocessing.get_all_start_methods():
-        return 0
-    return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    """As many as there are processors for us, within reason."""
+    return min(processors(), MAX_WORKERS)
 
 
 class Porters(Generic[J, R]):
@@ -58,9 +57,8 @@ class Porters(Generic[J, R]):
     def __init__(self, start: Callable[[], Work[J, R]], count: int) -> None:
         self._todo: deque[J] = deque()
         self._open = 0
-        self._workers: dict[Connection, ForkProcess] = {}
+        self._workers: dict[Connection, BaseProcess] = {}
         self._load: dict[Connection, deque[J]] = {}
-        self._selector = selectors.DefaultSelector()
         gc.collect()
         gc.freeze()  # or the first collection in a worker would copy all of our memory
         try:
@@ -71,10 +69,10 @@ class Porters(Generic[J, R]):
 
     def _hire(self, start: Callable[[], Work[J, R]]) -> None:
         ours, theirs = multiprocessing.Pipe()
-        others = [*self._workers, ours]
-        process = multiprocessing.get_context("fork").Process(
-            target=_serve, args=(theirs, others, start), daemon=True
-        )
+        # A forked child has our ends of all pipes, too, and must let them go.
+        others = [*self._workers, ours] if _METHOD == "fork" else []
+        context: Any = multiprocessing.get_context(_METHOD)
+        process = context.Process(target=_serve, args=(theirs, others, start), daemon=True)
         with warnings.catch_warnings():
             # Our only other thread renews a lock every few minutes, and asks for nothing now.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -82,7 +80,6 @@ class Porters(Generic[J, R]):
         theirs.close()
         self._workers[ours] = process
         self._load[ours] = deque()
-        self._selector.register(ours, selectors.EVENT_READ)
 
     @property
     def open_jobs(self) -> int:
@@ -102,7 +99,8 @@ class Porters(Generic[J, R]):
         self._feed()
         if not self._open:
             return []
-        done = [self._receive(key.fileobj) for key, _ in self._selector.select(None if wait else 0)]
+        ready = connection.wait(list(self._workers), None if wait else 0)
+        done = [self._receive(pipe) for pipe in ready]
         self._feed()
         return done
 
@@ -140,7 +138,6 @@ class Porters(Generic[J, R]):
     def close(self) -> None:
         """End the workers, at once if they still have work."""
         for pipe, process in self._workers.items():
-            self._selector.unregister(pipe)
             pipe.close()
             if self._open:
                 process.terminate()
@@ -151,7 +148,6 @@ class Porters(Generic[J, R]):
                 process.join()
             process.close()
         self._workers.clear()
-        self._selector.close()
 
 
 def _revived(kind: str, text: str) -> NightsafeError:

@@ -1,19 +1,17 @@
 """The way in, first step: which paths a backup has, and what the file system says of each."""
 
-import errno
 import os
+import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from grp import getgrgid
-from pwd import getpwuid
+from typing import Any
 
+from nightsafe import windows, xattrs
 from nightsafe.errors import SourceError
 from nightsafe.look import Status
+from nightsafe.system import group_name, lstat, reach, read_link, user_name
 from nightsafe.tree import Node, go_mode, node_type
-
-_NO_XATTRS = (errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.ENODATA)
 
 
 @dataclass
@@ -31,51 +29,63 @@ class Plan:
     root: bytes = b""
 
 
-def plan_sources(paths: Iterable[bytes]) -> Plan:
+def plan_sources(paths: Iterable[bytes], flavour: Any = os.path) -> Plan:
     """Arrange the given paths as stock restic does: absolute ones below their ancestors,
-    relative ones by their own components, ``.`` and ``/`` as what they contain.
+    relative ones by their own components, ``.`` and ``/`` as what they contain. A drive of
+    Windows is a folder of its own, ``C`` for ``C:``.
 
-    OSError if a folder cannot be listed.
+    `flavour` is how paths are written: `posixpath` or `ntpath`. OSError if a folder cannot be
+    listed.
     """
     plan = Plan()
-    for path in dict.fromkeys(_expand(paths)):
-        _add(plan, path)
-    _unroll(plan)
+    for path in dict.fromkeys(_expand(paths, flavour)):
+        _add(plan, path, flavour)
+    _unroll(plan, flavour)
     return plan
 
 
-def _clean(path: bytes) -> bytes:
-    path = os.path.normpath(path)
-    return path[1:] if path.startswith(b"//") else path
+def _clean(path: bytes, flavour: Any) -> bytes:
+    cleaned: bytes = flavour.normpath(path)
+    return cleaned[1:] if flavour is posixpath and cleaned.startswith(b"//") else cleaned
 
 
-def _components(path: bytes) -> list[bytes]:
-    return [part for part in _clean(b"/" + path).split(b"/") if part]
+def _components(path: bytes, flavour: Any) -> list[bytes]:
+    """The names on the way to a path, from a drive on if it has one."""
+    separator = os.fsencode(flavour.sep)
+    drive, rest = flavour.splitdrive(path)
+    parts = [part for part in _clean(separator + rest, flavour).split(separator) if part]
+    return [windows.volume_name(drive), *parts] if drive else parts
 
 
-def _expand(paths: Iterable[bytes]) -> Iterator[bytes]:
-    for path in map(_clean, paths):
-        if _components(path):
+def _expand(paths: Iterable[bytes], flavour: Any) -> Iterator[bytes]:
+    for given in paths:
+        path = _clean(given, flavour)
+        if flavour.splitdrive(path)[0] and not flavour.isabs(path):
+            path = flavour.abspath(path)  # below where we are on that drive
+        if _components(path, flavour):
             yield path
         else:
-            yield from (_clean(os.path.join(path, name)) for name in sorted(os.listdir(path)))
+            names = sorted(os.listdir(reach(path)))
+            yield from (_clean(flavour.join(path, name), flavour) for name in names)
 
 
-def _root_of(path: bytes) -> bytes:
-    if path.startswith(b"/"):
-        return b"/"
-    ups = [part for part in path.split(b"/") if part == b".."]
-    return b"/".join(ups) or b"."
+def _root_of(path: bytes, flavour: Any) -> bytes:
+    separator = os.fsencode(flavour.sep)
+    drive, rest = flavour.splitdrive(path)
+    if rest.startswith(separator) or drive:
+        return bytes(drive + separator)
+    ups = [part for part in path.split(separator) if part == b".."]
+    return separator.join(ups) or b"."
 
 
-def _add(plan: Plan, path: bytes) -> None:
-    parts, root = _components(path), _root_of(path)
+def _add(plan: Plan, path: bytes, flavour: Any) -> None:
+    parts, root = _components(path, flavour), _root_of(path, flavour)
     name = _free_name(plan, parts[0], root)
     child = plan.children.setdefault(name, Plan(root=root))
-    folder = os.path.join(root, parts[0])
+    folder = root if flavour.splitdrive(root)[0] else flavour.join(root, parts[0])
     for part in parts[1:]:
-        child.meta_path = _clean(folder)
-        folder = os.path.join(folder, part)
+        child.meta_path = _clean(folder, flavour)
+        folder = flavour.join(folder, part)
         child = child.children.setdefault(part, Plan())
     child.path = path
 
@@ -89,16 +99,16 @@ def _free_name(plan: Plan, name: bytes, root: bytes) -> bytes:
     return candidate
 
 
-def _unroll(plan: Plan) -> None:
+def _unroll(plan: Plan, flavour: Any) -> None:
     """Where one given path lies inside another, list the outer one so both become leaves."""
     todo = [plan]
     while todo:
         current = todo.pop()
         if current.path is not None and current.children:
-            for name in os.listdir(current.path):
+            for name in os.listdir(reach(current.path)):
                 child = current.children.setdefault(name, Plan())
                 if child.path is None:
-                    child.path = os.path.join(current.path, name)
+                    child.path = flavour.join(current.path, name)
             current.meta_path, current.path = current.path, None
         todo.extend(current.children.values())
 
@@ -129,7 +139,7 @@ def node_of(name: bytes, path: bytes, status: Status) -> Node:
         device_id=status.st_dev,
         size=status.st_size if is_file else 0,
         links=status.st_nlink if is_file or is_link or is_device else 0,
-        link_target=os.readlink(path) if is_link else b"",
+        link_target=read_link(path) if is_link else b"",
         xattrs=() if is_link else tuple(_xattrs(path)),
         device=status.st_rdev if is_device else 0,
     )
@@ -137,35 +147,17 @@ def node_of(name: bytes, path: bytes, status: Status) -> Node:
 
 def _xattrs(path: bytes) -> Iterator[tuple[bytes, bytes]]:
     try:
-        names = os.listxattr(path, follow_symlinks=False)
+        names = xattrs.ours.names(path)
     except OSError as error:
-        if error.errno in _NO_XATTRS:
+        if error.errno in xattrs.NONE_THERE:
             return
         raise
     for name in names:
         try:
-            yield os.fsencode(name), os.getxattr(path, name, follow_symlinks=False)
+            yield name, xattrs.ours.value(path, name)
         except OSError as error:
-            if error.errno not in _NO_XATTRS:
+            if error.errno not in xattrs.NONE_THERE:
                 raise
-
-
-@lru_cache(maxsize=4096)
-def user_name(uid: int) -> str:
-    """The name of a user on this computer, or empty."""
-    try:
-        return getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
-        return ""
-
-
-@lru_cache(maxsize=4096)
-def group_name(gid: int) -> str:
-    """The name of a group on this computer, or empty."""
-    try:
-        return getgrgid(gid).gr_name
-    except (KeyError, OverflowError):
-        return ""
 
 
 def is_unchanged(status: Status, previous: Node) -> bool:
@@ -187,9 +179,9 @@ def count_sources(paths: Iterable[bytes]) -> tuple[int, int]:
     while todo:
         path = todo.pop()
         try:
-            status = os.lstat(path)
+            status = lstat(path)
             if stat.S_ISDIR(status.st_mode):
-                todo.extend(os.path.join(path, name) for name in os.listdir(path))
+                todo.extend(os.path.join(path, name) for name in os.listdir(reach(path)))
             elif stat.S_ISREG(status.st_mode):
                 files, size = files + 1, size + status.st_size
         except OSError:

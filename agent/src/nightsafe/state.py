@@ -13,6 +13,7 @@ from platformdirs import user_cache_dir, user_config_dir
 
 from nightsafe.address import Credential
 from nightsafe.errors import SettingsError
+from nightsafe.system import NEW, TO_WRITE
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def save_login(login: Login, environ: Mapping[str, str] = os.environ) -> str:
     temporary = f"{path}.{secrets.token_hex(6)}"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fd = os.open(temporary, TO_WRITE | NEW, 0o600)
         with open(fd, "w", encoding="utf-8") as file:
             json.dump(fields, file)
         os.replace(temporary, path)

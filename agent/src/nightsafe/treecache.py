@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import orjson
 
+from nightsafe.system import NEW, TO_WRITE
+
 _RECORD = struct.Struct("<16s16s32sIQ")
 _KEY_SIZE = 16
 _VERSION = 1
@@ -80,7 +82,7 @@ class CacheWriter:
         temporary = f"{path}.{secrets.token_hex(6)}"
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(temporary, TO_WRITE | NEW, 0o600)
             try:
                 with open(fd, "wb") as file:
                     file.write(line)

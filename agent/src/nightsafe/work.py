@@ -16,7 +16,7 @@ from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
-from nightsafe.look import OPEN_FLAGS, Seen, Status, load, look
+from nightsafe.look import Seen, Status, load, look
 from nightsafe.memory import new_memory, trim
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind
@@ -26,6 +26,7 @@ from nightsafe.rabin import new_rabin_cutter
 from nightsafe.sending import Sender, SentPack
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import Storage
+from nightsafe.system import fstat, open_to_read, reach, read_at
 
 CHUNKERS = ("gear", "restic")
 LARGE_FILE = 2 << 20
@@ -176,9 +177,9 @@ class Worker:
         OSError if the path now means another file or cannot be read.
         """
         ids, size, added = [], 0, [0, 0]
-        fd = os.open(path, OPEN_FLAGS)
+        fd = open_to_read(path)
         try:
-            status = os.fstat(fd)
+            status = fstat(fd)
             if (status.st_dev, status.st_ino) != identity:
                 raise FileNotFoundError(2, "replaced")
             for data in self._read_ranges(fd, ranges):
@@ -273,14 +274,14 @@ class Worker:
 
     def _read_moving(self, found: Found, name: bytes, path: bytes) -> int | None:
         """As `_read`, for a file that is not what it was a moment ago, or cannot be read."""
-        fd = os.open(path, OPEN_FLAGS)
+        fd = open_to_read(path)
         try:
-            before = os.fstat(fd)
+            before = fstat(fd)
             if not stat.S_ISREG(before.st_mode):
                 found.problems.append(("vanished", path, REPLACED))
                 return None
             ids, size = self._contents(fd, found)
-            after = os.fstat(fd)
+            after = fstat(fd)
         finally:
             os.close(fd)
         node = encode_file(name, path, before, size=size, ids=f"[{ids}]")
@@ -328,15 +329,15 @@ def _added(found: Found) -> list[int]:
 
 def list_folder(path: bytes) -> list[Entry]:
     """Names and paths of what is in a folder, in the order of the names; OSError if it fails."""
-    lead = path if path.endswith(b"/") else path + b"/"
-    return [(name, lead + name) for name in sorted(os.listdir(path))]
+    lead = os.path.join(path, b"")
+    return [(name, lead + name) for name in sorted(os.listdir(reach(path)))]
 
 
 def read_into(fd: int, view: memoryview, offset: int) -> int:
     """Fill `view` from `offset` on; returns how much there was, less only where the file ends."""
     held = 0
     while held < len(view):
-        count = os.preadv(fd, [view[held:]], offset + held)
+        count = read_at(fd, view[held:], offset + held)
         if not count:
             break
         held += count

@@ -8,12 +8,12 @@ import secrets
 from collections import OrderedDict
 from typing import NamedTuple
 
+from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener
 from nightsafe.metadata import restore_open
 from nightsafe.plan import Job, Piece, Place
-from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
+from nightsafe.storage import ObjectKind, Storage
 from nightsafe.target import Folders, discard, open_new, raise_if_full, write_all
 from nightsafe.tree import posix_permissions
 
@@ -44,9 +44,9 @@ class Outcome(NamedTuple):
 class Writer:
     """Does jobs of a restore below the target."""
 
-    def __init__(self, repository: Repository, target: bytes) -> None:
-        self._storage = repository.storage.fresh()
-        self._opener = BlobOpener(repository.new_sealer())
+    def __init__(self, storage: Storage, master: SealKey, target: bytes) -> None:
+        self._storage = storage.fresh()
+        self._opener = BlobOpener(Sealer(master))
         self.folders = Folders(target)
         self._files: OrderedDict[tuple[bytes, bytes], int] = OrderedDict()
         self._stem = secrets.token_hex(8).encode()
