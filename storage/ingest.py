@@ -103,11 +103,17 @@ def _begin(access: Access, name: ObjectName, *, region: Region, size: int) -> At
         credential=access.credential,
         due_at=clock.now() + settings.ATTEMPT_LIFETIME,
     )
-    upkeep = access.credential.scope == Credential.Scope.MAINTAIN
-    plan_quota = access.entitlements.quota
-    allowance = quota.Allowance.for_upkeep(plan_quota) if upkeep else quota.Allowance(plan_quota)
-    quota.reserve(attempt, account=access.vault.account, size=size, allowance=allowance)
+    account = access.vault.account
+    quota.reserve(attempt, account=account, size=size, allowance=allowance_of(access))
     return attempt
+
+
+def allowance_of(access: Access) -> quota.Allowance:
+    """Return how many bytes may be charged on behalf of this credential."""
+    plan_quota = access.entitlements.quota
+    if access.credential.scope == Credential.Scope.MAINTAIN:
+        return quota.Allowance.for_upkeep(plan_quota)
+    return quota.Allowance(plan_quota)
 
 
 @transaction.atomic
@@ -138,6 +144,14 @@ def _commit(access: Access, name: ObjectName, *, attempt: Attempt, body: Body) -
         _create(access, vault, attempt=attempt, body=body, name=name)
         return
     _require_same(existing, body)
+    join(access, vault, existing, attempt)
+
+
+def join(access: Access, vault: Vault, existing: StoredObject, attempt: Attempt) -> None:
+    """Let an upload of bytes that an object has already be one more copy, or revive it.
+
+    Inside a transaction that holds the locks of `vault` and `existing`.
+    """
     if existing.state in {StoredObject.State.TOMBSTONED, StoredObject.State.PURGING}:
         lifetimes.revive(existing, vault, access.credential)
         quota.settle(attempt, live=existing.size, tombstoned=-existing.size)

@@ -4,6 +4,7 @@ One conditional UPDATE decides; reading first and writing later would let parall
 the cap together. Charged = live bytes + max(0, tombstoned bytes - plan quota).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import models, transaction
@@ -36,6 +37,15 @@ def reserve(attempt: Attempt, *, account: Account, size: int, allowance: Allowan
 
     Raises OverQuotaError when the account has no room for them.
     """
+    hold(account, size, allowance)
+    Reservation.objects.create(account=account, attempt=attempt, size=size)
+
+
+def hold(account: Account, size: int, allowance: Allowance) -> None:
+    """Hold `size` bytes, for which the caller makes reservations in the same transaction.
+
+    Raises OverQuotaError when the account has no room for them.
+    """
     Usage.objects.get_or_create(account=account)
     excess = Greatest(F("tombstoned_bytes") - Value(allowance.quota), Value(0))
     held = (
@@ -46,7 +56,6 @@ def reserve(attempt: Attempt, *, account: Account, size: int, allowance: Allowan
     )
     if not held:
         raise OverQuotaError(_sorry(account, size, allowance))
-    Reservation.objects.create(account=account, attempt=attempt, size=size)
 
 
 def settle(attempt: Attempt, *, live: int = 0, tombstoned: int = 0) -> None:
@@ -62,6 +71,16 @@ def settle(attempt: Attempt, *, live: int = 0, tombstoned: int = 0) -> None:
             tombstoned=tombstoned,
             reserved=-reservation.size,
         )
+
+
+def settle_all(attempts: Sequence[Attempt], *, live: int) -> None:
+    """End the reservations of one account's attempts, whose objects have `live` new bytes."""
+    reservations = Reservation.objects.select_for_update(no_key=True)
+    held = list(reservations.filter(attempt__in=attempts).order_by("pk"))
+    Reservation.objects.filter(pk__in=[one.pk for one in held]).delete()
+    for account_id in {one.account_id for one in held}:
+        freed = sum(one.size for one in held if one.account_id == account_id)
+        book(account_id, live=live, reserved=-freed)
 
 
 def book(account_id: int, *, live: int = 0, tombstoned: int = 0, reserved: int = 0) -> None:

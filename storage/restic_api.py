@@ -24,6 +24,7 @@ from storage import expire, fence, ingest, locks, serve
 from storage.access import Access, open_vault
 from storage.body import Body
 from storage.connections import lend_connection
+from storage.drain import discard
 from storage.errors import (
     BadRequestError,
     BusyError,
@@ -184,7 +185,7 @@ def _pairs(vault: Vault, kind: ObjectType) -> Iterator[tuple[str, int]]:
 
 
 def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
-    _discard(request)
+    discard(request)
     text = "" if request.method == "HEAD" else f"{refusal}\n"
     response = HttpResponse(text, status=refusal.status, content_type="text/plain; charset=utf-8")
     if refusal.status == HTTPStatus.UNAUTHORIZED:
@@ -192,18 +193,3 @@ def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     return response
-
-
-def _discard(request: HttpRequest) -> None:
-    """Read what is left of a refused body, up to a bound, and hang up if there is more."""
-    left = settings.REFUSED_DRAIN
-    piece = b"x"
-    try:
-        while piece and left > 0:
-            piece = request.read(min(left, 256 * 1024))
-            left -= len(piece)
-    except OSError:
-        return
-    socket = request.META.get("gunicorn.socket")
-    if piece and socket is not None:
-        request.META["nightsafe.hang_up"] = True

@@ -30,7 +30,13 @@ def lock(vault: Vault) -> Vault:
 
 def tick(locked: Vault) -> Tick:
     """Take the next number of a vault that `lock` returned."""
-    step = Tick(locked.sequence + 1, max(clock.database_now(), locked.sequence_at))
-    locked.sequence, locked.sequence_at = step.number, step.at
+    return ticks(locked, 1)[0]
+
+
+def ticks(locked: Vault, count: int) -> list[Tick]:
+    """Take the next `count` numbers, at least one, of a vault that `lock` returned."""
+    at = max(clock.database_now(), locked.sequence_at)
+    steps = [Tick(locked.sequence + 1 + n, at) for n in range(count)]
+    locked.sequence, locked.sequence_at = steps[-1].number, at
     locked.save(update_fields=["sequence", "sequence_at"])
-    return step
+    return steps

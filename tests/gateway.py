@@ -140,6 +140,18 @@ class Holder:
         connection.close()
         return response.status, content
 
+    def call(self, what: str, fields: object) -> dict:
+        """Make a request of the control API that must succeed."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        where = f"/api/v1/vaults/{self.vault}/{what}"
+        headers = {"Authorization": self.authorization, "Content-Type": "application/json"}
+        connection.request("POST", where, json.dumps(fields), headers)
+        with connection.getresponse() as response:
+            content = response.read()
+        connection.close()
+        assert response.status == 200, content
+        return json.loads(content)
+
     def head_lines(self, path: str, length: int) -> bytes:
         """Return the head of an upload, for tests that speak to the socket themselves."""
         return (
@@ -161,7 +173,7 @@ def _own_database(data_dir: Path) -> str | None:
     return url.rsplit("/", 1)[0] + "/" + name
 
 
-def start_gateway(data_dir: Path) -> Gateway:
+def start_gateway(data_dir: Path, **environment: str) -> Gateway:
     """Return a gateway that runs on an empty data directory; whoever asks must stop it."""
     port = free_port()
     env = {
@@ -170,6 +182,7 @@ def start_gateway(data_dir: Path) -> Gateway:
         "DATA_DIR": str(data_dir),
         "NIGHTSAFE_EMBEDDED": "1",
         "NIGHTSAFE_GATEWAY_URL": f"http://127.0.0.1:{port}",
+        **environment,
     }
     database = _own_database(data_dir)
     if database is not None:

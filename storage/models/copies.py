@@ -32,6 +32,7 @@ class Attempt(models.Model):
     region = models.ForeignKey(Region, models.PROTECT, related_name="attempts")
     state = models.CharField(max_length=12, choices=State, default=State.WRITING)
     credential = models.ForeignKey(Credential, models.PROTECT, null=True, related_name="+")
+    # Of a direct transfer what was announced; of an upload through the gateway known at its end.
     size = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     # WRITING: given up after this moment. DOOMED: removed after it, when no writer can still be

@@ -1,6 +1,7 @@
 """The regions that this service is configured with, and the stores behind them."""
 
 import os
+import threading
 import uuid
 from functools import lru_cache
 
@@ -21,6 +22,8 @@ from storage.regions.configuration import (
 )
 from storage.regions.filesystem import FilesystemStore
 from storage.regions.traits import Traits
+
+_making = threading.Lock()
 
 
 def configured() -> dict[str, str]:
@@ -64,7 +67,8 @@ def _make(alias: str, location: str, instance: str) -> RegionStore:
         raise RegionUnavailableError(str(error)) from error
     if isinstance(region, DirectoryRegion):
         return FilesystemStore(alias, region.root, instance)
-    return _s3_store(region, instance, os.getpid())
+    with _making:  # a client takes a while to make: one is made, and the other threads wait
+        return _s3_store(region, instance, os.getpid())
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,8 @@ OBJECT = "restic/<str:vault>/<str:kind>/<str:name>"
 LIST = "restic/<str:vault>/<str:kind>/"
 CONFIG = "restic/<str:vault>/config"
 VAULT = "restic/<str:vault>/"
-GUARDED = {OBJECT, LIST, CONFIG, VAULT}
+CONTROL = {f"api/v1/vaults/<str:vault>/{name}" for name in ("uploads", "downloads")}
+GUARDED = {OBJECT, LIST, CONFIG, VAULT} | CONTROL
 
 
 def test_every_route_is_listed_here():
@@ -58,6 +59,11 @@ def statuses(client: Client, vault: str, content: bytes) -> set[int]:
     return {
         client.generic(method, f"/restic/{vault}/{path}", b"").status_code
         for method, path in requests(content)
+    } | {
+        client.generic(method, "/" + route.replace("<str:vault>", vault), body).status_code
+        for route in CONTROL
+        for method in ("GET", "POST", "PUT", "DELETE")
+        for body in (b"", b"{}")
     }
 
 

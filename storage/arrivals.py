@@ -1,0 +1,95 @@
+"""What arrived in a region becomes objects: many uploads of one vault in one transaction."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from backup_service import clock
+from storage import ingest, placement, quota, sequence
+from storage.access import Access
+from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
+
+
+@transaction.atomic
+def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
+    """Make objects, copies or revivals of attempts whose bytes were seen to be right.
+
+    Returns the ids of those that were; the others had ended meanwhile. Every attempt is of the
+    access's vault, is named by its bytes' hash, and has its size.
+    """
+    if not arrived:
+        return set()
+    vault = sequence.lock(access.vault)
+    won = _win(arrived)
+    held = StoredObject.objects.select_for_update(no_key=True).filter(
+        vault=vault, name__in=[attempt.name for attempt in won]
+    )
+    existing = {(one.type, one.name): one for one in held}
+    fresh = {(one.type, one.name): one for one in won if (one.type, one.name) not in existing}
+    existing |= _create(access, vault, list(fresh.values()))
+    for attempt in won:
+        if fresh.get((attempt.type, attempt.name)) is not attempt:
+            ingest.join(access, vault, existing[attempt.type, attempt.name], attempt)
+    return {attempt.pk for attempt in won}
+
+
+def _win(arrived: Sequence[Attempt]) -> list[Attempt]:
+    """Take the attempts out of the sweep's reach; return those that were not in it yet."""
+    writing = Attempt.objects.select_for_update(no_key=True).filter(
+        pk__in=[attempt.pk for attempt in arrived], state=Attempt.State.WRITING
+    )
+    still = set(writing.values_list("pk", flat=True))
+    Attempt.objects.filter(pk__in=still).update(state=Attempt.State.STORED)
+    return [attempt for attempt in arrived if attempt.pk in still]
+
+
+def _create(
+    access: Access, vault: Vault, attempts: Sequence[Attempt]
+) -> dict[tuple[str, str], StoredObject]:
+    if not attempts:
+        return {}
+    steps = sequence.ticks(vault, len(attempts))
+    created = StoredObject.objects.bulk_create(
+        StoredObject(
+            vault=vault,
+            type=attempt.type,
+            name=attempt.name,
+            size=attempt.size or 0,
+            sha256=attempt.name,
+            sequence=step.number,
+            created_at=step.at,
+            created_by=access.credential,
+        )
+        for attempt, step in zip(attempts, steps, strict=True)
+    )
+    Lifetime.objects.bulk_create(
+        Lifetime(object=one, from_sequence=one.sequence, from_at=one.created_at) for one in created
+    )
+    _place(access, created, attempts)
+    quota.settle_all(attempts, live=sum(one.size for one in created))
+    return {(one.type, one.name): one for one in created}
+
+
+def _place(access: Access, created: Sequence[StoredObject], attempts: Sequence[Attempt]) -> None:
+    """Write down the copies there are, and those that the plan promises."""
+    now, replicas = clock.now(), []
+    further: dict[int, list[Region]] = {}
+    for held, attempt in zip(created, attempts, strict=True):
+        home = attempt.region
+        if home.pk not in further:
+            further[home.pk] = placement.companions(home, access.entitlements.copies)
+        replicas.append(
+            Replica(
+                object=held,
+                region=home,
+                attempt=attempt,
+                state=Replica.State.STORED,
+                sequence=held.sequence,
+                stored_at=now,
+            )
+        )
+        replicas += [
+            Replica(object=held, region=region, sequence=held.sequence)
+            for region in further[home.pk]
+        ]
+    Replica.objects.bulk_create(replicas)

@@ -1,0 +1,157 @@
+"""The control API: what restic's protocol lacks, for agents. Parse, `access`, one call, answer.
+
+Every request is a POST of one JSON object to `/api/v1/vaults/<vault>/…`, under the same
+credential as the data protocol. Refusals are JSON too: `code` for programs, `message` for people.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from storage import direct, json_body, signed_reads, visits
+from storage.access import Access, open_vault
+from storage.direct import MOST, Announced, Verdict
+from storage.drain import discard
+from storage.errors import BusyError, RefusedError
+from storage.json_body import Fields
+from storage.names import KIB, ObjectType
+
+log = logging.getLogger(__name__)
+BATCH_BODY = 128 * KIB
+BEGIN_BODY = 128 * KIB
+FINISH_BODY = 1024 * KIB
+
+Answer = dict[str, Any]
+Call = Callable[[Access, Fields], Answer]
+
+
+def called(*, limit: int) -> Callable[[Call], Callable[..., HttpResponseBase]]:
+    """Make a view of a call whose body may have `limit` bytes."""
+
+    def made(call: Call) -> Callable[..., HttpResponseBase]:
+        @wraps(call)
+        def view(request: HttpRequest, vault: str) -> HttpResponseBase:
+            try:
+                access = open_vault(request.headers.get("Authorization"), vault)
+                if request.method != "POST":
+                    return _not_allowed(request)
+                return _json(call(access, json_body.read(request, limit=limit)))
+            except RefusedError as refusal:
+                return _refuse(request, refusal)
+            except OperationalError:
+                log.exception("the database did not take it")
+                return _refuse(request, BusyError("The service is busy; send it again."))
+
+        view.csrf_exempt = True  # type: ignore[attr-defined]
+        return view
+
+    return made
+
+
+@called(limit=BEGIN_BODY)
+def begin_view(access: Access, fields: Fields) -> Answer:
+    """Everything that a backup wants to know at its start, and its lock put."""
+    lock = json_body.part(fields, "lock")
+    named = json_body.named_body(lock, ObjectType.LOCK) if lock else None
+    return visits.begin(access, lock=named, since=_since(json_body.part(fields, "since")))
+
+
+@called(limit=FINISH_BODY)
+def finish_view(access: Access, fields: Fields) -> Answer:
+    """The rest of the transfers, the snapshot, and the lock's end."""
+    snapshot, lock = json_body.part(fields, "snapshot"), fields.get("lock")
+    verdicts, is_done = visits.finish(
+        access,
+        attempts=_ids(fields, "commit"),
+        snapshot=json_body.named_body(snapshot, ObjectType.SNAPSHOT) if snapshot else None,
+        lock=json_body.object_name({"type": "locks", "name": lock}) if lock else None,
+    )
+    return {"committed": [_verdict(one) for one in verdicts], "finished": is_done}
+
+
+@called(limit=BATCH_BODY)
+def uploads_view(access: Access, fields: Fields) -> Answer:
+    """Commit what arrived, give up what will not, announce what is next: all in one request."""
+    ids = _ids(fields, "commit")
+    given_up = _ids(fields, "give_up")
+    wishes = [
+        Announced(json_body.object_name(entry), json_body.number(entry.get("size"), "size"))
+        for entry in json_body.entries(fields, "objects", most=MOST)
+    ]
+    access.require_read()
+    if given_up:
+        direct.give_up(access, given_up)
+    committed = direct.commit(access, ids) if ids else []
+    offered = direct.announce(access, wishes) if wishes else []
+    return {
+        "committed": [_verdict(one) for one in committed],
+        "objects": [_verdict(one) for one in offered],
+    }
+
+
+@called(limit=BATCH_BODY)
+def downloads_view(access: Access, fields: Fields) -> Answer:
+    """Presigned GETs of live objects."""
+    listed = json_body.entries(fields, "objects", most=MOST)
+    names = [json_body.object_name(entry) for entry in listed]
+    return {"objects": [_verdict(one) for one in signed_reads.offer(access, names)]}
+
+
+def _since(fields: Fields | None) -> visits.Since | None:
+    if fields is None:
+        return None
+    epoch = json_body.number(fields.get("epoch"), "epoch")
+    return visits.Since(epoch, json_body.number(fields.get("sequence"), "sequence"))
+
+
+def _ids(fields: Fields, name: str) -> list[str]:
+    return [json_body.text(one, name) for one in json_body.entries(fields, name, most=MOST)]
+
+
+def _verdict(verdict: Verdict) -> Answer:
+    answer: Answer = {"status": verdict.status.value}
+    if verdict.code:
+        answer["code"] = verdict.code
+    if verdict.message:
+        answer["message"] = verdict.message
+    if verdict.attempt:
+        answer["attempt"] = verdict.attempt
+    if verdict.size is not None:
+        answer["size"] = verdict.size
+    if verdict.request is not None:
+        request = verdict.request
+        answer |= {"method": request.method, "url": request.url, "headers": request.headers}
+    if verdict.until is not None:
+        answer["until"] = verdict.until.isoformat()
+    return answer
+
+
+def _json(answer: Answer, status: int = HTTPStatus.OK) -> HttpResponse:
+    response = HttpResponse(json.dumps(answer), status=status, content_type="application/json")
+    response["Content-Length"] = str(len(response.content))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
+    discard(request)
+    response = _json({"code": refusal.code, "message": str(refusal)}, refusal.status)
+    if refusal.status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = 'Basic realm="Nightsafe vault", charset="UTF-8"'
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def _not_allowed(request: HttpRequest) -> HttpResponse:
+    discard(request)
+    answer = {"code": "method", "message": "Every request of this interface is a POST."}
+    response = _json(answer, HTTPStatus.METHOD_NOT_ALLOWED)
+    response["Allow"] = "POST"
+    return response

@@ -1,0 +1,350 @@
+"""Direct transfers: bytes go from the client to the region's store, and only words come here.
+
+announce: names and sizes -> quota held for all of them at once -> an attempt and a presigned PUT
+each. commit: attempts -> the store is asked for length and checksum, never the client -> one
+transaction makes them objects, as after an upload through the gateway. What is never committed
+is given up and swept like any upload that broke off.
+
+Only stores that enforce what is signed take part (`direct_transfers` of the contract); everything
+else is answered with "use the gateway".
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import models, transaction
+
+from backup_service import clock
+from storage import arrivals, ingest, nudge, placement, quota
+from storage.access import Access
+from storage.connections import lend_connection
+from storage.errors import BadRequestError, OverQuotaError, RefusedError, TooLargeError
+from storage.models import Attempt, Region, Replica, Reservation, StoredObject
+from storage.names import GIB, ObjectName, ObjectType
+from storage.regions import store_of
+from storage.regions.base import (
+    NoSuchKeyError,
+    PresignedRequest,
+    RegionError,
+    RegionStore,
+    RegionUnavailableError,
+)
+
+log = logging.getLogger(__name__)
+
+MOST = 256  # objects in a batch
+BATCH = GIB  # bytes in a batch of more than one object
+OUTSTANDING = 8 * GIB  # bytes of a vault's transfers that are neither committed nor swept
+ASKED_AT_ONCE = 8  # of a store, for one commit
+TYPES = {ObjectType.DATA, ObjectType.INDEX}
+
+
+class Status(StrEnum):
+    """What becomes of one object of a batch."""
+
+    THERE = "there"  # live with a good copy: nothing to send
+    PUT = "put"  # send it to the address that follows
+    GATEWAY = "gateway"  # send it through the gateway
+    REFUSED = "refused"  # it will not be taken; `code` and `message` say why
+    GET = "get"  # read it from the address that follows
+    STORED = "stored"  # durable and on record
+    MISSING = "missing"  # the store has nothing under this attempt yet
+    EXPIRED = "expired"  # given up; announce it again
+    UNKNOWN = "unknown"  # no attempt of this credential
+    BUSY = "busy"  # the store could not be asked; commit again later
+
+
+@dataclass(frozen=True)
+class Announced:
+    """An object that a client wants to send, and its size in bytes."""
+
+    name: ObjectName
+    size: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer about one object of a batch."""
+
+    status: Status
+    code: str = ""
+    message: str = ""
+    attempt: str = ""
+    size: int | None = None
+    request: PresignedRequest | None = None
+    until: datetime | None = None
+
+
+THERE = Verdict(Status.THERE)
+
+
+def announce(access: Access, wishes: Sequence[Announced]) -> list[Verdict]:
+    """Answer about each object that a client wants to send, in order.
+
+    Raises ForbiddenError for the whole batch, or TooLargeError or BadRequestError about it.
+    """
+    _require_bounded(wishes)
+    for kind in {wish.name.type for wish in wishes} & TYPES:
+        access.require_create(kind)
+    verdicts = _judge(access, wishes)
+    open_ones = [wish for wish in dict.fromkeys(wishes) if wish not in verdicts]
+    if open_ones:
+        verdicts |= _offer(access, open_ones)
+    return [verdicts[wish] for wish in wishes]
+
+
+def home() -> tuple[Region, RegionStore] | None:
+    """Return the region that takes the next upload, if clients may send to it themselves."""
+    order = placement.write_order()
+    if not order or not order[0][1].direct_transfers or placement.is_avoided(order[0][0].alias):
+        return None
+    return order[0]
+
+
+def _require_bounded(wishes: Sequence[Announced]) -> None:
+    if len(wishes) > MOST:
+        raise TooLargeError(f"A batch has at most {MOST} objects, and there are {len(wishes)}.")
+    total = sum(wish.size for wish in wishes)
+    if len(wishes) > 1 and total > BATCH:
+        raise TooLargeError(f"A batch has at most {BATCH} bytes, and there are {total}.")
+    sizes: dict[ObjectName, int] = {}
+    for wish in wishes:
+        if sizes.setdefault(wish.name, wish.size) != wish.size:
+            raise BadRequestError(f"The batch names {wish.name} twice, with two sizes.")
+
+
+def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdict]:
+    """Return the verdicts that need no store: there already, of another type, too large."""
+    good = Replica.objects.filter(object=models.OuterRef("pk"), state=Replica.State.STORED)
+    held = StoredObject.objects.filter(
+        models.Exists(good),
+        vault=access.vault,
+        state=StoredObject.State.LIVE,
+        name__in=[wish.name.name for wish in wishes],
+    ).values_list("type", "name", "size")
+    sizes = {(kind, name): size for kind, name, size in held}
+    verdicts = {}
+    for wish in wishes:
+        size = sizes.get((wish.name.type, wish.name.name))
+        if wish.name.type not in TYPES:
+            verdicts[wish] = _gateway("Objects of this type go through the gateway.")
+        elif size is not None and size != wish.size:
+            what = f"The vault has {wish.name} with {size} bytes, not {wish.size}."
+            verdicts[wish] = _refused(BadRequestError(what))
+        elif size is not None:
+            verdicts[wish] = THERE
+        elif wish.size > wish.name.size_limit:
+            what = f"{wish.name} may have {wish.name.size_limit} bytes, not {wish.size}."
+            verdicts[wish] = _refused(TooLargeError(what))
+    return verdicts
+
+
+def _offer(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdict]:
+    place = home()
+    if place is None:
+        sorry = _gateway("The region that takes uploads now does so through the gateway only.")
+        return dict.fromkeys(wishes, sorry)
+    region, store = place
+    if not _has_room(access, sum(wish.size for wish in wishes)):
+        sorry = _gateway("Too many direct transfers of this vault were begun and not finished.")
+        return dict.fromkeys(wishes, sorry)
+    found = _reserve(access, region, wishes)
+    until = clock.now() + timedelta(seconds=settings.DIRECT_SECONDS)
+    verdicts = {}
+    for wish, attempt in found.items():
+        if isinstance(attempt, OverQuotaError):
+            verdicts[wish] = _refused(attempt)
+        else:
+            verdicts[wish] = Verdict(
+                Status.PUT,
+                attempt=attempt.pk,
+                request=store.presign_put(
+                    attempt.key,
+                    size=wish.size,
+                    sha256=wish.name.name,
+                    seconds=settings.DIRECT_SECONDS,
+                ),
+                until=until,
+            )
+    return verdicts
+
+
+def _has_room(access: Access, size: int) -> bool:
+    """Whether the bytes a vault may leave lying about stay within bounds."""
+    lying = Attempt.objects.filter(
+        vault=access.vault,
+        state__in=[Attempt.State.WRITING, Attempt.State.DOOMED],
+        due_at__gt=clock.now(),
+        created_at__gt=clock.now() - settings.DIRECT_HOLD,
+    ).aggregate(total=models.Sum("size"))
+    return (lying["total"] or 0) + size <= OUTSTANDING
+
+
+@transaction.atomic
+def _reserve(
+    access: Access, region: Region, wishes: Sequence[Announced]
+) -> dict[Announced, Attempt | OverQuotaError]:
+    """Make an attempt, with its quota held, for every object, or take up an open one."""
+    found: dict[Announced, Attempt | OverQuotaError] = dict(_open_ones(access, region, wishes))
+    fresh = [wish for wish in wishes if wish not in found]
+    allowance = ingest.allowance_of(access)
+    try:
+        quota.hold(access.vault.account, sum(wish.size for wish in fresh), allowance)
+        granted = fresh
+    except OverQuotaError:
+        granted = []
+        for wish in fresh:
+            try:
+                quota.hold(access.vault.account, wish.size, allowance)
+                granted.append(wish)
+            except OverQuotaError as error:
+                found[wish] = error
+    found |= _begin(access, region, granted)
+    return found
+
+
+def _open_ones(
+    access: Access, region: Region, wishes: Sequence[Announced]
+) -> dict[Announced, Attempt]:
+    """Return this credential's attempts at the same objects, each with a longer life.
+
+    A client that asks again, since it was killed or an answer was lost, holds no quota twice.
+    """
+    by_key = {(wish.name.type.value, wish.name.name, wish.size): wish for wish in wishes}
+    mine = (
+        _direct(access)
+        .select_for_update(no_key=True)
+        .filter(region=region, state=Attempt.State.WRITING, due_at__gt=clock.now())
+        .filter(name__in=[wish.name.name for wish in wishes])
+    )
+    found = {}
+    for attempt in mine:
+        wish = by_key.get((attempt.type, attempt.name, attempt.size or 0))
+        if wish is not None:
+            attempt.vault = access.vault
+            found[wish] = attempt
+    Attempt.objects.filter(pk__in=[attempt.pk for attempt in found.values()]).update(
+        due_at=clock.now() + settings.DIRECT_HOLD
+    )
+    return found
+
+
+def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[Announced, Attempt]:
+    due_at = clock.now() + settings.DIRECT_HOLD
+    attempts = [
+        Attempt(
+            vault=access.vault,
+            type=wish.name.type,
+            name=wish.name.name,
+            region=region,
+            credential=access.credential,
+            size=wish.size,
+            due_at=due_at,
+        )
+        for wish in wishes
+    ]
+    Attempt.objects.bulk_create(attempts)
+    account = access.vault.account
+    Reservation.objects.bulk_create(
+        Reservation(account=account, attempt=attempt, size=wish.size)
+        for wish, attempt in zip(wishes, attempts, strict=True)
+    )
+    return dict(zip(wishes, attempts, strict=True))
+
+
+def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
+    """Make objects of what arrived in the store, and answer about each attempt, in order.
+
+    Repeating it is safe: what is on record already is answered with "stored".
+    """
+    if len(ids) > MOST:
+        raise TooLargeError(f"A batch has at most {MOST} attempts, and there are {len(ids)}.")
+    attempts = {
+        attempt.pk: attempt
+        for attempt in _direct(access).filter(pk__in=ids).select_related("region")
+    }
+    for attempt in attempts.values():
+        attempt.vault = access.vault
+        access.require_create(ObjectType(attempt.type))
+    waiting = [one for one in attempts.values() if one.state == Attempt.State.WRITING]
+    lend_connection()
+    verdicts = _look(waiting)
+    arrived = [one for one in waiting if one.pk not in verdicts]
+    for pk in arrivals.record(access, arrived):
+        verdicts[pk] = Verdict(Status.STORED)
+    nudge.replication()
+    settled = [one for one in attempts.values() if one.pk not in verdicts]
+    verdicts |= _settled(access, settled)
+    unknown = Verdict(Status.UNKNOWN, message="This credential began no such transfer.")
+    return [verdicts.get(pk, unknown) for pk in ids]
+
+
+@transaction.atomic
+def give_up(access: Access, ids: Sequence[str]) -> None:
+    """Release the quota of transfers that will not be committed.
+
+    Their bytes, if any came or still come, are swept when nothing can arrive any more.
+    """
+    mine = _direct(access).filter(pk__in=ids[:MOST], state=Attempt.State.WRITING)
+    ended = list(mine.select_for_update(no_key=True))
+    Attempt.objects.filter(pk__in=[one.pk for one in ended]).update(state=Attempt.State.DOOMED)
+    quota.settle_all(ended, live=0)
+
+
+def _look(attempts: Iterable[Attempt]) -> dict[str, Verdict]:
+    """Ask the stores for length and checksum; return the verdicts on what is not right."""
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        pairs = pool.map(lambda one: (one.pk, _confirm(one)), attempts)
+        return {pk: verdict for pk, verdict in pairs if verdict is not None}
+
+
+def _confirm(attempt: Attempt) -> Verdict | None:
+    try:
+        store = store_of(attempt.region)
+        store.confirm(attempt.key, size=attempt.size or 0, sha256=attempt.name)
+    except NoSuchKeyError:
+        return Verdict(Status.MISSING, message="The store has nothing of it; send it first.")
+    except RegionUnavailableError as error:
+        placement.avoid(attempt.region.alias)
+        log.warning("a direct transfer could not be looked at: %s", error)
+        return Verdict(Status.BUSY, message="The region cannot be asked now; commit it again.")
+    except RegionError as error:
+        log.error("a store took other bytes than were signed: %s", error)
+        what = "The store has other bytes than were announced; send it through the gateway."
+        return _refused(BadRequestError(what))
+    return None
+
+
+def _settled(access: Access, attempts: Sequence[Attempt]) -> dict[str, Verdict]:
+    """Answer about attempts that had ended before."""
+    if not attempts:
+        return {}
+    wishes = {
+        one.pk: Announced(ObjectName(ObjectType(one.type), one.name), one.size or 0)
+        for one in attempts
+    }
+    judged = _judge(access, list(wishes.values()))
+    late = Verdict(Status.EXPIRED, message="It took too long and was given up; announce it again.")
+    return {
+        pk: Verdict(Status.STORED) if judged.get(wish) == THERE else late
+        for pk, wish in wishes.items()
+    }
+
+
+def _direct(access: Access) -> models.QuerySet[Attempt]:
+    return Attempt.objects.filter(
+        vault=access.vault, credential=access.credential, size__isnull=False
+    )
+
+
+def _gateway(message: str) -> Verdict:
+    return Verdict(Status.GATEWAY, message=message)
+
+
+def _refused(error: RefusedError) -> Verdict:
+    return Verdict(Status.REFUSED, code=error.code, message=str(error))

@@ -1,0 +1,104 @@
+"""Bodies of the control API: one JSON object of bounded size, whose fields are checked."""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from storage.errors import BadRequestError, LengthRequiredError, TooLargeError, TooSlowError
+from storage.names import InvalidNameError, ObjectName, ObjectType, parse_name
+
+Fields = dict[str, Any]
+
+
+def read(request: HttpRequest, *, limit: int) -> Fields:
+    """Return a request's body of at most `limit` bytes.
+
+    Raises LengthRequiredError, TooLargeError, TooSlowError or BadRequestError.
+    """
+    announced = request.headers.get("Content-Length", "")
+    if not announced.isascii() or not announced.isdigit():
+        raise LengthRequiredError("A request must announce its length (Content-Length).")
+    if int(announced) > limit:
+        raise TooLargeError(f"This request may have {limit} bytes, and {announced} were announced.")
+    text = _read_all(request, int(announced))
+    try:
+        fields = json.loads(text or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError("The body is not JSON.") from error
+    if not isinstance(fields, dict):
+        raise BadRequestError("The body must be a JSON object.")
+    return fields
+
+
+def _read_all(request: HttpRequest, size: int) -> bytes:
+    socket = request.META.get("gunicorn.socket")
+    if socket is not None:
+        socket.settimeout(settings.GATEWAY_STALL)
+    whole = b""
+    try:
+        while len(whole) < size and (piece := request.read(size - len(whole))):
+            whole += piece
+    except OSError as error:
+        raise TooSlowError("The request stalled; send it again.") from error
+    if len(whole) < size:
+        raise BadRequestError("The request ended early.")
+    return whole
+
+
+def entries(fields: Fields, name: str, *, most: int) -> list[Any]:
+    """Return a list of at most `most` values; an absent one is empty."""
+    found = fields.get(name, [])
+    if not isinstance(found, list):
+        raise BadRequestError(f"`{name}` must be a list.")
+    if len(found) > most:
+        raise TooLargeError(f"`{name}` has at most {most} entries, and there are {len(found)}.")
+    return found
+
+
+def text(value: Any, name: str) -> str:
+    """Return a value that must be a text of modest length."""
+    if not isinstance(value, str) or len(value) > 200 or "\x00" in value:
+        raise BadRequestError(f"`{name}` must be a text.")
+    return value
+
+
+def number(value: Any, name: str) -> int:
+    """Return a value that must be a whole number, not negative, of a size that databases hold."""
+    if type(value) is not int or not 0 <= value < 2**62:
+        raise BadRequestError(f"`{name}` must be a whole number.")
+    return value
+
+
+def part(fields: Fields, name: str) -> Fields | None:
+    """Return an object inside the body, or None if it is not there."""
+    found = fields.get(name)
+    if found is not None and not isinstance(found, dict):
+        raise BadRequestError(f"`{name}` must be an object.")
+    return found
+
+
+def object_name(entry: Any) -> ObjectName:
+    """Return the object that an entry with `type` and `name` names."""
+    if not isinstance(entry, dict):
+        raise BadRequestError("Each entry must be an object with `type` and `name`.")
+    kind, name = text(entry.get("type"), "type"), text(entry.get("name"), "name")
+    try:
+        return parse_name(kind, name)
+    except InvalidNameError as error:
+        raise BadRequestError(str(error)) from error
+
+
+def named_body(entry: Fields, kind: ObjectType) -> tuple[ObjectName, bytes]:
+    """Return the name and the decoded bytes of an object that came in the body."""
+    name = object_name({"type": kind, "name": entry.get("name")})
+    encoded = entry.get("body")
+    if not isinstance(encoded, str):
+        raise BadRequestError("`body` must be a text in base64.")
+    try:
+        return name, base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadRequestError("`body` is not base64.") from error

@@ -1,0 +1,77 @@
+"""Downloads straight from a region's store: presigned GETs, in batches or as a redirect."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from backup_service import clock
+from storage import placement
+from storage.access import Access
+from storage.direct import MOST, TYPES, Status, Verdict
+from storage.errors import TooLargeError
+from storage.models import Region, Replica, StoredObject
+from storage.names import ObjectName
+from storage.regions import store_of
+from storage.regions.base import PresignedRequest, RegionError
+
+
+def offer(access: Access, names: Sequence[ObjectName]) -> list[Verdict]:
+    """Answer about each object that a client wants to read, in order."""
+    access.require_read()
+    if len(names) > MOST:
+        raise TooLargeError(f"A batch has at most {MOST} objects, and there are {len(names)}.")
+    live = StoredObject.objects.filter(
+        vault=access.vault,
+        state=StoredObject.State.LIVE,
+        name__in=[name.name for name in names],
+    )
+    held = {(one.type, one.name): one for one in live}
+    copies: dict[int, list[Replica]] = {}
+    for replica in _stored(list(held.values())):
+        copies.setdefault(replica.object_id, []).append(replica)
+    return [_answer(access, held.get((name.type, name.name)), copies) for name in names]
+
+
+def sign(held: StoredObject) -> PresignedRequest | None:
+    """Return a presigned GET of an object's good copy, or None if the gateway must give it."""
+    return _sign(held, list(_stored([held]).select_related("attempt__vault")))
+
+
+def _answer(access: Access, held: StoredObject | None, copies: dict[int, list[Replica]]) -> Verdict:
+    if held is None:
+        return Verdict(Status.UNKNOWN, message="This vault has no such object.")
+    found = copies.get(held.pk, [])
+    for replica in found:
+        if replica.attempt is not None:
+            replica.attempt.vault = access.vault
+    request = _sign(held, found)
+    if request is None:
+        return Verdict(Status.GATEWAY, message="Read it through the gateway.")
+    until = clock.now() + timedelta(seconds=settings.DIRECT_SECONDS)
+    return Verdict(Status.GET, size=held.size, request=request, until=until)
+
+
+def _stored(held: Sequence[StoredObject]) -> QuerySet[Replica]:
+    return (
+        Replica.objects.filter(object__in=held, state=Replica.State.STORED)
+        .exclude(region__status=Region.Status.OFFLINE)
+        .select_related("region", "attempt")
+        .order_by("region__priority")
+    )
+
+
+def _sign(held: StoredObject, replicas: Sequence[Replica]) -> PresignedRequest | None:
+    if held.type not in TYPES:
+        return None
+    for replica in replicas:
+        if replica.attempt is None or placement.is_avoided(replica.region.alias):
+            continue
+        try:
+            store = store_of(replica.region)
+            if store.direct_transfers:
+                return store.presign_get(replica.attempt.key, seconds=settings.DIRECT_SECONDS)
+        except RegionError:
+            continue
+    return None

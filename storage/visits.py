@@ -1,0 +1,154 @@
+"""How an agent comes in and leaves: one request each, for everything that a backup wants to know.
+
+begin: the lock is put and, under the vault's row lock, the others' are read: of two that begin at
+the same time one sees the other. finish: what is left of direct transfers is committed, the
+snapshot is stored by the same rules as any other, and the lock goes.
+"""
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.db import models, transaction
+
+from storage import direct, expire, fence, ingest, locks, sequence, serve
+from storage.access import Access
+from storage.body import Body, WrongBytesError
+from storage.connections import lend_connection
+from storage.direct import Status, Verdict
+from storage.errors import RefusedError, TooLargeError, UnknownError
+from storage.models import StoredObject, Vault
+from storage.names import KIB, ObjectName, ObjectType
+
+MOST_LISTED = 50_000  # objects of a type in one answer
+MOST_BODIES = 32  # snapshots whose bodies come along
+SMALL = 64 * KIB  # bytes of a body that may come along
+MOST_WANTED = 1000  # lost objects
+
+Named = tuple[ObjectName, bytes]
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Since:
+    """What the caller knew when it was here last."""
+
+    epoch: int
+    sequence: int
+
+
+def begin(access: Access, *, lock: Named | None, since: Since | None) -> Answer:
+    """Put the caller's lock, and tell what the vault holds; the caller has seen the index.
+
+    Raises WrongBytesError or TooLargeError about the lock, or ForbiddenError.
+    """
+    access.require_read()
+    vault, held_locks = _lock(access, lock)
+    if since is not None and (since.epoch != vault.epoch or since.sequence > vault.sequence):
+        since = None
+    answer: Answer = {
+        "epoch": vault.epoch,
+        "sequence": vault.sequence,
+        "locks": held_locks,
+        "snapshots": _listing(vault, ObjectType.SNAPSHOT, None),
+        "index": _listing(vault, ObjectType.INDEX, since),
+        "wanted": _wanted(vault),
+        "direct": _direct(),
+    }
+    fence.saw_index(access.credential, vault.sequence)
+    lend_connection()
+    new = _live(vault, ObjectType.SNAPSHOT).filter(sequence__gt=since.sequence if since else -1)
+    small = list(new.filter(size__lte=SMALL).order_by("-sequence")[:MOST_BODIES])
+    answer["bodies"] = list(_bodies(access, small))
+    if since is None:
+        fixed = [*_live(vault, ObjectType.CONFIG), *_live(vault, ObjectType.KEY)]
+        answer["bodies"] += _bodies(access, fixed)
+    return answer
+
+
+def finish(
+    access: Access, *, attempts: Sequence[str], snapshot: Named | None, lock: ObjectName | None
+) -> tuple[list[Verdict], bool]:
+    """Commit transfers, store the snapshot if all of them are on record, and remove the lock.
+
+    Returns the verdicts, and whether it went to its end; if not, snapshot and lock are as before.
+    Raises what `ingest.deposit` raises.
+    """
+    verdicts = direct.commit(access, attempts) if attempts else []
+    if any(one.status is not Status.STORED for one in verdicts):
+        return verdicts, False
+    if snapshot is not None:
+        name, body = snapshot
+        source = Body(io.BytesIO(body), size=len(body), sha256=name.expected_sha256)
+        ingest.deposit(access, name, source)
+    if lock is not None:
+        with suppress(UnknownError):
+            expire.remove(access, lock)
+    return verdicts, True
+
+
+@transaction.atomic
+def _lock(access: Access, lock: Named | None) -> tuple[Vault, list[Answer]]:
+    """Put the lock; return the vault as it is then, and the others' locks."""
+    vault = sequence.lock(access.vault)
+    if lock is not None:
+        _require_whole(*lock)
+        locks.keep(access, *lock)
+    mine = lock[0].name if lock else ""
+    others = locks.of(vault).exclude(name=mine)
+    return vault, [{"name": one.name, "body": _text(bytes(one.body))} for one in others]
+
+
+def _require_whole(name: ObjectName, body: bytes) -> None:
+    if len(body) > name.size_limit:
+        raise TooLargeError(f"A lock has at most {name.size_limit} bytes.")
+    if hashlib.sha256(body).hexdigest() != name.name:
+        raise WrongBytesError("The lock's bytes do not have the hash that its name says.")
+
+
+def _live(vault: Vault, kind: ObjectType) -> models.QuerySet[StoredObject]:
+    return StoredObject.objects.filter(vault=vault, type=kind, state=StoredObject.State.LIVE)
+
+
+def _listing(vault: Vault, kind: ObjectType, since: Since | None) -> Answer:
+    """Names and sizes; `since` is what they were narrowed to, if they were.
+
+    Too many are left out, all of them, and listed by the data protocol instead.
+    """
+    held = _live(vault, kind).order_by("sequence")
+    if since is not None:
+        held = held.filter(sequence__gt=since.sequence)
+    pairs = list(islice(held.values_list("name", "size").iterator(5000), MOST_LISTED + 1))
+    if len(pairs) > MOST_LISTED:
+        return {"complete": False, "since": None, "objects": []}
+    objects = [{"name": name, "size": size} for name, size in pairs]
+    return {"complete": True, "since": since and since.sequence, "objects": objects}
+
+
+def _wanted(vault: Vault) -> list[Answer]:
+    lost = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LOST)
+    listed = lost.order_by("sequence").values_list("type", "name", "size")[:MOST_WANTED]
+    return [{"type": kind, "name": name, "size": size} for kind, name, size in listed]
+
+
+def _direct() -> Answer:
+    is_open = direct.home() is not None
+    return {"uploads": is_open, "objects": direct.MOST, "bytes": direct.BATCH}
+
+
+def _bodies(access: Access, held: Sequence[StoredObject]) -> Iterator[Answer]:
+    """Bodies of small objects; one that cannot be read now is left out."""
+    for one in held:
+        with suppress(RefusedError, serve.CutShortError):
+            out = serve.fetch(one, None, reader=access.credential.prefix)
+            body = b"".join(out.chunks)
+            yield {"type": one.type, "name": one.name, "body": _text(body)}
+
+
+def _text(body: bytes) -> str:
+    return base64.b64encode(body).decode("ascii")

@@ -1,0 +1,107 @@
+"""Direct transfers through a real gateway, many clients at once."""
+
+import hashlib
+import http.client
+import os
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.contracts.conftest import seaweed
+from tests.gateway import Gateway, Holder, start_gateway
+from tests.stores import regions
+
+__all__ = ["seaweed"]
+
+
+@pytest.fixture(scope="module")
+def gateway(seaweed, tmp_path_factory) -> Iterator[Gateway]:
+    """A gateway whose two regions are buckets that clients may send to."""
+    folder = tmp_path_factory.mktemp("gateway")
+    running = start_gateway(folder, **regions.environment(seaweed, "a", "b"))
+    yield running
+    running.stop()
+    assert "X-Amz-Signature" not in (folder / "gateway.log").read_text()
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def put(offer: dict, content: bytes) -> int:
+    where = urlsplit(offer["url"])
+    connection = http.client.HTTPConnection(where.netloc, timeout=60)
+    try:
+        connection.request("PUT", f"{where.path}?{where.query}", content, offer["headers"])
+        with connection.getresponse() as answer:
+            answer.read()
+            return answer.status
+    except OSError:
+        return 0  # the store need not read on when it refuses
+    finally:
+        connection.close()
+
+
+def entry(content: bytes) -> dict:
+    return {"type": "data", "name": sha(content), "size": len(content)}
+
+
+def transfer(holder: Holder, content: bytes) -> str:
+    """Announce, put and commit one object; return what became of it."""
+    answer = holder.call("uploads", {"objects": [entry(content)]})
+    offer = answer["objects"][0]
+    if offer["status"] != "put":
+        return offer.get("code") or offer["status"]
+    assert put(offer, content) in (200, 412, 0)
+    answer = holder.call("uploads", {"commit": [offer["attempt"]]})
+    return answer["committed"][0]["status"]
+
+
+def usage(gateway: Gateway, email: str) -> dict:
+    return gateway.manage("account", "usage", "--email", email)
+
+
+def test_fifty_identical_transfers_are_one_object_and_one_charge(gateway, alice, holder):
+    content = os.urandom(500_000)
+    others = [gateway.credential(holder, "backup") for _ in range(3)]
+    with ThreadPoolExecutor(50) as pool:
+        found = list(pool.map(lambda n: transfer([holder, *others][n % 4], content), range(50)))
+    assert set(found) <= {"stored", "there"}
+    assert found.count("stored") >= 1
+    assert holder.request("GET", f"data/{sha(content)}") == (200, content)
+    figures = usage(gateway, alice)
+    assert (figures["live_bytes"], figures["objects"]) == (500_000, 1)
+    assert figures["reserved_bytes"] == 0
+
+
+def test_two_hundred_at_the_edge_direct_and_not(gateway):
+    """Room for 40 of 200 uploads of the same size, half of them direct: 40 get in, no more."""
+    room = 40 * 50_000
+    email = f"edge-{uuid.uuid4().hex[:8]}@example.org"
+    gateway.shell(
+        "from billing.models import Plan; "
+        f"Plan.objects.update_or_create(slug='tiny', defaults=dict(name='T', quota_bytes={room}))"
+    )
+    gateway.manage("account", "create", "--email", email, "--plan", "tiny")
+    holder = gateway.vault(email)
+    contents = [os.urandom(50_000) for _ in range(200)]
+
+    def send(number: int) -> str:
+        content = contents[number]
+        if number % 2:
+            return transfer(holder, content)
+        status = holder.request("POST", f"data/{sha(content)}", content)[0]
+        return {200: "stored", 507: "over-quota"}.get(status, str(status))
+
+    with ThreadPoolExecutor(40) as pool:
+        found = list(pool.map(send, range(200)))
+    assert set(found) == {"stored", "over-quota"}
+    figures = usage(gateway, email)
+    assert figures["live_bytes"] <= room
+    assert figures["reserved_bytes"] == 0
+    assert found.count("stored") * 50_000 == figures["live_bytes"]
+    late = [send(n) for n, one in enumerate(found) if one == "over-quota"][:60]
+    assert found.count("stored") + late.count("stored") == 40
