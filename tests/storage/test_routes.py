@@ -16,7 +16,9 @@ OBJECT = "restic/<str:vault>/<str:kind>/<str:name>"
 LIST = "restic/<str:vault>/<str:kind>/"
 CONFIG = "restic/<str:vault>/config"
 VAULT = "restic/<str:vault>/"
-CONTROL = {f"api/v1/vaults/<str:vault>/{name}" for name in ("uploads", "downloads")}
+CONTROL = {
+    f"api/v1/vaults/<str:vault>/{name}" for name in ("begin", "finish", "uploads", "downloads")
+}
 GUARDED = {OBJECT, LIST, CONFIG, VAULT} | CONTROL
 
 
