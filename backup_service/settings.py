@@ -144,6 +144,7 @@ LOCK_LIFETIME = timedelta(hours=24)
 SETUP_RIGHT = timedelta(hours=1)
 ATTEMPT_LIFETIME = timedelta(hours=6)
 DIRECT_SECONDS = env.int("NIGHTSAFE_DIRECT_SECONDS", default=1800)  # a presigned request's life
+REDIRECT_READS = env.bool("NIGHTSAFE_REDIRECT_READS", default=True)  # of packs, to such stores
 DIRECT_HOLD = timedelta(hours=2)  # for which a direct transfer may still be committed
 LEASE = timedelta(minutes=10)
 SCRUB_PERIOD = timedelta(days=30)

@@ -81,6 +81,7 @@ class Verdict:
 
 
 THERE = Verdict(Status.THERE)
+WAITING = Verdict(Status.BUSY, message="It waits for the packs of this batch; commit it again.")
 
 
 def announce(access: Access, wishes: Sequence[Announced]) -> list[Verdict]:
@@ -260,28 +261,38 @@ def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[
 def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
     """Make objects of what arrived in the store, and answer about each attempt, in order.
 
-    Repeating it is safe: what is on record already is answered with "stored".
+    Repeating it is safe: what is on record already is answered with "stored". Index files go on
+    record only when all else of the batch is, since they may speak of packs in it.
     """
     if len(ids) > MOST:
         raise TooLargeError(f"A batch has at most {MOST} attempts, and there are {len(ids)}.")
-    attempts = {
-        attempt.pk: attempt
-        for attempt in _direct(access).filter(pk__in=ids).select_related("region")
-    }
-    for attempt in attempts.values():
+    attempts = list(_direct(access).filter(pk__in=ids).select_related("region"))
+    for attempt in attempts:
         attempt.vault = access.vault
         access.require_create(ObjectType(attempt.type))
-    waiting = [one for one in attempts.values() if one.state == Attempt.State.WRITING]
-    lend_connection()
-    verdicts = _look(waiting)
-    arrived = [one for one in waiting if one.pk not in verdicts]
-    for pk in arrivals.record(access, arrived):
-        verdicts[pk] = Verdict(Status.STORED)
-    nudge.replication()
-    settled = [one for one in attempts.values() if one.pk not in verdicts]
-    verdicts |= _settled(access, settled)
     unknown = Verdict(Status.UNKNOWN, message="This credential began no such transfer.")
-    return [verdicts.get(pk, unknown) for pk in ids]
+    verdicts = dict.fromkeys(set(ids) - {attempt.pk for attempt in attempts}, unknown)
+    lend_connection()
+    bad = _look(one for one in attempts if one.state == Attempt.State.WRITING)
+    for kind in (ObjectType.DATA, ObjectType.INDEX):
+        group = [one for one in attempts if one.type == kind]
+        if all(verdict.status is Status.STORED for verdict in verdicts.values()):
+            verdicts |= _record(access, group, bad)
+        else:
+            verdicts |= {one.pk: bad.get(one.pk, WAITING) for one in group}
+    nudge.replication()
+    return [verdicts[pk] for pk in ids]
+
+
+def _record(
+    access: Access, attempts: Sequence[Attempt], bad: dict[str, Verdict]
+) -> dict[str, Verdict]:
+    """Put on record what arrived, and answer about that and about what had ended before."""
+    arrived = [one for one in attempts if one.state == Attempt.State.WRITING and one.pk not in bad]
+    won = arrivals.record(access, arrived)
+    verdicts = {one.pk: bad[one.pk] for one in attempts if one.pk in bad}
+    verdicts |= dict.fromkeys(won, Verdict(Status.STORED))
+    return verdicts | _settled(access, [one for one in attempts if one.pk not in verdicts])
 
 
 @transaction.atomic

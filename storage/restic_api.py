@@ -160,6 +160,10 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
     if request.method == "HEAD":
         return HttpResponse(headers={"Content-Length": str(held.size)})
     span = parse_range(request.headers.get("Range"), held.size)
+    address = serve.elsewhere(held, span, reader=access.credential.prefix)
+    if address is not None:
+        headers = {"Location": address, "Cache-Control": "no-store"}
+        return HttpResponse(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
     out = serve.fetch(held, span, reader=access.credential.prefix)
     lend_connection()
     response = StreamingHttpResponse(out.chunks, content_type="application/octet-stream")

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import QuerySet
 
-from storage import damage, placement
+from storage import damage, placement, signed_reads
 from storage.errors import DamagedError, RangeError, UnknownError
 from storage.models import Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType
@@ -22,6 +23,7 @@ from storage.regions.base import CHUNK, NoSuchKeyError, Reader, RegionError, Unr
 from storage.rereads import Rereads
 
 log = logging.getLogger(__name__)
+REDIRECTED = 64 * 1024  # bytes from which a client is sent to the store
 _rereads = Rereads()
 
 
@@ -63,6 +65,24 @@ def listing(vault: Vault, kind: ObjectType) -> QuerySet[StoredObject, tuple[str,
         .order_by("name")
         .values_list("name", "size")
     )
+
+
+def elsewhere(held: StoredObject, span: Span | None, *, reader: str) -> str | None:
+    """Return the address at which the client called `reader` may read a pack from its region.
+
+    None if it must come from here: small spans, since going there takes longer than giving them,
+    and what the client asks for again, since something was wrong with it or with the way there.
+    """
+    if not settings.REDIRECT_READS or held.type != ObjectType.DATA:
+        return None
+    span = span or Span(0, held.size)
+    span = Span(span.start, min(span.length, held.size - span.start))
+    if span.length < REDIRECTED:
+        return None
+    request = signed_reads.sign(held)
+    if request is None or _rereads.seen(reader, held.pk, span.start, span.length):
+        return None
+    return request.url
 
 
 def fetch(held: StoredObject, span: Span | None, *, reader: str) -> Outgoing:

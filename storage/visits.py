@@ -26,7 +26,7 @@ from storage.models import StoredObject, Vault
 from storage.names import KIB, ObjectName, ObjectType
 
 MOST_LISTED = 50_000  # objects of a type in one answer
-MOST_BODIES = 32  # snapshots whose bodies come along
+MOST_BODIES = 16  # snapshots whose bodies come along
 SMALL = 64 * KIB  # bytes of a body that may come along
 MOST_WANTED = 1000  # lost objects
 
@@ -55,6 +55,7 @@ def begin(access: Access, *, lock: Named | None, since: Since | None) -> Answer:
         "epoch": vault.epoch,
         "sequence": vault.sequence,
         "locks": held_locks,
+        "keys": _listing(vault, ObjectType.KEY, None),
         "snapshots": _listing(vault, ObjectType.SNAPSHOT, None),
         "index": _listing(vault, ObjectType.INDEX, since),
         "wanted": _wanted(vault),
@@ -65,7 +66,7 @@ def begin(access: Access, *, lock: Named | None, since: Since | None) -> Answer:
     new = _live(vault, ObjectType.SNAPSHOT).filter(sequence__gt=since.sequence if since else -1)
     small = list(new.filter(size__lte=SMALL).order_by("-sequence")[:MOST_BODIES])
     answer["bodies"] = list(_bodies(access, small))
-    if since is None:
+    if lock is None:  # who has sealed a lock has the keys
         fixed = [*_live(vault, ObjectType.CONFIG), *_live(vault, ObjectType.KEY)]
         answer["bodies"] += _bodies(access, fixed)
     return answer

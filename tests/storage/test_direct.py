@@ -16,41 +16,51 @@ from billing.models import Plan
 from storage import credentials, direct, expire, placement, quota
 from storage.models import Attempt, Region, Replica, Reservation, StoredObject, Usage, Vault
 from storage.names import GIB
-from storage.regions import _s3_store, prepare_new, store_of, sync_rows
+from storage.regions import store_of, sync_rows
 from storage.regions.base import NoSuchKeyError, PresignedRequest
-from tests.contracts.conftest import drop
+from storage.regions.s3 import S3Store
 from tests.contracts.conftest import seaweed as _seaweed
 from tests.contracts.test_direct import send
 from tests.storage.conftest import Caller, caller, sha, some
 from tests.stores import regions as places
+from tests.stores import seaweedfs
 from tests.stores.proxy import FaultyProxy
 
 pytestmark = pytest.mark.django_db
 seaweed = _seaweed
+INSTANCE = "instance-of-tests"
 
 
-@pytest.fixture
-def proxy(seaweed: Store) -> Iterator[FaultyProxy]:
-    """What stands between the service and its store; clients go to the store itself."""
+@pytest.fixture(scope="module")
+def front(seaweed: Store) -> Iterator[FaultyProxy]:
     with FaultyProxy(seaweed.port) as made:
         yield made
 
 
 @pytest.fixture
-def regions(db, settings, seaweed: Store, proxy: FaultyProxy) -> Iterator[list[Region]]:
-    """Two regions in buckets that clients may send to."""
-    places.apply(settings, places.environment(seaweed, "a", "b", port=proxy.port))
+def proxy(front: FaultyProxy) -> Iterator[FaultyProxy]:
+    """What stands between the service and its store; clients go to the store itself."""
+    yield front
+    front.does("", times=0)
+
+
+@pytest.fixture(scope="module")
+def buckets(seaweed: Store, front: FaultyProxy) -> dict[str, str]:
+    """The environment of two regions in buckets that clients may send to, prepared once."""
+    variables = places.environment(seaweed, "a", "b", port=front.port)
+    for alias in "ab":
+        store = S3Store(seaweedfs.region(seaweed, places.bucket(variables, alias), alias=alias))
+        store.prepare(INSTANCE)
+    return variables
+
+
+@pytest.fixture
+def regions(db, settings, buckets: dict[str, str]) -> list[Region]:
+    """Rows for the two."""
+    places.apply(settings, buckets)
     sync_rows()
-    prepare_new(SERVICE)
-    made = list(Region.objects.order_by("priority"))
-    yield made
-    proxy.does("", times=0)
-    for region in made:
-        store = store_of(region)
-        drop(store)
-        for client in (store._once, store._again):
-            client.close()
-    _s3_store.cache_clear()
+    Region.objects.update(instance=INSTANCE)
+    return list(Region.objects.order_by("priority"))
 
 
 def call(who: Caller, what: str, fields: object, vault: Vault | None = None):
@@ -101,12 +111,12 @@ def key_of(offer: dict):
 
 
 def test_what_was_put_is_an_object_like_any_other(backup):
-    contents = [some(1000), some(70_000), b""]
+    contents = [some(1000), some(60_000), b""]
     offers = announce(backup, *contents)
-    assert booked(backup.vault) == (0, 71_000)
+    assert booked(backup.vault) == (0, 61_000)
     assert [put(*pair) for pair in zip(offers, contents, strict=True)] == [200] * 3
     assert commit(backup, *[offer["attempt"] for offer in offers]) == ["stored"] * 3
-    assert booked(backup.vault) == (71_000, 0)
+    assert booked(backup.vault) == (61_000, 0)
     for content in contents:
         assert backup.fetch(f"data/{sha(content)}") == content
     held = backup.held(contents[0])
@@ -127,6 +137,21 @@ def test_index_files_too_and_everything_else_through_the_gateway(backup):
     assert backup.names("index") == [sha(b"index")]
     for kind in ("snapshots", "keys", "locks"):
         assert announce(backup, some(), kind=kind)[0]["status"] == "gateway"
+
+
+def test_an_index_file_waits_for_the_packs_of_its_batch(backup):
+    pack, other = some(), some()
+    offers = announce(backup, pack, other)
+    index = announce(backup, b"index", kind="index")[0]
+    put(index, b"index")
+    put(offers[0], pack)
+    ids = [index["attempt"], *[one["attempt"] for one in offers]]
+    assert commit(backup, *ids) == ["busy", "stored", "missing"]
+    assert commit(backup, ids[0], "a" * 32) == ["busy", "unknown"]
+    assert backup.names("index") == []
+    put(offers[1], other)
+    assert commit(backup, *ids) == ["stored"] * 3
+    assert backup.names("index") == [sha(b"index")]
 
 
 def test_what_is_there_is_not_sent_again(backup):
@@ -310,8 +335,8 @@ def test_after_its_time(backup):
     assert booked(backup.vault) == (0, 0)
     assert commit(backup, offer["attempt"]) == ["expired"]
     expire.sweep(doomed_before=clock.now() + timedelta(days=1))
-    store, _ = store_of(Region.objects.get(alias="a")), None
-    assert list(store.list_keys()) == []
+    store = store_of(Region.objects.get(alias="a"))
+    assert list(store.list_keys(backup.vault.public_id)) == []
     assert not Attempt.objects.exists()
     assert commit(backup, offer["attempt"]) == ["unknown"]
 
@@ -519,3 +544,37 @@ def test_no_signature_is_logged(backup, caplog, proxy):
     assert len(signature) == 64
     ours = [one.getMessage() for one in caplog.records if one.name.split(".")[0] == "storage"]
     assert signature not in "\n".join(ours)
+
+
+# --- Redirects
+
+
+def test_a_pack_is_read_from_the_store_once_and_then_from_here(backup, settings):
+    content, small = some(200_000), some(1000)
+    for one in (content, small):
+        backup.put(one)
+    where = f"data/{sha(content)}"
+    first = backup.get(where, HTTP_RANGE="bytes=1000-199999")
+    assert first.status_code == 307
+    fetch = PresignedRequest("GET", first.headers["Location"], {})
+    assert send(fetch, headers={"Range": "bytes=1000-199999"}) == (206, content[1000:])
+    assert backup.fetch(where, HTTP_RANGE="bytes=1000-199999") == content[1000:]
+    assert backup.get(where).status_code == 307
+    assert backup.fetch(where) == content
+    assert backup.fetch(where, HTTP_RANGE="bytes=0-999") == content[:1000]
+    assert backup.fetch(f"data/{sha(small)}") == small
+    settings.REDIRECT_READS = False
+    assert backup.fetch(where, HTTP_RANGE="bytes=0-99999") == content[:100_000]
+
+
+def test_no_redirect_to_a_region_that_failed(backup):
+    content = some(200_000)
+    backup.put(content)
+    placement.avoid("a")
+    assert backup.fetch(f"data/{sha(content)}") == content
+
+
+def test_other_types_come_from_here(backup):
+    content = some(200_000)
+    backup.put(content, "index")
+    assert backup.fetch(f"index/{sha(content)}") == content

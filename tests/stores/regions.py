@@ -5,10 +5,12 @@ import uuid
 from backup_service.embedded.stores import Store
 
 
-def environment(store: Store, *aliases: str, direct: str = "yes", port: int = 0) -> dict[str, str]:
+def environment(
+    store: Store, *aliases: str, direct: str = "yes", port: int = 0, public: int = 0
+) -> dict[str, str]:
     """Return the variables that put one region into a new bucket each.
 
-    Behind a proxy on `port`, if there is one, which clients do not go through.
+    The service goes through a proxy on `port`, clients through one on `public`, if there is one.
     """
     host = f"127.0.0.1:{port or store.port}"
     places = [f"{alias}=s3+http://{host}/test-{uuid.uuid4().hex}" for alias in aliases]
@@ -18,9 +20,15 @@ def environment(store: Store, *aliases: str, direct: str = "yes", port: int = 0)
         variables[prefix + "ACCESS_KEY"] = store.access_key
         variables[prefix + "SECRET_KEY"] = store.secret_key
         variables[prefix + "DIRECT"] = direct
-        variables[prefix + "PUBLIC_URL"] = f"http://127.0.0.1:{store.port}"
+        variables[prefix + "PUBLIC_URL"] = f"http://127.0.0.1:{public or store.port}"
         variables[prefix + "TIMEOUT"] = "2" if port else "20"
     return variables
+
+
+def bucket(variables: dict[str, str], alias: str) -> str:
+    """Return the bucket of one of the regions."""
+    found = dict(place.split("=", 1) for place in variables["NIGHTSAFE_REGIONS"].split(","))
+    return found[alias].rpartition("/")[2]
 
 
 def apply(settings, variables: dict[str, str]) -> None:
@@ -34,4 +42,4 @@ def apply(settings, variables: dict[str, str]) -> None:
     }
 
 
-__all__ = ["apply", "environment"]
+__all__ = ["apply", "bucket", "environment"]
