@@ -77,7 +77,9 @@ def _place(access: Access, created: Sequence[StoredObject], attempts: Sequence[A
     for held, attempt in zip(created, attempts, strict=True):
         home = attempt.region
         if home.pk not in further:
-            further[home.pk] = placement.companions(home, access.entitlements.copies)
+            further[home.pk] = placement.companions(
+                home, access.entitlements.copies, continent=access.vault.account.continent
+            )
         replicas.append(
             Replica(
                 object=held,

@@ -99,12 +99,13 @@ def announce(access: Access, wishes: Sequence[Announced]) -> list[Verdict]:
     return [verdicts[wish] for wish in wishes]
 
 
-def home() -> tuple[Region, RegionStore] | None:
+def home(access: Access) -> tuple[Region, RegionStore] | None:
     """Return the region that takes the next upload, if clients may send to it themselves."""
-    order = placement.write_order()
-    if not order or not order[0][1].direct_transfers or placement.is_avoided(order[0][0].alias):
-        return None
-    return order[0]
+    for region, store in placement.write_order(access.vault.account)[:1]:
+        site = placement.site_of(region)
+        if store.direct_transfers and not site.is_full and not site.is_away:
+            return region, store
+    return None
 
 
 def _require_bounded(wishes: Sequence[Announced]) -> None:
@@ -121,7 +122,7 @@ def _require_bounded(wishes: Sequence[Announced]) -> None:
 
 def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdict]:
     """Return the verdicts that need no store: there already, of another type, too large."""
-    good = Replica.objects.filter(object=models.OuterRef("pk"), state=Replica.State.STORED)
+    good = Replica.objects.readable().filter(object=models.OuterRef("pk"))
     held = StoredObject.objects.filter(
         models.Exists(good),
         vault=access.vault,
@@ -146,7 +147,7 @@ def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdi
 
 
 def _offer(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdict]:
-    place = home()
+    place = home(access)
     if place is None:
         sorry = _gateway("The region that takes uploads now does so through the gateway only.")
         return dict.fromkeys(wishes, sorry)

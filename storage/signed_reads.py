@@ -11,7 +11,7 @@ from storage import placement
 from storage.access import Access
 from storage.direct import MOST, TYPES, Status, Verdict
 from storage.errors import TooLargeError
-from storage.models import Region, Replica, StoredObject
+from storage.models import Replica, StoredObject
 from storage.names import ObjectName
 from storage.regions import store_of
 from storage.regions.base import PresignedRequest, RegionError
@@ -55,8 +55,8 @@ def _answer(access: Access, held: StoredObject | None, copies: dict[int, list[Re
 
 def _stored(held: Sequence[StoredObject]) -> QuerySet[Replica]:
     return (
-        Replica.objects.filter(object__in=held, state=Replica.State.STORED)
-        .exclude(region__status=Region.Status.OFFLINE)
+        Replica.objects.readable()
+        .filter(object__in=held)
         .select_related("region", "attempt")
         .order_by("region__priority")
     )
@@ -66,7 +66,7 @@ def _sign(held: StoredObject, replicas: Sequence[Replica]) -> PresignedRequest |
     if held.type not in TYPES:
         return None
     for replica in replicas:
-        if replica.attempt is None or placement.is_avoided(replica.region.alias):
+        if replica.attempt is None or placement.site_of(replica.region).is_away:
             continue
         try:
             store = store_of(replica.region)

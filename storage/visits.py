@@ -59,7 +59,7 @@ def begin(access: Access, *, lock: Named | None, since: Since | None) -> Answer:
         "snapshots": _listing(vault, ObjectType.SNAPSHOT, None),
         "index": _listing(vault, ObjectType.INDEX, since),
         "wanted": _wanted(vault),
-        "direct": _direct(),
+        "direct": _direct(access),
     }
     fence.saw_index(access.credential, vault.sequence)
     lend_connection()
@@ -137,8 +137,8 @@ def _wanted(vault: Vault) -> list[Answer]:
     return [{"type": kind, "name": name, "size": size} for kind, name, size in listed]
 
 
-def _direct() -> Answer:
-    is_open = direct.home() is not None
+def _direct(access: Access) -> Answer:
+    is_open = direct.home(access) is not None
     return {"uploads": is_open, "objects": direct.MOST, "bytes": direct.BATCH}
 
 
