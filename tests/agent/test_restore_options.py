@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import delivery
 from nightsafe.backup import backup
 from nightsafe.cli import main
 from nightsafe.errors import RestoreError, UsageError
@@ -15,13 +14,12 @@ from nightsafe.walk import PatternSelection
 
 from tests.agent.conftest import PASSPHRASE, reopen
 from tests.agent.trees import fingerprint
+from tests.agent.ways import WAYS, go
 
 
-@pytest.fixture(params=["one process", "workers"], autouse=True)
-def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small restores need no workers, so they are made to."""
-    if request.param == "workers":
-        monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
+@pytest.fixture(params=WAYS, autouse=True)
+def _every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    go(request.param, monkeypatch)
 
 
 @pytest.fixture

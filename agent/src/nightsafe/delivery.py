@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from nightsafe.crypto import OVERHEAD
+from nightsafe.directory import Directory, discard, temporary_name
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
 from nightsafe.index import BlobLocation
-from nightsafe.metadata import Attributes, restore_open
+from nightsafe.metadata import Attributes
 from nightsafe.pack import BlobKind
 from nightsafe.plan import Job, Piece, Place, arrange
 from nightsafe.porters import Porters
 from nightsafe.repository import Repository
-from nightsafe.target import discard, open_new, temporary_name, write_all
+from nightsafe.system import TO_WRITE
+from nightsafe.target import write_all
 from nightsafe.tree import Node
 from nightsafe.writer import Outcome, Writer, describe
 
@@ -109,8 +111,8 @@ class Delivery:
         self._wave = _Wave(0)
         self._limit = _FIRST_WAVE
 
-    def file(self, place: Place, name: bytes, node: Node, *, folder: int) -> None:
-        """Take a file that shall be `name` in `place`, open as `folder`.
+    def file(self, place: Place, name: bytes, node: Node, *, folder: Directory) -> None:
+        """Take a file that shall be `name` in `place`, which is `folder`.
 
         OSError if it cannot be begun, DamagedError if one of its blobs is not known.
         """
@@ -173,7 +175,7 @@ class Delivery:
         return found[0]
 
     def _begin(
-        self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: int
+        self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: Directory
     ) -> _Unfinished:
         with self._new(place, name, node, found, folder) as unfinished:
             number = len(self._wave.unfinished)
@@ -186,20 +188,19 @@ class Delivery:
 
     @contextlib.contextmanager
     def _new(
-        self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: int
+        self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: Directory
     ) -> Iterator[_Unfinished]:
         """A file of the right length under a temporary name; removed if the block fails."""
         temporary = temporary_name()
-        fd = open_new(temporary, folder)
+        fd = folder.new_file(temporary)
         try:
-            os.ftruncate(fd, sum(map(_plain_length, found)))
-            status = os.fstat(fd)
+            with open(fd, "wb", buffering=0):
+                os.ftruncate(fd, sum(map(_plain_length, found)))
+                status = os.fstat(fd)
             yield _Unfinished(place, name, temporary, node, (status.st_dev, status.st_ino))
         except BaseException:
             discard(temporary, folder)
             raise
-        finally:
-            os.close(fd)
 
     def _add(
         self,
@@ -313,12 +314,8 @@ class Delivery:
 
     def _publish(self, unfinished: _Unfinished) -> str:
         folder = self._writer.folders.open(unfinished.place)
-        fd = os.open(unfinished.temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        try:
-            lost = restore_open(fd, unfinished.node)
-        finally:
-            os.close(fd)
-        os.rename(unfinished.temporary, unfinished.name, src_dir_fd=folder, dst_dir_fd=folder)
+        lost = folder.set_of_file(unfinished.temporary, unfinished.node)
+        folder.rename(unfinished.temporary, unfinished.name)
         return ", ".join(lost)
 
     def _drop(self, unfinished: _Unfinished) -> None:
@@ -354,7 +351,7 @@ class Delivery:
 
     def _fill(self, copy: _Unfinished) -> None:
         folder = self._writer.folders.open(copy.place)
-        fd = os.open(copy.temporary, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        fd = folder.open_file(copy.temporary, TO_WRITE)
         try:
             position = 0
             for blob in copy.node.content or ():
@@ -366,7 +363,7 @@ class Delivery:
             os.close(fd)
 
     def _finish_folder(self, place: Place, node: Node) -> None:
-        lost = restore_open(self._writer.folders.open(place), node)
+        lost = self._writer.folders.open(place).set_own(node)
         if lost:
             self._tell.noted(b"/" + place.path, ", ".join(lost))
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import shutil
-import stat
 from collections.abc import Iterable, Iterator
 
+from nightsafe.directory import Directory, Fold
 from nightsafe.tree import Node
 from nightsafe.walk import Chosen
+from nightsafe.windows import stored_path
 
 
 class Extras:
@@ -18,23 +18,29 @@ class Extras:
     """
 
     def __init__(
-        self, sources: Iterable[str], root: Iterable[Node], *, below: bytes, chosen: Chosen
+        self,
+        sources: Iterable[str],
+        root: Iterable[Node],
+        *,
+        below: bytes,
+        chosen: Chosen,
+        fold: Fold,
     ) -> None:
+        self._fold = fold
         self._below = below
         self._chosen = chosen
         top = {node.name for node in root}
         self._whole = [_stored_path(os.fsencode(source), top) for source in sources]
 
-    def find(self, path: bytes, known: Iterable[Node], folder: int) -> Iterator[bytes]:
-        """Names in the open folder, `path` in the snapshot, that `known` does not hold."""
-        if not self._is_whole(self._below + path):
+    def find(self, path: bytes, known: Iterable[Node], folder: Directory | None) -> Iterator[bytes]:
+        """Names in the folder, `path` in the snapshot, that `known` does not hold."""
+        if folder is None or not self._is_whole(self._below + path):
             return
-        names = {node.name for node in known}
+        names = {self._fold(node.name) for node in known}
         with contextlib.suppress(OSError):
-            for name in os.listdir(folder):
-                raw = os.fsencode(name)
-                if raw not in names and self._chosen.wants(path + b"/" + raw):
-                    yield raw
+            for name in folder.names():
+                if self._fold(name) not in names and self._chosen.wants(path + b"/" + name):
+                    yield name
 
     def _is_whole(self, path: bytes) -> bool:
         return any(path == whole or path.startswith(whole + b"/") for whole in self._whole)
@@ -42,17 +48,8 @@ class Extras:
 
 def _stored_path(source: bytes, top: set[bytes]) -> bytes:
     """Where a source stands in the snapshot: by its whole path, or by its name alone."""
-    source = b"/" + source.strip(b"/")
+    source = b"/" + stored_path(source).strip(b"/")
     if source == b"/":
         return b""
     first = source.split(b"/")[1]
     return source if first in top else b"/" + source.rpartition(b"/")[2]
-
-
-def remove(name: bytes, folder: int) -> None:
-    """Remove an entry of the open folder with all that is below; links are not followed."""
-    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    if stat.S_ISDIR(status.st_mode):
-        shutil.rmtree(name, dir_fd=folder)
-    else:
-        os.unlink(name, dir_fd=folder)

@@ -3,8 +3,11 @@
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+from nightsafe import xattrs
+from nightsafe.system import gives_files_away
 from nightsafe.tree import Node, posix_permissions
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
@@ -27,31 +30,35 @@ class Attributes(NamedTuple):
         return cls(node.type, node.mode, node.uid, node.gid, node.atime, node.mtime, node.xattrs)
 
 
-def restore_open(fd: int, node: Node | Attributes) -> list[str]:
-    """Set everything on an open file or folder; returns what could not be set, as words.
+def restore_at(file: int | bytes, node: Node | Attributes) -> list[str]:
+    """Set everything on a file or folder; returns what could not be set, as words.
 
-    The order matters: a new owner drops capabilities and set-id bits, attributes need the
-    permission to write, and times come last.
+    `file` is its descriptor, or its path where nothing on the way is a link, nor the file. The
+    order matters: a new owner drops capabilities and set-id bits, attributes need the permission
+    to write, and so do times where files are reached by their paths.
     """
-    status = os.fstat(fd)
+    status = os.stat(file)
     lost: list[str] = []
     if (status.st_uid, status.st_gid) != (node.uid, node.gid):
-        lost = _attempt("owner", lambda: _own(fd, node))
-        status = os.fstat(fd)
+        lost = _attempt("owner", lambda: _own(file, node))
+        status = os.stat(file)
     for name, value in node.xattrs:
         lost += _attempt(
             f"attribute {os.fsdecode(name)}",
-            lambda name=name, value=value: os.setxattr(fd, name, value),  # type: ignore[misc]
+            lambda name=name, value=value: xattrs.ours.put(file, name, value),  # type: ignore[misc]
         )
-    lost += _attempt("mode", lambda: os.chmod(fd, _permissions(node, status)))
-    lost += _attempt("times", lambda: os.utime(fd, ns=(node.atime, node.mtime)))
+    if isinstance(file, bytes):
+        lost += _attempt("times", lambda: os.utime(file, ns=(node.atime, node.mtime)))
+    lost += _attempt("mode", lambda: os.chmod(file, _permissions(node, status)))
+    if isinstance(file, int):
+        lost += _attempt("times", lambda: os.utime(file, ns=(node.atime, node.mtime)))
     return lost
 
 
 def restore_named(name: bytes, node: Node | Attributes, *, dir_fd: int) -> list[str]:
     """The same for an entry that cannot be opened: a symbolic link, a fifo, a device."""
     lost: list[str] = []
-    if os.geteuid() == 0:
+    if gives_files_away():
         lost += _attempt(
             "owner",
             lambda: os.chown(name, node.uid, node.gid, dir_fd=dir_fd, follow_symlinks=False),
@@ -66,9 +73,21 @@ def restore_named(name: bytes, node: Node | Attributes, *, dir_fd: int) -> list[
     return lost
 
 
-def _own(fd: int, node: Node | Attributes) -> None:
-    if os.geteuid() == 0:
-        os.chown(fd, node.uid, node.gid)
+def restore_link(path: bytes, node: Node | Attributes) -> list[str]:
+    """The same for a link at a path; on Windows, as for stock restic, links have no times."""
+    lost: list[str] = []
+    if gives_files_away():
+        chown = partial(os.chown, path, node.uid, node.gid, follow_symlinks=False)
+        lost += _attempt("owner", chown)
+    if os.utime in os.supports_follow_symlinks:
+        times = partial(os.utime, path, ns=(node.atime, node.mtime), follow_symlinks=False)
+        lost += _attempt("times", times)
+    return lost
+
+
+def _own(file: int | bytes, node: Node | Attributes) -> None:
+    if gives_files_away():
+        os.chown(file, node.uid, node.gid)
 
 
 def _permissions(node: Node | Attributes, status: os.stat_result) -> int:

@@ -1,30 +1,29 @@
 """Restoring: trees are walked, folders made, and files handed to the delivery."""
 
-import os
 import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nightsafe.delivery import Delivery, Listener
+from nightsafe.directory import is_regular, refusal
 from nightsafe.errors import DamagedError, UsageError
-from nightsafe.extras import Extras, remove
+from nightsafe.extras import Extras
 from nightsafe.fetch import BlobReader
 from nightsafe.locks import hold
-from nightsafe.metadata import restore_named
 from nightsafe.plan import Place
 from nightsafe.porters import default_workers
 from nightsafe.progress import Advanced, Event, FileDone, Issue, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
-from nightsafe.target import Target, is_safe_name, raise_if_full
+from nightsafe.target import Target, raise_if_full
 from nightsafe.tree import Node
 from nightsafe.verify import Verifier, differs
 from nightsafe.walk import Chosen, Selection, find_folder, require_found
 from nightsafe.writer import describe
 
 OVERWRITE = ("always", "if-changed", "if-newer", "never")
-_SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR}
+_SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR, "fifo": stat.S_IFIFO}
 
 
 @dataclass(frozen=True)
@@ -165,6 +164,7 @@ class _Restorer:
         self._index = repository.index
         self._observer = observer
         self._target = Target(target, looks=options.dry_run)
+        self._fold = self._target.fold()
         self._delivery: Delivery | None = None
         if not options.dry_run:
             workers = default_workers() if options.workers is None else options.workers
@@ -182,6 +182,7 @@ class _Restorer:
                     self._reader.load_tree(snapshot.tree),
                     below=b"/" + folder if (folder := self._options.folder.strip(b"/")) else b"",
                     chosen=self._selection,
+                    fold=self._fold,
                 )
             self._walk(tree)
             if self._delivery is not None:
@@ -224,11 +225,12 @@ class _Restorer:
         """Remove from a folder that was there before what the snapshot does not hold."""
         if self._extras is None or folder.is_new:
             return
-        for name in self._extras.find(folder.path, folder.nodes, self._target.fd):
+        here = self._target.here
+        for name in self._extras.find(folder.path, folder.nodes, here):
             path = folder.path + b"/" + name
             try:
-                if not self._options.dry_run:
-                    remove(name, self._target.fd)
+                if here is not None and not self._options.dry_run:
+                    here.remove(name)
                 self._report.deleted += 1
                 self._observer(FileDone(path, "deleted"))
             except OSError as error:
@@ -271,26 +273,42 @@ class _Restorer:
         except DamagedError as error:
             self._tell.failed(path, f"what is in it is lost. {error}")
             return
-        seen: set[bytes] = set()
+        seen: dict[bytes, bytes] = {}
         for node in nodes:
-            if not is_safe_name(node.name) or node.name in seen:
-                text = f"the name {node.name[:80]!a} is not allowed there and was not restored"
-                self._tell.failed(path, text)
-                continue
-            seen.add(node.name)
-            yield node
+            problem = refusal(node.name) or self._clash(path, node.name, seen)
+            if problem:
+                self._tell.failed(path, problem)
+            else:
+                yield node
+
+    def _clash(self, path: bytes, name: bytes, seen: dict[bytes, bytes]) -> str:
+        """Why a name cannot stand beside those that were `seen`, to which it is added."""
+        inner = path + b"/" + name
+        if not (self._selection.wants(inner) or self._selection.leads_to(inner)):
+            return ""
+        first = seen.get(key := self._fold(name))
+        if first is None:
+            seen[key] = name
+            return ""
+        if first == name:
+            return f"the name {name[:80]!a} is not allowed there twice; only the first was restored"
+        return (
+            f"{name[:80]!a} was not restored: to this disk its name is the same as {first[:80]!a}, "
+            "which was. Restore it by itself, with --include, into another folder"
+        )
 
     def _entry(self, folder: _Folder, path: bytes, node: Node) -> None:
+        here = self._target.here
         if folder.place is None:
             return
         try:
             if not folder.is_new and self._stays(node):
                 self._report.skipped += 1
                 self._observer(FileDone(path, "unchanged"))
-            elif self._delivery is None:
+            elif self._delivery is None or here is None:
                 self._count(path, node)
             elif node.type == "file":
-                self._delivery.file(folder.place, node.name, node, folder=self._target.fd)
+                self._delivery.file(folder.place, node.name, node, folder=here)
             else:
                 self._restore_special(path, node)
                 self._report.others += 1
@@ -308,32 +326,30 @@ class _Restorer:
 
     def _stays(self, node: Node) -> bool:
         """Whether what stands in the way stays, as the options want it."""
+        here = self._target.here
         status = self._target.status(node.name) if self._options.overwrite != "always" else None
-        if status is None:
+        if status is None or here is None:
             return False
         match self._options.overwrite:
             case "never":
                 return True
             case "if-newer":
                 return node.mtime <= status.st_mtime_ns
-        is_alike = node.type == "file" and stat.S_ISREG(status.st_mode)
+        is_alike = node.type == "file" and is_regular(status)
         if not is_alike or (status.st_size, status.st_mtime_ns) != (node.size, node.mtime):
             return False
         if not self._options.verify:
             return True
-        return not differs(node.name, node, folder=self._target.fd, index=self._index)
+        return not differs(node.name, node, folder=here, index=self._index)
 
     def _restore_special(self, path: bytes, node: Node) -> None:
-        fd = self._target.fd
-        with self._target.new_entry(node.name) as temporary:
+        with self._target.new_entry(node.name) as (here, temporary):
             if node.type == "symlink":
-                os.symlink(node.link_target, temporary, dir_fd=fd)
-            elif node.type == "fifo":
-                os.mkfifo(temporary, 0o600, dir_fd=fd)
+                here.make_link(node.link_target, temporary)
             elif node.type in _SPECIAL:
-                os.mknod(temporary, _SPECIAL[node.type] | 0o600, node.device, dir_fd=fd)
+                here.make_special(temporary, _SPECIAL[node.type] | 0o600, node.device)
             else:
                 raise ValueError(node.type)
-            lost = restore_named(temporary, node, dir_fd=fd)
+            lost = here.set_of_other(temporary, node)
         if lost:
             self._tell.noted(path, ", ".join(lost))

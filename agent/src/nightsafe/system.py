@@ -31,7 +31,8 @@ def _flags(*names: str) -> int:
     return found
 
 
-_ANY = _flags("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY")
+NO_FOLLOW = _flags("O_NOFOLLOW")
+_ANY = NO_FOLLOW | _flags("O_CLOEXEC", "O_BINARY")
 """Without O_BINARY Windows would change bytes that look like ends of lines."""
 TO_READ = os.O_RDONLY | _ANY | _flags("O_NONBLOCK")
 TO_WRITE = os.O_WRONLY | _ANY
@@ -44,6 +45,8 @@ OPENS_FOLDERS = (
     and {os.open, os.stat, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
 )
 """Whether what is in a folder can be reached from the open folder, without its path."""
+FOLDS_NAMES = sys.platform in ("win32", "darwin")
+"""Whether names that differ only in case are mostly one to the disks there."""
 FOLDER_MODE = 0o777 if IS_WINDOWS else 0o700
 """For new folders until they get their own; Windows would take the last as a list of rights."""
 

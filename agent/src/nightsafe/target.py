@@ -1,48 +1,54 @@
 """The folder a restore writes to, and the promise that nothing lands outside of it.
 
-All work is relative to an open directory, one name at a time, and no symbolic link is ever
-followed: not one that a hostile snapshot made, nor one that was there before.
+All work is relative to one folder, one name at a time, and no symbolic link is ever followed:
+not one that a hostile snapshot made, nor one that was there before.
 """
 
 import contextlib
 import errno
 import os
-import secrets
-import stat
 from collections import OrderedDict
 from collections.abc import Iterator
 
+from nightsafe.directory import (
+    Directory,
+    Fold,
+    discard,
+    fold_name,
+    is_regular,
+    moved,
+    tells_case_apart,
+    temporary_name,
+)
 from nightsafe.errors import RestoreError, TargetFullError
+from nightsafe.nameddirectory import NamedDirectory
+from nightsafe.opendirectory import OpenDirectory
 from nightsafe.plan import Place
+from nightsafe.system import FOLDER_MODE, FOLDS_NAMES, OPENS_FOLDERS, write_at
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FOLDERS_OPEN = 64
 _BLOCK = bytes(32 << 10)
-_NO_FOLDER = -1
-
-
-def is_safe_name(name: bytes) -> bool:
-    """Whether a name means an entry of its own folder and nothing else."""
-    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
+_KIND: type[OpenDirectory] | type[NamedDirectory]
+_KIND = OpenDirectory if OPENS_FOLDERS else NamedDirectory
 
 
 class Target:
-    """A cursor in the target: it stands in one folder (`fd`) and moves by single names.
+    """A cursor in the target: it stands in one folder (`here`) and moves by single names.
 
-    A cursor that only `looks` makes nothing; where there is no folder, `fd` is -1.
+    A cursor that only `looks` makes nothing; where there is no folder, `here` is None.
     """
 
     def __init__(self, path: bytes, *, looks: bool = False) -> None:
         self._looks = looks
         self._above: list[tuple[int, int]] = []
         self._missing = 0
-        self.fd = _NO_FOLDER
+        self._held: Directory | None = None
+        self.here: Directory | None = None
         try:
             if not looks:
-                os.makedirs(path, mode=0o700, exist_ok=True)
-            self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                os.makedirs(path, mode=FOLDER_MODE, exist_ok=True)
+            self.here = _KIND.at(path)
         except OSError as error:
             if not (looks and isinstance(error, FileNotFoundError)):
                 shown = os.fsdecode(path)
@@ -50,43 +56,46 @@ class Target:
 
     def close(self) -> None:
         """Let go of the folder."""
-        if self.fd != _NO_FOLDER:
-            os.close(self.fd)
-            self.fd = _NO_FOLDER
+        for folder in (self.here, self._held):
+            if folder is not None:
+                folder.close()
+        self.here = self._held = None
+
+    def fold(self) -> Fold:
+        """What makes one of names that are one to the disk. Whoever only looks must guess."""
+        folds = FOLDS_NAMES if self._looks or self.here is None else not tells_case_apart(self.here)
+        return fold_name if folds else bytes
 
     def place(self, path: bytes) -> Place:
         """The folder where the cursor stands, which is `path` from the target on."""
-        if self.fd == _NO_FOLDER:
-            return Place(path, 0, 0)
-        here = os.fstat(self.fd)
-        return Place(path, here.st_dev, here.st_ino)
+        return Place(path, *(self.here.identity() if self.here is not None else (0, 0)))
 
     def status(self, name: bytes) -> os.stat_result | None:
         """What stands under a name here, if anything; a link is not followed."""
-        if self.fd == _NO_FOLDER:
+        if self.here is None:
             return None
         try:
-            return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+            return self.here.status(name)
         except FileNotFoundError:
             return None
 
     def enter(self, name: bytes) -> bool:
         """Go into a folder and say whether it is new. OSError if something else is in the way."""
-        if self._looks and self.status(name) is None:
+        here = self.here
+        if here is None or (self._looks and self.status(name) is None):
             self._missing += 1
             if self._missing == 1:
-                self._held, self.fd = self.fd, _NO_FOLDER
+                self._held, self.here = here, None
             return True
         is_new = False
         if not self._looks:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=self.fd)
+                here.make_folder(name)
                 is_new = True
-        inner = os.open(name, _FOLDER, dir_fd=self.fd)
-        here = os.fstat(self.fd)
-        self._above.append((here.st_dev, here.st_ino))
-        os.close(self.fd)
-        self.fd = inner
+        inner = here.enter(name)
+        self._above.append(here.identity())
+        here.close()
+        self.here = inner
         return is_new
 
     def leave(self) -> None:
@@ -94,73 +103,77 @@ class Target:
         if self._missing:
             self._missing -= 1
             if not self._missing:
-                self.fd = self._held
+                self.here, self._held = self._held, None
             return
-        outer = os.open(b"..", _FOLDER, dir_fd=self.fd)
-        there = os.fstat(outer)
-        if (there.st_dev, there.st_ino) != self._above.pop():
-            os.close(outer)
-            raise _moved()
-        os.close(self.fd)
-        self.fd = outer
+        here = self._standing()
+        outer = here.above()
+        if outer.identity() != self._above.pop():
+            outer.close()
+            raise moved()
+        here.close()
+        self.here = outer
 
     @contextlib.contextmanager
-    def new_entry(self, name: bytes) -> Iterator[bytes]:
+    def new_entry(self, name: bytes) -> Iterator[tuple[Directory, bytes]]:
         """A temporary name to make a link or special file under, put in place at the end.
 
         If the block fails nothing is left behind, and what was there before is still there.
         """
-        temporary = temporary_name()
+        here, temporary = self._standing(), temporary_name()
         try:
-            yield temporary
-            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            yield here, temporary
+            here.rename(temporary, name)
         except BaseException:
-            discard(temporary, self.fd)
+            discard(temporary, here)
             raise
+
+    def _standing(self) -> Directory:
+        if self.here is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return self.here
 
 
 class Folders:
     """Folders below the target by their paths; the last ones used are kept open."""
 
     def __init__(self, root: bytes) -> None:
-        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._open: OrderedDict[bytes, int] = OrderedDict()
+        self._root: Directory = _KIND.at(root)
+        self._open: OrderedDict[bytes, Directory] = OrderedDict()
 
     def close(self) -> None:
         """Let go of all folders."""
-        for fd in (*self._open.values(), self._root):
-            os.close(fd)
+        for folder in (*self._open.values(), self._root):
+            folder.close()
         self._open.clear()
 
-    def open(self, place: Place) -> int:
-        """A descriptor of the folder, which stays ours. RestoreError if it was moved."""
-        fd = self._open.get(place.path)
-        if fd is not None:
+    def open(self, place: Place) -> Directory:
+        """The folder, which stays ours. RestoreError if it was moved."""
+        folder = self._open.get(place.path)
+        if folder is not None:
             self._open.move_to_end(place.path)
-            return fd
-        fd = self._reach(place.path) if place.path else self._root
-        status = os.fstat(fd)
-        if (status.st_dev, status.st_ino) != (place.device, place.inode):
-            raise _moved()
-        return fd
+            return folder
+        folder = self._reach(place.path) if place.path else self._root
+        if folder.identity() != (place.device, place.inode):
+            raise moved()
+        return folder
 
-    def _reach(self, path: bytes) -> int:
+    def _reach(self, path: bytes) -> Directory:
         known = path
         while known and known not in self._open:
             known = known.rpartition(b"/")[0]
-        fd = self._open[known] if known else self._root
+        folder = self._open[known] if known else self._root
         for name in path[len(known) :].strip(b"/").split(b"/"):
             known = known + b"/" + name if known else name
             try:
-                fd = os.open(name, _FOLDER, dir_fd=fd)
+                folder = folder.enter(name)
             except (FileNotFoundError, NotADirectoryError) as error:
-                raise _moved() from error
+                raise moved() from error
             except OSError as error:
-                raise (_moved() if error.errno == errno.ELOOP else error) from error
-            self._open[known] = fd
+                raise (moved() if error.errno == errno.ELOOP else error) from error
+            self._open[known] = folder
             if len(self._open) > _FOLDERS_OPEN:
-                os.close(self._open.popitem(last=False)[1])
-        return fd
+                self._open.popitem(last=False)[1].close()
+        return folder
 
     def link(
         self, first: Place, name: bytes, *, to: Place, as_name: bytes, identity: tuple[int, int]
@@ -169,36 +182,20 @@ class Folders:
 
         OSError if that is not there any more with the same `identity` (device, inode).
         """
-        source = os.dup(self.open(first))
+        source = self.open(first).hold()
         try:
-            status = os.stat(name, dir_fd=source, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode) or (status.st_dev, status.st_ino) != identity:
+            status = source.status(name)
+            if not is_regular(status) or (status.st_dev, status.st_ino) != identity:
                 raise FileNotFoundError(errno.ENOENT, "the first name is gone")
-            fd, temporary = self.open(to), temporary_name()
-            os.link(name, temporary, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
+            folder, temporary = self.open(to), temporary_name()
+            source.link(name, folder, temporary)
             try:
-                os.rename(temporary, as_name, src_dir_fd=fd, dst_dir_fd=fd)
+                folder.rename(temporary, as_name)
             finally:
                 # Renaming one name of a file onto another of the same file leaves both in place.
-                discard(temporary, fd)
+                discard(temporary, folder)
         finally:
-            os.close(source)
-
-
-def open_new(name: bytes, folder: int) -> int:
-    """A new file for writing; OSError if there is one of this name."""
-    return os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
-
-
-def discard(name: bytes, folder: int) -> None:
-    """Remove a temporary entry, if it is there."""
-    with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=folder)
-
-
-def temporary_name() -> bytes:
-    """A name that nobody can guess, for an entry that is not complete yet."""
-    return b".nightsafe-%s.part" % secrets.token_hex(8).encode()
+            source.close()
 
 
 def write_all(fd: int, data: bytes, position: int = 0) -> None:
@@ -207,7 +204,7 @@ def write_all(fd: int, data: bytes, position: int = 0) -> None:
     for start, end in solid_parts(data):
         part = view[start:end]
         while part:
-            part = part[os.pwrite(fd, part, position + end - len(part)) :]
+            part = part[write_at(fd, part, position + end - len(part)) :]
 
 
 def solid_parts(data: bytes) -> Iterator[tuple[int, int]]:
@@ -229,7 +226,3 @@ def raise_if_full(error: OSError) -> None:
             "The disk that is restored to is full. The files restored so far are complete; make "
             "room and run the same command again."
         ) from error
-
-
-def _moved() -> RestoreError:
-    return RestoreError("A folder was moved while it was restored; nothing more is written.")

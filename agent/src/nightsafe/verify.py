@@ -7,32 +7,30 @@ from collections.abc import Collection
 
 from nightsafe.crypto import OVERHEAD
 from nightsafe.delivery import Listener
+from nightsafe.directory import Directory, is_safe_name, mode_of
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.index import Index
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository
-from nightsafe.target import Target, is_safe_name
+from nightsafe.system import TO_READ
+from nightsafe.target import Target
 from nightsafe.tree import Node
 from nightsafe.walk import Chosen, walk
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
-
-def differs(name: bytes, node: Node, *, folder: int, index: Index) -> str:
-    """Why the entry `name` of the open folder is not the node's; empty when it is."""
+def differs(name: bytes, node: Node, *, folder: Directory, index: Index) -> str:
+    """Why the entry `name` of the folder is not the node's; empty when it is."""
     try:
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        mode = mode_of(folder.status(name))
         if node.type == "symlink":
-            is_same = stat.S_ISLNK(status.st_mode) and (
-                os.readlink(name, dir_fd=folder) == node.link_target
-            )
+            is_same = stat.S_ISLNK(mode) and folder.read_link(name) == node.link_target
             return "" if is_same else "the link is another one"
         if node.type != "file":
             return ""
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(mode):
             return "it is not a file"
-        fd = os.open(name, _READ, dir_fd=folder)
+        fd = folder.open_file(name, TO_READ)
     except OSError as error:
         return f"it cannot be read back: {(error.strerror or 'unknown error').lower()}"
     try:
@@ -93,9 +91,9 @@ class Verifier:
             self._go(folders)
         except OSError as error:
             return f"it cannot be read back: {(error.strerror or 'unknown error').lower()}"
-        if self._target.fd < 0:
+        if self._target.here is None:
             return "it is not there"
-        return differs(name, node, folder=self._target.fd, index=self._index)
+        return differs(name, node, folder=self._target.here, index=self._index)
 
     def _go(self, folders: list[bytes]) -> None:
         while self._at != folders[: len(self._at)]:

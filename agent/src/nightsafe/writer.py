@@ -9,12 +9,13 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from nightsafe.crypto import Sealer, SealKey
+from nightsafe.directory import discard
 from nightsafe.errors import DamagedError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener
-from nightsafe.metadata import restore_open
 from nightsafe.plan import Job, Piece, Place
 from nightsafe.storage import ObjectKind, Storage
-from nightsafe.target import Folders, discard, open_new, raise_if_full, write_all
+from nightsafe.system import TO_WRITE
+from nightsafe.target import Folders, raise_if_full, write_all
 from nightsafe.tree import posix_permissions
 
 try:
@@ -25,7 +26,6 @@ except ImportError:  # not built here
 _FILES_OPEN = 16
 _SMALL = 64 << 10
 """Smaller files are written in one step, without a look for holes."""
-_UNFINISHED = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Outcome(NamedTuple):
@@ -112,7 +112,12 @@ class Writer:
         key = place.path, piece.name
         fd = self._files.get(key)
         if fd is None:
-            fd = os.open(piece.name, _UNFINISHED, dir_fd=self.folders.open(place))
+            folder = self.folders.open(place)
+            fd = folder.open_file(piece.name, TO_WRITE)
+            if not folder.keeps_files_open:
+                with open(fd, "wb", buffering=0):
+                    write_all(fd, data, piece.position)
+                return
             self._files[key] = fd
             if len(self._files) > _FILES_OPEN:
                 os.close(self._files.popitem(last=False)[1])
@@ -122,16 +127,17 @@ class Writer:
         folder = self.folders.open(place)
         self._count += 1
         temporary = b".nightsafe-%s-%d.part" % (self._stem, self._count)
-        if _placed(folder, temporary, piece, data):
+        if _placed(folder.handle, temporary, piece, data):
             return []
-        fd = open_new(temporary, folder)
+        fd = folder.new_file(temporary)
         try:
             try:
                 _fill(fd, data)
-                lost = restore_open(fd, piece.attributes) if piece.attributes else []
-            finally:
+            except BaseException:
                 os.close(fd)
-            os.rename(temporary, piece.name, src_dir_fd=folder, dst_dir_fd=folder)
+                raise
+            lost = folder.complete(fd, temporary, piece.attributes)
+            folder.rename(temporary, piece.name)
         except BaseException:
             discard(temporary, folder)
             raise
@@ -141,7 +147,7 @@ class Writer:
 def _placed(folder: int, temporary: bytes, piece: Piece, data: bytes) -> bool:
     """Make a small file in one step, where that can be; if not, nothing was done."""
     its = piece.attributes
-    if _place is None or its is None or its.xattrs or len(data) >= _SMALL:
+    if _place is None or folder < 0 or its is None or its.xattrs or len(data) >= _SMALL:
         return False
     mode = posix_permissions(its.mode)
     return _place.place(

@@ -1,0 +1,103 @@
+"""A folder of a restore where the system knows open folders: everything is relative to it."""
+
+import errno
+import os
+import shutil
+import stat
+from typing import Any
+
+from nightsafe.directory import Directory
+from nightsafe.metadata import Attributes, restore_at, restore_named
+from nightsafe.system import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_WRITE
+from nightsafe.tree import Node
+
+
+class OpenDirectory:
+    """See `directory.Directory`."""
+
+    keeps_files_open = True
+
+    def __init__(self, fd: int) -> None:
+        self.handle = fd
+
+    @classmethod
+    def at(cls, path: bytes) -> "OpenDirectory":
+        """The folder at a path that the user gave; links on the way are followed."""
+        return cls(os.open(path, FOLDER))
+
+    def identity(self) -> tuple[int, int]:
+        status = os.fstat(self.handle)
+        return status.st_dev, status.st_ino
+
+    def hold(self) -> "OpenDirectory":
+        return OpenDirectory(os.dup(self.handle))
+
+    def close(self) -> None:
+        os.close(self.handle)
+
+    def names(self) -> list[bytes]:
+        return list(map(os.fsencode, os.listdir(self.handle)))
+
+    def status(self, name: bytes) -> os.stat_result:
+        return os.stat(name, dir_fd=self.handle, follow_symlinks=False)
+
+    def enter(self, name: bytes) -> "OpenDirectory":
+        return OpenDirectory(os.open(name, FOLDER | NO_FOLLOW, dir_fd=self.handle))
+
+    def above(self) -> "OpenDirectory":
+        return self.enter(b"..")
+
+    def make_folder(self, name: bytes) -> None:
+        os.mkdir(name, 0o700, dir_fd=self.handle)
+
+    def new_file(self, name: bytes) -> int:
+        return os.open(name, TO_WRITE | NEW, 0o600, dir_fd=self.handle)
+
+    def open_file(self, name: bytes, flags: int) -> int:
+        return os.open(name, flags, dir_fd=self.handle)
+
+    def complete(self, fd: int, name: bytes, its: Node | Attributes | None) -> list[str]:
+        try:
+            return restore_at(fd, its) if its else []
+        finally:
+            os.close(fd)
+
+    def set_of_file(self, name: bytes, its: Node | Attributes) -> list[str]:
+        return self.complete(self.open_file(name, TO_CHANGE), name, its)
+
+    def set_of_other(self, name: bytes, its: Node | Attributes) -> list[str]:
+        return restore_named(name, its, dir_fd=self.handle)
+
+    def set_own(self, its: Node | Attributes) -> list[str]:
+        return restore_at(self.handle, its)
+
+    def make_link(self, target: bytes, name: bytes) -> None:
+        os.symlink(target, name, dir_fd=self.handle)
+
+    def read_link(self, name: bytes) -> bytes:
+        return os.readlink(name, dir_fd=self.handle)
+
+    def make_special(self, name: bytes, mode: int, device: int) -> None:
+        try:
+            if stat.S_ISFIFO(mode):
+                os.mkfifo(name, stat.S_IMODE(mode), dir_fd=self.handle)
+            else:
+                os.mknod(name, mode, device, dir_fd=self.handle)
+        except NotImplementedError:  # older versions of macOS
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from None
+
+    def link(self, name: bytes, to: Directory, as_name: bytes) -> None:
+        folders: Any = {"src_dir_fd": self.handle, "dst_dir_fd": to.handle}
+        os.link(name, as_name, follow_symlinks=False, **folders)
+
+    def rename(self, name: bytes, as_name: bytes) -> None:
+        os.rename(name, as_name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+
+    def unlink(self, name: bytes) -> None:
+        os.unlink(name, dir_fd=self.handle)
+
+    def remove(self, name: bytes) -> None:
+        if stat.S_ISDIR(self.status(name).st_mode):
+            shutil.rmtree(name, dir_fd=self.handle)
+        else:
+            self.unlink(name)

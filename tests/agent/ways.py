@@ -1,0 +1,20 @@
+"""The ways in which a restore may go: alone or with workers, by open folders or by paths."""
+
+import pytest
+from nightsafe import delivery, target
+from nightsafe.nameddirectory import NamedDirectory
+
+WAYS = ("one process", "workers", "by paths", "workers by paths")
+
+
+def go(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore in this way; small restores need no workers, so they are made to."""
+    if "workers" in way:
+        monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
+    if "by paths" in way:
+        monkeypatch.setattr(target, "_KIND", NamedDirectory)
+
+
+def is_by_paths() -> bool:
+    """Whether the way that was chosen goes by paths."""
+    return target._KIND is NamedDirectory
