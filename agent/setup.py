@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-_LIBRARIES = {"_seal": ["crypto"]}
+_LIBRARIES = {name: ["crypto"] for name in ("_known", "_seal")}
 _SOURCES = sorted(Path("src/nightsafe").glob("_*.c"))
 
 setup(

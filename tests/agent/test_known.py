@@ -3,19 +3,27 @@
 import mmap
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.known import KnownBlobs, find, portable_find
+from nightsafe.known import KnownBlobs, PortableTable, Table
+
+KEY = bytes(range(32))
+BITS, LEVELS, START = 3, 3, 64
+SIZE = START + 12 * (8 + 16 + 32)
 
 
-@pytest.mark.parametrize("how", [find, portable_find])
+def test_the_extension_is_built_where_everything_must_hold() -> None:
+    assert Table is not PortableTable or "CI" not in os.environ, "nightsafe._known is missing"
+
+
+@pytest.mark.parametrize("table", [Table, PortableTable])
 def test_known_blobs_grow_and_are_shared(
-    monkeypatch: pytest.MonkeyPatch, how: Callable[..., tuple[int, bool, int]]
+    monkeypatch: pytest.MonkeyPatch, table: type[PortableTable]
 ) -> None:
-    monkeypatch.setattr("nightsafe.known.find", how)
+    monkeypatch.setattr("nightsafe.known.Table", table)
     known = KnownBlobs()
     ids = [random.Random(7).randbytes(32) for _ in range(1)]
     chance = random.Random(8)
@@ -48,22 +56,48 @@ def test_many_writers_never_fill_a_level() -> None:
     known.close()
 
 
-@given(st.lists(st.integers(0, 9), max_size=12), st.integers(0, 9), st.integers(1, 12))
-def test_ids_are_found_the_same_way(filled: list[int], sought: int, slots: int) -> None:
-    """Ids that begin alike stand close together, around the table's end too."""
-    with mmap.mmap(-1, mmap.PAGESIZE) as table:
-        for number in filled[: slots - 1]:
-            place, found, _ = portable_find(table, 64, slots, bytes([number // 3]) * 11 + b"x")
-            if not found:
-                table[place : place + 12] = bytes([number // 3]) * 11 + b"x"
-        mark = bytes([sought // 3]) * 11 + b"x"
-        assert find(table, 64, slots, mark) == portable_find(table, 64, slots, mark)
+@given(st.lists(st.integers(0, 90), max_size=120))
+def test_both_tables_do_the_same_to_the_same_memory(numbers: list[int]) -> None:
+    """Through all levels, the last one beyond its end."""
+    with mmap.mmap(-1, SIZE) as one, mmap.mmap(-1, SIZE) as other:
+        table = Table(one, KEY, START, BITS, LEVELS)
+        portable = PortableTable(other, KEY, START, BITS, LEVELS)
+        for number in numbers:
+            blob_id = number.to_bytes(32, "big")
+            assert table.contains(blob_id) == portable.contains(blob_id)
+            assert table.claim(blob_id) == portable.claim(blob_id)
+            assert table.contains(blob_id)
+            assert one[:] == other[:]
+        table.release()
 
 
-def test_a_table_never_reaches_beyond_its_memory() -> None:
-    if find is portable_find:
-        pytest.skip("_known is not built here")
-    with mmap.mmap(-1, mmap.PAGESIZE) as table:
-        for start, slots in ((-1, 1), (0, 0), (0, mmap.PAGESIZE // 12 + 1), (mmap.PAGESIZE, 1)):
-            with pytest.raises(ValueError, match="within"):
-                find(table, start, slots, bytes(12))
+@pytest.fixture
+def memory() -> Iterator[mmap.mmap]:
+    with mmap.mmap(-1, SIZE) as held:
+        yield held
+
+
+@pytest.mark.skipif(Table is PortableTable, reason="_known is not built here")
+@pytest.mark.parametrize(
+    ("start", "bits", "levels"),
+    [(START + 1, BITS, LEVELS), (-8, 0, 1), (8, 0, 2), (START, 31, 1), (START, 0, 0), (999, 0, 33)],
+)
+def test_a_table_never_reaches_beyond_its_memory(
+    memory: mmap.mmap, start: int, bits: int, levels: int
+) -> None:
+    with pytest.raises(ValueError, match="within"):
+        Table(memory, KEY, start, bits, levels)
+
+
+@pytest.mark.skipif(Table is PortableTable, reason="_known is not built here")
+def test_a_table_refuses_what_is_no_id_and_what_comes_late(memory: mmap.mmap) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Table(memory, b"short", START, BITS, LEVELS)
+    table = Table(memory, KEY, START, BITS, LEVELS)
+    for wrong in (b"short", "x" * 32):
+        with pytest.raises(TypeError, match="32 bytes"):
+            table.claim(wrong)  # type: ignore[arg-type]
+    table.release()
+    table.release()
+    with pytest.raises(ValueError, match="released"):
+        table.contains(bytes(32))

@@ -1,89 +1,244 @@
-/* Looking for a blob's mark in the table that nightsafe.known describes.
+/* The tables of known blobs, as nightsafe.known describes them.
  *
  * nightsafe.known does the same in Python when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { MARK = 12 };
+enum { MARK = 12, ID = 32, KEY = 32, LONG_SEARCH = 256, MOST_LEVELS = 32 };
 
 static const uint8_t EMPTY[MARK];
 
+typedef struct {
+    PyObject_HEAD
+    Py_buffer held;
+    EVP_MAC_CTX *mac;
+    Py_ssize_t starts[MOST_LEVELS];
+    uint64_t slots[MOST_LEVELS];
+    int levels;
+} Table;
+
+/* Where a mark stands, or would. */
+typedef struct {
+    uint8_t *place;
+    int is_found;
+    uint64_t steps;
+} Spot;
+
 static uint64_t
-first_slot(const uint8_t *mark, uint64_t slots)
+number_at(const uint8_t *bytes)
 {
     uint64_t number = 0;
     for (int i = 7; i >= 0; i--)
-        number = number << 8 | mark[i];
-    return number % slots;
+        number = number << 8 | bytes[i];
+    return number;
 }
 
-static PyObject *
-answer(Py_ssize_t place, int is_found, uint64_t steps)
+static void
+put_number(uint8_t *bytes, uint64_t number)
 {
-    return Py_BuildValue("nOK", place, is_found ? Py_True : Py_False, (unsigned long long)steps);
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(number >> (8 * i));
 }
 
-static PyObject *
-search(const uint8_t *table, Py_ssize_t start, uint64_t slots, const uint8_t *mark)
+static Spot
+search(const Table *self, int level, const uint8_t *mark)
 {
-    uint64_t slot = first_slot(mark, slots);
+    uint8_t *table = (uint8_t *)self->held.buf + self->starts[level];
+    uint64_t slots = self->slots[level], slot = number_at(mark) % slots;
     for (uint64_t steps = 0; steps < slots; steps++) {
         /* Another process may write this very place: both comparisons are of one copy. */
-        uint8_t there[MARK];
-        memcpy(there, table + slot * MARK, MARK);
-        Py_ssize_t place = start + (Py_ssize_t)(slot * MARK);
+        uint8_t there[MARK], *place = table + slot * MARK;
+        memcpy(there, place, MARK);
         if (memcmp(there, mark, MARK) == 0)
-            return answer(place, 1, steps);
+            return (Spot){place, 1, steps};
         if (memcmp(there, EMPTY, MARK) == 0)
-            return answer(place, 0, steps);
+            return (Spot){place, 0, steps};
         if (++slot == slots)
             slot = 0;
     }
-    return answer(start, 0, slots);
+    return (Spot){table, 0, slots};
 }
 
-/* find(held, start, slots, mark): where the mark stands or would; whether it does; steps to there. */
-static PyObject *
-find(PyObject *module, PyObject *const *args, Py_ssize_t count)
+/* The level that takes new ids: the first that is not full. Levels never become free. */
+static int
+newest(const Table *self)
 {
-    (void)module;
-    if (count != 4 || !PyBytes_CheckExact(args[3]) || PyBytes_GET_SIZE(args[3]) != MARK) {
-        PyErr_SetString(PyExc_TypeError, "find takes a buffer, a start, a number and a mark.");
-        return NULL;
-    }
-    Py_ssize_t start = PyLong_AsSsize_t(args[1]), slots = PyLong_AsSsize_t(args[2]);
-    if (PyErr_Occurred())
-        return NULL;
-    Py_buffer held;
-    if (PyObject_GetBuffer(args[0], &held, PyBUF_SIMPLE) < 0)
-        return NULL;
-    PyObject *found = NULL;
-    if (start >= 0 && start <= held.len && slots > 0 && slots <= (held.len - start) / MARK)
-        found = search((const uint8_t *)held.buf + start, start, (uint64_t)slots,
-                       (const uint8_t *)PyBytes_AS_STRING(args[3]));
-    else
-        PyErr_SetString(PyExc_ValueError, "The table is not within the buffer.");
-    PyBuffer_Release(&held);
-    return found;
+    const uint8_t *counts = self->held.buf;
+    for (int level = 0; level < self->levels - 1; level++)
+        if (number_at(counts + 8 * level) * 5 < self->slots[level] * 4)
+            return level;
+    return self->levels - 1;
 }
 
-static PyMethodDef methods[] = {
-    {"find", (PyCFunction)(void (*)(void))find, METH_FASTCALL,
-     "find(held, start, slots, mark): place, whether the mark stands there, steps to it."},
+static int
+mark_of(Table *self, PyObject *id, uint8_t *mark)
+{
+    size_t length = 0;
+    if (self->levels == 0) {
+        PyErr_SetString(PyExc_ValueError, "The table was released.");
+        return 0;
+    }
+    if (!PyBytes_CheckExact(id) || PyBytes_GET_SIZE(id) != ID) {
+        PyErr_SetString(PyExc_TypeError, "An id is 32 bytes.");
+        return 0;
+    }
+    if (EVP_MAC_init(self->mac, NULL, 0, NULL) &&
+        EVP_MAC_update(self->mac, (const uint8_t *)PyBytes_AS_STRING(id), ID) &&
+        EVP_MAC_final(self->mac, mark, &length, MARK) && length == MARK)
+        return 1;
+    PyErr_SetString(PyExc_RuntimeError, "OpenSSL failed while hashing; please report this.");
+    return 0;
+}
+
+static PyObject *
+table_contains(Table *self, PyObject *id)
+{
+    uint8_t mark[MARK];
+    if (!mark_of(self, id, mark))
+        return NULL;
+    for (int level = newest(self); level >= 0; level--)
+        if (search(self, level, mark).is_found)
+            Py_RETURN_TRUE;
+    Py_RETURN_FALSE;
+}
+
+static PyObject *
+table_claim(Table *self, PyObject *id)
+{
+    uint8_t mark[MARK];
+    if (!mark_of(self, id, mark))
+        return NULL;
+    int level = newest(self);
+    for (int older = level - 1; older >= 0; older--)
+        if (search(self, older, mark).is_found)
+            Py_RETURN_FALSE;
+    Spot spot = search(self, level, mark);
+    if (spot.is_found)
+        Py_RETURN_FALSE;
+    memcpy(spot.place, mark, MARK);
+    /* Counts that race may come out low; a long search shows that a level is full all the same. */
+    uint8_t *count = (uint8_t *)self->held.buf + 8 * level;
+    put_number(count, spot.steps > LONG_SEARCH ? self->slots[level] : number_at(count) + 1);
+    Py_RETURN_TRUE;
+}
+
+static EVP_MAC_CTX *
+new_mac(const char *key)
+{
+    size_t size = MARK;
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
+                           OSSL_PARAM_construct_end()};
+    EVP_MAC *kind = EVP_MAC_fetch(NULL, "BLAKE2BMAC", NULL);
+    EVP_MAC_CTX *made = kind == NULL ? NULL : EVP_MAC_CTX_new(kind);
+    EVP_MAC_free(kind);
+    if (made != NULL && EVP_MAC_init(made, (const uint8_t *)key, KEY, params))
+        return made;
+    EVP_MAC_CTX_free(made);
+    PyErr_SetString(PyExc_RuntimeError, "OpenSSL has no BLAKE2; please report this.");
+    return NULL;
+}
+
+/* Where the levels begin; false if they are not all within the memory. */
+static int
+lay_out(Table *self, Py_ssize_t start, int first_bits, int levels)
+{
+    if (levels < 1 || levels > MOST_LEVELS || first_bits < 0 || first_bits > 30 ||
+        start < 8 * levels)
+        return 0;
+    self->levels = levels;
+    for (int level = 0; level < levels; level++) {
+        self->starts[level] = start;
+        self->slots[level] = 1ULL << (first_bits + level);
+        if (start > self->held.len ||
+            self->slots[level] > (uint64_t)(self->held.len - start) / MARK)
+            return 0;
+        start += (Py_ssize_t)self->slots[level] * MARK;
+    }
+    return 1;
+}
+
+static int
+table_init(Table *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"held", "key", "start", "first_bits", "levels", NULL};
+    PyObject *held;
+    const char *key;
+    Py_ssize_t length, start;
+    int first_bits, levels;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Oy#nii:Table", names, &held, &key, &length,
+                                     &start, &first_bits, &levels))
+        return -1;
+    if (self->mac != NULL || length != KEY) {
+        PyErr_SetString(PyExc_ValueError, "A table is made once, with a key of 32 bytes.");
+        return -1;
+    }
+    if (PyObject_GetBuffer(held, &self->held, PyBUF_WRITABLE) < 0)
+        return -1;
+    if (!lay_out(self, start, first_bits, levels)) {
+        PyErr_SetString(PyExc_ValueError, "The table is not within the memory.");
+        return -1;
+    }
+    self->mac = new_mac(key);
+    return self->mac == NULL ? -1 : 0;
+}
+
+static PyObject *
+table_release(Table *self, PyObject *nothing)
+{
+    (void)nothing;
+    self->levels = 0;
+    PyBuffer_Release(&self->held);
+    EVP_MAC_CTX_free(self->mac);
+    self->mac = NULL;
+    Py_RETURN_NONE;
+}
+
+static void
+table_dealloc(Table *self)
+{
+    Py_XDECREF(table_release(self, NULL));
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyMethodDef table_methods[] = {
+    {"claim", (PyCFunction)table_claim, METH_O,
+     "claim(id): add an id; whether it was not there."},
+    {"contains", (PyCFunction)table_contains, METH_O, "contains(id): whether it is there."},
+    {"release", (PyCFunction)table_release, METH_NOARGS, "release(): let the memory go."},
     {NULL},
+};
+
+static PyTypeObject TableType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "nightsafe._known.Table",
+    .tp_basicsize = sizeof(Table),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_doc = "Table(held, key, start, first_bits, levels): marks of ids in shared memory.",
+    .tp_methods = table_methods,
+    .tp_init = (initproc)table_init,
+    .tp_dealloc = (destructor)table_dealloc,
+    .tp_new = PyType_GenericNew,
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
                                     .m_name = "nightsafe._known",
-                                    .m_doc = "Looking for marks.",
-                                    .m_size = -1,
-                                    .m_methods = methods};
+                                    .m_doc = "Known blobs.",
+                                    .m_size = -1};
 
 PyMODINIT_FUNC
 PyInit__known(void)
 {
-    return PyModule_Create(&module);
+    if (PyType_Ready(&TableType) < 0)
+        return NULL;
+    PyObject *made = PyModule_Create(&module);
+    if (made != NULL && PyModule_AddObjectRef(made, "Table", (PyObject *)&TableType) < 0)
+        Py_CLEAR(made);
+    return made;
 }
