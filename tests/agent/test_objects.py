@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, SnapshotNotFoundError
-from nightsafe.index import Index, decode_index, encode_index
-from nightsafe.pack import BlobEntry, BlobKind, PackBuilder, PackContent, read_header
+from nightsafe.index import (
+    Index,
+    decode_index,
+    encode,
+    encode_index,
+    encode_index_of,
+    portable_encode,
+)
+from nightsafe.pack import (
+    BlobEntry,
+    BlobKind,
+    PackBuilder,
+    PackContent,
+    encode_entries,
+    read_header,
+)
 from nightsafe.snapshot import Snapshot, find_parent, find_snapshot
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "objects.json").read_text())
@@ -187,3 +202,17 @@ def test_no_or_several_snapshots_are_an_error(wanted: str) -> None:
         find_snapshot(known, wanted)
     with pytest.raises(SnapshotNotFoundError):
         find_snapshot([], "latest")
+
+
+def test_the_extension_for_entries_is_built_where_everything_must_hold() -> None:
+    assert encode is not portable_encode or "CI" not in os.environ, "nightsafe._entries is missing"
+
+
+@given(st.binary(max_size=200) | st.lists(ENTRIES).map(encode_entries))
+def test_headers_become_entries_of_an_index_the_same_way(header: bytes) -> None:
+    assert encode(header) == portable_encode(header)
+
+
+def test_a_header_that_is_not_sound_is_in_no_index() -> None:
+    with pytest.raises(DamagedError, match="no index file was made"):
+        encode_index_of([(bytes(32), b"\x07" * 41)])

@@ -1,7 +1,7 @@
 """The index: in which pack, and where in it, each blob lies."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -65,21 +65,41 @@ class Index:
 
 def encode_index(packs: Iterable[PackContent]) -> bytes:
     """The JSON text of an index file over these packs."""
-    return _encode((content.id, content.blobs) for content in packs)
+    return _encode((content.id, _encode_blobs(content.blobs)) for content in packs)
 
 
 def encode_index_of(packs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The JSON text of an index file over packs of which we have ids and opened headers."""
-    return _encode((pack_id, decode_entries(header)) for pack_id, header in packs)
+    """The JSON text of an index file over packs of which we have ids and opened headers.
+
+    DamagedError for a header that is not sound.
+    """
+    return _encode((pack_id, _encode_entries(header)) for pack_id, header in packs)
 
 
-def _encode(packs: Iterable[tuple[bytes, Iterable[BlobEntry]]]) -> bytes:
+def _encode(packs: Iterable[tuple[bytes, bytes]]) -> bytes:
     # Texts take far less memory than objects for a library to encode, and less time.
-    texts = (
-        f'{{"id":"{pack_id.hex()}","blobs":[{",".join(map(_encode_blob, blobs))}]}}'
-        for pack_id, blobs in packs
-    )
-    return f'{{"packs":[{",".join(texts)}]}}'.encode()
+    texts = (b'{"id":"%b","blobs":[%b]}' % (pack.hex().encode(), blobs) for pack, blobs in packs)
+    return b'{"packs":[%b]}' % b",".join(texts)
+
+
+def _encode_entries(header: bytes) -> bytes:
+    text = encode(header)
+    if text is None:
+        raise DamagedError("A pack's header is not sound, so no index file was made of it.")
+    return text
+
+
+def portable_encode(header: bytes) -> bytes | None:
+    """What `_entries.encode` does: a header's entries as an index file has them, with commas
+    between; None if the header is not sound."""
+    try:
+        return _encode_blobs(decode_entries(header))
+    except DamagedError:
+        return None
+
+
+def _encode_blobs(blobs: Iterable[BlobEntry]) -> bytes:
+    return ",".join(map(_encode_blob, blobs)).encode()
 
 
 def _encode_blob(blob: BlobEntry) -> str:
@@ -87,6 +107,15 @@ def _encode_blob(blob: BlobEntry) -> str:
     word = "data" if kind is BlobKind.DATA else "tree"
     plain = f',"uncompressed_length":{plain_length}' if plain_length else ""
     return f'{{"id":"{blob_id.hex()}","type":"{word}","offset":{offset},"length":{length}{plain}}}'
+
+
+if TYPE_CHECKING:
+    encode = portable_encode
+else:
+    try:
+        from nightsafe._entries import encode
+    except ImportError:  # not built here
+        encode = portable_encode
 
 
 def decode_index(text: bytes) -> list[PackContent]:
