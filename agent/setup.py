@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-_LIBRARIES = {name: ["crypto"] for name in ("_known", "_seal")}
+_LIBRARIES = {name: ["crypto"] for name in ("_gather", "_known", "_seal")}
 _SOURCES = sorted(Path("src/nightsafe").glob("_*.c"))
 
 setup(
@@ -16,6 +16,7 @@ setup(
         Extension(
             f"nightsafe.{source.stem}",
             [str(source)],
+            depends=["src/nightsafe/status.h"],
             libraries=_LIBRARIES.get(source.stem, []),
             extra_compile_args=[
                 "-O3",

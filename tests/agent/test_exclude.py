@@ -21,7 +21,7 @@ def wanted(excluder: Excluder, top: Path) -> set[str]:
         folder = todo.pop()
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
-            if excluder.wants(path, name, os.lstat(path)):
+            if excluder(path, name, os.lstat(path)):
                 found.add(os.path.relpath(os.fsdecode(path), top))
                 if os.path.isdir(path) and not os.path.islink(path):
                     todo.append(path)
@@ -84,9 +84,9 @@ def test_relative_paths_are_matched_as_absolute_ones(
     monkeypatch.chdir(top)
     excluder = Excluder(ExcludeRules(patterns=(f"{top}/src",)))
     status = os.lstat("src")
-    assert not excluder.wants(b"src", b"src", status)
-    assert not excluder.wants(b"../" + os.fsencode(top.name) + b"/src", b"src", status)
-    assert excluder.wants(b"cache", b"cache", status)
+    assert not excluder(b"src", b"src", status)
+    assert not excluder(b"../" + os.fsencode(top.name) + b"/src", b"src", status)
+    assert excluder(b"cache", b"cache", status)
     assert excluder.excludes(b"src/main.c")
     assert not excluder.excludes(b"cache", is_dir=True)
 
@@ -97,18 +97,18 @@ def test_another_file_system_is_left_out_but_its_mount_point_stays(tmp_path: Pat
     mount = os.lstat(outside)
     if mount.st_dev == os.lstat("/").st_dev:
         pytest.skip("/proc is not a file system of its own here")
-    assert excluder.wants(outside, b"proc", mount)
-    assert not excluder.wants(b"/proc/uptime", b"uptime", os.lstat("/proc/uptime"))
-    assert not excluder.wants(b"/proc/self", b"sys", os.lstat("/proc/sys"))
-    assert excluder.wants(inside, b"x", os.lstat(inside))
+    assert excluder(outside, b"proc", mount)
+    assert not excluder(b"/proc/uptime", b"uptime", os.lstat("/proc/uptime"))
+    assert not excluder(b"/proc/self", b"sys", os.lstat("/proc/sys"))
+    assert excluder(inside, b"x", os.lstat(inside))
 
 
 def test_it_reaches_other_processes(top: Path) -> None:
     rules = ExcludeRules(patterns=("*.o",), caseless=("*.iso",), one_file_system=True)
     excluder = Excluder(rules, [os.fsencode(top)])
-    wants = pickle.loads(pickle.dumps(excluder.wants))
-    assert wants.__self__.rules == rules
-    assert ALL - wanted(wants.__self__, top) == {"src/main.o", "Big.ISO"}
+    copy = pickle.loads(pickle.dumps(excluder))
+    assert copy.rules == rules
+    assert ALL - wanted(copy, top) == {"src/main.o", "Big.ISO"}
 
 
 def test_a_default_gives_way_to_what_is_asked_for_by_name() -> None:
@@ -120,6 +120,17 @@ def test_a_default_gives_way_to_what_is_asked_for_by_name() -> None:
 def test_defaults_leave_out_caches_and_trash() -> None:
     excluder, status = Excluder(ExcludeRules(patterns=defaults_for([b"/"]))), os.lstat("/")
     for path in (b"/proc", b"/home/me/.cache", b"/mnt/.Trash-1000", b"/home/lost+found"):
-        assert not excluder.wants(path, os.path.basename(path), status), path
+        assert not excluder(path, os.path.basename(path), status), path
     for path in (b"/home/me/dev", b"/home/me/.config", b"/srv/proc", b"/home/me/x/.cache"):
-        assert excluder.wants(path, os.path.basename(path), status), path
+        assert excluder(path, os.path.basename(path), status), path
+
+
+def test_that_all_are_wanted_is_only_said_when_it_is_sure() -> None:
+    by_pattern = Excluder(ExcludeRules(patterns=("*.o",), caseless=("*.TMP",)))
+    assert by_pattern.wants_all([b"a.c", b"b.h"])
+    assert not by_pattern.wants_all([b"a.c", b"b.o"])
+    assert not by_pattern.wants_all([b"a.c", b"b.tmp"])
+    assert Excluder(ExcludeRules()).wants_all([b"a"])
+    assert not Excluder(ExcludeRules(larger_than=1)).wants_all([b"a"])
+    assert not Excluder(ExcludeRules(markers=(CACHE_TAG,))).wants_all([b"a"])
+    assert not Excluder(ExcludeRules(one_file_system=True), [b"/"]).wants_all([b"a"])

@@ -110,7 +110,7 @@ def set_zone(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
 
     monkeypatch.setenv("TZ", zone)
     time.tzset()
-    gojson._format_second.cache_clear()
+    gojson.format_second.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -128,4 +128,4 @@ def _zone_afterwards() -> object:
     else:
         os.environ["TZ"] = before
     time.tzset()
-    gojson._format_second.cache_clear()
+    gojson.format_second.cache_clear()

@@ -126,3 +126,21 @@ def test_many_patterns_are_quick() -> None:
     for i in range(20_000):
         patterns.matches_entry(b"/home/me/project/src/file-%d.c" % i, b"file-%d.c" % i)
     assert time.process_time() - begun < 2
+
+
+NAMES = st.lists(st.text("ab.\xff", min_size=1, max_size=4), max_size=6)
+SOME = st.lists(
+    st.sampled_from(["a", "*.b", "a?", "/x/b*", "[^a]b", "a/**", "!ab", "x/a", "**", "[a-b]*"])
+)
+
+
+@given(SOME, NAMES)
+def test_a_whole_folder_is_asked_about_at_once(patterns: list[str], names: list[str]) -> None:
+    """Sure means sure; and of plain patterns it is sure whenever none fits or may."""
+    asked = Patterns(patterns)
+    encoded = [name.encode("utf-8", "surrogateescape") for name in names]
+    fits = [asked.matches_entry(b"/x/" + name, name) for name in encoded]
+    if asked.matches_none(encoded):
+        assert not any(fits)
+    elif set(patterns) <= {"a", "*.b", "a?", "[^a]b", "[a-b]*"} and patterns and names:
+        assert any(fits)

@@ -39,7 +39,7 @@ def test_the_same_tree(
     make_mixed_tree(source)
     (source / "larger.bin").write_bytes(os.urandom(9_000_000))
     (source / "left-out").write_text("no")
-    wants = Excluder(ExcludeRules(patterns=("left-*",)), [os.fsencode(source)]).wants
+    wants = Excluder(ExcludeRules(patterns=("left-*",)), [os.fsencode(source)])
     alone = run(repository, source, workers=0, wants=wants)
     other = copy_vault(vault, LocalFolder(str(tmp_path / "other")))
     several = run(other, source, workers=2, wants=wants)

@@ -73,7 +73,7 @@ def kept_by_us(place: Path, rules: ExcludeRules) -> set[str] | None:
     except UsageError:
         return None
     kept: set[str] = set()
-    if not excluder.wants(top, b"tree", os.lstat(top)):
+    if not excluder(top, b"tree", os.lstat(top)):
         return kept
     todo = [top]
     while todo:
@@ -81,7 +81,7 @@ def kept_by_us(place: Path, rules: ExcludeRules) -> set[str] | None:
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
             status = os.lstat(path)
-            if excluder.wants(path, name, status):
+            if excluder(path, name, status):
                 kept.add(os.fsdecode(os.path.relpath(path, top)))
                 if os.path.isdir(path):
                     todo.append(path)

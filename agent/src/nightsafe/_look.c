@@ -7,25 +7,16 @@
 #include <Python.h>
 #include <structmember.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
-#include <unistd.h>
+
+#include "status.h"
 
 enum { FIELDS = 10, BATCH = 128 };
-
-/* The order is the one of nightsafe.look.RECORD. */
-typedef struct {
-    PyObject_HEAD
-    unsigned long long mode, size, ino, uid, gid, nlink, dev, rdev;
-    long long mtime_ns, ctime_ns;
-} Status;
 
 static PyMemberDef status_members[] = {
     {"st_mode", T_ULONGLONG, offsetof(Status, mode), READONLY, NULL},
@@ -220,38 +211,6 @@ record(PyObject *module, PyObject *entries)
     return text;
 }
 
-/* Where a file's content goes: `size` bytes, and one more to see that there are none. */
-typedef struct {
-    char *data;
-    Py_ssize_t size;
-    int has_xattrs;
-} Content;
-
-static int
-is_same(const struct stat *now, const Status *before)
-{
-    long long changed = now->st_mtim.tv_sec * 1000000000LL + now->st_mtim.tv_nsec;
-    return now->st_ino == before->ino && now->st_dev == before->dev &&
-           now->st_mode == before->mode && (unsigned long long)now->st_size == before->size &&
-           changed == before->mtime_ns;
-}
-
-/* Fills `content`; false if the file is not what it was, or cannot be read. */
-static int
-read_whole(const char *path, const Status *before, Content *content)
-{
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    /* One byte more is asked for than there should be, so a short answer says it is all. */
-    Py_ssize_t held = read(fd, content->data, (size_t)content->size + 1);
-    struct stat now;
-    int is_done = held == content->size && fstat(fd, &now) == 0 && is_same(&now, before);
-    content->has_xattrs = flistxattr(fd, NULL, 0) != 0; /* or unknown */
-    close(fd);
-    return is_done;
-}
-
 /* load(path, status, room): whether there may be extended attributes, when the content stands at
  * the beginning of `room`; None if the file is not what its status says, or cannot be read. */
 static PyObject *
@@ -274,7 +233,7 @@ load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     Content content = {.data = room.buf, .size = (Py_ssize_t)size};
     int is_done;
     Py_BEGIN_ALLOW_THREADS
-    is_done = read_whole(PyBytes_AS_STRING(args[0]), (const Status *)args[1], &content);
+    is_done = read_whole(AT_FDCWD, PyBytes_AS_STRING(args[0]), (const Status *)args[1], &content);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&room);
     if (!is_done)

@@ -283,7 +283,7 @@ class Archiver:
 
     def _found(self, folder: Folder, found: Found) -> None:
         folder.parts, folder.fingerprint = found.parts, found.fingerprint
-        self._last_entries = len(found.parts)
+        self._last_entries = max(len(found.parts), len(found.done))
         self._note(found.problems, folder)
         self._count_files(folder, found.done)
         self._count_added(found.added)

@@ -75,7 +75,18 @@ class Excluder:
         path = os.path.abspath(path)
         return self._patterns.matches(path) or self._caseless.matches(path)
 
-    def wants(self, path: bytes, name: bytes, status: Status) -> bool:
+    def wants_all(self, names: Sequence[bytes]) -> bool:
+        """Whether it is sure, by their names alone, that all these entries of a folder that is
+        wanted are wanted, too."""
+        rules = self.rules
+        if rules.larger_than or rules.markers or self._devices:
+            return False
+        return not any(
+            patterns and not patterns.matches_none(names)
+            for patterns in (self._patterns, self._caseless)
+        )
+
+    def __call__(self, path: bytes, name: bytes, status: Status) -> bool:
         """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
         if not path.startswith(b"/"):
             path = os.path.abspath(path) if path.startswith(b".") else self._here + path

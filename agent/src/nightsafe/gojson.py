@@ -112,7 +112,8 @@ def json_name(name: bytes) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def _format_second(second: int) -> tuple[str, str]:
+def format_second(second: int) -> tuple[str, str]:
+    """A second since 1970 as RFC 3339 in the local zone: before the fraction, and after it."""
     try:
         local = time.localtime(second)
     except (OverflowError, OSError, ValueError):
@@ -131,7 +132,7 @@ def _format_second(second: int) -> tuple[str, str]:
 def format_time(ns: int) -> str:
     """Nanoseconds since 1970 as RFC 3339 in the local zone, trailing zeros stripped."""
     second, fraction = divmod(ns, _SECOND)
-    stamp, zone = _format_second(second)
+    stamp, zone = format_second(second)
     if fraction:
         stamp += f".{fraction:09d}".rstrip("0")
     return stamp + zone

@@ -47,6 +47,12 @@ class Patterns:
         verdict = self._names.judge(self._fold(name.decode("utf-8", "surrogateescape")))
         return self.matches(path) if verdict is None else verdict
 
+    def matches_none(self, names: Sequence[bytes]) -> bool:
+        """Whether it is sure, by their names alone, that no entry of a folder fits that does not
+        fit itself; one question for all."""
+        joined = b"\0".join(names).decode("utf-8", "surrogateescape")
+        return self._names.surely_none(self._fold(joined))
+
     def may_match_below(self, path: bytes) -> bool:
         """Whether something below the folder `path` could fit; when in doubt, yes."""
         parts = _split(self._fold(path.decode("utf-8", "surrogateescape")))
@@ -80,6 +86,13 @@ class _Names:
         last = [p.parts[-1] for p in patterns if len(p.parts) > 1]
         self._surely = _any_of(lone) if simple else None
         self._maybe = _any_of(last) if simple else None
+        any_name = "|".join(f"(?:{expression(part)})" for part in lone + last)
+        any_name = any_name.replace("[^/", "[^/\0")  # what stands for many stays in one name
+        self._doubts = re.compile(f"(?:\\A|\0)(?:{any_name})(?:\0|\\Z)", re.DOTALL).search
+
+    def surely_none(self, joined: str) -> bool:
+        """Whether none of the names, with zeros between, fits or needs its whole path looked at."""
+        return not self._never_knows and self._doubts(joined) is None
 
     def judge(self, name: str) -> bool | None:
         """Whether an entry of this name fits; None when the whole path must tell."""

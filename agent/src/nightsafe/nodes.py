@@ -25,7 +25,7 @@ def encode_file(
         node = node_of(name, path, status).with_content((), size)
         return f"{encode_node(node)[: -len('[]}')]}{ids}}}"
     modified = _modified(status.st_mtime_ns)
-    shared = _owner(status.st_mode, status.st_uid, status.st_gid)
+    shared = owner_texts(status.st_mode, status.st_uid, status.st_gid)
     changed = format_time(status.st_ctime_ns)
     inode = f',"inode":{status.st_ino}' if status.st_ino else ""
     device = f',"device_id":{status.st_dev}' if status.st_dev else ""
@@ -44,7 +44,7 @@ def _modified(ns: int) -> str:
 
 
 @lru_cache(maxsize=1 << 10)
-def _owner(mode: int, uid: int, gid: int) -> tuple[str, str]:
+def owner_texts(mode: int, uid: int, gid: int) -> tuple[str, str]:
     """The mode, and who owns it, as they stand in the node."""
     number = go_mode(mode)
     owner = f',"uid":{uid},"gid":{gid}'

@@ -6,7 +6,7 @@ this computer's memory is found now and not at the restore.
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from nightsafe import pack
 from nightsafe.chunk import MIN_SIZE
 from nightsafe.crypto import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
+from nightsafe.look import Seen
 from nightsafe.memory import new_memory
 from nightsafe.pack import BlobKind
 
@@ -34,6 +35,8 @@ OPEN_DATA_PACKS = 2
 _DRAWS = 1024
 _LARGE_BLOB, _COMPARED_AT_ONCE = 4 << 20, 256 << 10
 """Larger blobs are compressed and compared in parts: few are, and the memory would stay."""
+Gather = Callable[..., tuple[int, bytes, int, int]]
+"""What `_gather.Gatherer.gather` is."""
 _SPARE = 12 << 20
 _ROOM = pack.PACK_SIZE + _SPARE
 
@@ -65,14 +68,14 @@ class BlobSealer:
 
     def __init__(self, sealer: Sealer, *, compresses: bool) -> None:
         self.sealer = sealer
-        self._compresses = compresses
+        self.compresses = compresses
+        self.compress_small = zstandard.ZstdCompressor(compression_params=SMALL_BLOBS).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
-        self._small = zstandard.ZstdCompressor(compression_params=SMALL_BLOBS)
-        self._decompress = zstandard.ZstdDecompressor().decompress
 
     def pack(self, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
         """The bytes to seal, and the plain length if they are compressed, else 0."""
-        if self._compresses:
+        if self.compresses:
             packed = self._compress(plain)
             if len(packed) < len(plain):
                 return packed, len(plain)
@@ -80,7 +83,7 @@ class BlobSealer:
 
     def _compress(self, plain: bytes | memoryview) -> bytes:
         if len(plain) <= MIN_SIZE:
-            return self._small.compress(plain)
+            return self.compress_small(plain)
         if len(plain) <= _LARGE_BLOB:
             return self._compressor.compress(plain)
         stream = self._compressor.compressobj(size=len(plain))
@@ -95,13 +98,13 @@ class BlobSealer:
         """
         if packed is not plain and len(plain) > _LARGE_BLOB:
             return self._put_large(target, start, packed, plain)
-        decompress = None if packed is plain else self._decompress
+        decompress = None if packed is plain else self.decompress
         try:
             end = self.sealer.put(target, start, packed, plain, decompress)
         except zstandard.ZstdError:
             end = None
         if end is None:
-            raise DamagedError(_UNPROVEN)
+            raise DamagedError(UNPROVEN)
         return end
 
     def _put_large(
@@ -113,17 +116,17 @@ class BlobSealer:
             opened = self.sealer.peek(target[start:end])
             reader = zstandard.ZstdDecompressor().stream_reader(opened)
             while part := reader.read(_COMPARED_AT_ONCE):
-                if part != plain[compared : compared + len(part)]:
+                if part != bytes(plain[compared : compared + len(part)]):
                     break
                 compared += len(part)
         except (DamagedError, zstandard.ZstdError):
             compared = -1
         if compared != len(plain):
-            raise DamagedError(_UNPROVEN)
+            raise DamagedError(UNPROVEN)
         return end
 
 
-_UNPROVEN = (
+UNPROVEN = (
     "What was just encrypted did not open again to the same bytes, so nothing of it was "
     "stored. This computer's memory or processor may be faulty; test it before you go on."
 )
@@ -159,63 +162,68 @@ class OpenPack:
         self.kind = kind
         self.size = self.count = 0
         self._number = kind.value
-        self._header = bytearray()
+        self.header = bytearray()
         self._sealer = sealer
         self._memory = memory
-        self._view = memoryview(b"")
+        self.view = memoryview(b"")
 
     @property
     def is_full(self) -> bool:
         """Whether the pack should be finished now."""
         return self.size >= size_of(self.kind) or self.count >= pack.MAX_BLOBS
 
+    def prepare(self) -> None:
+        """See to it that there is memory, where others fill in blobs by themselves."""
+        if not self.view:
+            self.view = self._memory.take()
+
     def add(self, blob_id: bytes, plain: bytes | memoryview, by: BlobSealer) -> None:
         """Compress, seal and prove one blob."""
         packed, plain_length = by.pack(plain)
         start, needed = self.size, self.size + len(packed) + OVERHEAD
-        if needed > len(self._view):
+        if needed > len(self.view):
             self._make_room(needed)
-        end = by.put(self._view, start, packed, plain)
-        self._header += pack.encode_entry(self._number, blob_id, end - start, plain_length)
+        end = by.put(self.view, start, packed, plain)
+        self.header += pack.encode_entry(self._number, blob_id, end - start, plain_length)
         self.size = end
         self.count += 1
 
     def absorb(self, tail: Tail) -> None:
         """Take over blobs that were sealed elsewhere."""
         end = self.size + len(tail.data)
-        if end > len(self._view):
+        if end > len(self.view):
             self._make_room(end)
-        self._view[self.size : end] = tail.data
-        self._header += tail.header
+        self.view[self.size : end] = tail.data
+        self.header += tail.header
         self.size = end
         self.count += tail.blobs
 
     def take(self) -> Tail:
         """What is in the pack, which is empty afterwards."""
-        tail = Tail(bytes(self._view[: self.size]), bytes(self._header), self.count)
+        tail = Tail(bytes(self.view[: self.size]), bytes(self.header), self.count)
         self._empty()
         return tail
 
     def finish(self) -> FinishedPack:
         """The whole pack with its header; this one is empty afterwards and can be used again."""
-        header = bytes(self._header)
+        header = bytes(self.header)
         end = self.size + len(header) + OVERHEAD + pack.LENGTH.size
-        if end > len(self._view):
+        if end > len(self.view):
             self._make_room(end)
-        end = self._sealer.seal_into(self._view, self.size, header)
-        self._view[end : end + pack.LENGTH.size] = pack.LENGTH.pack(end - self.size)
-        data, self._view = self._view[: end + pack.LENGTH.size], memoryview(b"")
+        end = self._sealer.seal_into(self.view, self.size, header)
+        self.view[end : end + pack.LENGTH.size] = pack.LENGTH.pack(end - self.size)
+        data, self.view = self.view[: end + pack.LENGTH.size], memoryview(b"")
         self._empty()
         return FinishedPack(self.kind, data, header, self._memory)
 
     def _empty(self) -> None:
-        self.size, self.count, self._header = 0, 0, bytearray()
+        self.size, self.count, self.header = 0, 0, bytearray()
 
     def _make_room(self, size: int) -> None:
         fresh = self._memory.take() if size <= _ROOM else memoryview(new_memory(size + _SPARE))
         if self.size:
-            fresh[: self.size] = self._view[: self.size]
-        self._view = fresh
+            fresh[: self.size] = self.view[: self.size]
+        self.view = fresh
 
 
 def size_of(kind: BlobKind) -> int:
@@ -245,6 +253,7 @@ class OpenPacks:
         count = OPEN_DATA_PACKS if kind is BlobKind.DATA else 1
         memory = PackMemory()
         self._by = by
+        self._kind = kind
         self._packs = [OpenPack(kind, by.sealer, memory) for _ in range(count)]
         self._draws = draws(count)
 
@@ -253,6 +262,16 @@ class OpenPacks:
         chosen = self._packs[next(self._draws)]
         chosen.add(blob_id, plain, self._by)
         return chosen.finish() if chosen.is_full else None
+
+    def gather(
+        self, gather: Gather, seen: list[Seen], start: int, done: list[tuple[bytes, str, int]]
+    ) -> tuple[tuple[int, bytes, int, int], FinishedPack | None]:
+        """Have small files stored; returns what `gather` does and a pack that is full by this."""
+        for open_pack in self._packs:
+            open_pack.prepare()
+        gathered = gather(seen, start, self._packs, size_of(self._kind), pack.MAX_BLOBS, done)
+        full = next((one for one in self._packs if one.is_full), None)
+        return gathered, full.finish() if full else None
 
     def absorb(self, tail: Tail) -> FinishedPack | None:
         """Take over another worker's tail; returns a pack that is full by this."""

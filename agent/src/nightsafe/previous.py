@@ -26,6 +26,11 @@ class Previous:
             text = "A tree of the last snapshot is damaged. The files there are read anew."
             problems.append(("damaged", b"", text))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known of before."""
+        return not self._nodes
+
     def __contains__(self, name: bytes) -> bool:
         return bool(self._nodes) and quote_name(name) in self._nodes
 

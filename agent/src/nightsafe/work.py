@@ -14,6 +14,7 @@ from itertools import pairwise
 from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
+from nightsafe.gather import SmallFiles
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
 from nightsafe.look import Seen, Status, load, look
@@ -42,6 +43,7 @@ CHANGED = (
     "it changed while it was read, so its copy may mix old and new; the next backup reads it again"
 )
 Wants = Callable[[bytes, bytes, Status], bool]
+"""May have `wants_all(names)`, which is true if it is sure that all in a folder are wanted."""
 Entry = tuple[bytes, bytes]
 Problem = tuple[str, bytes, str]
 
@@ -86,6 +88,13 @@ class Found:
     added: list[int] = field(default_factory=list)
     fingerprint: bytes = b""
 
+    def count_added(self, blobs: int, size: int) -> None:
+        """Count blobs that were new, and their bytes."""
+        if not self.added:
+            self.added = [0, 0]
+        self.added[0] += blobs
+        self.added[1] += size
+
     def as_tuple(self) -> tuple[object, ...]:
         """For the way to the parent."""
         return (
@@ -106,14 +115,16 @@ class Worker:
         sealer = Sealer(setup.master)
         self._known = setup.known
         self._wants = setup.wants
+        self._wants_all: Callable[[list[bytes]], bool] | None
+        self._wants_all = getattr(setup.wants, "wants_all", None)
         self._dry_run = setup.dry_run
         self._chunker = setup.new_chunker()
         self._fingerprint = Fingerprint(setup.master)
         self._buffer = memoryview(b"")
         self._room = memoryview(new_memory(LARGE_FILE))
-        self._packs = OpenPacks(
-            BlobKind.DATA, BlobSealer(sealer, compresses=setup.config.compresses)
-        )
+        by = BlobSealer(sealer, compresses=setup.config.compresses)
+        self._packs = OpenPacks(BlobKind.DATA, by)
+        self._small = SmallFiles(setup.known, by)
         self._sender = Sender(
             setup.storage,
             Sealer(setup.master),
@@ -162,12 +173,26 @@ class Worker:
         before = Previous(previous, found.problems)
         seen = self._statuses(entries, found)
         found.fingerprint = self._fingerprint.of(seen)
-        for name, path, status in seen:
+        at = 0
+        while at < len(seen):
+            at = self._gather(found, seen, at) if before.is_empty else at
+            if at == len(seen):
+                break
+            name, path, status = seen[at]
             try:
                 self._entry(found, before, name, path, status)
             except OSError as error:
                 found.problems.append(problem_of(path, error))
+            at += 1
         return found
+
+    def _gather(self, found: Found, seen: list[Seen], start: int) -> int:
+        """Store new files from `start` on in one call, up to one that is not small and plain."""
+        while True:
+            start, full = self._small.gather(seen, start, self._packs, found)
+            if full is None:
+                return start
+            self._send(full)
 
     def ranges(
         self, path: bytes, identity: tuple[int, int], ranges: list[tuple[int, int]]
@@ -220,6 +245,8 @@ class Worker:
         """The wanted entries with what lstat says; what fails is a problem of `found`."""
         seen: list[Seen] = []
         wants = self._wants
+        if self._wants_all is not None and self._wants_all([name for name, _ in entries]):
+            wants = None
         for (name, path), status in zip(entries, look([p for _, p in entries]), strict=True):
             if isinstance(status, int):
                 error = OSError(status, os.strerror(status))

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.show_excludes:
         show_rules(rules, output)
         return 0
-    wants = Excluder(rules, paths).wants
+    wants = Excluder(rules, paths)
     # The key takes a while to derive; the other core can read the program meanwhile.
     ahead = threading.Thread(target=import_module, args=("nightsafe.backup",), daemon=True)
     ahead.start()

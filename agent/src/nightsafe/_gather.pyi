@@ -1,0 +1,29 @@
+from collections.abc import Callable
+
+from nightsafe.look import Seen
+from nightsafe.packing import OpenPack
+
+class Gatherer:
+    """Stores small files. One instance for each thread."""
+
+    def __init__(
+        self,
+        room: memoryview,
+        claim: Callable[[bytes], bool],
+        put: Callable[..., int | None],
+        compress: Callable[[memoryview], bytes] | None,
+        decompress: Callable[[memoryview], bytes],
+        refuse: Callable[[], int],
+        stamp_of: Callable[[int], tuple[str, str]],
+        owner_of: Callable[[int, int, int], tuple[str, str]],
+    ) -> None: ...
+    def gather(
+        self,
+        seen: list[Seen],
+        start: int,
+        packs: list[OpenPack],
+        full: int,
+        most: int,
+        done: list[tuple[bytes, str, int]],
+        /,
+    ) -> tuple[int, bytes, int, int]: ...

@@ -1,0 +1,52 @@
+/* What lstat says of one path, as an object that costs little to make, and reading a file that
+ * should still be what it says. `_look` makes these objects; others take them. */
+#ifndef NIGHTSAFE_STATUS_H
+#define NIGHTSAFE_STATUS_H
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* The order is the one of nightsafe.look.RECORD. */
+typedef struct {
+    PyObject_HEAD
+    unsigned long long mode, size, ino, uid, gid, nlink, dev, rdev;
+    long long mtime_ns, ctime_ns;
+} Status;
+
+/* Where a file's content goes: `size` bytes, and one more to see that there are none. */
+typedef struct {
+    char *data;
+    Py_ssize_t size;
+    int has_xattrs;
+} Content;
+
+static inline int
+is_same(const struct stat *now, const Status *before)
+{
+    long long changed = now->st_mtim.tv_sec * 1000000000LL + now->st_mtim.tv_nsec;
+    return now->st_ino == before->ino && now->st_dev == before->dev &&
+           now->st_mode == before->mode && (unsigned long long)now->st_size == before->size &&
+           changed == before->mtime_ns;
+}
+
+/* Fills `content` from `path`, seen from the open folder `at`; false if the file is not what it
+ * was, or cannot be read. */
+static inline int
+read_whole(int at, const char *path, const Status *before, Content *content)
+{
+    int fd = openat(at, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    /* One byte more is asked for than there should be, so a short answer says it is all. */
+    Py_ssize_t held = read(fd, content->data, (size_t)content->size + 1);
+    struct stat now;
+    int is_done = held == content->size && fstat(fd, &now) == 0 && is_same(&now, before);
+    content->has_xattrs = flistxattr(fd, NULL, 0) != 0; /* or unknown */
+    close(fd);
+    return is_done;
+}
+
+#endif
