@@ -1,13 +1,17 @@
 """Trees: byte for byte as stock restic writes them, and any node survives."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nightsafe import tree
 from nightsafe.errors import DamagedError
+from nightsafe.gojson import format_time
 from nightsafe.tree import (
     Node,
     decode_tree,
@@ -119,3 +123,61 @@ ENTRY = '"type":"file","mtime":"2020-01-01T00:00:00Z"'
 def test_nonsense_is_damage(text: str) -> None:
     with pytest.raises(DamagedError):
         decode_tree(text.encode())
+
+
+def test_the_extension_is_built_where_everything_must_hold() -> None:
+    assert tree._nodes is not None or "CI" not in os.environ, "nightsafe._nodes is missing"
+
+
+built = pytest.mark.skipif(tree._nodes is None, reason="_nodes is not built here")
+PLAIN = st.builds(
+    lambda **fields: Node(**fields),  # the class itself would have all its fields drawn
+    name=st.text("abc .-_'", min_size=1, max_size=9).map(str.encode),
+    type=st.sampled_from(["file", "dir"]),
+    mode=st.integers(0, 2**32 - 1),
+    mtime=st.integers(0, 2 * 10**18),
+    atime=st.integers(0, 2 * 10**18),
+    ctime=st.integers(0, 2 * 10**18),
+    uid=st.integers(0, 2**32 - 1),
+    user=WORDS,
+    inode=st.integers(0, 2**63 - 1),
+    size=st.integers(0, 2**63 - 1),
+    content=st.none() | st.lists(IDS, max_size=3).map(tuple),
+    subtree=st.none() | IDS,
+)
+
+
+@built
+@given(PLAIN)
+def test_plain_nodes_need_no_python(node: Node) -> None:
+    assert tree._nodes.decode(orjson.loads(encode_node(node))) == node
+
+
+TIME_LIKE = st.text("0123456789-:.TZ+", max_size=36) | st.builds(
+    lambda ns, at, text: format_time(ns)[:at] + text + format_time(ns)[at + len(text) :],
+    TIMES,
+    st.integers(0, 30),
+    st.text("0123456789-:.TZ+", max_size=3),
+)
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), TIME_LIKE, WORDS,
+    IDS.map(bytes.hex), IDS.map(lambda i: i.hex().upper()), st.lists(IDS.map(bytes.hex) | WORDS),
+)  # fmt: skip
+FIELDS = [*Node._fields[:14], "linktarget", "linktarget_raw", "extended_attributes", "content"]
+
+
+@built
+@given(NODES, st.dictionaries(st.sampled_from([*FIELDS, "device", "subtree"]), ODD, max_size=3))
+def test_what_is_said_without_python_is_what_python_says(
+    node: Node, odd: dict[str, object]
+) -> None:
+    entry = orjson.loads(encode_node(node)) | odd
+    quick = tree._nodes.decode(entry)
+    if quick is not None:
+        assert quick == tree._decode_node(entry)
+
+
+@built
+@pytest.mark.parametrize("entry", [None, 7, [], "", b"", {}])
+def test_what_is_no_node_is_left_to_python(entry: object) -> None:
+    assert tree._nodes.decode(entry) is None  # type: ignore[arg-type]

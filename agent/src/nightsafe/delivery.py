@@ -74,8 +74,8 @@ class _Wave:
 class Listener:
     """Who hears what became of the entries; the paths begin at the target."""
 
-    def restored(self, path: bytes) -> None:
-        """A file is complete under its name."""
+    def restored(self, files: list[tuple[bytes, int]]) -> None:
+        """Files of so many bytes are complete under their names."""
 
     def advanced(self, size: int) -> None:
         """So many bytes were written."""
@@ -265,14 +265,21 @@ class Delivery:
         problems, notes = dict(outcome.failed), dict(outcome.notes)
         for number in outcome.lost:
             problems[number], notes[number] = self._retry(job, job.pieces[number])
+        done = []
         for number, piece in enumerate(job.pieces):
-            problem = problems.get(number, "")
             if piece.attributes is None:
                 unfinished = wave.unfinished[piece.file]
-                unfinished.problem = unfinished.problem or problem
-            else:
-                path = _path(job.places[piece.place], piece.name)
-                self._told(path, problem, notes.get(number, ""))
+                unfinished.problem = unfinished.problem or problems.get(number, "")
+                continue
+            path = _path(job.places[piece.place], piece.name)
+            if problem := problems.get(number):
+                self._tell.failed(path, problem)
+                continue
+            if note := notes.get(number):
+                self._tell.noted(path, note)
+            done.append((path, piece.plain_length or max(0, piece.length - OVERHEAD)))
+        if done:
+            self._tell.restored(done)
 
     def _retry(self, job: Job, piece: Piece) -> tuple[str, str]:
         """Ask for a blob again, in all its copies, and write it here."""
@@ -283,13 +290,13 @@ class Delivery:
         self._tell.advanced(len(data))
         return self._writer.put(job.places[piece.place], piece, data)
 
-    def _told(self, path: bytes, problem: str, note: str) -> None:
+    def _told(self, path: bytes, node: Node, problem: str, note: str = "") -> None:
         if problem:
             self._tell.failed(path, problem)
             return
         if note:
             self._tell.noted(path, note)
-        self._tell.restored(path)
+        self._tell.restored([(path, node.size)])
 
     def _finish_wave(self, wave: _Wave) -> None:
         for unfinished in wave.unfinished:
@@ -310,7 +317,7 @@ class Delivery:
         if unfinished.problem:
             self._drop(unfinished)
         path = _path(unfinished.place, unfinished.name)
-        self._told(path, unfinished.problem, note)
+        self._told(path, unfinished.node, unfinished.problem, note)
 
     def _publish(self, unfinished: _Unfinished) -> str:
         folder = self._writer.folders.open(unfinished.place)
@@ -330,9 +337,9 @@ class Delivery:
                 first.place, first.name, to=link.place, as_name=link.name, identity=first.identity
             )
         except OSError as error:
-            self._told(path, self._copy_instead(link, error), "")
+            self._told(path, link.node, self._copy_instead(link, error))
         else:
-            self._told(path, "", "")
+            self._told(path, link.node, "")
 
     def _copy_instead(self, link: _Link, trouble: OSError) -> str:
         """A file of its own, where a link cannot be made; returns why that failed, if it did."""

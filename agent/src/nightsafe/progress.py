@@ -29,10 +29,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class FilesDone:
-    """Some files of one folder are backed up: name, state (new, changed, unchanged), bytes.
+    """Some files are done: name, state (new, changed, unchanged, restored), bytes.
 
-    One event tells of many: a backup goes through ten thousand files a second. `path_of` gives
-    the path of a name.
+    One event tells of many: there may be twenty thousand files a second. `path_of` gives the path
+    of a name.
     """
 
     files: Sequence[tuple[bytes, str, int]]

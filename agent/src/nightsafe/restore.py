@@ -13,7 +13,7 @@ from nightsafe.fetch import BlobReader
 from nightsafe.locks import hold
 from nightsafe.plan import Place
 from nightsafe.porters import default_workers
-from nightsafe.progress import Advanced, Event, FileDone, Issue, Observer, ignore
+from nightsafe.progress import Advanced, Event, FileDone, FilesDone, Issue, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
 from nightsafe.target import Target, raise_if_full
@@ -114,9 +114,9 @@ class _Report(Listener):
         self._report = report
         self._observer = observer
 
-    def restored(self, path: bytes) -> None:
-        self._report.files += 1
-        self._observer(FileDone(path, "restored"))
+    def restored(self, files: list[tuple[bytes, int]]) -> None:
+        self._report.files += len(files)
+        self._observer(FilesDone([(path, "restored", size) for path, size in files], bytes))
 
     def advanced(self, size: int) -> None:
         self._report.bytes += size
@@ -322,7 +322,7 @@ class _Restorer:
             self._report.others += 1
             return
         self._report.bytes += node.size
-        self._tell.restored(path)
+        self._tell.restored([(path, node.size)])
 
     def _stays(self, node: Node) -> bool:
         """Whether what stands in the way stays, as the options want it."""

@@ -11,6 +11,11 @@ import orjson
 from nightsafe.errors import DamagedError
 from nightsafe.gojson import format_time, json_name, json_string, parse_time, unquote_name
 
+try:
+    from nightsafe import _nodes
+except ImportError:  # not built here
+    _nodes = None  # type: ignore[assignment]
+
 _FORMATS = {
     stat.S_IFREG: ("file", 0),
     stat.S_IFDIR: ("dir", 1 << 31),
@@ -76,6 +81,9 @@ class Node(NamedTuple):
         return self._replace(subtree=subtree)
 
 
+_make = Node._make
+
+
 def encode_node(node: Node) -> str:
     """One node as JSON: Go's field order, empty fields left out."""
     out = [f'{{"name":{json_name(node.name)},"type":{json_string(node.type.encode())}']
@@ -137,14 +145,17 @@ def encode_tree(encoded_nodes: Iterable[str]) -> bytes:
 def decode_tree(blob: bytes) -> list[Node]:
     """The nodes of a tree blob; DamagedError when it is not one. Names are not judged here."""
     try:
-        fields = orjson.loads(blob)
-        return [_decode_node(entry) for entry in fields["nodes"] or ()]
+        entries = orjson.loads(blob)["nodes"] or ()
+        if _nodes is None:
+            return [_decode_node(entry) for entry in entries]
+        plain = zip(map(_nodes.decode, entries), entries, strict=True)
+        return [_make(fields) if fields else _decode_node(entry) for fields, entry in plain]
     except (AttributeError, KeyError, TypeError, ValueError):  # also bad JSON and base64
         raise DamagedError("A tree in the repository is damaged: it cannot be read.") from None
 
 
 def _decode_node(entry: dict[str, Any]) -> Node:
-    # By position and with few calls: restores spend much of their time here.
+    # By position and with few calls: without `_nodes`, restores spend much of their time here.
     get = entry.get
     numbers = [get(field, 0) for field in _NUMBERS]
     if set(map(type, numbers)) != _ONLY_INT or min(numbers) < 0:

@@ -1,0 +1,270 @@
+/* Nodes of trees that are plain: what nightsafe.tree makes of a node's JSON, for most nodes.
+ *
+ * Of anything out of the ordinary this says nothing, and nightsafe.tree looks at it in Python, as
+ * it does at all nodes when this extension is missing.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { ID = 32 };
+
+/* In the order of nightsafe.tree.Node. */
+enum { NAME, TYPE, MODE, MTIME, ATIME, CTIME, UID, GID, USER, GROUP, INODE, DEVICE_ID, SIZE,
+       LINKS, LINK_TARGET, XATTRS, DEVICE, CONTENT, SUBTREE, LAST };
+
+static const char *const words[LAST] = {
+    "name",  "type", "mode",      "mtime", "atime", "ctime",      "uid",
+    "gid",   "user", "group",     "inode", "device_id", "size",   "links",
+    "linktarget", "extended_attributes", "device", "content", "subtree",
+};
+static PyObject *keys[LAST], *target_raw, *zero, *no_text, *no_bytes, *no_items;
+
+/* Each of these gives a new reference; NULL without an exception if the value is not plain. */
+
+static PyObject *
+number_of(PyObject *value)
+{
+    int overflow;
+    if (value == NULL)
+        return Py_NewRef(zero);
+    if (!PyLong_CheckExact(value) || PyLong_AsLongLongAndOverflow(value, &overflow) < 0 || overflow)
+        return NULL;
+    return Py_NewRef(value);
+}
+
+static PyObject *
+text_of(PyObject *value)
+{
+    if (value == NULL)
+        return Py_NewRef(no_text);
+    return PyUnicode_CheckExact(value) ? Py_NewRef(value) : NULL;
+}
+
+/* Names that neither Go's quoting nor JSON changes. */
+static PyObject *
+name_of(PyObject *value)
+{
+    if (value == NULL || !PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value))
+        return NULL;
+    const char *text = PyUnicode_DATA(value);
+    Py_ssize_t size = PyUnicode_GET_LENGTH(value);
+    for (Py_ssize_t i = 0; i < size; i++)
+        if (text[i] < ' ' || text[i] > '~' || strchr("\"&<>\\", text[i]) != NULL)
+            return NULL;
+    return PyBytes_FromStringAndSize(text, size);
+}
+
+static int
+digit_of(char letter)
+{
+    if (letter >= '0' && letter <= '9')
+        return letter - '0';
+    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+static PyObject *
+id_of(PyObject *value)
+{
+    uint8_t id[ID];
+    if (!PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value) ||
+        PyUnicode_GET_LENGTH(value) != 2 * ID)
+        return NULL;
+    const char *text = PyUnicode_DATA(value);
+    for (int i = 0; i < ID; i++) {
+        int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return NULL;
+        id[i] = (uint8_t)(high << 4 | low);
+    }
+    return PyBytes_FromStringAndSize((const char *)id, ID);
+}
+
+static PyObject *
+content_of(PyObject *value)
+{
+    if (value == NULL || value == Py_None)
+        return Py_NewRef(Py_None);
+    if (!PyList_CheckExact(value))
+        return NULL;
+    PyObject *ids = PyTuple_New(PyList_GET_SIZE(value));
+    for (Py_ssize_t i = 0; ids != NULL && i < PyList_GET_SIZE(value); i++) {
+        PyObject *id = id_of(PyList_GET_ITEM(value, i));
+        if (id == NULL)
+            Py_CLEAR(ids);
+        else
+            PyTuple_SET_ITEM(ids, i, id);
+    }
+    return ids;
+}
+
+/* Times: RFC 3339 with up to nine digits of a fraction. */
+
+/* Reads so many digits; -1 if there are others. */
+static long
+digits_at(const char *text, int count)
+{
+    long number = 0;
+    for (int i = 0; i < count; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return -1;
+        number = number * 10 + text[i] - '0';
+    }
+    return number;
+}
+
+/* Days since 1970 in the Gregorian calendar, which repeats every 400 years. */
+static long long
+days_of(long year, long month, long day)
+{
+    long y = month > 2 ? year : year - 1, era = y / 400, of_era = y - era * 400;
+    long of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097LL + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static int
+is_day(long year, long month, long day)
+{
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (year < 1 || month < 1 || month > 12 || day < 1)
+        return 0;
+    int is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return day <= lengths[month - 1] + (month == 2 && is_leap);
+}
+
+/* Seconds east of Greenwich of "Z" or "+hh:mm"; false for anything else. */
+static int
+read_zone(const char *text, size_t size, long *offset)
+{
+    *offset = 0;
+    if (size == 1 && text[0] == 'Z')
+        return 1;
+    if (size != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':')
+        return 0;
+    long hours = digits_at(text + 1, 2), minutes = digits_at(text + 4, 2);
+    *offset = (hours * 3600 + minutes * 60) * (text[0] == '-' ? -1 : 1);
+    return hours >= 0 && minutes >= 0;
+}
+
+static int
+read_time(const char *text, size_t size, long long *ns)
+{
+    if (size < 20 || size > 19 + 10 + 6 || text[4] != '-' || text[7] != '-' || text[10] != 'T' ||
+        text[13] != ':' || text[16] != ':')
+        return 0;
+    long year = digits_at(text, 4), month = digits_at(text + 5, 2), day = digits_at(text + 8, 2);
+    long hour = digits_at(text + 11, 2), minute = digits_at(text + 14, 2);
+    long second = digits_at(text + 17, 2), fraction = 0, offset;
+    if (!is_day(year, month, day) || hour < 0 || minute < 0 || second < 0)
+        return 0;
+    size_t at = 19;
+    if (text[at] == '.') {
+        int count = 0;
+        for (at++; at < size && text[at] >= '0' && text[at] <= '9' && count < 9; at++, count++)
+            fraction = fraction * 10 + text[at] - '0';
+        if (count == 0)
+            return 0;
+        for (; count < 9; count++)
+            fraction *= 10;
+    }
+    if (!read_zone(text + at, size - at, &offset))
+        return 0;
+    long long seconds =
+        days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+    if (seconds < -9000000000LL || seconds > 9000000000LL)
+        return 0;
+    *ns = seconds * 1000000000LL + fraction;
+    return 1;
+}
+
+static PyObject *
+time_of(PyObject *value)
+{
+    long long ns;
+    if (value == NULL)
+        return Py_NewRef(zero);
+    if (!PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value))
+        return NULL;
+    Py_ssize_t size = PyUnicode_GET_LENGTH(value);
+    if (size == 0)
+        return Py_NewRef(zero);
+    return read_time(PyUnicode_DATA(value), (size_t)size, &ns) ? PyLong_FromLongLong(ns) : NULL;
+}
+
+static PyObject *
+field_of(PyObject *entry, int field)
+{
+    PyObject *value = PyDict_GetItemWithError(entry, keys[field]);
+    switch (field) {
+    case NAME:
+        return name_of(value);
+    case TYPE:
+    case USER:
+    case GROUP:
+        return text_of(value);
+    case MTIME:
+    case ATIME:
+    case CTIME:
+        return time_of(value);
+    case LINK_TARGET:
+        return value == NULL ? Py_NewRef(no_bytes) : NULL;
+    case XATTRS:
+        return value == NULL ? Py_NewRef(no_items) : NULL;
+    case CONTENT:
+        return content_of(value);
+    case SUBTREE:
+        return value == NULL || value == Py_None ? Py_NewRef(Py_None) : id_of(value);
+    default:
+        return number_of(value);
+    }
+}
+
+/* decode(entry): the fields of a node's JSON in the order of Node; None if it is not plain. */
+static PyObject *
+decode(PyObject *module, PyObject *entry)
+{
+    (void)module;
+    if (!PyDict_CheckExact(entry) || PyDict_GetItemWithError(entry, target_raw) != NULL)
+        Py_RETURN_NONE;
+    PyObject *fields = PyTuple_New(LAST);
+    for (int i = 0; fields != NULL && i < LAST; i++) {
+        PyObject *value = field_of(entry, i);
+        if (value == NULL)
+            Py_CLEAR(fields);
+        else
+            PyTuple_SET_ITEM(fields, i, value);
+    }
+    if (fields != NULL)
+        return fields;
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"decode", decode, METH_O, "decode(entry): the fields of a plain node, or None."},
+    {NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                                    .m_name = "nightsafe._nodes",
+                                    .m_doc = "Plain nodes.",
+                                    .m_size = -1,
+                                    .m_methods = methods};
+
+PyMODINIT_FUNC
+PyInit__nodes(void)
+{
+    for (int i = 0; i < LAST; i++)
+        if ((keys[i] = PyUnicode_InternFromString(words[i])) == NULL)
+            return NULL;
+    target_raw = PyUnicode_InternFromString("linktarget_raw");
+    zero = PyLong_FromLong(0);
+    no_text = PyUnicode_InternFromString("");
+    no_bytes = PyBytes_FromStringAndSize(NULL, 0);
+    no_items = PyTuple_New(0);
+    if (!target_raw || !zero || !no_text || !no_bytes || !no_items)
+        return NULL;
+    return PyModule_Create(&module);
+}

@@ -1,0 +1,3 @@
+from typing import Any
+
+def decode(entry: dict[str, Any], /) -> tuple[Any, ...] | None: ...
