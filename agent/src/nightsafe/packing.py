@@ -37,6 +37,7 @@ _LARGE_BLOB, _COMPARED_AT_ONCE = 4 << 20, 256 << 10
 """Larger blobs are compressed and compared in parts: few are, and the memory would stay."""
 Gather = Callable[..., tuple[int, bytes, int, int]]
 """What `_gather.Gatherer.gather` is."""
+_SAMPLES, _SAMPLE = 3, 16 << 10
 _SPARE = 12 << 20
 _ROOM = pack.PACK_SIZE + _SPARE
 
@@ -71,15 +72,27 @@ class BlobSealer:
         self.compresses = compresses
         self.compress_small = zstandard.ZstdCompressor(compression_params=SMALL_BLOBS).compress
         self.decompress = zstandard.ZstdDecompressor().decompress
+        self._was_dense = False
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
 
     def pack(self, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
         """The bytes to seal, and the plain length if they are compressed, else 0."""
-        if self.compresses:
+        if self.compresses and not (self._was_dense and self._looks_dense(plain)):
             packed = self._compress(plain)
-            if len(packed) < len(plain):
+            self._was_dense = len(packed) >= len(plain)
+            if not self._was_dense:
                 return packed, len(plain)
         return plain, 0
+
+    def _looks_dense(self, plain: bytes | memoryview) -> bool:
+        """Whether a large blob need not be tried, as samples do not shrink, either. Asked only
+        after one that did not: pictures, films and archives come by the gigabyte."""
+        size = len(plain)
+        if size < _SAMPLES * _SAMPLE * 8:
+            return False
+        starts = range(0, size - _SAMPLE + 1, (size - _SAMPLE) // (_SAMPLES - 1))
+        samples = (plain[start : start + _SAMPLE] for start in starts)
+        return all(len(self.compress_small(sample)) >= _SAMPLE for sample in samples)
 
     def _compress(self, plain: bytes | memoryview) -> bytes:
         if len(plain) <= MIN_SIZE:
