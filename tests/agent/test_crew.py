@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from nightsafe import archive, crew, work
 from nightsafe.check import check
-from nightsafe.crypto import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
 from nightsafe.nodes import encode_file
 from nightsafe.repository import Repository
 from nightsafe.scan import node_of
+from nightsafe.sealing import PortableSealer
 from nightsafe.storage import ObjectKind
 from nightsafe.tree import encode_node
 

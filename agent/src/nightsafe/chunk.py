@@ -12,9 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pyfastcdc import FastCDC
-from pyfastcdc.py.constants import GEAR
-
 from nightsafe.crypto import SealKey
 from nightsafe.errors import DamagedError
 from nightsafe.memory import new_memory
@@ -41,6 +38,12 @@ _INFO = b"nightsafe/chunker/gear/1"
 _SEED_SIZE = 8
 _SEED_MASK = (1 << 63) - 1
 _SHUFFLE_SIZE = 4096
+
+
+def gear(byte: int) -> int:
+    """FastCDC's number of 64 bits for a byte value: from the MD5 of 64 such bytes."""
+    hashed = hashlib.md5(bytes([byte]) * 64, usedforsecurity=False)
+    return int.from_bytes(hashed.digest()[:8], "big")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class PortableCutter:
     """What `_cut.Cutter` does, by a library that hashes a permuted copy."""
 
     def __init__(self, secret: GearSecret) -> None:
+        from pyfastcdc import FastCDC  # loading it takes as long as cutting 40 MB by `_cut`
+
         self._permutation = secret.permutation
         self._cutter = FastCDC(
             AVERAGE_SIZE,
@@ -125,7 +130,7 @@ def new_cutter(secret: GearSecret) -> Cutter:
     """The fastest cutter there is here; all cut alike."""
     if _cut is None:
         return PortableCutter(secret)
-    table = array("Q", (GEAR[place] ^ secret.seed for place in secret.permutation))
+    table = array("Q", (gear(place) ^ secret.seed for place in secret.permutation))
     return _cut.Cutter(table, MIN_SIZE, AVERAGE_SIZE, MAX_SIZE, *_MASKS)
 
 

@@ -14,7 +14,6 @@ import hashlib
 import mmap
 import os
 import struct
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from nightsafe.system import handed_on, let_holes_be
@@ -145,6 +144,8 @@ def _handed_over(file: Any, key: bytes) -> KnownBlobs:
 def _nameless_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("nightsafe-known", os.MFD_CLOEXEC)
+    import tempfile
+
     with tempfile.TemporaryFile() as file:
         let_holes_be(file.fileno())
         return os.dup(file.fileno())

@@ -6,8 +6,6 @@ It is never an option's value, where every user of the computer could see it.
 import getpass
 import importlib
 import os
-import shlex
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,6 +77,9 @@ def _of_file(path: str, origin: str) -> str:
 
 def _of_command(command: str, origin: str) -> str:
     """What a command prints; it may ask the user something at the terminal itself."""
+    import shlex
+    import subprocess
+
     try:
         done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, check=False)
     except (OSError, ValueError) as error:

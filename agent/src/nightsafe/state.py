@@ -8,8 +8,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from platformdirs import user_cache_dir, user_config_dir
+from typing import Literal
 
 from nightsafe.address import Credential
 from nightsafe.errors import SettingsError
@@ -26,12 +25,20 @@ class Login:
 
 def config_dir(environ: Mapping[str, str] = os.environ) -> str:
     """The folder for settings; NIGHTSAFE_CONFIG_DIR overrides it."""
-    return environ.get("NIGHTSAFE_CONFIG_DIR") or user_config_dir("nightsafe", appauthor=False)
+    return environ.get("NIGHTSAFE_CONFIG_DIR") or _own("config")
 
 
 def cache_dir(environ: Mapping[str, str] = os.environ) -> str:
     """The folder for what can be made again; NIGHTSAFE_CACHE_DIR overrides it."""
-    return environ.get("NIGHTSAFE_CACHE_DIR") or user_cache_dir("nightsafe", appauthor=False)
+    return environ.get("NIGHTSAFE_CACHE_DIR") or _own("cache")
+
+
+def _own(kind: Literal["cache", "config"]) -> str:
+    """The platform's folder of this kind for us."""
+    import platformdirs
+
+    folder = platformdirs.PlatformDirs("nightsafe", appauthor=False)
+    return folder.user_cache_dir if kind == "cache" else folder.user_config_dir
 
 
 def login_path(environ: Mapping[str, str] = os.environ) -> str:
