@@ -12,14 +12,17 @@ from dataclasses import dataclass, field, replace
 
 from nightsafe import __version__
 from nightsafe.archive import Archiver
+from nightsafe.courier import Courier
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.journal import Journal
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import LockHold, hold
+from nightsafe.outbox import Outbox, Spool
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan, plan_sources, require_any
+from nightsafe.service import LARGEST_SNAPSHOT, Service
 from nightsafe.snapshot import Snapshot
 from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
@@ -85,7 +88,11 @@ def backup(
     plan, sources = run.plan(list(paths))
     # The lock settles meanwhile. Packs that nothing lists harm nobody, should it not stand after
     # all; before the first index file and the snapshot it is looked at.
-    with hold(repository, settle_later=True) as lock, run.journal() as journal:
+    with (
+        hold(repository, settle_later=True) as lock,
+        run.outbox(),
+        run.journal() as journal,
+    ):
         run.settle = lock.settle if lock else run.settle
         snapshot = run.archive(plan, sources, journal)
         if not run.options.dry_run:
@@ -102,6 +109,7 @@ class _Run:
         self._observer = observer
         self._hostname = options.hostname or socket.gethostname()
         self._before_archive = 0
+        self._courier: Courier | None = None
         self.settle: Callable[[], None] = lambda: None
         self._remember: Callable[[Snapshot], None] = lambda _: None
 
@@ -121,6 +129,29 @@ class _Run:
             journal.remove()
         finally:
             journal.close()
+
+    @contextlib.contextmanager
+    def outbox(self) -> Iterator[None]:
+        """Let packs go to the service's store in large batches, where it takes them so."""
+        service = self._repository.storage
+        if self.options.dry_run or not isinstance(service, Service) or service.batch is None:
+            yield
+            return
+        spool = Spool.begin(cache_folder(self._repository), batch=service.batch.bytes)
+        if spool is None:
+            yield
+            return
+        self._courier = Courier(service, spool, service.batch)
+        self._repository.storage = Outbox(service, spool)
+        try:
+            if spool.parcels():
+                self._courier.settle()  # of a backup that was killed; its journal comes next
+            yield
+            spool.clear()
+        finally:
+            self._repository.storage = service
+            self._courier.close()
+            spool.leave()
 
     def plan(self, paths: list[bytes]) -> tuple[Plan, list[bytes]]:
         """The tree to make and the given paths that exist; the others are issues."""
@@ -220,9 +251,30 @@ class _Run:
     def _save(self, snapshot: Snapshot, lock: LockHold | None) -> None:
         if lock is not None:
             lock.ensure_held()
-        name = self._repository.save_text(ObjectKind.SNAPSHOT, snapshot.encode())
+        service = self._repository.storage
+        if isinstance(service, Service):
+            name = self._finish(service, snapshot, lock)
+        else:
+            name = self._repository.save_text(ObjectKind.SNAPSHOT, snapshot.encode())
         self.report.snapshot_id = name
         self._remember(replace(snapshot, id=name))
+
+    def _finish(self, service: Service, snapshot: Snapshot, lock: LockHold | None) -> str:
+        """Store the snapshot, with what is on its way, and remove the lock, in one request."""
+        named = self._repository.seal_text(snapshot.encode())
+        if len(named[1]) > LARGEST_SNAPSHOT:
+            if self._courier is not None:
+                self._courier.settle()
+            service.save(ObjectKind.SNAPSHOT, *named)
+            return named[0]
+        name = lock.name if lock is not None else ""
+        if self._courier is not None:
+            self._courier.finish(named, lock=name)
+        else:
+            service.finish(named, lock=name)
+        if lock is not None:
+            lock.was_removed(name)
+        return named[0]
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Issue):

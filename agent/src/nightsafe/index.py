@@ -58,6 +58,11 @@ class Index:
         """How many different blobs of this kind are stored."""
         return len(self._first[kind])
 
+    @property
+    def packs(self) -> list[bytes]:
+        """All packs, in the order in which they were heard of."""
+        return list(self._packs)
+
     def pack_end(self, pack: bytes) -> int:
         """Where the blobs of a pack end, in bytes."""
         return self._packs[pack]

@@ -26,6 +26,7 @@ from nightsafe.errors import (
 )
 from nightsafe.gojson import format_time, parse_time
 from nightsafe.repository import Repository
+from nightsafe.service import Service
 from nightsafe.storage import ObjectKind
 from nightsafe.system import is_alive, my_ids, my_name
 
@@ -117,6 +118,15 @@ def stored_locks(repository: Repository) -> Iterator[tuple[str, Lock]]:
             yield listing.name, Lock.decode(repository.load_text(ObjectKind.LOCK, listing.name))
 
 
+def _opened(
+    repository: Repository, bodies: Iterable[tuple[str, bytes]]
+) -> Iterator[tuple[str, Lock]]:
+    """Locks by their bytes; unreadable ones are left out."""
+    for name, sealed in bodies:
+        with contextlib.suppress(DamagedError):
+            yield name, Lock.decode(repository.open_text(ObjectKind.LOCK, name, sealed))
+
+
 def remove_locks(repository: Repository, *, everything: bool = False) -> int:
     """Remove stale locks, or all of them; returns how many."""
     now = time.time_ns()
@@ -144,9 +154,9 @@ class LockHold:
         self._lock = lock
         self._interval = interval
         self._sealer = repository.new_sealer()
-        self._name = self._save()
+        self._is_settled = self._is_gone = False
+        self._name = self._begin()
         self._made_at = time.monotonic()
-        self._is_settled = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lock", daemon=True)
 
@@ -172,19 +182,50 @@ class LockHold:
                 "asleep, or the network away?), so nothing more is written. Run it again."
             )
 
+    @property
+    def name(self) -> str:
+        """The lock's name, until it is renewed."""
+        return self._name
+
+    def was_removed(self, name: str) -> None:
+        """Stop renewing, since the lock was removed under that name."""
+        self._ended.set()
+        self._join()
+        self._is_gone = self._name == name
+
     def abandon(self) -> None:
         """Stop renewing and leave the lock to grow stale, when the storage is out of reach."""
         self._ended.set()
+        self._is_gone = True
 
     def release(self) -> None:
         """Stop renewing and remove the lock; what cannot be removed grows stale by itself."""
-        if self._ended.is_set():
+        if self._is_gone:
             return
         self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=_RETRY_SECONDS)
+        self._join()
         with contextlib.suppress(StorageError):
             self._repository.storage.remove(ObjectKind.LOCK, self._name)
+
+    def _join(self) -> None:
+        if self._thread.is_alive():
+            self._thread.join(timeout=_RETRY_SECONDS)
+
+    def _begin(self) -> str:
+        """Put the lock. The service tells at once of all others, so nothing has to settle."""
+        storage = self._repository.storage
+        if not isinstance(storage, Service):
+            return self._save()
+        named = self._repository.seal_text(self._lock.encode(), sealer=self._sealer)
+        others = list(_opened(self._repository, storage.begin(named)))
+        try:
+            _refuse_among(self._repository, self._lock, others)
+        except LockedError:
+            with contextlib.suppress(StorageError):
+                storage.remove(ObjectKind.LOCK, named[0])
+            raise
+        self._is_settled = True
+        return named[0]
 
     def _save(self) -> str:
         text = self._lock.encode()
@@ -229,7 +270,8 @@ def hold(
     LockedError when another lock excludes this one.
     """
     lock = Lock.mine(exclusive=exclusive)
-    _refuse_conflict(repository, lock)
+    if not isinstance(repository.storage, Service):
+        _refuse_conflict(repository, lock)
     try:
         held = LockHold(repository, lock, interval=interval)
     except AccessRefusedError:
@@ -249,10 +291,13 @@ def hold(
 
 def _refuse_conflict(repository: Repository, lock: Lock, *, but: str = "") -> None:
     """LockedError when a living lock excludes `lock`; stale ones are cleared away."""
+    others = ((name, other) for name, other in stored_locks(repository) if name != but)
+    _refuse_among(repository, lock, others)
+
+
+def _refuse_among(repository: Repository, lock: Lock, others: Iterable[tuple[str, Lock]]) -> None:
     now, stale = time.time_ns(), []
-    for name, other in stored_locks(repository):
-        if name == but:
-            continue
+    for name, other in others:
         if other.is_stale(now=now):
             stale.append(name)
         elif lock.exclusive or other.exclusive:

@@ -8,10 +8,11 @@ import contextlib
 import copy
 import email.utils
 import random
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import orjson
@@ -38,6 +39,9 @@ _MAX_REDIRECTS = 3
 _MAX_LISTING = 1 << 30
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_WISH = 0.5, 60.0, 600.0
 _REASON_SIZE, _REASON_SHOWN = 4096, 300
+_VAULT = re.compile(r"(?P<site>https?://.*)/restic/(?P<vault>[a-z2-7]{20})/")
+_MAX_ANSWER = 64 << 20
+_PUT_PIECE = 1 << 20
 
 
 class _PassingError(Exception):
@@ -88,7 +92,79 @@ class Remote:
         if credential is not None:
             pair = f"{credential.username}:{credential.secret}"
             self._headers |= urllib3.make_headers(basic_auth=pair)
+        at = _VAULT.fullmatch(self._url)
+        self._control = f"{at['site']}/api/v1/vaults/{at['vault']}/" if at else ""
         self._pool = _new_pool(patience)
+
+    @property
+    def has_control(self) -> bool:
+        """Whether the address is of the form that the service's vaults have."""
+        return bool(self._control)
+
+    def call(self, what: str, fields: Mapping[str, object]) -> dict[str, Any]:
+        """Make a request of the service's control API; returns its answer.
+
+        ObjectNotFoundError or AccessRefusedError where there is no such API.
+        """
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        body = orjson.dumps(fields)
+        answer = self._request(
+            "POST", self._control + what, body=body, headers=headers, limit=_MAX_ANSWER
+        )
+        try:
+            found = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            found = None
+        if not isinstance(found, dict):
+            raise ObjectNotFoundError("The server does not speak the service's control API.")
+        return found
+
+    def send_direct(self, url: str, headers: Mapping[str, str], file: BinaryIO) -> bool:
+        """Send a file to the presigned address that the service gave; whether the store has it.
+
+        One try, without the credential. Who hears no sends it through the service.
+        """
+        try:
+            self._require_safe(url)
+            with contextlib.closing(
+                self._pool.request(
+                    "PUT", url, headers=headers, body=file, redirect=False, preload_content=False
+                )
+            ) as response:
+                _read(response, _REASON_SIZE)
+                return response.status in (200, 201, 204, 412)
+        except (HTTPError, OSError, StorageError):
+            return False
+
+    def load_direct(
+        self, url: str, headers: Mapping[str, str], *, offset: int, length: int | None, limit: int
+    ) -> bytes | None:
+        """What a presigned address holds: all of it, at most `limit` bytes, or `length` bytes
+        from `offset`. None if that was not to be had.
+        """
+        if length is not None:
+            headers = {**headers, "Range": f"bytes={offset}-{offset + length - 1}"}
+        try:
+            self._require_safe(url)
+            with contextlib.closing(
+                self._pool.request(
+                    "GET", url, headers=headers, redirect=False, preload_content=False
+                )
+            ) as response:
+                if response.status != (200 if length is None else 206):
+                    return None
+                said = response.headers.get("Content-Length", "")
+                data = _read(response, limit if length is None else length)
+        except (HTTPError, OSError, StorageError):
+            return None
+        return data if str(len(data)) == said else None
+
+    def _require_safe(self, url: str) -> None:
+        here, there = urlsplit(self._url), urlsplit(url)
+        if there.scheme not in ("http", "https") or (here.scheme == "https") > (
+            there.scheme == "https"
+        ):
+            raise StorageError("The server names an address that is not safe to use.")
 
     @property
     def location(self) -> str:
@@ -196,7 +272,7 @@ class Remote:
 
     def _attempt(self, query: _Query) -> _Answer:
         """One attempt, with the redirects that belong to it."""
-        url = self._url + query.path
+        url = query.path if query.path.startswith("http") else self._url + query.path
         headers: Mapping[str, str] = {**self._headers, **query.headers}
         for _ in range(_MAX_REDIRECTS + 1):
             try:
@@ -239,7 +315,7 @@ class Remote:
 
 def _new_pool(patience: float) -> urllib3.PoolManager:
     timeout = urllib3.Timeout(connect=min(20.0, max(patience, 1.0)), read=120.0)
-    return urllib3.PoolManager(retries=False, timeout=timeout, maxsize=4)
+    return urllib3.PoolManager(retries=False, timeout=timeout, maxsize=4, blocksize=_PUT_PIECE)
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
@@ -342,13 +418,26 @@ _PERMANENT: dict[int, tuple[type[StorageError], str]] = {
 
 
 def _reason(answer: _Answer) -> str:
-    """The server's plain-text reason on one line, bounded, without control characters."""
-    if not answer.headers.get("Content-Type", "").startswith("text/plain"):
+    """The server's reason on one line, bounded, without control characters."""
+    kind = answer.headers.get("Content-Type", "")
+    if kind.startswith("application/json"):
+        text = _message(answer.body)
+    elif kind.startswith("text/plain"):
+        text = answer.body.decode("utf-8", "replace")
+    else:
         return ""
-    text = answer.body.decode("utf-8", "replace")
     words = "".join(char if char.isprintable() else " " for char in text).split()
     line = " ".join(words)
     return line if len(line) <= _REASON_SHOWN else line[: _REASON_SHOWN - 1] + "…"
+
+
+def _message(body: bytes) -> str:
+    """What a refusal of the control API says."""
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(fields.get("message", "")) if isinstance(fields, dict) else ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

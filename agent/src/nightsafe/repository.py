@@ -13,6 +13,7 @@ from nightsafe.errors import DamagedError, ObjectNotFoundError, SettingsError, U
 from nightsafe.index import Index, decode_index
 from nightsafe.keys import KdfParams, find_master, wrap
 from nightsafe.pack import PackContent
+from nightsafe.service import Service, joined
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
@@ -52,6 +53,7 @@ class Repository:
     @classmethod
     def open(cls, storage: Storage, passphrase: str) -> "Repository":
         """Open with a passphrase; PassphraseError, WeakKeyError or UnsupportedError if not."""
+        storage = joined(storage)
         try:
             sealed = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
         except ObjectNotFoundError as error:
@@ -79,13 +81,17 @@ class Repository:
         for attempt in range(_READ_ATTEMPTS):
             sealed = self.storage.load(kind, name)
             try:
-                if hashlib.sha256(sealed).hexdigest() != name:
-                    raise DamagedError(f"{kind.value}/{name} has other bytes than its name says.")
-                return self._unpack(kind, self.sealer.open(sealed))
+                return self.open_text(kind, name, sealed)
             except DamagedError:
                 if attempt == _READ_ATTEMPTS - 1:
                     raise
         raise DamagedError(f"{kind.value}/{name} could not be read.")
+
+    def open_text(self, kind: ObjectKind, name: str, sealed: bytes) -> bytes:
+        """The JSON text of an object's bytes; DamagedError if they are unsound."""
+        if hashlib.sha256(sealed).hexdigest() != name:
+            raise DamagedError(f"{kind.value}/{name} has other bytes than its name says.")
+        return self._unpack(kind, self.sealer.open(sealed))
 
     def _unpack(self, kind: ObjectKind, plain: bytes) -> bytes:
         if plain[:1] in (b"{", b"["):
@@ -96,12 +102,16 @@ class Repository:
 
     def save_text(self, kind: ObjectKind, text: bytes, *, sealer: Sealer | None = None) -> str:
         """Store a JSON text and return its name."""
+        name, sealed = self.seal_text(text, sealer=sealer)
+        self.storage.save(kind, name, sealed)
+        return name
+
+    def seal_text(self, text: bytes, *, sealer: Sealer | None = None) -> tuple[str, bytes]:
+        """A JSON text as it is stored: its name, and its bytes."""
         if self.config.compresses:
             text = _COMPRESSED + zstandard.ZstdCompressor(level=3).compress(text)
         sealed = (sealer or self.sealer).seal(text)
-        name = hashlib.sha256(sealed).hexdigest()
-        self.storage.save(kind, name, sealed)
-        return name
+        return hashlib.sha256(sealed).hexdigest(), sealed
 
     def load_snapshots(self) -> "Snapshots":
         """Every snapshot, oldest first, and those that are too damaged to be read."""
@@ -128,6 +138,8 @@ class Repository:
             for content in contents or ():
                 index.add(content)
         self.index = index
+        if isinstance(self.storage, Service):
+            self.storage.will_read([pack.hex() for pack in index.packs])
         return damaged
 
     def index_files(self) -> Iterator[tuple[str, list[PackContent] | None]]:

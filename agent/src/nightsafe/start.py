@@ -12,6 +12,7 @@ from nightsafe.known import KnownBlobs
 from nightsafe.pack import BlobKind, PackContent, encode_entries
 from nightsafe.progress import Issue, Observer
 from nightsafe.repository import Repository
+from nightsafe.service import Service
 from nightsafe.snapshot import Snapshot, find_parent
 from nightsafe.state import cache_dir
 from nightsafe.statprint import Fingerprint
@@ -43,6 +44,7 @@ class Start:
         self._indexes: list[str] = []
         self._packs: set[bytes] = set()
         self._is_loaded = False
+        self._epoch, self._wanted = -1, frozenset[str]()
         repository.index = Index()
 
     def begin(self, *, trust_cache: bool, dry_run: bool) -> None:
@@ -50,6 +52,9 @@ class Start:
 
         Snapshots are listed before the index, or a new one might seem to dangle.
         """
+        storage = self._repository.storage
+        if isinstance(storage, Service):
+            self._epoch, self._wanted = storage.epoch, storage.wanted
         self._snapshots = self._names(ObjectKind.SNAPSHOT)
         cache = load_cache(self._cache_path()) if trust_cache else None
         if cache is None or not self._believes(cache):
@@ -68,6 +73,8 @@ class Start:
     def _believes(self, cache: TreeCache) -> bool:
         if cache.head.snapshot not in self._snapshots:
             return False
+        if self._wanted and cache.head.epoch != self._epoch:
+            return False  # what the service has lost since then is read and stored anew
         return set(cache.head.indexes) <= set(self._names(ObjectKind.INDEX))
 
     def _names(self, kind: ObjectKind) -> list[str]:
@@ -113,6 +120,8 @@ class Start:
                 self._learn(content)
 
     def _learn(self, content: PackContent) -> None:
+        if content.id.hex() in self._wanted:
+            return
         self._packs.add(content.id)
         is_data = [blob.kind is BlobKind.DATA for blob in content.blobs]
         if not all(is_data):
@@ -152,5 +161,6 @@ class Start:
             time=snapshot.time,
             indexes=tuple(dict.fromkeys((*self._indexes, *archiver.store.index_names))),
             snapshots=tuple(self._snapshots),
+            epoch=self._epoch,
         )
         archiver.records.save(self._cache_path(), head)

@@ -38,12 +38,16 @@ class FolderRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class CacheHead:
-    """What the cache depends on: names of objects, and the snapshot's time in nanoseconds."""
+    """What the cache depends on: names of objects, and the snapshot's time in nanoseconds.
+
+    `epoch` is the service's, -1 for other places: it moves when something may be gone.
+    """
 
     snapshot: str
     time: int
     indexes: tuple[str, ...]
     snapshots: tuple[str, ...]
+    epoch: int = -1
 
 
 class TreeCache:
