@@ -154,10 +154,11 @@ class Remote:
                 if response.status != (200 if length is None else 206):
                     return None
                 said = response.headers.get("Content-Length", "")
-                data = _read(response, limit if length is None else length)
+                most = limit if length is None else length
+                data = _read(response, most)
         except (HTTPError, OSError, StorageError):
             return None
-        return data if str(len(data)) == said else None
+        return data if len(data) <= most and str(len(data)) == said else None
 
     def _require_safe(self, url: str) -> None:
         here, there = urlsplit(self._url), urlsplit(url)
