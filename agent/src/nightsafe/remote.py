@@ -54,7 +54,10 @@ class _PassingError(Exception):
 
 @dataclass(frozen=True)
 class _Query:
-    """One request. The answer's body may have `limit` bytes, `whole_limit` if it is no range."""
+    """One request. The answer's body may have `limit` bytes, `whole_limit` if it is no range.
+
+    Of a call the answer's body matters, of other POSTs the status alone.
+    """
 
     method: str
     path: str
@@ -62,6 +65,7 @@ class _Query:
     headers: Mapping[str, str] = field(default_factory=dict)
     limit: int = 1 << 20
     whole_limit: int = 0
+    is_call: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,12 @@ class Remote:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         body = orjson.dumps(fields)
         answer = self._request(
-            "POST", self._control + what, body=body, headers=headers, limit=_MAX_ANSWER
+            "POST",
+            self._control + what,
+            body=body,
+            headers=headers,
+            limit=_MAX_ANSWER,
+            is_call=True,
         )
         try:
             found = orjson.loads(answer.body)
@@ -303,7 +312,8 @@ class Remote:
             if response.status >= 300:
                 body = _read(response, _REASON_SIZE)[:_REASON_SIZE]
                 return _Answer(response.status, response.headers, body)
-            if query.method in ("GET", "HEAD") and not _says_its_length(response):
+            has_answer = query.method in ("GET", "HEAD") or query.is_call
+            if has_answer and not _says_its_length(response):
                 raise _PassingError("the connection broke off")
             limit = query.limit
             if response.status != 206 and query.whole_limit:
