@@ -1,7 +1,7 @@
 """Clients of an S3-compatible store, and what its errors mean."""
 
 import ipaddress
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.config import Config
@@ -35,14 +35,12 @@ WRONG_BYTES = {
 }
 
 
-def make_client(
-    region: S3Region, *, tries: int = 1, endpoint: Literal["internal", "public"] = "internal"
-) -> Any:
+def make_client(region: S3Region, *, tries: int = 1) -> Any:
     """Return a client (safe between threads), made by django-storages from the region's options.
 
     `tries` above 1 is for requests that may be repeated without harm.
     """
-    url = region.endpoint if endpoint == "internal" else region.public_endpoint
+    url = region.endpoint
     storage = S3Storage(
         bucket_name=region.bucket,
         access_key=region.access_key,

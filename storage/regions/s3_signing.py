@@ -1,0 +1,68 @@
+"""Presigned requests (AWS Signature Version 4 in the query), in a few microseconds each.
+
+The general library takes a millisecond for one, and a batch has hundreds. Source: AWS's
+description of "Authenticating Requests: Using Query Parameters"; botocore is the oracle in tests.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from urllib.parse import quote, urlsplit
+
+from storage.names import StoreKey
+from storage.regions.configuration import S3Region
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+class Signer:
+    """Signs requests for one region's bucket as clients reach it at `endpoint`."""
+
+    def __init__(self, region: S3Region, endpoint: str) -> None:
+        address = urlsplit(endpoint)
+        is_virtual = region.addressing == "virtual"
+        host = f"{region.bucket}.{address.netloc}" if is_virtual else address.netloc
+        self._host = host
+        self._base = f"{address.scheme}://{host}"
+        self._lead = "/" if is_virtual else f"/{region.bucket}/"
+        self._region = region
+
+    def url(
+        self, method: str, key: StoreKey, headers: Mapping[str, str], *, seconds: int, at: datetime
+    ) -> str:
+        """Return the address of a request that carries `headers`, valid for `seconds` from `at`.
+
+        `at` is in UTC.
+        """
+        stamp, day = f"{at:%Y%m%dT%H%M%SZ}", f"{at:%Y%m%d}"
+        scope = f"{day}/{self._region.signing_region}/s3/aws4_request"
+        signed = {name.lower(): value for name, value in headers.items()} | {"host": self._host}
+        names = sorted(signed)
+        query = "&".join(
+            (
+                f"X-Amz-Algorithm={ALGORITHM}",
+                f"X-Amz-Credential={quote(f'{self._region.access_key}/{scope}', safe='-_.~')}",
+                f"X-Amz-Date={stamp}",
+                f"X-Amz-Expires={seconds}",
+                f"X-Amz-SignedHeaders={quote(';'.join(names), safe='-_.~')}",
+            )
+        )
+        path = self._lead + str(key)
+        lines = [method, path, query, *(f"{name}:{signed[name]}" for name in names)]
+        lines += ["", ";".join(names), "UNSIGNED-PAYLOAD"]
+        request = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        text = "\n".join((ALGORITHM, stamp, scope, request))
+        secret = _key(self._region.secret_key, day, self._region.signing_region)
+        signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+        return f"{self._base}{path}?{query}&X-Amz-Signature={signature}"
+
+
+@lru_cache(maxsize=16)
+def _key(secret: str, day: str, region: str) -> bytes:
+    """Return the key of a day."""
+    found = f"AWS4{secret}".encode()
+    for part in (day, region, "s3", "aws4_request"):
+        found = hmac.new(found, part.encode(), hashlib.sha256).digest()
+    return found
