@@ -48,7 +48,7 @@ class Courier:
     def finish(self, snapshot: Body, *, lock: str) -> None:
         """Send everything, then store the snapshot and remove the lock, in one request."""
         self._flush()
-        if self._late:
+        if self._late or len(self._sent) > self._most.objects:
             self.settle()
         attempts = list(self._sent)
         verdicts, is_done = self._service.finish(snapshot, lock=lock, commit=attempts)
@@ -64,7 +64,7 @@ class Courier:
         for _ in range(_COMMITS):
             if not self._sent:
                 break
-            attempts = list(self._sent)
+            attempts = self._to_commit()
             self._judge(attempts, self._service.uploads([], commit=attempts)[0])
             if self._sent:
                 time.sleep(pause)
@@ -127,7 +127,7 @@ class Courier:
         return batch
 
     def _deliver(self, batch: Sequence[Parcel]) -> None:
-        attempts = list(self._sent)
+        attempts = self._to_commit()
         objects = [(parcel.kind, parcel.name, parcel.size) for parcel in batch]
         verdicts, offers = self._service.uploads(objects, commit=attempts)
         self._judge(attempts, verdicts)
@@ -191,6 +191,10 @@ class Courier:
                 self._late.append(parcel)
 
     # Verdicts
+
+    def _to_commit(self) -> list[str]:
+        """The oldest attempts, as many as the service takes at once."""
+        return list(self._sent)[: self._most.objects]
 
     def _judge(self, attempts: Sequence[str], verdicts: Sequence[dict[str, Any]]) -> None:
         """Take off the list what is on record; what never will be goes another way."""
