@@ -5,8 +5,10 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nightsafe.errors import UsageError
 from nightsafe.look import Status
 from nightsafe.match import Patterns
+from nightsafe.system import IS_WINDOWS, slashed
 
 CACHE_TAG = (b"CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55")
 """The name of the file that marks a cache folder, and how it must begin."""
@@ -44,7 +46,7 @@ class ExcludeRules:
 
 def defaults_for(sources: Iterable[bytes]) -> tuple[str, ...]:
     """The default patterns, without those that fit something that was asked for by name."""
-    paths = [os.path.abspath(source) for source in sources]
+    paths = [slashed(os.path.abspath(source)) for source in sources]
     return tuple(
         pattern for pattern in DEFAULT_EXCLUDES if not any(map(Patterns([pattern]).matches, paths))
     )
@@ -58,6 +60,8 @@ class Excluder:
     """
 
     def __init__(self, rules: ExcludeRules, sources: Sequence[bytes] = ()) -> None:
+        if IS_WINDOWS and rules.one_file_system:
+            raise UsageError("--one-file-system is not there on Windows; leave drives out by name.")
         self.rules = rules
         self._sources = tuple(sources)
         self._here = os.path.join(os.getcwdb(), b"")
@@ -72,7 +76,7 @@ class Excluder:
 
     def excludes(self, path: bytes, *, is_dir: bool = False) -> bool:
         """Whether a pattern fits this path or a folder above it."""
-        path = os.path.abspath(path)
+        path = slashed(os.path.abspath(path))
         return self._patterns.matches(path) or self._caseless.matches(path)
 
     def wants_all(self, names: Sequence[bytes]) -> bool:
@@ -89,7 +93,7 @@ class Excluder:
     def __call__(self, path: bytes, name: bytes, status: Status) -> bool:
         """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
         if not path.startswith(b"/"):
-            path = os.path.abspath(path) if path.startswith(b".") else self._here + path
+            path = self._absolute(path)
         if self._patterns and self._patterns.matches_entry(path, name):
             return False
         if self._caseless and self._caseless.matches_entry(path, name):
@@ -100,6 +104,11 @@ class Excluder:
         if self._devices and not self._is_here(path, status):
             return False
         return not rules.markers or self._marker_in(os.path.dirname(path)) in (None, name)
+
+    def _absolute(self, path: bytes) -> bytes:
+        if IS_WINDOWS or path.startswith(b"."):
+            return slashed(os.path.abspath(path))
+        return self._here + path
 
     def _is_too_large(self, status: Status) -> bool:
         return not stat.S_ISDIR(status.st_mode) and status.st_size > self.rules.larger_than
@@ -118,9 +127,10 @@ class Excluder:
 
     def _allows(self, path: bytes, device: int) -> bool:
         while (allowed := self._devices.get(path)) is None:
-            if path == b"/":
+            above = os.path.dirname(path)
+            if path == above:
                 return True  # above every source: a folder on the way to one
-            path = os.path.dirname(path)
+            path = above
         return device == allowed
 
     def _marker_in(self, folder: bytes) -> bytes | None:
@@ -133,7 +143,7 @@ class Excluder:
 
 def _devices(sources: Sequence[bytes]) -> dict[bytes, int]:
     found = {}
-    for source in map(os.path.abspath, sources):
+    for source in (slashed(os.path.abspath(source)) for source in sources):
         try:
             found[source] = os.lstat(source).st_dev
         except OSError:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from nightsafe.errors import UsageError
 from nightsafe.glob import expression, is_literal, is_sound
+from nightsafe.system import as_pattern
 
 _ANY = "**"
 _Parts = tuple[str, ...]
@@ -26,7 +27,7 @@ class Patterns:
 
     def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False) -> None:
         self._fold = fold_case if ignore_case else _as_it_is
-        self._all = [_parse(self._fold(text)) for text in patterns if text]
+        self._all = [_parse(self._fold(as_pattern(text))) for text in patterns if text]
         self._steps = list(_steps(self._all))
         self._names = _Names(self._all)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nightsafe.look import Status
 
 IS_WINDOWS = os.name == "nt"
-FORKS = sys.platform == "linux"
+FORKS = sys.platform == "linux" and hasattr(os, "fork")
 """Whether a process may begin with the memory of another: macOS's own libraries forbid it."""
 
 
@@ -166,6 +166,16 @@ class _Handle:
 def reach(path: bytes) -> bytes:
     """The path as this system takes it however long it is."""
     return windows.extended(path) if IS_WINDOWS else path
+
+
+def slashed(path: bytes) -> bytes:
+    """The path as patterns see it: with slashes, whatever this system has between names."""
+    return path.replace(b"\\", b"/") if IS_WINDOWS else path
+
+
+def as_pattern(text: str) -> str:
+    """A pattern as the user of this system writes it; on Windows a backslash takes no sign."""
+    return text.replace("\\", "/") if IS_WINDOWS else text
 
 
 def lstat(path: bytes) -> "Status":

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from nightsafe.crypto import Sealer, SealKey
-from nightsafe.directory import discard
+from nightsafe.directory import Directory, discard
 from nightsafe.errors import DamagedError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener
 from nightsafe.plan import Job, Piece, Place
@@ -51,9 +51,13 @@ class Writer:
         self._files: OrderedDict[tuple[bytes, bytes], int] = OrderedDict()
         self._stem = secrets.token_hex(8).encode()
         self._count = 0
+        self._making: tuple[Directory, bytes] | None = None
 
     def close(self) -> None:
-        """Let go of files, folders and connections."""
+        """Let go of files, folders and connections; a file that is not complete is removed."""
+        if self._making is not None:
+            folder, temporary = self._making
+            discard(temporary, folder)
         while self._files:
             os.close(self._files.popitem()[1])
         self.folders.close()
@@ -129,6 +133,7 @@ class Writer:
         temporary = b".nightsafe-%s-%d.part" % (self._stem, self._count)
         if _placed(folder.handle, temporary, piece, data):
             return []
+        self._making = folder, temporary  # until it has its name: we may be told to stop
         fd = folder.new_file(temporary)
         try:
             try:
@@ -140,7 +145,9 @@ class Writer:
             folder.rename(temporary, piece.name)
         except BaseException:
             discard(temporary, folder)
+            self._making = None
             raise
+        self._making = None
         return lost
 
 
