@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nightsafe.errors import SettingsError, UsageError
+from nightsafe.system import IS_WINDOWS
 
 KEYCHAIN_SERVICE = "nightsafe"
 """Under this name, with the repository's address as the user, the keychain may hold it."""
@@ -77,11 +78,10 @@ def _of_file(path: str, origin: str) -> str:
 
 def _of_command(command: str, origin: str) -> str:
     """What a command prints; it may ask the user something at the terminal itself."""
-    import shlex
     import subprocess
 
     try:
-        done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, check=False)
+        done = subprocess.run(_words(command), stdout=subprocess.PIPE, check=False)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SettingsError(f"The command of {origin} cannot be run: {reason}.") from None
@@ -94,6 +94,13 @@ def _of_command(command: str, origin: str) -> str:
     if not text:
         raise SettingsError(f"The command of {origin} printed nothing, so there is no passphrase.")
     return text
+
+
+def _words(command: str) -> str | list[str]:
+    """A command's words; Windows takes the line as it is, with its backslashes."""
+    import shlex
+
+    return command if IS_WINDOWS else shlex.split(command)
 
 
 def _of_keychain(location: str) -> str | None:
