@@ -21,7 +21,9 @@ from nightsafe.errors import (
     WorkerError,
 )
 from nightsafe.index import encode_index
+from nightsafe.metadata import Attributes
 from nightsafe.pack import BlobKind, PackBuilder
+from nightsafe.plan import Piece, Place
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.target import Folders
@@ -276,6 +278,31 @@ def test_an_interrupted_file_leaves_what_was_there(
     assert there.read_text() == "old"
     assert leftovers(target) == []
     assert list(repository.storage.list(ObjectKind.LOCK)) == []
+
+
+def test_who_is_told_to_stop_removes_what_was_begun(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal comes when the file is there and nobody has got hold of it yet."""
+    seen = tmp_path.stat()
+    place = Place(b"", seen.st_dev, seen.st_ino)
+    worker = writer.Writer(repository.storage, repository.master, os.fsencode(tmp_path))
+    kind = type(worker.folders.open(place))
+    real = kind.new_file
+
+    def stop(self: object, name: bytes) -> int:
+        os.close(real(self, name))  # type: ignore[arg-type]
+        raise SystemExit(0)
+
+    monkeypatch.setattr(writer, "_place", None)
+    monkeypatch.setattr(kind, "new_file", stop)
+    its = Attributes.of(Node(b"file", "file", FILE))
+    with pytest.raises(SystemExit):
+        worker.put(place, Piece(0, 0, 0, b"", 0, b"file", 0, 0, its), b"data")
+    assert len(list(tmp_path.glob("*.part"))) == 1
+    worker.close()
+    assert list(tmp_path.glob("*.part")) == []
+    assert not (tmp_path / "file").exists()
 
 
 def test_a_worker_that_dies_is_said(
