@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
+from gunicorn.http.unreader import SocketUnreader
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
 os.environ.setdefault("NIGHTSAFE_ROLE", "gateway")
+
+# Bodies are handed on in pieces of this size. What gunicorn reads ahead beyond a piece it copies
+# again for each one that follows; with its own bound, a mebibyte, that cost more than the hashing.
+SocketUnreader.max_body_chunk = 128 * 1024
 
 _django = get_wsgi_application()
 

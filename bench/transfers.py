@@ -68,6 +68,7 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=DEVICES, help=f"at once ({DEVICES})")
     parser.add_argument("--write", action="store_true", help=f"write docs/{PAGE.name}")
     args = parser.parse_args()
+    load = os.getloadavg()[0]
     with running() as gateway:
         holder, *devices = vaults(gateway, 1 + args.devices)
         base = os.urandom(PACK)
@@ -78,7 +79,7 @@ def main() -> int:
             direct(gateway, holder, base, count),
         ]
         crowd = many(gateway, devices)
-    text = page(rows, crowd, args.devices)
+    text = page(rows, crowd, args.devices, load)
     print(text)
     if args.write:
         PAGE.write_text(text)
@@ -283,7 +284,7 @@ def require(wanted: list, found: list) -> None:
         raise SystemExit(f"It did not work: {found[:10]}")
 
 
-def page(rows: Sequence[Row], crowd: Crowd, devices: int) -> str:
+def page(rows: Sequence[Row], crowd: Crowd, devices: int, load: float) -> str:
     """The page in Markdown."""
     lines = [
         "# What transfers cost the web process",
@@ -292,7 +293,7 @@ def page(rows: Sequence[Row], crowd: Crowd, devices: int) -> str:
         "gateway process and a SeaweedFS",
         f"on the same machine ({os.cpu_count()} cores, shared with the client). Packs of "
         f"{PACK >> 20} MiB. Processor time is the",
-        "gateway's alone.",
+        f"gateway's alone; before it, the machine had {load:.1f} processes running or waiting.",
         "",
         "| way | GiB | CPU-s per GiB | must | MB/s | control requests |",
         "|---|---|---|---|---|---|",
