@@ -16,6 +16,8 @@ app.conf.beat_schedule = {
     for name, task, seconds in [
         ("heartbeat", "heartbeat", 5.0),
         ("copies", "replicate_due", 5.0),
+        ("copies that are lacking", "tend_regions", 5.0),
+        ("health of the regions", "look_at_regions", 30.0),
         ("read back new copies, and old ones in turn", "scrub_due", 60.0),
         ("sweep", "sweep", 300.0),
         ("expire", "expire", 3600.0),

@@ -6,19 +6,25 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.actions import freeze_account, unfreeze_account
+from accounts.actions import choose_continent, freeze_account, unfreeze_account
+from accounts.continents import Continent
 from accounts.models import Account
 from accounts.staff import StaffAdmin, acting
 from accounts.templatetags.amounts import amount, price
 from billing.actions import subscribe
 from billing.models import Plan, Subscription
 
+ANYWHERE = "anywhere"
 
-class PlanChoice(ActionForm):
-    """The plan that the action “put on a plan” takes."""
+
+class Choices(ActionForm):
+    """The plan, or the continent, that some actions take."""
 
     plan = forms.ModelChoiceField(
         Plan.objects.all(), to_field_name="slug", required=False, empty_label="plan…"
+    )
+    continent = forms.ChoiceField(
+        choices=[("", "continent…"), (ANYWHERE, "Anywhere"), *Continent.choices], required=False
     )
 
 
@@ -26,16 +32,16 @@ class PlanChoice(ActionForm):
 class AccountAdmin(StaffAdmin):
     """Accounts with their plans, usage and state."""
 
-    list_display = ("name", "public_id", "state", "plan", "stored", "removed", "created_at")
-    list_filter = ("state", "subscription__plan")
+    list_display = ("name", "public_id", "state", "plan", "continent", "stored", "removed")
+    list_filter = ("state", "subscription__plan", "continent")
     list_select_related = ("subscription__plan", "usage")
     search_fields = (
         "public_id__exact",
         "memberships__user__email__istartswith",
         "name__istartswith",
     )
-    action_form = PlanChoice
-    actions = ("freeze", "unfreeze", "put_on_plan")
+    action_form = Choices
+    actions = ("freeze", "unfreeze", "put_on_plan", "put_on_continent")
 
     @admin.display(description="plan")
     def plan(self, account: Account) -> str:
@@ -77,6 +83,18 @@ class AccountAdmin(StaffAdmin):
         for account in queryset:
             subscribe(account, plan=plan.slug, actor=acting(request))
         messages.success(request, f"{len(queryset)} on the plan {plan.name}.")
+
+    @admin.action(description="New backups on the continent chosen here:", permissions=["change"])
+    def put_on_continent(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        """Change where new backups of the chosen accounts live."""
+        wanted = request.POST.get("continent", "")
+        if wanted not in (ANYWHERE, *Continent.values):
+            messages.error(request, "Choose a continent beside the action; nothing was changed.")
+            return
+        continent = "" if wanted == ANYWHERE else wanted
+        for account in queryset:
+            choose_continent(account, continent=continent, actor=acting(request))
+        messages.success(request, f"{len(queryset)} on the continent {wanted}.")
 
 
 @admin.register(Plan)

@@ -1,23 +1,89 @@
-"""The staff page about regions: what they hold, and what waits."""
+"""The staff page about regions: what they hold, what waits, and the acts of their lives."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
+from accounts.audit import Actor
 from accounts.staff import StaffAdmin, acting
 from accounts.templatetags.amounts import amount
 from backup_service import clock
+from storage import lifecycle
 from storage.models import Region
-from storage.operate import set_region_status
+from storage.regions.base import RegionError
 from storage.status import RegionStatus, region_status
 
 if TYPE_CHECKING:
     _Form = ModelForm[Region]
 else:
     _Form = ModelForm
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something that is done to a region, and what to know before it is."""
+
+    name: str
+    title: str
+    consequence: str
+    do: Callable[[Region, Actor], object]
+
+
+ACTS = (
+    Act(
+        "drain",
+        "Drain: empty it while customers work",
+        "It takes no new bytes; its copies are made elsewhere and then leave it.",
+        lifecycle.drain,
+    ),
+    Act(
+        "read_only",
+        "Read-only: keep its copies, take no more",
+        "It takes no new bytes until it is brought online again.",
+        lifecycle.read_only,
+    ),
+    Act(
+        "offline",
+        "Offline: leave it alone",
+        "It is not read any more, and all its copies are made elsewhere. What has its only copy "
+        "there cannot be restored until it is online again.",
+        lifecycle.offline,
+    ),
+    Act(
+        "online",
+        "Online: use it again",
+        "It takes new bytes. After it was offline, its copies count once they were read back.",
+        lifecycle.online,
+    ),
+    Act(
+        "begin",
+        "Begin to use it: new, or removed before",
+        "Its store must be empty.",
+        lambda region, actor: lifecycle.add(region.alias, actor),
+    ),
+    Act(
+        "remove",
+        "Remove it for good, once it is empty",
+        "This cannot be undone. Only an empty store can begin under its name again.",
+        lifecycle.remove,
+    ),
+    Act(
+        "burnt",
+        "Its store is lost for good",
+        "This cannot be undone. All its copies count as lost and are made elsewhere; what had its "
+        "only copy there becomes LOST, and its owners are asked to back up again. If the store "
+        "may come back, take it offline instead.",
+        lifecycle.give_up,
+    ),
+)
 
 
 class RegionList(ChangeList):
@@ -39,6 +105,7 @@ class RegionAdmin(StaffAdmin):
         "alias",
         "place",
         "status",
+        "health",
         "reachable",
         "objects",
         "stored",
@@ -48,16 +115,22 @@ class RegionAdmin(StaffAdmin):
         "oldest_wait",
     )
     ordering = ("priority", "alias")
-    editable = ("status", "place")
+    editable = ("place", "priority")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that brings the figures along."""
         return RegionList
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer the acts of a region's life to superusers."""
+        actions = super().get_actions(request)
+        if self.has_change_permission(request):
+            actions |= {act.name: (_action_of(act), act.name, act.title) for act in ACTS}
+        return actions
+
     def save_model(self, request: HttpRequest, obj: Region, form: _Form, change: bool) -> None:
-        """Change the status by its own function, the place directly."""
-        set_region_status(obj, status=obj.status, actor=acting(request))
-        Region.objects.filter(pk=obj.pk).update(place=obj.place)
+        """Change place and priority; the status has its acts."""
+        Region.objects.filter(pk=obj.pk).update(place=obj.place, priority=obj.priority)
 
     @admin.display(description="reachable", boolean=True)
     def reachable(self, region: Region) -> bool:
@@ -94,6 +167,30 @@ class RegionAdmin(StaffAdmin):
         """How long the oldest copy has been waiting, in minutes."""
         age = _figures(region).oldest_pending_age
         return f"{age / 60:.0f} min" if age else "none"
+
+
+def _action_of(act: Act) -> Any:
+    def run(
+        page: RegionAdmin, request: HttpRequest, queryset: QuerySet[Region]
+    ) -> HttpResponse | None:
+        if request.POST.get("sure") != "yes":
+            context = page.admin_site.each_context(request) | {
+                "title": act.title,
+                "act": act,
+                "regions": queryset,
+                "checkbox": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "admin/storage/region/act.html", context)
+        for region in queryset:
+            try:
+                act.do(region, acting(request))
+            except RegionError as error:
+                messages.error(request, str(error))
+            else:
+                messages.success(request, f"{region.alias}: {act.title}.")
+        return None
+
+    return run
 
 
 def _figures(region: Region) -> RegionStatus:

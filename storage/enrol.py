@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 
 from accounts import audit
-from accounts.actions import add_device
+from accounts.actions import add_device, choose_continent
 from accounts.audit import Actor
 from accounts.models import Account, Device
 from billing.actions import entitlements_of
@@ -61,8 +61,10 @@ def create_vault(
 
 
 @transaction.atomic
-def enrol_device(account: Account, *, name: str, actor: Actor) -> Enrolled:
-    """Add a computer with a vault of the same name.
+def enrol_device(
+    account: Account, *, name: str, actor: Actor, continent: str | None = None
+) -> Enrolled:
+    """Add a computer with a vault of the same name, and choose a continent if one is given.
 
     Raises DeviceNameTakenError, VaultNameTakenError or DeviceLimitError.
     """
@@ -73,5 +75,7 @@ def enrol_device(account: Account, *, name: str, actor: Actor) -> Enrolled:
             f"Your plan has room for {limit} device{'s' if limit != 1 else ''}. "
             "Choose a larger plan, or retire a device that is no longer used."
         )
+    if continent is not None:
+        choose_continent(account, continent=continent, actor=actor)
     device = add_device(account, name=name, actor=actor)
     return create_vault(account, name=name, actor=actor, device=device)

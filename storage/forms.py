@@ -1,8 +1,12 @@
 """What people fill in about devices and credentials."""
 
+from collections.abc import Sequence
+
 from django import forms
 from django.forms.boundfield import BoundWidget
+from django.http import QueryDict
 
+from accounts.continents import Continent
 from storage.models import Credential
 
 SCOPES = {
@@ -15,6 +19,22 @@ SCOPES = {
 }
 
 
+NO_WISH = "No wish: wherever it suits best"
+
+
+def continent_field(continents: Sequence[str], *, initial: str) -> forms.ChoiceField:
+    """Return the choice between continents, or none."""
+    return forms.ChoiceField(
+        label="Where are your backups to live?",
+        choices=[*((c, Continent(c).label) for c in continents), ("", NO_WISH)],
+        initial=initial,
+        required=False,
+        help_text="New backups go there first, and so do their further copies as far as there "
+        "are other places on that continent. You can change it later; what is stored stays "
+        "where it is.",
+    )
+
+
 class DeviceForm(forms.Form):
     """A computer to add."""
 
@@ -25,6 +45,23 @@ class DeviceForm(forms.Form):
         "Its vault gets the same name.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
+
+    def __init__(self, data: QueryDict | None = None, *, continents: Sequence[str] = ()) -> None:
+        """`continents` are to choose from with the first device; the first one is the default."""
+        super().__init__(data)
+        if continents:
+            self.fields["continent"] = continent_field(continents, initial=continents[0])
+
+
+class ContinentForm(forms.Form):
+    """Where an account's new backups are to live."""
+
+    def __init__(
+        self, data: QueryDict | None = None, *, continents: Sequence[str], now: str
+    ) -> None:
+        super().__init__(data)
+        on_offer = [*continents, *({now} - {"", *continents})]
+        self.fields["continent"] = continent_field(on_offer, initial=now)
 
 
 class CredentialForm(forms.Form):

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import copies, fence, lifetimes, locks, nudge, placement, quota, sequence
+from storage import copies, fence, health, lifetimes, locks, nudge, placement, quota, sequence
 from storage.access import Access
 from storage.body import Body, WrongBytesError
 from storage.connections import lend_connection
@@ -72,6 +72,8 @@ def _write_and_commit(access: Access, name: ObjectName, body: Body) -> None:
         except RegionError as error:
             _abandon(attempt)
             placement.avoid(region.alias)
+            if isinstance(error, RegionFullError):
+                health.note_full(region)
             log.warning("region %s refused an upload: %s", region.alias, error)
             if not body.is_untouched:
                 raise _sorry(error) from error
@@ -130,11 +132,13 @@ def _commit(access: Access, name: ObjectName, *, attempt: Attempt, body: Body) -
     """Make the upload the object, or one more copy of it, or nothing new."""
     vault = sequence.lock(access.vault)
     _require_still_allowed(access, name, vault)
-    won = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.WRITING).update(
-        state=Attempt.State.STORED, size=body.size
-    )
+    won = Attempt.objects.filter(
+        pk=attempt.pk, state=Attempt.State.WRITING, region__status__in=Region.READABLE
+    ).update(state=Attempt.State.STORED, size=body.size)
     if not won:
-        raise BusyError("The upload took too long and was given up; send it again.")
+        raise BusyError(
+            "The upload took too long, or its region was taken out of use meanwhile; send it again."
+        )
     existing = (
         StoredObject.objects.select_for_update(no_key=True)
         .filter(vault=vault, type=name.type, name=name.name)

@@ -1,4 +1,4 @@
-"""What staff may do to regions and to copies that gave up, each on record."""
+"""What staff may do to copies that gave up, on record."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
 from storage import nudge
-from storage.models import Region, Replica
+from storage.models import Replica
 
 
 @transaction.atomic
@@ -23,13 +23,3 @@ def unpark_copies(replicas: Collection[int], *, actor: Actor) -> int:
         audit.record(actor, "copies.unpark", f"{unparked} copies", copies=sorted(replicas))
         nudge.replication()
     return unparked
-
-
-@transaction.atomic
-def set_region_status(region: Region, *, status: str, actor: Actor) -> bool:
-    """Change how a region is used. Return whether it changed. Raises ValueError."""
-    status = Region.Status(status)
-    changed = Region.objects.filter(pk=region.pk).exclude(status=status).update(status=status)
-    if changed:
-        audit.record(actor, "region.status", region.alias, status=status)
-    return bool(changed)

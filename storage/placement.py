@@ -73,7 +73,7 @@ def reachable_copies(sites: Iterable[Site]) -> int:
 def site_of(region: Region) -> Site:
     """Return what the environment and the row say of a region."""
     traits = traits_of(region)
-    known = region.alias in configured()
+    known = bool(region.instance) and region.alias in configured()
     return Site(
         region=region.pk,
         priority=region.priority,

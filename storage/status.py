@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, F, IntegerField, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
-from storage import leases
-from storage.models import Attempt, Region, Replica
-from storage.regions import configured, store_of
+from billing.actions import DEFAULT_PLAN
+from billing.models import Plan
+from storage import emptying, leases, placement, refill
+from storage.models import Attempt, Region, Replica, StoredObject
+from storage.regions import configured, store_of, traits_of
 from storage.regions.base import RegionUnavailableError
 
 DAMAGED = [Replica.State.CORRUPT, Replica.State.MISSING]
@@ -29,11 +32,106 @@ class RegionStatus:
     doomed: int
     oldest_pending_age: float
     problem: str = ""
+    health: str = "well"
+    continent: str = ""
+    failure_domain: str = ""
+    capacity: int | None = None
+    empty: bool = False
+    drain: "Drain | None" = None
+
+
+@dataclass(frozen=True)
+class Drain:
+    """How far emptying a region is. Rates are means since it began, 0 while there is none.
+
+    `objects_left` and `bytes_left` are copies on the rows; `doomed` bytes wait for the sweep.
+    """
+
+    began_at: datetime
+    objects_left: int
+    bytes_left: int
+    doomed: int
+    kept_aside: int
+    objects_per_second: float
+    bytes_per_second: float
+
+
+@dataclass(frozen=True)
+class Copies:
+    """How many copies objects have, over all regions. `lacking`: fewer than their plans promise.
+
+    `reachable` is how many copies an object can have at all: one in each failure domain.
+    """
+
+    objects: int
+    under_replicated: int
+    fewer_than_two_verified: int
+    lost: int
+    waiting: int
+    reachable: int
+    promised: int
+
+    @property
+    def too_few_regions(self) -> bool:
+        """Whether there are fewer failure domains than copies promised to somebody."""
+        return self.reachable < self.promised
 
 
 def region_status(now: datetime) -> list[RegionStatus]:
     """Return every region's figures, in the order in which uploads try them."""
-    return [_status(region, now) for region in Region.objects.order_by("priority")]
+    shown = Region.objects.order_by("priority", "alias")
+    return [
+        _status(region, now)
+        for region in shown
+        if region.status != Region.Status.REMOVED or region.alias in configured()
+    ]
+
+
+def copies_status() -> Copies:
+    """Count objects by their copies. Reads every object's row: for operators, not for pages."""
+    held = StoredObject.objects.filter(state__in=refill.HELD)
+    figures = held.annotate(
+        good=_count(Replica.objects.counted()),
+        proved=_count(Replica.objects.proved()),
+        plans=Coalesce(
+            F("vault__account__subscription__plan__copies"),
+            Subquery(Plan.objects.filter(slug=DEFAULT_PLAN).values("copies")[:1]),
+        ),
+    ).aggregate(
+        objects=Count("pk"),
+        under_replicated=Count("pk", filter=Q(good__lt=F("plans"))),
+        fewer_than_two_verified=Count("pk", filter=Q(proved__lt=2)),
+        promised=Coalesce(Max("plans"), 0),
+    )
+    return Copies(
+        lost=StoredObject.objects.filter(state=StoredObject.State.LOST).count(),
+        waiting=Replica.objects.filter(state__in=leases.WORK).count(),
+        reachable=placement.reachable_copies(placement.sites()),
+        **figures,
+    )
+
+
+def _count(replicas: QuerySet[Replica]) -> Coalesce:
+    """Count an object's copies of one kind, beside the row of the object."""
+    of_object = replicas.filter(object=OuterRef("pk")).order_by().values("object")
+    number = of_object.annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(number, output_field=IntegerField()), 0)
+
+
+def _drain(region: Region, now: datetime) -> Drain | None:
+    if region.status != Region.Status.DRAINING or region.drain_began_at is None:
+        return None
+    left = emptying.left_in(region)
+    elapsed = max(1.0, (now - region.drain_began_at).total_seconds())
+    return Drain(
+        began_at=region.drain_began_at,
+        objects_left=left.objects,
+        bytes_left=left.bytes,
+        doomed=left.doomed,
+        kept_aside=left.kept_aside,
+        objects_per_second=round(max(0, region.drain_objects - left.objects) / elapsed, 2),
+        bytes_per_second=round(max(0, region.drain_bytes - left.bytes) / elapsed),
+    )
 
 
 def _status(region: Region, now: datetime) -> RegionStatus:
@@ -49,6 +147,7 @@ def _status(region: Region, now: datetime) -> RegionStatus:
     )
     oldest = figures.pop("oldest")
     problem = _problem(region)
+    traits = traits_of(region)
     return RegionStatus(
         region=region.alias,
         place=region.place,
@@ -57,11 +156,19 @@ def _status(region: Region, now: datetime) -> RegionStatus:
         doomed=Attempt.objects.filter(region=region, state=Attempt.State.DOOMED).count(),
         oldest_pending_age=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
         problem=problem,
+        health=region.health,
+        continent=traits.continent,
+        failure_domain=traits.failure_domain,
+        capacity=traits.capacity,
+        empty=emptying.left_in(region).is_empty,
+        drain=_drain(region, now),
         **figures,
     )
 
 
 def _problem(region: Region) -> str:
+    if region.status == Region.Status.REMOVED:
+        return "removed: take it out of NIGHTSAFE_REGIONS, or begin it anew with `region add`"
     if region.alias not in configured():
         return "not configured any more"
     try:

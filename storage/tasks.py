@@ -3,8 +3,8 @@
 from celery import shared_task
 
 from backup_service import clock
+from storage import emptying, health, leases, locks, nudge, refill, replicate, scrub, strike
 from storage import expire as expiry
-from storage import leases, locks, nudge, replicate, scrub
 from storage.models import Heartbeat
 
 SCRUB_BYTES_A_MINUTE = 4 * 1024**3
@@ -23,6 +23,20 @@ def replicate_due() -> None:
     replicate.replicate_due(seconds=TURN)
     if leases.due().exists():
         nudge.replication()
+
+
+@shared_task
+def tend_regions() -> None:
+    """Put lacking copies on the list, empty what is drained, strike off what has burnt."""
+    strike.strike_due(seconds=TURN / 2)
+    emptying.empty_due(seconds=TURN / 2)
+    refill.refill_due(seconds=TURN / 2)
+
+
+@shared_task
+def look_at_regions() -> None:
+    """See which regions are away, and which are full."""
+    health.look()
 
 
 @shared_task

@@ -6,6 +6,7 @@ from storage import views
 
 urlpatterns = [
     path("dashboard/", views.dashboard, name="dashboard"),
+    path("account/continent/", views.continent, name="continent"),
     path("devices/add/", views.add_device, name="device_add"),
     path("devices/<str:device_id>/retire/", views.retire, name="device_retire"),
     path("vaults/<str:vault_id>/", views.vault, name="vault"),

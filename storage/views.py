@@ -10,14 +10,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import history
 from accounts.access import accounts_of, devices_of, own_account, own_account_to_change
-from accounts.actions import DeviceNameTakenError
+from accounts.actions import DeviceNameTakenError, choose_continent
 from accounts.audit import Actor
 from accounts.models import Account, User
 from billing.actions import entitlements_of
-from storage import credentials, overview
+from storage import credentials, overview, placement
 from storage.access import vault_address
 from storage.enrol import DeviceLimitError, Enrolled, VaultNameTakenError, enrol_device
-from storage.forms import SCOPES, CredentialForm, DeviceForm
+from storage.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm
 from storage.models import Credential, Vault
 from storage.retire import retire_device
 
@@ -47,7 +47,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 def add_device(request: HttpRequest) -> HttpResponse:
     """Add a device; the answer to the form shows its credential, once."""
     account = own_account_to_change(request.user)
-    form = DeviceForm(request.POST if request.method == "POST" else None)
+    form = DeviceForm(
+        request.POST if request.method == "POST" else None, continents=_to_choose_from(account)
+    )
     if form.is_valid():
         enrolled = _enrol(request, account, form)
         if enrolled is not None:
@@ -58,7 +60,7 @@ def add_device(request: HttpRequest) -> HttpResponse:
 def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled | None:
     """Enrol the device, or leave the reason why not in the form."""
     try:
-        return enrol_device(account, name=form.cleaned_data["name"], actor=_actor(request))
+        return enrol_device(account, actor=_actor(request), **form.cleaned_data)
     except DeviceNameTakenError:
         form.add_error("name", "A device of this name is in use already. Choose another name.")
     except VaultNameTakenError:
@@ -70,6 +72,32 @@ def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled
     except DeviceLimitError as error:
         form.add_error(None, str(error))
     return None
+
+
+def _to_choose_from(account: Account) -> list[str]:
+    """Return the continents to choose between with an account's first vault, if there are any."""
+    if account.continent or account.vaults.exists():
+        return []
+    continents = placement.continents_on_offer()
+    return continents if len(continents) > 1 else []
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def continent(request: HttpRequest) -> HttpResponse:
+    """Choose where the account's new backups live."""
+    account = own_account_to_change(request.user)
+    form = ContinentForm(
+        request.POST if request.method == "POST" else None,
+        continents=placement.continents_on_offer(),
+        now=account.continent,
+    )
+    if form.is_valid():
+        choose_continent(account, actor=_actor(request), **form.cleaned_data)
+        messages.success(request, "Saved. It holds for new backups from now on.")
+        return redirect("account_email")
+    return render(request, "storage/continent.html", {"form": form})
 
 
 @login_required

@@ -192,6 +192,7 @@ class Refill(models.Model):
     cursor = models.BigIntegerField(default=0, help_text="The last object that was looked at")
     round = models.BigIntegerField(default=0, help_text="How often it was begun")
     ended_at = models.DateTimeField(null=True, blank=True)
+    seen_event = models.BigIntegerField(default=0, help_text="Plan changes were noticed up to it")
 
     def __str__(self) -> str:
         return f"refill of {self.scope} at {self.cursor}"

@@ -44,6 +44,7 @@ EXPECTED = {
     "dashboard/": OWN,
     "activity/": OWN,
     "account/open/": Expected(anonymous=SIGN_IN, bob=405, alice=405, changes=True),
+    "account/continent/": OWN_FORM,
     "devices/add/": OWN_FORM,
     "devices/<str:device_id>/retire/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/": OF_ALICE,

@@ -163,13 +163,68 @@ def test_unparking_copies(sam, busy):
     assert AuditEvent.objects.get(verb="copies.unpark").actor_label == "sam@example.org"
 
 
-def test_changing_a_regions_status(sam, busy):
+def test_a_regions_place_and_priority_are_changed_and_its_status_is_not(sam, busy):
     region = Region.objects.get(alias="b")
-    sam.post(page_of(region), {"status": "draining", "place": "North Sea coast"})
+    body = {"status": "draining", "place": "North Sea coast", "priority": "7"}
+    sam.post(page_of(region), body)
     region.refresh_from_db()
-    assert (region.status, region.place) == ("draining", "North Sea coast")
+    assert (region.status, region.place, region.priority) == ("active", "North Sea coast", 7)
     assert region.instance
-    assert AuditEvent.objects.get(verb="region.status").detail == {"status": "draining"}
+
+
+def test_the_acts_of_a_region_ask_before_they_are_done(sam, busy):
+    region = Region.objects.get(alias="b")
+    page = text(act(sam, Region, "offline", region))
+    assert "all its copies are made elsewhere" in page
+    region.refresh_from_db()
+    assert region.status == "active"
+    act(sam, Region, "offline", region, sure="yes")
+    region.refresh_from_db()
+    assert region.status == "offline"
+    event = AuditEvent.objects.get(verb="region.status")
+    assert (event.detail, event.actor_label) == ({"status": "offline"}, "sam@example.org")
+    act(sam, Region, "online", region, sure="yes")
+    region.refresh_from_db()
+    assert region.status == "active"
+
+
+def test_an_act_that_cannot_be_says_why(sam, busy):
+    region = Region.objects.get(alias="b")
+    page = text(act(sam, Region, "drain", region, sure="yes"))
+    assert "Add a region first" in page
+    assert "Drain it first" in text(act(sam, Region, "remove", region, sure="yes"))
+    region.refresh_from_db()
+    assert region.status == "active"
+
+
+def test_a_burnt_region_is_given_up(sam, busy):
+    region = Region.objects.get(alias="b")
+    assert "cannot be undone" in text(act(sam, Region, "burnt", region))
+    act(sam, Region, "burnt", region, sure="yes")
+    region.refresh_from_db()
+    assert region.status == "struck"
+
+
+def test_staff_who_only_look_have_no_acts(busy):
+    user = person("tim@example.org", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_region"]))
+    tim = client_of(user)
+    region = Region.objects.get(alias="b")
+    assert "Offline: leave it alone" not in text(tim.get(list_of(Region)))
+    act(tim, Region, "offline", region, sure="yes")
+    region.refresh_from_db()
+    assert region.status == "active"
+
+
+def test_putting_an_account_on_a_continent(sam, account):
+    assert "Choose a continent" in text(act(sam, Account, "put_on_continent", account))
+    act(sam, Account, "put_on_continent", account, continent="asia")
+    account.refresh_from_db()
+    assert account.continent == "asia"
+    act(sam, Account, "put_on_continent", account, continent="anywhere")
+    account.refresh_from_db()
+    assert account.continent == ""
+    assert AuditEvent.objects.filter(verb="account.continent", account=account).count() == 2
 
 
 def test_regions_show_their_backlog(sam, account, laptop):

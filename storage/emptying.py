@@ -1,0 +1,170 @@
+"""Emptying a region: its copies are made elsewhere, and only then taken out of it.
+
+Whether a copy may go is decided when it goes: with the object's row locked, the proved copies in
+other failure domains are counted again, and the copy leaves the rows in the same transaction if
+they suffice. Its bytes are doomed and removed by the sweep, after every reader has ended.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet, Sum
+
+from storage import copies, placement, refill
+from storage.models import Attempt, Region, Replica, StoredObject
+from storage.placement import Site
+from storage.protection import LEAST_COPIES
+
+log = logging.getLogger(__name__)
+PAGE = 200
+FRUITLESS = 20  # pages without anything that could go, after which others have their turn
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is still in a region: copies on the rows, and bytes that wait for the sweep."""
+
+    objects: int
+    bytes: int
+    doomed: int
+    kept_aside: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing points into the region any more."""
+        return not (self.objects or self.doomed or self.kept_aside)
+
+
+def left_in(region: Region) -> Left:
+    """Return what a region still holds or is about to."""
+    rows = Replica.objects.filter(region=region).aggregate(
+        n=Count("pk"), size=Sum("object__size", filter=~Q(attempt=None), default=0)
+    )
+    attempts = Attempt.objects.filter(region=region, replica=None)
+    aside = attempts.filter(state=Attempt.State.QUARANTINED).count()
+    return Left(rows["n"], rows["size"], attempts.count() - aside, aside)
+
+
+def empty_due(*, seconds: float = math.inf) -> int:
+    """Go on emptying the regions that are being drained; return how many copies have gone."""
+    until = time.monotonic() + seconds
+    draining = Region.objects.filter(status=Region.Status.DRAINING)
+    return sum(_empty(region, until) for region in draining)
+
+
+def _empty(region: Region, until: float) -> int:
+    refill.idle().filter(region=region).delete()
+    _doom_kept_aside(region)
+    cursor, gone, fruitless = region.drain_cursor, 0, 0
+    while time.monotonic() < until and fruitless < FRUITLESS:
+        page = list(_held_in(region).filter(pk__gt=cursor)[:PAGE])
+        if not page:
+            if cursor == 0 or region.drain_cursor == 0:
+                cursor = 0
+                break
+            cursor = region.drain_cursor = 0
+            continue
+        went = _take_out(page)
+        cursor, gone, fruitless = page[-1].pk, gone + went, 0 if went else fruitless + 1
+    Region.objects.filter(pk=region.pk).update(drain_cursor=cursor)
+    return gone
+
+
+def _held_in(region: Region) -> QuerySet[Replica]:
+    return (
+        Replica.objects.filter(region=region)
+        .exclude(attempt=None)
+        .select_related("object__vault__account")
+        .order_by("pk")
+    )
+
+
+def _take_out(page: Sequence[Replica]) -> int:
+    """Take out what may go, and see to copies of the rest."""
+    sites = placement.sites()
+    stays, went = [], 0
+    promised = refill.copies_of([replica.object.vault.account for replica in page])
+    proved = _proved([replica.object_id for replica in page])
+    for replica in page:
+        wanted = promised[replica.object.vault.account_id]
+        if _suffice(sites, proved.get(replica.object_id, set()), wanted) and _let_go(
+            replica, wanted
+        ):
+            went += 1
+        else:
+            stays.append(replica.object)
+    if stays and refill.has_room():
+        refill.mend([held.pk for held in refill.lacking(stays)])
+    return went
+
+
+def _proved(objects: Collection[int]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    rows = Replica.objects.filter(object__in=objects).proved()
+    for held, region in rows.values_list("object", "region"):
+        found.setdefault(held, set()).add(region)
+    return found
+
+
+def _suffice(sites: Collection[Site], proved: Collection[int], wanted: int) -> bool:
+    """Whether proved copies in these regions are enough without the one that is to go.
+
+    They are as many as the plan promises or as there can be, and never fewer than two (one,
+    for a plan of one copy).
+    """
+    have = {s.failure_domain for s in sites if s.region in proved and s.counts}
+    possible = have | {s.failure_domain for s in sites if s.takes and not s.is_full}
+    return len(have) >= max(min(wanted, LEAST_COPIES), min(wanted, len(possible)))
+
+
+@transaction.atomic
+def _let_go(replica: Replica, wanted: int) -> bool:
+    """Take one copy off the rows and doom its bytes, if enough others are proved at this moment."""
+    held = StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
+    if held is None or held.state not in refill.HELD:
+        return False
+    others = Replica.objects.filter(object=held).exclude(pk=replica.pk).proved()
+    proved = others.select_for_update(no_key=True, of=("self",)).values_list("region", flat=True)
+    if not _suffice(placement.sites(), set(proved), wanted):
+        return False
+    leaving = (
+        Replica.objects.filter(
+            pk=replica.pk,
+            attempt=replica.attempt_id,
+            region__status=Region.Status.DRAINING,
+        )
+        .select_for_update(no_key=True, of=("self",))
+        .first()
+    )
+    if leaving is None:
+        return False
+    leaving.delete()
+    copies.doom(Attempt.objects.filter(pk=replica.attempt_id, state=Attempt.State.STORED))
+    return True
+
+
+def _doom_kept_aside(region: Region) -> None:
+    """Let damaged bytes that were kept aside go, unless an object has little else."""
+    aside = Attempt.objects.filter(region=region, state=Attempt.State.QUARANTINED)
+    for attempt in aside.order_by("pk")[:PAGE]:
+        with transaction.atomic():
+            held = (
+                StoredObject.objects.select_for_update(no_key=True, of=("self",))
+                .select_related("vault__account")
+                .filter(vault=attempt.vault_id, type=attempt.type, name=attempt.name)
+                .first()
+            )
+            if held is None or _has_enough(held):
+                copies.doom(aside.filter(pk=attempt.pk))
+
+
+def _has_enough(held: StoredObject) -> bool:
+    if held.state == StoredObject.State.LOST:
+        return False
+    account = held.vault.account
+    proved = _proved([held.pk]).get(held.pk, set())
+    return _suffice(placement.sites(), proved, refill.copies_of([account])[account.pk])

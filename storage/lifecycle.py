@@ -1,0 +1,170 @@
+"""The life of a region: added, read-only, drained, offline, online, removed. Each act on record."""
+
+from django.db import transaction
+from django.db.models import Count, Q
+
+from accounts import audit
+from accounts.audit import Actor
+from backup_service import clock
+from storage import emptying, placement, refill, strike
+from storage.models import Region, Replica, StoredObject
+from storage.protection import LEAST_COPIES
+from storage.regions import begin_anew, configured, store_of, sync_rows
+from storage.regions.base import RegionError
+
+Status = Region.Status
+
+
+class RegionActError(RegionError):
+    """What was asked of a region cannot be done now; the text says why and what to do."""
+
+
+def find(alias: str) -> Region:
+    """Return a region by its name. Raises RegionActError."""
+    region = Region.objects.filter(alias=alias).first()
+    if region is None:
+        known = ", ".join(Region.objects.values_list("alias", flat=True)) or "none"
+        raise RegionActError(f"There is no region {alias}; there are: {known}.")
+    return region
+
+
+def add(alias: str, actor: Actor) -> Region:
+    """Begin to use a region of the environment: a new one, or one that was removed.
+
+    Raises RegionActError, or RegionUnavailableError when its store cannot be made ready.
+    """
+    if alias not in configured():
+        raise RegionActError(
+            f"Name the region in the environment first, NIGHTSAFE_REGIONS=…,{alias}=/its/place, "
+            "for this command and for every process of the service."
+        )
+    sync_rows()
+    region = find(alias)
+    if region.instance:
+        raise RegionActError(f"Region {alias} is {region.status} already; there is nothing to add.")
+    begin_anew(region, actor)
+    with transaction.atomic():
+        Region.objects.filter(pk=region.pk).update(status=Status.ACTIVE)
+        audit.record(actor, "region.add", alias)
+        refill.request()
+    return find(alias)
+
+
+def drain(region: Region, actor: Actor) -> bool:
+    """Begin to empty a region. Return whether that is new. Raises RegionActError."""
+    others = [site for site in placement.sites() if site.region != region.pk]
+    places = placement.reachable_copies(site for site in others if site.takes)
+    if places < LEAST_COPIES:
+        raise RegionActError(
+            f"Without {region.alias} there {'is' if places == 1 else 'are'} {places or 'no'} "
+            f"failure domain{'s' * (places != 1)} left to take copies, and every object needs "
+            f"{LEAST_COPIES}. Add a region first, then drain this one."
+        )
+    left = emptying.left_in(region)
+    return _move(
+        region,
+        Status.DRAINING,
+        [Status.ACTIVE, Status.READ_ONLY],
+        actor,
+        drain_began_at=clock.now(),
+        drain_objects=left.objects,
+        drain_bytes=left.bytes,
+        drain_cursor=0,
+    )
+
+
+def read_only(region: Region, actor: Actor) -> bool:
+    """Let a region keep its copies and take no more. Return whether that is new."""
+    return _move(region, Status.READ_ONLY, [Status.ACTIVE, Status.DRAINING], actor)
+
+
+def offline(region: Region, actor: Actor) -> bool:
+    """Leave a region alone: not read, not written, its copies made elsewhere."""
+    before = [Status.ACTIVE, Status.READ_ONLY, Status.DRAINING]
+    return _move(region, Status.OFFLINE, before, actor)
+
+
+def online(region: Region, actor: Actor) -> bool:
+    """Use a region again, whatever it was. Return whether that is new.
+
+    After it was offline its copies count once they have been read back. Raises
+    RegionUnavailableError if its store is not there.
+    """
+    if region.status in (Status.STRUCK, Status.REMOVED):
+        raise RegionActError(
+            f"Region {region.alias} was {_word(region)}. Begin it anew, empty: "
+            f"`region add {region.alias}`."
+        )
+    store_of(region).check()
+    fields = {"trusted_from": clock.now()} if region.status == Status.OFFLINE else {}
+    before = [Status.OFFLINE, Status.DRAINING, Status.READ_ONLY]
+    return _move(region, Status.ACTIVE, before, actor, away_since=None, **fields)
+
+
+def remove(region: Region, actor: Actor) -> None:
+    """Take an emptied region out of use for good. Raises RegionActError unless it is empty."""
+    if region.status not in (Status.DRAINING, Status.OFFLINE, Status.READ_ONLY):
+        raise RegionActError(
+            f"Region {region.alias} is {region.status}. Drain it first: "
+            f"`region drain {region.alias}`."
+        )
+    if not strike.finish(region, actor):
+        left = emptying.left_in(region)
+        raise RegionActError(
+            f"Region {region.alias} is not empty: {left.objects} copies, {left.doomed} doomed "
+            f"and {left.kept_aside} damaged ones that are kept aside are left. Drain it "
+            f"(`region drain {region.alias}`) and wait until `region status` calls it empty. If "
+            "its store is lost for good: `region remove --lost`."
+        )
+
+
+def give_up(region: Region, actor: Actor) -> None:
+    """Strike a region off that is lost for good: all its copies count as missing from now on."""
+    _move(region, Status.STRUCK, [s for s in Status if s != Status.REMOVED], actor)
+
+
+def sole_copies(region: Region) -> int:
+    """Return how many objects have their only readable copy in this region."""
+    elsewhere = Count(
+        "replicas",
+        filter=Q(replicas__state=Replica.State.STORED, replicas__region__status__in=Region.READABLE)
+        & ~Q(replicas__region=region),
+    )
+    here = StoredObject.objects.filter(
+        replicas__in=Replica.objects.filter(region=region, state=Replica.State.STORED),
+        state__in=refill.HELD,
+    )
+    return (
+        StoredObject.objects.filter(pk__in=here)
+        .annotate(elsewhere=elsewhere)
+        .filter(elsewhere=0)
+        .count()
+    )
+
+
+@transaction.atomic
+def _move(
+    region: Region, status: str, before: list[Region.Status], actor: Actor, **fields: object
+) -> bool:
+    """Change a region's status on the condition of the one before, and see to its copies."""
+    if not region.instance:
+        raise RegionActError(
+            f"Region {region.alias} has not been prepared: `region add {region.alias}`."
+        )
+    moved = Region.objects.filter(pk=region.pk, status__in=before).update(status=status, **fields)
+    if moved:
+        audit.record(actor, "region.status", region.alias, status=status)
+        refill.request()
+        region.status = status
+        return True
+    now = Region.objects.get(pk=region.pk)
+    if now.status != status:
+        raise RegionActError(
+            f"Region {region.alias} is {_word(now)} and cannot become {status} from there"
+            + (f": bring it online first, `region online {region.alias}`." if now.instance else ".")
+        )
+    return False
+
+
+def _word(region: Region) -> str:
+    return "given up as lost" if region.status == Status.STRUCK else str(region.status)

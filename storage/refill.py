@@ -1,0 +1,170 @@
+"""Refill: walking over objects to find those with fewer copies than their plan promises.
+
+What they lack is put on the work list as PENDING replicas; making them is the workers' business.
+A walk begins when a region is added, lost, emptied or comes back, when an account changes its
+plan, and once an hour for everything else. Where it is stands in a row, so it goes on after any
+interruption; and it waits while there is a backlog, so that new uploads' copies are not kept
+waiting behind a burnt region's.
+"""
+
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Max, Q, QuerySet
+
+from accounts.models import Account, AuditEvent
+from backup_service import clock
+from billing.actions import entitlements_of
+from storage import leases, nudge, placement
+from storage.models import Refill, Replica, StoredObject
+from storage.placement import Site
+
+log = logging.getLogger(__name__)
+BATCH = 200  # objects looked at between two notes of where we are
+BACKLOG = 500  # copies that wait to be made, beyond which no more are put on the list
+EVERY = timedelta(hours=1)
+HELD = [StoredObject.State.LIVE, StoredObject.State.TOMBSTONED]
+
+Placed = dict[int, set[int]]  # object -> regions that have it or are about to
+
+
+def request(scope: str = Refill.EVERYTHING) -> None:
+    """Begin a walk, or begin it anew: over everything, or over one account's objects."""
+    Refill.objects.get_or_create(scope=scope)
+    Refill.objects.filter(scope=scope).update(cursor=0, ended_at=None, round=F("round") + 1)
+
+
+def refill_due(*, seconds: float = math.inf) -> int:
+    """Walk on for a while; return how many copies were put on the work list."""
+    _notice_plans()
+    _begin_in_time()
+    until, added = time.monotonic() + seconds, 0
+    for walk in Refill.objects.filter(ended_at=None).order_by("scope"):
+        while time.monotonic() < until and has_room():
+            made = _step(walk)
+            if made is None:
+                break
+            added += made
+    return added
+
+
+def has_room() -> bool:
+    """Whether the work list is short enough for more; what waits for its next try is no work."""
+    return leases.due()[:BACKLOG].count() < BACKLOG
+
+
+def copies_of(accounts: Collection[Account]) -> dict[int, int]:
+    """Return how many copies each account's plan promises, by primary key."""
+    return {account.pk: entitlements_of(account).copies for account in set(accounts)}
+
+
+def _step(walk: Refill) -> int | None:
+    """Look at the next objects; None at the end, or when somebody else has gone on with it."""
+    held = StoredObject.objects.filter(pk__gt=walk.cursor, state__in=HELD)
+    if walk.scope != Refill.EVERYTHING:
+        held = held.filter(vault__account__public_id=walk.scope)
+    page = list(held.select_related("vault__account").order_by("pk")[:BATCH])
+    mine = Refill.objects.filter(pk=walk.pk, round=walk.round, cursor=walk.cursor)
+    if not page:
+        mine.update(ended_at=clock.now())
+        return None
+    added = mend([one.pk for one in lacking(page)])
+    walk.cursor, before = page[-1].pk, mine
+    return added if before.update(cursor=walk.cursor) else None
+
+
+def lacking(objects: Sequence[StoredObject]) -> list[StoredObject]:
+    """Return those that need, and can be given, another copy. Needs `vault__account` loaded."""
+    sites, promised = placement.sites(), copies_of([one.vault.account for one in objects])
+    placed = _placed([one.pk for one in objects], sites)
+    return [one for one in objects if _wanted(one, placed, sites, promised)]
+
+
+@transaction.atomic
+def mend(objects: Collection[int]) -> int:
+    """Put the copies that objects (by primary key) lack on the work list; return how many.
+
+    Copies that wait for a region which takes none are given up for those.
+    """
+    if not objects:
+        return 0
+    rows = StoredObject.objects.filter(pk__in=objects, state__in=HELD).order_by("pk")
+    held = list(rows.select_related("vault__account").select_for_update(no_key=True, of=("self",)))
+    sites, promised = placement.sites(), copies_of([one.vault.account for one in held])
+    placed = _placed([one.pk for one in held], sites)
+    wanted = {one: _wanted(one, placed, sites, promised) for one in held}
+    made = Replica.objects.bulk_create(
+        [
+            Replica(object=one, region_id=site.region, sequence=one.sequence)
+            for one, chosen in wanted.items()
+            for site in chosen
+        ],
+        ignore_conflicts=True,
+    )
+    _give_up_idle([one.pk for one, chosen in wanted.items() if chosen], sites)
+    if made:
+        nudge.replication()
+    return len(made)
+
+
+def idle() -> QuerySet[Replica]:
+    """Return copies that have no bytes yet and that nobody is making."""
+    return Replica.objects.filter(
+        Q(lease_token="") | Q(lease_until__lt=clock.now()),
+        state=Replica.State.PENDING,
+        attempt=None,
+    )
+
+
+def _wanted(
+    held: StoredObject, placed: Placed, sites: list[Site], promised: dict[int, int]
+) -> list[Site]:
+    account = held.vault.account
+    return placement.further(
+        sites,
+        holding=placed[held.pk],
+        copies=promised[account.pk],
+        continent=account.continent,
+    )
+
+
+def _placed(objects: Collection[int], sites: Collection[Site]) -> Placed:
+    """Return where objects are, or are about to be, as far as those regions' copies count."""
+    counting = [site.region for site in sites if site.counts]
+    hopeless = {site.region for site in sites if site.is_full or not site.takes}
+    placed: Placed = defaultdict(set)
+    rows = Replica.objects.filter(object__in=objects, region__in=counting)
+    for held, region, state in rows.values_list("object", "region", "state"):
+        if state == Replica.State.STORED or region not in hopeless:
+            placed[held].add(region)
+    return placed
+
+
+def _give_up_idle(objects: Collection[int], sites: Collection[Site]) -> None:
+    hopeless = [site.region for site in sites if site.is_full or not site.takes]
+    idle().filter(object__in=objects, region__in=hopeless).delete()
+
+
+def _begin_in_time() -> None:
+    """Begin the regular walk over everything when its time has come."""
+    walk, is_new = Refill.objects.get_or_create(scope=Refill.EVERYTHING)
+    if not is_new and walk.ended_at is not None and walk.ended_at < clock.now() - EVERY:
+        request()
+    Refill.objects.exclude(scope=Refill.EVERYTHING).exclude(ended_at=None).delete()
+
+
+def _notice_plans() -> None:
+    """Begin walks over accounts that have changed their plans since we last looked."""
+    newest = AuditEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    walk, _ = Refill.objects.get_or_create(scope=Refill.EVERYTHING, defaults={"seen_event": newest})
+    changed = AuditEvent.objects.filter(
+        pk__gt=walk.seen_event, pk__lte=newest, verb="plan.choose", account__isnull=False
+    )
+    for scope in set(changed.values_list("account__public_id", flat=True)):
+        request(str(scope))
+    Refill.objects.filter(pk=walk.pk, seen_event__lt=newest).update(seen_event=newest)
