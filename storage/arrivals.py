@@ -35,8 +35,10 @@ def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
 
 def _win(arrived: Sequence[Attempt]) -> list[Attempt]:
     """Take the attempts out of the sweep's reach; return those that were not in it yet."""
-    writing = Attempt.objects.select_for_update(no_key=True).filter(
-        pk__in=[attempt.pk for attempt in arrived], state=Attempt.State.WRITING
+    writing = Attempt.objects.select_for_update(no_key=True, of=("self",)).filter(
+        pk__in=[attempt.pk for attempt in arrived],
+        state=Attempt.State.WRITING,
+        region__status__in=Region.READABLE,
     )
     still = set(writing.values_list("pk", flat=True))
     Attempt.objects.filter(pk__in=still).update(state=Attempt.State.STORED)

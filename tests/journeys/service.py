@@ -96,9 +96,10 @@ class Service:
             self._process.send_signal(number)
         return self._process.wait(timeout=STOP)
 
-    def restart(self) -> None:
-        """Stop in good order, and start again."""
+    def restart(self, **environment: str) -> None:
+        """Stop in good order, and start again, with something changed if told so."""
         self.stop()
+        self._extra |= environment
         self.start()
 
     def close(self) -> None:

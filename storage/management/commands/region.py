@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
 from backup_service import clock
-from storage import lifecycle, strike
+from storage import lifecycle, refill, strike
 from storage.management.operator import OperatorCommand
 from storage.models import Region
 from storage.regions import prepare_new, sync_rows
@@ -49,7 +49,10 @@ class Command(OperatorCommand):
             return self._status(alias)
         if action == "prepare":
             sync_rows()
-            return {"prepared": [region.alias for region in prepare_new(OPERATOR)]}
+            prepared = prepare_new(OPERATOR)
+            if prepared:
+                refill.request()
+            return {"prepared": [region.alias for region in prepared]}
         if not alias:
             raise CommandError(f"Say which region: region {action} NAME.")
         if action == "add":
