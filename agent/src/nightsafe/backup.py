@@ -9,16 +9,15 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from nightsafe import __version__
 from nightsafe.archive import Archiver
-from nightsafe.courier import Courier
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.journal import Journal
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import LockHold, hold
-from nightsafe.outbox import Outbox, Spool
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan, plan_sources, require_any
@@ -28,6 +27,9 @@ from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
 from nightsafe.system import my_ids, my_name, reach
 from nightsafe.work import CHUNKERS, Setup, Wants
+
+if TYPE_CHECKING:
+    from nightsafe.courier import Courier
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,9 @@ class _Run:
         if self.options.dry_run or not isinstance(service, Service) or service.batch is None:
             yield
             return
+        from nightsafe.courier import Courier
+        from nightsafe.outbox import Outbox, Spool
+
         spool = Spool.begin(cache_folder(self._repository), batch=service.batch.bytes)
         if spool is None:
             yield
