@@ -132,6 +132,10 @@ REGIONS = env.dict(
     default={"a": str(DATA_DIR / "regions" / "a"), "b": str(DATA_DIR / "regions" / "b")},
 )
 REGION_PLACES = env.dict("NIGHTSAFE_REGION_PLACES", default={})
+# In each worker process: copies into a region at once, and bytes a second of copying and scrubbing.
+COPIES_AT_ONCE = env.dict("NIGHTSAFE_COPIES_AT_ONCE", default={})
+COPY_RATES = env.dict("NIGHTSAFE_COPY_RATES", default={})
+SCRUB_RATES = env.dict("NIGHTSAFE_SCRUB_RATES", default={})
 REGION_OPTIONS = {
     name.removeprefix("NIGHTSAFE_REGION_"): value
     for name, value in env.ENVIRON.items()
@@ -146,7 +150,7 @@ ATTEMPT_LIFETIME = timedelta(hours=6)
 DIRECT_SECONDS = env.int("NIGHTSAFE_DIRECT_SECONDS", default=1800)  # a presigned request's life
 REDIRECT_READS = env.bool("NIGHTSAFE_REDIRECT_READS", default=True)  # of packs, to such stores
 DIRECT_HOLD = timedelta(hours=2)  # for which a direct transfer may still be committed
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=2)  # renewed while the work goes on
 SCRUB_PERIOD = timedelta(days=30)
 GATEWAY_UPLOADS = env.int("NIGHTSAFE_GATEWAY_UPLOADS", default=64)
 GATEWAY_MIN_RATE = 4096  # bytes a second, averaged from the first half minute on

@@ -2,12 +2,13 @@
 
 import random
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from backup_service import clock
 from storage.models import Region, Replica, StoredObject
@@ -15,8 +16,16 @@ from storage.regions import configured
 
 WORK = [Replica.State.PENDING, Replica.State.CORRUPT, Replica.State.MISSING]
 MOST_TRIES = 12
+SUSPECT = 3  # tries, the last of which a worker did not survive
 FIRST_WAIT = 2.0  # seconds
 LONGEST_WAIT = 3600.0
+# While a region is away nothing is the object's fault: it waits a part of what it has waited.
+OUTAGE_WAIT = (5.0, 300.0)
+OUTAGE_PART = 4
+DEADLY = (
+    f"{MOST_TRIES} times the worker that was making this copy ended before it was done. Look into "
+    "the workers' logs and the region, then unpark it."
+)
 
 
 @dataclass(frozen=True)
@@ -44,20 +53,59 @@ def due() -> QuerySet[Replica]:
     )
 
 
-@transaction.atomic
-def claim(limit: int) -> Claim:
-    """Take up to `limit` due copies; nobody else gets them until the lease ends."""
-    token = uuid.uuid4().hex
-    chosen = list(
-        due()
-        .select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .values_list("pk", flat=True)[:limit]
+def orderly() -> QuerySet[Replica]:
+    """Return what is due and may be made beside others."""
+    return due().exclude(~Q(lease_token=""), tries__gte=SUSPECT)
+
+
+def claim(limit: int, *, region: int | None = None, vaults: Collection[int] = ()) -> Claim:
+    """Take up to `limit` due copies, the same number for each of `vaults`, in commit order.
+
+    Nobody else gets them until the lease ends. The try is counted now, so that one which ends
+    the worker counts as well.
+    """
+    rows = orderly() if region is None else orderly().filter(region=region)
+    if not vaults:
+        return _take([(rows, limit)], limit)
+    share = -(-limit // len(vaults))
+    return _take([(rows.filter(object__vault=vault), share) for vault in vaults], limit)
+
+
+def claim_suspect() -> Claim:
+    """Take one copy that workers did not survive before, to be made while nothing else is.
+
+    Those that too many workers did not survive are parked first.
+    """
+    now = clock.now()
+    dead = Replica.objects.filter(~Q(lease_token=""), lease_until__lt=now, state__in=WORK)
+    dead.filter(tries__gte=MOST_TRIES, parked_at=None).update(
+        parked_at=now, lease_token="", lease_until=None, last_error=DEADLY
     )
+    return _take([(due().filter(~Q(lease_token=""), tries__gte=SUSPECT), 1)], 1)
+
+
+@transaction.atomic
+def _take(shares: list[tuple[QuerySet[Replica], int]], limit: int) -> Claim:
+    token = uuid.uuid4().hex
+    chosen: list[int] = []
+    for rows, share in shares:
+        locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
+        most = min(share, limit - len(chosen))
+        chosen += locked.values_list("pk", flat=True)[:most]
     Replica.objects.filter(pk__in=chosen).update(
-        lease_token=token, lease_until=clock.now() + settings.LEASE
+        lease_token=token, lease_until=clock.now() + settings.LEASE, tries=F("tries") + 1
     )
     replicas = Replica.objects.filter(pk__in=chosen).select_related("object__vault", "region")
     return Claim(token, list(replicas.order_by("sequence", "pk")))
+
+
+def renew(claimed: Collection[tuple[int, str]]) -> None:
+    """Hold replicas, by primary key and token, for longer; those taken over stay so."""
+    Replica.objects.filter(
+        pk__in=[pk for pk, _ in claimed],
+        lease_token__in={token for _, token in claimed},
+        state__in=WORK,
+    ).update(lease_until=clock.now() + settings.LEASE)
 
 
 def held(replica: Replica, token: str) -> QuerySet[Replica]:
@@ -65,15 +113,24 @@ def held(replica: Replica, token: str) -> QuerySet[Replica]:
     return Replica.objects.filter(pk=replica.pk, lease_token=token, state__in=WORK)
 
 
-def put_off(replica: Replica, token: str, reason: str) -> None:
-    """Give a copy back after a failure, to be tried later; park it after too many."""
-    tries = replica.tries + 1
-    wait = min(FIRST_WAIT * 2**tries, LONGEST_WAIT) * random.uniform(0.5, 1.5)  # noqa: S311
+def put_off(replica: Replica, token: str, reason: str, *, is_regions_fault: bool = False) -> None:
+    """Give a copy back after a failure, to be tried later; park it after too many.
+
+    When a whole region is away or full, the try does not count: nothing is parked for that.
+    """
     now = clock.now()
+    if is_regions_fault:
+        tries, parked = replica.tries - 1, False
+        wait = (now - replica.since).total_seconds() / OUTAGE_PART
+        wait = min(max(wait, OUTAGE_WAIT[0]), OUTAGE_WAIT[1])
+    else:
+        tries, parked = replica.tries, replica.tries >= MOST_TRIES
+        wait = min(FIRST_WAIT * 2**tries, LONGEST_WAIT)
+    wait *= random.uniform(0.5, 1.5)  # noqa: S311
     held(replica, token).update(
-        tries=tries,
+        tries=max(0, tries),
         next_attempt_at=now + timedelta(seconds=wait),
-        parked_at=now if tries >= MOST_TRIES else None,
+        parked_at=now if parked else None,
         lease_token="",
         lease_until=None,
         last_error=reason[:300],

@@ -1,127 +1,246 @@
 """Copies: PENDING, CORRUPT or MISSING -> copied, read back, STORED.
 
-The bytes come from a good copy, are hashed on the way, and are read back from the new place
-before the row says STORED. A region that answers "done" and stored nothing is found here.
+One worker makes many copies at once. Its threads carry the bytes (`carry.py`); the rows are
+claimed and finished here, by one thread, and no transaction is open while bytes flow. The bytes
+come from a good copy, are hashed on the way, and are read back from the new place before the row
+says STORED. A region that answers "done" and stored nothing is found here.
 """
 
 import logging
 import math
 import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import copies, damage, leases
-from storage.body import Body
-from storage.errors import BadRequestError
-from storage.models import Attempt, Replica, StoredObject
-from storage.names import StoreKey
+from storage import carry, copies, damage, leases, throttle
+from storage.carry import Errand, Outcome, Place
+from storage.models import Attempt, Region, Replica, StoredObject
 from storage.regions import store_of
-from storage.regions.base import NoSuchKeyError, RegionError, RegionStore, UnreadableError
+from storage.regions.base import RegionUnavailableError
+from storage.turns import Turns
 
 log = logging.getLogger(__name__)
-BATCH = 16
+MOST_THREADS = 64
+RENEW = 20.0  # seconds between two looks at leases
+REST = 5  # times as long as finding out took, a region that is away is left alone
 
-
-class NoGoodCopyError(Exception):
-    """There is nothing to copy from at this moment."""
+_resting: dict[str, float] = {}  # regions that are away, until when this process leaves them alone
 
 
 def replicate_due(*, seconds: float = math.inf) -> int:
-    """Make the copies that are due, batch by batch; return how many were made.
+    """Make the copies that are due, many at once; return how many were made.
 
-    No batch is begun after `seconds`, so that a long backlog leaves room for other work.
+    None is begun after `seconds`, so that a long backlog leaves room for other work.
     """
-    made = 0
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        batch = leases.claim(BATCH)
-        if not batch.replicas:
-            break
-        made += sum(_replicate(replica, batch.token) for replica in batch.replicas)
-    return made
+    return _Copier(time.monotonic() + seconds).run()
 
 
-def _replicate(replica: Replica, token: str) -> bool:
-    if _is_back(replica):
-        return _finish(replica, token, attempt=None)
-    try:
-        attempt = _begin(replica)
-        _copy(replica, attempt)
-    except (RegionError, NoGoodCopyError, BadRequestError, damage.BadCopyError) as error:
-        log.warning("copy %s to %s put off: %s", replica.pk, replica.region.alias, error)
-        leases.put_off(replica, token, str(error))
-        return False
-    return _finish(replica, token, attempt)
+@dataclass(frozen=True)
+class _Job:
+    """What a thread is doing: a copy, a look at one that may be good after all, or a region."""
+
+    region: Region
+    replica: Replica | None = None
+    token: str = ""
+    attempt: Attempt | None = None
+    begun: float = 0.0
 
 
-def _is_back(replica: Replica) -> bool:
-    """Whether a copy that was missing or damaged is there and right after all."""
-    if replica.attempt_id is None:
-        return False
-    try:
-        damage.require_good(replica, replica.object)
-    except (damage.BadCopyError, RegionError):
-        return False
-    return True
+class _Copier:
+    """One run: whose turn it is, what the threads are doing, and which regions take copies."""
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+        self._turns = Turns()
+        self._jobs: dict[Future[Outcome], _Job] = {}
+        self._busy: Counter[int] = Counter()
+        self._regions: dict[int, Region] = {}
+        self._open: set[int] = set()
+        self._asked: set[int] = set()
+        self._renew_at = time.monotonic() + RENEW
+        self._made = 0
+
+    def run(self) -> int:
+        """Copy until nothing is due or time is up."""
+        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="copy") as self._pool:
+            self._begin(leases.claim_suspect())
+            self._finish_all()
+            while time.monotonic() < self._until:
+                self._turns.look(now=not self._jobs)
+                self._fill()
+                if not self._jobs:
+                    break
+                self._finish_some()
+            self._finish_all()
+        return self._made
+
+    def _fill(self) -> None:
+        for pk in self._turns.regions:
+            if pk not in self._asked:
+                self._ask(pk)
+            elif pk in self._open:
+                self._claim(self._regions[pk])
+
+    def _ask(self, pk: int) -> None:
+        """Have a thread see whether a region is there, before anything is claimed for it."""
+        region = self._regions[pk] = Region.objects.get(pk=pk)
+        self._asked.add(pk)
+        if _resting.get(region.alias, 0.0) < time.monotonic():
+            job = _Job(region, begun=time.monotonic())
+            self._submit(job, partial(carry.outcome_of, lambda: store_of(region).check()))
+
+    def _claim(self, region: Region) -> None:
+        places = throttle.places(region.alias)
+        free = places - self._busy[region.pk]
+        if free * 2 < places:
+            return
+        vaults = self._turns.take(region.pk, free)
+        if not vaults:
+            return
+        claim = leases.claim(free, region=region.pk, vaults=vaults)
+        share = -(-free // len(vaults))
+        got = Counter(replica.object.vault_id for replica in claim.replicas)
+        if len(claim.replicas) < free:
+            for vault in vaults:
+                if got[vault] < share:
+                    self._turns.finished(region.pk, vault)
+        self._begin(claim)
+
+    def _begin(self, claim: leases.Claim) -> None:
+        """Let threads look at copies that may be good after all, and make the others."""
+        for replica in claim.replicas:
+            self._regions.setdefault(replica.region_id, replica.region)
+            if replica.attempt_id is None:
+                continue
+            self._begin_look(replica, claim.token)
+        absent = [replica for replica in claim.replicas if replica.attempt_id is None]
+        self._begin_copies(absent, claim.token)
+
+    def _begin_look(self, replica: Replica, token: str) -> None:
+        job, held = _Job(replica.region, replica, token), replica.object
+        attempt = Attempt.objects.select_related("vault").get(pk=replica.attempt_id)
+        try:
+            place = _place(replica, attempt)
+        except RegionUnavailableError as error:
+            self._failed(job, Outcome(error, is_regions_fault=True, is_targets_fault=True))
+            return
+        self._submit(job, partial(carry.look, place, size=held.size, sha256=held.sha256))
+
+    def _begin_copies(self, replicas: list[Replica], token: str) -> None:
+        attempts = begin(replicas)
+        for replica, attempt in zip(replicas, attempts, strict=True):
+            job = _Job(replica.region, replica, token, attempt)
+            try:
+                errand = errand_of(replica, attempt)
+            except RegionUnavailableError as error:
+                self._failed(job, Outcome(error, is_regions_fault=True, is_targets_fault=True))
+                continue
+            self._submit(job, partial(carry.carry, errand))
+
+    def _submit(self, job: _Job, work: Callable[[], Outcome]) -> None:
+        self._jobs[self._pool.submit(work)] = job
+        self._busy[job.region.pk] += job.replica is not None
+
+    def _finish_all(self) -> None:
+        while self._jobs:
+            self._finish_some()
+
+    def _finish_some(self) -> None:
+        done, _ = wait(self._jobs, RENEW, FIRST_COMPLETED)
+        for future in done:
+            job = self._jobs.pop(future)
+            self._busy[job.region.pk] -= job.replica is not None
+            self._settle(job, future.result())
+        if self._renew_at <= time.monotonic():
+            self._renew_at = time.monotonic() + RENEW
+            leases.renew(
+                [(job.replica.pk, job.token) for job in self._jobs.values() if job.replica]
+            )
+
+    def _settle(self, job: _Job, outcome: Outcome) -> None:
+        for source, error in outcome.bad:
+            damage.mark(source, error)
+        if job.replica is None:
+            self._answered(job, outcome)
+        elif outcome.error is None:
+            self._made += finish(job.replica, job.token, job.attempt)
+        elif job.attempt is None and not outcome.is_regions_fault:
+            self._begin_copies([job.replica], job.token)
+        else:
+            self._failed(job, outcome)
+
+    def _answered(self, job: _Job, outcome: Outcome) -> None:
+        if outcome.error is None:
+            self._open.add(job.region.pk)
+            return
+        now = time.monotonic()
+        _resting[job.region.alias] = now + REST * (now - job.begun)
+        log.warning("no copies to region %s for now: %s", job.region.alias, outcome.error)
+
+    def _failed(self, job: _Job, outcome: Outcome) -> None:
+        if job.attempt is not None:
+            copies.doom(Attempt.objects.filter(pk=job.attempt.pk))
+        if job.replica is None:
+            return
+        log.warning("copy %s to %s put off: %s", job.replica.pk, job.region.alias, outcome.error)
+        if outcome.is_targets_fault:
+            self._open.discard(job.region.pk)
+        leases.put_off(
+            job.replica,
+            job.token,
+            str(outcome.error),
+            is_regions_fault=outcome.is_regions_fault,
+        )
 
 
-def _begin(replica: Replica) -> Attempt:
-    held = replica.object
-    return Attempt.objects.create(
-        vault=held.vault,
-        type=held.type,
-        name=held.name,
-        region=replica.region,
-        due_at=clock.now() + settings.LEASE + timedelta(hours=1),
+@transaction.atomic
+def begin(replicas: Iterable[Replica]) -> list[Attempt]:
+    """Write down where copies are about to be stored, before a byte is."""
+    due_at = clock.now() + settings.LEASE + timedelta(hours=6)
+    return Attempt.objects.bulk_create(
+        Attempt(
+            vault=replica.object.vault,
+            type=replica.object.type,
+            name=replica.object.name,
+            region=replica.region,
+            due_at=due_at,
+        )
+        for replica in replicas
     )
 
 
-def _copy(replica: Replica, attempt: Attempt) -> None:
-    """Bring the bytes over and read them back; doom the attempt on any failure."""
-    target = store_of(replica.region)
-    try:
-        _transfer(replica.object, target, attempt.key)
-        _read_back(replica.object, target, attempt.key)
-    except BaseException:
-        copies.doom(Attempt.objects.filter(pk=attempt.pk))
-        raise
-
-
-def _transfer(held: StoredObject, target: RegionStore, key: StoreKey) -> None:
+def errand_of(replica: Replica, attempt: Attempt) -> Errand:
+    """Return what a thread needs to know. Raises RegionUnavailableError about the target."""
+    held = replica.object
+    target = _place(replica, attempt)
+    sources, is_incomplete = [], False
     for source in held.replicas.filter(state=Replica.State.STORED).select_related(
         "region", "attempt__vault"
     ):
         try:
-            _from(source, held, target, key)
-        except damage.BadCopyError:
-            continue
-        return
-    raise NoGoodCopyError("no good copy can be read at this moment")
+            if source.attempt is not None:
+                sources.append(_place(source, source.attempt))
+        except RegionUnavailableError as error:
+            log.warning("not copied from: %s", error)
+            is_incomplete = True
+    return Errand(held.size, held.sha256, sources, target, is_incomplete)
 
 
-def _from(source: Replica, held: StoredObject, target: RegionStore, key: StoreKey) -> None:
-    if source.attempt is None:
-        raise damage.BadCopyError("no attempt")
-    try:
-        with store_of(source.region).open(source.attempt.key) as reader:
-            body = Body(reader, size=held.size, sha256=held.sha256)
-            target.put(key, body, held.size)
-            body.drain()
-    except (NoSuchKeyError, UnreadableError, BadRequestError) as error:
-        damage.mark(source, error)
-        raise damage.BadCopyError(str(error)) from error
-
-
-def _read_back(held: StoredObject, target: RegionStore, key: StoreKey) -> None:
-    with target.open(key) as reader:
-        Body(reader, size=held.size, sha256=held.sha256).drain()
+def _place(replica: Replica, attempt: Attempt) -> Place:
+    alias = replica.region.alias
+    return Place(replica, store_of(replica.region), attempt.key, throttle.copying(alias))
 
 
 @transaction.atomic
-def _finish(replica: Replica, token: str, attempt: Attempt | None) -> bool:
+def finish(replica: Replica, token: str, attempt: Attempt | None) -> bool:
     """Record the new copy, or without one the old attempt, if the lease still holds."""
     StoredObject.objects.select_for_update(no_key=True).get(pk=replica.object_id)
     row = leases.held(replica, token).exclude(object__state=StoredObject.State.PURGING)

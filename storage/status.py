@@ -27,6 +27,7 @@ class RegionStatus:
     objects: int
     bytes: int
     pending: int
+    waiting_bytes: int
     corrupt: int
     parked: int
     doomed: int
@@ -141,6 +142,7 @@ def _status(region: Region, now: datetime) -> RegionStatus:
         objects=Count("pk", filter=stored),
         bytes=Sum("object__size", filter=stored, default=0),
         pending=Count("pk", filter=Q(state=Replica.State.PENDING)),
+        waiting_bytes=Sum("object__size", filter=waiting, default=0),
         corrupt=Count("pk", filter=Q(state__in=DAMAGED)),
         parked=Count("pk", filter=waiting & ~Q(parked_at=None)),
         oldest=Min("since", filter=waiting),

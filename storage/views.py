@@ -19,6 +19,7 @@ from storage.access import vault_address
 from storage.enrol import DeviceLimitError, Enrolled, VaultNameTakenError, enrol_device
 from storage.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm
 from storage.models import Credential, Vault
+from storage.recovery import lost_of, recovery_point
 from storage.retire import retire_device
 
 HISTORY_SHOWN = 15  # events
@@ -131,6 +132,8 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
         "address": vault_address(found),
         "credentials": overview.credentials_of(found),
         "regions": overview.copies_by_region(found),
+        "recovery": recovery_point(found),
+        "lost": lost_of(found),
         "deeds": history.deeds(account, overview.events_of(found)[:HISTORY_SHOWN]),
     }
     return render(request, "storage/vault.html", context)

@@ -7,12 +7,13 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from storage.regions.configuration import ConfigurationError, options_of, parse
+from storage.throttle import parse_places, parse_rate
 
 
 @register()
 def regions(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Report what cannot be in NIGHTSAFE_REGIONS and what belongs to it."""
-    return [*_single(), *_strays()]
+    return [*_single(), *_strays(), *_limits()]
 
 
 def _single() -> Iterator[CheckMessage]:
@@ -46,3 +47,22 @@ def _strays() -> Iterator[CheckMessage]:
             f"NIGHTSAFE_REGION_PLACES names {alias}, which is not in NIGHTSAFE_REGIONS.",
             id="storage.W002",
         )
+
+
+def _limits() -> Iterator[CheckMessage]:
+    kinds = {
+        "COPIES_AT_ONCE": parse_places,
+        "COPY_RATES": parse_rate,
+        "SCRUB_RATES": parse_rate,
+    }
+    for name, parse_limit in kinds.items():
+        for alias, text in sorted(getattr(settings, name).items()):
+            try:
+                parse_limit(text)
+            except ValueError as error:
+                yield Error(f"NIGHTSAFE_{name}, region {alias}: {error}", id="storage.E004")
+            if alias not in settings.REGIONS:
+                yield Warning(
+                    f"NIGHTSAFE_{name} names {alias}, which is not in NIGHTSAFE_REGIONS.",
+                    id="storage.W003",
+                )

@@ -1,5 +1,6 @@
 """Copies: made, proved, damaged, repaired, lost and found."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -7,13 +8,16 @@ import pytest
 from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
-from storage import leases, scrub
+from storage import carry, leases, scrub, throttle
+from storage.enrol import create_vault
 from storage.models import Attempt, Region, Replica, StoredObject, Vault
 from storage.regions import store_of
+from storage.regions.base import RegionUnavailableError, UnreadableError
 from storage.regions.filesystem import FilesystemStore
 from storage.repair import repair
 from storage.replicate import replicate_due
-from tests.storage.conftest import damage, path_of, sha, some
+from storage.turns import Turns
+from tests.storage.conftest import caller, damage, path_of, sha, some
 from tests.storage.test_ingest import states
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +44,8 @@ def address(held) -> str:
 # --- replication
 
 
-def test_copies_follow_in_the_order_of_commits(backup, monkeypatch):
+def test_copies_follow_in_the_order_of_commits(backup, monkeypatch, settings):
+    settings.COPIES_AT_ONCE = {"b": "1"}
     contents = [some() for _ in range(20)]
     for content in contents:
         backup.put(content)
@@ -90,17 +95,154 @@ def test_a_region_that_stores_other_bytes(backup, monkeypatch):
     assert Attempt.objects.filter(state="doomed").count() == 1
 
 
-def test_a_copy_that_never_works_is_parked_and_blocks_nobody(backup, tmp_path):
-    content = some()
-    backup.put(content)
-    (tmp_path / "region-b").rename(tmp_path / "unmounted")
-    for hours in range(leases.MOST_TRIES):
+def test_a_copy_that_never_works_is_parked_and_blocks_nobody(backup, monkeypatch):
+    poison, other = some(), some()
+    backup.put(poison)
+    real = FilesystemStore.put
+
+    def put(self, key, body, size):
+        if key.object.name == sha(poison):
+            raise UnreadableError("this one breaks everything")
+        real(self, key, body, size)
+
+    monkeypatch.setattr(FilesystemStore, "put", put)
+    backup.put(other)
+    assert replicate_due() == 1
+    for hours in range(1, leases.MOST_TRIES):
         with clock.travelled(timedelta(hours=2 * hours)):
             assert replicate_due() == 0
-    copy = copy_in(backup.held(content), "b")
+    copy = copy_in(backup.held(poison), "b")
     assert copy.parked_at is not None
-    assert "mounted" in copy.last_error
+    assert "breaks everything" in copy.last_error
+    assert states(backup.held(other))["b"] == "stored"
     assert leases.unpark() == 1
+
+
+def test_a_region_that_is_away_for_days_parks_nothing(backup, tmp_path):
+    contents = [some() for _ in range(3)]
+    backup.put(contents[0])
+    (tmp_path / "region-b").rename(tmp_path / "unmounted")
+    for hours in range(2 * leases.MOST_TRIES):
+        with clock.travelled(timedelta(hours=4 * hours)):
+            assert replicate_due() == 0
+    for content in contents[1:]:
+        backup.put(content)
+    assert {copy_in(backup.held(content), "b").tries for content in contents} == {0}
+    (tmp_path / "unmounted").rename(tmp_path / "region-b")
+    with clock.travelled(timedelta(hours=200)):
+        assert replicate_due() == 3
+
+
+def test_a_region_that_fails_in_the_middle_counts_against_no_object(backup, monkeypatch):
+    contents = [some() for _ in range(20)]
+    for content in contents:
+        backup.put(content)
+    real, calls = FilesystemStore.put, []
+
+    def put(self, key, body, size):
+        calls.append(key)
+        if len(calls) > 5:
+            raise RegionUnavailableError("gone")
+        real(self, key, body, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FilesystemStore, "put", put)
+        assert replicate_due() == 5
+    assert len(calls) <= 5 + throttle.COPIES_AT_ONCE
+    assert set(Replica.objects.values_list("tries", flat=True)) == {0}
+    with clock.travelled(timedelta(minutes=1)):
+        assert replicate_due() == 15
+
+
+def test_a_copy_that_ends_its_worker_is_tried_alone_and_then_parked(backup):
+    """The try is counted at the claim; whoever claims and never comes back was killed by it."""
+    deadly, other = some(), some()
+    backup.put(deadly)
+    backup.put(other)
+    held = backup.held(deadly)
+    for number in range(leases.MOST_TRIES):
+        with clock.travelled(timedelta(minutes=5 * number)):
+            claim = leases.claim_suspect() if number >= leases.SUSPECT else leases.claim(1)
+            assert [copy.object for copy in claim.replicas] == [held]
+            assert claim.replicas[0].tries == number + 1
+            if number >= leases.SUSPECT:
+                beside = [copy.object for copy in leases.orderly()]
+                assert beside == [backup.held(other)]
+    with clock.travelled(timedelta(hours=2)):
+        assert replicate_due() == 1
+        copy = copy_in(held, "b")
+        assert copy.parked_at is not None
+        assert "workers' logs" in copy.last_error
+    assert states(held) == {"a": "stored", "b": "pending"}
+    with clock.travelled(timedelta(hours=3)):
+        assert leases.unpark() == 1
+        assert replicate_due() == 1
+
+
+def test_a_copy_that_takes_long_keeps_its_lease(backup):
+    backup.put(some())
+    claim = leases.claim(1)
+    pairs = [(copy.pk, claim.token) for copy in claim.replicas]
+    with clock.travelled(timedelta(minutes=1.5)):
+        leases.renew(pairs)
+    with clock.travelled(timedelta(minutes=3)):
+        assert leases.claim(1).replicas == []
+        leases.renew([(pk, "somebody else's") for pk, _ in pairs])
+    with clock.travelled(timedelta(minutes=4)):
+        assert len(leases.claim(1).replicas) == 1
+
+
+def test_many_copies_are_made_at_once_and_no_more_than_allowed(backup, monkeypatch, settings):
+    settings.COPIES_AT_ONCE = {"b": "3"}
+    for _ in range(12):
+        backup.put(some())
+    real, now, most = FilesystemStore.put, [], []
+
+    def put(self, key, body, size):
+        now.append(key)
+        most.append(len(now))
+        time.sleep(0.02)
+        real(self, key, body, size)
+        now.remove(key)
+
+    monkeypatch.setattr(FilesystemStore, "put", put)
+    assert replicate_due() == 12
+    assert max(most) == 3
+
+
+def test_a_rate_holds_copying_back(backup, settings):
+    settings.COPY_RATES = {"b": "1M"}
+    for _ in range(4):
+        backup.put(some(200_000))
+    begun = time.monotonic()
+    assert replicate_due() == 4
+    assert time.monotonic() - begun > 0.5  # 1.6 MB to and fro, 0.25 s of it at once
+
+
+def test_every_vault_has_its_turn_and_what_is_fresh_has_every_second(backup, maintain, bob):
+    """A vault with a long backlog, another one with a short one, and one that came just now."""
+    other = caller(create_vault(backup.vault.account, name="desk", actor=SERVICE).vault, "backup")
+    for _ in range(6):
+        backup.put(some())
+    for _ in range(3):
+        other.put(some())
+    with clock.travelled(timedelta(hours=9)):
+        bob.put(some())
+        bob.put(some())
+        turns = Turns()
+        turns.look(now=True)
+        [region] = turns.regions
+        taken = [turns.take(region, 1)[0] for _ in range(6)]
+    assert taken[::2] == [bob.vault.pk] * 3
+    assert set(taken[1::2]) == {backup.vault.pk, other.vault.pk}
+    assert len(turns.take(region, 9)) == 3
+    claim = leases.claim(6, region=region, vaults=[backup.vault.pk, other.vault.pk, bob.vault.pk])
+    served = [copy.object.vault_id for copy in claim.replicas]
+    assert {vault: served.count(vault) for vault in served} == {
+        backup.vault.pk: 2,
+        other.vault.pk: 2,
+    }  # what bob stored is still hours away
+    assert [copy.sequence for copy in claim.replicas if copy.object.vault == backup.vault] == [1, 2]
 
 
 def test_a_lease_keeps_others_away_until_it_ends(backup):
@@ -122,11 +264,11 @@ def test_a_worker_whose_lease_was_taken_over_changes_nothing(backup, held):
     content = some()
     backup.put(content)
     slow = leases.claim(10)
-    attempt = replicate._begin(slow.replicas[0])
-    replicate._copy(slow.replicas[0], attempt)
+    [attempt] = replicate.begin(slow.replicas)
+    assert carry.carry(replicate.errand_of(slow.replicas[0], attempt)).error is None
     with clock.travelled(timedelta(minutes=11)):
         assert replicate_due() == 1
-    assert not replicate._finish(slow.replicas[0], slow.token, attempt)
+    assert not replicate.finish(slow.replicas[0], slow.token, attempt)
     assert Attempt.objects.get(pk=attempt.pk).state == "doomed"
     assert copy_in(backup.held(content), "b").attempt_id != attempt.pk
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage import credentials, overview
-from storage.models import Region
+from storage.models import Region, StoredObject
 from storage.names import ObjectType
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
@@ -48,6 +48,28 @@ def test_days_with_a_backup_are_counted(alice, laptop):
     assert len(days) == 30
     assert [count for _, count in days[-3:]] == [2, 0, 1]
     assert "Backups on 2 of 30 days" in page
+
+
+def test_the_recovery_point_is_told(alice, laptop):
+    back_up(laptop)
+    assert "Recovery point: now" in text(page_of(alice, laptop))
+    deposit(laptop, ObjectType.DATA)
+    page = text(page_of(alice, laptop))
+    assert "Recovery point: now" not in page
+    assert "1 object since has not" in " ".join(page.split())
+
+
+def test_lost_objects_are_named_with_what_to_do(alice, bob, laptop):
+    back_up(laptop)
+    assert "no good copy" not in text(page_of(alice, laptop)).lower()
+    names = [deposit(laptop, ObjectType.DATA) for _ in range(22)]
+    StoredObject.objects.filter(name__in=names).update(state="lost")
+    page = text(page_of(alice, laptop))
+    assert "22 objects lost" in page
+    assert "nightsafe backup" in page
+    assert f"data/{names[0]}" in page
+    assert "and 2 more" in page
+    assert page_of(bob, laptop).status_code == 404
 
 
 def test_its_history_is_its_own(alice, account, laptop):

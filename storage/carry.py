@@ -1,0 +1,169 @@
+"""Carrying bytes from region to region, and proving them: store I/O and nothing else.
+
+This is what threads do. They never look at the database, so a slow store holds no connection and
+no transaction; what happened comes back as an `Outcome` for whoever holds the lease.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from storage.body import Body
+from storage.errors import BadRequestError
+from storage.models import Replica
+from storage.names import StoreKey
+from storage.regions.base import (
+    Reader,
+    RegionError,
+    RegionFullError,
+    RegionStore,
+    RegionUnavailableError,
+)
+from storage.throttle import Held, Throttle
+
+
+class NoGoodCopyError(Exception):
+    """There is nothing to copy from at this moment."""
+
+
+class BadBytesError(RegionError):
+    """A copy that was read from end to end is not the object."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a copy's bytes lie, or are to lie."""
+
+    replica: Replica
+    store: RegionStore
+    key: StoreKey
+    throttle: Throttle
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One object to be brought to `target` from the first of `sources` that is good.
+
+    `is_incomplete` if there are copies in regions that cannot even be asked.
+    """
+
+    size: int
+    sha256: str
+    sources: Sequence[Place]
+    target: Place
+    is_incomplete: bool = False
+
+
+@dataclass
+class Outcome:
+    """How it went. `bad` are copies that were found to be missing or damaged, and why.
+
+    `is_regions_fault` means that a whole region was away or full, so that the object is not to
+    blame; `is_targets_fault` that it was the region to copy into.
+    """
+
+    error: Exception | None = None
+    bad: list[tuple[Replica, Exception]] = field(default_factory=list)
+    is_regions_fault: bool = False
+    is_targets_fault: bool = False
+
+
+class _SourceError(Exception):
+    """What a region said while it was read from, told apart from what the target says."""
+
+    def __init__(self, reason: RegionError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class _FromRegion:
+    """A reader whose errors say that they are the source's."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._reader.read(size)
+        except RegionError as error:
+            raise _SourceError(error) from error
+
+
+def prove(place: Place, *, size: int, sha256: str) -> None:
+    """Read and hash a copy from end to end.
+
+    Raises BadBytesError, NoSuchKeyError, UnreadableError, or RegionUnavailableError if it cannot
+    be told.
+    """
+    with place.store.open(place.key) as reader:
+        body = Body(Held(reader, place.throttle), size=size, sha256=sha256)
+        try:
+            body.drain()
+            if reader.read(1):
+                raise BadBytesError(f"there are more than the {size} bytes that were stored")
+        except BadRequestError as error:
+            raise BadBytesError(
+                f"{body.taken} bytes with another hash, where {size} were stored"
+            ) from error
+
+
+def look(place: Place, *, size: int, sha256: str) -> Outcome:
+    """See whether a copy is good."""
+    return outcome_of(lambda: prove(place, size=size, sha256=sha256))
+
+
+def carry(errand: Errand) -> Outcome:
+    """Bring an object over and read it back from where it is now."""
+    outcome = Outcome(NoGoodCopyError("no good copy can be read at this moment"))
+    outcome.is_regions_fault = errand.is_incomplete
+    for source in errand.sources:
+        try:
+            _transfer(source, errand)
+        except _SourceError as error:
+            if isinstance(error.reason, RegionUnavailableError):
+                outcome.is_regions_fault = True
+            else:
+                outcome.bad.append((source.replica, error.reason))
+            continue
+        except BadRequestError as error:
+            outcome.bad.append((source.replica, error))
+            continue
+        except Exception as error:
+            return _target_failed(outcome, error)
+        return _read_back(errand, outcome)
+    return outcome
+
+
+def _transfer(source: Place, errand: Errand) -> None:
+    try:
+        reader = source.store.open(source.key)
+    except RegionError as error:
+        raise _SourceError(error) from error
+    with reader:
+        held = Held(_FromRegion(reader), source.throttle, errand.target.throttle)
+        body = Body(held, size=errand.size, sha256=errand.sha256)
+        errand.target.store.put(errand.target.key, body, errand.size)
+        body.drain()
+
+
+def _read_back(errand: Errand, outcome: Outcome) -> Outcome:
+    proof = look(errand.target, size=errand.size, sha256=errand.sha256)
+    if proof.error is not None:
+        return _target_failed(outcome, proof.error)
+    outcome.error, outcome.is_regions_fault = None, False
+    return outcome
+
+
+def outcome_of(action: Callable[[], None]) -> Outcome:
+    """Do something to a region and say how it went."""
+    try:
+        action()
+    except Exception as error:
+        return _target_failed(Outcome(), error)
+    return Outcome()
+
+
+def _target_failed(outcome: Outcome, error: Exception) -> Outcome:
+    outcome.error = error
+    whole = isinstance(error, RegionUnavailableError | RegionFullError)
+    outcome.is_regions_fault = outcome.is_targets_fault = whole
+    return outcome

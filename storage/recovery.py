@@ -1,0 +1,98 @@
+"""The recovery point: how far back a vault would fall if a whole region were gone this moment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from storage.models import Replica, StoredObject, Vault
+from storage.protection import LEAST_COPIES
+
+SHOWN = 20  # names of lost objects
+KEPT = [StoredObject.State.LIVE, StoredObject.State.TOMBSTONED, StoredObject.State.LOST]
+
+
+@dataclass(frozen=True)
+class RecoveryPoint:
+    """Up to number `sequence` of the vault's count everything has its verified copies.
+
+    That was the vault's whole state until `at`. `behind` objects came at or after that moment
+    and have too few copies; with none behind, the recovery point is now.
+    """
+
+    sequence: int
+    at: datetime
+    behind: int
+
+    @property
+    def is_now(self) -> bool:
+        """Whether the loss of a region would cost nothing at all."""
+        return self.behind == 0
+
+
+def recovery_point(vault: Vault) -> RecoveryPoint:
+    """Return the newest moment of a vault up to which every object has its verified copies.
+
+    A copy counts once its bytes were hashed where they lie, or on their way to where they were
+    acknowledged. Copies are made in the order of commits, so the moment moves on by itself; a
+    lost object holds it back until its bytes are sent again.
+    """
+    vault = Vault.objects.get(pk=vault.pk)  # read first: what comes meanwhile is behind, not safe
+    thin = _thin(vault)
+    first = thin.order_by("sequence").values_list("sequence", "created_at").first()
+    if first is None:
+        return RecoveryPoint(vault.sequence, vault.sequence_at, 0)
+    sequence, created_at = first
+    return RecoveryPoint(sequence - 1, created_at, thin.count())
+
+
+def _thin(vault: Vault) -> QuerySet[StoredObject]:
+    """Return what is kept of a vault and has too few copies."""
+    good = (
+        Replica.objects.filter(object=OuterRef("pk"), state=Replica.State.STORED)
+        .order_by()
+        .values("object")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    return (
+        StoredObject.objects.filter(vault=vault, state__in=KEPT)
+        .annotate(good=Coalesce(Subquery(good, output_field=IntegerField()), 0))
+        .filter(good__lt=LEAST_COPIES)
+    )
+
+
+def status_of(vault: Vault) -> dict[str, Any]:
+    """Return a vault's recovery point and losses, for operators."""
+    point = recovery_point(vault)
+    return {
+        "recovery_point": point.at,
+        "recovery_sequence": point.sequence,
+        "is_now": point.is_now,
+        "objects_behind": point.behind,
+        "objects_lost": StoredObject.objects.filter(
+            vault=vault, state=StoredObject.State.LOST
+        ).count(),
+    }
+
+
+def lost_of(vault: Vault) -> "Lost":
+    """Return what of a vault has no good copy any more."""
+    found = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LOST)
+    names = [str(held.object_name) for held in found.order_by("pk")[:SHOWN]]
+    return Lost(found.count() if names else 0, names)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """How many objects are lost, and the names of the first of them."""
+
+    count: int
+    names: list[str]
+
+    @property
+    def unnamed(self) -> int:
+        """How many are not named."""
+        return self.count - len(self.names)

@@ -1,0 +1,94 @@
+"""How fast bytes may flow, and how many things may go on at once, region by region.
+
+`NIGHTSAFE_COPY_RATES="b=20M"` holds copying from and to region b to 20 million bytes a second in
+each worker process; `NIGHTSAFE_SCRUB_RATES` does the same for reading back.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+
+from django.conf import settings
+
+from storage.regions.base import Source
+
+COPIES_AT_ONCE = 8  # into a region, by one worker process
+SCRUB_RATE = 64_000_000  # bytes a second
+BURST = 0.25  # seconds that may be caught up
+UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+
+
+def parse_rate(text: str) -> float:
+    """Return bytes a second from `20M`, `1.5G`, `500k` or a plain number. Raises ValueError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", text.strip())
+    if match is None or not float(match[1]):
+        raise ValueError(f"{text!r} is no rate: write bytes a second, as in 20M, 500k or 1.5G.")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def parse_places(text: str) -> int:
+    """Return how many things may go on at once. Raises ValueError."""
+    if not re.fullmatch(r"[1-9]\d?", text.strip()):
+        raise ValueError(f"{text!r} is no number of copies: write one from 1 to 99.")
+    return int(text)
+
+
+def places(alias: str) -> int:
+    """Return how many copies one worker process may make into a region at once."""
+    return parse_places(settings.COPIES_AT_ONCE.get(alias, str(COPIES_AT_ONCE)))
+
+
+def copying(alias: str) -> "Throttle":
+    """Return what holds copying from and to a region back, in this process."""
+    return _throttle("copy", alias, _rate(settings.COPY_RATES, alias, 0.0))
+
+
+def scrubbing(alias: str) -> "Throttle":
+    """Return what holds reading back in a region back, in this process."""
+    return _throttle("scrub", alias, _rate(settings.SCRUB_RATES, alias, SCRUB_RATE))
+
+
+def _rate(rates: Mapping[str, str], alias: str, otherwise: float) -> float:
+    return parse_rate(rates[alias]) if alias in rates else otherwise
+
+
+@lru_cache(maxsize=256)
+def _throttle(kind: str, alias: str, rate: float) -> "Throttle":
+    return Throttle(rate)
+
+
+class Throttle:
+    """Lets `rate` bytes a second through, all threads together; 0 lets everything through."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._lock = threading.Lock()
+        self._free_at = 0.0
+
+    def take(self, count: int) -> None:
+        """Wait until `count` bytes more may have flowed."""
+        if not self.rate:
+            return
+        with self._lock:
+            now = time.monotonic()
+            self._free_at = max(self._free_at, now - BURST) + count / self.rate
+            wait = self._free_at - now
+        if wait > 0:
+            time.sleep(wait)
+
+
+class Held:
+    """A source that gives its bytes no faster than all of its throttles allow."""
+
+    def __init__(self, source: Source, *throttles: Throttle) -> None:
+        self._source = source
+        self._throttles = [throttle for throttle in throttles if throttle.rate]
+
+    def read(self, size: int, /) -> bytes:
+        """See Source."""
+        piece = self._source.read(size)
+        for throttle in self._throttles:
+            throttle.take(len(piece))
+        return piece
