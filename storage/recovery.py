@@ -51,7 +51,8 @@ def recovery_point(vault: Vault) -> RecoveryPoint:
 def _thin(vault: Vault) -> QuerySet[StoredObject]:
     """Return what is kept of a vault and has too few copies."""
     good = (
-        Replica.objects.filter(object=OuterRef("pk"), state=Replica.State.STORED)
+        Replica.objects.counted()
+        .filter(object=OuterRef("pk"))
         .order_by()
         .values("object")
         .annotate(n=Count("pk"))

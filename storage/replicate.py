@@ -222,9 +222,7 @@ def errand_of(replica: Replica, attempt: Attempt) -> Errand:
     held = replica.object
     target = _place(replica, attempt)
     sources, is_incomplete = [], False
-    for source in held.replicas.filter(state=Replica.State.STORED).select_related(
-        "region", "attempt__vault"
-    ):
+    for source in held.replicas.readable().select_related("region", "attempt__vault"):
         try:
             if source.attempt is not None:
                 sources.append(_place(source, source.attempt))

@@ -1,19 +1,43 @@
-"""Scrub: reading stored bytes again, oldest verification first, so that decay is found early."""
+"""Scrub: reading stored bytes again, so that decay is found early and mended from a good copy.
+
+New copies are read back within the hour. Old ones come round steadily, the longest unread first,
+at the pace that brings every copy of a region round in four fifths of the scrub period. Where it
+stands is in the rows, so a scrub may be stopped at any moment and goes on from there.
+"""
 
 import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
-from storage import damage
-from storage.models import Region, Replica
+from storage import carry, damage, throttle
+from storage.carry import Outcome, Place
+from storage.models import Heartbeat, Region, Replica
+from storage.models.copies import ReplicaQuerySet
 from storage.regions import configured, store_of
 from storage.regions.base import NoSuchKeyError, RegionUnavailableError
+from storage.throttle import Throttle
 
 log = logging.getLogger(__name__)
+THREADS = 6
+PACE = 0.8  # of the scrub period, in which everything comes round
+LEAST_AGE = timedelta(days=1)  # nothing is read more often
+LONGEST_PAUSE = timedelta(days=1)  # that is caught up with at once
+FIRST_TURN = timedelta(minutes=1)
+RECORDED = 64  # proofs that are written down together
+UNLIMITED = Throttle(0)
+# Never read back, or not since the region came back from where nobody could watch it.
+NEW = Q(verified_at=None) | Q(verified_at__lt=F("region__trusted_from"))
+
+Report = Callable[["Findings"], None]
 
 
 @dataclass
@@ -27,46 +51,86 @@ class Findings:
 
 
 def due(now: datetime) -> QuerySet[Replica]:
-    """Return the copies never read back, and those not read for a scrub period."""
+    """Return the copies to be read back: new ones, and those not read for a scrub period."""
     before = now - settings.SCRUB_PERIOD
-    return (
-        Replica.objects.filter(
-            Q(verified_at=None)
-            | Q(verified_at__lt=before)
-            | Q(verified_at__lt=F("region__trusted_from")),
-            state=Replica.State.STORED,
-            region__status__in=Region.READABLE,
-        )
-        .select_related("object", "region", "attempt__vault")
-        .order_by(F("verified_at").asc(nulls_first=True), "pk")
-    )
+    return _in_turn(Replica.objects.filter(NEW | Q(verified_at__lt=before)))
 
 
-def scrub_due(*, byte_budget: int) -> Findings:
+def scrub_due(*, byte_budget: float, report: Report | None = None) -> Findings:
     """Read back what is due, up to about `byte_budget` bytes."""
-    findings = Findings()
-    healthy = _reachable()
-    for replica in due(clock.now()).filter(region__in=healthy)[:1000]:
-        if findings.bytes >= byte_budget:
-            break
-        _scrub(replica, findings)
-    return findings
+    scrubber = _Scrubber(report=report)
+    rows = due(clock.now()).filter(region__in=_reachable())
+    return scrubber.run(rows.iterator(200), byte_budget=byte_budget)
 
 
-def scrub_all() -> Findings:
+def scrub_turn(*, seconds: float) -> Findings:
+    """Read back new copies, then the next of the old ones, for up to `seconds`.
+
+    Each region is read no faster than its rate allows.
+    """
+    until = time.monotonic() + seconds
+    total = Findings()
+    for region in _reachable():
+        scrubber = _Scrubber(until=until, throttle=throttle.scrubbing(region.alias), into=total)
+        in_region = Replica.objects.filter(region=region)
+        scrubber.run(_in_turn(in_region.filter(NEW)).iterator(200))
+        _scrub_old(region, scrubber)
+    Heartbeat.beat("scrub")
+    return total
+
+
+def scrub_all(*, report: Report | None = None) -> Findings:
     """Read back every copy there is. For operators: a region that is not there counts as
     holding nothing, so its copies are marked as missing and made again by `repair`.
     """
-    findings = Findings()
     healthy = {region.pk for region in _reachable()}
-    stored = Replica.objects.readable()
-    for replica in stored.select_related("object", "region", "attempt__vault").iterator(200):
-        if replica.region_id in healthy:
-            _scrub(replica, findings)
-        else:
-            findings.unreachable += 1
-            damage.mark(replica, NoSuchKeyError(f"region {replica.region.alias} is not there"))
-    return findings
+    away = Replica.objects.readable().exclude(region__in=healthy)
+    scrubber = _Scrubber(report=report)
+    for replica in away.select_related("region").iterator(200):
+        scrubber.findings.unreachable += 1
+        damage.mark(replica, NoSuchKeyError(f"region {replica.region.alias} is not there"))
+    rows = Replica.objects.filter(region__in=healthy).order_by("pk")
+    return scrubber.run(_stored(rows).iterator(200))
+
+
+def extent(rows: QuerySet[Replica] | None = None) -> tuple[int, int]:
+    """Return how many copies there are to scrub, of `rows` or of all, and their bytes."""
+    stored = Replica.objects.readable() if rows is None else rows
+    figures = stored.order_by().aggregate(copies=Count("pk"), bytes=Sum("object__size", default=0))
+    return figures["copies"], figures["bytes"]
+
+
+def allowance(stored: int, pause: timedelta) -> float:
+    """Return how many bytes of `stored` have their turn after a pause, at the steady pace."""
+    round_trip = settings.SCRUB_PERIOD * PACE
+    return stored * (min(pause, LONGEST_PAUSE) / round_trip)
+
+
+def _scrub_old(region: Region, scrubber: "_Scrubber") -> None:
+    """Read what has its turn. What is too little for one copy is saved up for the next time."""
+    now = clock.now()
+    name = f"scrub {region.pk}"
+    last = Heartbeat.objects.filter(name=name).values_list("at", flat=True).first()
+    in_region = Replica.objects.filter(region=region, state=Replica.State.STORED)
+    stored = in_region.aggregate(n=Sum("object__size", default=0))["n"]
+    budget = allowance(stored, now - last if last else FIRST_TURN)
+    old = _in_turn(in_region.filter(verified_at__lt=now - LEAST_AGE))
+    first = old.first()
+    if first is not None and first.verified_at and first.verified_at < now - settings.SCRUB_PERIOD:
+        budget = math.inf  # late: as fast as the rate allows, until nothing is
+        old = old.filter(verified_at__lt=now - settings.SCRUB_PERIOD)
+    elif first is not None and budget < first.object.size and last is not None:
+        return
+    scrubber.run(old.iterator(200), byte_budget=budget)
+    Heartbeat.objects.update_or_create(name=name, defaults={"at": now})
+
+
+def _in_turn(rows: ReplicaQuerySet) -> QuerySet[Replica]:
+    return _stored(rows).order_by(F("verified_at").asc(nulls_first=True), "pk")
+
+
+def _stored(rows: ReplicaQuerySet) -> QuerySet[Replica]:
+    return rows.readable().select_related("object", "region", "attempt__vault")
 
 
 def _reachable() -> list[Region]:
@@ -81,16 +145,75 @@ def _reachable() -> list[Region]:
     return regions
 
 
-def _scrub(replica: Replica, findings: Findings) -> None:
-    findings.checked += 1
-    findings.bytes += replica.object.size
-    try:
-        damage.require_good(replica, replica.object)
-    except damage.BadCopyError:
-        findings.damaged += 1
-    except RegionUnavailableError:
-        findings.unreachable += 1
-    else:
+class _Scrubber:
+    """Threads that read and hash; the rows are written by whoever runs it."""
+
+    def __init__(
+        self,
+        *,
+        until: float = math.inf,
+        throttle: Throttle = UNLIMITED,
+        report: Report | None = None,
+        into: Findings | None = None,
+    ) -> None:
+        self.findings = Findings() if into is None else into
+        self._until = until
+        self._throttle = throttle
+        self._report = report
+        self._jobs: dict[Future[Outcome], Replica] = {}
+        self._proved: list[Replica] = []
+
+    def run(self, rows: Iterable[Replica], *, byte_budget: float = math.inf) -> Findings:
+        """Read copies back in their order until the bytes, the time or the copies end."""
+        begun = self.findings.bytes
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="scrub") as pool:
+            for replica in rows:
+                if self.findings.bytes - begun >= byte_budget or time.monotonic() > self._until:
+                    break
+                self._begin(pool, replica)
+                while len(self._jobs) >= 2 * THREADS:
+                    self._finish_some()
+            while self._jobs:
+                self._finish_some()
+        self._record()
+        return self.findings
+
+    def _begin(self, pool: ThreadPoolExecutor, replica: Replica) -> None:
+        held = replica.object
+        self.findings.bytes += held.size
+        self.findings.checked += 1
+        try:
+            if replica.attempt is None:
+                raise NoSuchKeyError("no attempt")
+            place = Place(replica, store_of(replica.region), replica.attempt.key, self._throttle)
+        except RegionUnavailableError:
+            self.findings.unreachable += 1
+            return
+        look = partial(carry.look, place, size=held.size, sha256=held.sha256)
+        self._jobs[pool.submit(look)] = replica
+
+    def _finish_some(self) -> None:
+        done, _ = wait(self._jobs, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._settle(self._jobs.pop(future), future.result())
+        if len(self._proved) >= RECORDED:
+            self._record()
+        if self._report is not None:
+            self._report(self.findings)
+
+    def _settle(self, replica: Replica, outcome: Outcome) -> None:
+        if outcome.error is None:
+            self._proved.append(replica)
+        elif outcome.is_regions_fault:
+            self.findings.unreachable += 1
+        else:
+            self.findings.damaged += 1
+            damage.mark(replica, outcome.error)
+
+    def _record(self) -> None:
+        """Write down what proved good, unless a row has moved on to other bytes meanwhile."""
         Replica.objects.filter(
-            pk=replica.pk, attempt=replica.attempt_id, state=Replica.State.STORED
+            attempt__in=[replica.attempt_id for replica in self._proved],
+            state=Replica.State.STORED,
         ).update(verified_at=clock.now())
+        self._proved.clear()

@@ -7,8 +7,8 @@ from storage import emptying, health, leases, locks, nudge, refill, replicate, s
 from storage import expire as expiry
 from storage.models import Heartbeat
 
-SCRUB_BYTES_A_MINUTE = 4 * 1024**3
 TURN = 8.0  # seconds
+SCRUB_TURN = 40.0
 
 
 @shared_task
@@ -42,7 +42,7 @@ def look_at_regions() -> None:
 @shared_task
 def scrub_due() -> None:
     """Read back new copies soon, and old ones in their turn."""
-    scrub.scrub_due(byte_budget=SCRUB_BYTES_A_MINUTE)
+    scrub.scrub_turn(seconds=SCRUB_TURN)
 
 
 @shared_task

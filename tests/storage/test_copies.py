@@ -363,17 +363,6 @@ def test_scrub_finds_every_flipped_bit(backup):
     assert all(backup.fetch(f"data/{sha(content)}") == content for content in contents)
 
 
-def test_scrub_takes_new_copies_first_and_old_ones_in_their_turn(backup):
-    contents = [some() for _ in range(3)]
-    for content in contents:
-        backup.put(content)
-    assert scrub.scrub_due(byte_budget=1).checked == 1
-    assert scrub.scrub_due(byte_budget=10**9).checked == 2
-    assert scrub.scrub_due(byte_budget=10**9).checked == 0
-    with clock.travelled(timedelta(days=31)):
-        assert scrub.scrub_due(byte_budget=10**9).checked == 3
-
-
 def test_damaged_bytes_are_kept_aside(backup, held):
     path = damage(copy_in(held, "a"))
     scrub.scrub_all()

@@ -40,4 +40,4 @@ def test_tasks_do_their_work(backup):
 
     assert Replica.objects.filter(state="stored").count() == 2
     assert Replica.objects.filter(verified_at=None).count() == 0
-    assert Heartbeat.objects.get().name == "worker"
+    assert Heartbeat.objects.get(name="worker").name == "worker"

@@ -1,17 +1,25 @@
 """`manage.py scrub`: read stored bytes again and mark what is damaged."""
 
 import dataclasses
+import sys
+import time
 from argparse import ArgumentParser
 from typing import Any
 
+from backup_service import clock
 from storage import scrub
 from storage.management.operator import OperatorCommand
+from storage.scrub import Findings
+
+WIDTH = 24  # of the bar, in characters
+EVERY = 0.2  # seconds
 
 
 class Command(OperatorCommand):
     help = (
         "Read back the copies that are due, or with --all every copy. With --all a region that "
-        "is not there counts as empty; `repair` then fills it again."
+        "is not there counts as empty; `repair` then fills it again. It may be stopped at any "
+        "moment; without --all it goes on where it was."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -19,5 +27,47 @@ class Command(OperatorCommand):
         parser.add_argument("--all", action="store_true")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
-        findings = scrub.scrub_all() if options["all"] else scrub.scrub_due(byte_budget=1 << 60)
+        if options["all"]:
+            bar = Bar(*scrub.extent())
+            findings = scrub.scrub_all(report=bar.show)
+        else:
+            bar = Bar(*scrub.extent(scrub.due(clock.now())))
+            findings = scrub.scrub_due(byte_budget=float("inf"), report=bar.show)
+        bar.end()
         return dataclasses.asdict(findings)
+
+
+class Bar:
+    """A line on a terminal's standard error that tells how far a scrub is; elsewhere nothing."""
+
+    def __init__(self, copies: int, size: int) -> None:
+        self._copies = copies
+        self._bytes = size
+        self._begun = time.monotonic()
+        self._shown_at = 0.0
+        self._is_shown = sys.stderr.isatty()
+
+    def show(self, findings: Findings) -> None:
+        """Draw it anew, a few times a second."""
+        now = time.monotonic()
+        if self._is_shown and now - self._shown_at > EVERY:
+            self._shown_at = now
+            sys.stderr.write("\r" + self.line(findings, now - self._begun))
+            sys.stderr.flush()
+
+    def line(self, findings: Findings, seconds: float) -> str:
+        """Return what it says after so many seconds."""
+        part = min(1.0, findings.bytes / self._bytes) if self._bytes else 1.0
+        filled = round(part * WIDTH)
+        rate = findings.bytes / max(seconds, 0.001)
+        left = (self._bytes - findings.bytes) / rate if rate else 0.0
+        return (
+            f"[{'#' * filled}{'.' * (WIDTH - filled)}] {part:4.0%}  "
+            f"{findings.checked} of {self._copies} copies  {rate / 1e6:.0f} MB/s  "
+            f"{max(0.0, left) / 60:.0f} min left  {findings.damaged} damaged "
+        )
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._is_shown:
+            sys.stderr.write("\n")

@@ -1,0 +1,135 @@
+"""When copies are read back: new ones soon, old ones steadily, none later than its period."""
+
+import random
+import time
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+
+from accounts.audit import SERVICE
+from backup_service import clock
+from storage import scrub
+from storage.management.commands.scrub import Bar
+from storage.models import Heartbeat, Replica
+from storage.repair import repair
+from storage.replicate import replicate_due
+from storage.scrub import Findings
+from tests.storage.conftest import damage, path_of, sha, some
+from tests.storage.test_copies import copy_in
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def contents(backup) -> list[bytes]:
+    """Forty objects with two copies each; those in region b were read back already."""
+    made = [some(1000) for _ in range(40)]
+    for content in made:
+        backup.put(content)
+    replicate_due()
+    return made
+
+
+def turn(after: timedelta) -> Findings:
+    with clock.travelled(after):
+        return scrub.scrub_turn(seconds=30)
+
+
+def test_new_copies_are_read_back_at_once(contents):
+    assert Replica.objects.filter(verified_at=None).count() == 40
+    assert turn(MINUTE).checked == 40
+    assert not Replica.objects.filter(verified_at=None).exists()
+    assert turn(2 * MINUTE).checked == 0
+
+
+def test_a_budget_ends_it_and_the_next_goes_on(contents):
+    first = scrub.scrub_due(byte_budget=10_000)
+    assert 10 <= first.checked < 40
+    assert scrub.scrub_due(byte_budget=1e9).checked == 40 - first.checked
+    assert scrub.scrub_due(byte_budget=1e9).checked == 0
+    with clock.travelled(timedelta(days=31)):
+        assert scrub.scrub_due(byte_budget=1e9).checked == 80
+
+
+def test_old_copies_come_round_steadily_within_their_period(contents):
+    """Six hours at a time: no heap on any day, and nothing is ever unread for 30 days."""
+    turn(MINUTE)
+    a_day: dict[int, int] = {}
+    for step in range(4, 4 * 65):
+        when = step * timedelta(hours=6)
+        day = step // 4
+        a_day[day] = a_day.get(day, 0) + turn(when).checked
+        oldest = Replica.objects.order_by("verified_at").values_list("verified_at", flat=True)[0]
+        with clock.travelled(when):
+            assert clock.now() - oldest < timedelta(days=30), step
+    assert max(a_day.values()) <= 8  # 80 copies in 24 days
+    assert sum(a_day.values()) > 80 * 2
+
+
+def test_a_long_pause_is_caught_up_with(contents):
+    turn(MINUTE)
+    assert turn(timedelta(days=45)).checked == 80
+
+
+def test_a_rate_and_a_time_limit_hold_it_back(contents, settings):
+    settings.SCRUB_RATES = {"a": "10k", "b": "10k"}
+    begun = time.monotonic()
+    findings = scrub.scrub_turn(seconds=0.5)
+    assert 0 < findings.checked < 40
+    assert time.monotonic() - begun < 5
+    settings.SCRUB_RATES = {}
+    assert turn(MINUTE).checked == Replica.objects.count() / 2 - findings.checked
+
+
+def test_a_region_that_is_away_is_left_for_later(contents, tmp_path):
+    (tmp_path / "region-a").rename(tmp_path / "unmounted")
+    assert turn(MINUTE).checked == 0
+    assert Replica.objects.filter(state="stored").count() == 80
+    (tmp_path / "unmounted").rename(tmp_path / "region-a")
+    assert turn(2 * MINUTE).checked == 40
+
+
+def test_it_leaves_a_sign_of_life(contents):
+    turn(MINUTE)
+    assert Heartbeat.objects.filter(name="scrub").exists()
+
+
+def test_a_thousand_flipped_bits_are_found_and_mended(backup):
+    """Anywhere in stored files, but never in both copies of an object."""
+    chance = random.Random(20261125)
+    contents = [chance.randbytes(chance.randrange(1, 4000)) for _ in range(250)]
+    for content in contents:
+        backup.put(content)
+    replicate_due()
+    flips = 1000
+    for number, content in enumerate(contents):
+        copy = copy_in(backup.held(content), chance.choice("ab"))
+        flipped = bytearray(content)
+        for bit in chance.sample(range(8 * len(content)), 4):
+            flipped[bit // 8] ^= 1 << bit % 8
+            flips -= 1
+        assert damage(copy, bytes(flipped)).stat().st_size == len(content), number
+    assert flips == 0
+    findings = scrub.scrub_all()
+    assert (findings.checked, findings.damaged) == (500, 250)
+    assert repair(SERVICE).copies_made == 250
+    assert scrub.scrub_all() == Findings(checked=500, bytes=2 * sum(map(len, contents)))
+    for content in contents:
+        for alias in "ab":
+            assert path_of(copy_in(backup.held(content), alias)).read_bytes() == content
+    assert all(backup.fetch(f"data/{sha(content)}") == content for content in contents[::25])
+
+
+def test_the_command_reads_everything_and_says_so(contents, capsys):
+    call_command("scrub", "--all", "--json")
+    assert '"checked": 80' in capsys.readouterr().out
+
+
+def test_the_bar_tells_how_far_it_is():
+    bar = Bar(200, 4_000_000)
+    line = bar.line(Findings(checked=50, bytes=1_000_000, damaged=2), 0.5)
+    assert line.startswith("[######..................]  25%  50 of 200 copies  2 MB/s")
+    assert "2 damaged" in line
+    assert "100%" in Bar(0, 0).line(Findings(), 0.0)
