@@ -19,6 +19,8 @@ app.conf.beat_schedule = {
         ("copies that are lacking", "tend_regions", 5.0),
         ("health of the regions", "look_at_regions", 30.0),
         ("read back new copies, and old ones in turn", "scrub_due", 60.0),
+        ("watch", "watch_all", 60.0),
+        ("canary", "send_canary", 1800.0),
         ("sweep", "sweep", 300.0),
         ("expire", "expire", 3600.0),
     ]

@@ -209,7 +209,12 @@ if EMBEDDED:
     EMAIL_FILE_PATH = MAIL_DIR
 else:
     vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+EMAIL_TIMEOUT = 20  # seconds
+ADMINS = [("", address) for address in env.list("NIGHTSAFE_ADMINS", default=[])]
 DEFAULT_FROM_EMAIL = env.str("NIGHTSAFE_MAIL_FROM", default="Nightsafe <hello@nightsafe.invalid>")
+
+# --- Watching
+METRICS_TOKEN = env.str("NIGHTSAFE_METRICS_TOKEN", default="")  # empty: no /metrics
 
 # --- Pages
 LANGUAGE_CODE = "en-gb"

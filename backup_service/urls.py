@@ -7,6 +7,7 @@ from django.urls import include, path
 from backup_service.health import healthz, readyz
 from backup_service.landing import landing
 from backup_service.mailbox import mailbox
+from backup_service.metrics import metrics
 
 # Staff sign in where everybody does, under the same limits on guessing.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -22,6 +23,7 @@ urlpatterns = [
     path("mail/", mailbox, name="mailbox"),
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", metrics),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts import audit
 from backup_service import clock
 from storage import nudge
-from storage.models import Replica, StoredObject
+from storage.models import LossNotice, Replica, StoredObject
 from storage.models.vaults import bump_epoch
 from storage.regions import store_of
 from storage.regions.base import NoSuchKeyError, UnreadableError
@@ -75,6 +75,8 @@ def note_loss(object_id: int) -> None:
     if lost:
         held = StoredObject.objects.select_related("vault__account").get(pk=object_id)
         bump_epoch(held.vault_id)
+        LossNotice.objects.update_or_create(vault=held.vault, defaults={"is_due": True})
+        nudge.losses()
         log.critical("object %s/%s of vault %s is lost", held.type, held.name, held.vault_id)
         audit.record(
             audit.SERVICE,

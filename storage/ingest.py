@@ -26,14 +26,16 @@ from storage.models import (
     Vault,
 )
 from storage.names import ObjectName, ObjectType
+from storage.regions import store_of
 from storage.regions.base import RegionError, RegionFullError
 
 log = logging.getLogger(__name__)
 MOST_KEYS = 10
 
 
-def deposit(access: Access, name: ObjectName, body: Body) -> None:
-    """Store one object of a vault. On return it is durable and on record.
+def deposit(access: Access, name: ObjectName, body: Body, *, into: Region | None = None) -> None:
+    """Store one object of a vault, `into` a certain region if need be. On return it is durable
+    and on record.
 
     Raises a RefusedError whose status restic understands; then nothing was stored.
     """
@@ -56,11 +58,13 @@ def deposit(access: Access, name: ObjectName, body: Body) -> None:
         if _confirm(access, name):
             return
         raise BusyError("The object was removed at this very moment; send it again.")
-    _write_and_commit(access, name, body)
+    _write_and_commit(access, name, body, into)
 
 
-def _write_and_commit(access: Access, name: ObjectName, body: Body) -> None:
-    order = placement.write_order(access.vault.account)
+def _write_and_commit(
+    access: Access, name: ObjectName, body: Body, into: Region | None = None
+) -> None:
+    order = [(into, store_of(into))] if into else placement.write_order(access.vault.account)
     for region, store in order:
         attempt = _begin(access, name, region=region, size=body.size)
         try:

@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import time
+from functools import partial
 
 from django.db import transaction
 
@@ -16,21 +17,30 @@ from backup_service import celery_app
 
 log = logging.getLogger(__name__)
 
-TASK = "storage.tasks.replicate_due"  # by name: whoever nudges need not know the work
+# By name: whoever nudges need not know the work.
+COPIES = "storage.tasks.replicate_due"
+LOSSES = "storage.tasks.tell_losses"
 SPACING = 0.25  # seconds between two nudges of a process
 BACKOFF = 10.0  # seconds of silence after the broker did not answer
 
 _wanted = threading.Event()
+_tasks: set[str] = set()
 _lock = threading.Lock()
 _sender: tuple[int, threading.Thread] | None = None
 
 
 def replication() -> None:
     """Ask the workers to look for copies to make, once the transaction is committed."""
-    transaction.on_commit(_ask)
+    transaction.on_commit(partial(_ask, COPIES))
 
 
-def _ask() -> None:
+def losses() -> None:
+    """Ask the workers to tell of lost objects, once the transaction is committed."""
+    transaction.on_commit(partial(_ask, LOSSES))
+
+
+def _ask(task: str) -> None:
+    _tasks.add(task)
     _wanted.set()
     _ensure_sender()
 
@@ -48,7 +58,8 @@ def _send_forever() -> None:
     while _wanted.wait():
         _wanted.clear()
         try:
-            celery_app.send_task(TASK, retry=False, expires=60)
+            while _tasks:
+                celery_app.send_task(_tasks.pop(), retry=False, expires=60)
         except Exception as error:  # the broker's absence, in any of its forms, costs nothing
             log.warning("no nudge reached the broker: %s", type(error).__name__)
             time.sleep(BACKOFF)

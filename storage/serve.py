@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from storage import damage, placement, signed_reads
 from storage.errors import DamagedError, RangeError, UnknownError
-from storage.models import Replica, StoredObject, Vault
+from storage.models import Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType
 from storage.regions import store_of
 from storage.regions.base import CHUNK, NoSuchKeyError, Reader, RegionError, UnreadableError
@@ -98,6 +98,18 @@ def fetch(held: StoredObject, span: Span | None, *, reader: str) -> Outgoing:
     span = Span(span.start, min(span.length, held.size - span.start))
     again = _rereads.seen(reader, held.pk, span.start, span.length)
     return Outgoing(held.size, span, _first_good(held, span, verify_first=again))
+
+
+def fetch_from(region: Region, held: StoredObject) -> Iterator[bytes]:
+    """Return the whole object from its copy in one region.
+
+    Raises DamagedError, and while it is read BadCopyError or RegionError.
+    """
+    replica = held.replicas.readable().filter(region=region)
+    found = replica.select_related("region", "attempt__vault").first()
+    if found is None:
+        raise DamagedError(f"There is no copy in region {region.alias}.")
+    return _stream(found, held, Span(0, held.size))
 
 
 def _first_good(held: StoredObject, span: Span, *, verify_first: bool) -> Iterator[bytes]:

@@ -3,7 +3,20 @@
 from celery import shared_task
 
 from backup_service import clock
-from storage import emptying, health, leases, locks, nudge, refill, replicate, scrub, strike
+from storage import (
+    canary,
+    emptying,
+    health,
+    leases,
+    locks,
+    losses,
+    nudge,
+    refill,
+    replicate,
+    scrub,
+    strike,
+    watch,
+)
 from storage import expire as expiry
 from storage.models import Heartbeat
 
@@ -57,3 +70,22 @@ def sweep() -> None:
 def expire() -> None:
     """Purge what has outlived its grace."""
     expiry.purge()
+
+
+@shared_task
+def send_canary() -> None:
+    """Store and read back something small in every region."""
+    canary.send()
+
+
+@shared_task
+def tell_losses() -> None:
+    """Tell people at once of objects without a good copy."""
+    losses.tell()
+
+
+@shared_task
+def watch_all() -> None:
+    """Look for alarms, tell of new ones, and of losses that could not be told of."""
+    losses.tell()
+    watch.watch()

@@ -12,14 +12,19 @@ from storage.models.vaults import (
     Usage,
     Vault,
 )
+from storage.models.watch import Alarm, CanaryRun, Channel, LossNotice
 
 __all__ = [
+    "Alarm",
     "Attempt",
+    "CanaryRun",
+    "Channel",
     "Credential",
     "Heartbeat",
     "JournalEntry",
     "Lifetime",
     "Lock",
+    "LossNotice",
     "Refill",
     "Region",
     "Replica",

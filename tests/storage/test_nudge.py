@@ -10,9 +10,10 @@ from tests.storage.conftest import some
 
 
 def test_the_task_they_name_exists():
-    assert tasks.replicate_due.name == nudge.TASK
+    assert tasks.replicate_due.name == nudge.COPIES
+    assert tasks.tell_losses.name == nudge.LOSSES
     celery_app.loader.import_default_modules()
-    assert nudge.TASK in celery_app.tasks
+    assert {nudge.COPIES, nudge.LOSSES} <= set(celery_app.tasks)
 
 
 def test_every_tick_of_beat_names_a_task():

@@ -41,6 +41,7 @@ EXPECTED = {
     "mail/": OPEN,  # embedded, from this computer; otherwise 404, see test_mailbox
     "healthz": Expected(anonymous={200, 503}, bob={200, 503}, alice={200, 503}),
     "readyz": Expected(anonymous={200, 503}, bob={200, 503}, alice={200, 503}),
+    "metrics": Expected(anonymous=404, bob=404, alice=404),  # wants a token, see test_metrics
     "dashboard/": OWN,
     "activity/": OWN,
     "account/open/": Expected(anonymous=SIGN_IN, bob=405, alice=405, changes=True),
@@ -78,11 +79,15 @@ STAFF_PAGES = {
     "account.emailaddress",
     "billing.plan",
     "billing.subscription",
+    "storage.alarm",
     "storage.attempt",
+    "storage.canaryrun",
+    "storage.channel",
     "storage.credential",
     "storage.heartbeat",
     "storage.journalentry",
     "storage.lock",
+    "storage.lossnotice",
     "storage.region",
     "storage.replica",
     "storage.storedobject",

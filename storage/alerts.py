@@ -1,0 +1,181 @@
+"""When something is an alarm: pure rules over figures.
+
+They fire on silence as much as on errors: what was not heard of, read back or tried in its time is
+an alarm, whatever the reason. Ages are in seconds; those of things that never were count from the
+moment they could first have been.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+WORKER_SILENCE = 5 * MINUTE
+COPIES_LATE = 15 * MINUTE
+UNREAD_LATE = 1 * HOUR
+SCRUB_SILENCE = 1 * HOUR
+SCRUB_LATE = 30 * DAY
+CANARY_LATE = 3 * HOUR
+AWAY_LONG = 10 * MINUTE
+
+
+@dataclass(frozen=True)
+class RegionFigures:
+    """One region. Zeros where there is nothing to speak of; `away` is how long it has been so."""
+
+    alias: str
+    takes: bool = True
+    waiting: int = 0
+    waiting_bytes: int = 0
+    waiting_age: float = 0.0
+    parked: int = 0
+    unread_age: float = 0.0  # of the oldest copy that was never read back
+    scrub_age: float = 0.0  # since the oldest read-back
+    canary_age: float = 0.0  # since a canary last came back well
+    canary_error: str = ""  # of the newest, if it did not
+    away: float = 0.0
+    is_full: bool = False
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The whole service. `mail_error` is empty while mail can be sent."""
+
+    regions: list[RegionFigures] = field(default_factory=list)
+    lost: int = 0
+    lost_vaults: int = 0
+    worker_age: float = 0.0
+    scrub_silence: float = 0.0
+    mail_error: str = ""
+    has_recipients: bool = True
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An alarm: what it is called, what is wrong, and what to do."""
+
+    key: str
+    text: str
+    advice: str
+
+
+def judge(figures: Figures) -> list[Finding]:
+    """Return everything that is wrong, the worst first."""
+    return [
+        *_losses(figures),
+        *_silences(figures),
+        *(found for region in figures.regions for found in _region(region)),
+        *_telling(figures),
+    ]
+
+
+def _losses(figures: Figures) -> Iterator[Finding]:
+    if figures.lost:
+        yield Finding(
+            "lost",
+            f"{_many(figures.lost, 'object')} of {_many(figures.lost_vaults, 'vault')} "
+            "without a good copy.",
+            "Their owners were told to run `nightsafe backup`, which mends it. Run "
+            "`manage.py repair`: it looks for bytes that came back, quarantined ones included.",
+        )
+
+
+def _silences(figures: Figures) -> Iterator[Finding]:
+    if figures.worker_age > WORKER_SILENCE:
+        yield Finding(
+            "worker",
+            f"No worker has been heard of for {_time(figures.worker_age)}.",
+            "See whether worker, beat and broker run, and what they logged. Uploads and restores "
+            "go on; copies wait.",
+        )
+    if figures.scrub_silence > SCRUB_SILENCE:
+        yield Finding(
+            "scrub",
+            f"Nothing has been read back for {_time(figures.scrub_silence)}.",
+            "See whether beat runs and the workers keep up; `manage.py scrub` does it now.",
+        )
+
+
+def _region(region: RegionFigures) -> Iterator[Finding]:
+    at = region.alias
+    if region.away > AWAY_LONG:
+        yield Finding(
+            f"away:{at}",
+            f"Region {at} has been away for {_time(region.away)}.",
+            "Its copies are still there as far as anybody knows. Bring the store back, or follow "
+            "“When a region burns” in docs/operations.md.",
+        )
+    if region.is_full:
+        yield Finding(
+            f"full:{at}",
+            f"Region {at} has no room left.",
+            "Add room or a region; uploads go to the others meanwhile.",
+        )
+    if region.takes and region.waiting_age > COPIES_LATE:
+        yield Finding(
+            f"copies:{at}",
+            f"{_many(region.waiting, 'copy', 'copies')} for region {at} "
+            f"({region.waiting_bytes / 1e9:.1f} GB) are late, the oldest by "
+            f"{_time(region.waiting_age)}.",
+            "See `manage.py region status` and the workers' logs; add workers if they are busy.",
+        )
+    if region.parked:
+        yield Finding(
+            f"parked:{at}",
+            f"{_many(region.parked, 'copy', 'copies')} to region {at} given up after many tries.",
+            "See their last error on the staff pages; unpark them there, or `manage.py repair`.",
+        )
+    if region.unread_age > UNREAD_LATE:
+        yield Finding(
+            f"unread:{at}",
+            f"New copies in region {at} have not been read back for {_time(region.unread_age)}.",
+            "See whether NIGHTSAFE_SCRUB_RATES is too low for what comes in.",
+        )
+    if region.scrub_age > SCRUB_LATE:
+        yield Finding(
+            f"scrub:{at}",
+            f"A copy in region {at} was last read back {_time(region.scrub_age)} ago.",
+            "Raise NIGHTSAFE_SCRUB_RATES, or run `manage.py scrub`.",
+        )
+    if region.takes:
+        yield from _canary(region)
+
+
+def _canary(region: RegionFigures) -> Iterator[Finding]:
+    if region.canary_error:
+        yield Finding(
+            f"canary:{region.alias}",
+            f"The canary did not come back from region {region.alias}: {region.canary_error}",
+            "Backups to and from this region are likely to fail in the same way.",
+        )
+    elif region.canary_age > CANARY_LATE:
+        yield Finding(
+            f"canary:{region.alias}",
+            f"No canary has come back from region {region.alias} for {_time(region.canary_age)}.",
+            "See whether beat and the workers run; `manage.py canary` sends one now.",
+        )
+
+
+def _telling(figures: Figures) -> Iterator[Finding]:
+    if figures.mail_error:
+        yield Finding(
+            "mail",
+            f"Mail cannot be sent: {figures.mail_error}",
+            "See EMAIL_URL. Nobody is told of anything by mail until this works.",
+        )
+    if not figures.has_recipients:
+        yield Finding(
+            "nobody",
+            "There is nobody to send alarms to.",
+            "Name somebody in NIGHTSAFE_ADMINS.",
+        )
+
+
+def _time(seconds: float) -> str:
+    for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}s"
+    return f"{seconds:.0f} seconds"
+
+
+def _many(count: int, one: str, more: str = "") -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"

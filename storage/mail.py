@@ -1,0 +1,35 @@
+"""Sending mail to people, and keeping a record of whether it works."""
+
+import logging
+import smtplib
+from collections.abc import Sequence
+
+from django.core.mail import EmailMessage
+
+from backup_service import clock
+from storage.models import Channel
+
+log = logging.getLogger(__name__)
+
+
+def send(subject: str, text: str, *, to: Sequence[str]) -> bool:
+    """Send one mail to each of `to`; return whether all went out.
+
+    Never raises for a mail server's sake: a failure is written down, shown to staff as an alarm
+    of its own, and the caller tries again later. With nobody to send to, there is nothing to do.
+    """
+    try:
+        for address in to:
+            EmailMessage(" ".join(subject.split()), text, to=[address]).send()
+    except (OSError, smtplib.SMTPException) as error:
+        log.error("mail could not be sent: %s", type(error).__name__)
+        Channel.objects.update_or_create(
+            name="mail",
+            defaults={"failed_at": clock.now(), "error": f"{type(error).__name__}: {error}"[:300]},
+        )
+        return False
+    if to:
+        Channel.objects.update_or_create(
+            name="mail", defaults={"worked_at": clock.now(), "failed_at": None, "error": ""}
+        )
+    return True

@@ -1,0 +1,155 @@
+"""Watching: the figures behind alarms and metrics, the alarms at present, and telling of them."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
+
+from accounts.models import User
+from backup_service import clock
+from storage import alerts, mail
+from storage.alerts import Figures, Finding, RegionFigures
+from storage.leases import WORK
+from storage.models import Alarm, CanaryRun, Channel, Heartbeat, Region, Replica, StoredObject
+from storage.regions import configured
+from storage.scrub import NEW
+
+log = logging.getLogger(__name__)
+REMIND = timedelta(days=1)
+
+
+def figures(now: datetime) -> Figures:
+    """Return how the service stands. A fixed number of queries, and no store is asked."""
+    regions = [region for region in Region.objects.all() if region.alias in configured()]
+    begun = min((region.created_at for region in regions), default=now)
+    beats = dict(Heartbeat.objects.values_list("name", "at"))
+    lost = StoredObject.objects.filter(state=StoredObject.State.LOST).aggregate(
+        objects=Count("pk"), vaults=Count("vault", distinct=True)
+    )
+    broken = Channel.objects.exclude(failed_at=None).first()
+    return Figures(
+        regions=_regions(regions, now),
+        lost=lost["objects"],
+        lost_vaults=lost["vaults"],
+        worker_age=_age(beats.get("worker", begun), now),
+        scrub_silence=_age(beats.get("scrub", begun), now),
+        mail_error=broken.error if broken else "",
+        has_recipients=settings.EMBEDDED or bool(recipients()),
+    )
+
+
+def recipients() -> list[str]:
+    """Return whom alarms go to: NIGHTSAFE_ADMINS, or else the superusers."""
+    named = [address for _, address in settings.ADMINS]
+    if named:
+        return named
+    chosen = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
+    return list(chosen.values_list("email", flat=True))
+
+
+def present() -> list[Finding]:
+    """Return what is wrong at this moment."""
+    return alerts.judge(figures(clock.now()))
+
+
+def watch() -> list[Finding]:
+    """Write down what is wrong, and tell staff of what is new, over, or a day old."""
+    found = present()
+    now = clock.now()
+    for finding in found:
+        Alarm.objects.update_or_create(
+            key=finding.key, defaults={"text": finding.text[:500], "advice": finding.advice[:500]}
+        )
+    over = list(Alarm.objects.exclude(key__in=[finding.key for finding in found]))
+    to_tell = list(
+        Alarm.objects.filter(key__in=[finding.key for finding in found]).filter(
+            Q(mailed_at=None) | Q(mailed_at__lte=now - REMIND)
+        )
+    )
+    told_over = [alarm for alarm in over if alarm.mailed_at is not None]
+    if _tell(to_tell, told_over):
+        Alarm.objects.filter(pk__in=[alarm.pk for alarm in to_tell]).update(mailed_at=now)
+        told_over = []
+    kept = [alarm.pk for alarm in told_over]  # to be told of once mail works again
+    Alarm.objects.filter(pk__in=[alarm.pk for alarm in over]).exclude(pk__in=kept).delete()
+    Heartbeat.beat("watch")
+    return found
+
+
+def _tell(present_alarms: list[Alarm], over: list[Alarm]) -> bool:
+    """Send one mail about all of it; return whether that is settled."""
+    if not present_alarms and not over:
+        return True
+    lines = [
+        f"{alarm.text}\n  {alarm.advice}\n  Since {_when(alarm.since)}\n"
+        for alarm in present_alarms
+    ]
+    lines += [f"Over: {alarm.text}\n" for alarm in over]
+    lines.append(f"All alarms at present: {settings.SITE_URL}/admin/storage/alarm/\n")
+    first = (present_alarms or over)[0]
+    more = len(present_alarms) + len(over) - 1
+    subject = f"{'' if present_alarms else 'Over: '}{first.text}"[:120]
+    subject += f" (and {more} more)" if more else ""
+    return mail.send(f"Nightsafe alarm: {subject}", "\n".join(lines), to=recipients())
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
+    waiting = _by_region(
+        Replica.objects.filter(state__in=WORK).exclude(
+            object__state__in=[StoredObject.State.PURGING, StoredObject.State.LOST]
+        ),
+        n=Count("pk"),
+        bytes=Sum("object__size"),
+        since=Min("since"),
+        parked=Count("parked_at"),
+    )
+    read = _by_region(
+        Replica.objects.readable(),
+        unread=Min("stored_at", filter=NEW),
+        oldest=Min("verified_at", filter=~NEW),
+    )
+    well = dict(
+        CanaryRun.objects.filter(went_well=True).values_list("region").annotate(last=Max("at"))
+    )
+    newest = CanaryRun.objects.filter(region=OuterRef("region")).order_by("-at").values("pk")[:1]
+    failed = dict(
+        CanaryRun.objects.filter(pk=Subquery(newest), went_well=False).values_list(
+            "region", "error"
+        )
+    )
+    made = []
+    for region in regions:
+        row, seen = waiting.get(region.pk, {}), read.get(region.pk, {})
+        made.append(
+            RegionFigures(
+                alias=region.alias,
+                takes=region.status == Region.Status.ACTIVE,
+                waiting=row.get("n", 0),
+                waiting_bytes=row.get("bytes") or 0,
+                waiting_age=_age(row.get("since"), now),
+                parked=row.get("parked", 0),
+                unread_age=_age(seen.get("unread"), now),
+                scrub_age=_age(seen.get("oldest"), now),
+                canary_age=_age(well.get(region.pk, region.created_at), now),
+                canary_error=failed.get(region.pk, ""),
+                away=_age(region.away_since, now),
+                is_full=region.full_since is not None,
+            )
+        )
+    return made
+
+
+def _by_region(rows: Any, **figures: Any) -> dict[int, dict[str, Any]]:
+    found = rows.order_by().values(pk_of_region=F("region")).annotate(**figures)
+    return {row["pk_of_region"]: row for row in found}
+
+
+def _age(moment: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds()) if moment else 0.0
