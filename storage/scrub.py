@@ -93,6 +93,13 @@ def scrub_all(*, report: Report | None = None) -> Findings:
     return scrubber.run(_stored(rows).iterator(200))
 
 
+def scrub_part(alias: str, number: int, parts: int) -> Findings:
+    """Read back one of several parts of a region, for processes that share the work."""
+    rows = Replica.objects.annotate(part=F("pk") % parts)
+    rows = rows.filter(region__alias=alias, part=number).order_by("pk")
+    return _Scrubber().run(_stored(rows).iterator(200))
+
+
 def extent(rows: QuerySet[Replica] | None = None) -> tuple[int, int]:
     """Return how many copies there are to scrub, of `rows` or of all, and their bytes."""
     stored = Replica.objects.readable() if rows is None else rows

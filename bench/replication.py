@@ -1,0 +1,96 @@
+"""`python -m bench.replication`: copying and scrubbing beside rclone, on two real stores.
+
+Two SeaweedFS stores on this computer, fsyncing, with a service of our own in front. The same
+objects are copied from the first to the second store by our workers and by `rclone copy`, in
+alternating order; then the second store is read by `scrub` and by plain GETs. The lag of copies
+is measured on a whole service under a steady, light load.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import replication_report as report
+from bench.measure import busy_share
+from bench.replication_lag import measure_lag
+from bench.replication_peers import plain_read, rclone_copy
+from bench.replication_stores import Stores
+
+GIB = 1 << 30
+OBJECT = 16 << 20  # bytes, as packs have
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks-replication.md"
+
+
+def main() -> int:
+    """Measure what the options ask for."""
+    args = _parser().parse_args()
+    figures = report.Figures(gib=args.gib, workers=args.workers, busy=busy_share())
+    with tempfile.TemporaryDirectory(prefix="nightsafe-bench-", dir=args.dir) as folder:
+        place = Path(folder)
+        if "copy" in args.parts:
+            with Stores(place / "stores") as stores:
+                _measure_copies(stores, args, figures)
+        if "lag" in args.parts:
+            figures.lags = measure_lag(place / "service", seconds=args.seconds)
+    print("\n".join(report.table(figures)))
+    if args.write:
+        PAGE.write_text(report.page(figures))
+        print(f"written to {PAGE}")
+    return 0
+
+
+def _measure_copies(stores: Stores, args: argparse.Namespace, figures: report.Figures) -> None:
+    count = round(args.gib * GIB / OBJECT)
+    print(f"storing {count} objects of {OBJECT >> 20} MiB", flush=True)
+    stores.fill(count, OBJECT)
+    for number in range(args.rounds):
+        turns: list[tuple[list[float], Callable[[], object]]] = [
+            (figures.ours, lambda: stores.replicate(args.workers)),
+            (figures.rclone, lambda: rclone_copy(stores, transfers=args.transfers)),
+        ]
+        for seconds, work in turns if number % 2 == 0 else turns[::-1]:
+            seconds.append(_timed(work))
+        if number < args.rounds - 1:
+            stores.undo_replication()
+        stores.drop_rclone()
+        print(
+            f"copied: ours {figures.ours[-1]:.1f} s, rclone {figures.rclone[-1]:.1f} s", flush=True
+        )
+    for number in range(args.rounds):
+        turns = [
+            (figures.scrubs, lambda: stores.scrub(args.workers)),
+            (figures.reads, lambda: plain_read(stores, args.workers)),
+        ]
+        for seconds, work in turns if number % 2 == 0 else turns[::-1]:
+            seconds.append(_timed(work))
+        print(
+            f"read: scrub {figures.scrubs[-1]:.1f} s, plain {figures.reads[-1]:.1f} s", flush=True
+        )
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    said = work()
+    # A worker process tells how long it worked, without the time in which Python starts.
+    return said if isinstance(said, float) else time.monotonic() - begun
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.replication", description=__doc__)
+    parser.add_argument("--gib", type=float, default=10.0, help="how much is copied (10)")
+    parser.add_argument("--rounds", type=int, default=3, help="in alternating order (3)")
+    parser.add_argument("--workers", type=int, default=2, help="our worker processes (2)")
+    parser.add_argument("--transfers", type=int, default=8, help="rclone's, at once (8)")
+    parser.add_argument("--seconds", type=int, default=60, help="of steady load for the lag (60)")
+    parser.add_argument("--dir", default=os.environ.get("BENCH_DIR"), help="scratch folder")
+    parser.add_argument("--parts", default="copy,lag", type=lambda text: text.split(","))
+    parser.add_argument("--write", action="store_true", help=f"write docs/{PAGE.name}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

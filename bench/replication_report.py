@@ -1,0 +1,86 @@
+"""The figures of a run, as lines and as a page for the documentation."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+COPY_MUST, SCRUB_MUST = 0.70, 0.80
+LAG_GOALS = (1.0, 5.0)  # seconds at the median and the 99th percentile
+QUIET = 0.1
+
+
+@dataclass
+class Figures:
+    """Seconds of every round, and the lag of every upload."""
+
+    gib: float
+    workers: int
+    busy: float
+    ours: list[float] = field(default_factory=list)
+    rclone: list[float] = field(default_factory=list)
+    scrubs: list[float] = field(default_factory=list)
+    reads: list[float] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
+
+
+def table(figures: Figures) -> Iterator[str]:
+    """Return the lines of a table in Markdown."""
+    yield "| what | Nightsafe | beside it | ratio | must |"
+    yield "|---|---|---|---|---|"
+    if figures.ours:
+        yield _row(
+            figures, "copying, read back", figures.ours, figures.rclone, "rclone copy", COPY_MUST
+        )
+        yield _row(figures, "scrub", figures.scrubs, figures.reads, "plain GETs", SCRUB_MUST)
+    if figures.lags:
+        ranked = sorted(figures.lags)
+        median = statistics.median(ranked)
+        late = ranked[min(len(ranked) - 1, int(0.99 * len(ranked)))]
+        is_reached = median <= LAG_GOALS[0] and late <= LAG_GOALS[1]
+        yield (
+            f"| lag of a copy, {len(ranked)} uploads | {median:.2f} s median, {late:.2f} s at 99 % "
+            f"| | | goal 1 s, 5 s: {'reached' if is_reached else '**not reached**'} |"
+        )
+
+
+def _row(
+    figures: Figures, what: str, ours: list[float], theirs: list[float], peer: str, must: float
+) -> str:
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    ratio = other / mine
+    verdict = "reached" if ratio >= must else "**not reached**"
+    speed = figures.gib * 1024
+    return (
+        f"| {what} | {mine:.1f} s, {speed / mine:.0f} MiB/s | {peer}: {other:.1f} s, "
+        f"{speed / other:.0f} MiB/s | {ratio:.0%} | {must:.0%}: {verdict} |"
+    )
+
+
+def page(figures: Figures) -> str:
+    """Return the page."""
+    busy = (
+        f"While it was measured, other programs used {figures.busy:.0%} of the processors, so the "
+        "ratios count, not the seconds."
+        if figures.busy > QUIET
+        else "Nothing else ran."
+    )
+    lines = "\n".join(table(figures))
+    return f"""# Copies and scrub, measured
+
+`python -m bench.replication --write` starts two real SeaweedFS stores on this computer, which fsync
+everything, and stores {figures.gib:g} GiB in objects of 16 MiB in the first. Our {figures.workers}
+worker processes and `rclone copy` (8 at once) then copy the same objects to the second, in
+alternating order; medians of {max(1, len(figures.ours))}. We hash every object on its way and read
+it back from its new place, whole, before it counts; rclone asks the store for a checksum. The scrub
+is measured against plain GETs of the same objects, by as many processes and threads, that drop what
+they read. The lag is that of uploads of 1 MiB, two a second, to a whole service with stores of its
+own: from the commit to the second copy that was read back.
+
+{lines}
+
+Measured on {time.strftime("%-d %B %Y", time.gmtime())}: {os.cpu_count()} processors,
+{platform.system()} {platform.release()}, Python {platform.python_version()}. {busy}
+"""

@@ -1,0 +1,31 @@
+"""One worker process of the measurement: says that it is ready, waits, works, says how long."""
+
+import os
+import sys
+import time
+
+
+def main() -> int:
+    """`replicate` or `scrub` as worker `number` of `workers`."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
+    django.setup()
+    what, workers, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    from storage import replicate, scrub
+    from storage.models import Region
+
+    Region.objects.count()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    begun = time.monotonic()
+    if what == "replicate":
+        replicate.replicate_due()
+    else:
+        scrub.scrub_part("b", number, workers)
+    print(time.monotonic() - begun)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

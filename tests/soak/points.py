@@ -1,0 +1,380 @@
+"""`python -m tests.soak.points`: fail, then kill, at every call of database, store or broker.
+
+Each operation runs in a process of its own, which is killed for good (SIGKILL) before or after
+its Nth call, or whose Nth call fails; for every N until the operation completes. Afterwards the
+service goes on, and what was acknowledged has to be there, in every region, with its bytes.
+"""
+
+import argparse
+import hashlib
+import io
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+WAYS = ("fail", "kill-before", "kill-after")
+LATER = timedelta(days=2)
+COUNT_ONLY = 1 << 30
+
+
+class BrokenPledgeError(Exception):
+    """Something that was acknowledged is gone, or something is left lying about."""
+
+
+# --- Where things can go wrong
+
+
+@dataclass
+class Points:
+    """Counts calls, and does something at one of them."""
+
+    way: str
+    at: int
+    seen: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def around(self, name: str, failure: Exception, call: Callable[[], Any]) -> Any:
+        """Make a call, unless it is the one."""
+        self.seen += 1
+        is_it = self.seen == self.at
+        if is_it and self.way == "kill-before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if is_it and self.way == "fail":
+            raise failure
+        result = call()
+        if is_it and self.way == "kill-after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+
+@contextmanager
+def watched(points: Points) -> Iterator[None]:
+    """Have every call of this process to database, stores and broker go through `points`."""
+    from django.db import OperationalError
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.backends.utils import CursorWrapper
+
+    from storage import nudge
+    from storage.regions.base import RegionUnavailableError
+    from storage.regions.filesystem import FilesystemStore
+
+    places: list[tuple[Any, str, Exception]] = [
+        (CursorWrapper, "execute", OperationalError("injected")),
+        (CursorWrapper, "executemany", OperationalError("injected")),
+        (BaseDatabaseWrapper, "_commit", OperationalError("injected")),
+        (nudge, "_ask", OSError("injected")),
+    ]
+    names = ("check", "put", "open", "size", "delete", "_stage", "_write", "_publish")
+    places += [(FilesystemStore, name, RegionUnavailableError("injected")) for name in names]
+    kept = [(place, name, getattr(place, name)) for place, name, _ in places]
+    for place, name, failure in places:
+        setattr(place, name, _through(points, name, failure, getattr(place, name)))
+    try:
+        yield
+    finally:
+        for place, name, real in kept:
+            setattr(place, name, real)
+
+
+def _through(points: Points, name: str, failure: Exception, real: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return points.around(name, failure, lambda: real(*args, **kwargs))
+
+    return call
+
+
+# --- What is done
+
+
+@dataclass
+class Trial:
+    """A vault, what was acknowledged in it, and the operations that are hurt."""
+
+    chance: random.Random
+    acknowledged: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from accounts.actions import open_account
+        from accounts.audit import SERVICE
+        from accounts.models import User
+        from billing.actions import subscribe
+        from storage.enrol import create_vault
+        from storage.regions import prepare_new, sync_rows
+
+        sync_rows()
+        prepare_new(SERVICE)
+        user = User.objects.create_user("points@example.org")
+        self.account = open_account(user)
+        subscribe(self.account, plan="plus", actor=SERVICE)
+        made = create_vault(self.account, name="v", actor=SERVICE, scope="maintain")
+        self.vault, self.credential = made.vault, made.first.credential
+
+    def access(self) -> Any:
+        from billing.actions import entitlements_of
+        from storage.access import Access
+
+        return Access(self.credential, self.vault, entitlements_of(self.account))
+
+    def content(self) -> tuple[str, bytes]:
+        content = self.chance.randbytes(3000)
+        return hashlib.sha256(content).hexdigest(), content
+
+    def deposit(self, name: str, content: bytes) -> None:
+        from storage import ingest
+        from storage.body import Body
+        from storage.names import ObjectType, parse_name
+
+        body = Body(io.BytesIO(content), size=len(content), sha256=name)
+        ingest.deposit(self.access(), parse_name(ObjectType.DATA, name), body)
+
+    def keep(self) -> str:
+        """Store one more object, undisturbed."""
+        name, content = self.content()
+        self.deposit(name, content)
+        self.acknowledged[name] = content
+        return name
+
+    # Each operation: prepare (undisturbed), then what is hurt, then what must be so.
+
+    def write(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+        name, content = self.content()
+
+        def after(is_acknowledged: bool) -> None:
+            if is_acknowledged:
+                self._require_there(name, content)
+            self.deposit(name, content)  # the client's repeat
+            self.acknowledged[name] = content
+
+        return lambda: self.deposit(name, content), after
+
+    def copy(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+        from storage.replicate import replicate_due
+
+        self.keep()
+        self.keep()
+        return lambda: replicate_due() and None, lambda _: None
+
+    def repair(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+        from accounts.audit import SERVICE
+        from storage import scrub
+        from storage.models import Replica
+        from storage.regions import store_of
+        from storage.repair import repair
+        from storage.replicate import replicate_due
+
+        name = self.keep()
+        replicate_due()
+        copies = Replica.objects.filter(object__name=name).select_related(
+            "region", "attempt__vault"
+        )
+        copy = self.chance.choice(list(copies))
+        store_of(copy.region)._path(copy.attempt.key).write_bytes(b"decayed")
+
+        def operation() -> None:
+            scrub.scrub_all()
+            repair(SERVICE)
+
+        return operation, lambda _: scrub.scrub_all() and None
+
+    def purge(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+        from backup_service import clock
+        from storage import expire
+        from storage.names import ObjectType, parse_name
+        from storage.replicate import replicate_due
+
+        comes_back, goes = self.keep(), self.keep()
+        replicate_due()
+        for name in (comes_back, goes):
+            expire.remove(self.access(), parse_name(ObjectType.DATA, name))
+        content = self.acknowledged.pop(comes_back)
+        self.acknowledged.pop(goes)
+
+        def operation() -> None:
+            expire.purge(grace_ended_before=clock.now())
+            expire.sweep(doomed_before=clock.now() + LATER)
+
+        def after(_: bool) -> None:
+            self.deposit(comes_back, content)
+            self.acknowledged[comes_back] = content
+            operation()
+
+        return operation, after
+
+    # What must hold
+
+    def _require_there(self, name: str, content: bytes) -> None:
+        from storage import serve
+        from storage.names import ObjectType, parse_name
+
+        held = serve.find(self.vault, parse_name(ObjectType.DATA, name))
+        outgoing = serve.fetch(held, None, reader="points")
+        if b"".join(outgoing.chunks) != content:
+            raise BrokenPledgeError(f"{name} came back with other bytes")
+
+    def settle(self) -> None:
+        """Let the service go on until everything is done, then look at everything."""
+        from backup_service import clock
+        from storage import expire, serve
+        from storage.models import Region, Reservation, StoredObject
+        from storage.replicate import replicate_due
+
+        for minutes in (0, 10, 20, 40):
+            with clock.travelled(timedelta(minutes=minutes)):
+                replicate_due()
+        for days in (2, 3):
+            with clock.travelled(timedelta(days=days)):
+                expire.purge(grace_ended_before=clock.now())
+                expire.sweep()
+        live = StoredObject.objects.filter(vault=self.vault, state="live")
+        names = set(live.values_list("name", flat=True))
+        if names != set(self.acknowledged):
+            raise BrokenPledgeError(f"live are {names}, acknowledged {set(self.acknowledged)}")
+        for held in live:
+            for region in Region.objects.all():
+                found = b"".join(serve.fetch_from(region, held))
+                if found != self.acknowledged[held.name]:
+                    raise BrokenPledgeError(f"{held.name} differs in {region.alias}")
+        self._require_no_orphans()
+        if Reservation.objects.exists():
+            raise BrokenPledgeError("a reservation is left")
+
+    def _require_no_orphans(self) -> None:
+        from storage import quota
+        from storage.models import Attempt, Region
+        from storage.regions import store_of
+
+        for region in Region.objects.all():
+            for key, _ in store_of(region).list_keys():
+                attempt = Attempt.objects.filter(pk=key.attempt).first()
+                if attempt is None or attempt.state not in ("stored", "quarantined"):
+                    raise BrokenPledgeError(f"orphan bytes in {region.alias}: {key}")
+                if attempt.state == "stored" and not hasattr(attempt, "replica"):
+                    raise BrokenPledgeError(f"no row points to {key} in {region.alias}")
+        if not quota.recount(self.account, mend=False).agrees:
+            raise BrokenPledgeError("the account is charged for something else than it has")
+
+    def forget(self) -> None:
+        """Begin anew with an empty vault, so that trials stay quick."""
+        from backup_service import clock
+        from storage import expire
+        from storage.names import ObjectType, parse_name
+
+        for name in list(self.acknowledged):
+            expire.remove(self.access(), parse_name(ObjectType.DATA, name))
+        self.acknowledged.clear()
+        expire.purge(grace_ended_before=clock.now())
+        expire.sweep(doomed_before=clock.now() + LATER)
+
+
+OPERATIONS = ("write", "copy", "repair", "purge")
+
+
+def hurt(operation: Callable[[], None], way: str, at: int) -> tuple[bool, int]:
+    """Run an operation in a process of its own; return whether it completed, and its calls."""
+    from django.db import connections
+
+    connections.close_all()
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        points = Points(way, at)
+        done = b"n"
+        try:
+            with watched(points):
+                operation()
+            done = b"y"
+        except Exception:
+            done = b"n"
+        finally:
+            os.write(writing, done + str(points.seen).encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(pid, 0)
+    return told[:1] == b"y", int(told[1:] or b"0")
+
+
+def run(chance: random.Random, *, sample: int, operations: list[str]) -> int:
+    """Hurt every operation at every call, or at `sample` of them; return how often."""
+    trial = Trial(chance)
+    times = 0
+    for name in operations:
+        for way in WAYS:
+            begun = time.monotonic()
+            operation, after = getattr(trial, name)()
+            completed, calls = hurt(operation, way, COUNT_ONLY)
+            after(completed)
+            trial.settle()
+            if not completed or calls < 5:
+                raise BrokenPledgeError(f"{name} does not work undisturbed ({calls} calls)")
+            moments = range(1, calls + 1)
+            chosen = sorted(chance.sample(moments, min(sample, calls))) if sample else moments
+            for at in chosen:
+                trial.forget()
+                operation, after = getattr(trial, name)()
+                try:
+                    after(hurt(operation, way, at)[0])
+                    trial.settle()
+                except Exception as error:
+                    raise BrokenPledgeError(f"{name}, {way} at call {at}: {error!r}") from error
+                times += 1
+            trial.forget()
+            seconds = time.monotonic() - begun
+            print(
+                f"{name:<7} {way:<12} {len(chosen)} of {calls} calls, {seconds:.0f} s", flush=True
+            )
+    return times
+
+
+def prepare(folder: Path) -> None:
+    """Set this process up as a service of its own below `folder`."""
+    for name in [name for name in os.environ if name.startswith("NIGHTSAFE_")]:
+        del os.environ[name]
+    os.environ.pop("DATABASE_URL", None)
+    os.environ["DATA_DIR"] = str(folder)
+    os.environ["NIGHTSAFE_EMBEDDED"] = "1"
+    os.environ["NIGHTSAFE_BROKER_URL"] = "redis://127.0.0.1:1/0"
+    os.environ["NIGHTSAFE_LOG_LEVEL"] = "CRITICAL"
+    # One copy at a time, so that the calls come in the same order each time.
+    os.environ["NIGHTSAFE_COPIES_AT_ONCE"] = "a=1,b=1"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "backup_service.settings"
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def main() -> int:
+    """Run; 1 when a pledge was broken. The seed is printed, to try the same again."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak.points", description=__doc__)
+    parser.add_argument("--sample", type=int, default=0, help="only so many calls (0: all)")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--only", choices=OPERATIONS, action="append")
+    args = parser.parse_args()
+    print(f"seed {args.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="nightsafe-points-") as folder:
+        prepare(Path(folder))
+        try:
+            chosen = args.only or list(OPERATIONS)
+            times = run(random.Random(args.seed), sample=args.sample, operations=chosen)
+        except BrokenPledgeError as error:
+            print(f"BROKEN with seed {args.seed}: {error}")
+            return 1
+    print(f"hurt {times} times; everything acknowledged is there")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
