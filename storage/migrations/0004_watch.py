@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('storage', '0002_placement'),
+        ('storage', '0003_refill_events'),
     ]
 
     operations = [
