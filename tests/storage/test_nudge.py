@@ -22,7 +22,7 @@ def test_every_tick_of_beat_names_a_task():
         assert entry["task"] in celery_app.tasks
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_an_upload_does_not_wait_for_a_broker_that_is_away(backup):
     begun = time.monotonic()
     assert backup.put(some()).status_code == 200
