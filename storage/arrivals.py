@@ -24,7 +24,7 @@ def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
     held = StoredObject.objects.select_for_update(no_key=True).filter(
         vault=vault, name__in=[attempt.name for attempt in won]
     )
-    existing = {(one.type, one.name): one for one in held}
+    existing = {(one.type, one.name): one for one in held.order_by("pk")}
     fresh = {(one.type, one.name): one for one in won if (one.type, one.name) not in existing}
     existing |= _create(access, vault, list(fresh.values()))
     for attempt in won:
@@ -40,7 +40,7 @@ def _win(arrived: Sequence[Attempt]) -> list[Attempt]:
         state=Attempt.State.WRITING,
         region__status__in=Region.READABLE,
     )
-    still = set(writing.values_list("pk", flat=True))
+    still = set(writing.order_by("pk").values_list("pk", flat=True))
     Attempt.objects.filter(pk__in=still).update(state=Attempt.State.STORED)
     return [attempt for attempt in arrived if attempt.pk in still]
 

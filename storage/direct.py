@@ -223,6 +223,7 @@ def _open_ones(
         .select_for_update(no_key=True)
         .filter(region=region, state=Attempt.State.WRITING, due_at__gt=clock.now())
         .filter(name__in=[wish.name.name for wish in wishes])
+        .order_by("pk")  # whoever locks several takes them in this order, or two would deadlock
     )
     found = {}
     for attempt in mine:
@@ -303,7 +304,7 @@ def give_up(access: Access, ids: Sequence[str]) -> None:
     Their bytes, if any came or still come, are swept when nothing can arrive any more.
     """
     mine = _direct(access).filter(pk__in=ids[:MOST], state=Attempt.State.WRITING)
-    ended = list(mine.select_for_update(no_key=True))
+    ended = list(mine.select_for_update(no_key=True).order_by("pk"))
     Attempt.objects.filter(pk__in=[one.pk for one in ended]).update(state=Attempt.State.DOOMED)
     quota.settle_all(ended, live=0)
 

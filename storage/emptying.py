@@ -128,7 +128,8 @@ def _let_go(replica: Replica, wanted: int) -> bool:
     if held is None or held.state not in refill.HELD:
         return False
     others = Replica.objects.filter(object=held).exclude(pk=replica.pk).proved()
-    proved = others.select_for_update(no_key=True, of=("self",)).values_list("region", flat=True)
+    locked = others.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    proved = locked.values_list("region", flat=True)
     if not _suffice(placement.sites(), set(proved), wanted):
         return False
     leaving = (
