@@ -46,6 +46,8 @@ def mark(replica: Replica, error: Exception) -> None:
     state = Replica.State.MISSING if missing else Replica.State.CORRUPT
     now = clock.now()
     with transaction.atomic():
+        # Of two copies marked at once, the second has to see that the first is bad already.
+        StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
         marked = Replica.objects.filter(
             pk=replica.pk, attempt=replica.attempt_id, state=Replica.State.STORED
         ).update(
