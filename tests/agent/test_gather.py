@@ -120,8 +120,9 @@ def test_packs_are_closed_when_they_are_full(
     found = busy.entries(list_folder(os.fsencode(tmp_path)), b"")
     packs, tail = busy.finish()
     assert found.added == [40, 40 * 3_000]
-    assert len(packs) == 5
-    assert all(20_000 <= size < 24_000 for _, _, size in packs)
+    *full, last = sorted((size for _, _, size in packs), reverse=True)
+    assert all(20_000 <= size < 24_000 for size in full)
+    assert 10_000 < last < 24_000  # the larger of two open ones that did not go into one
     counts = [len(list(pack.decode_entries(header))) for _, header, _ in packs]
     assert sum(counts) + tail.blobs == 40
 
