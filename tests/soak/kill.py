@@ -3,6 +3,7 @@
 import argparse
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ def main() -> int:
     if restic is None:
         print("stock restic is not installed; on Debian: apt install restic")
         return 1
+    # Ended from outside, it ends its gateway too, as at Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="nightsafe-soak-") as folder:
         gateway = start_gateway(Path(folder))
         try:
@@ -33,6 +36,9 @@ def main() -> int:
         except (BrokenPledgeError, subprocess.TimeoutExpired) as error:
             print(f"BROKEN with seed {args.seed}: {error}")
             return 1
+        except KeyboardInterrupt:
+            print(f"stopped, with seed {args.seed}")
+            return 130
         finally:
             gateway.stop()
 
