@@ -145,7 +145,7 @@ def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespons
     if stall is not None:
         stall.settimeout(settings.GATEWAY_STALL)
     body = Body(
-        request,
+        request.META["nightsafe.body"]() if "nightsafe.body" in request.META else request,
         size=int(announced),
         sha256=name.expected_sha256,
         min_rate=settings.GATEWAY_MIN_RATE,

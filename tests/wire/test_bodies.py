@@ -115,6 +115,22 @@ def test_the_connection_lives_on_after_a_refusal(gateway, holder, content):
         assert b" 200 " in answer(client)
 
 
+@pytest.mark.parametrize("sizes", [(10, 20, 0), (3_000, 5_000, 100_000), (0, 0, 7)])
+def test_uploads_that_arrive_with_one_another(gateway, holder, sizes):
+    """Bodies that come with their heads, and behind each the next request: none is cut wrongly."""
+    contents = [os.urandom(size) for size in sizes]
+    with connect(gateway) as client:
+        client.sendall(
+            b"".join(holder.head_lines(f"data/{sha(one)}", len(one)) + one for one in contents)
+        )
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 ") < len(contents):
+            answers += _more(client)
+    assert answers.count(b"HTTP/1.1 ") == len(contents)
+    for one in contents:
+        assert holder.request("GET", f"data/{sha(one)}") == (200, one)
+
+
 def test_chunked_bodies_want_a_length(holder, content):
     status, _ = holder.request("POST", f"data/{sha(content)}", iter([content]))
     assert status == 411
