@@ -1,0 +1,123 @@
+"""The quick look at a store: yes only to exactly the answer that was hoped for."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from storage.names import ObjectName, ObjectType, StoreKey
+from storage.regions.configuration import S3Region
+from storage.regions.s3_heads import LONGEST, Heads
+
+KEY = StoreKey("abcdefghij234567abcd", ObjectName(ObjectType.DATA, "ab" * 32), "0" * 32)
+GOOD = [
+    "HTTP/1.1 200 OK",
+    "Content-Length: 77",
+    "X-Amz-Checksum-Sha256: sum=",
+    "x-amz-checksum-type: FULL_OBJECT",
+]
+
+
+def answer(*lines: str) -> bytes:
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def heads_at(endpoint: str) -> Heads:
+    return Heads(
+        S3Region(
+            alias="x",
+            endpoint=endpoint,
+            bucket="bucket",
+            access_key="key",
+            secret_key="secret",
+            public_endpoint=endpoint,
+        )
+    )
+
+
+@contextmanager
+def store(*answers: bytes) -> Iterator[tuple[Heads, list[bytes]]]:
+    """A store that gives these answers, and Heads that ask it; what was asked is listed."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+
+        def serve() -> None:
+            left = list(answers)
+            while left:
+                connection, _ = server.accept()
+                with connection:
+                    while left and (request := connection.recv(65536)):
+                        asked.append(request)
+                        one = left.pop(0)
+                        connection.sendall(one)
+                        if not one or b"HTTP/1.1 200" not in one or b"close" in one:
+                            break
+
+        heads = heads_at(f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield heads, asked
+        finally:
+            heads.close()
+            thread.join(20)
+
+
+def shows(heads: Heads) -> bool:
+    return heads.shows(KEY, size=77, checksum="sum=")
+
+
+def test_exactly_what_was_meant_over_one_connection():
+    with store(*[answer(*GOOD)] * 3, answer(*GOOD[:3])) as (heads, asked):
+        assert [shows(heads) for _ in range(4)] == [True] * 4
+        assert len(heads._idle) == 1
+    assert asked[0].startswith(f"HEAD /bucket/{KEY}?".encode())
+    assert b"\r\nx-amz-checksum-mode: ENABLED\r\n" in asked[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        answer("HTTP/1.1 200 OK", "Content-Length: 78", *GOOD[2:]),
+        answer(*GOOD[:2], "X-Amz-Checksum-Sha256: other=", GOOD[3]),
+        answer(*GOOD[:3], "x-amz-checksum-type: COMPOSITE"),
+        answer(*GOOD[:2]),
+        answer(*GOOD, "Content-Length: 77"),  # twice, which proxies read in different ways
+        answer("HTTP/1.1 404 Not Found", *GOOD[1:]),
+        answer("HTTP/1.1 301 Moved", *GOOD[1:]),
+        answer("HTTP/1.0 200 OK", *GOOD[1:]),
+        answer("what?", *GOOD[1:]),
+        answer(*GOOD) + b"body",
+        answer(*GOOD[:3], "X-Long: " + "x" * LONGEST),
+        answer(*GOOD)[:-2],
+        b"",
+    ],
+)
+def test_of_anything_else_it_is_not_sure(given):
+    with store(given) as (heads, _):
+        assert not shows(heads)
+
+
+def test_a_connection_that_ended_is_not_kept():
+    with store(answer(*GOOD, "Connection: close"), answer(*GOOD)) as (heads, asked):
+        assert shows(heads)
+        assert heads._idle == []
+        assert shows(heads)
+    assert len(asked) == 2
+
+
+def test_a_kept_connection_that_has_gone_means_not_sure():
+    with store(answer(*GOOD)) as (heads, _):
+        assert shows(heads)
+        assert not shows(heads)
+        assert heads._idle == []
+
+
+def test_nobody_there_means_not_sure():
+    with store(answer(*GOOD)) as (heads, _):
+        assert shows(heads)
+        endpoint = heads._signer._base
+    assert not shows(heads_at(endpoint))
