@@ -65,3 +65,62 @@ def test_when_a_region_burns(own_service: StartService, tree: Path, home: Path, 
     agent.run("restore", "latest", "--target", str(tmp_path / "restored"))
     assert same(tmp_path / "restored", top)
     agent.run("check", "--read-data")
+
+
+def region(service: Service, name: str) -> dict:
+    return next(one for one in status(service)["regions"] if one["region"] == name)
+
+
+def is_empty(service: Service) -> bool:
+    """Whether the second region has been emptied; a quarter of an hour passes as it is asked."""
+    service.manage("purge")  # the sweep, which comes by itself every five minutes
+    return bool(region(service, "b")["empty"])
+
+
+def test_adding_a_region_and_emptying_another(
+    own_service: StartService, tree: Path, home: Path, tmp_path: Path
+):
+    drives = tmp_path / "drives"
+    top = without_sockets(tree)
+    two = f"a={drives}/disk1/nightsafe,b={drives}/disk2/nightsafe"
+    service = own_service(NIGHTSAFE_REGIONS=two).start()
+    agent = enrol(service, home)
+    agent.run("init")
+    agent.run("backup", str(top))
+    settle(service)
+
+    seen = []
+    for command, output in follow("Adding a region", service, drives):
+        seen.append(command)
+        if command == "manage.py region status":
+            assert "region=c" in output
+            assert "reachable=False" not in output
+    assert seen == commands("Adding a region")
+    # What the plan promises, three copies, can be given now.
+    wait_until(lambda: is_whole(service), 60, lambda: str(status(service)))
+    assert region(service, "c")["objects"] == region(service, "a")["objects"]
+
+    seen = []
+    for command, output in follow("Emptying a region", service, drives):
+        seen.append(command)
+        if command.startswith("manage.py region drain"):
+            (top / "during").write_bytes(os.urandom(1_000_000))
+            agent.run("backup", str(top))
+        if command.startswith("manage.py region status"):
+            assert "empty: " in output
+            wait_until(lambda: not region(service, "b")["objects"], 60)
+            service.travel(16 * 60)
+            wait_until(lambda: is_empty(service), 60, lambda: str(status(service)))
+        agent.run("snapshots")
+    assert seen == commands("Emptying a region")
+    kept = [file for file in (drives / "disk2").rglob("*") if file.is_file()]
+    assert all("/data/" not in str(file) for file in kept), kept
+    shown = status(service)
+    assert [(one["region"], one["status"]) for one in shown["regions"]] == [
+        ("a", "active"),
+        ("c", "active"),
+    ]
+    shutil.rmtree(drives / "disk1")
+    agent.run("restore", "latest", "--target", str(tmp_path / "restored"))
+    assert same(tmp_path / "restored", top)
+    agent.run("check", "--read-data")
