@@ -21,7 +21,9 @@ help:
 	@echo "              two at a time, JOBS=1 one after the other)"
 	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (20 minutes)"
 	@echo "              (BENCH=\"--quick\" for a glimpse; BENCH_DIR=scratch folder of 12 GB)"
-	@echo "make soak     kill backups and prunes 200 times each (SEED=number COUNT=200)"
+	@echo "make soak     kill backups and prunes 200 times each, and 300 workers while they copy;"
+	@echo "              fail and kill at every call of the storage (SEED=number; SOAK=\"kill workers"
+	@echo "              points\" for some)"
 	@echo "make check    formatting, types, layering, settings, migrations"
 	@echo "make format   put the code into its one form"
 	@echo "make lock     write locks/ anew (needs uv)"
@@ -59,7 +61,8 @@ bench: install
 	@$(BIN)/python -m bench $(or $(BENCH),--write)
 
 soak: install
-	@$(BIN)/python -m tests.soak.kill --count $(or $(COUNT),200) $(if $(SEED),--seed $(SEED))
+	@for one in $(or $(SOAK),kill workers points); do \
+		$(BIN)/python -m tests.soak.$$one $(if $(SEED),--seed $(SEED)) || exit 1; done
 
 check: install
 	@$(BIN)/python -m tests.checks
