@@ -18,13 +18,10 @@ from nightsafe.packing import BlobSealer, OpenPacks
 from nightsafe.repository import Repository
 from nightsafe.work import Found, Setup, Worker, list_folder
 
+from tests.agent.extensions import needs
 from tests.agent.trees import make_mixed_tree, set_xattr
 
-built = pytest.mark.skipif(gather._gather is None, reason="_gather is not built here")
-
-
-def test_the_extension_is_built_where_everything_must_hold() -> None:
-    assert gather._gather is not None or "CI" not in os.environ, "nightsafe._gather is missing"
+needs_gather = needs("_gather")
 
 
 @pytest.fixture
@@ -64,7 +61,7 @@ def outcome(worker: Worker, folder: Path) -> tuple[object, ...]:
     )
 
 
-@built
+@needs_gather
 def test_the_same_is_found_one_way_and_the_other(
     worker: Callable[[], Worker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +86,7 @@ names = st.binary(min_size=1, max_size=12).filter(
 times = st.integers(-(2**33) * 10**9, 2**33 * 10**9)
 
 
-@built
+@needs_gather
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.dictionaries(names, st.tuples(st.binary(max_size=300), times), max_size=8))
 def test_names_contents_and_times_of_any_kind(
@@ -109,7 +106,7 @@ def test_names_contents_and_times_of_any_kind(
         assert fast == outcome(worker(), top)
 
 
-@built
+@needs_gather
 def test_packs_are_closed_when_they_are_full(
     worker: Callable[[], Worker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +129,7 @@ def small_files(repository: Repository) -> tuple[gather.SmallFiles, OpenPacks, B
     return gather.SmallFiles(KnownBlobs(), by), OpenPacks(BlobKind.DATA, by), by
 
 
-@built
+@needs_gather
 def test_it_stops_at_a_file_that_is_not_what_it_was(repository: Repository, tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / name).write_text(name)
@@ -148,7 +145,7 @@ def test_it_stops_at_a_file_that_is_not_what_it_was(repository: Repository, tmp_
     assert found.added == [1, 1]
 
 
-@built
+@needs_gather
 def test_what_does_not_open_again_is_an_error(repository: Repository, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     path = os.fsencode(tmp_path / "a")
@@ -161,7 +158,7 @@ def test_what_does_not_open_again_is_an_error(repository: Repository, tmp_path: 
         small.gather([(b"a", path, status)], 0, packs, Found())  # type: ignore[list-item]
 
 
-@built
+@needs_gather
 def test_it_refuses_what_it_does_not_understand(repository: Repository) -> None:
     small, packs, _ = small_files(repository)
     assert small.gather([(b"a", b"/a", os.lstat("/"))], 0, packs, Found()) == (0, None)

@@ -18,6 +18,7 @@ from nightsafe.errors import (
 from nightsafe.keys import KdfParams, derive, find_master, unwrap, wrap
 
 from tests.agent.conftest import CHEAP
+from tests.agent.extensions import needs
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "key.json").read_text())
 MASTER = SealKey(*(bytes.fromhex(VECTOR[name]) for name in ("encrypt", "mac_k", "mac_r")))
@@ -149,7 +150,7 @@ def test_no_more_than_twenty_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> 
 # Test vectors of RFC 7914, section 12, and others that the standard library says.
 
 
-@pytest.mark.skipif(keys._scrypt is None, reason="_scrypt is not built here")
+@needs("_scrypt")
 @pytest.mark.parametrize(
     ("secret", "salt", "params", "begins"),
     [
@@ -169,7 +170,7 @@ def test_lanes_give_what_the_standard_says(
     assert keys._derive_in_lanes(secret, salt, params).hex().startswith(begins)
 
 
-@pytest.mark.skipif(keys._scrypt is None, reason="_scrypt is not built here")
+@needs("_scrypt")
 @pytest.mark.parametrize("r", [1, 2, 7, 8])
 @pytest.mark.parametrize("p", [1, 2, 3, 9, 20])
 @pytest.mark.parametrize("room", [1, 1 << 30])
@@ -184,7 +185,7 @@ def test_lanes_give_what_the_library_gives(
     assert keys._derive_in_lanes(b"pass", b"salt", params) == expected
 
 
-@pytest.mark.skipif(keys._scrypt is None, reason="_scrypt is not built here")
+@needs("_scrypt")
 def test_lanes_of_nonsense_are_refused() -> None:
     for lanes, n, r, threads in (
         (bytes(128), 15, 1, 1),
@@ -206,7 +207,3 @@ def test_without_memory_for_lanes_the_library_derives(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(keys, "_derive_in_lanes", fail)
     assert derive("pass", salt=bytes(64), params=CHEAP) == expected
-
-
-def test_the_extension_is_built_where_everything_must_hold() -> None:
-    assert keys._scrypt is not None or "CI" not in os.environ, "nightsafe._scrypt is missing"

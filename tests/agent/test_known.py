@@ -10,13 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe.known import KnownBlobs, PortableTable, Table
 
+from tests.agent.extensions import needs
+
 KEY = bytes(range(32))
 BITS, LEVELS, START = 3, 3, 64
 SIZE = START + 12 * (8 + 16 + 32)
-
-
-def test_the_extension_is_built_where_everything_must_hold() -> None:
-    assert Table is not PortableTable or "CI" not in os.environ, "nightsafe._known is missing"
 
 
 @pytest.mark.parametrize("table", [Table, PortableTable])
@@ -77,7 +75,7 @@ def memory() -> Iterator[mmap.mmap]:
         yield held
 
 
-@pytest.mark.skipif(Table is PortableTable, reason="_known is not built here")
+@needs("_known")
 @pytest.mark.parametrize(
     ("start", "bits", "levels"),
     [(START + 1, BITS, LEVELS), (-8, 0, 1), (8, 0, 2), (START, 31, 1), (START, 0, 0), (999, 0, 33)],
@@ -89,7 +87,7 @@ def test_a_table_never_reaches_beyond_its_memory(
         Table(memory, KEY, start, bits, levels)
 
 
-@pytest.mark.skipif(Table is PortableTable, reason="_known is not built here")
+@needs("_known")
 def test_a_table_refuses_what_is_no_id_and_what_comes_late(memory: mmap.mmap) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Table(memory, b"short", START, BITS, LEVELS)

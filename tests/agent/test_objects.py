@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -202,10 +201,6 @@ def test_no_or_several_snapshots_are_an_error(wanted: str) -> None:
         find_snapshot(known, wanted)
     with pytest.raises(SnapshotNotFoundError):
         find_snapshot([], "latest")
-
-
-def test_the_extension_for_entries_is_built_where_everything_must_hold() -> None:
-    assert encode is not portable_encode or "CI" not in os.environ, "nightsafe._entries is missing"
 
 
 @given(st.binary(max_size=200) | st.lists(ENTRIES).map(encode_entries))

@@ -10,6 +10,8 @@ from nightsafe import writer
 from nightsafe.metadata import Attributes, restore_at
 from nightsafe.plan import Piece
 
+from tests.agent.extensions import needs
+
 BEFORE_1970 = -1_500_000_001
 LATE = 4_102_444_800_123_456_789
 PART = b".nightsafe-test.part"
@@ -27,14 +29,10 @@ def piece(name: bytes = b"file", **changed: object) -> Piece:
     return Piece(0, 0, 0, b"", 0, name, 0, 0, attributes._replace(**changed))  # type: ignore[arg-type]
 
 
-needs_extension = pytest.mark.skipif(writer._place is None, reason="_place is not built here")
+needs_place = needs("_place")
 
 
-def test_the_extension_is_built_where_everything_must_hold() -> None:
-    assert writer._place is not None or "CI" not in os.environ, "nightsafe._place is missing"
-
-
-@needs_extension
+@needs_place
 @pytest.mark.parametrize("mode", [0o600, 0o777, 0o000, 1 << 23 | 0o755, 1 << 22 | 1 << 20 | 0o711])
 @pytest.mark.parametrize("time", [0, 1, BEFORE_1970, LATE])
 @pytest.mark.parametrize("data", [b"", b"x" * 40_000])
@@ -56,7 +54,7 @@ def test_it_is_as_the_long_way_makes_it(
     assert (tmp_path / "file").read_bytes() == data
 
 
-@needs_extension
+@needs_place
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_root_gives_the_owner(tmp_path: Path, folder: int) -> None:
     assert writer._placed(folder, PART, piece(mode=1 << 23 | 0o755, uid=12345, gid=54321), b"x")
@@ -65,7 +63,7 @@ def test_root_gives_the_owner(tmp_path: Path, folder: int) -> None:
     assert seen.st_mode & stat.S_ISUID, "a new owner drops it, so it must come after"
 
 
-@needs_extension
+@needs_place
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_others_do_not_get_the_rights_of_an_owner(tmp_path: Path, folder: int) -> None:
     os.chmod(tmp_path, 0o777)
@@ -80,14 +78,14 @@ def test_others_do_not_get_the_rights_of_an_owner(tmp_path: Path, folder: int) -
     assert (seen.st_uid, stat.S_IMODE(seen.st_mode)) == (12345, 0o755)
 
 
-@needs_extension
+@needs_place
 def test_a_file_that_is_there_is_replaced(tmp_path: Path, folder: int) -> None:
     (tmp_path / "file").write_bytes(b"old and longer")
     assert writer._placed(folder, PART, piece(), b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
 
 
-@needs_extension
+@needs_place
 def test_links_are_replaced_not_followed(tmp_path: Path, folder: int) -> None:
     (tmp_path / "elsewhere").write_bytes(b"safe")
     (tmp_path / "file").symlink_to("elsewhere")
@@ -96,7 +94,7 @@ def test_links_are_replaced_not_followed(tmp_path: Path, folder: int) -> None:
     assert not (tmp_path / "file").is_symlink()
 
 
-@needs_extension
+@needs_place
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -122,7 +120,7 @@ def test_what_cannot_be_is_left_to_the_long_way(
     assert not (tmp_path.parent / "file").exists()
 
 
-@needs_extension
+@needs_place
 def test_a_full_disk_leaves_nothing() -> None:
     fd = os.open("/dev", os.O_RDONLY)
     try:
@@ -132,7 +130,7 @@ def test_a_full_disk_leaves_nothing() -> None:
     assert os.path.exists("/dev/full")
 
 
-@needs_extension
+@needs_place
 def test_a_closed_folder_is_no_folder(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     os.close(fd)

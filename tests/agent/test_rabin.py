@@ -1,15 +1,14 @@
 """Stock restic's chunker: extension and Python cut alike, and where the arithmetic says."""
 
 import io
-import os
 import random
 from array import array
 from itertools import pairwise
-from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nightsafe import rabin
 from nightsafe.chunk import MAX_SIZE, MIN_SIZE, WINDOW_SIZE, Chunker, Cutter
 from nightsafe.polynomial import DEGREE, random_polynomial, remainder
 from nightsafe.rabin import (
@@ -21,16 +20,15 @@ from nightsafe.rabin import (
     new_rabin_cutter,
 )
 
+from tests.agent.extensions import is_built, needs
+
 POLYNOMIAL = 0x3DA3358B4DC173
 FOLD, LEAVE = fold_table(POLYNOMIAL), leave_table(POLYNOMIAL)
 # Small sizes and a loose mask, so that a little data has many cuts in all sorts of places;
 # the greatest is several times the 16 KiB that the extension looks at side by side.
 SMALL = (300, 60_000, (1 << 13) - 1)
 
-
-@pytest.fixture(scope="module")
-def extension() -> ModuleType:
-    return pytest.importorskip("nightsafe._rabin", reason="nightsafe._rabin is not built")
+needs_rabin = needs("_rabin")
 
 
 def portable(*sizes: int) -> PortableRabinCutter:
@@ -61,11 +59,6 @@ def with_cut_at(size: int, end: int) -> bytes:
     return bytes(data)
 
 
-def test_the_extension_is_built_where_everything_must_hold() -> None:
-    is_portable = isinstance(new_rabin_cutter(POLYNOMIAL), PortableRabinCutter)
-    assert not is_portable or "CI" not in os.environ, "nightsafe._rabin is missing: see the README"
-
-
 # The definition
 
 
@@ -76,7 +69,8 @@ def test_python_cuts_where_the_arithmetic_says(seed: int, size: int) -> None:
     assert portable(100, 900, 255).ends(data, True) == slow_ends(data, 100, 900, 255)
 
 
-def test_a_real_cut_ends_in_twenty_zero_bits(extension: ModuleType) -> None:
+@needs_rabin
+def test_a_real_cut_ends_in_twenty_zero_bits() -> None:
     polynomial, data = random_polynomial(), random.Random(3).randbytes(12 << 20)
     ends = new_rabin_cutter(polynomial).ends(data, True)
     assert ends[-1] == len(data)
@@ -86,7 +80,8 @@ def test_a_real_cut_ends_in_twenty_zero_bits(extension: ModuleType) -> None:
         assert end - before == MAX_SIZE or value % (1 << 20) == 0
 
 
-def test_another_polynomial_cuts_elsewhere(extension: ModuleType) -> None:
+@needs_rabin
+def test_another_polynomial_cuts_elsewhere() -> None:
     data = random.Random(4).randbytes(8 << 20)
     ends = [new_rabin_cutter(p).ends(data, True) for p in (POLYNOMIAL, 0x25B468838DCB75)]
     assert not set(ends[0][:-1]) & set(ends[1][:-1])
@@ -95,12 +90,9 @@ def test_another_polynomial_cuts_elsewhere(extension: ModuleType) -> None:
 # The edges, with the true sizes
 
 
-@pytest.fixture(params=["extension", "portable"])
+@pytest.fixture(params=[pytest.param("extension", marks=needs_rabin), "portable"])
 def cutter(request: pytest.FixtureRequest) -> Cutter:
-    if request.param == "portable":
-        return portable()
-    request.getfixturevalue("extension")
-    return new_rabin_cutter(POLYNOMIAL)
+    return portable() if request.param == "portable" else new_rabin_cutter(POLYNOMIAL)
 
 
 @pytest.mark.parametrize("size", [0, 1, SPAN - 1, SPAN, MIN_SIZE - 1, MIN_SIZE, MIN_SIZE + 1])
@@ -132,8 +124,9 @@ def test_zeros_are_cut_at_once(cutter: Cutter) -> None:
     assert cutter.ends(data, False) == ends
 
 
+@needs_rabin
 @pytest.mark.parametrize("more", [-1, 0, 1])
-def test_the_greatest_size(extension: ModuleType, more: int) -> None:
+def test_the_greatest_size(more: int) -> None:
     """A byte that repeats has one fingerprint; this one's gives no cut."""
     data, cutter = b"\x01" * (MAX_SIZE + more), new_rabin_cutter(POLYNOMIAL)
     assert cutter.ends(data, True) == ([MAX_SIZE, len(data)] if more > 0 else [len(data)])
@@ -145,31 +138,32 @@ def test_the_greatest_size(extension: ModuleType, more: int) -> None:
 # Extension and Python
 
 
+@needs_rabin
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 200_000), st.booleans())
-def test_both_cut_alike(extension: ModuleType, seed: int, size: int, at_end: bool) -> None:
+def test_both_cut_alike(seed: int, size: int, at_end: bool) -> None:
     chance = random.Random(seed)
     data = bytearray(chance.randbytes(size))
     for byte in (0, 1, 255):  # stretches that are cut at once, and others that never are
         start, length = chance.randrange(size + 1), chance.randrange(80_000)
         data[start : start + length] = bytes([byte]) * min(length, size - start)
-    found = extension.Cutter(FOLD, LEAVE, *SMALL).ends(data, at_end)
+    found = rabin._rabin.Cutter(FOLD, LEAVE, *SMALL).ends(data, at_end)
     assert found == portable(*SMALL).ends(data, at_end)
     assert len(data) == size
 
 
+@needs_rabin
 @settings(max_examples=20, deadline=None)
 @given(st.integers(SPAN, 700), st.integers(0, 40_000), st.integers(0, 15), st.integers(0, 2**32))
-def test_both_cut_alike_with_any_sizes(
-    extension: ModuleType, min_size: int, more: int, bits: int, seed: int
-) -> None:
+def test_both_cut_alike_with_any_sizes(min_size: int, more: int, bits: int, seed: int) -> None:
     data = random.Random(seed).randbytes(90_000)
     sizes = (min_size, min_size + more, (1 << bits) - 1)
-    found = extension.Cutter(FOLD, LEAVE, *sizes).ends(data, True)
+    found = rabin._rabin.Cutter(FOLD, LEAVE, *sizes).ends(data, True)
     assert found == portable(*sizes).ends(data, True)
 
 
-def test_both_cut_alike_with_the_true_sizes(extension: ModuleType) -> None:
+@needs_rabin
+def test_both_cut_alike_with_the_true_sizes() -> None:
     data = random.Random(5).randbytes(5 << 20)
     assert new_rabin_cutter(POLYNOMIAL).ends(data, True) == portable().ends(data, True)
 
@@ -197,16 +191,14 @@ def test_cuts_do_not_depend_on_the_windows(seed: int, windows: list[int]) -> Non
 
 def cutters() -> list[Cutter]:
     """Both where both are there."""
-    try:
-        from nightsafe import _rabin
-    except ImportError:
-        return [portable(*SMALL)]
-    return [portable(*SMALL), _rabin.Cutter(FOLD, LEAVE, *SMALL)]
+    in_c = [rabin._rabin.Cutter(FOLD, LEAVE, *SMALL)] if is_built("_rabin") else []
+    return [portable(*SMALL), *in_c]
 
 
+@needs_rabin
 @settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**32))
-def test_cuts_do_not_depend_on_how_a_file_is_read(extension: ModuleType, seed: int) -> None:
+def test_cuts_do_not_depend_on_how_a_file_is_read(seed: int) -> None:
     chance = random.Random(seed)
     data = chance.randbytes(2 * WINDOW_SIZE + 12_345)
     chunker, source = Chunker(new_rabin_cutter(POLYNOMIAL)), io.BytesIO(data)
@@ -226,6 +218,7 @@ def test_cuts_do_not_depend_on_how_a_file_is_read(extension: ModuleType, seed: i
 # What the extension refuses
 
 
+@needs_rabin
 @pytest.mark.parametrize(
     ("fold", "leave", "sizes"),
     [
@@ -239,7 +232,7 @@ def test_cuts_do_not_depend_on_how_a_file_is_read(extension: ModuleType, seed: i
     ],
 )
 def test_the_extension_refuses_nonsense(
-    extension: ModuleType, fold: object, leave: object, sizes: tuple[int, int]
+    fold: object, leave: object, sizes: tuple[int, int]
 ) -> None:
     with pytest.raises(ValueError, match="no sense"):
-        extension.Cutter(fold, leave, *sizes, 1)
+        rabin._rabin.Cutter(fold, leave, *sizes, 1)

@@ -1,7 +1,6 @@
 """Trees: byte for byte as stock restic writes them, and any node survives."""
 
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -21,6 +20,8 @@ from nightsafe.tree import (
     node_type,
     posix_permissions,
 )
+
+from tests.agent.extensions import needs
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "tree.json").read_text())
 IDS = st.binary(min_size=32, max_size=32)
@@ -125,11 +126,7 @@ def test_nonsense_is_damage(text: str) -> None:
         decode_tree(text.encode())
 
 
-def test_the_extension_is_built_where_everything_must_hold() -> None:
-    assert tree._nodes is not None or "CI" not in os.environ, "nightsafe._nodes is missing"
-
-
-built = pytest.mark.skipif(tree._nodes is None, reason="_nodes is not built here")
+needs_nodes = needs("_nodes")
 PLAIN = st.builds(
     lambda **fields: Node(**fields),  # the class itself would have all its fields drawn
     name=st.text("abc .-_'", min_size=1, max_size=9).map(str.encode),
@@ -147,7 +144,7 @@ PLAIN = st.builds(
 )
 
 
-@built
+@needs_nodes
 @given(PLAIN)
 def test_plain_nodes_need_no_python(node: Node) -> None:
     assert tree._nodes.decode(orjson.loads(encode_node(node))) == node
@@ -166,7 +163,7 @@ ODD = st.one_of(
 FIELDS = [*Node._fields[:14], "linktarget", "linktarget_raw", "extended_attributes", "content"]
 
 
-@built
+@needs_nodes
 @given(NODES, st.dictionaries(st.sampled_from([*FIELDS, "device", "subtree"]), ODD, max_size=3))
 def test_what_is_said_without_python_is_what_python_says(
     node: Node, odd: dict[str, object]
@@ -177,7 +174,7 @@ def test_what_is_said_without_python_is_what_python_says(
         assert quick == tree._decode_node(entry)
 
 
-@built
+@needs_nodes
 @pytest.mark.parametrize("entry", [None, 7, [], "", b"", {}])
 def test_what_is_no_node_is_left_to_python(entry: object) -> None:
     assert tree._nodes.decode(entry) is None  # type: ignore[arg-type]
