@@ -89,6 +89,21 @@ def test_without_locks_there_is_no_journal_and_none_is_taken_up(
     living.close()
 
 
+def test_a_file_is_taken_up_when_nobody_has_it_locked(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    assert system.lock_abandoned(path) is None, "there is none"
+    living = os.open(path, system.TO_CHANGE | system.NEW, 0o600)
+    system.lock_file(living, wait=True)
+    before = os.listdir("/proc/self/fd")
+    assert system.lock_abandoned(path) is None
+    assert os.listdir("/proc/self/fd") == before, "what could not be locked is closed again"
+    os.close(living)
+    taken = system.lock_abandoned(path)
+    assert taken is not None
+    assert system.lock_abandoned(path) is None
+    os.close(taken)
+
+
 class Locking:
     """Windows' locks of a part of a file, by those of POSIX."""
 

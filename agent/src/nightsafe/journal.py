@@ -18,7 +18,7 @@ from typing import Any
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError
 from nightsafe.pack import PackContent, decode_entries
-from nightsafe.system import NEW, TO_CHANGE, handed_on, lock_file
+from nightsafe.system import NEW, TO_CHANGE, handed_on, lock_abandoned, lock_file
 
 _SUFFIX = ".journal"
 _LENGTH = struct.Struct("<I")
@@ -132,15 +132,5 @@ def dead_journals(folder: str) -> Iterator[DeadJournal]:
         return
     for name in names:
         path = os.path.join(folder, name)
-        if not name.endswith(_SUFFIX):
-            continue
-        try:
-            fd = os.open(path, TO_CHANGE)
-        except OSError:
-            continue
-        try:
-            lock_file(fd, wait=False)
-        except OSError:
-            os.close(fd)
-            continue
-        yield DeadJournal(path, fd)
+        if name.endswith(_SUFFIX) and (fd := lock_abandoned(path)) is not None:
+            yield DeadJournal(path, fd)

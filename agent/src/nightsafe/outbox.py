@@ -21,7 +21,7 @@ from nightsafe import errors
 from nightsafe.errors import NightsafeError, StorageError
 from nightsafe.service import Service
 from nightsafe.storage import ObjectKind
-from nightsafe.system import NEW, TO_CHANGE, lock_file
+from nightsafe.system import NEW, TO_CHANGE, lock_abandoned, lock_file
 
 LARGEST_BATCH = 1 << 30
 LEAST_ROOM = 256 << 20
@@ -159,16 +159,8 @@ def _dead(above: str, *, but: str) -> Iterator[tuple[str, int]]:
         folder = os.path.join(above, name)
         if not name.startswith(_PREFIX) or folder == but:
             continue
-        try:
-            fd = os.open(os.path.join(folder, _LOCK), TO_CHANGE)
-        except OSError:
-            continue
-        try:
-            lock_file(fd, wait=False)
-        except OSError:
-            os.close(fd)
-            continue
-        yield folder, fd
+        if (fd := lock_abandoned(os.path.join(folder, _LOCK))) is not None:
+            yield folder, fd
 
 
 def _remove(folder: str) -> None:

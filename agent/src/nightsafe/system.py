@@ -241,6 +241,20 @@ def lock_file(fd: int, *, wait: bool) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
 
 
+def lock_abandoned(path: str) -> int | None:
+    """Open and lock a file if the processes that had it locked are dead; None if that fails."""
+    try:
+        fd = os.open(path, TO_CHANGE)
+    except OSError:
+        return None
+    try:
+        lock_file(fd, wait=False)
+    except OSError:
+        os.close(fd)
+        return None
+    return fd
+
+
 def make_read_only(fd: int) -> None:
     """Take the permission to write from an open file; on Windows it could not be removed then."""
     if hasattr(os, "fchmod") and not IS_WINDOWS:
