@@ -6,50 +6,43 @@ until the patience is used up. A POST may be repeated: an object has one possibl
 
 import contextlib
 import copy
-import email.utils
 import random
 import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import orjson
 import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
 from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
+from nightsafe.answers import (
+    REASON_SIZE,
+    Answer,
+    PassingError,
+    check_status,
+    follow,
+    is_safe,
+    parse_listing,
+)
 from nightsafe.errors import (
     AccessRefusedError,
-    ObjectExistsError,
     ObjectNotFoundError,
-    QuotaError,
-    StaleIndexError,
     StorageError,
-    TooLargeError,
     UnreachableError,
 )
 from nightsafe.storage import Listing, ObjectKind, check_name, is_name
 
 _ACCEPT = "application/vnd.x.restic.rest.v2"
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _MAX_LISTING = 1 << 30
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_WISH = 0.5, 60.0, 600.0
-_REASON_SIZE, _REASON_SHOWN = 4096, 300
 _VAULT = re.compile(r"(?P<site>https?://.*)/restic/(?P<vault>[a-z2-7]{20})/")
 _MAX_ANSWER = 64 << 20
 _PUT_PIECE = 1 << 20
-
-
-class _PassingError(Exception):
-    """An attempt failed for a reason that may pass; holds the server's wish to wait, if any."""
-
-    def __init__(self, reason: str, *, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -66,13 +59,6 @@ class _Query:
     limit: int = 1 << 20
     whole_limit: int = 0
     is_call: bool = False
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Remote:
@@ -140,7 +126,7 @@ class Remote:
                     "PUT", url, headers=headers, body=file, redirect=False, preload_content=False
                 )
             ) as response:
-                _read(response, _REASON_SIZE)
+                _read(response, REASON_SIZE)
                 return response.status in (200, 201, 204, 412)
         except (HTTPError, OSError, StorageError):
             return False
@@ -170,10 +156,7 @@ class Remote:
         return data if len(data) <= most and str(len(data)) == said else None
 
     def _require_safe(self, url: str) -> None:
-        here, there = urlsplit(self._url), urlsplit(url)
-        if there.scheme not in ("http", "https") or (here.scheme == "https") > (
-            there.scheme == "https"
-        ):
+        if not is_safe(self._url, url):
             raise StorageError("The server names an address that is not safe to use.")
 
     @property
@@ -189,7 +172,7 @@ class Remote:
                 yield Listing(kind.value, self.size(kind, kind.value))
             return
         answer = self._request("GET", f"{kind.value}/", limit=_MAX_LISTING)
-        for entry in _parse_listing(answer.body):
+        for entry in parse_listing(answer.body):
             match entry:
                 case {"name": str(name), "size": int(size)} if is_name(kind, name):
                     yield Listing(name, size)
@@ -248,7 +231,7 @@ class Remote:
     def close(self) -> None:
         self._pool.clear()
 
-    def _request(self, method: str, path: str, **details: Any) -> _Answer:
+    def _request(self, method: str, path: str, **details: Any) -> Answer:
         """Send until there is an answer that means something, or the patience is used up."""
         query = _Query(method, path, **details)
         deadline = time.monotonic() + self._patience
@@ -256,8 +239,8 @@ class Remote:
         while True:
             try:
                 answer = self._attempt(query)
-                _check_status(answer, path)
-            except _PassingError as trouble:
+                check_status(answer, path)
+            except PassingError as trouble:
                 self._wait(trouble, pause=pause, deadline=deadline)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except ObjectNotFoundError:
@@ -267,7 +250,7 @@ class Remote:
             else:
                 return answer
 
-    def _wait(self, trouble: _PassingError, *, pause: float, deadline: float) -> None:
+    def _wait(self, trouble: PassingError, *, pause: float, deadline: float) -> None:
         """Sleep before the next attempt; UnreachableError when the patience would not last."""
         # Jitter keeps many clients from coming back at the same moment.
         seconds = pause * random.uniform(0.5, 1.0)  # noqa: S311
@@ -280,7 +263,7 @@ class Remote:
             ) from None
         time.sleep(seconds)
 
-    def _attempt(self, query: _Query) -> _Answer:
+    def _attempt(self, query: _Query) -> Answer:
         """One attempt, with the redirects that belong to it."""
         url = query.path if query.path.startswith("http") else self._url + query.path
         headers: Mapping[str, str] = {**self._headers, **query.headers}
@@ -293,13 +276,13 @@ class Remote:
                     "was sent. Check the address, and this computer's clock."
                 ) from error
             except (HTTPError, OSError) as error:
-                raise _PassingError(_describe(error)) from error
+                raise PassingError(_describe(error)) from error
             if answer.status not in _REDIRECTS or query.method not in ("GET", "HEAD"):
                 return answer
-            url, headers = _follow(url, answer.headers.get("Location", ""), headers)
+            url, headers = follow(url, answer.headers.get("Location", ""), headers)
         raise StorageError("The server redirects in a circle; check the repository's address.")
 
-    def _exchange(self, query: _Query, url: str, headers: Mapping[str, str]) -> _Answer:
+    def _exchange(self, query: _Query, url: str, headers: Mapping[str, str]) -> Answer:
         response = self._pool.request(
             query.method,
             url,
@@ -310,18 +293,18 @@ class Remote:
         )
         with contextlib.closing(response):  # a connection read to its end is kept all the same
             if response.status >= 300:
-                body = _read(response, _REASON_SIZE)[:_REASON_SIZE]
-                return _Answer(response.status, response.headers, body)
+                body = _read(response, REASON_SIZE)[:REASON_SIZE]
+                return Answer(response.status, response.headers, body)
             has_answer = query.method in ("GET", "HEAD") or query.is_call
             if has_answer and not _says_its_length(response):
-                raise _PassingError("the connection broke off")
+                raise PassingError("the connection broke off")
             limit = query.limit
             if response.status != 206 and query.whole_limit:
                 limit = query.whole_limit
             body = _read(response, limit)
         if len(body) > limit:
             raise StorageError("The server sent more than was asked for; nothing of it was used.")
-        return _Answer(response.status, response.headers, body)
+        return Answer(response.status, response.headers, body)
 
 
 def _new_pool(patience: float) -> urllib3.PoolManager:
@@ -352,32 +335,6 @@ def _path(kind: ObjectKind, name: str) -> str:
     return name if kind is ObjectKind.CONFIG else f"{kind.value}/{name}"
 
 
-def _follow(url: str, target: str, headers: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
-    """The next URL and headers of a redirect; another host never sees the credential."""
-    here, there = urlsplit(url), urlsplit(target)
-    if there.scheme not in ("http", "https") or (here.scheme == "https") > (
-        there.scheme == "https"
-    ):
-        raise StorageError("The server redirects to an address that is not safe to follow.")
-    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-        headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
-    return target, headers
-
-
-def _parse_listing(body: bytes) -> list[object]:
-    try:
-        entries = orjson.loads(body or b"[]")
-    except orjson.JSONDecodeError:
-        entries = {}
-    if entries is None:
-        return []
-    if not isinstance(entries, list):
-        raise StorageError(
-            "The server's list of objects is not readable; is this a restic REST server's address?"
-        )
-    return entries
-
-
 def _describe(error: Exception) -> str:
     """A short reason without URLs, for there may be signatures in them."""
     match error:
@@ -389,74 +346,3 @@ def _describe(error: Exception) -> str:
             return "the server does not answer"
         case _:
             return "the connection broke off"
-
-
-def _check_status(answer: _Answer, path: str) -> None:
-    """Raise what a status other than success means."""
-    status = answer.status
-    if status in (200, 201, 204, 206):
-        return
-    reason = _reason(answer)
-    said = f" The server says: {reason}" if reason else ""
-    if status in _PASSING:
-        raise _PassingError(
-            f"the server answers {status}{': ' + reason if reason else ''}",
-            wait=_retry_after(answer.headers),
-        )
-    kind = _PERMANENT.get(status)
-    if kind is None:
-        raise StorageError(f"The server answers {status}, which was not expected.{said}")
-    error, text = kind
-    if status == 409 and path == ObjectKind.CONFIG.value:
-        error, text = ObjectExistsError, "There is a repository already at this address."
-    raise error(text + said)
-
-
-_PERMANENT: dict[int, tuple[type[StorageError], str]] = {
-    401: (
-        AccessRefusedError,
-        "The server does not accept this credential; run `nightsafe login` with a valid one.",
-    ),
-    403: (AccessRefusedError, "The server does not allow this with this credential."),
-    404: (ObjectNotFoundError, "The vault or the object does not exist at this address."),
-    405: (AccessRefusedError, "The server does not allow this at this address."),
-    409: (StaleIndexError, "The server refuses this because something changed meanwhile."),
-    410: (ObjectNotFoundError, "What was asked for is gone from the server."),
-    413: (TooLargeError, "The server refuses an object as too large."),
-    416: (ObjectNotFoundError, "An object on the server is shorter than it should be."),
-    507: (QuotaError, "The storage of the plan is used up; nothing already stored is touched."),
-}
-
-
-def _reason(answer: _Answer) -> str:
-    """The server's reason on one line, bounded, without control characters."""
-    kind = answer.headers.get("Content-Type", "")
-    if kind.startswith("application/json"):
-        text = _message(answer.body)
-    elif kind.startswith("text/plain"):
-        text = answer.body.decode("utf-8", "replace")
-    else:
-        return ""
-    words = "".join(char if char.isprintable() else " " for char in text).split()
-    line = " ".join(words)
-    return line if len(line) <= _REASON_SHOWN else line[: _REASON_SHOWN - 1] + "…"
-
-
-def _message(body: bytes) -> str:
-    """What a refusal of the control API says."""
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ""
-    return str(fields.get("message", "")) if isinstance(fields, dict) else ""
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks us to wait: a number, or a date."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -1,0 +1,144 @@
+"""What a server's answers mean: statuses, reasons, redirects, listings."""
+
+import email.utils
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import orjson
+
+from nightsafe.errors import (
+    AccessRefusedError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    QuotaError,
+    StaleIndexError,
+    StorageError,
+    TooLargeError,
+)
+from nightsafe.storage import ObjectKind
+
+REASON_SIZE = 4096
+"""Bytes of a refusal's body that are read."""
+_REASON_SHOWN = 300
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class PassingError(Exception):
+    """An attempt failed for a reason that may pass; holds the server's wish to wait, if any."""
+
+    def __init__(self, reason: str, *, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status with its headers; the body of a refusal has at most REASON_SIZE bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def is_safe(url: str, target: str) -> bool:
+    """Whether a server at `url` may send us on to `target`: by HTTP, and never out of TLS."""
+    here, there = urlsplit(url), urlsplit(target)
+    return there.scheme == "https" or (there.scheme == "http" and here.scheme != "https")
+
+
+def follow(url: str, target: str, headers: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """The next URL and headers of a redirect; another host never sees the credential."""
+    if not is_safe(url, target):
+        raise StorageError("The server redirects to an address that is not safe to follow.")
+    here, there = urlsplit(url), urlsplit(target)
+    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
+    return target, headers
+
+
+def parse_listing(body: bytes) -> list[object]:
+    """The entries of a list of objects, each still to be looked at; StorageError if it is none."""
+    try:
+        entries = orjson.loads(body or b"[]")
+    except orjson.JSONDecodeError:
+        entries = {}
+    if entries is None:
+        return []
+    if not isinstance(entries, list):
+        raise StorageError(
+            "The server's list of objects is not readable; is this a restic REST server's address?"
+        )
+    return entries
+
+
+def check_status(answer: Answer, path: str) -> None:
+    """Raise what a status other than success means."""
+    status = answer.status
+    if status in (200, 201, 204, 206):
+        return
+    reason = _reason(answer)
+    said = f" The server says: {reason}" if reason else ""
+    if status in _PASSING:
+        raise PassingError(
+            f"the server answers {status}{': ' + reason if reason else ''}",
+            wait=_retry_after(answer.headers),
+        )
+    kind = _PERMANENT.get(status)
+    if kind is None:
+        raise StorageError(f"The server answers {status}, which was not expected.{said}")
+    error, text = kind
+    if status == 409 and path == ObjectKind.CONFIG.value:
+        error, text = ObjectExistsError, "There is a repository already at this address."
+    raise error(text + said)
+
+
+_PERMANENT: dict[int, tuple[type[StorageError], str]] = {
+    401: (
+        AccessRefusedError,
+        "The server does not accept this credential; run `nightsafe login` with a valid one.",
+    ),
+    403: (AccessRefusedError, "The server does not allow this with this credential."),
+    404: (ObjectNotFoundError, "The vault or the object does not exist at this address."),
+    405: (AccessRefusedError, "The server does not allow this at this address."),
+    409: (StaleIndexError, "The server refuses this because something changed meanwhile."),
+    410: (ObjectNotFoundError, "What was asked for is gone from the server."),
+    413: (TooLargeError, "The server refuses an object as too large."),
+    416: (ObjectNotFoundError, "An object on the server is shorter than it should be."),
+    507: (QuotaError, "The storage of the plan is used up; nothing already stored is touched."),
+}
+
+
+def _reason(answer: Answer) -> str:
+    """The server's reason on one line, bounded, without control characters."""
+    kind = answer.headers.get("Content-Type", "")
+    if kind.startswith("application/json"):
+        text = _message(answer.body)
+    elif kind.startswith("text/plain"):
+        text = answer.body.decode("utf-8", "replace")
+    else:
+        return ""
+    words = "".join(char if char.isprintable() else " " for char in text).split()
+    line = " ".join(words)
+    return line if len(line) <= _REASON_SHOWN else line[: _REASON_SHOWN - 1] + "…"
+
+
+def _message(body: bytes) -> str:
+    """What a refusal of the control API says."""
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(fields.get("message", "")) if isinstance(fields, dict) else ""
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks us to wait: a number, or a date."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
