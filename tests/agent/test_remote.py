@@ -70,6 +70,17 @@ def test_permanent_answers_are_told_with_the_servers_reason_and_not_repeated(
     assert server.requests.count(("POST", f"snapshots/{NAME}")) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "what_to_do"), [(403, "nightsafe login"), (507, "nightsafe forget --prune")]
+)
+def test_who_is_refused_hears_what_to_do(
+    remote: Remote, server: RestServer, status: int, what_to_do: str
+) -> None:
+    server.fail(method="POST", status=status)
+    with pytest.raises(StorageError, match=f"on the website.*`{what_to_do}`"):
+        remote.save(ObjectKind.DATA, NAME, b"x")
+
+
 def test_a_config_that_exists_is_its_own_error(remote: Remote, server: RestServer) -> None:
     server.fail(status=409, text="There is one.")
     with pytest.raises(ObjectExistsError):

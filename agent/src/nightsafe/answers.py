@@ -22,6 +22,10 @@ from nightsafe.storage import ObjectKind
 REASON_SIZE = 4096
 """Bytes of a refusal's body that are read."""
 _REASON_SHOWN = 300
+QUOTA_USED = (
+    "The storage of the plan is used up; nothing already stored is touched. Choose a larger plan "
+    "on the website, or run `nightsafe forget --prune` on what is no longer needed."
+)
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -79,7 +83,6 @@ def check_status(answer: Answer, path: str) -> None:
     if status in (200, 201, 204, 206):
         return
     reason = _reason(answer)
-    said = f" The server says: {reason}" if reason else ""
     if status in _PASSING:
         raise PassingError(
             f"the server answers {status}{': ' + reason if reason else ''}",
@@ -87,11 +90,11 @@ def check_status(answer: Answer, path: str) -> None:
         )
     kind = _PERMANENT.get(status)
     if kind is None:
-        raise StorageError(f"The server answers {status}, which was not expected.{said}")
+        raise StorageError(f"The server answers {status}, which was not expected.{said(reason)}")
     error, text = kind
     if status == 409 and path == ObjectKind.CONFIG.value:
         error, text = ObjectExistsError, "There is a repository already at this address."
-    raise error(text + said)
+    raise error(text + said(reason))
 
 
 _PERMANENT: dict[int, tuple[type[StorageError], str]] = {
@@ -99,19 +102,28 @@ _PERMANENT: dict[int, tuple[type[StorageError], str]] = {
         AccessRefusedError,
         "The server does not accept this credential; run `nightsafe login` with a valid one.",
     ),
-    403: (AccessRefusedError, "The server does not allow this with this credential."),
+    403: (
+        AccessRefusedError,
+        "The server does not allow this with this credential. Where it gives no other reason, "
+        "make one that may do more on the website, and run `nightsafe login` with it.",
+    ),
     404: (ObjectNotFoundError, "The vault or the object does not exist at this address."),
     405: (AccessRefusedError, "The server does not allow this at this address."),
     409: (StaleIndexError, "The server refuses this because something changed meanwhile."),
     410: (ObjectNotFoundError, "What was asked for is gone from the server."),
     413: (TooLargeError, "The server refuses an object as too large."),
     416: (ObjectNotFoundError, "An object on the server is shorter than it should be."),
-    507: (QuotaError, "The storage of the plan is used up; nothing already stored is touched."),
+    507: (QuotaError, QUOTA_USED),
 }
 
 
+def said(reason: str) -> str:
+    """The server's reason as it stands behind ours; empty if it gave none."""
+    return f" The server says: {_line(reason)}" if reason else ""
+
+
 def _reason(answer: Answer) -> str:
-    """The server's reason on one line, bounded, without control characters."""
+    """The server's reason, as `_line` makes it fit to be shown."""
     kind = answer.headers.get("Content-Type", "")
     if kind.startswith("application/json"):
         text = _message(answer.body)
@@ -119,6 +131,11 @@ def _reason(answer: Answer) -> str:
         text = answer.body.decode("utf-8", "replace")
     else:
         return ""
+    return _line(text)
+
+
+def _line(text: str) -> str:
+    """On one line, bounded, without control characters."""
     words = "".join(char if char.isprintable() else " " for char in text).split()
     line = " ".join(words)
     return line if len(line) <= _REASON_SHOWN else line[: _REASON_SHOWN - 1] + "…"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from nightsafe.answers import QUOTA_USED, said
 from nightsafe.errors import QuotaError
 from nightsafe.outbox import Parcel, Spool
 from nightsafe.service import Batch, Body, Service
@@ -154,10 +155,7 @@ class Courier:
         if full:
             begun = [str(offer["attempt"]) for offer in offers if "attempt" in offer]
             self._service.uploads([], give_up=begun)
-            raise QuotaError(
-                "The storage of the plan is used up; nothing already stored is touched. "
-                f"The server says: {full[0].get('message', '')}"
-            )
+            raise QuotaError(QUOTA_USED + said(str(full[0].get("message", ""))))
 
     def _send(self, parcel: Parcel, offer: dict[str, Any]) -> bool:
         """Whether the object is in the store, or was on record before."""
