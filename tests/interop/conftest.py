@@ -139,6 +139,11 @@ def tree(tmp_path: Path) -> Path:
     return top
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """What is in the files that a test made to send, wherever they lie below `folder`."""
+    return {path.name: path.read_bytes() for path in folder.rglob("file-*")}
+
+
 def portrait(top: Path) -> dict[bytes, tuple]:
     """Return everything about a folder that a restore must bring back, by relative name."""
     found: dict[bytes, tuple] = {}

@@ -1,47 +1,16 @@
 """Stock restic and the agent read packs from the store itself, by redirect, and do without."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.contracts.conftest import seaweed
-from tests.gateway import Gateway, start_gateway
-from tests.interop.conftest import Agent, Restic
-from tests.stores import regions
-from tests.stores.proxy import Fault, FaultyProxy
+from tests.interop.conftest import Agent, Restic, contents
+from tests.open_stores import front, gateway, seaweed, stored
+from tests.stores.proxy import FaultyProxy
 
-__all__ = ["seaweed"]
-pytestmark = pytest.mark.interop
-
-
-@pytest.fixture(scope="module")
-def front(seaweed) -> Iterator[FaultyProxy]:
-    """Where clients reach the store; what they ask for is in `seen`."""
-    with FaultyProxy(seaweed.port) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def gateway(seaweed, front: FaultyProxy, tmp_path_factory) -> Iterator[Gateway]:
-    variables = regions.environment(seaweed, "a", "b", public=front.port)
-    running = start_gateway(tmp_path_factory.mktemp("gateway"), **variables)
-    yield running
-    running.stop()
-
-
-@pytest.fixture(autouse=True)
-def asked(front: FaultyProxy) -> list[str]:
-    """Every request of clients to the store in this test."""
-    seen: list[str] = []
-
-    def judge(method: str, path: str) -> str:
-        seen.append(f"{method} {path}")
-        return ""
-
-    front.fault = Fault(judge)
-    return seen
+__all__ = ["front", "gateway", "seaweed", "stored"]
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("stored")]
 
 
 @pytest.fixture
@@ -52,17 +21,13 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.rglob("file-*")}
-
-
-def test_restic_restores_from_the_store(restic: Restic, asked, source: Path, tmp_path: Path):
+def test_restic_restores_from_the_store(restic: Restic, stored, source: Path, tmp_path: Path):
     restic.run("init")
     restic.run("backup", str(source))
-    assert not [one for one in asked if one.startswith("PUT")]
+    assert not [one for one in stored if one.startswith("PUT")]
     restic.run("restore", "latest", "--target", str(tmp_path / "out"))
     assert contents(tmp_path / "out") == contents(source)
-    assert len([one for one in asked if one.startswith("GET") and "/data/" in one]) >= 1
+    assert "GET data" in stored
     restic.run("check", "--read-data")
 
 
@@ -78,9 +43,9 @@ def test_restic_does_without_the_store(
     assert contents(tmp_path / "out") == contents(source)
 
 
-def test_the_agent_too(agent: Agent, restic: Restic, asked, source: Path, tmp_path: Path):
+def test_the_agent_too(agent: Agent, restic: Restic, stored, source: Path, tmp_path: Path):
     restic.run("init")
     restic.run("backup", str(source))
     agent.run("restore", "latest", "--target", str(tmp_path / "out"))
     assert contents(tmp_path / "out") == contents(source)
-    assert [one for one in asked if one.startswith("GET") and "/data/" in one]
+    assert "GET data" in stored

@@ -11,44 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.conftest import seaweed
-from tests.gateway import Gateway, Holder, start_gateway
-from tests.interop.conftest import AGENT, PASSPHRASE, Agent, Restic
+from tests.gateway import Gateway, Holder
+from tests.interop.conftest import AGENT, PASSPHRASE, Agent, Restic, contents
 from tests.interop.proxy import LossyProxy
-from tests.stores import regions
+from tests.open_stores import front, gateway, seaweed, stored
 from tests.stores.proxy import Fault, FaultyProxy
 
-__all__ = ["seaweed"]
+__all__ = ["front", "gateway", "seaweed", "stored"]
 pytestmark = pytest.mark.interop
-
-
-@pytest.fixture(scope="module")
-def front(seaweed) -> Iterator[FaultyProxy]:
-    """Where clients reach the store."""
-    with FaultyProxy(seaweed.port) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def gateway(seaweed, front: FaultyProxy, tmp_path_factory) -> Iterator[Gateway]:
-    folder = tmp_path_factory.mktemp("gateway")
-    running = start_gateway(folder, **regions.environment(seaweed, "a", "b", public=front.port))
-    yield running
-    running.stop()
-    assert "X-Amz-Signature" not in (folder / "gateway.log").read_text()
-
-
-@pytest.fixture
-def stored(front: FaultyProxy) -> list[str]:
-    """Every request of clients to the store in this test."""
-    seen: list[str] = []
-
-    def judge(method: str, path: str) -> str:
-        seen.append(f"{method} {path.split('/')[3]}")
-        return ""
-
-    front.fault = Fault(judge)
-    return seen
 
 
 class Asked:
@@ -96,10 +66,6 @@ def source(tmp_path: Path) -> Path:
     for number in range(4):
         (tmp_path / "source" / f"file-{number}").write_bytes(os.urandom(15_000_000))
     return tmp_path / "source"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.rglob("file-*")}
 
 
 def back_up(agent: Agent, source: Path) -> None:

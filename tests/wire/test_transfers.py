@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.contracts.conftest import seaweed
-from tests.gateway import Gateway, Holder, start_gateway
-from tests.stores import regions
+from tests.gateway import Gateway, Holder
+from tests.open_stores import open_gateway, seaweed
 
 __all__ = ["seaweed"]
 
@@ -20,11 +19,8 @@ __all__ = ["seaweed"]
 @pytest.fixture(scope="module")
 def gateway(seaweed, tmp_path_factory) -> Iterator[Gateway]:
     """A gateway whose two regions are buckets that clients may send to."""
-    folder = tmp_path_factory.mktemp("gateway")
-    running = start_gateway(folder, **regions.environment(seaweed, "a", "b"))
-    yield running
-    running.stop()
-    assert "X-Amz-Signature" not in (folder / "gateway.log").read_text()
+    with open_gateway(seaweed, tmp_path_factory.mktemp("gateway")) as running:
+        yield running
 
 
 def sha(content: bytes) -> str:
