@@ -84,6 +84,18 @@ class Gateway:
         command = [PYTHON, "manage.py", "shell", "-v0", "-c", code]
         subprocess.run(command, cwd=ROOT, env=self.env, check=True, capture_output=True)
 
+    def customer(self, name: str = "customer", *, room: int | None = None) -> str:
+        """Return the e-mail address of a new account: with `room` bytes, or with plenty."""
+        plan = "plus" if room is None else f"room-{room}"
+        if room is not None:
+            self.shell(
+                "from billing.models import Plan; Plan.objects.get_or_create("
+                f"slug='{plan}', defaults=dict(name='{plan}', quota_bytes={room}))"
+            )
+        email = f"{name}-{uuid.uuid4().hex[:8]}@example.org"
+        self.manage("account", "create", "--email", email, "--plan", plan)
+        return email
+
     def vault(self, email: str, *, name: str = "laptop", scope: str = "backup") -> "Holder":
         made = self.manage("vault", "create", "--account", email, "--name", name, "--scope", scope)
         return Holder(self.port, made["vault"], made["username"], made["secret"])
@@ -205,9 +217,7 @@ def gateway(tmp_path_factory) -> Iterator[Gateway]:
 @pytest.fixture
 def alice(gateway: Gateway) -> str:
     """The e-mail address of a new customer with plenty of room."""
-    email = f"alice-{uuid.uuid4().hex[:8]}@example.org"
-    gateway.manage("account", "create", "--email", email, "--plan", "plus")
-    return email
+    return gateway.customer("alice")
 
 
 @pytest.fixture

@@ -118,12 +118,7 @@ def test_wrong_secret_and_wrong_passphrase(agent: Agent, tree: Path):
 
 
 def test_over_quota_is_said_clearly(gateway: Gateway, tree: Path, tmp_path: Path):
-    gateway.shell(
-        "from billing.models import Plan; "
-        "Plan.objects.update_or_create(slug='small', defaults=dict(name='S', quota_bytes=9000000))"
-    )
-    email = f"small-{os.urandom(4).hex()}@example.org"
-    gateway.manage("account", "create", "--email", email, "--plan", "small")
+    email = gateway.customer("small", room=9_000_000)
     holder: Holder = gateway.vault(email)
     agent = Agent(holder, tmp_path / "agent")
     agent.run("init")

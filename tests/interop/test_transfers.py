@@ -193,20 +193,15 @@ def test_what_a_killed_backup_left_is_sent_by_the_next(
 
 
 def test_over_quota_is_said_and_nothing_stays_held(
-    gateway: Gateway, counted: Agent, alice: str, stored, source: Path
+    gateway: Gateway, home: Path, stored, source: Path
 ):
-    gateway.shell(
-        "from billing.models import Plan; "
-        "Plan.objects.update_or_create(slug='tiny', defaults=dict(name='T', quota_bytes=10**7))"
-    )
-    gateway.manage("account", "create", "--email", "small-" + alice, "--plan", "tiny")
-    holder = gateway.vault("small-" + alice)
-    agent = Agent(holder, counted.home / "small")
+    email = gateway.customer("small", room=10_000_000)
+    agent = Agent(gateway.vault(email), home / "small")
     agent.run("init")
     done = agent.run("backup", "source", cwd=source.parent, check=False)
     assert done.returncode == 1
     assert "used up" in done.stderr
-    figures = gateway.manage("account", "usage", "--email", "small-" + alice)
+    figures = gateway.manage("account", "usage", "--email", email)
     assert figures["reserved_bytes"] == 0
 
 

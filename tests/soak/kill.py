@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 
 from tests.gateway import Gateway, start_gateway
@@ -44,8 +43,7 @@ def main() -> int:
 
 
 def _run(gateway: Gateway, restic: str, args: argparse.Namespace, place: Path) -> int:
-    email = f"soak-{uuid.uuid4().hex[:8]}@example.org"
-    gateway.manage("account", "create", "--email", email, "--plan", "plus")
+    email = gateway.customer("soak")
     for kind in [args.only] if args.only else _TRIALS:
         run, scope = _TRIALS[kind]
         print(f"killing {args.count} times mid-{kind}, seed {args.seed}", flush=True)

@@ -44,12 +44,7 @@ def test_fifty_wrong_bodies_store_nothing(gateway, alice, holder):
 def test_two_hundred_uploads_at_the_edge_do_not_overshoot(gateway):
     """Room for 40 of 200 uploads of the same size: exactly 40 get in."""
     room = 40 * 50_000
-    email = f"edge-{os.urandom(4).hex()}@example.org"
-    gateway.shell(
-        "from billing.models import Plan; "
-        f"Plan.objects.update_or_create(slug='tiny', defaults=dict(name='T', quota_bytes={room}))"
-    )
-    gateway.manage("account", "create", "--email", email, "--plan", "tiny")
+    email = gateway.customer("edge", room=room)
     holder = gateway.vault(email)
     contents = [os.urandom(50_000) for _ in range(200)]
     with ThreadPoolExecutor(64) as pool:

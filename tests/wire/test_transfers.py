@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import os
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -76,12 +75,7 @@ def test_fifty_identical_transfers_are_one_object_and_one_charge(gateway, alice,
 def test_two_hundred_at_the_edge_direct_and_not(gateway):
     """Room for 40 of 200 uploads of the same size, half of them direct: 40 get in, no more."""
     room = 40 * 50_000
-    email = f"edge-{uuid.uuid4().hex[:8]}@example.org"
-    gateway.shell(
-        "from billing.models import Plan; "
-        f"Plan.objects.update_or_create(slug='tiny', defaults=dict(name='T', quota_bytes={room}))"
-    )
-    gateway.manage("account", "create", "--email", email, "--plan", "tiny")
+    email = gateway.customer("edge", room=room)
     holder = gateway.vault(email)
     contents = [os.urandom(50_000) for _ in range(200)]
 
