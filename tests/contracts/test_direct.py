@@ -6,8 +6,6 @@ import hashlib
 import os
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +16,7 @@ from storage.regions.s3 import S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import get, key, put
 from tests.stores import seaweedfs
+from tests.stores.client import send
 
 CONTENT = os.urandom(100_000)
 OTHER = os.urandom(100_000)
@@ -38,26 +37,6 @@ def direct(region: S3Store) -> Iterator[S3Store]:
     yield region
     for where, _size in list(region.list_keys()):
         region.delete(where)
-
-
-def send(
-    request: PresignedRequest, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> tuple[int, bytes]:
-    """Make the request; return status and body."""
-    made = urllib.request.Request(
-        request.url,
-        data=body,
-        method=request.method,
-        headers={**request.headers, **(headers or {})},
-    )
-    try:
-        with urllib.request.urlopen(made, timeout=3) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.read()
-    except (TimeoutError, OSError):
-        return 0, b""
 
 
 def signed(store: S3Store, seconds: int = 60) -> PresignedRequest:

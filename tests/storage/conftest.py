@@ -19,6 +19,9 @@ from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType, parse_name
 from storage.regions import store_of
 from storage.regions.filesystem import FilesystemStore
+from tests.storage.buckets import buckets, front, proxy, seaweed
+
+__all__ = ["buckets", "front", "proxy", "seaweed"]
 
 
 @pytest.fixture(autouse=True)
