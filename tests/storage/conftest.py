@@ -12,8 +12,9 @@ from django.test import Client
 from accounts.actions import open_account
 from accounts.audit import SERVICE
 from accounts.models import Account, User
-from billing.actions import subscribe
+from billing.actions import entitlements_of, subscribe
 from storage import credentials, placement, serve
+from storage.access import Access
 from storage.enrol import create_vault
 from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType, parse_name
@@ -133,6 +134,11 @@ def bob(regions: list[Region]) -> Caller:
     """Somebody else's credential at somebody else's vault."""
     other = create_vault(person("bob@example.org"), name="laptop", actor=SERVICE).vault
     return caller(other, "maintain")
+
+
+def access_of(caller: Caller) -> Access:
+    """What the door of the storage lets a credential do."""
+    return Access(caller.credential, caller.vault, entitlements_of(caller.vault.account))
 
 
 def damage(replica: Replica, content: bytes = b"decayed") -> Path:

@@ -13,8 +13,7 @@ from storage.body import Body
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
 from storage.regions import store_of
 from storage.replicate import replicate_due
-from tests.storage.conftest import data_name, sha, some
-from tests.storage.test_ingest import access_of
+from tests.storage.conftest import access_of, data_name, sha, some
 
 pytestmark = pytest.mark.django_db
 

@@ -20,13 +20,10 @@ from storage.models import (
     Vault,
 )
 from storage.regions import store_of
-from tests.storage.conftest import Caller, data_name, path_of, sha, some
+from tests.storage.conftest import access_of, data_name, path_of, sha, some
+from tests.storage.copied import states
 
 pytestmark = pytest.mark.django_db
-
-
-def states(held: StoredObject) -> dict[str, str]:
-    return dict(held.replicas.values_list("region__alias", "state"))
 
 
 def test_one_copy_now_and_one_to_make(backup):
@@ -113,12 +110,6 @@ class Breaking(io.BytesIO):
 def deposit(access: Access, content: bytes, stream: io.BytesIO, size: int) -> None:
     name = data_name(content)
     ingest.deposit(access, name, Body(stream, size=size, sha256=name.expected_sha256))
-
-
-def access_of(caller: Caller) -> Access:
-    from billing.actions import entitlements_of
-
-    return Access(caller.credential, caller.vault, entitlements_of(caller.vault.account))
 
 
 @pytest.mark.parametrize("stream", [io.BytesIO, Breaking])

@@ -18,9 +18,8 @@ from storage.regions.base import RegionUnavailableError
 from storage.replicate import replicate_due
 from storage.status import copies_status, region_status
 from tests.storage.conftest import caller, damage, some
+from tests.storage.copied import copy_in, states
 from tests.storage.regions import begin, burn, configure, proved, region, sweep, work
-from tests.storage.test_copies import copy_in
-from tests.storage.test_ingest import states
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from storage.regions import prepare_new, sync_rows
 from storage.regions.configuration import ConfigurationError, parse, traits_in
 from storage.regions.traits import Traits
 from tests.storage.conftest import some
-from tests.storage.test_ingest import states
+from tests.storage.copied import states
 
 A = Site(region=1, priority=0, failure_domain="a", continent="europe")
 B = Site(region=2, priority=1, failure_domain="b", continent="asia")

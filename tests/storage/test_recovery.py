@@ -12,7 +12,7 @@ from storage.regions.base import UnreadableError
 from storage.regions.filesystem import FilesystemStore
 from storage.replicate import replicate_due
 from tests.storage.conftest import damage, sha, some
-from tests.storage.test_copies import copy_in
+from tests.storage.copied import copy_in
 
 pytestmark = pytest.mark.django_db
 

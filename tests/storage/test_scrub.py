@@ -16,7 +16,7 @@ from storage.repair import repair
 from storage.replicate import replicate_due
 from storage.scrub import Findings
 from tests.storage.conftest import damage, path_of, sha, some
-from tests.storage.test_copies import copy_in
+from tests.storage.copied import copy_in
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)

@@ -15,7 +15,7 @@ from storage import canary, losses, scrub, watch
 from storage.models import Alarm, CanaryRun, Channel, Heartbeat, Replica, StoredObject
 from storage.replicate import replicate_due
 from tests.storage.conftest import damage, path_of, some
-from tests.storage.test_copies import copy_in
+from tests.storage.copied import copy_in
 
 pytestmark = pytest.mark.django_db
 
