@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from django.db.models import Count, IntegerField, Min, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Min, Q, Sum
 
 from storage.leases import WORK
 from storage.models import Replica, StoredObject, Vault
@@ -47,16 +46,10 @@ def _with(before: VaultFigures, row: Mapping[str, Any]) -> VaultFigures:
 
 def _by_number_of_copies(vaults: list[Vault]) -> Iterable[Mapping[str, Any]]:
     """Count each vault's objects by how many good copies they have."""
-    good = (
-        Replica.objects.filter(object=OuterRef("pk"), state=Replica.State.STORED)
-        .order_by()
-        .values("object")
-        .annotate(n=Count("pk"))
-        .values("n")
-    )
+    stored = Replica.objects.filter(state=Replica.State.STORED)
     return (
         StoredObject.objects.filter(vault__in=vaults, state__in=HELD)
-        .annotate(good=Coalesce(Subquery(good, output_field=IntegerField()), 0))
+        .annotate(good=stored.per_object())
         .order_by()
         .values("vault", "state", "good")
         .annotate(

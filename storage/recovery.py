@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
 from storage.models import Replica, StoredObject, Vault
 from storage.protection import LEAST_COPIES
@@ -50,19 +49,8 @@ def recovery_point(vault: Vault) -> RecoveryPoint:
 
 def _thin(vault: Vault) -> QuerySet[StoredObject]:
     """Return what is kept of a vault and has too few copies."""
-    good = (
-        Replica.objects.counted()
-        .filter(object=OuterRef("pk"))
-        .order_by()
-        .values("object")
-        .annotate(n=Count("pk"))
-        .values("n")
-    )
-    return (
-        StoredObject.objects.filter(vault=vault, state__in=KEPT)
-        .annotate(good=Coalesce(Subquery(good, output_field=IntegerField()), 0))
-        .filter(good__lt=LEAST_COPIES)
-    )
+    kept = StoredObject.objects.filter(vault=vault, state__in=KEPT)
+    return kept.annotate(good=Replica.objects.counted().per_object()).filter(good__lt=LEAST_COPIES)
 
 
 def status_of(vault: Vault) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, IntegerField, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, Max, Min, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from billing.actions import DEFAULT_PLAN
@@ -92,8 +92,8 @@ def copies_status() -> Copies:
     """Count objects by their copies. Reads every object's row: for operators, not for pages."""
     held = StoredObject.objects.filter(state__in=refill.HELD)
     figures = held.annotate(
-        good=_count(Replica.objects.counted()),
-        proved=_count(Replica.objects.proved()),
+        good=Replica.objects.counted().per_object(),
+        proved=Replica.objects.proved().per_object(),
         plans=Coalesce(
             F("vault__account__subscription__plan__copies"),
             Subquery(Plan.objects.filter(slug=DEFAULT_PLAN).values("copies")[:1]),
@@ -110,13 +110,6 @@ def copies_status() -> Copies:
         reachable=placement.reachable_copies(placement.sites()),
         **figures,
     )
-
-
-def _count(replicas: QuerySet[Replica]) -> Coalesce:
-    """Count an object's copies of one kind, beside the row of the object."""
-    of_object = replicas.filter(object=OuterRef("pk")).order_by().values("object")
-    number = of_object.annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(number, output_field=IntegerField()), 0)
 
 
 def _drain(region: Region, now: datetime) -> Drain | None:

@@ -4,6 +4,7 @@ import uuid
 from typing import Self
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from backup_service import clock
 from storage.models.objects import StoredObject
@@ -76,6 +77,12 @@ class ReplicaQuerySet(models.QuerySet["Replica"]):
             | models.Q(verified_at__gte=models.F("region__trusted_from")),
             verified_at__isnull=False,
         )
+
+    def per_object(self) -> Coalesce:
+        """How many of these copies an object has, to annotate rows of objects with."""
+        of_object = self.filter(object=models.OuterRef("pk")).order_by().values("object")
+        number = of_object.annotate(n=models.Count("pk")).values("n")
+        return Coalesce(models.Subquery(number, output_field=models.IntegerField()), 0)
 
 
 class Replica(models.Model):
