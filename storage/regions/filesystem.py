@@ -11,7 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from storage.names import InvalidNameError, StoreKey, parse_store_key
@@ -96,24 +96,14 @@ class FilesystemStore(RegionStore):
 
     def open(self, key: StoreKey, start: int = 0, length: int | None = None) -> Reader:
         """See RegionStore."""
-        try:
+        with self._asking_for(key):
             descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            self.check()
-            raise NoSuchKeyError(str(key)) from error
-        except OSError as error:
-            raise self._unreadable(key, error) from error
         return _FileReader(self, key, descriptor, start, length)
 
     def size(self, key: StoreKey) -> int:
         """See RegionStore."""
-        try:
+        with self._asking_for(key):
             return self._path(key).stat().st_size
-        except FileNotFoundError as error:
-            self.check()
-            raise NoSuchKeyError(str(key)) from error
-        except OSError as error:
-            raise self._unreadable(key, error) from error
 
     def delete(self, key: StoreKey) -> None:
         """See RegionStore."""
@@ -182,6 +172,17 @@ class FilesystemStore(RegionStore):
         except InvalidNameError:
             return None
         return key if dot and parts[2] == name[:2] else None
+
+    @contextmanager
+    def _asking_for(self, key: StoreKey) -> Iterator[None]:
+        """Say in a store's words what goes wrong when the file of a key is asked for."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            self.check()
+            raise NoSuchKeyError(str(key)) from error
+        except OSError as error:
+            raise self._unreadable(key, error) from error
 
     def _stage(self, staged: Path, body: Source, size: int) -> None:
         written = 0
