@@ -60,14 +60,8 @@ def _tombstone(access: Access, vault: Vault, held: StoredObject) -> None:
         tombstoned_by=access.credential,
     )
     lifetimes.end(held, step)
-    JournalEntry.objects.create(
-        kind=JournalEntry.Kind.TOMBSTONE,
-        vault=vault,
-        type=held.type,
-        name=held.name,
-        sequence=step.number,
-        credential=access.credential,
-    )
+    by = access.credential
+    JournalEntry.note(JournalEntry.Kind.TOMBSTONE, held, sequence=step.number, by=by)
     quota.book(vault.account_id, live=-held.size, tombstoned=held.size)
     kind = ObjectType(held.type)
     fence.removed(access.credential, kind, step.number)
@@ -123,11 +117,9 @@ def _begin_purge(pk: int, before: datetime) -> bool:
     attempts = Attempt.objects.filter(vault=vault, type=held.type, name=held.name).exclude(
         state=Attempt.State.WRITING
     )
-    JournalEntry.objects.create(
-        kind=JournalEntry.Kind.PURGE,
-        vault=vault,
-        type=held.type,
-        name=held.name,
+    JournalEntry.note(
+        JournalEntry.Kind.PURGE,
+        held,
         sequence=sequence.tick(vault).number,
         attempts=[str(attempt.key) for attempt in attempts.select_related("vault")],
     )

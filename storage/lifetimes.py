@@ -27,11 +27,4 @@ def revive(gone: StoredObject, vault: Vault, credential: Credential) -> None:
         state=StoredObject.State.LIVE, tombstoned_at=None, tombstoned_by=None
     )
     begin(gone, step)
-    JournalEntry.objects.create(
-        kind=JournalEntry.Kind.UNDELETE,
-        vault=vault,
-        type=gone.type,
-        name=gone.name,
-        sequence=step.number,
-        credential=credential,
-    )
+    JournalEntry.note(JournalEntry.Kind.UNDELETE, gone, sequence=step.number, by=credential)

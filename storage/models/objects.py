@@ -1,5 +1,7 @@
 """Objects of vaults, when they were there, and the journal of what was removed."""
 
+from collections.abc import Sequence
+
 from django.db import models
 
 from backup_service import clock
@@ -103,3 +105,24 @@ class JournalEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.type}/{self.name[:8]}"
+
+    @classmethod
+    def note(
+        cls,
+        kind: "JournalEntry.Kind",
+        held: StoredObject,
+        *,
+        sequence: int,
+        by: Credential | None = None,
+        attempts: Sequence[str] = (),
+    ) -> None:
+        """Put on record what happened to an object at this step of its vault."""
+        cls.objects.create(
+            kind=kind,
+            vault_id=held.vault_id,
+            type=held.type,
+            name=held.name,
+            sequence=sequence,
+            credential=by,
+            attempts=list(attempts),
+        )
