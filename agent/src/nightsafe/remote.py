@@ -120,12 +120,7 @@ class Remote:
         One try, without the credential. Who hears no sends it through the service.
         """
         try:
-            self._require_safe(url)
-            with contextlib.closing(
-                self._pool.request(
-                    "PUT", url, headers=headers, body=file, redirect=False, preload_content=False
-                )
-            ) as response:
+            with self._ask_direct("PUT", url, headers, file) as response:
                 _read(response, REASON_SIZE)
                 return response.status in (200, 201, 204, 412)
         except (HTTPError, OSError, StorageError):
@@ -140,12 +135,7 @@ class Remote:
         if length is not None:
             headers = {**headers, "Range": f"bytes={offset}-{offset + length - 1}"}
         try:
-            self._require_safe(url)
-            with contextlib.closing(
-                self._pool.request(
-                    "GET", url, headers=headers, redirect=False, preload_content=False
-                )
-            ) as response:
+            with self._ask_direct("GET", url, headers) as response:
                 if response.status != (200 if length is None else 206):
                     return None
                 said = response.headers.get("Content-Length", "")
@@ -155,9 +145,13 @@ class Remote:
             return None
         return data if len(data) <= most and str(len(data)) == said else None
 
-    def _require_safe(self, url: str) -> None:
+    def _ask_direct(
+        self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None = None
+    ) -> contextlib.closing[urllib3.BaseHTTPResponse]:
+        """Ask a store at an address that the service gave; StorageError if it is not safe."""
         if not is_safe(self._url, url):
             raise StorageError("The server names an address that is not safe to use.")
+        return contextlib.closing(self._send(method, url, headers, body))
 
     @property
     def location(self) -> str:
@@ -282,15 +276,15 @@ class Remote:
             url, headers = follow(url, answer.headers.get("Location", ""), headers)
         raise StorageError("The server redirects in a circle; check the repository's address.")
 
-    def _exchange(self, query: _Query, url: str, headers: Mapping[str, str]) -> Answer:
-        response = self._pool.request(
-            query.method,
-            url,
-            headers=headers,
-            body=query.body,
-            redirect=False,
-            preload_content=False,
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any
+    ) -> urllib3.BaseHTTPResponse:
+        return self._pool.request(
+            method, url, headers=headers, body=body, redirect=False, preload_content=False
         )
+
+    def _exchange(self, query: _Query, url: str, headers: Mapping[str, str]) -> Answer:
+        response = self._send(query.method, url, headers, query.body)
         with contextlib.closing(response):  # a connection read to its end is kept all the same
             if response.status >= 300:
                 body = _read(response, REASON_SIZE)[:REASON_SIZE]
