@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import archive, crew, delivery, porters
+from nightsafe import archive, delivery, processes
 from nightsafe import check as check_module
 from nightsafe.check import check
 from nightsafe.errors import QuotaError
@@ -26,8 +26,7 @@ from tests.agent.trees import fingerprint, make_mixed_tree
 
 @pytest.fixture(autouse=True)
 def _spawned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "_METHOD", "spawn")
-    monkeypatch.setattr(porters, "_METHOD", "spawn")
+    monkeypatch.setattr(processes, "_METHOD", "spawn")
     monkeypatch.setattr(archive, "INLINE_SECONDS", -1.0)
 
 

@@ -8,7 +8,6 @@ with it.
 import contextlib
 import gc
 import marshal
-import multiprocessing
 import os
 import queue
 import selectors
@@ -16,21 +15,20 @@ import signal
 import socket
 import struct
 import threading
-import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 from nightsafe import errors
 from nightsafe.errors import NightsafeError, WorkerError
 from nightsafe.packing import Tail
-from nightsafe.system import FORKS
+from nightsafe.processes import start_process
 from nightsafe.work import Found, Setup, Worker, problem_of
 
 _LENGTH = struct.Struct("<I")
 _OUTSTANDING = 2
 _SOCKET_BUFFER = 1 << 20
-_METHOD = "fork" if FORKS else "spawn"
 
 Job = tuple[Any, ...]
 Result = tuple[Any, ...]
@@ -110,7 +108,7 @@ class Processes:
     def __init__(self, setup: Setup, count: int) -> None:
         self._selector = selectors.DefaultSelector()
         self._busy: dict[socket.socket, int] = {}
-        self._workers: list[multiprocessing.process.BaseProcess] = []
+        self._workers: list[BaseProcess] = []
         gc.collect()
         gc.freeze()
         try:
@@ -128,16 +126,7 @@ class Processes:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
         self._busy[ours] = 0
         self._selector.register(ours, selectors.EVENT_READ)
-        # A forked child has our ends of all pairs, too, and must let them go.
-        foreign = list(self._busy) if _METHOD == "fork" else []
-        context: Any = multiprocessing.get_context(_METHOD)
-        process = context.Process(target=_serve, args=(theirs, setup, foreign), daemon=True)
-        with warnings.catch_warnings():
-            # Newer versions of Python warn of forks beside threads; the child uses none of theirs.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
-        self._workers.append(process)
-        theirs.close()
+        self._workers.append(start_process(_serve, theirs, ours=self._busy, given=setup))
 
     def has_room(self) -> bool:
         return min(self._busy.values()) < _OUTSTANDING
@@ -237,7 +226,7 @@ def _receive_exactly(source: socket.socket, size: int) -> bytearray | None:
     return data
 
 
-def _serve(parent: socket.socket, setup: Setup, foreign: list[socket.socket]) -> None:
+def _serve(parent: socket.socket, foreign: list[socket.socket], setup: Setup) -> None:
     """A worker process from beginning to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

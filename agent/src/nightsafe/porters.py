@@ -10,7 +10,6 @@ import multiprocessing
 import queue
 import signal
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable
 from multiprocessing import connection
@@ -21,7 +20,8 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from nightsafe import errors
 from nightsafe.errors import NightsafeError, WorkerError
-from nightsafe.system import FORKS, processors
+from nightsafe.processes import start_process
+from nightsafe.system import processors
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -30,7 +30,6 @@ _Result = TypeVar("_Result", covariant=True)
 MAX_WORKERS = 8
 _AHEAD = 2
 _GRACE_SECONDS = 5.0
-_METHOD = "fork" if FORKS else "spawn"
 
 
 class Work(Protocol[_Job, _Result]):
@@ -69,16 +68,10 @@ class Porters(Generic[J, R]):
 
     def _hire(self, start: Callable[[], Work[J, R]]) -> None:
         ours, theirs = multiprocessing.Pipe()
-        # A forked child has our ends of all pipes, too, and must let them go.
-        others = [*self._workers, ours] if _METHOD == "fork" else []
-        context: Any = multiprocessing.get_context(_METHOD)
-        process = context.Process(target=_serve, args=(theirs, others, start), daemon=True)
-        with warnings.catch_warnings():
-            # Our only other thread renews a lock every few minutes, and asks for nothing now.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
-        theirs.close()
-        self._workers[ours] = process
+        # Our only other thread renews a lock every few minutes, and asks for nothing now.
+        self._workers[ours] = start_process(
+            _serve, theirs, ours=[*self._workers, ours], given=start
+        )
         self._load[ours] = deque()
 
     @property

@@ -1,0 +1,36 @@
+"""Processes that work for this one: with its memory where it can fork, begun anew elsewhere."""
+
+import multiprocessing
+import warnings
+from collections.abc import Callable, Iterable
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
+
+from nightsafe.system import FORKS
+
+_METHOD = "fork" if FORKS else "spawn"
+
+
+class End(Protocol):
+    """One end of a connection between two processes."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+def start_process(
+    serve: Callable[..., None], theirs: End, *, ours: Iterable[End], given: object
+) -> BaseProcess:
+    """Start `serve(theirs, foreign, given)` in a process of its own, and let go of `theirs`.
+
+    A forked child has `ours`, our ends of all connections, too, and must let them go: `foreign`.
+    """
+    foreign = list(ours) if _METHOD == "fork" else []
+    context: Any = multiprocessing.get_context(_METHOD)
+    process: BaseProcess = context.Process(target=serve, args=(theirs, foreign, given), daemon=True)
+    with warnings.catch_warnings():
+        # Newer versions of Python warn of forks beside threads; the child uses none of ours.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    theirs.close()
+    return process
