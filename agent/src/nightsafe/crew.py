@@ -20,8 +20,7 @@ from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
-from nightsafe import errors
-from nightsafe.errors import NightsafeError, WorkerError
+from nightsafe.errors import WorkerError, revived
 from nightsafe.packing import Tail
 from nightsafe.processes import start_process
 from nightsafe.work import Found, Setup, Worker, problem_of
@@ -181,7 +180,9 @@ class Processes:
             raise WorkerError(_DIED)
         kind, *values = answer
         if kind == "error":
-            raise _revive(*values)
+            name, text = values
+            failed = f"A worker process failed ({name}: {text}); no snapshot was made."
+            raise revived(name, text, otherwise=WorkerError(failed))
         return values
 
 
@@ -189,14 +190,6 @@ _DIED = (
     "A worker process ended unexpectedly (was it killed, or is memory short?), so no snapshot was "
     "made. What was stored so far is used by the next run; run the same command again."
 )
-
-
-def _revive(name: str, text: str) -> NightsafeError:
-    """An error that a worker met, as the same error of this process."""
-    kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, NightsafeError):
-        return kind(text)
-    return WorkerError(f"A worker process failed ({name}: {text}); no snapshot was made.")
 
 
 def send(to: socket.socket, value: Any) -> None:

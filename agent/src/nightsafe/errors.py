@@ -101,3 +101,11 @@ class StorageFullError(StorageError):
 
 class UnreachableError(StorageError):
     """No usable answer within the patience given."""
+
+
+def revived(name: str, text: str, *, otherwise: NightsafeError) -> NightsafeError:
+    """An error that another process met, by its class and message; `otherwise` if none of ours."""
+    kind = globals().get(name)
+    if isinstance(kind, type) and issubclass(kind, NightsafeError):
+        return kind(text)
+    return otherwise

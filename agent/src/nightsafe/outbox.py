@@ -17,8 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nightsafe import errors
-from nightsafe.errors import NightsafeError, StorageError
+from nightsafe.errors import StorageError, revived
 from nightsafe.service import Service
 from nightsafe.storage import ObjectKind
 from nightsafe.system import NEW, TO_CHANGE, lock_abandoned, lock_file
@@ -117,10 +116,7 @@ class Spool:
             return
         except OSError:
             name, text = "", "What was made for sending cannot be read."
-        kind = getattr(errors, name, None)
-        if not isinstance(kind, type) or not issubclass(kind, NightsafeError):
-            kind = StorageError
-        raise kind(text)
+        raise revived(name, text, otherwise=StorageError(text))
 
     def clear(self) -> None:
         """Remove the folder with all that is in it; called when everything has arrived."""

@@ -18,8 +18,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
-from nightsafe import errors
-from nightsafe.errors import NightsafeError, WorkerError
+from nightsafe.errors import WorkerError, revived
 from nightsafe.processes import start_process
 from nightsafe.system import processors
 
@@ -116,7 +115,9 @@ class Porters(Generic[J, R]):
         except (EOFError, OSError) as error:
             raise self._death(pipe) from error
         if not is_well:
-            raise _revived(*result)
+            name, text = result
+            failed = f"A worker process failed ({name}: {text}); run the same command again."
+            raise revived(name, text, otherwise=WorkerError(failed))
         self._open -= 1
         return self._load[pipe].popleft(), result
 
@@ -141,14 +142,6 @@ class Porters(Generic[J, R]):
                 process.join()
             process.close()
         self._workers.clear()
-
-
-def _revived(kind: str, text: str) -> NightsafeError:
-    """A worker's exception as our own."""
-    known = getattr(errors, kind, None)
-    if isinstance(known, type) and issubclass(known, NightsafeError):
-        return known(text)
-    return WorkerError(f"A worker process failed ({kind}: {text}); run the same command again.")
 
 
 def _serve(pipe: Connection, others: list[Connection], start: Callable[[], Work[Any, Any]]) -> None:
