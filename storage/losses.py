@@ -67,8 +67,10 @@ _TEXT = """\
 Of {count} {objects} in your vault “{vault}” no good copy is left in any region.
 
 What to do: run `nightsafe backup` on the device now. It sends again what is still there, and that
-mends the vault. Files that have changed or gone since cannot be brought back from the snapshots
-that need these objects; all other snapshots and files are not affected.
+mends the vault. With stock restic, and a credential that may maintain the vault, run `restic
+repair index` (`restic rebuild-index` before version 0.16) and then `restic backup --force`.
+Files that have changed or gone since cannot be brought back from the snapshots that need these
+objects; all other snapshots and files are not affected.
 
 {names}
 

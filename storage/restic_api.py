@@ -194,6 +194,7 @@ def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
     response = HttpResponse(text, status=refusal.status, content_type="text/plain; charset=utf-8")
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = 'Basic realm="Nightsafe vault", charset="UTF-8"'
+    response["Nightsafe-Refusal"] = refusal.code
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     return response

@@ -27,14 +27,21 @@ QUOTA_USED = (
     "on the website, or run `nightsafe forget --prune` on what is no longer needed."
 )
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_NO_COPY = ("Nightsafe-Refusal", "damaged")
 
 
 class PassingError(Exception):
-    """An attempt failed for a reason that may pass; holds the server's wish to wait, if any."""
+    """An attempt failed for a reason that may pass; holds the server's wish to wait, if any.
 
-    def __init__(self, reason: str, *, wait: float | None = None) -> None:
+    `has_no_copy`: the server is well, but no copy of this one object can be read.
+    """
+
+    def __init__(
+        self, reason: str, *, wait: float | None = None, has_no_copy: bool = False
+    ) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.has_no_copy = has_no_copy
 
 
 @dataclass(frozen=True)
@@ -84,9 +91,12 @@ def check_status(answer: Answer, path: str) -> None:
         return
     reason = _reason(answer)
     if status in _PASSING:
+        name, value = _NO_COPY
+        has_no_copy = answer.headers.get(name) == value
         raise PassingError(
             f"the server answers {status}{': ' + reason if reason else ''}",
-            wait=_retry_after(answer.headers),
+            wait=None if has_no_copy else _retry_after(answer.headers),
+            has_no_copy=has_no_copy,
         )
     kind = _PERMANENT.get(status)
     if kind is None:

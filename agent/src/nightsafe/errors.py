@@ -75,6 +75,10 @@ class ObjectNotFoundError(StorageError):
     """The object, or the whole vault, does not exist there."""
 
 
+class NoCopyError(StorageError):
+    """The object is there, but none of its copies can be read now; later one may be."""
+
+
 class ObjectExistsError(StorageError):
     """Another object already stands under this name."""
 

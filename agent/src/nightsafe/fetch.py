@@ -10,7 +10,7 @@ from collections import OrderedDict
 import zstandard
 
 from nightsafe.crypto import Sealer
-from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
 from nightsafe.index import BlobLocation
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository, decompress
@@ -48,7 +48,7 @@ class BlobReader:
             for _ in range(_ATTEMPTS):
                 try:
                     return self._open(location, blob_id)
-                except (DamagedError, ObjectNotFoundError) as error:
+                except (DamagedError, NoCopyError, ObjectNotFoundError) as error:
                     trouble = error
                     self._forget(location)
         if trouble is None:

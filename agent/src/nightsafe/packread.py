@@ -4,7 +4,7 @@ import hashlib
 from typing import NamedTuple
 
 from nightsafe.crypto import Sealer, SealKey
-from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener
 from nightsafe.pack import BlobEntry, PackContent, read_header
 from nightsafe.storage import ObjectKind, Storage
@@ -30,10 +30,10 @@ class PackReader:
         self._storage.close()
 
     def fetch(self, content: PackContent) -> bytes:
-        """The whole pack; empty if it is gone."""
+        """The whole pack; empty if it is gone, or if no copy can be read."""
         try:
             return self._storage.load(ObjectKind.DATA, content.id.hex())
-        except ObjectNotFoundError:
+        except (NoCopyError, ObjectNotFoundError):
             return b""
 
     def run(self, content: PackContent, fetched: bytes) -> PackFinding:
@@ -46,7 +46,7 @@ class PackReader:
 
     def _verify(self, content: PackContent, data: bytes) -> None:
         if not data:
-            raise DamagedError("It is gone.")
+            raise DamagedError("It is gone, or no copy of it can be read now.")
         if hashlib.sha256(data).digest() != content.id:
             raise DamagedError("Its bytes are not those that its name stands for.")
         header = read_header(data, self._sealer)

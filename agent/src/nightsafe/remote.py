@@ -29,6 +29,7 @@ from nightsafe.answers import (
 )
 from nightsafe.errors import (
     AccessRefusedError,
+    NoCopyError,
     ObjectNotFoundError,
     StorageError,
     UnreachableError,
@@ -39,6 +40,7 @@ _ACCEPT = "application/vnd.x.restic.rest.v2"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _MAX_LISTING = 1 << 30
+_NO_COPY_ATTEMPTS = 4  # a few seconds: waiting for a region to come back may take days
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_WISH = 0.5, 60.0, 600.0
 _VAULT = re.compile(r"(?P<site>https?://.*)/restic/(?P<vault>[a-z2-7]{20})/")
 _MAX_ANSWER = 64 << 20
@@ -229,12 +231,18 @@ class Remote:
         """Send until there is an answer that means something, or the patience is used up."""
         query = _Query(method, path, **details)
         deadline = time.monotonic() + self._patience
-        pause = _FIRST_PAUSE
+        pause, without_copy = _FIRST_PAUSE, 0
         while True:
             try:
                 answer = self._attempt(query)
                 check_status(answer, path)
             except PassingError as trouble:
+                without_copy += trouble.has_no_copy
+                if without_copy == _NO_COPY_ATTEMPTS:
+                    raise NoCopyError(
+                        f"No copy of {path} can be read at this moment; it is not deleted. "
+                        "Try again later."
+                    ) from None
                 self._wait(trouble, pause=pause, deadline=deadline)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except ObjectNotFoundError:

@@ -9,7 +9,13 @@ import zstandard
 
 from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
-from nightsafe.errors import DamagedError, ObjectNotFoundError, SettingsError, UsageError
+from nightsafe.errors import (
+    DamagedError,
+    NoCopyError,
+    ObjectNotFoundError,
+    SettingsError,
+    UsageError,
+)
 from nightsafe.index import Index, decode_index
 from nightsafe.keys import KdfParams, find_master, wrap
 from nightsafe.pack import PackContent
@@ -76,10 +82,15 @@ class Repository:
     def load_text(self, kind: ObjectKind, name: str) -> bytes:
         """The JSON text of an index, snapshot or lock object; DamagedError if it is unsound.
 
-        A damaged answer is asked for again: another copy may be sound.
+        A damaged answer is asked for again: another copy may be sound. An object of which no
+        copy can be read now is as good as damaged: whoever must have it stops, and a backup
+        stores anew what it cannot learn.
         """
         for attempt in range(_READ_ATTEMPTS):
-            sealed = self.storage.load(kind, name)
+            try:
+                sealed = self.storage.load(kind, name)
+            except NoCopyError as error:
+                raise DamagedError(str(error)) from error
             try:
                 return self.open_text(kind, name, sealed)
             except DamagedError:

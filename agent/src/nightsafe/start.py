@@ -103,7 +103,7 @@ class Start:
             self.parent_id, self.parent_tree = parent.id, parent.tree
 
     def _tell_damaged(self, what: str) -> None:
-        text = f"The repository's {what} is damaged and was passed over. Run `nightsafe check`."
+        text = f"The repository's {what} cannot be read and was passed over. Run `nightsafe check`."
         self._tell(Issue("damaged", b"", text))
 
     def load_index(self) -> None:

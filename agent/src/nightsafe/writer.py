@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.directory import Directory, discard
-from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener
 from nightsafe.plan import Job, Piece, Place
 from nightsafe.storage import ObjectKind, Storage
@@ -71,7 +71,7 @@ class Writer:
             return self._storage.load(
                 ObjectKind.DATA, job.pack.hex(), offset=job.start, length=job.end - job.start
             )
-        except ObjectNotFoundError:
+        except (NoCopyError, ObjectNotFoundError):
             return b""
 
     def run(self, job: Job, fetched: bytes) -> Outcome:

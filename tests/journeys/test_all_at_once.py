@@ -1,0 +1,210 @@
+"""Stock restic and the agent back up while a region is destroyed, the broker emptied, workers
+killed, all at once. Both restore bit for bit, up to the recovery point, from what is left.
+"""
+
+import json
+import os
+import random
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from backup_service.embedded.datadir import read_settings
+from backup_service.embedded.supervisor import LONGEST_DELAY, QUICK
+from tests.gateway import Holder
+from tests.interop.conftest import Agent, Restic, find_restic, portrait
+from tests.journeys.conftest import StartService
+from tests.journeys.service import Service, wait_until
+from tests.journeys.test_faults import settle
+
+pytestmark = pytest.mark.journey
+SEED = 20_261_125
+RETRIES = 2  # of a backup that was hit
+
+
+@dataclass
+class Customer:
+    """A computer with a client, a folder that changes, and what its snapshots must bring back."""
+
+    client: Agent | Restic
+    top: Path
+    saved: dict[str, Path] = field(default_factory=dict)
+    tries: int = 0
+
+    @property
+    def vault(self) -> str:
+        return self.client.holder.vault
+
+    def change(self) -> None:
+        """New files, another one altered, another one gone."""
+        number = len(self.saved)
+        (self.top / f"new-{number}").write_bytes(os.urandom(700_000))
+        (self.top / "altered").write_bytes(os.urandom(300_000))
+        (self.top / f"new-{number - 2}").unlink(missing_ok=True)
+
+    def back_up(self) -> None:
+        """Change something, back up, and keep what the snapshot must hold."""
+        self.change()
+        for _ in range(1 + RETRIES):
+            self.tries += 1
+            done = self.client.run("backup", "--json", str(self.top), check=False)
+            if done.returncode == 0:
+                break
+        else:
+            raise AssertionError(f"no backup after a retry: {done.stdout}{done.stderr}")
+        last = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")][-1]
+        kept = self.top.with_name(f"{self.top.name}-{len(self.saved)}")
+        shutil.copytree(self.top, kept, symlinks=True)
+        self.saved[last["snapshot_id"]] = kept
+
+    def require_restored(self, snapshot: str, target: Path) -> None:
+        """Restore a snapshot and compare every byte, mode and time."""
+        self.client.run("restore", snapshot, "--target", str(target))
+        found = target / self.top.relative_to("/")
+        assert portrait(found) == portrait(self.saved[snapshot]), snapshot
+
+
+def customers(service: Service, folder: Path) -> Iterator[Customer]:
+    email = "alice@example.org"
+    service.manage("account", "create", "--email", email, "--plan", "personal")
+    port = urlsplit(service.gateway_url).port
+    assert port is not None
+    for name in ("agent", "restic"):
+        made = service.manage("vault", "create", "--account", email, "--name", name, "--json")
+        holder = Holder(port, made["vault"], made["username"], made["secret"])
+        home, top = folder / f"home-{name}", folder / f"tree-{name}"
+        client = (
+            Agent(holder, home)
+            if name == "agent"
+            else Restic(find_restic(), holder, home / "cache")
+        )
+        (top / "deep" / "er").mkdir(parents=True)
+        (top / "deep" / "er" / "file").write_bytes(os.urandom(6_000_000))
+        (top / "link").symlink_to("deep/er")
+        client.run("init")
+        yield Customer(client, top)
+
+
+@contextmanager
+def chaos(service: Service, chance: random.Random) -> Iterator[dict[str, int]]:
+    """Empty the broker all the time, and kill the worker again and again."""
+    stop, count = threading.Event(), {"flushed": 0, "killed": 0}
+    url = read_settings(service.data_dir)["NIGHTSAFE_BROKER_URL"]
+
+    def flush() -> None:
+        with redis.Redis.from_url(url) as broker:
+            while not stop.wait(0.02):
+                broker.flushall()
+                count["flushed"] += 1
+
+    def kill() -> None:
+        # The launcher ends a service whose worker dies too often in a row within its first seconds.
+        while True:
+            for quickly in (True, True, True, False):
+                if stop.wait(chance.uniform(0.2, 2.0) if quickly else QUICK + LONGEST_DELAY):
+                    return
+                if service.pid_of("worker") is not None:
+                    service.kill("worker")
+                    count["killed"] += 1
+
+    threads = [threading.Thread(target=flush), threading.Thread(target=kill)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield count
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def backing_up(everybody: list[Customer]) -> Iterator[None]:
+    """Everybody backs up again and again, at the same time, until the end of the `with` block."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def go_on(one: Customer) -> None:
+        try:
+            while not stop.wait(0.5):
+                one.back_up()
+        except BaseException as error:  # shown by the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=go_on, args=[one]) for one in everybody]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures, failures
+
+
+def recovery_sequence(service: Service, one: Customer) -> int:
+    return service.manage("vault", "status", "--vault", one.vault, "--json")["recovery_sequence"]
+
+
+def snapshots(service: Service, one: Customer) -> dict[str, int]:
+    """Return the vault's snapshots, by the short names that restic tells, with their numbers."""
+    code = (
+        "import json; from storage.models import StoredObject; print(json.dumps(dict("
+        f"StoredObject.objects.filter(vault__public_id='{one.vault}', type='snapshots')"
+        ".values_list('name', 'sequence'))))"
+    )
+    found: dict[str, int] = json.loads(service.manage("shell", "-v0", "-c", code))
+    return {name[:8]: number for name, number in found.items()}
+
+
+def test_a_region_the_broker_and_the_workers(own_service: StartService, tmp_path: Path) -> None:
+    drives = tmp_path / "drives"
+    service = own_service(NIGHTSAFE_REGIONS=f"a={drives}/1,b={drives}/2").start()
+    everybody = list(customers(service, tmp_path))
+    for one in everybody:
+        one.back_up()
+    settle(service)
+
+    with chaos(service, random.Random(SEED)) as count, backing_up(everybody):
+        wait_until(lambda: all(len(one.saved) >= 4 for one in everybody), 120)
+        service.travel(11 * 60)  # leases of killed workers run out
+        wait_until(lambda: count["killed"] >= 3, 60)
+        safe = {one.vault: recovery_sequence(service, one) for one in everybody}
+        shutil.rmtree(drives / "1")
+        before = [len(one.saved) for one in everybody]
+        wait_until(
+            lambda: all(
+                len(one.saved) >= had + 3 for one, had in zip(everybody, before, strict=True)
+            ),
+            120,
+        )
+    assert count["flushed"] > 50
+
+    for one in everybody:
+        sequences = snapshots(service, one)
+        covered = [name for name in one.saved if sequences[name[:8]] <= safe[one.vault]]
+        assert len(covered) >= 2, (safe, sequences)
+        for name in {covered[0], *covered[-2:]}:
+            one.require_restored(name, tmp_path / "restored" / name)
+
+    # The region is begun anew, both clients go on, and then the other one may burn as well.
+    service.manage("scrub", "--all", "--json")
+    assert service.manage("repair", "--json")["regions_begun_anew"] == ["a"]
+    time.sleep(0.1)
+    for one in everybody:
+        one.back_up()
+    settle(service, 120)
+    shutil.rmtree(drives / "2")
+    for one in everybody:
+        newest = list(one.saved)[-1]
+        one.require_restored(newest, tmp_path / "at-last" / newest)
+        one.client.run("check", "--read-data")
