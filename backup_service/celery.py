@@ -4,7 +4,9 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_process_init, worker_ready
+
+from backup_service.garbage import keep_what_is_loaded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
 
@@ -32,4 +34,10 @@ def announce(**about: Any) -> None:
     app.send_task("storage.tasks.heartbeat", retry=False)
 
 
+def settle(**about: Any) -> None:
+    """A worker process has loaded what it needs."""
+    keep_what_is_loaded()
+
+
 worker_ready.connect(announce)
+worker_process_init.connect(settle)

@@ -1,6 +1,5 @@
 """The gateway's web process: customers' bytes, apart from the site so that neither starves."""
 
-import gc
 import os
 import socket
 from collections.abc import Callable, Iterable
@@ -9,14 +8,13 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 from gunicorn.http.body import Body, LengthReader
 
+from backup_service.garbage import keep_what_is_loaded
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
 os.environ.setdefault("NIGHTSAFE_ROLE", "gateway")
 
 _django = get_wsgi_application()
-# What is loaded now stays: looking for garbage in it, again and again, cost more than the hashing.
-gc.collect()
-gc.freeze()
-gc.set_threshold(20_000, 20, 50)
+keep_what_is_loaded()
 
 
 class SocketBody:

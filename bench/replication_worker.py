@@ -12,10 +12,12 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
     django.setup()
     what, workers, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    from backup_service.garbage import keep_what_is_loaded
     from storage import replicate, scrub
     from storage.models import Region
 
     Region.objects.count()
+    keep_what_is_loaded()  # as in a worker process of the service
     print("ready", flush=True)
     sys.stdin.readline()
     begun = time.monotonic()

@@ -27,7 +27,7 @@ from storage.regions.base import NoSuchKeyError, RegionUnavailableError
 from storage.throttle import Throttle
 
 log = logging.getLogger(__name__)
-THREADS = 6
+THREADS = 3
 PACE = 0.8  # of the scrub period, in which everything comes round
 LEAST_AGE = timedelta(days=1)  # nothing is read more often
 LONGEST_PAUSE = timedelta(days=1)  # that is caught up with at once
