@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe import gather, pack
+from nightsafe import digest, gather, pack
 from nightsafe.chunk import MIN_SIZE
 from nightsafe.errors import DamagedError
 from nightsafe.known import KnownBlobs
@@ -76,6 +76,9 @@ def test_the_same_is_found_one_way_and_the_other(
     (top / "beyond-the-edge").write_bytes(os.urandom(MIN_SIZE + 1))
     set_xattr(top / "more-007", "user.colour", b"brass")
     fast = outcome(worker(), top)
+    with monkeypatch.context() as patch:
+        patch.setattr(digest, "digests", digest.portable_digests)
+        assert fast == outcome(worker(), top)
     monkeypatch.setattr(gather, "_gather", None)
     assert fast == outcome(worker(), top)
 

@@ -16,6 +16,7 @@ class Gatherer:
         refuse: Callable[[], int],
         stamp_of: Callable[[int], tuple[str, str]],
         owner_of: Callable[[int, int, int], tuple[str, str]],
+        has_lanes: bool,
     ) -> None: ...
     def gather(
         self,

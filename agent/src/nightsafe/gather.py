@@ -10,6 +10,7 @@ from typing import NoReturn, Protocol
 
 import zstandard
 
+from nightsafe import digest
 from nightsafe.chunk import MIN_SIZE
 from nightsafe.errors import DamagedError
 from nightsafe.gojson import format_second
@@ -56,6 +57,7 @@ class SmallFiles:
             _refuse,
             format_second,
             owner_texts,
+            digest.digests is not digest.portable_digests,
         ).gather
 
     def gather(

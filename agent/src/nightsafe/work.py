@@ -7,13 +7,14 @@ tree id of each folder in it, and the node of each large file.
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
+from nightsafe.digest import digests
 from nightsafe.gather import SmallFiles
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
@@ -21,7 +22,7 @@ from nightsafe.look import Seen, Status, load, look
 from nightsafe.memory import new_memory, trim
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind
-from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
+from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
 from nightsafe.previous import Previous
 from nightsafe.rabin import new_rabin_cutter
 from nightsafe.sending import Sender, SentPack
@@ -35,8 +36,8 @@ LARGE_FILE = 2 << 20
 SLICE_ENTRIES = 1024
 """A folder of more entries than this is dealt with in slices, so that memory is bounded."""
 SMALL_TAIL = 4 << 20
-_KEPT = 4 << 20
-"""Few chunks are larger; memory for those is not kept."""
+_KEPT = 6 << 20
+"""Few pieces of large files are larger; memory for those is not kept."""
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
 CHANGED = (
@@ -201,30 +202,35 @@ class Worker:
 
         OSError if the path now means another file or cannot be read.
         """
-        ids, size, added = [], 0, [0, 0]
+        added = [0, 0]
         fd = open_to_read(path)
         try:
             status = fstat(fd)
             if (status.st_dev, status.st_ino) != identity:
                 raise FileNotFoundError(2, "replaced")
-            for data in self._read_ranges(fd, ranges):
-                ids.append(self._store(data, added))
-                size += len(data)
+            parts = self._read_ranges(fd, ranges)
         finally:
             os.close(fd)
-        return ",".join(ids), size, added
-
-    def _read_ranges(self, fd: int, ranges: list[tuple[int, int]]) -> Iterator[memoryview]:
-        """What is at each of the ranges, until the next is asked for; less where the file ends."""
-        for offset, length in ranges:
-            if length > len(self._buffer):
-                self._buffer = memoryview(new_memory(length))
-            held = read_into(fd, self._buffer[:length], offset)
-            if held:
-                yield self._buffer[:held]
+        ids = self._store_all(parts, added)
+        size = sum(map(len, parts))
+        parts.clear()
         if len(self._buffer) > _KEPT:
             self._buffer = memoryview(b"")
             trim()
+        return ids, size, added
+
+    def _read_ranges(self, fd: int, ranges: list[tuple[int, int]]) -> list[memoryview]:
+        """What is at each of the ranges, until this is called again; less where the file ends."""
+        room = sum(length for _, length in ranges)
+        if room > len(self._buffer):
+            self._buffer = memoryview(new_memory(max(room, _KEPT)))
+        parts, start = [], 0
+        for offset, length in ranges:
+            held = read_into(fd, self._buffer[start : start + length], offset)
+            if held:
+                parts.append(self._buffer[start : start + held])
+            start += length
+        return parts
 
     def sent(self) -> list[tuple[bytes, bytes, int]]:
         """The packs that arrived since this was last asked: id, opened header, size."""
@@ -321,7 +327,7 @@ class Worker:
         """The ids in JSON and the size of what a file holds from here on."""
         added, size, ids = _added(found), 0, []
         for chunk in self._chunker.chunks(lambda n: os.read(fd, n)):
-            ids.append(self._store(chunk, added))
+            ids.append(self._store_all([chunk], added))
             size += len(chunk)
         return ",".join(ids), size
 
@@ -329,18 +335,19 @@ class Worker:
         """The ids in JSON of a file's content."""
         added = _added(found)
         if len(data) <= MIN_SIZE:
-            return self._store(data, added) if data else ""
+            return self._store_all([data], added) if data else ""
         ends = [0, *self._chunker.ends(data)]
-        return ",".join([self._store(data[a:b], added) for a, b in pairwise(ends)])
+        return self._store_all([data[a:b] for a, b in pairwise(ends)], added)
 
-    def _store(self, data: bytes | memoryview, added: list[int]) -> str:
-        """Store a blob unless it is known; returns its id in JSON."""
-        blob_id = blob_id_of(data)
-        if self._known.claim(blob_id):
-            added[0] += 1
-            added[1] += len(data)
-            self._send(self._packs.add(blob_id, data))
-        return f'"{blob_id.hex()}"'
+    def _store_all(self, blobs: "Sequence[bytes | memoryview]", added: list[int]) -> str:
+        """Store blobs unless they are known; returns their ids in JSON."""
+        ids = digests(blobs)
+        for blob_id, data in zip(ids, blobs, strict=True):
+            if self._known.claim(blob_id):
+                added[0] += 1
+                added[1] += len(data)
+                self._send(self._packs.add(blob_id, data))
+        return ",".join([f'"{blob_id.hex()}"' for blob_id in ids])
 
     def _send(self, pack: FinishedPack | None) -> None:
         if pack is not None:

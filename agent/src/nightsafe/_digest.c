@@ -1,0 +1,90 @@
+/* SHA-256 of several texts in one call, side by side where the processor can.
+ *
+ * nightsafe.digest does the same with the library when this extension is missing, or the
+ * processor has no instructions for it.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "digest.h"
+
+enum { LONG = 4096 };
+
+/* The digests of what the first `count` buffers hold, as a list. */
+static PyObject *
+digests_of(const Py_buffer *texts, Message *messages, Py_ssize_t count)
+{
+    PyObject *digests = PyList_New(count);
+    Py_ssize_t total = 0;
+    for (Py_ssize_t i = 0; digests != NULL && i < count; i++) {
+        PyObject *digest = PyBytes_FromStringAndSize(NULL, DIGEST);
+        if (digest == NULL) {
+            Py_CLEAR(digests);
+            break;
+        }
+        PyList_SET_ITEM(digests, i, digest);
+        messages[i] = (Message){.data = texts[i].buf,
+                                .size = (size_t)texts[i].len,
+                                .digest = (uint8_t *)PyBytes_AS_STRING(digest)};
+        total += texts[i].len;
+    }
+    if (digests == NULL)
+        return NULL;
+    if (total < LONG) {
+        digest_all(messages, (size_t)count);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        digest_all(messages, (size_t)count);
+        Py_END_ALLOW_THREADS
+    }
+    return digests;
+}
+
+/* digests(texts): the SHA-256 of each. */
+static PyObject *
+digests(PyObject *module, PyObject *given)
+{
+    (void)module;
+    PyObject *list = PySequence_Fast(given, "digests takes a sequence of texts."), *result = NULL;
+    if (list == NULL)
+        return NULL;
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(list), held = 0;
+    Py_buffer *texts = PyMem_Calloc((size_t)count + 1, sizeof *texts);
+    Message *messages = PyMem_Calloc((size_t)count + 1, sizeof *messages);
+    if (texts == NULL || messages == NULL) {
+        PyErr_NoMemory();
+    } else {
+        while (held < count && PyObject_GetBuffer(PySequence_Fast_GET_ITEM(list, held),
+                                                  &texts[held], PyBUF_SIMPLE) == 0)
+            held++;
+        if (held == count)
+            result = digests_of(texts, messages, count);
+        while (held)
+            PyBuffer_Release(&texts[--held]);
+    }
+    PyMem_Free(texts);
+    PyMem_Free(messages);
+    Py_DECREF(list);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"digests", digests, METH_O, "digests(texts): the SHA-256 of each, as a list."},
+    {NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                                    .m_name = "nightsafe._digest",
+                                    .m_doc = "SHA-256 of several texts.",
+                                    .m_size = -1,
+                                    .m_methods = methods};
+
+PyMODINIT_FUNC
+PyInit__digest(void)
+{
+    if (!can_digest()) {
+        PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
+        return NULL;
+    }
+    return PyModule_Create(&module);
+}

@@ -1,0 +1,5 @@
+from collections.abc import Sequence
+
+from typing_extensions import Buffer
+
+def digests(texts: Sequence[Buffer]) -> list[bytes]: ...

@@ -1,0 +1,55 @@
+"""SHA-256 of several texts: each is what the library says, whatever their number and lengths."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightsafe import digest
+from nightsafe.digest import digests, portable_digests
+
+built = pytest.mark.skipif(digest._digest is None, reason="_digest is not built here")
+
+
+def has_instructions() -> bool:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            return " sha_ni " in file.read()
+    except OSError:
+        return False
+
+
+def test_the_extension_is_built_where_everything_must_hold() -> None:
+    is_wanted = "CI" in os.environ and has_instructions()
+    assert digest._digest is not None or not is_wanted, "nightsafe._digest is missing"
+
+
+@given(st.lists(st.binary(max_size=300), max_size=9))
+def test_the_same_comes_out_one_way_and_the_other(texts: list[bytes]) -> None:
+    assert digests(texts) == portable_digests(texts)
+
+
+@given(st.lists(st.integers(0, 70_000), max_size=7), st.binary(min_size=1, max_size=50))
+def test_lengths_of_any_kind_beside_each_other(lengths: list[int], pattern: bytes) -> None:
+    stream = memoryview(pattern * (70_000 // len(pattern) + 1))
+    texts = [stream[start : start + length] for start, length in enumerate(lengths)]
+    assert digests(texts) == portable_digests(texts)
+
+
+def test_every_length_about_the_ends_of_blocks() -> None:
+    texts = [os.urandom(length) for length in range(260)]
+    assert digests(texts) == portable_digests(texts)
+    assert digests(tuple(reversed(texts))) == portable_digests(texts[::-1])
+    assert [digests([text]) for text in texts] == [[one] for one in portable_digests(texts)]
+
+
+def test_the_standards_example() -> None:
+    (found,) = digests([b"abc"])
+    assert found.hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@built
+def test_it_refuses_what_is_not_text() -> None:
+    for given_ in (["text"], [b"", 5], 7):
+        with pytest.raises(TypeError):
+            digests(given_)  # type: ignore[arg-type]
