@@ -6,10 +6,12 @@ does not learn which blobs are wanted.
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import zstandard
 
 from nightsafe.crypto import Sealer
+from nightsafe.digest import digests
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
 from nightsafe.index import BlobLocation
 from nightsafe.pack import BlobKind
@@ -23,6 +25,8 @@ _ATTEMPTS = 3
 _AT_ONCE = 64 << 20
 
 _Window = tuple[bytes, int]
+SealedBlob = tuple[bytes | memoryview, bytes, int]
+"""What a pack holds of a blob, its id, and its plain length, 0 if it is not compressed."""
 
 
 class BlobReader:
@@ -106,15 +110,34 @@ class BlobOpener:
 
     def open(self, sealed: bytes | memoryview, *, blob_id: bytes, plain_length: int) -> bytes:
         """MAC, then bounded decompression, then SHA-256; DamagedError if one does not fit."""
+        plain = self._plain(sealed, plain_length)
+        if hashlib.sha256(plain).digest() != blob_id:
+            raise DamagedError(f"Blob {blob_id.hex()[:8]} holds other bytes than its id says.")
+        return plain
+
+    def open_all(self, blobs: Sequence[SealedBlob]) -> list[bytes | None]:
+        """As `open`, for several, which is faster; None for each that does not fit."""
+        plains = [self._plain_or_empty(sealed, length) for sealed, _, length in blobs]
+        ids = digests(plains)
+        return [
+            plain if found == wanted else None
+            for plain, found, (_, wanted, _) in zip(plains, ids, blobs, strict=True)
+        ]
+
+    def _plain_or_empty(self, sealed: bytes | memoryview, plain_length: int) -> bytes:
+        """Empty for what is damaged, whose hash will then be another."""
+        try:
+            return self._plain(sealed, plain_length)
+        except DamagedError:
+            return b""
+
+    def _plain(self, sealed: bytes | memoryview, plain_length: int) -> bytes:
+        """What was sealed, unpacked, whose hash is still to be looked at."""
         plain = self._sealer.open(sealed)
         if plain_length:
             plain = self._unpack(plain, plain_length)
             if len(plain) != plain_length:
-                raise DamagedError(
-                    f"Blob {blob_id.hex()[:8]} has another length than the index says."
-                )
-        if hashlib.sha256(plain).digest() != blob_id:
-            raise DamagedError(f"Blob {blob_id.hex()[:8]} holds other bytes than its id says.")
+                raise DamagedError("A blob has another length than the index says.")
         return plain
 
     def _unpack(self, frame: bytes, plain_length: int) -> bytes:

@@ -6,12 +6,13 @@ A file is written under a temporary name, gets its attributes, and only then its
 import os
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.directory import Directory, discard
-from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
-from nightsafe.fetch import BlobOpener
+from nightsafe.errors import NoCopyError, ObjectNotFoundError
+from nightsafe.fetch import BlobOpener, SealedBlob
 from nightsafe.plan import Job, Piece, Place
 from nightsafe.storage import ObjectKind, Storage
 from nightsafe.system import TO_WRITE
@@ -24,6 +25,8 @@ except ImportError:  # not built here
     _place = None  # type: ignore[assignment]
 
 _FILES_OPEN = 16
+_BATCH, _BATCH_BYTES = 32, 256 << 10
+_LANES, _MOST_BYTES = 3, 6 << 20
 _SMALL = 64 << 10
 """Smaller files are written in one step, without a look for holes."""
 
@@ -76,15 +79,9 @@ class Writer:
 
     def run(self, job: Job, fetched: bytes) -> Outcome:
         """Write all pieces. TargetFullError, or RestoreError if a folder was moved."""
-        outcome = Outcome(0, [], [], [])
-        view, last, data, size = memoryview(fetched), -1, b"", 0
-        for number, piece in enumerate(job.pieces):
-            try:
-                if piece.offset != last:
-                    last = -1
-                    data = self._open(view, job, piece)
-                    last = piece.offset
-            except DamagedError:
+        outcome, size = Outcome(0, [], [], []), 0
+        for number, (piece, data) in enumerate(self._opened(memoryview(fetched), job)):
+            if data is None:
                 outcome.lost.append(number)
                 continue
             size += len(data)
@@ -95,12 +92,18 @@ class Writer:
                 outcome.notes.append((number, lost))
         return outcome._replace(bytes=size)
 
-    def _open(self, view: memoryview, job: Job, piece: Piece) -> bytes:
-        if not piece.length:
-            return b""
-        start = piece.offset - job.start
-        sealed = view[start : start + piece.length]
-        return self._opener.open(sealed, blob_id=piece.blob, plain_length=piece.plain_length)
+    def _opened(self, view: memoryview, job: Job) -> Iterator[tuple[Piece, bytes | None]]:
+        """Each piece with its content, which is None if it is lost. A blob that pieces share, one
+        after the other, is opened once."""
+        held: dict[int, bytes | None] = {}
+        for batch in _batches(job.pieces):
+            fresh = {p.offset: p for p in batch if p.length and p.offset not in held}
+            blobs = [_sealed(view, job.start, piece) for piece in fresh.values()]
+            held |= zip(fresh, self._opener.open_all(blobs), strict=True)
+            for piece in batch:
+                yield piece, held[piece.offset] if piece.length else b""
+            last = batch[-1].offset
+            held = {last: held[last]} if last in held else {}
 
     def put(self, place: Place, piece: Piece, data: bytes) -> tuple[str, str]:
         """Write one piece; returns why it failed, and which attributes could not be set."""
@@ -149,6 +152,25 @@ class Writer:
             raise
         self._making = None
         return lost
+
+
+def _batches(pieces: list[Piece]) -> Iterator[list[Piece]]:
+    """Pieces whose blobs are opened and hashed together: three at least, as that is faster, but
+    otherwise so few that caches hold them."""
+    start = size = 0
+    for end, piece in enumerate(pieces, 1):
+        size += piece.plain_length or piece.length
+        most = _BATCH_BYTES if end - start >= _LANES else _MOST_BYTES
+        if size >= most or end - start == _BATCH:
+            yield pieces[start:end]
+            start, size = end, 0
+    if start < len(pieces):
+        yield pieces[start:]
+
+
+def _sealed(view: memoryview, start: int, piece: Piece) -> SealedBlob:
+    begin = piece.offset - start
+    return view[begin : begin + piece.length], piece.blob, piece.plain_length
 
 
 def _placed(folder: int, temporary: bytes, piece: Piece, data: bytes) -> bool:
