@@ -44,7 +44,7 @@ def test_it_is_as_the_long_way_makes_it(
     assert writer._placed(folder, PART, made, data)
     fd = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
     assert made.attributes is not None
-    assert restore_at(fd, made.attributes) == []
+    assert restore_at(fd, Attributes(*made.attributes)) == []
     os.close(fd)
     seen, other = os.stat(tmp_path / "file"), os.stat(tmp_path / "other")
     for field in ("st_mode", "st_uid", "st_gid", "st_mtime_ns", "st_atime_ns"):

@@ -21,7 +21,7 @@ from nightsafe.errors import (
     WorkerError,
 )
 from nightsafe.index import encode_index
-from nightsafe.metadata import Attributes
+from nightsafe.metadata import described
 from nightsafe.pack import BlobKind, PackBuilder
 from nightsafe.plan import Piece, Place
 from nightsafe.repository import Repository
@@ -296,7 +296,7 @@ def test_who_is_told_to_stop_removes_what_was_begun(
 
     monkeypatch.setattr(writer, "_place", None)
     monkeypatch.setattr(kind, "new_file", stop)
-    its = Attributes.of(Node(b"file", "file", FILE))
+    its = described(Node(b"file", "file", FILE))
     with pytest.raises(SystemExit):
         worker.put(place, Piece(0, 0, 0, b"", 0, b"file", 0, 0, its), b"data")
     assert len(list(tmp_path.glob("*.part"))) == 1

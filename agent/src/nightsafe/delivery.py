@@ -18,7 +18,7 @@ from nightsafe.directory import Directory, discard, temporary_name
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
 from nightsafe.index import BlobLocation
-from nightsafe.metadata import Attributes
+from nightsafe.metadata import Described, described
 from nightsafe.pack import BlobKind
 from nightsafe.plan import Job, Piece, Place, arrange
 from nightsafe.porters import Porters
@@ -74,8 +74,8 @@ class _Wave:
 class Listener:
     """Who hears what became of the entries; the paths begin at the target."""
 
-    def restored(self, files: list[tuple[bytes, int]]) -> None:
-        """Files of so many bytes are complete under their names."""
+    def restored(self, files: list[tuple[bytes, str, int]]) -> None:
+        """Files are complete under their names: path, "restored", bytes."""
 
     def advanced(self, size: int) -> None:
         """So many bytes were written."""
@@ -100,6 +100,7 @@ class Delivery:
         workers: int,
     ) -> None:
         self._index = repository.index
+        self._located = repository.index.locations(BlobKind.DATA)
         self._reader = reader
         self._tell = listener
         self._start = partial(Writer, repository.storage, repository.master, target)
@@ -116,20 +117,24 @@ class Delivery:
 
         OSError if it cannot be begun, DamagedError if one of its blobs is not known.
         """
-        key = (node.device_id, node.inode, hash(node.content))
-        if node.links > 1 and key in self._links:
-            self._wave.links.append(_Link(place, name, node, self._links[key]))
-            self._wave.pieces += 1
-            return
         content = node.content or ()
-        found = [self._locate(blob) for blob in content]
-        if len(content) > 1 or node.links > 1:
-            unfinished = self._begin(place, name, node, found, folder)
-            if node.links > 1:
-                self._links[key] = unfinished
+        if node.links > 1:
+            self._file_of_names(place, name, node, folder)
+        elif len(content) > 1:
+            self._begin(place, name, node, folder)
+        else:
+            blob = content[0] if content else b""
+            where = self._locate(blob) if content else _NOTHING
+            self._add(place, name, where, blob, attributes=described(node))
+
+    def _file_of_names(self, place: Place, name: bytes, node: Node, folder: Directory) -> None:
+        key = (node.device_id, node.inode, hash(node.content))
+        first = self._links.get(key)
+        if first is None:
+            self._links[key] = self._begin(place, name, node, folder)
             return
-        where, blob = (found[0], content[0]) if found else (_NOTHING, b"")
-        self._add(place, name, where, blob, attributes=Attributes.of(node))
+        self._wave.links.append(_Link(place, name, node, first))
+        self._wave.pieces += 1
 
     def left(self, place: Place, node: Node) -> None:
         """Take a folder whose entries have all been taken; children before parents."""
@@ -169,14 +174,13 @@ class Delivery:
         self._writer.close()
 
     def _locate(self, blob: bytes) -> BlobLocation:
-        found = self._index.locate(BlobKind.DATA, blob)
-        if not found:
+        where = self._located.get(blob)
+        if where is None:
             raise DamagedError(f"The data blob {blob.hex()[:8]} is in no index.")
-        return found[0]
+        return where
 
-    def _begin(
-        self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: Directory
-    ) -> _Unfinished:
+    def _begin(self, place: Place, name: bytes, node: Node, folder: Directory) -> _Unfinished:
+        found = [self._locate(blob) for blob in node.content or ()]
         with self._new(place, name, node, found, folder) as unfinished:
             number = len(self._wave.unfinished)
             self._wave.unfinished.append(unfinished)
@@ -211,7 +215,7 @@ class Delivery:
         *,
         position: int = 0,
         file: int = 0,
-        attributes: Attributes | None = None,
+        attributes: Described | None = None,
     ) -> None:
         wave = self._wave
         number = wave.numbers.setdefault(place.path, len(wave.places))
@@ -265,21 +269,31 @@ class Delivery:
         problems, notes = dict(outcome.failed), dict(outcome.notes)
         for number in outcome.lost:
             problems[number], notes[number] = self._retry(job, job.pieces[number])
-        done = []
-        for number, piece in enumerate(job.pieces):
-            if piece.attributes is None:
-                unfinished = wave.unfinished[piece.file]
-                unfinished.problem = unfinished.problem or problems.get(number, "")
-                continue
-            path = _path(job.places[piece.place], piece.name)
-            if problem := problems.get(number):
-                self._tell.failed(path, problem)
-                continue
-            if note := notes.get(number):
-                self._tell.noted(path, note)
-            done.append((path, piece.plain_length or max(0, piece.length - OVERHEAD)))
+        for number in sorted({*problems, *notes}):
+            problem, note = problems.get(number, ""), notes.get(number, "")
+            self._tell_trouble(wave, job, job.pieces[number], problem=problem, note=note)
+        leads = {number: _path(place, b"") for number, place in job.places.items()}
+        done = [
+            (leads[place] + name, "restored", plain_length or max(0, length - OVERHEAD))
+            for number, (_, length, plain_length, _, place, name, _, _, its) in enumerate(
+                job.pieces
+            )
+            if its is not None and not problems.get(number)
+        ]
         if done:
             self._tell.restored(done)
+
+    def _tell_trouble(
+        self, wave: _Wave, job: Job, piece: Piece, *, problem: str, note: str
+    ) -> None:
+        path = _path(job.places[piece.place], piece.name)
+        if piece.attributes is None:
+            unfinished = wave.unfinished[piece.file]
+            unfinished.problem = unfinished.problem or problem
+        elif problem:
+            self._tell.failed(path, problem)
+        elif note:
+            self._tell.noted(path, note)
 
     def _retry(self, job: Job, piece: Piece) -> tuple[str, str]:
         """Ask for a blob again, in all its copies, and write it here."""
@@ -296,7 +310,7 @@ class Delivery:
             return
         if note:
             self._tell.noted(path, note)
-        self._tell.restored([(path, node.size)])
+        self._tell.restored([(path, "restored", node.size)])
 
     def _finish_wave(self, wave: _Wave) -> None:
         for unfinished in wave.unfinished:

@@ -96,14 +96,13 @@ class Directory(Protocol):
 
 def refusal(name: bytes, *, on_windows: bool = IS_WINDOWS) -> str:
     """Why no entry of this name is made in a target, for people; empty if one is."""
-    shown = ascii(name[:80])
     if not _means_an_entry(name):
-        return f"the name {shown} is not allowed there and was not restored"
+        return f"the name {name[:80]!a} is not allowed there and was not restored"
     reason = windows.refusal(name) if on_windows else ""
     if reason:
         return (
-            f"Windows cannot hold the name {shown}: {reason}. Restore it on another computer; "
-            "what is in a folder of such a name comes back by itself with SNAPSHOT:FOLDER"
+            f"Windows cannot hold the name {name[:80]!a}: {reason}. Restore it on another "
+            "computer; what is in a folder of such a name comes back by itself with SNAPSHOT:FOLDER"
         )
     return ""
 

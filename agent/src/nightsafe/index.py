@@ -1,6 +1,6 @@
 """The index: in which pack, and where in it, each blob lies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -53,6 +53,10 @@ class Index:
         """Every known copy of a blob, none if it is not stored."""
         first = self._first[kind].get(blob_id)
         return [] if first is None else [first, *self._others.get((kind, blob_id), ())]
+
+    def locations(self, kind: BlobKind) -> Mapping[bytes, BlobLocation]:
+        """The first copy of each blob of a kind, for whoever asks for many."""
+        return self._first[kind]
 
     def count(self, kind: BlobKind) -> int:
         """How many different blobs of this kind are stored."""

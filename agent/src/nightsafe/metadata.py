@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from nightsafe import xattrs
@@ -11,6 +12,10 @@ from nightsafe.system import gives_files_away
 from nightsafe.tree import Node, posix_permissions
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
+
+
+Described = tuple[str, int, int, int, int, int, tuple[tuple[bytes, bytes], ...]]
+"""What `Attributes` holds, as plain values: quick to make, and on their way between processes."""
 
 
 class Attributes(NamedTuple):
@@ -24,10 +29,10 @@ class Attributes(NamedTuple):
     mtime: int
     xattrs: tuple[tuple[bytes, bytes], ...]
 
-    @classmethod
-    def of(cls, node: Node) -> "Attributes":
-        """The attributes of a node."""
-        return cls(node.type, node.mode, node.uid, node.gid, node.atime, node.mtime, node.xattrs)
+
+described: Callable[[Node], Described]
+described = itemgetter(*(Node._fields.index(field) for field in Attributes._fields))
+"""The attributes of a node."""
 
 
 def restore_at(file: int | bytes, node: Node | Attributes) -> list[str]:

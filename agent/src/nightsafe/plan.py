@@ -7,7 +7,7 @@ once, neighbours come along in one request, and the storage learns little of wha
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from nightsafe.metadata import Attributes
+from nightsafe.metadata import Described
 
 WINDOW_SIZE = 4 << 20
 _CUT_SIZE = 256 << 10
@@ -39,7 +39,7 @@ class Piece(NamedTuple):
     name: bytes
     position: int
     file: int
-    attributes: Attributes | None
+    attributes: Described | None
 
 
 class Job(NamedTuple):
@@ -58,8 +58,7 @@ class Job(NamedTuple):
     def __reduce__(self) -> tuple[Callable[..., "Job"], tuple[object, ...]]:
         """For the way to another process: as plain tuples, which take a third of the time."""
         places = {number: tuple(place) for number, place in self.places.items()}
-        pieces = [(*piece[:-1], piece[-1] and tuple(piece[-1])) for piece in self.pieces]
-        return _rebuilt, (*self[:4], places, pieces)
+        return _rebuilt, (*self[:4], places, list(map(tuple, self.pieces)))
 
 
 def _rebuilt(
@@ -76,7 +75,7 @@ def _rebuilt(
         start,
         end,
         {number: Place(*place) for number, place in places.items()},
-        [Piece._make((*piece[:-1], piece[-1] and Attributes(*piece[-1]))) for piece in pieces],
+        list(map(Piece._make, pieces)),
     )
 
 

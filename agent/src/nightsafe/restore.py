@@ -114,9 +114,9 @@ class _Report(Listener):
         self._report = report
         self._observer = observer
 
-    def restored(self, files: list[tuple[bytes, int]]) -> None:
+    def restored(self, files: list[tuple[bytes, str, int]]) -> None:
         self._report.files += len(files)
-        self._observer(FilesDone([(path, "restored", size) for path, size in files], bytes))
+        self._observer(FilesDone(files, bytes))
 
     def advanced(self, size: int) -> None:
         self._report.bytes += size
@@ -322,7 +322,7 @@ class _Restorer:
             self._report.others += 1
             return
         self._report.bytes += node.size
-        self._tell.restored([(path, node.size)])
+        self._tell.restored([(path, "restored", node.size)])
 
     def _stays(self, node: Node) -> bool:
         """Whether what stands in the way stays, as the options want it."""

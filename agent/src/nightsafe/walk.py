@@ -45,25 +45,28 @@ class PatternSelection:
     ) -> None:
         wanted, wanted_any_case = list(include), list(include_any_case)
         self.paths = [os.fsencode(text) for text in (*wanted, *wanted_any_case)]
-        self._include = (Patterns(wanted), Patterns(wanted_any_case, ignore_case=True))
-        self._exclude = (
-            Patterns(exclude),
-            Patterns(exclude_any_case, ignore_case=True),
-        )
+        # Each entry of a snapshot is asked about several times, mostly where there are none.
+        self._include = _any_of(wanted, wanted_any_case)
+        self._exclude = _any_of(exclude, exclude_any_case)
 
     def wants(self, path: bytes) -> bool:
         """Whether an include pattern fits the entry or a folder above it, and no other."""
-        is_included = not self.paths or any(p and p.matches(path) for p in self._include)
+        is_included = not self.paths or any(p.matches(path) for p in self._include)
         return is_included and not self._excludes(path)
 
     def leads_to(self, path: bytes) -> bool:
         """Whether something wanted may lie below the directory `path`, or it is wanted itself."""
         if self._excludes(path):
             return False
-        return self.wants(path) or any(p and p.may_match_below(path) for p in self._include)
+        return self.wants(path) or any(p.may_match_below(path) for p in self._include)
 
     def _excludes(self, path: bytes) -> bool:
-        return any(patterns and patterns.matches(path) for patterns in self._exclude)
+        return bool(self._exclude) and any(p.matches(path) for p in self._exclude)
+
+
+def _any_of(patterns: Iterable[str], any_case: Iterable[str]) -> list[Patterns]:
+    both = (Patterns(patterns), Patterns(any_case, ignore_case=True))
+    return [patterns for patterns in both if patterns]
 
 
 class Selection:

@@ -13,6 +13,7 @@ from nightsafe.crypto import Sealer, SealKey
 from nightsafe.directory import Directory, discard
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener, SealedBlob
+from nightsafe.metadata import Attributes, Described
 from nightsafe.plan import Job, Piece, Place
 from nightsafe.storage import ObjectKind, Storage
 from nightsafe.system import TO_WRITE
@@ -111,7 +112,7 @@ class Writer:
             if piece.attributes is None:
                 self._put_part(place, piece, data)
                 return "", ""
-            return "", ", ".join(self._put_file(place, piece, data))
+            return "", ", ".join(self._put_file(place, piece, data, piece.attributes))
         except (OSError, OverflowError, ValueError) as error:
             return describe(error), ""
 
@@ -130,7 +131,7 @@ class Writer:
                 os.close(self._files.popitem(last=False)[1])
         write_all(fd, data, piece.position)
 
-    def _put_file(self, place: Place, piece: Piece, data: bytes) -> list[str]:
+    def _put_file(self, place: Place, piece: Piece, data: bytes, its: Described) -> list[str]:
         folder = self.folders.open(place)
         self._count += 1
         temporary = b".nightsafe-%s-%d.part" % (self._stem, self._count)
@@ -144,7 +145,7 @@ class Writer:
             except BaseException:
                 os.close(fd)
                 raise
-            lost = folder.complete(fd, temporary, piece.attributes)
+            lost = folder.complete(fd, temporary, Attributes(*its))
             folder.rename(temporary, piece.name)
         except BaseException:
             discard(temporary, folder)
@@ -175,12 +176,11 @@ def _sealed(view: memoryview, start: int, piece: Piece) -> SealedBlob:
 
 def _placed(folder: int, temporary: bytes, piece: Piece, data: bytes) -> bool:
     """Make a small file in one step, where that can be; if not, nothing was done."""
-    its = piece.attributes
-    if _place is None or folder < 0 or its is None or its.xattrs or len(data) >= _SMALL:
+    if _place is None or folder < 0 or piece.attributes is None or len(data) >= _SMALL:
         return False
-    mode = posix_permissions(its.mode)
-    return _place.place(
-        folder, temporary, piece.name, data, mode, its.uid, its.gid, its.atime, its.mtime
+    _, mode, uid, gid, atime, mtime, xattrs = piece.attributes
+    return not xattrs and _place.place(
+        folder, temporary, piece.name, data, posix_permissions(mode), uid, gid, atime, mtime
     )
 
 
