@@ -327,6 +327,23 @@ def test_starting_up_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_verb_in_front_is_the_only_one_that_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import sys; from nightsafe.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: print(sorted(m for m in sys.modules if 'cli.' in m))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run([*command, "ls", "--help"], capture_output=True, text=True, check=True)
+    alone, _, loaded = done.stdout.rpartition("\n[")
+    assert loaded == "'nightsafe.cli.ls', 'nightsafe.cli.options', 'nightsafe.cli.output']\n"
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["ls", "--help"])
+    assert capsys.readouterr().out == alone + "\n"
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    assert all(f"nightsafe.cli.{verb}" in done.stdout for verb in VERBS)
+
+
 def test_cheap_parameters_are_the_least_accepted() -> None:
     CHEAP.check()
     assert KdfParams(1 << 14, 8, 1) == CHEAP

@@ -12,30 +12,19 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
 from nightsafe import __version__
-from nightsafe.cli import (
-    backup,
-    check,
-    completion,
-    forget,
-    init,
-    login,
-    ls,
-    prune,
-    restore,
-    snapshots,
-    unlock,
-)
 from nightsafe.cli.options import add_common
 from nightsafe.cli.output import Output
 
-_VERBS = (
-    *(login, init, backup, snapshots, ls, restore),
-    *(forget, prune, check, unlock, completion),
+VERBS = (
+    *("login", "init", "backup", "snapshots", "ls", "restore"),
+    *("forget", "prune", "check", "unlock", "completion"),
 )
+"""In the order of the help; each is a module with `add_parser`."""
 _EPILOG = """\
 The repository, the credential and the passphrase are taken from options, from the environment,
 or from the stored login, in this order. Environment:
@@ -55,8 +44,8 @@ Exit status: 0 complete; 1 failed; 3 incomplete (some files could not be read or
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """The whole command line, or as much of it as these verbs need."""
     parser = argparse.ArgumentParser(
         prog="nightsafe",
         description="Encrypted backups in restic's format, to Nightsafe or any restic repository.",
@@ -65,9 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nightsafe {__version__}")
     add_common(parser)
-    verbs = parser.add_subparsers(title="verbs", dest="verb", required=True, metavar="VERB")
-    for verb in _VERBS:
-        verb.add_parser(verbs)
+    places = parser.add_subparsers(title="verbs", dest="verb", required=True, metavar="VERB")
+    for verb in verbs:
+        import_module(f"nightsafe.cli.{verb}").add_parser(places)
     return parser
 
 
@@ -76,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Hundreds of thousands of tuples may live here, and no cycles; to look at them all every
     # few hundred costs a twentieth of a restore.
     gc.set_threshold(50_000, 20, 20)
-    parser = build_parser()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # A verb in front is the verb, and no other one has to be loaded.
+    parser = build_parser(arguments[:1] if arguments[:1] and arguments[0] in VERBS else VERBS)
     args = parser.parse_args(arguments)
     output = Output(as_json=args.json, quiet=args.quiet, progress=not args.no_progress)
     if threading.current_thread() is threading.main_thread():

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import threading
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nightsafe.cli.excludes import add_exclude_options, find_rules, find_sources, show_rules
@@ -76,17 +75,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
         show_rules(rules, output)
         return 0
     wants = Excluder(rules, paths)
-    # The key takes a while to derive; the other core can read the program meanwhile.
-    ahead = threading.Thread(target=import_module, args=("nightsafe.backup",), daemon=True)
-    ahead.start()
     names_files = args.verbose or args.dry_run
     with (
-        opened_repository(args) as repository,
+        opened_repository(args, meanwhile="nightsafe.backup") as repository,
         output.observer("backup", names_files=names_files) as observer,
     ):
         if output.progress and sys.stderr.isatty():
             _forecast(paths, observer)
-        ahead.join()
         from nightsafe.backup import BackupOptions, backup
 
         options = BackupOptions(

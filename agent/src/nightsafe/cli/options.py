@@ -1,8 +1,11 @@
 """Options that every verb has, and how a verb gets at its repository."""
 
 import argparse
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     from nightsafe.repository import Repository
     from nightsafe.storage import Storage
 
+_SWITCH_SECONDS = 0.0005
 Verbs = Any
 """argparse's collection of sub-parsers, whose type has no public name."""
 
@@ -90,14 +94,33 @@ def opened_storage(args: argparse.Namespace) -> "Iterator[Storage]":
 
 
 @contextmanager
-def opened_repository(args: argparse.Namespace) -> "Iterator[Repository]":
-    """The repository there, opened with the passphrase."""
+def opened_repository(args: argparse.Namespace, *, meanwhile: str = "") -> "Iterator[Repository]":
+    """The repository there, opened with the passphrase; `meanwhile` names a module to load."""
     from nightsafe.passphrase import find_passphrase
     from nightsafe.repository import Repository
 
     with opened_storage(args) as storage:
-        source = passphrase_source(args, storage)
-        yield Repository.open(storage, find_passphrase(source=source))
+        passphrase = find_passphrase(source=passphrase_source(args, storage))
+        with _loading(meanwhile):
+            repository = Repository.open(storage, passphrase)
+        yield repository
+
+
+@contextmanager
+def _loading(module: str) -> Iterator[None]:
+    """Load a module during the block. The key takes a while to derive, and Python has nothing to
+    do meanwhile; until then it must be quick to let the block have its turn."""
+    ahead = threading.Thread(target=import_module, args=(module,), daemon=True)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        if module:
+            ahead.start()
+        yield
+        if module:
+            ahead.join()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def passphrase_source(args: argparse.Namespace, storage: "Storage") -> "PassphraseSource":

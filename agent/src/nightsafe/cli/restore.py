@@ -78,20 +78,10 @@ def _add_patterns(group: "argparse._ArgumentGroup") -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Restore; 0 when complete, 3 when some entries could not be restored."""
-    from nightsafe.restore import RestoreOptions, restore
-    from nightsafe.snapshot import find_snapshot
     from nightsafe.walk import PatternSelection
 
     target = os.fsencode(args.target)
     name, _, folder = args.snapshot.partition(":")
-    options = RestoreOptions(
-        overwrite=args.overwrite,
-        delete=args.delete,
-        verify=args.verify,
-        dry_run=args.dry_run,
-        folder=os.fsencode(folder),
-        workers=args.workers,
-    )
     chosen = PatternSelection(
         args.include,
         args.exclude,
@@ -101,7 +91,21 @@ def run(args: argparse.Namespace, output: Output) -> int:
     question = f"Remove from {args.target} what the snapshot does not hold?"
     if args.delete and not args.dry_run and not confirm(question, yes=args.yes, output=output):
         return 1
-    with opened_repository(args) as repository, output.observer("restore") as observer:
+    with (
+        opened_repository(args, meanwhile="nightsafe.restore") as repository,
+        output.observer("restore") as observer,
+    ):
+        from nightsafe.restore import RestoreOptions, restore
+        from nightsafe.snapshot import find_snapshot
+
+        options = RestoreOptions(
+            overwrite=args.overwrite,
+            delete=args.delete,
+            verify=args.verify,
+            dry_run=args.dry_run,
+            folder=os.fsencode(folder),
+            workers=args.workers,
+        )
         snapshot = find_snapshot(repository.load_snapshots().sound, name)
         if output.progress and sys.stderr.isatty():
             _forecast(repository, snapshot, options.folder, chosen, observer)
