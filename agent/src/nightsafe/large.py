@@ -9,7 +9,7 @@ from nightsafe.chunk import Chunker
 from nightsafe.look import Status
 from nightsafe.nodes import encode_file
 from nightsafe.system import fstat, open_to_read
-from nightsafe.work import CHANGED, REPLACED, Problem, problem_of, read_into
+from nightsafe.work import CHANGED, PIECE_KEPT, REPLACED, Problem, problem_of, read_into
 
 _JOB_BYTES = 4 << 20
 _OPEN_FILES = 4
@@ -128,6 +128,9 @@ class LargeFiles:
             ranges: list[tuple[int, int]] = []
             start = 0
             for end in self._chunker.scan(lambda view, at: read_into(fd, view, at)):
+                if ranges and end - ranges[0][0] > PIECE_KEPT:
+                    yield self._job(key, file, identity, ranges)
+                    ranges = []
                 ranges.append((start, end - start))
                 start = end
                 if end - ranges[0][0] >= _JOB_BYTES:

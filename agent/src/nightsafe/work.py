@@ -36,8 +36,8 @@ LARGE_FILE = 2 << 20
 SLICE_ENTRIES = 1024
 """A folder of more entries than this is dealt with in slices, so that memory is bounded."""
 SMALL_TAIL = 4 << 20
-_KEPT = 6 << 20
-"""Few pieces of large files are larger; memory for those is not kept."""
+PIECE_KEPT = 6 << 20
+"""Pieces of large files are no larger, but for single chunks; memory for those is not kept."""
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
 CHANGED = (
@@ -214,7 +214,7 @@ class Worker:
         ids = self._store_all(parts, added)
         size = sum(map(len, parts))
         parts.clear()
-        if len(self._buffer) > _KEPT:
+        if len(self._buffer) > PIECE_KEPT:
             self._buffer = memoryview(b"")
             trim()
         return ids, size, added
@@ -223,7 +223,7 @@ class Worker:
         """What is at each of the ranges, until this is called again; less where the file ends."""
         room = sum(length for _, length in ranges)
         if room > len(self._buffer):
-            self._buffer = memoryview(new_memory(max(room, _KEPT)))
+            self._buffer = memoryview(new_memory(max(room, PIECE_KEPT)))
         parts, start = [], 0
         for offset, length in ranges:
             held = read_into(fd, self._buffer[start : start + length], offset)
