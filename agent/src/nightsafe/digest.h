@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DIGEST = 32, BLOCK = 64, MOST_LANES = 3 };
@@ -166,13 +167,22 @@ end_lane(Lane *lane)
         put_big_endian(lane->message->digest + 4 * i, words[i], 4);
 }
 
-/* Only where can_digest() says so. */
+static int
+longer_first(const void *one, const void *other)
+{
+    const size_t a = ((const Message *)one)->size, b = ((const Message *)other)->size;
+    return (a < b) - (a > b);
+}
+
+/* Only where can_digest() says so. The messages are put in another order, the longest first, so
+ * that at the end none is left alone for long. */
 static void
-digest_all(const Message *messages, size_t count)
+digest_all(Message *messages, size_t count)
 {
     static void (*const take[])(Lane *, size_t) = {NULL, take_one, take_two, take_three};
     Lane lanes[MOST_LANES];
     int used = 0;
+    qsort(messages, count, sizeof *messages, longer_first);
     if (__builtin_cpu_supports("avx"))
         clear_upper_halves();
     while (used < MOST_LANES && count) {
@@ -217,7 +227,7 @@ can_digest(void)
 }
 
 static inline void
-digest_all(const Message *messages, size_t count)
+digest_all(Message *messages, size_t count)
 {
     (void)messages;
     (void)count;

@@ -11,7 +11,7 @@ from nightsafe.nodes import encode_file
 from nightsafe.system import fstat, open_to_read
 from nightsafe.work import CHANGED, PIECE_KEPT, REPLACED, Problem, problem_of, read_into
 
-_JOB_BYTES = 4 << 20
+_JOB_BYTES = 5 << 20
 _OPEN_FILES = 4
 
 RangesJob = tuple[str, int, int, bytes, tuple[int, int], list[tuple[int, int]]]
