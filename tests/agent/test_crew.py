@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from nightsafe import archive, crew, work
+from nightsafe import archive, crew, large, work
 from nightsafe.check import check
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
 from nightsafe.nodes import encode_file
@@ -62,6 +62,30 @@ def test_workers_make_the_same_tree(
     again = run(reopen(other), mixed, workers=2)
     assert (again.tree_id, again.count.unchanged) == (alone.tree_id, alone.count.new)
     assert again.count.stored_bytes == 0
+
+
+def test_a_very_large_file_is_worth_workers_from_the_beginning(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    class Noted(crew.Processes):
+        def __init__(self, setup: work.Setup, count: int) -> None:
+            started.append(count)
+            super().__init__(setup, count)
+
+    monkeypatch.setattr(archive, "Processes", Noted)
+    file = tmp_path / "large.bin"
+    file.write_bytes(os.urandom(9_000_000))
+    alone = run(repository, file, workers=2)
+    assert started == []
+    monkeypatch.setattr(large, "_MUCH", 8_000_000)
+    with file.open("r+b") as again:
+        again.write(b"changed")
+    several = run(reopen(repository), file, workers=2)
+    assert started == [2]
+    assert several.tree_id != alone.tree_id
+    assert check(reopen(repository), read_data=True).errors == []
 
 
 def test_folders_of_many_entries_are_dealt_with_in_slices(

@@ -150,6 +150,9 @@ class Archiver:
             return True
         if job is None:
             return False
+        if self._large.is_much:
+            self._may_work_alone_until = 0.0
+            self._grow()
         self._hand_out([job])
         return True
 

@@ -13,6 +13,7 @@ from nightsafe.work import CHANGED, PIECE_KEPT, REPLACED, Problem, problem_of, r
 
 _JOB_BYTES = 5 << 20
 _OPEN_FILES = 4
+_MUCH = 256 << 20
 
 RangesJob = tuple[str, int, int, bytes, tuple[int, int], list[tuple[int, int]]]
 
@@ -75,6 +76,12 @@ class LargeFiles:
         self._open: dict[int, LargeFile] = {}
         self._cutting: Iterator[RangesJob] | None = None
         self._next_key = 0
+
+    @property
+    def is_much(self) -> bool:
+        """Whether a file that is being cut is worth workers from the beginning."""
+        file = self._open.get(self._next_key - 1)
+        return file is not None and file.before is not None and file.before.st_size >= _MUCH
 
     def add(self, file: LargeFile) -> None:
         """Note a file that was found."""
