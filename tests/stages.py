@@ -48,13 +48,14 @@ class Outcome:
 
 _printing = threading.Lock()
 _PLAIN = "not journey and not interop and not browser"
+_WITHOUT_DATABASE = ("agent", "bench", "contracts", "embedded", "stores")
 STAGES = (
     Stage("unit", "on SQLite", ["-m", f"{_PLAIN} and not postgres"]),
     # Once is enough for what knows no database.
     Stage(
         "postgres",
         "on PostgreSQL",
-        ["-m", _PLAIN, "--ignore=tests/agent", "--ignore=tests/embedded"],
+        ["-m", _PLAIN, *(f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE)],
         on_postgres=True,
     ),
     Stage("interop", "with stock restic and rclone", ["-m", "interop"]),

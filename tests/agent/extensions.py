@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 NAMES = (
-    *("_cut", "_entries", "_gather", "_known", "_look"),
+    *("_cut", "_digest", "_entries", "_gather", "_known", "_look"),
     *("_nodes", "_place", "_rabin", "_scrypt", "_seal"),
 )
 

@@ -5,23 +5,9 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe import digest
 from nightsafe.digest import digests, portable_digests
 
-built = pytest.mark.skipif(digest._digest is None, reason="_digest is not built here")
-
-
-def has_instructions() -> bool:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            return " sha_ni " in file.read()
-    except OSError:
-        return False
-
-
-def test_the_extension_is_built_where_everything_must_hold() -> None:
-    is_wanted = "CI" in os.environ and has_instructions()
-    assert digest._digest is not None or not is_wanted, "nightsafe._digest is missing"
+from tests.agent.extensions import needs
 
 
 @given(st.lists(st.binary(max_size=300), max_size=9))
@@ -48,7 +34,7 @@ def test_the_standards_example() -> None:
     assert found.hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-@built
+@needs("_digest")
 def test_it_refuses_what_is_not_text() -> None:
     for given_ in (["text"], [b"", 5], 7):
         with pytest.raises(TypeError):

@@ -1,5 +1,6 @@
 """Every extension is there where everything must hold, and no way of the agent needs one."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from nightsafe.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE
-from tests.agent.extensions import NAMES, is_built
+from tests.agent.extensions import NAMES
 
 SOURCES = Path(nightsafe.__file__).parent
 MISSING = """
@@ -36,7 +37,14 @@ def test_all_sources_are_named() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_in_ci_the_extension_is_built(name: str) -> None:
-    assert is_built(name) or "CI" not in os.environ, f"nightsafe.{name} is missing: see the README"
+    if "CI" not in os.environ:
+        pytest.skip("only where everything must hold")
+    try:
+        importlib.import_module(f"nightsafe.{name}")
+    except ImportError as error:
+        if "This processor" not in str(error):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("missing", [*((name,) for name in NAMES), NAMES], ids="+".join)
