@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from backup_service import clock
-from storage import ingest, placement, quota, sequence
+from storage import copies, ingest, quota, sequence
 from storage.access import Access
-from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
+from storage.models import Attempt, Lifetime, Region, StoredObject, Vault
 
 
 @transaction.atomic
@@ -67,33 +66,11 @@ def _create(
     Lifetime.objects.bulk_create(
         Lifetime(object=one, from_sequence=one.sequence, from_at=one.created_at) for one in created
     )
-    _place(access, created, attempts)
+    copies.place(
+        created,
+        attempts,
+        promised=access.entitlements.copies,
+        continent=access.vault.account.continent,
+    )
     quota.settle_all(attempts, live=sum(one.size for one in created))
     return {(one.type, one.name): one for one in created}
-
-
-def _place(access: Access, created: Sequence[StoredObject], attempts: Sequence[Attempt]) -> None:
-    """Write down the copies there are, and those that the plan promises."""
-    now, replicas = clock.now(), []
-    further: dict[int, list[Region]] = {}
-    for held, attempt in zip(created, attempts, strict=True):
-        home = attempt.region
-        if home.pk not in further:
-            further[home.pk] = placement.companions(
-                home, access.entitlements.copies, continent=access.vault.account.continent
-            )
-        replicas.append(
-            Replica(
-                object=held,
-                region=home,
-                attempt=attempt,
-                state=Replica.State.STORED,
-                sequence=held.sequence,
-                stored_at=now,
-            )
-        )
-        replicas += [
-            Replica(object=held, region=region, sequence=held.sequence)
-            for region in further[home.pk]
-        ]
-    Replica.objects.bulk_create(replicas)

@@ -1,5 +1,6 @@
 """Which attempt is which region's copy: the few ways in which a replica's row changes."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -11,6 +12,37 @@ from storage.models import Attempt, Region, Replica, StoredObject
 
 # A doomed attempt's bytes are removed only when its writer must have ended.
 DOOM_DELAY = timedelta(minutes=15)
+
+
+def place(
+    created: Sequence[StoredObject],
+    attempts: Sequence[Attempt],
+    *,
+    promised: int,
+    continent: str = "",
+) -> None:
+    """Write down the copy that each new object has, and those that the plan promises."""
+    now, replicas = clock.now(), []
+    further: dict[int, list[Region]] = {}
+    for held, attempt in zip(created, attempts, strict=True):
+        home = attempt.region
+        if home.pk not in further:
+            further[home.pk] = placement.companions(home, promised, continent=continent)
+        replicas.append(
+            Replica(
+                object=held,
+                region=home,
+                attempt=attempt,
+                state=Replica.State.STORED,
+                sequence=held.sequence,
+                stored_at=now,
+            )
+        )
+        replicas += [
+            Replica(object=held, region=region, sequence=held.sequence)
+            for region in further[home.pk]
+        ]
+    Replica.objects.bulk_create(replicas)
 
 
 def add(held: StoredObject, attempt: Attempt) -> None:

@@ -187,9 +187,12 @@ def _create(
         created_by=access.credential,
     )
     lifetimes.begin(created, step)
-    copies.add(created, attempt)
-    continent = access.vault.account.continent
-    copies.ensure(created, attempt.region, access.entitlements.copies, continent=continent)
+    copies.place(
+        [created],
+        [attempt],
+        promised=access.entitlements.copies,
+        continent=access.vault.account.continent,
+    )
     quota.settle(attempt, live=created.size)
     _after_create(vault, created)
 

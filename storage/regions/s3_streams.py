@@ -1,6 +1,7 @@
 """Bytes on their way into an S3-compatible store and out of it, a piece at a time."""
 
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, HTTPClientError
@@ -104,7 +105,7 @@ class Download(Reader):
             if self._stream is None:
                 self._stream = self._reopen(self._offset, self._left)
             return bytes(self._stream.read(size))
-        except (BotoCoreError, HTTPClientError, OSError):
+        except (BotoCoreError, HTTPClientError, HTTPException, OSError):
             return b""
 
     def _stumble(self) -> None:

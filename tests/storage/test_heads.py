@@ -24,22 +24,20 @@ def answer(*lines: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def heads_at(endpoint: str) -> Heads:
-    return Heads(
-        S3Region(
-            alias="x",
-            endpoint=endpoint,
-            bucket="bucket",
-            access_key="key",
-            secret_key="secret",
-            public_endpoint=endpoint,
-        )
+def region_at(endpoint: str) -> S3Region:
+    return S3Region(
+        alias="x",
+        endpoint=endpoint,
+        bucket="bucket",
+        access_key="key",
+        secret_key="secret",
+        public_endpoint=endpoint,
     )
 
 
 @contextmanager
-def store(*answers: bytes) -> Iterator[tuple[Heads, list[bytes]]]:
-    """A store that gives these answers, and Heads that ask it; what was asked is listed."""
+def serving(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """The address of a store that gives these answers; what was asked is listed."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(20)
@@ -53,17 +51,26 @@ def store(*answers: bytes) -> Iterator[tuple[Heads, list[bytes]]]:
                         asked.append(request)
                         one = left.pop(0)
                         connection.sendall(one)
-                        if not one or b"HTTP/1.1 200" not in one or b"close" in one:
+                        if b"HTTP/1.1 20" not in one or b"close" in one:
                             break
 
-        heads = heads_at(f"http://127.0.0.1:{server.getsockname()[1]}")
         thread = threading.Thread(target=serve)
         thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
+        finally:
+            thread.join(20)
+
+
+@contextmanager
+def store(*answers: bytes) -> Iterator[tuple[Heads, list[bytes]]]:
+    """A store that gives these answers, and Heads that ask it."""
+    with serving(*answers) as (endpoint, asked):
+        heads = Heads(region_at(endpoint))
         try:
             yield heads, asked
         finally:
             heads.close()
-            thread.join(20)
 
 
 def shows(heads: Heads) -> bool:
@@ -120,4 +127,4 @@ def test_nobody_there_means_not_sure():
     with store(answer(*GOOD)) as (heads, _):
         assert shows(heads)
         endpoint = heads._signer._base
-    assert not shows(heads_at(endpoint))
+    assert not shows(Heads(region_at(endpoint)))
