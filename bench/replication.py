@@ -60,16 +60,40 @@ def _measure_copies(stores: Stores, args: argparse.Namespace, figures: report.Fi
         print(
             f"copied: ours {figures.ours[-1]:.1f} s, rclone {figures.rclone[-1]:.1f} s", flush=True
         )
+    _measure_scrubs(stores, args, figures.scrubs, figures.reads, is_cold=False)
+    if forget_what_was_read():
+        _measure_scrubs(stores, args, figures.cold_scrubs, figures.cold_reads, is_cold=True)
+
+
+def _measure_scrubs(
+    stores: Stores,
+    args: argparse.Namespace,
+    scrubs: list[float],
+    reads: list[float],
+    *,
+    is_cold: bool,
+) -> None:
     for number in range(args.rounds):
-        turns = [
-            (figures.scrubs, lambda: stores.scrub(args.workers)),
-            (figures.reads, lambda: plain_read(stores, args.workers)),
+        turns: list[tuple[list[float], Callable[[], float]]] = [
+            (scrubs, lambda: stores.scrub(args.workers)),
+            (reads, lambda: plain_read(stores, args.workers)),
         ]
         for seconds, work in turns if number % 2 == 0 else turns[::-1]:
+            if is_cold:
+                forget_what_was_read()
             seconds.append(_timed(work))
-        print(
-            f"read: scrub {figures.scrubs[-1]:.1f} s, plain {figures.reads[-1]:.1f} s", flush=True
-        )
+        where = "from the disk" if is_cold else "from memory"
+        print(f"read {where}: scrub {scrubs[-1]:.1f} s, plain {reads[-1]:.1f} s", flush=True)
+
+
+def forget_what_was_read() -> bool:
+    """Empty the system's memory of files, so that they come from the disk; False if we may not."""
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+    except OSError:
+        return False
+    return True
 
 
 def _timed(work: Callable[[], object]) -> float:
