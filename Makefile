@@ -18,7 +18,7 @@ help:
 	@echo "make install  only install, into .venv"
 	@echo "make test     all tests, on SQLite and PostgreSQL, with stock restic and a browser"
 	@echo "              (STAGES=\"unit interop\" for some: unit postgres interop journeys browser;"
-	@echo "              two at a time, JOBS=1 one after the other)"
+	@echo "              three at a time, JOBS=1 one after the other)"
 	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (20 minutes)"
 	@echo "              (BENCH=\"--quick\" for a glimpse; BENCH_DIR=scratch folder of 12 GB)"
 	@echo "make soak     kill backups and prunes 200 times each, and 300 workers while they copy;"

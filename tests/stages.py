@@ -1,4 +1,4 @@
-"""`python -m tests.stages [NAME ...]`: all tests in stages, the quick ones first.
+"""`python -m tests.stages [NAME ...]`: all tests in stages, several at a time.
 
 Everything is tried even if something failed; the exit status tells. What a stage wants besides
 Python's packages may be missing: CI (CI=true) fails then, others leave it out and say so.
@@ -49,8 +49,11 @@ class Outcome:
 _printing = threading.Lock()
 _PLAIN = "not journey and not interop and not browser"
 _WITHOUT_DATABASE = ("agent", "bench", "contracts", "embedded", "stores")
+# The longest first, as they run side by side.
 STAGES = (
     Stage("unit", "on SQLite", ["-m", f"{_PLAIN} and not postgres"]),
+    Stage("interop", "with stock restic and rclone", ["-m", "interop"]),
+    Stage("journeys", "the whole service", ["-m", "journey and not browser and not interop"]),
     # Once is enough for what knows no database.
     Stage(
         "postgres",
@@ -58,8 +61,6 @@ STAGES = (
         ["-m", _PLAIN, *(f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE)],
         on_postgres=True,
     ),
-    Stage("interop", "with stock restic and rclone", ["-m", "interop"]),
-    Stage("journeys", "the whole service", ["-m", "journey and not browser and not interop"]),
     Stage("browser", "in a real browser", ["-m", "browser"]),
 )
 
@@ -80,8 +81,11 @@ def main(names: Sequence[str]) -> int:
 
 
 def _run_all(stages: Sequence[Stage]) -> list[Outcome]:
-    """Run stages in their order, as many at a time as JOBS says (two, if there are processors)."""
-    jobs = int(os.environ.get("JOBS") or min(2, os.cpu_count() or 1))
+    """Run stages in their order, as many at a time as JOBS says.
+
+    One more than there are processors, three at most: journeys mostly wait.
+    """
+    jobs = int(os.environ.get("JOBS") or min(3, 1 + (os.cpu_count() or 1)))
     if jobs < 2 or len(stages) < 2:
         return [_run(stage, sys.stdout.buffer) for stage in stages]
     print(f"Running {jobs} stages at a time; each shows its output when it has ended.", flush=True)

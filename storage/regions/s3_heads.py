@@ -41,20 +41,7 @@ class Heads:
         if not self._is_open:
             return False
         url = self._signer.url("HEAD", key, HEADERS, seconds=VALID, at=datetime.now(UTC))
-        try:
-            connection = self._take(url)
-        except OSError:
-            return False
-        try:
-            connection.sendall(_request(url))
-            head = _receive_head(connection)
-        except OSError:
-            head = b""
-        status, fields = _parse(head)
-        if status is None or fields.get(b"connection", b"").lower() == b"close":
-            connection.close()
-        else:
-            self._give_back(connection)
+        status, fields = self._ask(url)
         return (
             status == b"200"
             and fields.get(b"content-length") == str(size).encode()
@@ -62,10 +49,34 @@ class Heads:
             and fields.get(b"x-amz-checksum-type", b"FULL_OBJECT") == b"FULL_OBJECT"
         )
 
-    def _take(self, url: str) -> socket.socket:
+    def _ask(self, url: str) -> tuple[bytes | None, dict[bytes, bytes]]:
+        """Return the answer's status and fields; no status if there is none to be understood."""
+        was_kept = True
+        while was_kept:  # one that was kept may have ended meanwhile
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            was_kept = connection is not None
+            try:
+                connection = connection or self._connect(url)
+                connection.sendall(_request(url))
+                status, fields = _parse(_receive_head(connection))
+            except OSError:
+                status, fields = None, {}
+            if status is not None and connection is not None:
+                self._put_back(connection, fields)
+                return status, fields
+            if connection is not None:
+                connection.close()
+        return None, {}
+
+    def _put_back(self, connection: socket.socket, fields: dict[bytes, bytes]) -> None:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
+            if len(self._idle) < KEPT and fields.get(b"connection", b"").lower() != b"close":
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self, url: str) -> socket.socket:
         address = urlsplit(url)
         host = address.hostname or ""
         is_secure = address.scheme == "https"
@@ -77,13 +88,6 @@ class Heads:
         with self._lock:
             self._context = self._context or ssl.create_default_context()
         return self._context.wrap_socket(connection, server_hostname=host)
-
-    def _give_back(self, connection: socket.socket) -> None:
-        with self._lock:
-            if len(self._idle) < KEPT:
-                self._idle.append(connection)
-                return
-        connection.close()
 
     def close(self) -> None:
         """Close the connections that are kept."""

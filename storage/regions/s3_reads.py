@@ -11,7 +11,7 @@ import threading
 import urllib.request
 from datetime import UTC, datetime
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from storage.names import StoreKey
 from storage.regions.configuration import S3Region
@@ -72,16 +72,10 @@ class Reads:
         headers = {} if is_whole else {"Range": f"bytes={start}-{end}"}
         url = self._signer.url("GET", key, {}, seconds=VALID, at=datetime.now(UTC))
         address = urlsplit(url)
-        connection = self._take(address.scheme, address.netloc)
-        try:
-            connection.request("GET", f"{address.path}?{address.query}", headers=headers)
-            answer = connection.getresponse()
-        except TimeoutError:
-            connection.close()
-            raise
-        except (OSError, http.client.HTTPException):
-            connection.close()
+        asked = self._ask(address, headers)
+        if asked is None:
             return None
+        connection, answer = asked
         span = answer.headers.get("Content-Range", "")
         is_right = answer.status == (HTTPStatus.OK if is_whole else HTTPStatus.PARTIAL_CONTENT)
         if not is_right or answer.length is None or not (is_whole or _begins(span, start)):
@@ -108,10 +102,27 @@ class Reads:
     def __del__(self) -> None:
         self.close()
 
-    def _take(self, scheme: str, host: str) -> http.client.HTTPConnection:
+    def _ask(
+        self, address: SplitResult, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse] | None:
+        was_kept = True
+        while was_kept:  # one that was kept may have ended meanwhile
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            was_kept = connection is not None
+            connection = connection or self._connect(address.scheme, address.netloc)
+            try:
+                connection.request("GET", f"{address.path}?{address.query}", headers=headers)
+                return connection, connection.getresponse()
+            except TimeoutError:
+                connection.close()
+                raise
+            except (OSError, http.client.HTTPException):
+                connection.close()
+        return None
+
+    def _connect(self, scheme: str, host: str) -> http.client.HTTPConnection:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
             if scheme == "https" and self._context is None:
                 self._context = ssl.create_default_context()
         if scheme == "https":

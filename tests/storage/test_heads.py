@@ -116,11 +116,13 @@ def test_a_connection_that_ended_is_not_kept():
     assert len(asked) == 2
 
 
-def test_a_kept_connection_that_has_gone_means_not_sure():
-    with store(answer(*GOOD)) as (heads, _):
+def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
+    with store(answer(*GOOD), b"", answer(*GOOD)) as (heads, asked):
         assert shows(heads)
-        assert not shows(heads)
-        assert heads._idle == []
+        gone = heads._idle[0]
+        assert shows(heads)
+        assert gone not in heads._idle
+    assert len(asked) == 3
 
 
 def test_nobody_there_means_not_sure():

@@ -71,3 +71,11 @@ def test_what_was_not_read_to_its_end_is_not_kept():
         assert opened[0].read(4) == CONTENT[:4]
         opened[0].close()
         assert reads._idle == []
+
+
+def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
+    with serving(whole(), b"", whole()) as (endpoint, asked):
+        reads = Reads(region_at(endpoint))
+        assert [read(reads), read(reads)] == [CONTENT, CONTENT]
+        reads.close()
+    assert len(asked) == 3
