@@ -46,7 +46,14 @@ def hold(account: Account, size: int, allowance: Allowance) -> None:
 
     Raises OverQuotaError when the account has no room for them.
     """
-    Usage.objects.get_or_create(account=account)
+    if _hold(account, size, allowance):
+        return
+    Usage.objects.get_or_create(account=account)  # its first upload, perhaps
+    if not _hold(account, size, allowance):
+        raise OverQuotaError(_sorry(account, size, allowance))
+
+
+def _hold(account: Account, size: int, allowance: Allowance) -> bool:
     excess = Greatest(F("tombstoned_bytes") - Value(allowance.quota), Value(0))
     held = (
         Usage.objects.filter(account=account)
@@ -54,8 +61,7 @@ def hold(account: Account, size: int, allowance: Allowance) -> None:
         .filter(after__lte=allowance.quota + allowance.overdraw)
         .update(reserved_bytes=F("reserved_bytes") + size)
     )
-    if not held:
-        raise OverQuotaError(_sorry(account, size, allowance))
+    return bool(held)
 
 
 def settle(attempt: Attempt, *, live: int = 0, tombstoned: int = 0) -> None:

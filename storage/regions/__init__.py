@@ -15,6 +15,7 @@ from storage.regions.base import RegionStore, RegionUnavailableError
 from storage.regions.configuration import (
     ConfigurationError,
     DirectoryRegion,
+    RegionConfiguration,
     S3Region,
     options_of,
     parse,
@@ -23,7 +24,10 @@ from storage.regions.configuration import (
 from storage.regions.filesystem import FilesystemStore
 from storage.regions.traits import Traits
 
+Options = tuple[tuple[str, str], ...]
+
 _making = threading.Lock()
+_read: tuple[tuple[dict[str, str], dict[str, str]], dict[str, Options]] = (({}, {}), {})
 
 
 def configured() -> dict[str, str]:
@@ -36,11 +40,7 @@ def traits_of(region: Region) -> Traits:
 
     What `manage.py check` would complain about is passed over: the region is then alone.
     """
-    options = options_of(configured(), settings.REGION_OPTIONS).get(region.alias, {})
-    try:
-        return traits_in(region.alias, options)
-    except ConfigurationError:
-        return Traits(region.alias)
+    return _traits(region.alias, _options().get(region.alias, ()))
 
 
 def store_of(region: Region) -> RegionStore:
@@ -60,15 +60,38 @@ def store_of(region: Region) -> RegionStore:
 
 
 def _make(alias: str, location: str, instance: str) -> RegionStore:
-    options = options_of(configured(), settings.REGION_OPTIONS)[alias]
     try:
-        region = parse(alias, location, options)
+        region = _parse(alias, location, _options()[alias])
     except ConfigurationError as error:
         raise RegionUnavailableError(str(error)) from error
     if isinstance(region, DirectoryRegion):
         return FilesystemStore(alias, region.root, instance)
     with _making:  # a client takes a while to make: one is made, and the other threads wait
         return _s3_store(region, instance, os.getpid())
+
+
+def _options() -> dict[str, Options]:
+    """Return each region's options, taken apart again only if the environment is another one."""
+    global _read
+    now = (configured(), settings.REGION_OPTIONS)
+    if _read[0] != now:
+        found = options_of(*now)
+        options = {alias: tuple(sorted(pairs.items())) for alias, pairs in found.items()}
+        _read = ((now[0], dict(now[1])), options)
+    return _read[1]
+
+
+@lru_cache(maxsize=256)
+def _traits(alias: str, options: Options) -> Traits:
+    try:
+        return traits_in(alias, dict(options))
+    except ConfigurationError:
+        return Traits(alias)
+
+
+@lru_cache(maxsize=256)
+def _parse(alias: str, location: str, options: Options) -> RegionConfiguration:
+    return parse(alias, location, dict(options))
 
 
 @lru_cache(maxsize=64)
