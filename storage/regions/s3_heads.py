@@ -60,8 +60,10 @@ class Heads:
                 connection = connection or self._connect(url)
                 connection.sendall(_request(url))
                 status, fields = _parse(_receive_head(connection))
-            except OSError:
+            except OSError as error:
                 status, fields = None, {}
+                # A store that hangs would hang again at the next one.
+                was_kept = was_kept and not isinstance(error, TimeoutError)
             if status is not None and connection is not None:
                 self._put_back(connection, fields)
                 return status, fields

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -123,6 +124,16 @@ def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
         assert shows(heads)
         assert gone not in heads._idle
     assert len(asked) == 3
+
+
+def test_a_store_that_hangs_is_waited_for_once():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+        heads = Heads(replace(region_at(endpoint), read_timeout=0.2))
+        heads._idle = [socket.create_connection(server.getsockname(), 0.2) for _ in range(5)]
+        assert not shows(heads)
+        assert len(heads._idle) == 4
+        heads.close()
 
 
 def test_nobody_there_means_not_sure():
