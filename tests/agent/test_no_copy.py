@@ -52,6 +52,12 @@ def test_it_is_said_within_seconds(
         repository.storage.load(ObjectKind.DATA, NAME)
     assert server.requests.count(("GET", f"data/{NAME}")) == 4
     assert sum(pauses) < 10
+    with pytest.raises(NoCopyError):
+        repository.storage.load(ObjectKind.DATA, NAME)
+    assert server.requests.count(("GET", f"data/{NAME}")) == 5  # a folder's trees share a pack
+    server.faults.clear()
+    server.objects[f"data/{NAME}"] = b"it is back"
+    assert repository.storage.load(ObjectKind.DATA, NAME) == b"it is back"
 
 
 @pytest.mark.parametrize("kind", [ObjectKind.INDEX, ObjectKind.SNAPSHOT, ObjectKind.DATA])

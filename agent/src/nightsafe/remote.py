@@ -74,6 +74,8 @@ class Remote:
     ) -> None:
         parsed = RemoteUrl.parse(url)
         self._url = parsed.url
+        # Objects that had no copy to be read: who asks for one again is told at once.
+        self._without_copy: set[str] = set()
         self._patience = patience
         self._headers = {
             "Accept": _ACCEPT,
@@ -238,7 +240,9 @@ class Remote:
                 check_status(answer, path)
             except PassingError as trouble:
                 without_copy += trouble.has_no_copy
-                if without_copy == _NO_COPY_ATTEMPTS:
+                known = trouble.has_no_copy and path in self._without_copy
+                if known or without_copy == _NO_COPY_ATTEMPTS:
+                    self._without_copy.add(path)
                     raise NoCopyError(
                         f"No copy of {path} can be read at this moment; it is not deleted. "
                         "Try again later."
