@@ -18,6 +18,7 @@ def find(tool: str) -> str:
     if path is None:
         if os.environ.get("CI"):
             pytest.fail(f"{tool} is not installed; CI wants it")
+        # Who develops need not have every shell; CI has.
         pytest.skip(f"{tool} is not installed")
     return path
 

@@ -38,13 +38,14 @@ def test_all_sources_are_named() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_in_ci_the_extension_is_built(name: str) -> None:
     if "CI" not in os.environ:
+        # The agent works without, so a developer without a compiler is not held up.
         pytest.skip("only where everything must hold")
     try:
         importlib.import_module(f"nightsafe.{name}")
     except ImportError as error:
         if "This processor" not in str(error):
             raise
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # built, but of no use on this processor
 
 
 @pytest.mark.parametrize("missing", [*((name,) for name in NAMES), NAMES], ids="+".join)

@@ -55,6 +55,7 @@ def test_it_is_as_the_long_way_makes_it(
 
 
 @needs_place
+# Systems let nobody else give files away, so there is nothing to try; CI is root.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_root_gives_the_owner(tmp_path: Path, folder: int) -> None:
     assert writer._placed(folder, PART, piece(mode=1 << 23 | 0o755, uid=12345, gid=54321), b"x")
@@ -64,6 +65,7 @@ def test_root_gives_the_owner(tmp_path: Path, folder: int) -> None:
 
 
 @needs_place
+# It takes a second user, and only root can become one; CI is root.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_others_do_not_get_the_rights_of_an_owner(tmp_path: Path, folder: int) -> None:
     os.chmod(tmp_path, 0o777)

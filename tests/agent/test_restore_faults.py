@@ -243,6 +243,7 @@ def test_a_disk_that_is_really_full(
     target.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(target)]
     if os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
+        # Mounting wants root; the injected faults above are tried everywhere.
         pytest.skip("no file system can be mounted here")
     try:
         for number in range(40):

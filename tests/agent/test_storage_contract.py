@@ -72,6 +72,7 @@ def test_what_is_saved_can_be_loaded_listed_and_measured(
 
 def test_nothing_is_listed_at_first(storage: Storage, request: pytest.FixtureRequest) -> None:
     if "other" in request.node.name:
+        # It is a vault that somebody gave, and the tests before this one have filled it.
         pytest.skip("another server may hold something already")
     assert [list(storage.list(kind)) for kind in ObjectKind] == [[]] * len(ObjectKind)
 
@@ -85,6 +86,7 @@ def test_config_has_one_name_and_is_never_replaced(storage: Storage) -> None:
 
 def test_another_config_is_refused(storage: Storage, request: pytest.FixtureRequest) -> None:
     if "rclone" in request.node.name:
+        # A fact of rclone, not of ours: `init` looks first, so nobody meets it.
         pytest.skip("rclone replaces a config without a word")
     storage.save(ObjectKind.CONFIG, CONFIG_NAME, b"one")
     with pytest.raises(ObjectExistsError):

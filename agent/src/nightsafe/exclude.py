@@ -13,15 +13,14 @@ from nightsafe.system import IS_WINDOWS, slashed
 CACHE_TAG = (b"CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55")
 """The name of the file that marks a cache folder, and how it must begin."""
 
+_HOMES = ("/home/*", "/root")  # people's, and the administrator's, on every Linux
 DEFAULT_EXCLUDES = (
     "/dev",
     "/proc",
     "/run",
     "/sys",
-    "/home/*/.cache",
-    "/root/.cache",
-    "/home/*/.local/share/Trash",
-    "/root/.local/share/Trash",
+    *(f"{home}/.cache" for home in _HOMES),
+    *(f"{home}/.local/share/Trash" for home in _HOMES),
     "/var/cache/apt/archives",
     ".Trash-[0-9]*",
     "lost+found",

@@ -83,7 +83,7 @@ class OpenDirectory:
                 os.mkfifo(name, stat.S_IMODE(mode), dir_fd=self.handle)
             else:
                 os.mknod(name, mode, device, dir_fd=self.handle)
-        except NotImplementedError:  # older versions of macOS
+        except NotImplementedError:  # macOS before 13 has no mkfifoat and mknodat
             raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from None
 
     def link(self, name: bytes, to: Directory, as_name: bytes) -> None:
