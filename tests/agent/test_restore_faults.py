@@ -1,12 +1,9 @@
-"""What goes wrong while a snapshot is restored: hostile trees, full disks, damaged blobs."""
+"""What goes wrong while a snapshot is restored: hostile trees, interruptions, damaged blobs."""
 
-import contextlib
-import errno
 import hashlib
 import multiprocessing
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,7 +13,6 @@ from nightsafe import restore as restore_module
 from nightsafe.errors import (
     RestoreError,
     StorageError,
-    TargetFullError,
     UnreachableError,
     WorkerError,
 )
@@ -31,8 +27,9 @@ from nightsafe.tree import Node
 
 from tests.agent.conftest import reopen
 from tests.agent.test_restore import DIR, FILE, LINK, back_up, bring_back, store_blob, store_tree
+from tests.agent.test_restore_full import leftovers
 from tests.agent.uploader import Uploader
-from tests.agent.ways import WAYS, go, is_by_paths
+from tests.agent.ways import WAYS, go
 
 
 @pytest.fixture(params=WAYS, autouse=True)
@@ -188,72 +185,6 @@ def test_a_folder_in_the_way_of_a_file(
     report = bring_back(repository, back_up(repository, source), target)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "one.txt")]
     assert leftovers(target) == []
-
-
-def leftovers(target: Path) -> list[Path]:
-    return list(target.rglob("*.part"))
-
-
-@pytest.mark.parametrize("call", ["write", "mkdir", "open", "rename", "symlink", "ftruncate"])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_stops_the_restore_and_says_so(
-    repository: Repository,
-    source: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    call: str,
-    code: int,
-) -> None:
-    (source / "zeros").write_bytes(bytes(700_000))
-    snapshot, target = back_up(repository, source), tmp_path / "target"
-    target.mkdir()
-    call = "replace" if call == "rename" and is_by_paths() else call
-    real, inside = getattr(os, call), []
-    # By paths only files are opened; the first one is a trial of what names the disk takes.
-    free = (1 if is_by_paths() and call == "open" else 4) if call in ("mkdir", "open") else 0
-
-    def is_inside(*args: object, **kwargs: object) -> bool:
-        if is_by_paths() and call not in ("write", "ftruncate"):
-            path = args[1 if call == "symlink" else 0]
-            return isinstance(path, bytes) and path.startswith(os.fsencode(target) + b"/")
-        return bool(kwargs.get("dir_fd") or kwargs.get("src_dir_fd"))
-
-    def fail(*args: object, **kwargs: object) -> object:
-        if call in ("write", "ftruncate") or is_inside(*args, **kwargs):
-            inside.append(1)
-            if len(inside) > free:
-                raise OSError(code, os.strerror(code))
-        return real(*args, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(writer, "_place", None)  # it calls the system itself
-        patch.setattr(os, call, fail)
-        patch.setattr(restore_module, "hold", lambda *_, **__: contextlib.nullcontext())
-        with pytest.raises(TargetFullError, match="is full"):
-            bring_back(repository, snapshot, target)
-    assert leftovers(target) == []
-
-
-@pytest.mark.parametrize("size", [16 << 10, 200 << 10])
-def test_a_disk_that_is_really_full(
-    repository: Repository, source: Path, tmp_path: Path, size: int
-) -> None:
-    """However the files are written: a file system with less room than there are bytes."""
-    target = tmp_path / "small"
-    target.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(target)]
-    if os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
-        # Mounting wants root; the injected faults above are tried everywhere.
-        pytest.skip("no file system can be mounted here")
-    try:
-        for number in range(40):
-            (source / f"file-{number}").write_bytes(os.urandom(size))
-        snapshot = back_up(repository, source)
-        with pytest.raises(TargetFullError, match="is full"):
-            bring_back(repository, snapshot, target)
-        assert leftovers(target) == []
-    finally:
-        subprocess.run(["umount", str(target)], check=True)
 
 
 def test_an_interrupted_file_leaves_what_was_there(
