@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from storage.names import KIB, StoreKey
 from storage.regions.configuration import S3Region
+from storage.regions.s3_kept import Kept
 from storage.regions.s3_signing import Signer
 
 HEADERS = {"x-amz-checksum-mode": "ENABLED"}
-KEPT = 16  # connections
 VALID = 60  # seconds
 LONGEST = 64 * KIB  # bytes of an answer's headers
 END = b"\r\n\r\n"
@@ -30,7 +30,7 @@ class Heads:
     def __init__(self, region: S3Region) -> None:
         self._signer = Signer(region, region.endpoint)
         self._timeout = region.read_timeout
-        self._idle: list[socket.socket] = []
+        self._kept = Kept[socket.socket]()
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
         # Through somebody's proxy it is for the general client to find the way.
@@ -53,8 +53,7 @@ class Heads:
         """Return the answer's status and fields; no status if there is none to be understood."""
         was_kept = True
         while was_kept:  # one that was kept may have ended meanwhile
-            with self._lock:
-                connection = self._idle.pop() if self._idle else None
+            connection = self._kept.take()
             was_kept = connection is not None
             try:
                 connection = connection or self._connect(url)
@@ -65,18 +64,14 @@ class Heads:
                 # A store that hangs would hang again at the next one.
                 was_kept = was_kept and not isinstance(error, TimeoutError)
             if status is not None and connection is not None:
-                self._put_back(connection, fields)
+                if fields.get(b"connection", b"").lower() == b"close":
+                    connection.close()
+                else:
+                    self._kept.put(connection)
                 return status, fields
             if connection is not None:
                 connection.close()
         return None, {}
-
-    def _put_back(self, connection: socket.socket, fields: dict[bytes, bytes]) -> None:
-        with self._lock:
-            if len(self._idle) < KEPT and fields.get(b"connection", b"").lower() != b"close":
-                self._idle.append(connection)
-                return
-        connection.close()
 
     def _connect(self, url: str) -> socket.socket:
         address = urlsplit(url)
@@ -93,13 +88,7 @@ class Heads:
 
     def close(self) -> None:
         """Close the connections that are kept."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
-    def __del__(self) -> None:
-        self.close()
+        self._kept.close()
 
 
 def _request(url: str) -> bytes:

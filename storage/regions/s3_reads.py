@@ -15,9 +15,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from storage.names import StoreKey
 from storage.regions.configuration import S3Region
+from storage.regions.s3_kept import Kept
 from storage.regions.s3_signing import Signer
 
-KEPT = 16  # connections
 VALID = 60  # seconds
 
 
@@ -42,7 +42,7 @@ class Stream:
         """Let go of it."""
         is_read = self._answer.isclosed() and not self._answer.length
         if is_read and not self._answer.will_close:
-            self._reads.give_back(self._connection)
+            self._reads.kept.put(self._connection)
         else:
             self._answer.close()
             self._connection.close()
@@ -54,7 +54,7 @@ class Reads:
     def __init__(self, region: S3Region) -> None:
         self._signer = Signer(region, region.endpoint)
         self._timeout = region.read_timeout
-        self._idle: list[http.client.HTTPConnection] = []
+        self.kept = Kept[http.client.HTTPConnection]()
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
         # Through somebody's proxy it is for the general client to find the way.
@@ -84,31 +84,16 @@ class Reads:
             return None
         return Stream(self, connection, answer), answer.length
 
-    def give_back(self, connection: http.client.HTTPConnection) -> None:
-        """Keep a connection for the next one."""
-        with self._lock:
-            if len(self._idle) < KEPT and connection.sock is not None:
-                self._idle.append(connection)
-                return
-        connection.close()
-
     def close(self) -> None:
         """Close the connections that are kept."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
-    def __del__(self) -> None:
-        self.close()
+        self.kept.close()
 
     def _ask(
         self, address: SplitResult, headers: dict[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse] | None:
         was_kept = True
         while was_kept:  # one that was kept may have ended meanwhile
-            with self._lock:
-                connection = self._idle.pop() if self._idle else None
+            connection = self.kept.take()
             was_kept = connection is not None
             connection = connection or self._connect(address.scheme, address.netloc)
             try:

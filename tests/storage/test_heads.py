@@ -81,7 +81,7 @@ def shows(heads: Heads) -> bool:
 def test_exactly_what_was_meant_over_one_connection():
     with store(*[answer(*GOOD)] * 3, answer(*GOOD[:3])) as (heads, asked):
         assert [shows(heads) for _ in range(4)] == [True] * 4
-        assert len(heads._idle) == 1
+        assert len(heads._kept.idle) == 1
     assert asked[0].startswith(f"HEAD /bucket/{KEY}?".encode())
     assert b"\r\nx-amz-checksum-mode: ENABLED\r\n" in asked[0]
 
@@ -112,7 +112,7 @@ def test_of_anything_else_it_is_not_sure(given):
 def test_a_connection_that_ended_is_not_kept():
     with store(answer(*GOOD, "Connection: close"), answer(*GOOD)) as (heads, asked):
         assert shows(heads)
-        assert heads._idle == []
+        assert heads._kept.idle == []
         assert shows(heads)
     assert len(asked) == 2
 
@@ -120,9 +120,9 @@ def test_a_connection_that_ended_is_not_kept():
 def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
     with store(answer(*GOOD), b"", answer(*GOOD)) as (heads, asked):
         assert shows(heads)
-        gone = heads._idle[0]
+        gone = heads._kept.idle[0]
         assert shows(heads)
-        assert gone not in heads._idle
+        assert gone not in heads._kept.idle
     assert len(asked) == 3
 
 
@@ -130,9 +130,9 @@ def test_a_store_that_hangs_is_waited_for_once():
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
         heads = Heads(replace(region_at(endpoint), read_timeout=0.2))
-        heads._idle = [socket.create_connection(server.getsockname(), 0.2) for _ in range(5)]
+        heads._kept.idle = [socket.create_connection(server.getsockname(), 0.2) for _ in range(5)]
         assert not shows(heads)
-        assert len(heads._idle) == 4
+        assert len(heads._kept.idle) == 4
         heads.close()
 
 

@@ -30,7 +30,7 @@ def test_one_after_the_other_over_one_connection():
     with serving(whole(), answer(*PART) + b"3456", whole()) as (endpoint, asked):
         reads = Reads(region_at(endpoint))
         assert [read(reads), read(reads, 3, 4), read(reads)] == [CONTENT, b"3456", CONTENT]
-        assert len(reads._idle) == 1
+        assert len(reads.kept.idle) == 1
         reads.close()
     assert [b"\r\nRange: bytes=3-6\r\n" in request for request in asked] == [False, True, False]
 
@@ -53,14 +53,14 @@ def test_anything_else_is_for_the_general_client(given, start, length):
     with serving(given) as (endpoint, _):
         reads = Reads(region_at(endpoint))
         assert read(reads, start, length) is None
-        assert reads._idle == []
+        assert reads.kept.idle == []
 
 
 def test_a_connection_that_breaks_gives_what_came():
     with serving(whole()[:-3]) as (endpoint, _):
         reads = Reads(region_at(endpoint))
         assert read(reads) == CONTENT[:-3]
-        assert reads._idle == []
+        assert reads.kept.idle == []
 
 
 def test_what_was_not_read_to_its_end_is_not_kept():
@@ -70,7 +70,7 @@ def test_what_was_not_read_to_its_end_is_not_kept():
         assert opened is not None
         assert opened[0].read(4) == CONTENT[:4]
         opened[0].close()
-        assert reads._idle == []
+        assert reads.kept.idle == []
 
 
 def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
