@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import tree
+from tests.interop.conftest import Agent, tree
 from tests.journeys.conftest import StartService
 from tests.journeys.runbook import commands, follow
 from tests.journeys.service import Service, wait_until
@@ -26,15 +26,22 @@ def is_whole(service: Service) -> bool:
     return not (shown["fewer_than_two_verified"] or shown["waiting"])
 
 
-def test_when_a_region_burns(own_service: StartService, tree: Path, home: Path, tmp_path: Path):
-    drives = tmp_path / "drives"
-    top = without_sockets(tree)
+def on_two_drives(
+    own_service: StartService, drives: Path, top: Path, home: Path
+) -> tuple[Service, Agent]:
+    """A service with a region on each of two drives, and a backup with both its copies."""
     two = f"a={drives}/disk1/nightsafe,b={drives}/disk2/nightsafe"
     service = own_service(NIGHTSAFE_REGIONS=two).start()
     agent = enrol(service, home)
     agent.run("init")
     agent.run("backup", str(top))
     settle(service)
+    return service, agent
+
+
+def test_when_a_region_burns(own_service: StartService, tree: Path, home: Path, tmp_path: Path):
+    drives, top = tmp_path / "drives", without_sockets(tree)
+    service, agent = on_two_drives(own_service, drives, top, home)
     shutil.rmtree(drives / "disk1")
     (top / "during").write_bytes(os.urandom(1_000_000))
     agent.run("backup", str(top))
@@ -80,14 +87,8 @@ def is_empty(service: Service) -> bool:
 def test_adding_a_region_and_emptying_another(
     own_service: StartService, tree: Path, home: Path, tmp_path: Path
 ):
-    drives = tmp_path / "drives"
-    top = without_sockets(tree)
-    two = f"a={drives}/disk1/nightsafe,b={drives}/disk2/nightsafe"
-    service = own_service(NIGHTSAFE_REGIONS=two).start()
-    agent = enrol(service, home)
-    agent.run("init")
-    agent.run("backup", str(top))
-    settle(service)
+    drives, top = tmp_path / "drives", without_sockets(tree)
+    service, agent = on_two_drives(own_service, drives, top, home)
 
     seen = []
     for command, output in follow("Adding a region", service, drives):
