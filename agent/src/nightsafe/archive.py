@@ -10,15 +10,16 @@ from collections.abc import Callable
 
 from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
-from nightsafe.folders import ArchiveOptions, BackupCount, Folder, worker_count
+from nightsafe.folders import ArchiveOptions, Folder, worker_count
 from nightsafe.large import LargeFile, LargeFiles
 from nightsafe.nodes import encode_entry
 from nightsafe.previous import Previous
-from nightsafe.progress import Advanced, FilesDone, Issue, Observer, Sent
+from nightsafe.progress import Observer
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan
 from nightsafe.statprint import Fingerprint
 from nightsafe.system import lstat, status_at
+from nightsafe.tally import Tally
 from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.treestore import TreeStore, load_former
 from nightsafe.work import SLICE_ENTRIES, Found, Problem, Setup, problem_of
@@ -29,7 +30,6 @@ _FOLDERS_IN_A_JOB, _ENTRIES_IN_A_JOB, _PROBES_IN_A_JOB = 4, 512, 32
 _MANY = 64
 _MUCH_TO_LOOK_AT = 500
 """So many folders known from the last backup are worth workers from the beginning."""
-_NOT_CACHED = frozenset({"unreadable", "vanished", "changed", "damaged"})
 
 
 class Archiver:
@@ -44,14 +44,14 @@ class Archiver:
         load_index: Callable[[], None],
         tell: Observer,
     ) -> None:
-        self.count = BackupCount()
+        self._tally = Tally(tell)
+        self.count = self._tally.count
         self.records = CacheWriter()
         self.store = TreeStore(repository, setup, options.settle)
         self._setup = setup
         self._cache = options.cache
         self._workers = worker_count(options.workers)
         self._load_index: Callable[[], None] | None = load_index
-        self._tell = tell
         self._print = Fingerprint(setup.master)
         self._large = LargeFiles(setup.new_chunker())
         self._folders: dict[int, Folder] = {}
@@ -60,7 +60,7 @@ class Archiver:
         self._probes: list[tuple[int, bytes, bytes]] = []
         self._inline = Inline(setup)
         self._crew: Crew = self._inline
-        self._pending = self._told = self._last_entries = 0
+        self._pending = self._last_entries = 0
         self._root_id = b""
 
     def archive(self, plan: Plan, parent: bytes) -> bytes:
@@ -100,10 +100,8 @@ class Archiver:
                 self._deal_with(result)
 
     def _tell_sent(self) -> None:
-        added = self.store.stored_bytes - self._told
-        if added and not self._setup.dry_run:
-            self._told += added
-            self._tell(Sent(added))
+        if not self._setup.dry_run:
+            self._tally.sent(self.store.stored_bytes)
 
     def _feed(self) -> None:
         """Hand out jobs while somebody has room for them."""
@@ -135,8 +133,7 @@ class Archiver:
         self._require_index()
         *fields, former = job
         raw, trouble = load_former(self.store, former)
-        if trouble:
-            self._tell(Issue("damaged", b"", trouble))
+        self._tally.damaged(trouble)
         return (*fields, raw)
 
     def _feed_large(self) -> bool:
@@ -187,8 +184,7 @@ class Archiver:
         if folder.former and self._cache is None:
             self._require_index()
             raw, trouble = load_former(self.store, folder.former)
-            if trouble:
-                self._tell(Issue("damaged", b"", trouble))
+            self._tally.damaged(trouble)
             before = Previous(raw, [])
         children = sorted(plan.children.items(), key=lambda item: item[0])
         folder.parts = [b""] * len(children)
@@ -198,7 +194,7 @@ class Archiver:
                 self._open_child(folder, slot, name, child, before)
             except OSError as error:
                 path = child.path if child.path is not None else child.meta_path
-                self._note([problem_of(path, error)], folder)
+                self._tally.note([problem_of(path, error)], folder)
         self._release(folder)
 
     def _open_child(
@@ -253,8 +249,8 @@ class Archiver:
             case ("unlisted", number, problem):
                 self._drop(self._folders.pop(number), problem)
             case ("stored", key, sequence, ids, size, added):
-                self._count_added(added)
-                self._tell(Advanced(size))
+                self._tally.added(added)
+                self._tally.advanced(size)
                 self._finish_large(self._large.stored(key, sequence, ids, size))
             case ("unread", key, sequence, problem):
                 self._finish_large(self._large.unread(key, sequence, problem))
@@ -287,9 +283,9 @@ class Archiver:
     def _found(self, folder: Folder, found: Found) -> None:
         folder.parts, folder.fingerprint = found.parts, found.fingerprint
         self._last_entries = max(len(found.parts), len(found.done))
-        self._note(found.problems, folder)
-        self._count_files(folder, found.done)
-        self._count_added(found.added)
+        self._tally.note(found.problems, folder)
+        self._tally.files(folder, found.done)
+        self._tally.added(found.added)
         folder.waiting = 1
         for slot, name, is_new in found.large:
             path = folder.path_of(name)
@@ -309,10 +305,10 @@ class Archiver:
         if not isinstance(folder, Folder):
             raise TypeError("owner")
         if file.problem is not None:
-            self._note([file.problem], folder)
+            self._tally.note([file.problem], folder)
         if node:
             state = "new" if file.is_new else "changed"
-            self._count_files(folder, [(file.name, state, file.size)], advance=False)
+            self._tally.files(folder, [(file.name, state, file.size)], advance=False)
         folder.parts[file.position] = node
         self._release(folder)
 
@@ -356,7 +352,7 @@ class Archiver:
         if folder.is_same and record is not None:
             self.count.unchanged += record.files
             self.count.bytes += record.size
-            self._tell(Advanced(record.size))
+            self._tally.advanced(record.size)
             folder.files, folder.size = record.files, record.size
             folder.fingerprint = record.fingerprint
             return record.tree
@@ -378,33 +374,10 @@ class Archiver:
         above = folder.above
         if above is None:
             raise SourceError("Nothing could be read, so no snapshot was made.")
-        self._note([problem], above)
+        self._tally.note([problem], above)
         if above.is_same:
             above.below[folder.name] = b""
             above.is_dirty = True
         else:
             above.fill(folder.slot, b"")
         self._release(above)
-
-    def _note(self, problems: list[Problem], folder: Folder) -> None:
-        for kind, path, text in problems:
-            folder.is_flawed |= kind in _NOT_CACHED
-            self._tell(Issue(kind, path, text))
-
-    def _count_files(
-        self, folder: Folder, done: list[tuple[bytes, str, int]], *, advance: bool = True
-    ) -> None:
-        if not done:
-            return
-        total = sum([size for _, _, size in done])
-        self.count.add_files([state for _, state, _ in done])
-        self.count.bytes += total
-        self._tell(FilesDone(done, folder.path_of))
-        folder.files, folder.size = folder.files + len(done), folder.size + total
-        if advance:
-            self._tell(Advanced(total))
-
-    def _count_added(self, added: list[int]) -> None:
-        if added:
-            self.count.added_blobs += added[0]
-            self.count.added_bytes += added[1]

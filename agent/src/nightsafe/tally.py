@@ -1,0 +1,57 @@
+"""What a backup has done so far: counted for its report, told to whoever watches."""
+
+from nightsafe.folders import BackupCount, Folder
+from nightsafe.progress import Advanced, FilesDone, Issue, Observer, Sent
+from nightsafe.work import Problem
+
+_NOT_CACHED = frozenset({"unreadable", "vanished", "changed", "damaged"})
+
+
+class Tally:
+    """Counts files, bytes and blobs, and passes on problems."""
+
+    def __init__(self, tell: Observer) -> None:
+        self.count = BackupCount()
+        self._tell = tell
+        self._sent = 0
+
+    def note(self, problems: list[Problem], folder: Folder) -> None:
+        """Tell what went wrong; a folder with such a problem is looked at again next time."""
+        for kind, path, text in problems:
+            folder.is_flawed |= kind in _NOT_CACHED
+            self._tell(Issue(kind, path, text))
+
+    def damaged(self, text: str) -> None:
+        """Tell of stored data that cannot be read; nothing is told of an empty text."""
+        if text:
+            self._tell(Issue("damaged", b"", text))
+
+    def files(
+        self, folder: Folder, done: list[tuple[bytes, str, int]], *, advance: bool = True
+    ) -> None:
+        """Count files (name, state, bytes) of a folder. `advance`: their bytes are not told yet."""
+        if not done:
+            return
+        total = sum([size for _, _, size in done])
+        self.count.add_files([state for _, state, _ in done])
+        self.count.bytes += total
+        self._tell(FilesDone(done, folder.path_of))
+        folder.files, folder.size = folder.files + len(done), folder.size + total
+        if advance:
+            self.advanced(total)
+
+    def advanced(self, size: int) -> None:
+        """Tell that `size` bytes more were dealt with."""
+        self._tell(Advanced(size))
+
+    def added(self, added: list[int]) -> None:
+        """Count new blobs: their number and plain bytes, or nothing."""
+        if added:
+            self.count.added_blobs += added[0]
+            self.count.added_bytes += added[1]
+
+    def sent(self, stored: int) -> None:
+        """Tell how many bytes were stored since the last time; `stored` are all of them."""
+        if stored > self._sent:
+            self._tell(Sent(stored - self._sent))
+            self._sent = stored
