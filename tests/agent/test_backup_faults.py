@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import indexing, locks, statprint, work
+from nightsafe import indexing, locks, sight, statprint, work
 from nightsafe.errors import (
     LockLostError,
     QuotaError,
@@ -14,7 +14,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fetch import BlobReader
-from nightsafe.look import portable_load, portable_look, portable_record
+from nightsafe.look import portable_load, portable_look, portable_record, portable_survey
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
@@ -42,7 +42,8 @@ def fail_to_open(monkeypatch: pytest.MonkeyPatch, name: str, code: int, call: st
 
 def look_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a call of `os` is replaced, it must be what is called."""
-    monkeypatch.setattr(work, "look", portable_look)
+    monkeypatch.setattr(sight, "look", portable_look)
+    monkeypatch.setattr(sight, "survey", portable_survey)
     monkeypatch.setattr(work, "load", portable_load)
     monkeypatch.setattr(statprint, "record", portable_record)
 

@@ -16,7 +16,8 @@ from nightsafe.look import look
 from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, OpenPacks
 from nightsafe.repository import Repository
-from nightsafe.work import Found, Setup, Worker, list_folder
+from nightsafe.sight import list_folder
+from nightsafe.work import Found, Setup, Worker
 
 from tests.agent.extensions import needs
 from tests.agent.trees import make_mixed_tree, set_xattr

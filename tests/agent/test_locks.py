@@ -1,8 +1,11 @@
 """Locks: who excludes whom, when one is stale, how one is kept fresh and given back."""
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import socket
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +21,13 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.locks import Lock, hold, remove_locks, stored_locks
+from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
+
+from tests.agent.conftest import copy_vault, reopen
+from tests.agent.rest_server import RestServer
+from tests.agent.test_remote import CREDENTIAL
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "objects.json").read_text())
 MINUTE = 60 * 1_000_000_000
@@ -92,25 +100,67 @@ def test_who_excludes_whom(
     assert names(repository) == {other}
 
 
-def test_a_lock_that_appears_meanwhile_wins(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def rival(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else locks exclusively at the moment at which we have written our lock."""
+    save = locks.LockHold._save
+
+    def save_beside(self: locks.LockHold) -> str:
+        name = save(self)
+        stand(repository, exclusive=True)
+        return name
+
+    monkeypatch.setattr(locks.LockHold, "_save", save_beside)
+
+
+@pytest.mark.usefixtures("rival")
+def test_a_lock_that_appears_meanwhile_wins(repository: Repository) -> None:
+    with pytest.raises(LockedError), hold(repository):
+        pytest.fail("held")
+    assert len(names(repository)) == 1
+
+
+def test_on_a_server_a_lock_may_be_listed_a_moment_later(
+    vault: Repository, server: RestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    repository = copy_vault(vault, Remote(server.url, CREDENTIAL))
     monkeypatch.setattr(locks.time, "sleep", lambda _: stand(repository, exclusive=True))
     with pytest.raises(LockedError), hold(repository):
         pytest.fail("held")
     assert len(names(repository)) == 1
 
 
+@pytest.mark.usefixtures("rival")
 def test_a_rival_of_the_same_moment_keeps_a_backup_from_listing_anything(
-    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Repository, source: Path
 ) -> None:
     """The backup has begun when it looks a second time; what it sent until then harms nobody."""
-    monkeypatch.setattr(locks.time, "sleep", lambda _: stand(repository, exclusive=True))
     with pytest.raises(LockedError):
         backup(repository, [os.fsencode(source)])
     for kind in (ObjectKind.INDEX, ObjectKind.SNAPSHOT):
         assert list(repository.storage.list(kind)) == []
     assert len(list(repository.storage.list(ObjectKind.LOCK))) == 1, "the rival's stays"
+
+
+def test_of_rivals_in_one_folder_no_two_are_alone_at_once(repository: Repository) -> None:
+    """Where nothing has to settle: whoever writes its lock and lists then sees the others."""
+    inside, won, barrier = [0], [0], threading.Barrier(6)
+
+    def work() -> None:
+        mine = reopen(repository, repository.storage)
+        for _ in range(15):
+            barrier.wait()
+            with contextlib.suppress(LockedError), hold(mine, exclusive=True):
+                inside[0] += 1
+                time.sleep(0.002)
+                assert inside[0] == 1
+                won[0] += 1
+                inside[0] -= 1
+
+    with concurrent.futures.ThreadPoolExecutor(6) as crew:
+        for done in [crew.submit(work) for _ in range(6)]:
+            done.result()
+    assert won[0]
 
 
 def test_staleness() -> None:

@@ -18,7 +18,9 @@ from nightsafe.look import (
     portable_load,
     portable_look,
     portable_record,
+    portable_survey,
     record,
+    survey,
 )
 
 from tests.agent.extensions import needs
@@ -126,10 +128,61 @@ def test_no_path_is_misread(names: list[bytes]) -> None:
     assert list(look(paths)) == portable_look(paths)
 
 
+def test_surveys_are_the_same(folder: Path) -> None:
+    """Every kind of entry; an empty folder, one beside others, a link to one; what is none."""
+    (folder / "folder" / "below").mkdir()
+    for number in range(40):
+        (folder / "folder" / "below" / f"{number:02d}").mkdir()
+    (folder / "way").symlink_to("folder/below")
+    (folder / os.fsdecode(b"\xff\xfe")).touch()
+    names = ("", "folder", "folder/below", "folder/below/07", "way", "file", "none", "link")
+    paths = [os.path.join(os.fsencode(folder), os.fsencode(name)) for name in names]
+    found = survey(paths, 1000)
+    assert found == portable_survey(paths, 1000)
+    texts = [one if isinstance(one, tuple) else None for one in found]
+    assert texts[0] is not None
+    assert texts[0][0].split(b"\0") == sorted(os.listdir(bytes(folder)))
+    assert texts[0][1] == record_of(folder)
+    assert texts[0][2] == [b"folder"]
+    assert texts[3] == (b"", b"", [])
+    assert found[5:] == [errno.ENOTDIR, errno.ENOENT, errno.ENOENT]
+
+
+def record_of(folder: Path) -> bytes:
+    listed = sorted(entries(folder))
+    statuses = look([path for _, path in listed])
+    return record([(*e, s) for e, s in zip(listed, statuses, strict=True)])  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("how", [survey, portable_survey])
+def test_a_folder_of_too_many_entries_is_not_surveyed(
+    tmp_path: Path, how: Callable[[list[bytes], int], list[object]]
+) -> None:
+    for number in range(5):
+        (tmp_path / str(number)).touch()
+    (few,) = how([os.fsencode(tmp_path)], 5)
+    assert few is not None
+    assert how([os.fsencode(tmp_path)], 4) == [None]
+
+
+@pytest.mark.parametrize("count", [0, 31, 32, 33, 100])
+def test_any_number_of_folders(tmp_path: Path, count: int) -> None:
+    paths = []
+    for number in range(count):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / f"file {number}").touch()
+        paths.append(os.fsencode(tmp_path / str(number)))
+    assert survey(paths, 10) == portable_survey(paths, 10)
+
+
 @needs("_look")
 def test_the_extension_refuses_what_it_cannot_take(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="zero byte"):
         look([b"a\0b"])
+    with pytest.raises(ValueError, match="zero byte"):
+        survey([b"a\0b"], 10)
+    with pytest.raises(TypeError):
+        survey(["text"], 10)  # type: ignore[list-item]
     with pytest.raises(TypeError):
         look(["text"])  # type: ignore[list-item]
     with pytest.raises(TypeError):

@@ -6,17 +6,19 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <structmember.h>
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "status.h"
 
-enum { FIELDS = 10, BATCH = 128 };
+enum { FIELDS = 10, BATCH = 128, FOLDERS = 32 };
 
 static PyMemberDef status_members[] = {
     {"st_mode", T_ULONGLONG, offsetof(Status, mode), READONLY, NULL},
@@ -41,12 +43,9 @@ static PyTypeObject StatusType = {
     .tp_members = status_members,
 };
 
-static PyObject *
-new_status(const struct stat *found)
+static void
+fill_status(Status *self, const struct stat *found)
 {
-    Status *self = PyObject_New(Status, &StatusType);
-    if (self == NULL)
-        return NULL;
     self->mode = found->st_mode;
     self->size = (unsigned long long)found->st_size;
     self->ino = found->st_ino;
@@ -57,6 +56,14 @@ new_status(const struct stat *found)
     self->rdev = found->st_rdev;
     self->mtime_ns = found->st_mtim.tv_sec * 1000000000LL + found->st_mtim.tv_nsec;
     self->ctime_ns = found->st_ctim.tv_sec * 1000000000LL + found->st_ctim.tv_nsec;
+}
+
+static PyObject *
+new_status(const struct stat *found)
+{
+    Status *self = PyObject_New(Status, &StatusType);
+    if (self != NULL)
+        fill_status(self, found);
     return (PyObject *)self;
 }
 
@@ -165,11 +172,10 @@ put_number(uint8_t *at, uint64_t value)
 }
 
 static uint8_t *
-put_entry(uint8_t *at, PyObject *name, const Status *status)
+put_entry(uint8_t *at, const char *name, size_t length, const Status *status)
 {
-    Py_ssize_t length = PyBytes_GET_SIZE(name);
-    at = put_number(at, (uint64_t)length);
-    memcpy(at, PyBytes_AS_STRING(name), (size_t)length);
+    at = put_number(at, length);
+    memcpy(at, name, length);
     at += length;
     const uint64_t numbers[FIELDS] = {
         status->mode, status->size,  status->ino, status->uid, status->gid, status->nlink,
@@ -205,10 +211,212 @@ record(PyObject *module, PyObject *entries)
         return NULL;
     uint8_t *at = (uint8_t *)PyBytes_AS_STRING(text);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries); i++) {
-        PyObject *entry = PyList_GET_ITEM(entries, i);
-        at = put_entry(at, PyTuple_GET_ITEM(entry, 0), (Status *)PyTuple_GET_ITEM(entry, 2));
+        PyObject *entry = PyList_GET_ITEM(entries, i), *name = PyTuple_GET_ITEM(entry, 0);
+        const Status *status = (const Status *)PyTuple_GET_ITEM(entry, 2);
+        at = put_entry(at, PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), status);
     }
     return text;
+}
+
+/* A folder as it is now. `joined` are its names in order, each with a zero at its end; the first
+ * `count` of `names` point into it, and `record` is the text of `record()`. */
+typedef struct {
+    char *joined;
+    size_t held, room;
+    char **names;
+    Py_ssize_t count;
+    uint8_t *record;
+    size_t record_size;
+    uint8_t *is_folder;
+} Listing;
+
+static void
+free_listing(Listing *it)
+{
+    free(it->joined);
+    free(it->names);
+    free(it->record);
+    free(it->is_folder);
+}
+
+static int
+by_name(const void *one, const void *other)
+{
+    return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+/* Appends a name; 0 or an errno. */
+static int
+add_name(Listing *it, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    if (it->held + size > it->room) {
+        size_t room = 2 * (it->held + size) + 4096;
+        char *larger = realloc(it->joined, room);
+        if (larger == NULL)
+            return ENOMEM;
+        it->joined = larger;
+        it->room = room;
+    }
+    memcpy(it->joined + it->held, name, size);
+    it->held += size;
+    it->count++;
+    return 0;
+}
+
+/* Reads the names, at most one more than `most`; 0 or an errno. */
+static int
+read_names(Listing *it, DIR *folder, Py_ssize_t most)
+{
+    while (it->count <= most) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (entry == NULL)
+            return errno;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        int error = add_name(it, entry->d_name);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* Puts the names in order; 0 or an errno. */
+static int
+sort_names(Listing *it)
+{
+    char *sorted = malloc(it->held + 1);
+    it->names = malloc(((size_t)it->count + 1) * sizeof *it->names);
+    if (sorted == NULL || it->names == NULL) {
+        free(sorted);
+        return ENOMEM;
+    }
+    char *at = it->joined;
+    for (Py_ssize_t i = 0; i < it->count; i++, at += strlen(at) + 1)
+        it->names[i] = at;
+    qsort(it->names, (size_t)it->count, sizeof *it->names, by_name);
+    at = sorted;
+    for (Py_ssize_t i = 0; i < it->count; i++) {
+        size_t size = strlen(it->names[i]) + 1;
+        it->names[i] = memcpy(at, it->names[i], size);
+        at += size;
+    }
+    free(it->joined);
+    it->joined = sorted;
+    return 0;
+}
+
+/* Looks at each entry; 0 or an errno. */
+static int
+look_at_all(Listing *it, int folder)
+{
+    it->record = malloc(it->held + (size_t)it->count * 8 * (FIELDS + 1) + 1);
+    it->is_folder = malloc((size_t)it->count + 1);
+    if (it->record == NULL || it->is_folder == NULL)
+        return ENOMEM;
+    uint8_t *at = it->record;
+    for (Py_ssize_t i = 0; i < it->count; i++) {
+        struct stat found;
+        Status status;
+        if (fstatat(folder, it->names[i], &found, AT_SYMLINK_NOFOLLOW) != 0)
+            return errno;
+        fill_status(&status, &found);
+        it->is_folder[i] = S_ISDIR(found.st_mode) != 0;
+        at = put_entry(at, it->names[i], strlen(it->names[i]), &status);
+    }
+    it->record_size = (size_t)(at - it->record);
+    return 0;
+}
+
+/* All of the above; 0 or an errno. Nothing is looked at if there are more than `most` names. */
+static int
+list_folder(Listing *it, const char *path, Py_ssize_t most)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno;
+    int error = read_names(it, folder, most);
+    if (!error && it->count <= most)
+        error = sort_names(it);
+    if (!error && it->count <= most)
+        error = look_at_all(it, dirfd(folder));
+    closedir(folder);
+    return error;
+}
+
+/* The listing's names with zeros between them, its record, and the names of folders. */
+static PyObject *
+told(const Listing *it)
+{
+    PyObject *folders = PyList_New(0);
+    for (Py_ssize_t i = 0; folders != NULL && i < it->count; i++) {
+        if (!it->is_folder[i])
+            continue;
+        PyObject *name = PyBytes_FromString(it->names[i]);
+        if (name == NULL || PyList_Append(folders, name) < 0)
+            Py_CLEAR(folders);
+        Py_XDECREF(name);
+    }
+    if (folders == NULL)
+        return NULL;
+    Py_ssize_t length = it->held ? (Py_ssize_t)it->held - 1 : 0;
+    return Py_BuildValue("(y#y#N)", it->joined, length, it->record, (Py_ssize_t)it->record_size,
+                         folders);
+}
+
+/* What is told of one folder; `error` is an errno. */
+static PyObject *
+verdict(const Listing *it, int error, Py_ssize_t most)
+{
+    if (error == ENOMEM)
+        return PyErr_NoMemory();
+    if (error)
+        return PyLong_FromLong(error);
+    return it->count > most ? Py_NewRef(Py_None) : told(it);
+}
+
+/* survey(paths, most): for each folder its names, record and folders; None if it has more than
+ * `most` entries; the errno if it or an entry cannot be looked at. */
+static PyObject *
+survey(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *given;
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(args, "O!n", &PyList_Type, &given, &most))
+        return NULL;
+    /* Nobody else can change this one while other threads run. */
+    PyObject *list = PyList_GetSlice(given, 0, PyList_GET_SIZE(given));
+    if (list == NULL)
+        return NULL;
+    Py_ssize_t size = PyList_GET_SIZE(list);
+    PyObject *answer = PyList_New(size);
+    for (Py_ssize_t start = 0; answer != NULL && start < size; start += FOLDERS) {
+        const char *paths[FOLDERS];
+        Listing found[FOLDERS];
+        int errors[FOLDERS];
+        Py_ssize_t count = size - start < FOLDERS ? size - start : FOLDERS;
+        if (paths_of(list, start, count, paths) < 0) {
+            Py_CLEAR(answer);
+            break;
+        }
+        memset(found, 0, sizeof found);
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t i = 0; i < count; i++)
+            errors[i] = list_folder(&found[i], paths[i], most);
+        Py_END_ALLOW_THREADS
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *one = answer == NULL ? NULL : verdict(&found[i], errors[i], most);
+            free_listing(&found[i]);
+            if (one == NULL)
+                Py_CLEAR(answer);
+            else
+                PyList_SET_ITEM(answer, start + i, one);
+        }
+    }
+    Py_DECREF(list);
+    return answer;
 }
 
 /* load(path, status, room): whether there may be extended attributes, when the content stands at
@@ -258,6 +466,10 @@ static PyMethodDef methods[] = {
     {"load", (PyCFunction)(void (*)(void))load, METH_FASTCALL,
      "load(path, status, room): read a file; whether there may be extended attributes, or None."},
     {"look", look, METH_O, "look(paths): for each path its Status, or the errno that lstat gave."},
+    {"survey", survey, METH_VARARGS,
+     "survey(paths, most): for each folder its names with zeros between them, the text that "
+     "stands for its entries, and the names of folders in it; None if it has more than `most` "
+     "entries; the errno if it or an entry cannot be looked at."},
     {"record", record, METH_O, "record(entries): a text that stands for entries (name, path, Status)."},
     {NULL},
 };

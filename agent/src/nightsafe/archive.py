@@ -12,24 +12,25 @@ from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
 from nightsafe.folders import ArchiveOptions, Folder, worker_count
 from nightsafe.large import LargeFile, LargeFiles
+from nightsafe.look import IS_NATIVE
 from nightsafe.nodes import encode_entry
 from nightsafe.previous import Previous
+from nightsafe.probing import probe_all
 from nightsafe.progress import Observer
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan
+from nightsafe.sight import SLICE_ENTRIES, Probe, Prober, Problem, Same, problem_of
 from nightsafe.statprint import Fingerprint
 from nightsafe.system import lstat, status_at
 from nightsafe.tally import Tally
 from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.treestore import TreeStore, load_former
-from nightsafe.work import SLICE_ENTRIES, Found, Problem, Setup, problem_of
+from nightsafe.work import Found, Setup
 
 INLINE_SECONDS = 0.05
 """How long this process works alone before it starts others."""
-_FOLDERS_IN_A_JOB, _ENTRIES_IN_A_JOB, _PROBES_IN_A_JOB = 4, 512, 32
+_FOLDERS_IN_A_JOB, _ENTRIES_IN_A_JOB = 4, 512
 _MANY = 64
-_MUCH_TO_LOOK_AT = 500
-"""So many folders known from the last backup are worth workers from the beginning."""
 
 
 class Archiver:
@@ -57,7 +58,8 @@ class Archiver:
         self._folders: dict[int, Folder] = {}
         self._next_number = 0
         self._todo: list[Job] = []
-        self._probes: list[tuple[int, bytes, bytes]] = []
+        self._probes: list[Probe] = []
+        self._prober = Prober(setup.wants, self._print)
         self._inline = Inline(setup)
         self._crew: Crew = self._inline
         self._pending = self._last_entries = 0
@@ -86,9 +88,9 @@ class Archiver:
         return self._root_id
 
     def _run(self) -> None:
-        is_much = self._cache is not None and self._cache.count >= _MUCH_TO_LOOK_AT
-        self._may_work_alone_until = time.monotonic() + (0 if is_much else INLINE_SECONDS)
-        while self._todo or self._probes or self._pending or self._feed_large():
+        self._probe()
+        self._may_work_alone_until = time.monotonic() + INLINE_SECONDS
+        while self._todo or self._pending or self._feed_large():
             self._feed()
             if not self._pending:
                 continue
@@ -98,6 +100,12 @@ class Archiver:
             for result in results:
                 self._pending -= 1
                 self._deal_with(result)
+            self._probe()
+
+    def _probe(self) -> None:
+        """Look at the folders that the last backup knew; those that changed become jobs."""
+        threads = self._workers if IS_NATIVE else 0
+        probe_all(self._probes, self._prober, self._probed, threads=threads)
 
     def _tell_sent(self) -> None:
         if not self._setup.dry_run:
@@ -108,11 +116,7 @@ class Archiver:
         while self._crew.has_room():
             if self._feed_large():
                 continue
-            if self._probes:
-                batch = self._probes[-_PROBES_IN_A_JOB:]
-                del self._probes[-_PROBES_IN_A_JOB:]
-                self._hand_out([("probe", batch)])
-            elif self._todo:
+            if self._todo:
                 size = self._folders_in_a_job() if len(self._todo) > _MANY else 1
                 jobs = self._todo[-size:]
                 del self._todo[-size:]
@@ -240,8 +244,6 @@ class Archiver:
 
     def _deal_with(self, result: Result) -> None:
         match result:
-            case ("probe", numbers, same):
-                self._probed(numbers, dict(same))
             case ("found", number, *fields):
                 self._found(self._folders.pop(number), Found(*fields))
             case ("slices", number, names):
@@ -255,10 +257,11 @@ class Archiver:
             case ("unread", key, sequence, problem):
                 self._finish_large(self._large.unread(key, sequence, problem))
 
-    def _probed(self, numbers: list[int], same: dict[int, list[bytes]]) -> None:
+    def _probed(self, numbers: list[int], same: Same) -> None:
+        below = dict(same)
         for number in numbers:
             folder = self._folders.pop(number)
-            names = same.get(number)
+            names = below.get(number)
             if names is None:
                 self._queue(folder, "folder", folder.path, folder.former)
                 continue

@@ -22,11 +22,12 @@ from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan, plan_sources, require_any
 from nightsafe.service import LARGEST_SNAPSHOT, Service
+from nightsafe.sight import Wants
 from nightsafe.snapshot import Snapshot
 from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
 from nightsafe.system import my_ids, my_name, reach
-from nightsafe.work import CHUNKERS, Setup, Wants
+from nightsafe.work import CHUNKERS, Setup
 
 if TYPE_CHECKING:
     from nightsafe.courier import Courier

@@ -23,7 +23,8 @@ from typing import Any, Protocol
 from nightsafe.errors import WorkerError, revived
 from nightsafe.packing import Tail
 from nightsafe.processes import start_process
-from nightsafe.work import Found, Setup, Worker, problem_of
+from nightsafe.sight import problem_of
+from nightsafe.work import Found, Setup, Worker
 
 _LENGTH = struct.Struct("<I")
 _OUTSTANDING = 2
@@ -56,8 +57,6 @@ class Crew(Protocol):
 def execute(worker: Worker, job: Job) -> Result:
     """Do one job; what the file system refuses is a result too."""
     match job:
-        case ("probe", folders):
-            return ("probe", [number for number, *_ in folders], worker.probe(folders))
         case ("folder", number, path, previous):
             try:
                 found = worker.folder(path, previous)

@@ -78,9 +78,9 @@ class Excluder:
         path = slashed(os.path.abspath(path))
         return self._patterns.matches(path) or self._caseless.matches(path)
 
-    def wants_all(self, names: Sequence[bytes]) -> bool:
-        """Whether it is sure, by their names alone, that all these entries of a folder that is
-        wanted are wanted, too."""
+    def wants_all(self, names: bytes) -> bool:
+        """Whether it is sure, by their names alone, that all entries of a folder that is wanted
+        are wanted, too. The names have zeros between them."""
         rules = self.rules
         if rules.larger_than or rules.markers or self._devices:
             return False
@@ -134,10 +134,11 @@ class Excluder:
 
     def _marker_in(self, folder: bytes) -> bytes | None:
         """The name of the marker that a folder holds; the last answer is kept."""
-        if self._marked[0] != folder:
+        marked = self._marked  # which other threads may set meanwhile
+        if marked[0] != folder:
             found = (name for name, start in self.rules.markers if _has_marker(folder, name, start))
-            self._marked = folder, next(found, None)
-        return self._marked[1]
+            marked = self._marked = folder, next(found, None)
+        return marked[1]
 
 
 def _devices(sources: Sequence[bytes]) -> dict[bytes, int]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from nightsafe.chunk import Chunker
 from nightsafe.look import Status
 from nightsafe.nodes import encode_file
+from nightsafe.sight import Problem, problem_of
 from nightsafe.system import fstat, open_to_read
-from nightsafe.work import CHANGED, PIECE_KEPT, REPLACED, Problem, problem_of, read_into
+from nightsafe.work import CHANGED, PIECE_KEPT, REPLACED, read_into
 
 _JOB_BYTES = 5 << 20
 _OPEN_FILES = 4

@@ -25,6 +25,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.gojson import format_time, parse_time
+from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.service import Service
 from nightsafe.storage import ObjectKind
@@ -167,9 +168,14 @@ class LockHold:
         self._thread.start()
 
     def settle(self) -> None:
-        """Once a moment has passed, LockedError if a rival locked at the same time as we did."""
+        """Once a moment has passed, LockedError if a rival locked at the same time as we did.
+
+        A folder needs no moment: whoever writes a lock and then lists sees every lock that was
+        written before, so of two rivals at least one sees the other. A server may list late.
+        """
         if not self._is_settled:
-            time.sleep(max(0.0, self._made_at + _SETTLE_SECONDS - time.monotonic()))
+            if not isinstance(self._repository.storage, LocalFolder):
+                time.sleep(max(0.0, self._made_at + _SETTLE_SECONDS - time.monotonic()))
             _refuse_conflict(self._repository, self._lock, but=self._name)
             self._is_settled = True
 

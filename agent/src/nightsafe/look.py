@@ -5,12 +5,13 @@ gives is an `os.stat_result` as far as a backup needs one.
 """
 
 import os
+import stat
 import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from nightsafe import xattrs
-from nightsafe.system import fstat, lstat, open_to_read
+from nightsafe.system import fstat, lstat, open_to_read, reach
 
 try:
     from nightsafe import _look
@@ -83,6 +84,31 @@ def portable_record(entries: Sequence[Seen]) -> bytes:
     )
 
 
+Survey = tuple[bytes, bytes, list[bytes]] | int | None
+"""A folder's names in order with zeros between them, the record of its entries, and the names of
+folders in it; None if it has too many entries; the errno if something cannot be looked at."""
+
+
+def portable_survey(paths: list[bytes], most: int) -> list[Survey]:
+    """What `_look.survey` does: look at whole folders; None for those of more than `most`."""
+    return [_survey_of(path, most) for path in paths]
+
+
+def _survey_of(path: bytes, most: int) -> Survey:
+    try:
+        names = sorted(os.listdir(reach(path)))
+        if len(names) > most:
+            return None
+        seen: list[Seen] = []
+        for name in names:
+            inner = os.path.join(path, name)
+            seen.append((name, inner, lstat(inner)))
+    except OSError as error:
+        return error.errno or 0
+    folders = [name for name, _, status in seen if stat.S_ISDIR(status.st_mode)]
+    return b"\0".join(names), portable_record(seen), folders
+
+
 def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
     """What `_look.load` does: read a file's content to the beginning of `room`.
 
@@ -123,5 +149,9 @@ def _identity(status: Status) -> tuple[int, int, int, int, int]:
 look: Callable[[list[bytes]], Sequence[Status | int]]
 if TYPE_CHECKING or _look is None:
     look, record, load = portable_look, portable_record, portable_load
+    survey = portable_survey
 else:
-    look, record, load = _look.look, _look.record, _look.load
+    look, record, load, survey = _look.look, _look.record, _look.load, _look.survey
+
+IS_NATIVE = _look is not None
+"""Whether looking leaves other threads running."""

@@ -48,11 +48,10 @@ class Patterns:
         verdict = self._names.judge(self._fold(name.decode("utf-8", "surrogateescape")))
         return self.matches(path) if verdict is None else verdict
 
-    def matches_none(self, names: Sequence[bytes]) -> bool:
+    def matches_none(self, names: bytes) -> bool:
         """Whether it is sure, by their names alone, that no entry of a folder fits that does not
-        fit itself; one question for all."""
-        joined = b"\0".join(names).decode("utf-8", "surrogateescape")
-        return self._names.surely_none(self._fold(joined))
+        fit itself; one question for all names, which have zeros between them."""
+        return self._names.surely_none(self._fold(names.decode("utf-8", "surrogateescape")))
 
     def may_match_below(self, path: bytes) -> bool:
         """Whether something below the folder `path` could fit; when in doubt, yes."""

@@ -23,7 +23,11 @@ class Fingerprint:
 
     def of(self, entries: list[Seen]) -> bytes:
         """The fingerprint of entries, in the order of their names."""
-        return self._hash(record(entries))
+        return self.of_record(record(entries))
+
+    def of_record(self, text: bytes) -> bytes:
+        """The fingerprint of entries, by the text that stands for them."""
+        return self._hash(text)
 
     def of_slices(self, fingerprints: Sequence[bytes]) -> bytes:
         """The fingerprint of a folder that was dealt with in slices."""

@@ -7,10 +7,9 @@ tree id of each folder in it, and the node of each large file.
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.config import Config
@@ -19,7 +18,7 @@ from nightsafe.digest import digests
 from nightsafe.gather import SmallFiles
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
-from nightsafe.look import Seen, Status, load, look
+from nightsafe.look import Seen, Status, load
 from nightsafe.memory import new_memory, trim
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind
@@ -27,15 +26,14 @@ from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
 from nightsafe.previous import Previous
 from nightsafe.rabin import new_rabin_cutter
 from nightsafe.sending import Sender, SentPack
+from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_folder, problem_of
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import Storage
-from nightsafe.system import fstat, open_to_read, reach, read_at
+from nightsafe.system import fstat, open_to_read, read_at
 
 CHUNKERS = ("gear", "restic")
 LARGE_FILE = 2 << 20
 """Files from this size on are cut by the parent and read by several workers."""
-SLICE_ENTRIES = 1024
-"""A folder of more entries than this is dealt with in slices, so that memory is bounded."""
 SMALL_TAIL = 4 << 20
 PIECE_KEPT = 6 << 20
 """Pieces of large files are no larger, but for single chunks; memory for those is not kept."""
@@ -44,10 +42,6 @@ REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
 CHANGED = (
     "it changed while it was read, so its copy may mix old and new; the next backup reads it again"
 )
-Wants = Callable[[bytes, bytes, Status], bool]
-"""May have `wants_all(names)`, which is true if it is sure that all in a folder are wanted."""
-Entry = tuple[bytes, bytes]
-Problem = tuple[str, bytes, str]
 
 
 @dataclass(frozen=True)
@@ -116,9 +110,7 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         sealer = Sealer(setup.master)
         self._known = setup.known
-        self._wants = setup.wants
-        self._wants_all: Callable[[list[bytes]], bool] | None
-        self._wants_all = getattr(setup.wants, "wants_all", None)
+        self._sight = Sight(setup.wants)
         self._dry_run = setup.dry_run
         self._chunker = setup.new_chunker()
         self._fingerprint = Fingerprint(setup.master)
@@ -137,28 +129,6 @@ class Worker:
 
     # Jobs
 
-    def probe(self, folders: list[tuple[int, bytes, bytes]]) -> list[tuple[int, list[bytes]]]:
-        """Of folders (number, path, fingerprint): those that look as they did, and what folders
-        are in them."""
-        same = []
-        for number, path, expected in folders:
-            try:
-                fingerprint, below = self._look(list_folder(path))
-            except OSError:
-                continue
-            if fingerprint == expected:
-                same.append((number, below))
-        return same
-
-    def _look(self, entries: list[Entry]) -> tuple[bytes, list[bytes]]:
-        """A folder's fingerprint, and the folders in it."""
-        prints, below = [], []
-        for start in range(0, len(entries) or 1, SLICE_ENTRIES):
-            seen = self._statuses(entries[start : start + SLICE_ENTRIES])
-            prints.append(self._fingerprint.of(seen))
-            below += [name for name, _, status in seen if stat.S_ISDIR(status.st_mode)]
-        return prints[0] if len(prints) == 1 else self._fingerprint.of_slices(prints), below
-
     def folder(self, path: bytes, previous: bytes) -> Found | list[bytes]:
         """Everything in a folder; or only its names, if they are so many that slices are better.
 
@@ -173,7 +143,7 @@ class Worker:
         """The given entries (name, path) of one folder, in this order."""
         found = Found()
         before = Previous(previous, found.problems)
-        seen = self._statuses(entries, found)
+        seen = self._sight.of(entries, found.problems)
         found.fingerprint = self._fingerprint.of(seen)
         at = 0
         while at < len(seen):
@@ -247,27 +217,6 @@ class Worker:
         return list(map(flatten, self._sender.finish())), tail
 
     # Entries
-
-    def _statuses(self, entries: list[Entry], found: Found | None = None) -> list[Seen]:
-        """The wanted entries with what lstat says; what fails is a problem of `found`."""
-        seen: list[Seen] = []
-        wants = self._wants
-        if self._wants_all is not None and self._wants_all([name for name, _ in entries]):
-            wants = None
-        statuses = look([path for _, path in entries])
-        if wants is None and int not in set(map(type, statuses)):
-            # The usual case, and most of what Python does in an unchanged backup.
-            plain: Iterable[tuple[Entry, Any]] = zip(entries, statuses, strict=True)
-            return [(name, path, status) for (name, path), status in plain]
-        for (name, path), status in zip(entries, statuses, strict=True):
-            if isinstance(status, int):
-                error = OSError(status, os.strerror(status))
-                if found is None:
-                    raise error
-                found.problems.append(problem_of(path, error))
-            elif wants is None or wants(path, name, status):
-                seen.append((name, path, status))
-        return seen
 
     def _entry(
         self, found: Found, before: Previous, name: bytes, path: bytes, status: Status
@@ -367,12 +316,6 @@ def _added(found: Found) -> list[int]:
     return found.added
 
 
-def list_folder(path: bytes) -> list[Entry]:
-    """Names and paths of what is in a folder, in the order of the names; OSError if it fails."""
-    lead = os.path.join(path, b"")
-    return [(name, lead + name) for name in sorted(os.listdir(reach(path)))]
-
-
 def read_into(fd: int, view: memoryview, offset: int) -> int:
     """Fill `view` from `offset` on; returns how much there was, less only where the file ends."""
     held = 0
@@ -382,14 +325,6 @@ def read_into(fd: int, view: memoryview, offset: int) -> int:
             break
         held += count
     return held
-
-
-def problem_of(path: bytes, error: OSError) -> Problem:
-    """What to say of an entry that could not be read."""
-    if isinstance(error, FileNotFoundError):
-        return "vanished", path, "it vanished while the backup ran; it is not in this snapshot"
-    reason = (error.strerror or "it cannot be read").lower()
-    return "unreadable", path, f"{reason}; it is not in this snapshot"
 
 
 def flatten(pack: SentPack) -> tuple[bytes, bytes, int]:
