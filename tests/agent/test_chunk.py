@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import random
+from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from nightsafe.chunk import (
     MIN_SIZE,
     WINDOW_SIZE,
     Chunker,
+    Cut,
     PortableCutter,
     derive_gear,
     new_cutter,
 )
 from nightsafe.crypto import SealKey
+from nightsafe.rooms import Rooms
 
 from tests.agent import slow_chunker
 from tests.agent.extensions import needs
@@ -127,12 +130,52 @@ def test_cuts_do_not_depend_on_where_the_window_ends() -> None:
     at_once = PortableCutter(derive_gear(MASTER)).ends(data, True)
     assert list(accumulate(lengths(data))) == at_once
 
+    assert scanned(data, Chunker(new_cutter(derive_gear(MASTER)))) == at_once
+
+
+def test_a_scan_waits_for_rooms_and_gives_what_it_read() -> None:
+    """Several files one after the other, of all of which some chunks are held for a while."""
+    chance, rooms = random.Random(8), Rooms(WINDOW_SIZE)
+    chunker = Chunker(new_cutter(derive_gear(MASTER)))
+    held: list[tuple[int, Cut, bytes]] = []
+    waits = 0
+    for size in (3 * WINDOW_SIZE, 5, 0, MAX_SIZE, 100_000, WINDOW_SIZE + 1, 2 * WINDOW_SIZE):
+        data = chance.randbytes(size // 2) + bytes(size - size // 2)
+        whole, place = bytearray(), 0
+        for cut in chunker.scan(reader(data), rooms):
+            if cut is None:
+                waits += 1
+                for number, former, expected in held:
+                    assert rooms.memory[former.place :][: former.length] == expected
+                    rooms.release(number)
+                held.clear()
+                continue
+            assert (cut.offset, rooms.room_of(cut.place + cut.length - 1)) == (
+                place,
+                rooms.room_of(cut.place),
+            )
+            rooms.hold(rooms.room_of(cut.place))
+            read = bytes(rooms.memory[cut.place :][: cut.length])
+            held.append((rooms.room_of(cut.place), cut, read))
+            whole += read
+            place += cut.length
+        assert whole == data
+    assert waits
+
+
+def reader(data: bytes) -> Callable[[memoryview, int], int]:
     def read_into(view: memoryview, offset: int) -> int:
         part = data[offset : offset + len(view)]
         view[: len(part)] = part
         return len(part)
 
-    assert list(Chunker(new_cutter(derive_gear(MASTER))).scan(read_into)) == at_once
+    return read_into
+
+
+def scanned(data: bytes, chunker: Chunker) -> list[int]:
+    """The ends of the chunks of a file that is read into memory of which none is held."""
+    found = chunker.scan(reader(data), Rooms(WINDOW_SIZE))
+    return [cut.offset + cut.length for cut in found if cut is not None]
 
 
 @settings(max_examples=6, deadline=None)

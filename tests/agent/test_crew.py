@@ -150,7 +150,7 @@ def test_a_killed_worker_is_a_clear_error(
         os.kill(os.getpid(), signal.SIGKILL)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work.Worker, "ranges", die)
+        patch.setattr(work.Worker, "pieces", die)
         with pytest.raises(WorkerError, match="ended unexpectedly"):
             run(repository, mixed, workers=2)
     assert names(repository, ObjectKind.LOCK) == set()
@@ -169,7 +169,7 @@ def test_an_error_in_a_worker_is_the_backups_error(
     def fail(*_: object) -> None:
         raise error("reason")
 
-    monkeypatch.setattr(work.Worker, "ranges", fail)
+    monkeypatch.setattr(work.Worker, "pieces", fail)
     expected = WorkerError if error is ZeroDivisionError else error
     with pytest.raises(expected, match="reason"):
         run(repository, mixed, workers=2)

@@ -21,6 +21,7 @@ from nightsafe.rabin import (
 )
 
 from tests.agent.extensions import is_built, needs
+from tests.agent.test_chunk import scanned
 
 POLYNOMIAL = 0x3DA3358B4DC173
 FOLD, LEAVE = fold_table(POLYNOMIAL), leave_table(POLYNOMIAL)
@@ -204,14 +205,8 @@ def test_cuts_do_not_depend_on_how_a_file_is_read(seed: int) -> None:
     chunker, source = Chunker(new_rabin_cutter(POLYNOMIAL)), io.BytesIO(data)
     chunks = list(chunker.chunks(lambda size: source.read(chance.randint(1, size))))
     assert b"".join(chunks) == data
-
-    def read_into(view: memoryview, offset: int) -> int:
-        part = data[offset : offset + len(view)]
-        view[: len(part)] = part
-        return len(part)
-
     ends = chunker.ends(data)
-    assert list(chunker.scan(read_into)) == ends
+    assert scanned(data, chunker) == ends
     assert [len(chunk) for chunk in chunks] == [b - a for a, b in pairwise([0, *ends])]
 
 

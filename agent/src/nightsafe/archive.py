@@ -7,6 +7,7 @@ as everything below it is known, so that few are in memory at a time.
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
@@ -16,6 +17,7 @@ from nightsafe.look import IS_NATIVE
 from nightsafe.nodes import encode_entry
 from nightsafe.previous import Previous
 from nightsafe.probing import probe_all
+from nightsafe.processes import begins_with_memory
 from nightsafe.progress import Observer
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan
@@ -49,12 +51,12 @@ class Archiver:
         self.count = self._tally.count
         self.records = CacheWriter()
         self.store = TreeStore(repository, setup, options.settle)
-        self._setup = setup
+        self._large = LargeFiles(setup.new_chunker(), shares=begins_with_memory())
+        self._setup = setup = replace(setup, shared=self._large.shared)
         self._cache = options.cache
         self._workers = worker_count(options.workers)
         self._load_index: Callable[[], None] | None = load_index
         self._print = Fingerprint(setup.master)
-        self._large = LargeFiles(setup.new_chunker())
         self._folders: dict[int, Folder] = {}
         self._next_number = 0
         self._todo: list[Job] = []

@@ -10,11 +10,11 @@ import hmac
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from nightsafe.crypto import SealKey
 from nightsafe.errors import DamagedError
-from nightsafe.memory import new_memory
+from nightsafe.rooms import Rooms
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -88,6 +88,14 @@ def _shuffle(stream: bytes) -> bytes:
     return bytes(table)
 
 
+class Cut(NamedTuple):
+    """A chunk of a file: where it is in the file and in memory, and its length."""
+
+    offset: int
+    place: int
+    length: int
+
+
 class Cutter(Protocol):
     """Finds cuts in a part of a stream."""
 
@@ -139,7 +147,6 @@ class Chunker:
 
     def __init__(self, cutter: Cutter) -> None:
         self._cutter = cutter
-        self._window: memoryview | None = None
 
     def chunks(self, read: Callable[[int], bytes]) -> Iterator[bytes]:
         """Yield the chunks of a stream. `read(n)` returns at most n bytes, none at the end."""
@@ -156,22 +163,37 @@ class Chunker:
         """Where the chunks of a whole file end that is in memory."""
         return self._cutter.ends(data, True)
 
-    def scan(self, read_into: Callable[[memoryview, int], int]) -> Iterator[int]:
-        """Yield the ends of a file's chunks. `read_into(view, offset)` fills the view from a place
-        in the file and returns how much of it, less only at the file's end."""
-        if self._window is None:
-            self._window = memoryview(new_memory(WINDOW_SIZE))
-        window, held, position, at_end = self._window, 0, 0, False
-        while not at_end:
-            wanted = min(WINDOW_SIZE - held, MAX_SIZE)
-            size = read_into(window[held : held + wanted], position + held)
-            at_end = size < wanted
-            held += size
-            cut = 0
-            for cut in self._cutter.ends(window[:held], at_end):
-                yield position + cut
-            window[: held - cut] = window[cut:held]
-            position, held = position + cut, held - cut
+    def scan(
+        self, read_into: Callable[[memoryview, int], int], rooms: Rooms
+    ) -> Iterator[Cut | None]:
+        """Yield a file's chunks, or None while no room is free for more of it.
+
+        `read_into(view, offset)` fills the view from a place in the file and returns how much of
+        it, less only at the file's end. When a chunk from another room comes, the former room
+        is held by nothing but what the caller holds.
+        """
+        while (start := rooms.begin()) is None:
+            yield None
+        held, position, at_end = 0, 0, False
+        try:
+            while not at_end:
+                wanted = min(rooms.end - start - held, MAX_SIZE)
+                if not wanted:
+                    while (place := rooms.move(start, held)) is None:
+                        yield None
+                    start = place
+                    continue
+                end = start + held
+                size = read_into(rooms.memory[end : end + wanted], position + held)
+                at_end = size < wanted
+                held += size
+                done = 0
+                for cut in self._cutter.ends(rooms.memory[start : start + held], at_end):
+                    yield Cut(position + done, start + done, cut - done)
+                    done = cut
+                start, position, held = start + done, position + done, held - done
+        finally:
+            rooms.leave(start)
 
 
 def _fill(pending: bytes, read: Callable[[int], bytes]) -> tuple[bytes, bool]:

@@ -67,6 +67,8 @@ def execute(worker: Worker, job: Job) -> Result:
             return ("slices", number, found)
         case ("entries", number, entries, previous):
             return ("found", number, *worker.entries(entries, previous).as_tuple())
+        case ("pieces", key, sequence, pieces):
+            return ("stored", key, sequence, *worker.pieces(pieces))
         case ("ranges", key, sequence, path, identity, ranges):
             try:
                 return ("stored", key, sequence, *worker.ranges(path, identity, ranges))

@@ -5,9 +5,10 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nightsafe.chunk import Chunker
+from nightsafe.chunk import WINDOW_SIZE, Chunker, Cut
 from nightsafe.look import Status
 from nightsafe.nodes import encode_file
+from nightsafe.rooms import Rooms
 from nightsafe.sight import Problem, problem_of
 from nightsafe.system import fstat, open_to_read
 from nightsafe.work import CHANGED, PIECE_KEPT, REPLACED, read_into
@@ -16,7 +17,9 @@ _JOB_BYTES = 5 << 20
 _OPEN_FILES = 4
 _MUCH = 256 << 20
 
-RangesJob = tuple[str, int, int, bytes, tuple[int, int], list[tuple[int, int]]]
+LargeJob = tuple[object, ...]
+"""Pieces that are in memory which all see: ("pieces", key, sequence, [(place, length)]); or for
+those who do not see it: ("ranges", key, sequence, path, identity, [(offset, length)])."""
 
 
 @dataclass
@@ -29,6 +32,7 @@ class LargeFile:
     path: bytes
     is_new: bool
     ids: dict[int, str] = field(default_factory=dict)
+    rooms: dict[int, int] = field(default_factory=dict)
     size: int = 0
     handed_out: int = 0
     is_cut: bool = False
@@ -69,14 +73,24 @@ class LargeFile:
 
 
 class LargeFiles:
-    """All large files that were found and are not finished."""
+    """All large files that were found and are not finished.
 
-    def __init__(self, chunker: Chunker) -> None:
+    `shares` says whether all workers see this process's shared memory.
+    """
+
+    def __init__(self, chunker: Chunker, *, shares: bool) -> None:
         self._chunker = chunker
+        self._shares = shares
+        self._rooms = Rooms(WINDOW_SIZE)
         self._waiting: list[LargeFile] = []
         self._open: dict[int, LargeFile] = {}
-        self._cutting: Iterator[RangesJob] | None = None
+        self._cutting: Iterator[LargeJob | None] | None = None
         self._next_key = 0
+
+    @property
+    def shared(self) -> memoryview | None:
+        """The memory in which workers find pieces; None if they do not."""
+        return self._rooms.memory if self._shares else None
 
     @property
     def is_much(self) -> bool:
@@ -88,12 +102,11 @@ class LargeFiles:
         """Note a file that was found."""
         self._waiting.append(file)
 
-    def next_job(self) -> RangesJob | LargeFile | None:
+    def next_job(self) -> LargeJob | LargeFile | None:
         """The next piece of work; a file that came to nothing; or None if there is none now."""
         while True:
             if self._cutting is not None:
-                job = next(self._cutting, None)
-                if job is not None:
+                for job in self._cutting:
                     return job
                 self._cutting = None
                 file = self._open[self._next_key - 1]
@@ -111,6 +124,8 @@ class LargeFiles:
         """Note what a worker stored; returns the file if it is finished now."""
         file = self._open[key]
         file.ids[sequence] = ids
+        if sequence in file.rooms:
+            self._rooms.release(file.rooms.pop(sequence))
         file.size += size
         return self._open.pop(key) if file.is_finished else None
 
@@ -124,34 +139,44 @@ class LargeFiles:
         for file in self._open.values():
             file.close()
 
-    def _jobs(self, key: int, file: LargeFile) -> Iterator[RangesJob]:
-        """Cut a file and yield its pieces, some chunks at a time."""
+    def _jobs(self, key: int, file: LargeFile) -> Iterator[LargeJob | None]:
+        """Cut a file and yield its pieces, some chunks at a time; None while there is no room."""
         try:
             file.fd = fd = open_to_read(file.path)
             file.before = status = fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 file.problem = ("vanished", file.path, REPLACED)
                 return
-            identity = (status.st_dev, status.st_ino)
-            ranges: list[tuple[int, int]] = []
-            start = 0
-            for end in self._chunker.scan(lambda view, at: read_into(fd, view, at)):
-                if ranges and end - ranges[0][0] > PIECE_KEPT:
-                    yield self._job(key, file, identity, ranges)
-                    ranges = []
-                ranges.append((start, end - start))
-                start = end
-                if end - ranges[0][0] >= _JOB_BYTES:
-                    yield self._job(key, file, identity, ranges)
-                    ranges = []
-            if ranges:
-                yield self._job(key, file, identity, ranges)
+            cuts: list[Cut] = []
+            size = 0
+            for cut in self._chunker.scan(lambda view, at: read_into(fd, view, at), self._rooms):
+                if cut is None:
+                    yield None
+                    continue
+                if cuts and (size + cut.length > PIECE_KEPT or self._is_elsewhere(cuts[0], cut)):
+                    yield self._job(key, file, cuts)
+                    cuts, size = [], 0
+                cuts.append(cut)
+                size += cut.length
+                if size >= _JOB_BYTES:
+                    yield self._job(key, file, cuts)
+                    cuts, size = [], 0
+            if cuts:
+                yield self._job(key, file, cuts)
         except OSError as error:
             file.problem = problem_of(file.path, error)
 
-    def _job(
-        self, key: int, file: LargeFile, identity: tuple[int, int], ranges: list[tuple[int, int]]
-    ) -> RangesJob:
+    def _is_elsewhere(self, one: Cut, other: Cut) -> bool:
+        return self._rooms.room_of(one.place) != self._rooms.room_of(other.place)
+
+    def _job(self, key: int, file: LargeFile, cuts: list[Cut]) -> LargeJob:
         sequence = file.handed_out
         file.handed_out += 1
-        return ("ranges", key, sequence, file.path, identity, ranges)
+        if self._shares:
+            file.rooms[sequence] = room = self._rooms.room_of(cuts[0].place)
+            self._rooms.hold(room)
+            return "pieces", key, sequence, [(cut.place, cut.length) for cut in cuts]
+        status = file.before
+        identity = (status.st_dev, status.st_ino) if status is not None else (0, 0)
+        ranges = [(cut.offset, cut.length) for cut in cuts]
+        return "ranges", key, sequence, file.path, identity, ranges

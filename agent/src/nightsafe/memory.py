@@ -23,6 +23,11 @@ def new_memory(size: int) -> mmap.mmap:
     return memory
 
 
+def new_shared_memory(size: int) -> mmap.mmap:
+    """Zeroed memory that forked processes see, too, whoever writes to it."""
+    return mmap.mmap(-1, size)
+
+
 def trim() -> None:
     """Give back what the allocator keeps for later, where it can be told to."""
     if _look is not None:

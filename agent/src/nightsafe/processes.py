@@ -11,6 +11,11 @@ from nightsafe.system import FORKS
 _METHOD = "fork" if FORKS else "spawn"
 
 
+def begins_with_memory() -> bool:
+    """Whether a process that is started here sees what this one has in shared memory."""
+    return _METHOD == "fork"
+
+
 class End(Protocol):
     """One end of a connection between two processes."""
 

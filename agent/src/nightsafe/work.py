@@ -15,6 +15,7 @@ from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.digest import digests
+from nightsafe.errors import WorkerError
 from nightsafe.gather import SmallFiles
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
@@ -60,6 +61,8 @@ class Setup:
     dry_run: bool = False
     senders: int = 2
     chunker: str = ""
+    shared: memoryview | None = None
+    """The memory in which the parent leaves pieces of large files; None where workers see none."""
 
     def new_chunker(self) -> Chunker:
         """The chunker that files are cut with; parent and workers must cut alike."""
@@ -114,6 +117,7 @@ class Worker:
         self._dry_run = setup.dry_run
         self._chunker = setup.new_chunker()
         self._fingerprint = Fingerprint(setup.master)
+        self._shared = setup.shared
         self._buffer = memoryview(b"")
         self._room = memoryview(new_memory(LARGE_FILE))
         by = BlobSealer(sealer, compresses=setup.config.compresses)
@@ -165,6 +169,14 @@ class Worker:
             if full is None:
                 return start
             self._send(full)
+
+    def pieces(self, pieces: list[tuple[int, int]]) -> tuple[str, int, list[int]]:
+        """Store pieces (place, length) in shared memory: their ids in JSON, bytes, what was new."""
+        if self._shared is None:
+            raise WorkerError("A worker was asked for memory that it does not see.")
+        added = [0, 0]
+        parts = [self._shared[place : place + length] for place, length in pieces]
+        return self._store_all(parts, added), sum(map(len, parts)), added
 
     def ranges(
         self, path: bytes, identity: tuple[int, int], ranges: list[tuple[int, int]]
