@@ -116,6 +116,8 @@ def measure(
     letters: str, setting: Setting, peers: Sequence[Peer], *, repeat: int, results: Results
 ) -> Results:
     """Run every group with every peer in turn; who begins changes from round to round."""
+    for peer in peers:
+        _warm_up(setting, peer)
     for letter in letters:
         setting.data(letter)
         for turn in range(1 if letter == "f" else repeat):
@@ -124,3 +126,14 @@ def measure(
                 GROUPS[letter](setting, peer, results, turn)
                 shutil.rmtree(peer.place)
     return results
+
+
+def _warm_up(setting: Setting, peer: Peer) -> None:
+    """Let a program work once on a few files, so that none of it is read from a disk, or compiled,
+    when it is measured."""
+    peer.init()
+    for number in range(2):
+        peer.backup(Path(__file__).parent, number)
+    peer.restore(setting.target, 1)
+    shutil.rmtree(setting.target)
+    shutil.rmtree(peer.place)

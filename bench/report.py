@@ -158,13 +158,15 @@ Written by `make bench` on {time.strftime("%Y-%m-%d", time.gmtime())}.{small} {m
 {versions}.
 
 All programs ran in turn in one run, the order changing from round to round, on data and
-repositories in memory (tmpfs) with a warm cache, after free memory had been touched (a host may
-have taken it back, and getting it again costs more than most programs do); figures are medians of
-{repeat} round(s) (one for (f)). `wall` and `CPU` are seconds, CPU of all processes together; `MB`
-is the highest sum of the processes' proportional set sizes; `stored` the repository in MB after the
-first backup (for (g) after the last). `ratio` is the program's wall time divided by nightsafe's,
-`by CPU` the same of CPU seconds, which other work on the machine disturbs less; `target` says
-whether the ratio of wall times reaches what the agent must reach (`must`) or aims at (`goal`).
+repositories in memory (tmpfs), each after it had backed up and restored a few files once (so that
+none of it is read from a disk or compiled when it is measured), and after free memory had been
+touched (a host may have taken it back, and getting it again costs more than most programs do);
+figures are medians of {repeat} round(s) (one for (f)). `wall` and `CPU` are seconds, CPU of all
+processes together; `MB` is the highest sum of the processes' proportional set sizes; `stored` the
+repository in MB after the first backup (for (g) after the last). `ratio` is the program's wall time
+divided by nightsafe's, `by CPU` the same of CPU seconds, which other work on the machine disturbs
+less; `target` says whether the ratio of wall times reaches what the agent must reach (`must`) or
+aims at (`goal`).
 Every restore was compared byte by byte. Borg ran with zstd level 3. Compare ratios, not seconds:
 they hold across machines.
 
