@@ -17,14 +17,16 @@ import struct
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
-from multiprocessing.process import BaseProcess
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsafe.errors import WorkerError, revived
 from nightsafe.packing import Tail
 from nightsafe.processes import start_process
 from nightsafe.sight import problem_of
 from nightsafe.work import Found, Setup, Worker
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 _LENGTH = struct.Struct("<I")
 _OUTSTANDING = 2

@@ -1,12 +1,13 @@
 """Processes that work for this one: with its memory where it can fork, begun anew elsewhere."""
 
-import multiprocessing
 import warnings
 from collections.abc import Callable, Iterable
-from multiprocessing.process import BaseProcess
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsafe.system import FORKS
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 _METHOD = "fork" if FORKS else "spawn"
 
@@ -25,11 +26,13 @@ class End(Protocol):
 
 def start_process(
     serve: Callable[..., None], theirs: End, *, ours: Iterable[End], given: object
-) -> BaseProcess:
+) -> "BaseProcess":
     """Start `serve(theirs, foreign, given)` in a process of its own, and let go of `theirs`.
 
     A forked child has `ours`, our ends of all connections, too, and must let them go: `foreign`.
     """
+    import multiprocessing  # most backups start none, and loading it takes 10 ms
+
     foreign = list(ours) if _METHOD == "fork" else []
     context: Any = multiprocessing.get_context(_METHOD)
     process: BaseProcess = context.Process(target=serve, args=(theirs, foreign, given), daemon=True)
