@@ -2,16 +2,22 @@
 
 Everything is tried even if something failed; the exit status tells. What a stage wants besides
 Python's packages may be missing: CI (CI=true) fails then, others leave it out and say so.
+
+Temporary files are kept in memory where there is room for them, unless TMPDIR names a place: on a
+disk the tests take twice as long, for nothing of theirs outlives them.
 """
 
+import contextlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -47,11 +53,18 @@ class Outcome:
 
 
 _printing = threading.Lock()
+_MEMORY = "/dev/shm"
+_ENOUGH = 8 << 30
 _PLAIN = "not journey and not interop and not browser"
 _WITHOUT_DATABASE = ("agent", "bench", "contracts", "embedded", "stores")
 # The longest first, as they run side by side.
 STAGES = (
-    Stage("unit", "on SQLite", ["-m", f"{_PLAIN} and not postgres"]),
+    Stage(
+        "unit",
+        "on SQLite",
+        ["-m", f"{_PLAIN} and not postgres", "--ignore=tests/agent"],
+    ),
+    Stage("agent", "the agent", ["-m", _PLAIN, "tests/agent"]),
     Stage("interop", "with stock restic and rclone", ["-m", "interop"]),
     Stage("journeys", "the whole service", ["-m", "journey and not browser and not interop"]),
     # Once is enough for what knows no database.
@@ -71,13 +84,47 @@ def main(names: Sequence[str]) -> int:
     if unknown := [name for name in names if name not in known]:
         print(f"There is no stage {unknown[0]}; there are {', '.join(known)}.")
         return 2
-    outcomes = _run_all([known[name] for name in names or known])
+    with _scratch():
+        outcomes = _run_all([known[name] for name in names or known])
     print("\nSummary")
     for outcome in outcomes:
         mark = "ok    " if outcome.went_well else "FAILED"
         title = f"{outcome.stage.name}, {outcome.stage.title}"
         print(f"  {mark} {title:<38} {outcome.seconds:6.1f} s  {outcome.text}")
     return 0 if all(outcome.went_well for outcome in outcomes) else 1
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[None]:
+    """Let temporary files be in memory for the length of a `with` block, if it can be."""
+    if os.environ.get("TMPDIR") or not _has_room(_MEMORY):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="nightsafe-tests-", dir=_MEMORY) as folder:
+        os.chmod(folder, 0o711)  # PostgreSQL is another user, who has to pass
+        os.environ["TMPDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+
+
+def _has_room(folder: str) -> bool:
+    """Whether there is a file system in memory, large enough, that keeps attributes of files."""
+    try:
+        if shutil.disk_usage(folder).free < _ENOUGH or _available_memory() < _ENOUGH:
+            return False
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            os.setxattr(file.name, "user.test", b"1")
+    except (OSError, AttributeError):  # none there, an older kernel, another system
+        return False
+    return True
+
+
+def _available_memory() -> int:
+    with open("/proc/meminfo") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return int(fields["MemAvailable"].split()[0]) << 10
 
 
 def _run_all(stages: Sequence[Stage]) -> list[Outcome]:
