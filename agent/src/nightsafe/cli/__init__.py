@@ -54,7 +54,10 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nightsafe {__version__}")
     add_common(parser)
-    places = parser.add_subparsers(title="verbs", dest="verb", required=True, metavar="VERB")
+    # Without `prog` argparse would write a usage line, and load what measures terminals for that.
+    places = parser.add_subparsers(
+        title="verbs", dest="verb", required=True, metavar="VERB", prog=parser.prog
+    )
     for verb in verbs:
         import_module(f"nightsafe.cli.{verb}").add_parser(places)
     return parser
