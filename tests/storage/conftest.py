@@ -13,7 +13,7 @@ from accounts.actions import open_account
 from accounts.audit import SERVICE
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
-from storage import credentials, placement, serve
+from storage import credentials, placement, replicate, serve
 from storage.access import Access
 from storage.enrol import create_vault
 from storage.models import Credential, Region, Replica, StoredObject, Vault
@@ -29,6 +29,7 @@ __all__ = ["buckets", "front", "proxy", "seaweed"]
 def _no_memory():
     """What one test read, or which region failed it, is forgotten before the next."""
     placement._failed.clear()
+    replicate._resting.clear()
     serve._rereads._reads.clear()
 
 

@@ -8,13 +8,18 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from http.client import HTTPConnection
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
 # What a test wants done to a request, by its method and path; "" lets it pass.
 Judge = Callable[[str, str], str]
 HANG = 3.5  # seconds; longer than the tests' regions wait
+SKEW = timedelta(minutes=15)  # by which stores let a request's time differ from theirs
+STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass
@@ -33,10 +38,15 @@ class Fault:
 
 
 class FaultyProxy:
-    """Listens on `port` of 127.0.0.1 and forwards to the store on `target`."""
+    """Listens on `port` of 127.0.0.1 and forwards to the store on `target`.
+
+    `ahead` is by how much the clock of the store seems to be ahead of ours: it dates its answers
+    by that clock and refuses what seems too old or too young by it, as stores do.
+    """
 
     def __init__(self, target: int) -> None:
         self.fault = Fault()
+        self.ahead = timedelta()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, target))
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
@@ -52,6 +62,10 @@ class FaultyProxy:
             return what
 
         self.fault = Fault(judge, instead)
+
+    def mend(self) -> None:
+        """Be sound from now on."""
+        self.fault, self.ahead = Fault(), timedelta()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
@@ -88,7 +102,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault:
             self.owner.fault.seen.append(f"{self.command} {path}")
         self.close_connection = True
-        if fault == "hang":
+        untimely = self._untimely()
+        if untimely:
+            self.rfile.read(self._length())
+            self._say(403, _xml(untimely))
+        elif fault == "hang":
             time.sleep(HANG)
         elif fault == "reset":
             self.rfile.read(min(1000, self._length()))
@@ -124,10 +142,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in answer.getheaders():
             if fault == "bare" and name.lower().startswith("x-amz-checksum"):
                 continue
+            if name.lower() == "last-modified":
+                value = format_datetime(parsedate_to_datetime(value) + self.owner.ahead, True)
             if name.lower() not in ("date", "server", "connection", "transfer-encoding"):
                 self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """What the answers are dated with."""
+        return format_datetime(datetime.now(UTC) + self.owner.ahead, usegmt=True)
+
+    def _untimely(self) -> str:
+        """Return what a store with this clock would say of the request's time; "" if it is fine."""
+        if not self.owner.ahead:
+            return ""
+        query = {name: found[0] for name, found in parse_qs(urlsplit(self.path).query).items()}
+        stamp = query.get("X-Amz-Date") or self.headers.get("X-Amz-Date")
+        if stamp is None:
+            return ""
+        signed = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
+        age = datetime.now(UTC) + self.owner.ahead - signed
+        if "X-Amz-Date" not in query:
+            return "RequestTimeTooSkewed" if abs(age) > SKEW else ""
+        lives = timedelta(seconds=int(query["X-Amz-Expires"]))
+        return "AccessDenied" if age > lives or age < -SKEW else ""
 
     def _say(self, status: int, body: bytes) -> None:
         self.send_response(status)
