@@ -57,12 +57,14 @@ class Errand:
 class Outcome:
     """How it went. `bad` are copies that were found to be missing or damaged, and why.
 
+    `silent` are regions that were to be copied from and did not give a copy for now.
     `is_regions_fault` means that a whole region was away or full, so that the object is not to
     blame; `is_targets_fault` that it was the region to copy into.
     """
 
     error: Exception | None = None
     bad: list[tuple[Replica, Exception]] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
     is_regions_fault: bool = False
     is_targets_fault: bool = False
 
@@ -121,6 +123,7 @@ def carry(errand: Errand) -> Outcome:
         except _SourceError as error:
             if isinstance(error.reason, RegionUnavailableError):
                 outcome.is_regions_fault = True
+                outcome.silent.append(source.store.alias)
             else:
                 outcome.bad.append((source.replica, error.reason))
             continue

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from accounts.models import Account
-from storage.models import Region
+from storage.models import Region, Replica
 from storage.regions import configured, store_of, traits_of
 from storage.regions.base import RegionStore, RegionUnavailableError
 
@@ -82,7 +82,7 @@ def site_of(region: Region) -> Site:
         takes=known and region.status == Region.Status.ACTIVE,
         counts=known and region.status in Region.COUNTED,
         is_full=region.full_since is not None,
-        is_away=region.away_since is not None or is_avoided(region.alias),
+        is_away=is_away(region),
     )
 
 
@@ -95,6 +95,16 @@ def avoid(alias: str) -> None:
     """Ask this region last for a while, in this process."""
     with _lock:
         _failed[alias] = time.monotonic() + AVOID
+
+
+def is_away(region: Region) -> bool:
+    """Whether the workers last saw it away, or it failed this process a moment ago."""
+    return region.away_since is not None or is_avoided(region.alias)
+
+
+def read_order(replicas: Iterable[Replica]) -> list[Replica]:
+    """Return copies in the order in which they should be tried. Needs `region` loaded."""
+    return sorted(replicas, key=lambda copy: (is_away(copy.region), copy.region.priority))
 
 
 def is_avoided(alias: str) -> bool:

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import carry, copies, damage, leases, throttle
+from storage import carry, copies, damage, leases, placement, throttle
 from storage.carry import Errand, Outcome, Place
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.regions import store_of
@@ -168,6 +168,8 @@ class _Copier:
     def _settle(self, job: _Job, outcome: Outcome) -> None:
         for source, error in outcome.bad:
             damage.mark(source, error)
+        for alias in outcome.silent:
+            placement.avoid(alias)  # or each of its objects would be waited for anew
         if job.replica is None:
             self._answered(job, outcome)
         elif outcome.error is None:
@@ -222,7 +224,8 @@ def errand_of(replica: Replica, attempt: Attempt) -> Errand:
     held = replica.object
     target = _place(replica, attempt)
     sources, is_incomplete = [], False
-    for source in held.replicas.readable().select_related("region", "attempt__vault"):
+    stored = held.replicas.readable().select_related("region", "attempt__vault")
+    for source in placement.read_order(stored):
         try:
             if source.attempt is not None:
                 sources.append(_place(source, source.attempt))

@@ -85,19 +85,23 @@ def elsewhere(held: StoredObject, span: Span | None, *, reader: str) -> str | No
     return request.url
 
 
-def fetch(held: StoredObject, span: Span | None, *, reader: str) -> Outgoing:
+def fetch(
+    held: StoredObject, span: Span | None, *, reader: str, region: Region | None = None
+) -> Outgoing:
     """Return the bytes of an object, or of a span of it, for the client called `reader`.
 
-    Raises RangeError, or DamagedError when no copy can be read now.
+    From its copy in one `region`, if one is given. Raises RangeError, or DamagedError when no copy
+    can be read now.
     """
     if span is None:
         whole = Span(0, held.size)
-        return Outgoing(held.size, whole, _first_good(held, whole, verify_first=False))
+        chunks = _first_good(held, whole, verify_first=False, region=region)
+        return Outgoing(held.size, whole, chunks)
     if span.start >= held.size or span.length <= 0:
         raise RangeError(f"The object has {held.size} bytes.")
     span = Span(span.start, min(span.length, held.size - span.start))
     again = _rereads.seen(reader, held.pk, span.start, span.length)
-    return Outgoing(held.size, span, _first_good(held, span, verify_first=again))
+    return Outgoing(held.size, span, _first_good(held, span, verify_first=again, region=region))
 
 
 def fetch_from(region: Region, held: StoredObject) -> Iterator[bytes]:
@@ -112,9 +116,11 @@ def fetch_from(region: Region, held: StoredObject) -> Iterator[bytes]:
     return _stream(found, held, Span(0, held.size))
 
 
-def _first_good(held: StoredObject, span: Span, *, verify_first: bool) -> Iterator[bytes]:
+def _first_good(
+    held: StoredObject, span: Span, *, verify_first: bool, region: Region | None
+) -> Iterator[bytes]:
     """Return chunks from the first copy that opens (and, if wanted, proves right)."""
-    for replica in _candidates(held):
+    for replica in _candidates(held, region):
         try:
             if verify_first:
                 damage.require_good(replica, held)
@@ -133,12 +139,11 @@ def _first_good(held: StoredObject, span: Span, *, verify_first: bool) -> Iterat
     )
 
 
-def _candidates(held: StoredObject) -> list[Replica]:
+def _candidates(held: StoredObject, region: Region | None) -> list[Replica]:
     stored = held.replicas.readable().select_related("region", "attempt__vault")
-    return sorted(
-        stored,
-        key=lambda replica: (placement.is_avoided(replica.region.alias), replica.region.priority),
-    )
+    if region is not None:
+        stored = stored.filter(region=region)
+    return placement.read_order(stored)
 
 
 def _stream(replica: Replica, held: StoredObject, span: Span) -> Iterator[bytes]:
