@@ -17,10 +17,11 @@ FULL_FOR = timedelta(minutes=5)  # a store that has said so is asked last for th
 
 
 def note_full(region: Region) -> None:
-    """Record that a region's store has said that it is full."""
+    """Record that a region's store has said that it is full, and find other places for copies."""
     noted = Region.objects.filter(pk=region.pk, full_since=None).update(full_since=clock.now())
     if noted:
         log.error("region %s is full", region.alias)
+        refill.request()
 
 
 def look() -> None:

@@ -20,11 +20,11 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import carry, copies, damage, leases, placement, throttle
+from storage import carry, copies, damage, health, leases, placement, throttle
 from storage.carry import Errand, Outcome, Place
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.regions import store_of
-from storage.regions.base import RegionUnavailableError
+from storage.regions.base import RegionFullError, RegionUnavailableError
 from storage.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -195,6 +195,8 @@ class _Copier:
         log.warning("copy %s to %s put off: %s", job.replica.pk, job.region.alias, outcome.error)
         if outcome.is_targets_fault:
             self._open.discard(job.region.pk)
+        if isinstance(outcome.error, RegionFullError):
+            health.note_full(job.region)
         leases.put_off(
             job.replica,
             job.token,
