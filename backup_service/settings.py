@@ -23,6 +23,10 @@ VERSION = "0.1.0"
 PORT = env.int("PORT", default=8000)
 SITE_URL = env.str("NIGHTSAFE_SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 GATEWAY_URL = env.str("NIGHTSAFE_GATEWAY_URL", default=f"http://127.0.0.1:{PORT + 1}").rstrip("/")
+# Where the service's own canary reaches the gateway; empty: not at all, it goes by functions.
+CANARY_URL = env.str(
+    "NIGHTSAFE_CANARY_URL", default=env.str("NIGHTSAFE_GATEWAY_URL", default="")
+).rstrip("/")
 ALLOWED_HOSTS = env.list("NIGHTSAFE_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 ROOT_URLCONF = "backup_service.gateway_urls" if ROLE == "gateway" else "backup_service.urls"
 WSGI_APPLICATION = "backup_service.wsgi.application"

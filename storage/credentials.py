@@ -46,10 +46,14 @@ def create(
     actor: Actor,
     device: "Device | None" = None,
     with_setup: bool = False,
+    secret: str = "",
 ) -> NewCredential:
-    """Make a credential for `vault`. Raises ValueError for an unknown scope."""
+    """Make a credential for `vault`, with a random secret unless one (of 256 bits) is given.
+
+    Raises ValueError for an unknown scope.
+    """
     scope = Credential.Scope(scope)
-    secret = secrets.token_urlsafe(32)
+    secret = secret or secrets.token_urlsafe(32)
     credential = Credential.objects.create(
         vault=vault,
         device=device if device is not None else vault.device,

@@ -20,7 +20,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 
-from storage import expire, fence, ingest, locks, serve
+from storage import canary_ways, expire, fence, ingest, locks, serve
 from storage.access import Access, open_vault
 from storage.body import Body
 from storage.connections import lend_connection
@@ -33,7 +33,7 @@ from storage.errors import (
     UnknownError,
 )
 from storage.gate import uploads
-from storage.models import Vault
+from storage.models import Region, Vault
 from storage.names import (
     CONFIG,
     InvalidNameError,
@@ -151,7 +151,7 @@ def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespons
         min_rate=settings.GATEWAY_MIN_RATE,
     )
     with uploads.place():
-        ingest.deposit(access, name, body)
+        ingest.deposit(access, name, body, into=_region(request, access))
     return HttpResponse()
 
 
@@ -160,11 +160,12 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
     if request.method == "HEAD":
         return HttpResponse(headers={"Content-Length": str(held.size)})
     span = parse_range(request.headers.get("Range"), held.size)
-    address = serve.elsewhere(held, span, reader=access.credential.prefix)
+    region, reader = _region(request, access), access.credential.prefix
+    address = serve.elsewhere(held, span, reader=reader) if region is None else None
     if address is not None:
         headers = {"Location": address, "Cache-Control": "no-store"}
         return HttpResponse(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
-    out = serve.fetch(held, span, reader=access.credential.prefix)
+    out = serve.fetch(held, span, reader=reader, region=region)
     lend_connection()
     response = StreamingHttpResponse(out.chunks, content_type="application/octet-stream")
     response["Content-Length"] = str(out.span.length)
@@ -174,6 +175,12 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
         response.status_code = HTTPStatus.PARTIAL_CONTENT
         response["Content-Range"] = f"bytes {out.span.start}-{last}/{out.size}"
     return response
+
+
+def _region(request: HttpRequest, access: Access) -> Region | None:
+    """Return the region that the service's own canary asks for; None for everybody else."""
+    alias = request.headers.get(canary_ways.HEADER)
+    return canary_ways.region_for(access, alias) if alias else None
 
 
 def _lock(access: Access, name: ObjectName) -> HttpResponse:

@@ -9,10 +9,19 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import call_command
 
+from accounts.audit import SERVICE
 from accounts.models import User
 from backup_service import clock
-from storage import canary, losses, scrub, watch
-from storage.models import Alarm, CanaryRun, Channel, Heartbeat, Replica, StoredObject
+from storage import canary, credentials, losses, scrub, watch
+from storage.models import (
+    Alarm,
+    CanaryRun,
+    Channel,
+    Credential,
+    Heartbeat,
+    Replica,
+    StoredObject,
+)
 from storage.replicate import replicate_due
 from tests.storage.conftest import damage, path_of, some
 from tests.storage.copied import copy_in
@@ -231,6 +240,21 @@ def test_a_region_that_is_away_or_changes_bytes_alarms_by_name(tmp_path):
         path_of(replica).write_bytes(b"changed")
     _, second = canary.send()
     assert not second.went_well
+
+
+def test_its_credential_is_its_own_and_made_again_when_it_no_longer_fits(settings):
+    canary.send()
+    first = Credential.objects.get(revoked_at=None)
+    assert first.scope == "maintain"
+    canary.send()
+    assert Credential.objects.get(revoked_at=None) == first
+    settings.SECRET_KEY = "another one, since the service was moved"
+    assert all(run.went_well for run in canary.send())
+    second = Credential.objects.get(revoked_at=None)
+    assert second != first
+    credentials.revoke(second, actor=SERVICE)
+    assert all(run.went_well for run in canary.send())
+    assert Credential.objects.get(revoked_at=None) not in (first, second)
 
 
 def test_absence_alarms():

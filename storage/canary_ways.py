@@ -1,0 +1,143 @@
+"""How the canary comes to a region and back: over HTTP as customers do, or by function calls.
+
+Over HTTP it goes through all that a customer's bytes go through: the address, TLS, the proxy, the
+gateway's process, the protocol. Only in one thing it differs: it says which region it means, which
+nobody else may (`region_for`).
+"""
+
+import base64
+import io
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from accounts.models import Account
+from storage import expire, ingest, serve
+from storage.access import Access
+from storage.body import Body
+from storage.errors import BusyError, ForbiddenError, UnknownError
+from storage.models import Region, StoredObject, Vault
+from storage.names import ObjectName
+from storage.regions import store_of
+from storage.regions.base import RegionError
+
+ACCOUNT = "The service's own canary"
+HEADER = "Nightsafe-Region"
+PATIENCE = 30.0  # seconds of silence
+SHOWN = 200  # bytes of a refusal
+
+
+class LostCanaryError(Exception):
+    """What came back is not what was stored, or nothing did."""
+
+
+class Way(Protocol):
+    """What a canary does in one region. All raise LostCanaryError, or what the functions raise."""
+
+    def store(self, name: ObjectName, content: bytes, region: Region) -> None:
+        """Store an object in this region."""
+
+    def fetch(self, name: ObjectName, region: Region) -> bytes:
+        """Return an object's bytes as this region has them."""
+
+    def remove(self, name: ObjectName) -> None:
+        """Delete an object."""
+
+
+class ByFunctions:
+    """The way without any address: only stores and database are tried."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def store(self, name: ObjectName, content: bytes, region: Region) -> None:
+        """See Way."""
+        body = Body(io.BytesIO(content), size=len(content), sha256=name.expected_sha256)
+        ingest.deposit(self._access, name, body, into=region)
+
+    def fetch(self, name: ObjectName, region: Region) -> bytes:
+        """See Way."""
+        return b"".join(serve.fetch_from(region, serve.find(self._access.vault, name)))
+
+    def remove(self, name: ObjectName) -> None:
+        """See Way."""
+        expire.remove(self._access, name)
+
+
+class OverHttp:
+    """The way that customers' bytes go, to `address` (the vault's, with its final slash)."""
+
+    def __init__(self, address: str, *, username: str, secret: str) -> None:
+        self._address = urlsplit(address)
+        pair = base64.b64encode(f"{username}:{secret}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {pair}"}
+
+    def store(self, name: ObjectName, content: bytes, region: Region) -> None:
+        """See Way."""
+        self._ask("POST", name, content, {HEADER: region.alias})
+
+    def fetch(self, name: ObjectName, region: Region) -> bytes:
+        """See Way."""
+        return self._ask("GET", name, None, {HEADER: region.alias})
+
+    def remove(self, name: ObjectName) -> None:
+        """See Way."""
+        self._ask("DELETE", name, None, {})
+
+    def _ask(
+        self, method: str, name: ObjectName, body: bytes | None, headers: dict[str, str]
+    ) -> bytes:
+        try:
+            with closing(self._connect()) as connection:
+                path = f"{self._address.path}{name}"
+                connection.request(method, path, body, self._headers | headers)
+                with connection.getresponse() as answer:
+                    status, content = answer.status, answer.read()
+        except (OSError, HTTPException) as error:
+            raise LostCanaryError(
+                f"the gateway at {self._address.netloc} does not answer as it should: {error!r}"
+            ) from error
+        if status != HTTPStatus.OK:
+            said = content[:SHOWN].decode(errors="replace").strip()
+            raise LostCanaryError(f"the gateway answered {status}: {said}")
+        return content
+
+    def _connect(self) -> HTTPConnection:
+        kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
+        return kind(self._address.netloc, timeout=PATIENCE)
+
+
+def region_for(access: Access, alias: str) -> Region:
+    """Return the region that a request of the canary names.
+
+    Raises ForbiddenError for everybody else, UnknownError, or BusyError if it is away.
+    """
+    if not _is_own(access.vault):
+        raise ForbiddenError(f"{HEADER} is for the service itself; leave it out.")
+    region = Region.objects.filter(alias=alias).first()
+    if region is None:
+        raise UnknownError(f"There is no region {alias}.")
+    try:
+        store_of(region).check()
+    except RegionError as error:
+        raise BusyError(str(error)) from error
+    return region
+
+
+def _is_own(vault: Vault) -> bool:
+    """Whether a vault is the canary's, whose account nobody has a seat in."""
+    accounts = Account.objects.filter(pk=vault.account_id, name=ACCOUNT, memberships=None)
+    return accounts.exists()
+
+
+def in_region(vault: Vault, region: Region) -> list[StoredObject]:
+    """Return what earlier canaries left in a region, the oldest first."""
+    held = StoredObject.objects.filter(
+        vault=vault,
+        state=StoredObject.State.LIVE,
+        replicas__region=region,
+        replicas__state="stored",
+    )
+    return list(held.order_by("pk"))
