@@ -1,0 +1,134 @@
+"""A region is added, taken offline, brought back, drained and removed while clients work.
+
+The regions are buckets of a real store, to which the agent sends by itself and stock restic is
+redirected. Runs on PostgreSQL as well: with DATABASE_URL, as `tests.stages` sets it.
+"""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from backup_service.embedded.stores import Store
+from storage.regions.s3 import MARKER, S3Store
+from tests.contracts.conftest import seaweed
+from tests.journeys.processes import Processes
+from tests.journeys.service import wait_until
+from tests.journeys.test_all_at_once import Customer, customers
+from tests.journeys.test_runbook import region, status
+from tests.stores import regions as places
+from tests.stores import seaweedfs
+
+__all__ = ["seaweed"]
+pytestmark = pytest.mark.journey
+
+
+@contextmanager
+def at_work(everybody: list[Customer], folder: Path) -> Iterator[None]:
+    """Everybody backs up and restores what was just backed up, until the end of the block."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def go_on(number: int, one: Customer) -> None:
+        target = folder / f"restored-{number}"
+        try:
+            while not stop.wait(0.5):
+                one.back_up()
+                one.require_restored(list(one.saved)[-1], target)
+                shutil.rmtree(target)
+        except BaseException as error:  # shown by the test's own thread
+            failures.append(error)
+
+    threads = [
+        threading.Thread(target=go_on, args=[number, one]) for number, one in enumerate(everybody)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures, failures
+
+
+def a_round_more(everybody: list[Customer]) -> None:
+    """Wait until everybody has come to the end of a backup."""
+    before = [len(one.saved) for one in everybody]
+    wait_until(
+        lambda: all(len(one.saved) > had for one, had in zip(everybody, before, strict=True)), 60
+    )
+
+
+def thin(service: Processes, alias: str) -> int:
+    """Count what is held in a region and has not two copies that count, wherever they are."""
+    code = (
+        "from storage.models import Replica, StoredObject; "
+        f"held = StoredObject.objects.filter(replicas__region__alias='{alias}', state='live'); "
+        "print(held.annotate(n=Replica.objects.counted().per_object()).filter(n__lt=2).count())"
+    )
+    return int(service.manage("shell", "-v0", "-c", code))
+
+
+def has_left(service: Processes, alias: str) -> bool:
+    """Whether no object is in a region any more; copies elsewhere are read back as it is asked."""
+    service.manage("scrub")
+    return not region(service, alias)["objects"]
+
+
+def is_whole(service: Processes) -> bool:
+    service.manage("scrub")
+    shown = status(service)
+    return not (shown["fewer_than_two_verified"] or shown["waiting"])
+
+
+def test_no_client_fails_while_regions_come_and_go(seaweed: Store, tmp_path: Path) -> None:
+    variables = places.environment(seaweed, "a", "b", "c")
+    with Processes(tmp_path, **variables) as service:
+        service.manage("region", "drain", "c")
+        service.manage("region", "remove", "c", "--yes")
+        everybody = list(customers(service, tmp_path))
+        for one in everybody:
+            one.back_up()
+        assert region(service, "a")["objects"]
+
+        with at_work(everybody, tmp_path):
+            service.manage("region", "add", "c")
+            service.manage("region", "offline", "a")  # which everything was uploaded to
+            wait_until(lambda: not thin(service, "a"), 60)
+            a_round_more(everybody)
+            service.manage("region", "online", "a")
+            service.manage("region", "drain", "a")
+            wait_until(lambda: has_left(service, "a"), 60, lambda: str(region(service, "a")))
+
+        # The bytes stay as long as somebody may be reading them, and places for bytes as long as
+        # a client that was to send them itself may do so. The sweep comes every five minutes.
+        service.travel(3 * 3600)
+        service.manage("purge")
+        assert region(service, "a")["empty"], region(service, "a")
+
+        with at_work(everybody, tmp_path):
+            service.manage("region", "offline", "a")
+            service.manage("region", "remove", "a", "--yes")
+            a_round_more(everybody)
+        assert [one.tries for one in everybody] == [len(one.saved) for one in everybody]
+
+        wait_until(lambda: is_whole(service), 60, lambda: str(status(service)))
+        shown = status(service)
+        assert (shown["lost"], shown["under_replicated"], shown["too_few_regions"]) == (0, 0, False)
+        compared = service.manage("reconcile", "--json")
+        assert (compared["unknown"], compared["missing"]) == ([], 0)
+        assert left_in(seaweed, places.bucket(variables, "a")) == {MARKER}
+        for one in everybody:
+            for snapshot in [*list(one.saved)[:1], *list(one.saved)[-1:]]:
+                one.require_restored(snapshot, tmp_path / "at-last" / snapshot)
+
+
+def left_in(store: Store, bucket: str) -> set[str]:
+    """Return what lies in a bucket, whatever any row says."""
+    client = S3Store(seaweedfs.region(store, bucket))._again
+    return {entry["Key"] for entry in client.list_objects_v2(Bucket=bucket).get("Contents", [])}
