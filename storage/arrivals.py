@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from storage import copies, ingest, quota, sequence
+from storage import copies, ingest, quota, row_locks, sequence
 from storage.access import Access
-from storage.models import Attempt, Lifetime, Region, StoredObject, Vault
+from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
 
 
 @transaction.atomic
@@ -25,6 +25,8 @@ def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
     )
     existing = {(one.type, one.name): one for one in held.order_by("pk")}
     fresh = {(one.type, one.name): one for one in won if (one.type, one.name) not in existing}
+    # Its copies are changed one object after the other, so they are locked before, all at once.
+    row_locks.hold(Replica.objects.filter(object__in=[one.pk for one in existing.values()]))
     existing |= _create(access, vault, list(fresh.values()))
     for attempt in won:
         if fresh.get((attempt.type, attempt.name)) is not attempt:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 
 from backup_service import clock
-from storage import placement
+from storage import placement, row_locks
 from storage.models import Attempt, Region, Replica, StoredObject
 
 # A doomed attempt's bytes are removed only when its writer must have ended.
@@ -83,9 +83,12 @@ def ensure(held: StoredObject, home: Region, copies: int, *, continent: str = ""
         )
 
 
+@transaction.atomic
 def doom(attempts: models.QuerySet[Attempt]) -> int:
     """Give attempts' bytes to the sweep; no row may point to them any more."""
-    return attempts.update(state=Attempt.State.DOOMED, due_at=clock.now() + DOOM_DELAY)
+    return Attempt.objects.filter(pk__in=row_locks.hold(attempts)).update(
+        state=Attempt.State.DOOMED, due_at=clock.now() + DOOM_DELAY
+    )
 
 
 def quarantine(attempt_id: str) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts import audit
 from backup_service import clock
-from storage import nudge
+from storage import nudge, row_locks
 from storage.models import LossNotice, Replica, StoredObject
 from storage.models.vaults import bump_epoch
 from storage.regions import store_of
@@ -46,6 +46,7 @@ def mark(replica: Replica, error: Exception) -> None:
     state = Replica.State.MISSING if missing else Replica.State.CORRUPT
     now = clock.now()
     with transaction.atomic():
+        row_locks.of_object(replica.object_id)
         # Of two copies marked at once, the second has to see that the first is bad already.
         StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
         marked = Replica.objects.filter(
@@ -66,6 +67,8 @@ def mark(replica: Replica, error: Exception) -> None:
 
 def note_loss(object_id: int) -> None:
     """Mark an object as lost if no good copy is left, inside the caller's transaction.
+
+    That holds the locks of its vault and of the object itself.
 
     It is hidden from lists, so that clients send it again; nothing of it is deleted.
     """
@@ -90,7 +93,10 @@ def note_loss(object_id: int) -> None:
 
 
 def note_recovery(object_id: int) -> None:
-    """Bring a lost object back once a good copy turned up, inside the caller's transaction."""
+    """Bring a lost object back once a good copy turned up, inside the caller's transaction.
+
+    That holds the locks of its vault and of the object itself.
+    """
     found = StoredObject.objects.filter(pk=object_id, state=StoredObject.State.LOST).update(
         state=StoredObject.State.LIVE
     )

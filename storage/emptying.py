@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
-from storage import copies, placement, refill
+from storage import copies, placement, refill, row_locks
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.placement import Site
 from storage.protection import LEAST_COPIES
@@ -57,7 +57,7 @@ def empty_due(*, seconds: float = math.inf) -> int:
 
 
 def _empty(region: Region, until: float) -> int:
-    refill.idle().filter(region=region).delete()
+    _give_up_idle(region)
     _doom_kept_aside(region)
     cursor, gone, fruitless = region.drain_cursor, 0, 0
     while time.monotonic() < until and fruitless < FRUITLESS:
@@ -72,6 +72,15 @@ def _empty(region: Region, until: float) -> int:
         cursor, gone, fruitless = page[-1].pk, gone + went, 0 if went else fruitless + 1
     Region.objects.filter(pk=region.pk).update(drain_cursor=cursor)
     return gone
+
+
+def _give_up_idle(region: Region) -> None:
+    """Take copies off the work list that were to be made in a region which takes none any more."""
+    page = [0]
+    while page:
+        with transaction.atomic():
+            page = row_locks.hold(refill.idle().filter(region=region), most=PAGE)
+            Replica.objects.filter(pk__in=page).delete()
 
 
 def _held_in(region: Region) -> QuerySet[Replica]:
@@ -127,20 +136,15 @@ def _let_go(replica: Replica, wanted: int) -> bool:
     held = StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
     if held is None or held.state not in refill.HELD:
         return False
-    others = Replica.objects.filter(object=held).exclude(pk=replica.pk).proved()
-    locked = others.select_for_update(no_key=True, of=("self",)).order_by("pk")
-    proved = locked.values_list("region", flat=True)
+    locked = Replica.objects.filter(pk__in=row_locks.hold(Replica.objects.filter(object=held)))
+    proved = locked.exclude(pk=replica.pk).proved().values_list("region", flat=True)
     if not _suffice(placement.sites(), set(proved), wanted):
         return False
-    leaving = (
-        Replica.objects.filter(
-            pk=replica.pk,
-            attempt=replica.attempt_id,
-            region__status=Region.Status.DRAINING,
-        )
-        .select_for_update(no_key=True, of=("self",))
-        .first()
-    )
+    leaving = locked.filter(
+        pk=replica.pk,
+        attempt=replica.attempt_id,
+        region__status=Region.Status.DRAINING,
+    ).first()
     if leaving is None:
         return False
     leaving.delete()

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, fence, lifetimes, locks, quota, sequence
+from storage import copies, fence, lifetimes, locks, quota, row_locks, sequence
 from storage.access import Access
 from storage.errors import UnknownError
 from storage.models import (
@@ -80,6 +80,7 @@ def discard_leftover_keys(access: Access) -> int:
         live = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LIVE)
         if live.filter(type=ObjectType.CONFIG).exists():
             return 0
+        row_locks.hold(live.filter(type=ObjectType.KEY))
         keys = list(live.filter(type=ObjectType.KEY))
         for key in keys:
             _tombstone(access, vault, key)
@@ -124,7 +125,7 @@ def _begin_purge(pk: int, before: datetime) -> bool:
         attempts=[str(attempt.key) for attempt in attempts.select_related("vault")],
     )
     now = clock.now()
-    Replica.objects.filter(object=held).update(
+    Replica.objects.filter(pk__in=row_locks.hold(Replica.objects.filter(object=held))).update(
         attempt=None,
         state=Replica.State.PENDING,
         verified_at=None,
@@ -144,9 +145,10 @@ def _finish_purge(pk: int) -> None:
         return
     vault = sequence.lock(Vault.objects.get(pk=held.vault_id))
     still = StoredObject.objects.filter(pk=pk, state=StoredObject.State.PURGING)
-    if not still.exists():
+    if not row_locks.hold(still):
         return
-    Replica.objects.filter(object_id=pk).delete()
+    copies_left = row_locks.hold(Replica.objects.filter(object_id=pk))
+    Replica.objects.filter(pk__in=copies_left).delete()
     still.delete()
     quota.book(vault.account_id, tombstoned=-held.size)
 
@@ -209,6 +211,7 @@ def _remove_bytes(attempt: Attempt) -> bool:
         log.warning("doomed bytes stay for now: %s", error)
         return False
     with transaction.atomic():
+        row_locks.hold(Attempt.objects.filter(pk=attempt.pk))
         if Reservation.objects.filter(attempt=attempt).exists():
             quota.settle(attempt)
         deleted, _ = Attempt.objects.filter(

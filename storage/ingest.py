@@ -13,7 +13,18 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import copies, fence, health, lifetimes, locks, nudge, placement, quota, sequence
+from storage import (
+    copies,
+    fence,
+    health,
+    lifetimes,
+    locks,
+    nudge,
+    placement,
+    quota,
+    row_locks,
+    sequence,
+)
 from storage.access import Access
 from storage.body import Body, WrongBytesError
 from storage.connections import lend_connection
@@ -160,16 +171,16 @@ def join(access: Access, vault: Vault, existing: StoredObject, attempt: Attempt)
 
     Inside a transaction that holds the locks of `vault` and `existing`.
     """
-    if existing.state in {StoredObject.State.TOMBSTONED, StoredObject.State.PURGING}:
+    comes_back = existing.state in {StoredObject.State.TOMBSTONED, StoredObject.State.PURGING}
+    if comes_back:
         lifetimes.revive(existing, vault, access.credential)
-        quota.settle(attempt, live=existing.size, tombstoned=-existing.size)
-    else:
-        quota.settle(attempt)
     if existing.state == StoredObject.State.LOST:
         StoredObject.objects.filter(pk=existing.pk).update(state=StoredObject.State.LIVE)
     copies.add(existing, attempt)
     continent = access.vault.account.continent
     copies.ensure(existing, attempt.region, access.entitlements.copies, continent=continent)
+    size = existing.size if comes_back else 0
+    quota.settle(attempt, live=size, tombstoned=-size)
 
 
 def _create(
@@ -202,7 +213,8 @@ def _after_create(vault: Vault, created: StoredObject) -> None:
         Vault.objects.filter(pk=vault.pk, state=Vault.State.SETUP).update(state=Vault.State.ACTIVE)
     if created.type == ObjectType.SNAPSHOT:
         Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=created.created_at)
-        Credential.objects.filter(vault=vault).exclude(setup_until=None).update(setup_until=None)
+        setting_up = Credential.objects.filter(vault=vault).exclude(setup_until=None)
+        Credential.objects.filter(pk__in=row_locks.hold(setting_up)).update(setup_until=None)
 
 
 def _find(vault: Vault, name: ObjectName) -> StoredObject | None:

@@ -5,17 +5,20 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from backup_service import clock
+from storage import row_locks
 from storage.models import Region, Replica, StoredObject
 from storage.regions import configured
 
 WORK = [Replica.State.PENDING, Replica.State.CORRUPT, Replica.State.MISSING]
 MOST_TRIES = 12
+PAGE = 1000  # rows that are changed in one transaction
 SUSPECT = 3  # tries, the last of which a worker did not survive
 FIRST_WAIT = 2.0  # seconds
 LONGEST_WAIT = 3600.0
@@ -78,9 +81,11 @@ def claim_suspect() -> Claim:
     """
     now = clock.now()
     dead = Replica.objects.filter(~Q(lease_token=""), lease_until__lt=now, state__in=WORK)
-    dead.filter(tries__gte=MOST_TRIES, parked_at=None).update(
-        parked_at=now, lease_token="", lease_until=None, last_error=DEADLY
-    )
+    hopeless = dead.filter(tries__gte=MOST_TRIES, parked_at=None)
+    with transaction.atomic():
+        Replica.objects.filter(pk__in=row_locks.hold(hopeless)).update(
+            parked_at=now, lease_token="", lease_until=None, last_error=DEADLY
+        )
     return _take([(due().filter(~Q(lease_token=""), tries__gte=SUSPECT), 1)], 1)
 
 
@@ -99,13 +104,17 @@ def _take(shares: list[tuple[QuerySet[Replica], int]], limit: int) -> Claim:
     return Claim(token, list(replicas.order_by("sequence", "pk")))
 
 
+@transaction.atomic
 def renew(claimed: Collection[tuple[int, str]]) -> None:
     """Hold replicas, by primary key and token, for longer; those taken over stay so."""
-    Replica.objects.filter(
+    mine = Replica.objects.filter(
         pk__in=[pk for pk, _ in claimed],
         lease_token__in={token for _, token in claimed},
         state__in=WORK,
-    ).update(lease_until=clock.now() + settings.LEASE)
+    )
+    Replica.objects.filter(pk__in=row_locks.hold(mine)).update(
+        lease_until=clock.now() + settings.LEASE
+    )
 
 
 def held(replica: Replica, token: str) -> QuerySet[Replica]:
@@ -139,6 +148,23 @@ def put_off(replica: Replica, token: str, reason: str, *, is_regions_fault: bool
 
 def unpark() -> int:
     """Put every parked copy back on the work list; return how many."""
-    return Replica.objects.exclude(parked_at=None).update(
-        parked_at=None, tries=0, next_attempt_at=clock.now()
-    )
+    parked = Replica.objects.exclude(parked_at=None)
+    return _change(parked, parked_at=None, tries=0, next_attempt_at=clock.now())
+
+
+def bring_forward() -> int:
+    """Let whatever waits for its next try, and nobody is making, have it now; return how many."""
+    waiting = Replica.objects.filter(state__in=WORK, lease_token="")
+    return _change(waiting, next_attempt_at=clock.now())
+
+
+def _change(rows: QuerySet[Replica], **fields: Any) -> int:
+    """Change rows, however many there are, a page at a time; return how many."""
+    changed, last = 0, 0
+    while True:
+        with transaction.atomic():
+            page = row_locks.hold(rows.filter(pk__gt=last), most=PAGE)
+            changed += Replica.objects.filter(pk__in=page).update(**fields)
+        if len(page) < PAGE:
+            return changed
+        last = page[-1]

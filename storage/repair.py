@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from accounts.audit import Actor
-from backup_service import clock
-from storage import copies, damage, leases
+from storage import copies, damage, leases, row_locks
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.regions import begin_anew, configured, store_of
@@ -35,9 +34,7 @@ def repair(actor: Actor) -> Repairs:
     """
     begun = [region.alias for region in Region.objects.all() if _begin_anew_if_gone(region, actor)]
     leases.unpark()
-    Replica.objects.filter(state__in=leases.WORK, lease_token="").update(
-        next_attempt_at=clock.now()
-    )
+    leases.bring_forward()
     found = find_lost()
     made = replicate_due()
     return Repairs(
@@ -94,14 +91,18 @@ def _take_back(held: StoredObject, attempt: Attempt) -> bool:
     except (RegionError, WrongBytesError, ShortBodyError):
         return False
     with transaction.atomic():
+        row_locks.of_object(held.pk)
         StoredObject.objects.select_for_update(no_key=True).get(pk=held.pk)
-        taken = Attempt.objects.filter(
-            pk=attempt.pk, state__in=[Attempt.State.STORED, Attempt.State.QUARANTINED]
-        ).update(state=Attempt.State.STORED)
         replica, _ = Replica.objects.get_or_create(
             object=held, region=attempt.region, defaults={"sequence": held.sequence}
         )
-        if not taken or replica.state == Replica.State.STORED:
+        if replica.state == Replica.State.STORED:
+            return False
+        row_locks.hold(Replica.objects.filter(pk=replica.pk))
+        taken = Attempt.objects.filter(
+            pk=attempt.pk, state__in=[Attempt.State.STORED, Attempt.State.QUARANTINED]
+        ).update(state=Attempt.State.STORED)
+        if not taken:
             return False
         if replica.attempt_id not in (None, attempt.pk):
             copies.quarantine(str(replica.attempt_id))

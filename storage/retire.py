@@ -5,15 +5,15 @@ from django.db import transaction
 from accounts import actions
 from accounts.audit import Actor
 from accounts.models import Device
-from storage import credentials
+from storage import credentials, row_locks
 from storage.models import Credential
 
 
 @transaction.atomic
 def retire_device(device: Device, *, actor: Actor) -> None:
     """Retire a device and revoke what it signs in with."""
-    for credential in Credential.objects.filter(device=device, revoked_at=None).select_related(
-        "vault__account"
-    ):
+    in_use = Credential.objects.filter(device=device, revoked_at=None)
+    row_locks.hold(in_use)
+    for credential in in_use.select_related("vault__account"):
         credentials.revoke(credential, actor=actor)
     actions.retire_device(device, actor=actor)

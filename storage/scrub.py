@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
-from storage import carry, damage, throttle
+from storage import carry, damage, row_locks, throttle
 from storage.carry import Outcome, Place
 from storage.models import Heartbeat, Region, Replica
 from storage.models.copies import ReplicaQuerySet
@@ -219,8 +220,10 @@ class _Scrubber:
 
     def _record(self) -> None:
         """Write down what proved good, unless a row has moved on to other bytes meanwhile."""
-        Replica.objects.filter(
+        still = Replica.objects.filter(
             attempt__in=[replica.attempt_id for replica in self._proved],
             state=Replica.State.STORED,
-        ).update(verified_at=clock.now())
+        )
+        with transaction.atomic():
+            Replica.objects.filter(pk__in=row_locks.hold(still)).update(verified_at=clock.now())
         self._proved.clear()

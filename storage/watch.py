@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 
 from accounts.models import User
 from backup_service import clock
-from storage import alerts, mail
+from storage import alerts, mail, row_locks
 from storage.alerts import Figures, Finding, RegionFigures
 from storage.leases import WORK
 from storage.models import Alarm, CanaryRun, Channel, Heartbeat, Region, Replica, StoredObject
@@ -71,10 +72,14 @@ def watch() -> list[Finding]:
     )
     told_over = [alarm for alarm in over if alarm.mailed_at is not None]
     if _tell(to_tell, told_over):
-        Alarm.objects.filter(pk__in=[alarm.pk for alarm in to_tell]).update(mailed_at=now)
+        with transaction.atomic():
+            told = row_locks.hold(Alarm.objects.filter(pk__in=[alarm.pk for alarm in to_tell]))
+            Alarm.objects.filter(pk__in=told).update(mailed_at=now)
         told_over = []
     kept = [alarm.pk for alarm in told_over]  # to be told of once mail works again
-    Alarm.objects.filter(pk__in=[alarm.pk for alarm in over]).exclude(pk__in=kept).delete()
+    with transaction.atomic():
+        gone = Alarm.objects.filter(pk__in=[alarm.pk for alarm in over]).exclude(pk__in=kept)
+        Alarm.objects.filter(pk__in=row_locks.hold(gone)).delete()
     Heartbeat.beat("watch")
     return found
 
