@@ -10,7 +10,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import expire, leases, scrub, throttle, watch
+from storage import expire, leases, replicate, scrub, throttle, watch
 from storage.models import Attempt, Replica, StoredObject
 from storage.regions import store_of
 from storage.repair import repair
@@ -83,6 +83,22 @@ def test_a_region_that_takes_nothing(backup, contents, fronts, fault):
         waiting = copy_in(held, "b")
         assert (waiting.tries, waiting.verified_at, waiting.parked_at) == (0, None, None)
     fronts["b"].mend()
+    require_made_good(backup, contents)
+
+
+def test_a_region_that_hangs_altogether_is_left_alone_for_a_while(backup, contents, fronts):
+    fronts["b"].fault = Fault(lambda method, path: "hang")
+    assert replicate_due() == len(contents)
+    asked = len(fronts["b"].fault.seen)
+    assert asked >= 1
+    for content in contents:
+        assert states(backup.held(content)) == {"a": "stored", "b": "pending", "c": "stored"}
+    # Nothing was claimed for it, so nothing has to wait; but it is not asked at once again.
+    assert set(Replica.objects.values_list("tries", "lease_token")) == {(0, "")}
+    assert replicate_due() == 0
+    assert len(fronts["b"].fault.seen) == asked
+    fronts["b"].mend()
+    replicate._resting.clear()
     require_made_good(backup, contents)
 
 
