@@ -45,8 +45,8 @@ def _with(before: VaultFigures, row: Mapping[str, Any]) -> VaultFigures:
 
 
 def _by_number_of_copies(vaults: list[Vault]) -> Iterable[Mapping[str, Any]]:
-    """Count each vault's objects by how many good copies they have."""
-    stored = Replica.objects.filter(state=Replica.State.STORED)
+    """Count each vault's objects by how many good copies they have that can be read."""
+    stored = Replica.objects.readable()
     return (
         StoredObject.objects.filter(vault__in=vaults, state__in=HELD)
         .annotate(good=stored.per_object())

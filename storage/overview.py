@@ -12,8 +12,9 @@ from accounts.models import Account, AuditEvent, Device
 from backup_service import clock
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan, Subscription
+from storage import placement
 from storage.figures import HELD, figures_of
-from storage.models import Credential, Region, Replica, StoredObject, Usage, Vault
+from storage.models import Credential, Replica, StoredObject, Usage, Vault
 from storage.protection import LEAST_COPIES, Protection, Standing, VaultFigures, judge
 
 DAMAGED = [Replica.State.CORRUPT, Replica.State.MISSING]
@@ -23,17 +24,26 @@ DAYS_SHOWN = 30
 
 @dataclass(frozen=True)
 class VaultOverview:
-    """A vault with its figures and how it stands."""
+    """A vault with its figures and how it stands.
+
+    `wanted_copies` are what the plan promises, `possible_copies` what there are places for now.
+    """
 
     vault: Vault
     figures: VaultFigures
     protection: Protection
     wanted_copies: int
+    possible_copies: int
 
     @property
     def copies(self) -> int:
         """How many copies everything has at least, as far as the plan promises."""
         return min(self.figures.fewest_copies, self.wanted_copies)
+
+    @property
+    def lacks_places(self) -> bool:
+        """Whether there are fewer places than copies promised."""
+        return self.possible_copies < self.wanted_copies
 
 
 @dataclass(frozen=True)
@@ -157,9 +167,10 @@ def overview(vaults: Iterable[Vault], plan: Plan) -> list[VaultOverview]:
     vaults = list(vaults)
     now = clock.now()
     figures = figures_of(vaults)
-    wanted = _wanted_copies(plan)
+    wanted = max(LEAST_COPIES, plan.copies)
+    possible = placement.reachable_copies(placement.sites())
     return [
-        VaultOverview(vault, figures[vault.pk], judge(figures[vault.pk], now), wanted)
+        VaultOverview(vault, figures[vault.pk], judge(figures[vault.pk], now), wanted, possible)
         for vault in vaults
     ]
 
@@ -213,12 +224,6 @@ def events_of(vault: Vault) -> QuerySet[AuditEvent]:
     """Return what was done in a vault, newest first."""
     named = Q(subject=vault.public_id) | Q(detail__vault=vault.public_id)
     return AuditEvent.objects.filter(named, account=vault.account_id).order_by("-pk")
-
-
-def _wanted_copies(plan: Plan) -> int:
-    """The plan's copies, as far as there are regions for them; never fewer than two."""
-    regions = Region.objects.filter(status=Region.Status.ACTIVE).count()
-    return max(LEAST_COPIES, min(plan.copies, regions))
 
 
 def _part(size: int, whole: int) -> int:

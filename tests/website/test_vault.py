@@ -8,9 +8,11 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import credentials, overview
+from billing.actions import subscribe
+from storage import credentials, lifecycle, overview, refill
 from storage.models import Region, StoredObject
 from storage.names import ObjectType
+from storage.replicate import replicate_due
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
 
@@ -36,6 +38,35 @@ def test_copies_are_told_by_region(alice, laptop):
     assert (near.place, near.stored, near.bytes, near.waiting) == ("a", 4, 4000, 0)
     assert (far.place, far.stored, far.bytes, far.waiting) == ("North Sea coast", 3, 3000, 1)
     assert "North Sea coast" in text(page_of(alice, laptop))
+
+
+def test_a_copy_that_there_is_no_place_for_is_not_passed_over(alice, account, laptop, settings):
+    subscribe(account, plan="plus", actor=SERVICE)
+    back_up(laptop)
+    page = " ".join(text(page_of(alice, laptop)).split())
+    assert "2 of 3 copies" in page
+    assert "places for 2 now" in page
+    assert (
+        "promises 3 copies in separate places, and at present the service has 2 such places" in page
+    )
+    settings.REGIONS |= {"c": str(settings.DATA_DIR / "region-c")}
+    lifecycle.add("c", SERVICE)
+    refill.refill_due()
+    assert "2 of 3 copies" in text(page_of(alice, laptop))
+    replicate_due()
+    page = text(page_of(alice, laptop))
+    assert "3 of 3 copies" in page
+    assert "in separate places" not in page
+
+
+def test_copies_in_a_region_that_is_offline_do_not_count(alice, laptop):
+    back_up(laptop)
+    lifecycle.offline(lifecycle.find("b"), SERVICE)
+    page = text(page_of(alice, laptop))
+    assert "1 of 2 copies" in page
+    assert "There is only one copy of 3 objects." in page
+    lifecycle.online(lifecycle.find("b"), SERVICE)
+    assert "2 of 2 copies" in text(page_of(alice, laptop))
 
 
 def test_days_with_a_backup_are_counted(alice, laptop):
