@@ -32,7 +32,8 @@ help:
 install: $(STAMP)
 
 # Anew when a lock or the agent's packaging has changed; the old environment is kept for pip.
-$(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/src/nightsafe/_*.c agent/src/nightsafe/*.h)
+$(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/src/nightsafe/_*.c agent/src/nightsafe/*.h) \
+		lanes/pyproject.toml lanes/setup.py lanes/src/nightsafe_lanes/_lanes.c
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here." \
 		"Nightsafe needs Python 3.11 or newer: install it, or name it, PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -46,7 +47,7 @@ $(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/src
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
 		--require-hashes -r locks/all.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
-		--no-deps --no-build-isolation --editable agent
+		--no-deps --no-build-isolation --editable agent --editable lanes
 	@touch $(STAMP)
 
 run: install

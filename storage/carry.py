@@ -10,33 +10,13 @@ from dataclasses import dataclass, field
 from storage.body import Body
 from storage.errors import BadRequestError
 from storage.models import Replica
-from storage.names import StoreKey
-from storage.regions.base import (
-    Reader,
-    RegionError,
-    RegionFullError,
-    RegionStore,
-    RegionUnavailableError,
-)
-from storage.throttle import Held, Throttle
+from storage.proof import Place, Sought, prove_all
+from storage.regions.base import Reader, RegionError, RegionFullError, RegionUnavailableError
+from storage.throttle import Held
 
 
 class NoGoodCopyError(Exception):
     """There is nothing to copy from at this moment."""
-
-
-class BadBytesError(RegionError):
-    """A copy that was read from end to end is not the object."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a copy's bytes lie, or are to lie."""
-
-    replica: Replica
-    store: RegionStore
-    key: StoreKey
-    throttle: Throttle
 
 
 @dataclass(frozen=True)
@@ -90,27 +70,14 @@ class _FromRegion:
             raise _SourceError(error) from error
 
 
-def prove(place: Place, *, size: int, sha256: str) -> None:
-    """Read and hash a copy from end to end.
-
-    Raises BadBytesError, NoSuchKeyError, UnreadableError, or RegionUnavailableError if it cannot
-    be told.
-    """
-    with place.store.open(place.key) as reader:
-        body = Body(Held(reader, place.throttle), size=size, sha256=sha256)
-        try:
-            body.drain()
-            if reader.read(1):
-                raise BadBytesError(f"there are more than the {size} bytes that were stored")
-        except BadRequestError as error:
-            raise BadBytesError(
-                f"{body.taken} bytes with another hash, where {size} were stored"
-            ) from error
-
-
 def look(place: Place, *, size: int, sha256: str) -> Outcome:
     """See whether a copy is good."""
-    return outcome_of(lambda: prove(place, size=size, sha256=sha256))
+    return look_at_all([Sought(place, size, sha256)])[0]
+
+
+def look_at_all(sought: Sequence[Sought]) -> list[Outcome]:
+    """See whether copies are good, of few at once."""
+    return [_ended(error) for error in prove_all(sought)]
 
 
 def carry(errand: Errand) -> Outcome:
@@ -161,8 +128,12 @@ def outcome_of(action: Callable[[], None]) -> Outcome:
     try:
         action()
     except Exception as error:
-        return _target_failed(Outcome(), error)
-    return Outcome()
+        return _ended(error)
+    return _ended(None)
+
+
+def _ended(error: Exception | None) -> Outcome:
+    return Outcome() if error is None else _target_failed(Outcome(), error)
 
 
 def _target_failed(outcome: Outcome, error: Exception) -> Outcome:

@@ -21,8 +21,9 @@ from django.db import transaction
 
 from backup_service import clock
 from storage import carry, copies, damage, health, leases, placement, throttle
-from storage.carry import Errand, Outcome, Place
+from storage.carry import Errand, Outcome
 from storage.models import Attempt, Region, Replica, StoredObject
+from storage.proof import Place
 from storage.regions import store_of
 from storage.regions.base import RegionFullError, RegionUnavailableError
 from storage.turns import Turns

@@ -20,15 +20,16 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
 from storage import carry, damage, row_locks, throttle
-from storage.carry import Outcome, Place
+from storage.carry import Outcome
 from storage.models import Heartbeat, Region, Replica
 from storage.models.copies import ReplicaQuerySet
+from storage.proof import AT_ONCE, Place, Sought
 from storage.regions import configured, store_of
 from storage.regions.base import NoSuchKeyError, RegionUnavailableError
 from storage.throttle import Throttle
 
 log = logging.getLogger(__name__)
-THREADS = 3
+THREADS = 2  # each of which reads a few copies side by side
 PACE = 0.8  # of the scrub period, in which everything comes round
 LEAST_AGE = timedelta(days=1)  # nothing is read more often
 LONGEST_PAUSE = timedelta(days=1)  # that is caught up with at once
@@ -168,7 +169,8 @@ class _Scrubber:
         self._until = until
         self._throttle = throttle
         self._report = report
-        self._jobs: dict[Future[Outcome], Replica] = {}
+        self._jobs: dict[Future[list[Outcome]], list[Replica]] = {}
+        self._next: list[tuple[Replica, Sought]] = []
         self._proved: list[Replica] = []
 
     def run(self, rows: Iterable[Replica], *, byte_budget: float = math.inf) -> Findings:
@@ -178,15 +180,18 @@ class _Scrubber:
             for replica in rows:
                 if self.findings.bytes - begun >= byte_budget or time.monotonic() > self._until:
                     break
-                self._begin(pool, replica)
-                while len(self._jobs) >= 2 * THREADS:
+                self._add(replica)
+                if len(self._next) == AT_ONCE:
+                    self._begin(pool)
+                while len(self._jobs) > THREADS:
                     self._finish_some()
+            self._begin(pool)
             while self._jobs:
                 self._finish_some()
         self._record()
         return self.findings
 
-    def _begin(self, pool: ThreadPoolExecutor, replica: Replica) -> None:
+    def _add(self, replica: Replica) -> None:
         held = replica.object
         self.findings.bytes += held.size
         self.findings.checked += 1
@@ -197,13 +202,20 @@ class _Scrubber:
         except RegionUnavailableError:
             self.findings.unreachable += 1
             return
-        look = partial(carry.look, place, size=held.size, sha256=held.sha256)
-        self._jobs[pool.submit(look)] = replica
+        self._next.append((replica, Sought(place, held.size, held.sha256)))
+
+    def _begin(self, pool: ThreadPoolExecutor) -> None:
+        """Hand out what was added: some copies that one thread reads side by side."""
+        if self._next:
+            look = partial(carry.look_at_all, [sought for _, sought in self._next])
+            self._jobs[pool.submit(look)] = [replica for replica, _ in self._next]
+            self._next = []
 
     def _finish_some(self) -> None:
         done, _ = wait(self._jobs, return_when=FIRST_COMPLETED)
         for future in done:
-            self._settle(self._jobs.pop(future), future.result())
+            for replica, outcome in zip(self._jobs.pop(future), future.result(), strict=True):
+                self._settle(replica, outcome)
         if len(self._proved) >= RECORDED:
             self._record()
         if self._report is not None:

@@ -1,0 +1,294 @@
+/* Running SHA-256 of several streams, side by side.
+ *
+ * nightsafe_lanes does the same with the library when this extension is missing, or the processor
+ * has no instructions for it.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "digest.h"
+
+#if defined(__GNUC__) && defined(__x86_64__)
+
+enum { MOST_STREAMS = 64 };
+
+typedef struct {
+    PyObject_HEAD
+    int is_busy;
+    uint64_t size;         /* of all that came */
+    uint8_t rest[BLOCK];   /* the last size % BLOCK bytes */
+    uint32_t abef[4], cdgh[4];
+} Running;
+
+/* A piece on its way into its stream. */
+typedef struct {
+    Running *stream;
+    const uint8_t *at;
+    size_t size;
+} Piece;
+
+WITH_SHA static void
+load_state(Lane *lane, const Running *self, const uint8_t *at, size_t blocks)
+{
+    lane->abef = _mm_loadu_si128((const __m128i *)self->abef);
+    lane->cdgh = _mm_loadu_si128((const __m128i *)self->cdgh);
+    lane->at = at;
+    lane->blocks = blocks;
+}
+
+WITH_SHA static void
+keep_state(const Lane *lane, Running *self)
+{
+    _mm_storeu_si128((__m128i *)self->abef, lane->abef);
+    _mm_storeu_si128((__m128i *)self->cdgh, lane->cdgh);
+}
+
+/* Adds `count` whole blocks that stand in one place. */
+static void
+add_blocks(Running *self, const uint8_t *at, size_t count)
+{
+    Lane lane;
+    load_state(&lane, self, at, count);
+    take_one(&lane, count);
+    keep_state(&lane, self);
+}
+
+/* Fills what is left of a block that has begun. */
+static void
+fill_rest(Piece *piece)
+{
+    Running *self = piece->stream;
+    size_t held = self->size % BLOCK, wanted = held ? BLOCK - held : 0;
+    if (wanted > piece->size)
+        wanted = piece->size;
+    memcpy(self->rest + held, piece->at, wanted);
+    self->size += wanted;
+    piece->at += wanted;
+    piece->size -= wanted;
+    if (wanted && self->size % BLOCK == 0)
+        add_blocks(self, self->rest, 1);
+}
+
+/* Keeps what does not fill a block. */
+static void
+keep_rest(Piece *piece)
+{
+    Running *self = piece->stream;
+    size_t whole = piece->size / BLOCK * BLOCK, left = piece->size - whole;
+    if (left)
+        memcpy(self->rest + (piece->size == left ? self->size % BLOCK : 0), piece->at + whole, left);
+    self->size += piece->size;
+}
+
+/* The next piece that has a whole block goes into a lane; false if there is none. */
+static int
+next_lane(Lane *lane, Piece *pieces, size_t count, size_t *next, size_t *whose)
+{
+    for (; *next < count; (*next)++) {
+        Piece *piece = &pieces[*next];
+        if (piece->size < BLOCK)
+            continue;
+        load_state(lane, piece->stream, piece->at, piece->size / BLOCK);
+        *whose = (*next)++;
+        return 1;
+    }
+    return 0;
+}
+
+static void
+add_all(Piece *pieces, size_t count)
+{
+    static void (*const take[])(Lane *, size_t) = {NULL, take_one, take_two, take_three};
+    Lane lanes[MOST_LANES];
+    size_t whose[MOST_LANES], next = 0;
+    int used = 0;
+    if (__builtin_cpu_supports("avx"))
+        clear_upper_halves();
+    for (size_t i = 0; i < count; i++)
+        fill_rest(&pieces[i]);
+    while (used < MOST_LANES && next_lane(&lanes[used], pieces, count, &next, &whose[used]))
+        used++;
+    while (used) {
+        size_t blocks = lanes[0].blocks;
+        for (int i = 1; i < used; i++)
+            blocks = lanes[i].blocks < blocks ? lanes[i].blocks : blocks;
+        take[used](lanes, blocks);
+        for (int i = used - 1; i >= 0; i--) {
+            if (lanes[i].blocks)
+                continue;
+            keep_state(&lanes[i], pieces[whose[i]].stream);
+            if (!next_lane(&lanes[i], pieces, count, &next, &whose[i]) && --used != i) {
+                lanes[i] = lanes[used];
+                whose[i] = whose[used];
+            }
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        keep_rest(&pieces[i]);
+}
+
+static PyTypeObject RunningType;
+
+static PyObject *
+running_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Running", names))
+        return NULL;
+    Running *self = (Running *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        const Message nothing = {0};
+        Lane lane;
+        begin_lane(&lane, &nothing);
+        keep_state(&lane, self);
+    }
+    return (PyObject *)self;
+}
+
+static PyObject *
+hexdigest(Running *self, PyObject *nothing)
+{
+    (void)nothing;
+    if (self->is_busy) {
+        PyErr_SetString(PyExc_ValueError, "Another thread is adding to this hash.");
+        return NULL;
+    }
+    size_t held = self->size % BLOCK, blocks = held < BLOCK - 8 ? 1 : 2;
+    uint8_t last[2 * BLOCK] = {0}, digest[DIGEST];
+    memcpy(last, self->rest, held);
+    last[held] = 0x80;
+    put_big_endian(last + blocks * BLOCK - 8, self->size * 8, 8);
+    const Message message = {.digest = digest};
+    Lane lane;
+    load_state(&lane, self, last, blocks);
+    lane.message = &message;
+    take_one(&lane, blocks);
+    end_lane(&lane);
+    char text[2 * DIGEST];
+    for (int i = 0; i < DIGEST; i++) {
+        text[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    }
+    return PyUnicode_FromStringAndSize(text, sizeof text);
+}
+
+static PyMethodDef running_methods[] = {
+    {"hexdigest", (PyCFunction)hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
+    {NULL},
+};
+
+static PyTypeObject RunningType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "nightsafe_lanes._lanes.Running",
+    .tp_basicsize = sizeof(Running),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_doc = "The SHA-256 of what a stream gave so far.",
+    .tp_methods = running_methods,
+    .tp_new = running_new,
+};
+
+/* The stream at a place of the list, marked as busy; NULL with an error set. */
+static Running *
+claim(PyObject *list, Py_ssize_t place)
+{
+    PyObject *given = PySequence_Fast_GET_ITEM(list, place);
+    if (!Py_IS_TYPE(given, &RunningType)) {
+        PyErr_SetString(PyExc_TypeError, "update_all takes streams' hashes.");
+        return NULL;
+    }
+    Running *stream = (Running *)given;
+    if (stream->is_busy) {
+        PyErr_SetString(PyExc_ValueError, "Each piece belongs to a stream of its own.");
+        return NULL;
+    }
+    stream->is_busy = 1;
+    Py_INCREF(stream);
+    return stream;
+}
+
+static PyObject *
+update_all(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *streams, *texts, *stream_list, *text_list;
+    if (!PyArg_ParseTuple(args, "OO:update_all", &streams, &texts))
+        return NULL;
+    stream_list = PySequence_Fast(streams, "update_all takes a sequence of hashes.");
+    text_list = PySequence_Fast(texts, "update_all takes a sequence of pieces.");
+    Piece pieces[MOST_STREAMS];
+    Py_buffer buffers[MOST_STREAMS];
+    Py_ssize_t claimed = 0, held = 0, count = -1;
+    if (stream_list != NULL && text_list != NULL) {
+        count = PySequence_Fast_GET_SIZE(stream_list);
+        if (count != PySequence_Fast_GET_SIZE(text_list) || count > MOST_STREAMS) {
+            PyErr_SetString(PyExc_ValueError, "There must be a piece for each hash, and few.");
+            count = -1;
+        }
+    }
+    for (; claimed < count; claimed++)
+        if ((pieces[claimed].stream = claim(stream_list, claimed)) == NULL)
+            break;
+    for (; claimed == count && held < count; held++) {
+        PyObject *text = PySequence_Fast_GET_ITEM(text_list, held);
+        if (PyObject_GetBuffer(text, &buffers[held], PyBUF_SIMPLE) < 0)
+            break;
+        pieces[held].at = buffers[held].buf;
+        pieces[held].size = (size_t)buffers[held].len;
+    }
+    int is_sound = count >= 0 && held == count && claimed == count;
+    if (is_sound) {
+        Py_BEGIN_ALLOW_THREADS
+        add_all(pieces, (size_t)count);
+        Py_END_ALLOW_THREADS
+    }
+    while (held > 0)
+        PyBuffer_Release(&buffers[--held]);
+    while (claimed > 0) {
+        Running *stream = pieces[--claimed].stream;
+        stream->is_busy = 0;
+        Py_DECREF(stream);
+    }
+    Py_XDECREF(stream_list);
+    Py_XDECREF(text_list);
+    if (!is_sound)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"update_all", update_all, METH_VARARGS,
+     "update_all(digests, pieces): add to each stream its next piece."},
+    {NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                                    .m_name = "nightsafe_lanes._lanes",
+                                    .m_doc = "SHA-256 of several streams.",
+                                    .m_size = -1,
+                                    .m_methods = methods};
+
+PyMODINIT_FUNC
+PyInit__lanes(void)
+{
+    if (!can_digest()) {
+        PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
+        return NULL;
+    }
+    if (PyType_Ready(&RunningType) < 0)
+        return NULL;
+    PyObject *made = PyModule_Create(&module);
+    if (made != NULL && PyModule_AddObjectRef(made, "Running", (PyObject *)&RunningType) < 0)
+        Py_CLEAR(made);
+    return made;
+}
+
+#else
+
+PyMODINIT_FUNC
+PyInit__lanes(void)
+{
+    PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
+    return NULL;
+}
+
+#endif

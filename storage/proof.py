@@ -1,0 +1,128 @@
+"""Proving that copies are good: reading them from end to end and hashing them, side by side.
+
+A processor that hashes one stream waits for its own results half of the time; see `lanes/`.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nightsafe_lanes import LANES, new_digest, update_all
+
+from storage.body import Body
+from storage.errors import BadRequestError
+from storage.models import Replica
+from storage.names import StoreKey
+from storage.regions.base import CHUNK, Reader, RegionError, RegionStore
+from storage.throttle import Held, Throttle
+
+AT_ONCE = LANES
+
+
+class BadBytesError(RegionError):
+    """A copy that was read from end to end is not the object."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a copy's bytes lie, or are to lie."""
+
+    replica: Replica
+    store: RegionStore
+    key: StoreKey
+    throttle: Throttle
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What should be found at a place: so many bytes with that hash, in 64 hex digits."""
+
+    place: Place
+    size: int
+    sha256: str
+
+
+def prove_all(sought: Sequence[Sought]) -> list[Exception | None]:
+    """Read and hash copies from end to end, a piece of each in turn; say what is wrong with each.
+
+    That is None, BadBytesError, NoSuchKeyError, UnreadableError, or RegionUnavailableError if it
+    cannot be told.
+    """
+    looks = [_Look(one) for one in sought]
+    try:
+        going = [look for look in looks if look.begin()]
+        while going:
+            update_all([look.hash for look in going], [look.piece() for look in going])
+            going = [look for look in going if look.goes_on()]
+    finally:
+        for look in looks:
+            look.close()
+    return [look.error for look in looks]
+
+
+class _Look:
+    """One copy that is being read."""
+
+    def __init__(self, sought: Sought) -> None:
+        self.hash = new_digest()
+        self.error: Exception | None = None
+        self._sought = sought
+        self._reader: Reader | None = None
+        self._body: Body | None = None
+
+    def begin(self) -> bool:
+        """Open it; whether that succeeded."""
+        place = self._sought.place
+        try:
+            self._reader = place.store.open(place.key)
+        except Exception as error:
+            self.error = error
+            return False
+        held = Held(self._reader, place.throttle)
+        self._body = Body(held, size=self._sought.size, sha256=None)
+        return True
+
+    def piece(self) -> bytes:
+        """The next piece; nothing at the end, or where it is broken."""
+        if self._body is None:
+            return b""
+        try:
+            return self._body.take(CHUNK)
+        except BadRequestError:  # it ended too early
+            self._fail()
+        except Exception as error:
+            self.error = error
+        return b""
+
+    def goes_on(self) -> bool:
+        """Whether there is more to come; if not, judge what came."""
+        if self.error is None and self._body is not None and self._body.taken < self._sought.size:
+            return True
+        if self.error is None:
+            self._judge()
+        self.close()
+        return False
+
+    def close(self) -> None:
+        """Let go of it."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            with suppress(RegionError):  # everything was read that is wanted
+                reader.close()
+
+    def _judge(self) -> None:
+        if self.hash.hexdigest() != self._sought.sha256:
+            self._fail()
+            return
+        try:
+            if self._reader is not None and self._reader.read(1):
+                stored = f"the {self._sought.size} bytes that were stored"
+                self.error = BadBytesError(f"there are more than {stored}")
+        except Exception as error:
+            self.error = error
+
+    def _fail(self) -> None:
+        came = 0 if self._body is None else self._body.taken
+        self.error = BadBytesError(
+            f"{came} bytes with another hash, where {self._sought.size} were stored"
+        )
