@@ -138,6 +138,7 @@ def test_a_damaged_repository_is_one(run: Run, repository: Repository, source: P
             pack.unlink()
     status, out, err = run("check")
     assert status == 1
+    assert "1 snapshot, 1 tree, 2 packs\n" in out
     assert "errors found" in out
     assert "is missing" in err
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nightsafe.cli.excludes import add_exclude_options, find_rules, find_sources, show_rules
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_size
+from nightsafe.cli.output import Output, show_count, show_size
 
 if TYPE_CHECKING:
     from nightsafe.backup import BackupReport
@@ -121,7 +121,7 @@ def _show(report: "BackupReport", output: Output) -> None:
         f"{added} {show_size(count.added_bytes)}, stored as {show_size(count.stored_bytes)}"
     )
     if unread:
-        output.line(f"INCOMPLETE: {unread} paths could not be read")
+        output.line(f"INCOMPLETE: {show_count(unread, 'path')} could not be read")
     if report.snapshot_id:
         output.line(f"snapshot {report.snapshot_id[:8]} saved")
     output.result(

@@ -3,7 +3,7 @@
 import argparse
 
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_size
+from nightsafe.cli.output import Output, show_count, show_size
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -37,12 +37,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
         report = check(repository, read_data=args.read_data, subset=subset, observer=observer)
     reads = args.read_data or subset
     output.line(
-        f"{report.snapshots} snapshots, {report.trees} trees, {report.packs} packs"
+        f"{show_count(report.snapshots, 'snapshot')}, {show_count(report.trees, 'tree')}, "
+        f"{show_count(report.packs, 'pack')}"
         + (f", {report.packs_read} read ({show_size(report.bytes_read)})" if reads else "")
     )
     if report.unindexed:
-        output.line(f"{report.unindexed} packs are in no index: waste, no harm")
-    output.line(f"{len(report.errors)} errors found" if report.errors else "no errors found")
+        packs = show_count(report.unindexed, "pack")
+        output.line(f"{packs} in no index: waste, no harm")
+    errors = show_count(len(report.errors), "error")
+    output.line(f"{errors} found" if report.errors else "no errors found")
     output.result(
         {
             "event": "summary",

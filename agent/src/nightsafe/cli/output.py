@@ -169,6 +169,11 @@ def show_duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def show_count(number: int, what: str) -> str:
+    """A number of things for people: `1 file`, `2 files`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def show_size(size: float) -> str:
     """Bytes for people, in powers of ten."""
     for unit in ("B", "kB", "MB", "GB"):
