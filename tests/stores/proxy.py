@@ -146,6 +146,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 value = format_datetime(parsedate_to_datetime(value) + self.owner.ahead, True)
             if name.lower() not in ("date", "server", "connection", "transfer-encoding"):
                 self.send_header(name, value)
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
 
@@ -171,6 +172,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _say(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
