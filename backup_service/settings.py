@@ -97,6 +97,9 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+    if ROLE == "gateway":
+        # Opening the file and reading its schema costs as much as five queries.
+        DATABASES["default"]["CONN_MAX_AGE"] = 60
 elif ROLE == "gateway":
     # Many slow uploads share few connections: a request gives its own back while bytes flow.
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 16, "timeout": 30}}
