@@ -33,7 +33,9 @@ from storage.regions.s3_client import StoreFailure, code_of, make_client, meanin
 from storage.regions.s3_heads import Heads
 from storage.regions.s3_reads import Reads
 from storage.regions.s3_signing import Signer
-from storage.regions.s3_streams import Download, Nothing, Upload, require_span
+from storage.regions.s3_streams import AbandonedError, Download, Nothing, Upload, require_span
+from storage.regions.s3_wire import Wires
+from storage.regions.s3_writes import Writes
 
 MARKER = ".nightsafe-region"
 LARGEST = 2 * GIB  # bytes in one PUT
@@ -53,7 +55,9 @@ class S3Store(RegionStore):
         self._once = make_client(region)
         self._again = make_client(region, tries=TRIES)
         self._public = Signer(region, region.public_endpoint) if region.direct else None
-        self._heads = Heads(region)
+        wires = Wires(region)
+        self._heads = Heads(region, wires)
+        self._writes = Writes(region, wires)
         self._reads = Reads(region)
         self._trusted_until = 0.0
 
@@ -96,16 +100,8 @@ class S3Store(RegionStore):
         sha256, source = _hashed(key, body, size)
         upload = Upload(source, size)
         try:
-            self._once.put_object(
-                Bucket=self.region.bucket,
-                Key=str(key),
-                Body=upload,
-                ContentLength=size,
-                ContentType="application/octet-stream",
-                ChecksumSHA256=_base64(sha256),
-                IfNoneMatch="*",
-            )
-        except StoreFailure as error:
+            self._send(key, upload, size=size, checksum=_base64(sha256))
+        except (*StoreFailure, AbandonedError) as error:
             if upload.failure is None:
                 raise self._meaning(error) from error
         if upload.failure is not None:
@@ -254,6 +250,20 @@ class S3Store(RegionStore):
     def _check_lately(self) -> None:
         if time.monotonic() >= self._trusted_until:
             self.check()
+
+    def _send(self, key: StoreKey, body: Upload, *, size: int, checksum: str) -> None:
+        """Make one PUT. Raises what the general client raises."""
+        if self._writes.put(key, body, size=size, checksum=checksum):
+            return
+        self._once.put_object(
+            Bucket=self.region.bucket,
+            Key=str(key),
+            Body=body,
+            ContentLength=size,
+            ContentType="application/octet-stream",
+            ChecksumSHA256=checksum,
+            IfNoneMatch="*",
+        )
 
     def _believe(self, key: StoreKey, *, size: int, sha256: str) -> None:
         try:

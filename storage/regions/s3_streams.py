@@ -40,6 +40,11 @@ class Upload:
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was read, so that it can still be sent in another way."""
+        return self._left == self._size and self.failure is None
+
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes or PIECE, none at the end. Raises AbandonedError."""
         if self._left == 0 and self._size:

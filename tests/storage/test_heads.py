@@ -10,7 +10,8 @@ import pytest
 
 from storage.names import ObjectName, ObjectType, StoreKey
 from storage.regions.configuration import S3Region
-from storage.regions.s3_heads import LONGEST, Heads
+from storage.regions.s3_heads import Heads
+from storage.regions.s3_wire import LONGEST, Wires
 
 KEY = StoreKey("abcdefghij234567abcd", ObjectName(ObjectType.DATA, "ab" * 32), "0" * 32)
 GOOD = [
@@ -67,11 +68,11 @@ def serving(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
 def store(*answers: bytes) -> Iterator[tuple[Heads, list[bytes]]]:
     """A store that gives these answers, and Heads that ask it."""
     with serving(*answers) as (endpoint, asked):
-        heads = Heads(region_at(endpoint))
+        wires = Wires(region_at(endpoint))
         try:
-            yield heads, asked
+            yield Heads(region_at(endpoint), wires), asked
         finally:
-            heads.close()
+            wires.close()
 
 
 def shows(heads: Heads) -> bool:
@@ -81,7 +82,7 @@ def shows(heads: Heads) -> bool:
 def test_exactly_what_was_meant_over_one_connection():
     with store(*[answer(*GOOD)] * 3, answer(*GOOD[:3])) as (heads, asked):
         assert [shows(heads) for _ in range(4)] == [True] * 4
-        assert len(heads._kept.idle) == 1
+        assert len(heads._wires.kept.idle) == 1
     assert asked[0].startswith(f"HEAD /bucket/{KEY}?".encode())
     assert b"\r\nx-amz-checksum-mode: ENABLED\r\n" in asked[0]
 
@@ -112,7 +113,7 @@ def test_of_anything_else_it_is_not_sure(given):
 def test_a_connection_that_ended_is_not_kept():
     with store(answer(*GOOD, "Connection: close"), answer(*GOOD)) as (heads, asked):
         assert shows(heads)
-        assert heads._kept.idle == []
+        assert heads._wires.kept.idle == []
         assert shows(heads)
     assert len(asked) == 2
 
@@ -120,24 +121,25 @@ def test_a_connection_that_ended_is_not_kept():
 def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
     with store(answer(*GOOD), b"", answer(*GOOD)) as (heads, asked):
         assert shows(heads)
-        gone = heads._kept.idle[0]
+        gone = heads._wires.kept.idle[0]
         assert shows(heads)
-        assert gone not in heads._kept.idle
+        assert gone not in heads._wires.kept.idle
     assert len(asked) == 3
 
 
 def test_a_store_that_hangs_is_waited_for_once():
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
-        heads = Heads(replace(region_at(endpoint), read_timeout=0.2))
-        heads._kept.idle = [socket.create_connection(server.getsockname(), 0.2) for _ in range(5)]
-        assert not shows(heads)
-        assert len(heads._kept.idle) == 4
-        heads.close()
+        region = replace(region_at(endpoint), read_timeout=0.2)
+        wires = Wires(region)
+        wires.kept.idle = [wires.connect(endpoint) for _ in range(5)]
+        assert not shows(Heads(region, wires))
+        assert len(wires.kept.idle) == 4
+        wires.close()
 
 
 def test_nobody_there_means_not_sure():
     with store(answer(*GOOD)) as (heads, _):
         assert shows(heads)
         endpoint = heads._signer._base
-    assert not shows(Heads(region_at(endpoint)))
+    assert not shows(Heads(region_at(endpoint), Wires(region_at(endpoint))))
