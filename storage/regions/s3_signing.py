@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from storage.names import StoreKey
@@ -36,27 +37,46 @@ class Signer:
 
         `at` is in UTC.
         """
-        stamp, day = f"{at:%Y%m%dT%H%M%SZ}", f"{at:%Y%m%d}"
-        scope = f"{day}/{self._region.signing_region}/s3/aws4_request"
+        stamp = f"{at:%Y%m%dT%H%M%SZ}"
+        day, region = stamp[:8], self._region.signing_region
+        scope = f"{day}/{region}/s3/aws4_request"
         signed = {name.lower(): value for name, value in headers.items()} | {"host": self._host}
-        names = sorted(signed)
-        query = "&".join(
-            (
-                f"X-Amz-Algorithm={ALGORITHM}",
-                f"X-Amz-Credential={quote(f'{self._region.access_key}/{scope}', safe='-_.~')}",
-                f"X-Amz-Date={stamp}",
-                f"X-Amz-Expires={seconds}",
-                f"X-Amz-SignedHeaders={quote(';'.join(names), safe='-_.~')}",
-            )
+        names = _names(tuple(signed))
+        who = _credential(self._region.access_key, scope)
+        query = (
+            f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={who}"
+            f"&X-Amz-Date={stamp}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders={names.quoted}"
         )
         path = self._lead + str(key)
-        lines = [method, path, query, *(f"{name}:{signed[name]}" for name in names)]
-        lines += ["", ";".join(names), "UNSIGNED-PAYLOAD"]
+        lines = [method, path, query, *[f"{name}:{signed[name]}" for name in names.ordered]]
+        lines += ["", names.joined, "UNSIGNED-PAYLOAD"]
         request = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        text = "\n".join((ALGORITHM, stamp, scope, request))
-        secret = _key(self._region.secret_key, day, self._region.signing_region)
-        signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+        text = f"{ALGORITHM}\n{stamp}\n{scope}\n{request}"
+        secret = _key(self._region.secret_key, day, region)
+        signature = hmac.digest(secret, text.encode(), "sha256").hex()
         return f"{self._base}{path}?{query}&X-Amz-Signature={signature}"
+
+
+class _Names(NamedTuple):
+    """Names of signed headers, as a request states them."""
+
+    ordered: tuple[str, ...]
+    joined: str
+    quoted: str
+
+
+@lru_cache(maxsize=16)
+def _names(names: tuple[str, ...]) -> _Names:
+    """Return names of headers in their order, worked out once for each kind of request."""
+    ordered = tuple(sorted(names))
+    joined = ";".join(ordered)
+    return _Names(ordered, joined, quote(joined, safe="-_.~"))
+
+
+@lru_cache(maxsize=64)
+def _credential(access_key: str, scope: str) -> str:
+    """Return what a request says of who signed it, the same for a day."""
+    return quote(f"{access_key}/{scope}", safe="-_.~")
 
 
 @lru_cache(maxsize=16)

@@ -159,8 +159,8 @@ class Wires:
 
 def request_head(method: str, url: str, headers: dict[str, str]) -> bytes:
     """Return the head of a request to an address that was signed."""
-    address = urlsplit(url)
-    lines = [f"{method} {address.path}?{address.query} HTTP/1.1", f"Host: {address.netloc}"]
+    host, _, path = url.partition("://")[2].partition("/")
+    lines = [f"{method} /{path} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "Accept-Encoding: identity", "", ""]).encode()
 
