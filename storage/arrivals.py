@@ -4,20 +4,22 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from storage import copies, ingest, quota, row_locks, sequence
+from storage import copies, ingest, quota, row_locks, rows, sequence
 from storage.access import Access
 from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
 
 
-@transaction.atomic
 def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
     """Make objects, copies or revivals of attempts whose bytes were seen to be right.
 
     Returns the ids of those that were; the others had ended meanwhile. Every attempt is of the
     access's vault, is named by its bytes' hash, and has its size.
     """
-    if not arrived:
-        return set()
+    return _record(access, arrived) if arrived else set()
+
+
+@transaction.atomic
+def _record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
     vault = sequence.lock(access.vault)
     won = _win(arrived)
     held = StoredObject.objects.select_for_update(no_key=True).filter(
@@ -65,8 +67,14 @@ def _create(
         )
         for attempt, step in zip(attempts, steps, strict=True)
     )
-    Lifetime.objects.bulk_create(
-        Lifetime(object=one, from_sequence=one.sequence, from_at=one.created_at) for one in created
+    rows.insert(
+        Lifetime,
+        {},
+        {
+            "object_id": [one.pk for one in created],
+            "from_sequence": [one.sequence for one in created],
+            "from_at": [one.created_at for one in created],
+        },
     )
     copies.place(
         created,

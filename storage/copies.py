@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import placement, row_locks
+from storage import placement, row_locks, rows
 from storage.models import Attempt, Region, Replica, StoredObject
 
 # A doomed attempt's bytes are removed only when its writer must have ended.
@@ -22,27 +22,21 @@ def place(
     continent: str = "",
 ) -> None:
     """Write down the copy that each new object has, and those that the plan promises."""
-    now, replicas = clock.now(), []
-    further: dict[int, list[Region]] = {}
+    by_home: dict[int, tuple[Region, list[tuple[StoredObject, Attempt]]]] = {}
     for held, attempt in zip(created, attempts, strict=True):
-        home = attempt.region
-        if home.pk not in further:
-            further[home.pk] = placement.companions(home, promised, continent=continent)
-        replicas.append(
-            Replica(
-                object=held,
-                region=home,
-                attempt=attempt,
-                state=Replica.State.STORED,
-                sequence=held.sequence,
-                stored_at=now,
-            )
+        by_home.setdefault(attempt.region_id, (attempt.region, []))[1].append((held, attempt))
+    for home, pairs in by_home.values():
+        objects = {
+            "object_id": [held.pk for held, _ in pairs],
+            "sequence": [held.sequence for held, _ in pairs],
+        }
+        rows.insert(
+            Replica,
+            {"region_id": home.pk, "state": Replica.State.STORED, "stored_at": clock.now()},
+            objects | {"attempt_id": [attempt.pk for _, attempt in pairs]},
         )
-        replicas += [
-            Replica(object=held, region=region, sequence=held.sequence)
-            for region in further[home.pk]
-        ]
-    Replica.objects.bulk_create(replicas)
+        for region in placement.companions(home, promised, continent=continent):
+            rows.insert(Replica, {"region_id": region.pk}, objects)
 
 
 def add(held: StoredObject, attempt: Attempt) -> None:

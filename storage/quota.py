@@ -82,10 +82,11 @@ def settle(attempt: Attempt, *, live: int = 0, tombstoned: int = 0) -> None:
 def settle_all(attempts: Sequence[Attempt], *, live: int) -> None:
     """End the reservations of one account's attempts, whose objects have `live` new bytes."""
     reservations = Reservation.objects.select_for_update(no_key=True)
-    held = list(reservations.filter(attempt__in=attempts).order_by("pk"))
-    Reservation.objects.filter(pk__in=[one.pk for one in held]).delete()
-    for account_id in {one.account_id for one in held}:
-        freed = sum(one.size for one in held if one.account_id == account_id)
+    mine = reservations.filter(attempt__in=[attempt.pk for attempt in attempts]).order_by("pk")
+    held = list(mine.values_list("pk", "account", "size"))
+    Reservation.objects.filter(pk__in=[pk for pk, _, _ in held]).delete()
+    for account_id in {account for _, account, _ in held}:
+        freed = sum(size for _, account, size in held if account == account_id)
         book(account_id, live=live, reserved=-freed)
 
 

@@ -1,0 +1,57 @@
+"""Many new rows that differ in little, written with little work for each.
+
+Django's `bulk_create` makes an object of each row and prepares each of its values; for the copies
+of a batch that was more work than all else together. Here a value that all rows share is prepared
+once, and nothing is made of a row.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, models, transaction
+
+if TYPE_CHECKING:
+    AnyField = models.Field[Any, Any]
+
+
+def insert(
+    model: type[models.Model], same: Mapping[str, Any], varied: Mapping[str, Sequence[Any]]
+) -> None:
+    """Insert a row for each of the `varied` columns' values, which are of equal number.
+
+    Names are fields' (of relations: `…_id`). What neither names has its default, one for all rows;
+    the primary key is the database's to give.
+    """
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    values = {**{field.attname: field.get_default() for field in fields}, **same}
+    if unknown := {*same, *varied} - {field.attname for field in fields}:
+        raise ValueError(f"{model.__name__} has no field {min(unknown)}.")
+    columns = [field for field in fields if field.attname not in varied]
+    shared = tuple(_prepared(field, values[field.attname]) for field in columns)
+    by_name = {field.attname: field for field in fields}
+    lists = [[_prepared(by_name[name], one) for one in found] for name, found in varied.items()]
+    columns += [by_name[name] for name in varied]
+    rows = [shared + row for row in zip(*lists, strict=True)]
+    _write(model, columns, rows)
+
+
+def _prepared(field: "AnyField", value: Any) -> Any:
+    return field.get_db_prep_save(value, connection)
+
+
+def _write(
+    model: type[models.Model], columns: Sequence["AnyField"], rows: list[tuple[Any, ...]]
+) -> None:
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(str(field.column)) for field in columns)
+    place = f"({', '.join(['%s'] * len(columns))})"
+    most = max(1, (connection.features.max_query_params or 10_000) // len(columns))
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        for start in range(0, len(rows), most):
+            some = rows[start : start + most]
+            places = ", ".join([place] * len(some))
+            # Names are the models' own; every value is a parameter.
+            cursor.execute(
+                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {places}",  # noqa: S608
+                [value for row in some for value in row],
+            )

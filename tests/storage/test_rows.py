@@ -1,0 +1,62 @@
+"""Many rows at once: the same ones that Django itself would have written."""
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from backup_service import clock
+from storage import rows
+from storage.models import JournalEntry
+
+pytestmark = pytest.mark.django_db
+COUNT = 300  # more than one statement takes on SQLite
+
+
+def written() -> list[dict]:
+    found = [{**row} for row in JournalEntry.objects.order_by("sequence").values()]
+    for row in found:
+        del row["id"]
+    return found
+
+
+def test_rows_are_as_django_writes_them(vault):
+    moments = [clock.now() for _ in range(COUNT)]
+    JournalEntry.objects.bulk_create(
+        JournalEntry(kind="purge", vault=vault, type="data", name="x", sequence=n, at=moments[n])
+        for n in range(COUNT)
+    )
+    expected = written()
+    JournalEntry.objects.all().delete()
+    rows.insert(
+        JournalEntry,
+        {"kind": JournalEntry.Kind.PURGE, "vault_id": vault.pk, "type": "data", "name": "x"},
+        {"sequence": range(COUNT), "at": moments},
+    )
+    assert written() == expected
+
+
+def test_what_is_not_named_has_its_default(vault):
+    before = clock.now()
+    same = {"kind": "purge", "vault_id": vault.pk, "type": "data", "name": "x"}
+    rows.insert(JournalEntry, same, {"sequence": [7]})
+    entry = JournalEntry.objects.get()
+    assert (entry.attempts, entry.credential) == ([], None)
+    assert before <= entry.at <= clock.now()
+
+
+def test_all_rows_or_none(vault):
+    same = {"kind": "purge", "vault_id": vault.pk, "type": "data", "name": "x"}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        rows.insert(JournalEntry, same, {"sequence": [*range(COUNT), None]})
+    assert written() == []
+
+
+def test_nothing_to_insert(vault):
+    rows.insert(JournalEntry, {"vault_id": vault.pk}, {"sequence": []})
+    assert written() == []
+
+
+def test_an_unknown_name_and_lists_of_different_lengths(vault):
+    with pytest.raises(ValueError, match="no field nmae"):
+        rows.insert(JournalEntry, {"nmae": "x"}, {"sequence": [1]})
+    with pytest.raises(ValueError, match="shorter"):
+        rows.insert(JournalEntry, {"vault_id": vault.pk}, {"sequence": [1, 2], "name": ["x"]})
