@@ -15,9 +15,12 @@ def main() -> int:
     from backup_service.garbage import keep_what_is_loaded
     from storage import replicate, scrub
     from storage.models import Region
+    from storage.regions import store_of
 
-    Region.objects.count()
-    keep_what_is_loaded()  # as in a worker process of the service
+    # As in a worker process of the service, which made its clients long ago.
+    for region in Region.objects.all():
+        store_of(region).check()
+    keep_what_is_loaded()
     print("ready", flush=True)
     sys.stdin.readline()
     begun = time.monotonic()
