@@ -272,6 +272,7 @@ class Archiver:
             for name in names:
                 self._open_folder(Folder(folder.path_of(name), folder, name=name))
             self._release(folder)
+        self._tally.passed()
 
     def _sliced(self, folder: Folder, names: list[bytes]) -> None:
         """A folder of very many entries: each slice is a job of its own."""
@@ -355,9 +356,7 @@ class Archiver:
     def _tree_of(self, folder: Folder) -> bytes:
         record = folder.record
         if folder.is_same and record is not None:
-            self.count.unchanged += record.files
-            self.count.bytes += record.size
-            self._tally.advanced(record.size)
+            self._tally.unchanged(record.files, record.size)
             folder.files, folder.size = record.files, record.size
             folder.fingerprint = record.fingerprint
             return record.tree

@@ -68,10 +68,12 @@ class Prober:
         """Those of the folders that look as they did; one that cannot be listed does not."""
         same = []
         surveys = survey([path for _, path, _ in folders], SLICE_ENTRIES)
+        names = [found[0] for found in surveys if isinstance(found, tuple)]
+        takes_all = self._sight.takes_all(b"\0".join(names))  # of all folders, by one question
         for (number, path, expected), found in zip(folders, surveys, strict=True):
             if isinstance(found, int):
                 continue
-            if found is not None and self._sight.takes_all(found[0]):
+            if found is not None and (takes_all or self._sight.takes_all(found[0])):
                 fingerprint, below = self._fingerprint.of_record(found[1]), found[2]
             else:
                 try:

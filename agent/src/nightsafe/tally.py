@@ -13,7 +13,7 @@ class Tally:
     def __init__(self, tell: Observer) -> None:
         self.count = BackupCount()
         self._tell = tell
-        self._sent = 0
+        self._sent = self._passed = 0
 
     def note(self, problems: list[Problem], folder: Folder) -> None:
         """Tell what went wrong; a folder with such a problem is looked at again next time."""
@@ -43,6 +43,18 @@ class Tally:
     def advanced(self, size: int) -> None:
         """Tell that `size` bytes more were dealt with."""
         self._tell(Advanced(size))
+
+    def unchanged(self, files: int, size: int) -> None:
+        """Count what is in an unchanged folder; `passed` tells of it."""
+        self.count.unchanged += files
+        self.count.bytes += size
+        self._passed += size
+
+    def passed(self) -> None:
+        """Tell of the bytes in unchanged folders since the last time."""
+        if self._passed:
+            self.advanced(self._passed)
+            self._passed = 0
 
     def added(self, added: list[int]) -> None:
         """Count new blobs: their number and plain bytes, or nothing."""

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import struct
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +21,9 @@ import orjson
 from nightsafe.system import NEW, TO_WRITE
 
 _RECORD = struct.Struct("<16s16s32sIQ")
-_KEY_SIZE = 16
+_START_SIZE = 8
+_START = struct.Struct(f">Q{_RECORD.size - _START_SIZE}x")
+"""How a record's key begins, as a number in the order of the keys."""
 _VERSION = 1
 NO_FINGERPRINT = bytes(16)
 """Stands for a folder that must be looked at again, because something in it was amiss."""
@@ -57,17 +60,19 @@ class TreeCache:
         self.head = head
         self._records = records
         self.count = len(records) // _RECORD.size
+        whole = memoryview(records)[: self.count * _RECORD.size]
+        # Searched four times as fast as the records themselves, for 8 bytes each.
+        self._starts = array("Q", (start for (start,) in _START.iter_unpack(whole)))
 
     def get(self, key: bytes) -> FolderRecord | None:
         """The record of the folder whose path hashes to `key`."""
-        at = bisect_left(range(self.count), key, key=self._key)
-        if at == self.count or self._key(at) != key:
-            return None
-        return FolderRecord(*_RECORD.unpack_from(self._records, at * _RECORD.size))
-
-    def _key(self, at: int) -> bytes:
-        start = at * _RECORD.size
-        return self._records[start : start + _KEY_SIZE]
+        at = bisect_left(self._starts, int.from_bytes(key[:_START_SIZE], "big"))
+        while at < self.count:
+            record = FolderRecord(*_RECORD.unpack_from(self._records, at * _RECORD.size))
+            if record.key >= key:
+                return record if record.key == key else None
+            at += 1
+        return None
 
 
 class CacheWriter:
