@@ -16,6 +16,7 @@ from nightsafe.chunk import (
     AVERAGE_SIZE,
     MAX_SIZE,
     MIN_SIZE,
+    ROOM_SIZE,
     WINDOW_SIZE,
     Chunker,
     Cut,
@@ -130,12 +131,17 @@ def test_cuts_do_not_depend_on_where_the_window_ends() -> None:
     at_once = PortableCutter(derive_gear(MASTER)).ends(data, True)
     assert list(accumulate(lengths(data))) == at_once
 
-    assert scanned(data, Chunker(new_cutter(derive_gear(MASTER)))) == at_once
+    chunker = Chunker(new_cutter(derive_gear(MASTER)))
+    for size in (MAX_SIZE, ROOM_SIZE, WINDOW_SIZE, WINDOW_SIZE + 4321):
+        assert scanned(data, chunker, size) == at_once
+    zeros = bytes(3 * MAX_SIZE + 5)
+    ends = list(accumulate(lengths(zeros)))
+    assert scanned(zeros, chunker, MAX_SIZE) == scanned(zeros, chunker) == ends
 
 
 def test_a_scan_waits_for_rooms_and_gives_what_it_read() -> None:
     """Several files one after the other, of all of which some chunks are held for a while."""
-    chance, rooms = random.Random(8), Rooms(WINDOW_SIZE)
+    chance, rooms = random.Random(8), Rooms(ROOM_SIZE, 3)
     chunker = Chunker(new_cutter(derive_gear(MASTER)))
     held: list[tuple[int, Cut, bytes]] = []
     waits = 0
@@ -172,9 +178,9 @@ def reader(data: bytes) -> Callable[[memoryview, int], int]:
     return read_into
 
 
-def scanned(data: bytes, chunker: Chunker) -> list[int]:
+def scanned(data: bytes, chunker: Chunker, size: int = ROOM_SIZE) -> list[int]:
     """The ends of the chunks of a file that is read into memory of which none is held."""
-    found = chunker.scan(reader(data), Rooms(WINDOW_SIZE))
+    found = chunker.scan(reader(data), Rooms(size, 2))
     return [cut.offset + cut.length for cut in found if cut is not None]
 
 

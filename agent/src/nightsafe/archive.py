@@ -51,10 +51,12 @@ class Archiver:
         self.count = self._tally.count
         self.records = CacheWriter()
         self.store = TreeStore(repository, setup, options.settle)
-        self._large = LargeFiles(setup.new_chunker(), shares=begins_with_memory())
+        self._workers = worker_count(options.workers)
+        self._large = LargeFiles(
+            setup.new_chunker(), workers=self._workers, shares=begins_with_memory()
+        )
         self._setup = setup = replace(setup, shared=self._large.shared)
         self._cache = options.cache
-        self._workers = worker_count(options.workers)
         self._load_index: Callable[[], None] | None = load_index
         self._print = Fingerprint(setup.master)
         self._folders: dict[int, Folder] = {}

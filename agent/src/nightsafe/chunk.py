@@ -29,7 +29,9 @@ AVERAGE_SIZE = 1 << 20
 MAX_SIZE = 8 << 20
 NORMALISATION: Final = 1
 WINDOW_SIZE = 2 * MAX_SIZE
-"""How much of a file is held in memory while its cuts are sought."""
+"""How much of a stream is held in memory while its cuts are sought."""
+ROOM_SIZE = 12 << 20
+"""The same of a file: room for two jobs, and at least for the largest chunk."""
 
 _MASKS = (0x0000D91767537000, 0x0000D91707537000)
 """Before the average size, and from it on; with NORMALISATION as the library chooses them."""

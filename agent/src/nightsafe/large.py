@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nightsafe.chunk import WINDOW_SIZE, Chunker, Cut
+from nightsafe.chunk import ROOM_SIZE, Chunker, Cut
 from nightsafe.look import Status
 from nightsafe.nodes import encode_file
 from nightsafe.rooms import Rooms
@@ -75,13 +75,13 @@ class LargeFile:
 class LargeFiles:
     """All large files that were found and are not finished.
 
-    `shares` says whether all workers see this process's shared memory.
+    `shares` says whether all workers, `workers` of them, see this process's shared memory.
     """
 
-    def __init__(self, chunker: Chunker, *, shares: bool) -> None:
+    def __init__(self, chunker: Chunker, *, workers: int, shares: bool) -> None:
         self._chunker = chunker
         self._shares = shares
-        self._rooms = Rooms(WINDOW_SIZE)
+        self._rooms = Rooms(ROOM_SIZE, max(2, workers) + 1)
         self._waiting: list[LargeFile] = []
         self._open: dict[int, LargeFile] = {}
         self._cutting: Iterator[LargeJob | None] | None = None

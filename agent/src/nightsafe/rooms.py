@@ -5,7 +5,6 @@ A room holds what was read until its chunks are found and whoever stores them is
 
 from nightsafe.memory import new_shared_memory
 
-_ROOMS = 3
 _LITTLE = 1 << 20
 
 
@@ -15,7 +14,7 @@ class Rooms:
     The memory costs nothing before it is written to; lower rooms are used before higher ones.
     """
 
-    def __init__(self, size: int, count: int = _ROOMS) -> None:
+    def __init__(self, size: int, count: int) -> None:
         self.memory = memoryview(new_shared_memory(size * count))
         self._size = size
         self._users = [0] * count
