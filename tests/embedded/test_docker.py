@@ -1,10 +1,13 @@
 """The production files, as far as they can be tried without a Docker engine."""
 
+import hashlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +151,26 @@ def test_the_image_is_locked_and_runs_as_nobody_special() -> None:
     ignore = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     for path in copied:
         assert str(path).startswith("--from") or f"!{path}" in ignore, path
+
+
+def test_the_extension_is_compiled_as_the_image_does_it(tmp_path: Path) -> None:
+    text = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ")
+    (command,) = re.findall(r"^RUN (gcc .*)$", text, re.MULTILINE)
+    copied = tmp_path / "nightsafe_lanes"
+    shutil.copytree(
+        BASE_DIR / "lanes/src/nightsafe_lanes", copied, ignore=shutil.ignore_patterns("*.so")
+    )
+    command = command.replace("$(python3-config --includes)", f"-I{sysconfig.get_path('include')}")
+    command = command.replace("-I/build", f"-I{BASE_DIR / 'agent/src/nightsafe'}")
+    command = command.replace("/app/nightsafe_lanes", str(copied))
+    if shutil.which("gcc") is None:
+        pytest.skip("there is no gcc here")
+    subprocess.run(shlex.split(command), check=True)
+    code = "import nightsafe_lanes as it; print(it.new_digest().hexdigest(), it.__file__)"
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert said == [hashlib.sha256(b"").hexdigest(), str(copied / "__init__.py")]
 
 
 def test_locks_are_complete_and_agree() -> None:
