@@ -77,6 +77,17 @@ def thin(service: Processes, alias: str) -> int:
     return int(service.manage("shell", "-v0", "-c", code))
 
 
+def alone(service: Processes, alias: str) -> int:
+    """Count what is held in a region and has no copy that counts in any other."""
+    code = (
+        "from storage.models import Replica, StoredObject; "
+        f"held = StoredObject.objects.filter(replicas__region__alias='{alias}', state='live'); "
+        f"others = Replica.objects.counted().exclude(region__alias='{alias}'); "
+        "print(held.exclude(pk__in=others.values('object')).count())"
+    )
+    return int(service.manage("shell", "-v0", "-c", code))
+
+
 def has_left(service: Processes, alias: str) -> bool:
     """Whether no object is in a region any more; copies elsewhere are read back as it is asked."""
     service.manage("scrub")
@@ -101,7 +112,11 @@ def test_no_client_fails_while_regions_come_and_go(seaweed: Store, tmp_path: Pat
 
         with at_work(everybody, tmp_path):
             service.manage("region", "add", "c")
-            service.manage("region", "offline", "a")  # which everything was uploaded to
+            # Everything was uploaded to it. What has no copy elsewhere yet nobody could read.
+            service.manage("region", "read-only", "a")
+            a_round_more(everybody)
+            wait_until(lambda: not alone(service, "a"), PATIENCE, lambda: str(status(service)))
+            service.manage("region", "offline", "a")
             wait_until(lambda: not thin(service, "a"), PATIENCE, lambda: str(status(service)))
             a_round_more(everybody)
             service.manage("region", "online", "a")
