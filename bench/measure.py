@@ -14,7 +14,7 @@ from pathlib import Path
 _SAMPLE_SECONDS = 0.1
 _SAMPLE_SHARE = 0.02
 _LAST_LINES = 600
-_FRESH_BYTES = 5 << 30
+_FRESH_BYTES = 3 << 30
 _MADV_POPULATE_WRITE = 23  # Linux 5.14; Python does not name it
 
 
@@ -66,14 +66,11 @@ def freshen_memory() -> None:
     """Touch free memory, so that no program pays for what the host took back before it.
 
     A virtual machine may hand freed memory to its host, and then the first touch of a page costs
-    ten times as much as later ones: more than most of what is measured. Large pages are asked for,
-    where there are any, since small ones can be taken from those later, but not the other way.
+    ten times as much as later ones: more than most of what is measured. Not in large pages: those
+    go back to it at once, and everything is slower meanwhile.
     """
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    size = min(_FRESH_BYTES, free // 4 * 3)
-    with mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as all_:
-        with contextlib.suppress(OSError):
-            all_.madvise(mmap.MADV_HUGEPAGE)
+    with mmap.mmap(-1, min(_FRESH_BYTES, free // 2), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as all_:
         with contextlib.suppress(OSError):
             all_.madvise(_MADV_POPULATE_WRITE)
             return
