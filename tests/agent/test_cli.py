@@ -18,6 +18,7 @@ from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.settings import find_place
+from nightsafe.storage import ObjectKind
 from nightsafe.work import Setup
 
 from tests.agent.conftest import CHEAP, PASSPHRASE, copy_vault
@@ -348,3 +349,37 @@ def test_a_verb_in_front_is_the_only_one_that_is_loaded(capsys: pytest.CaptureFi
 def test_cheap_parameters_are_the_least_accepted() -> None:
     CHEAP.check()
     assert KdfParams(1 << 14, 8, 1) == CHEAP
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_a_backup_without_anybody_to_talk_to(
+    repository: Repository, source: Path, closed: str
+) -> None:
+    """As from a daemon that closed everything: the command that is installed, by a real shell."""
+    done = as_a_shell_runs_it(repository, f'backup "$1" {closed}', source)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert len(list(repository.storage.list(ObjectKind.SNAPSHOT))) == 1
+
+
+@pytest.mark.parametrize("as_json", ["", "--json"])
+def test_an_output_that_cannot_be_written_ends_no_backup(
+    repository: Repository, source: Path, as_json: str
+) -> None:
+    done = as_a_shell_runs_it(repository, f'backup {as_json} "$1" > /dev/full', source)
+    assert done.returncode == 1
+    assert done.stderr.count("cannot be written (No space left on device)") == 1
+    assert done.stderr.count("\n") == 1
+    assert len(list(repository.storage.list(ObjectKind.SNAPSHOT))) == 1
+
+
+def as_a_shell_runs_it(
+    repository: Repository, line: str, source: Path
+) -> "subprocess.CompletedProcess[str]":
+    binary = Path(sys.executable).with_name("nightsafe")
+    environment = {
+        **os.environ,
+        "NIGHTSAFE_REPOSITORY": repository.storage.location,
+        "NIGHTSAFE_PASSWORD": PASSPHRASE,
+    }
+    command = ["sh", "-c", f"{binary} {line}", "sh", str(source)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

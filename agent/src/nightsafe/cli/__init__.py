@@ -6,6 +6,7 @@ when they run, which keeps the command quick to start.
 """
 
 import argparse
+import contextlib
 import gc
 import os
 import signal
@@ -76,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        return int(args.run(args, output))
+        status = int(args.run(args, output))
+        return status or int(output.is_cut)
     except KeyboardInterrupt:
         output.error("Interrupted. What was stored so far is used by the next run.", 130)
         return 130
@@ -95,13 +97,26 @@ def command() -> NoReturn:
 
     Taking everything apart that is loaded would take 20 ms, and the system does it as well.
     """
+    _open_what_is_closed()
     status = main()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:  # whoever read our output has left
-        status = status or 1
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # said already
+            stream.flush()
     os._exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """Stand in for standard streams that were closed before us, as some daemons do.
+
+    Python has none then, and a file that is opened later would get one's number.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

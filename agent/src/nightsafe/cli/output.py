@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,26 +16,46 @@ _PLAIN_SECONDS = 30.0
 
 
 class Output:
-    """Results go to standard output, everything else to standard error."""
+    """Results go to standard output, everything else to standard error.
+
+    What cannot be written ends no work: that is said once, and `is_cut` says it afterwards.
+    """
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False, progress: bool = True):
         self.as_json = as_json
         self.quiet = quiet
         self.progress = progress and not quiet
+        self.is_cut = False
 
     def line(self, text: str = "") -> None:
         """Something for people to read; not with --json or --quiet."""
         if not (self.as_json or self.quiet):
-            print(text, flush=True)  # noqa: T201
+            self._print(text)
 
     def result(self, fields: dict[str, Any]) -> None:
         """A JSON object on one line; only with --json."""
         if self.as_json:
-            print(json.dumps(fields, ensure_ascii=False), flush=True)  # noqa: T201
+            self._print(json.dumps(fields, ensure_ascii=False))
 
     def note(self, text: str) -> None:
         """Something to know or beware of, on standard error."""
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        with suppress(OSError):  # whatever is the matter with it, the work goes on
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def _print(self, text: str) -> None:
+        if self.is_cut:
+            return
+        try:
+            print(text, flush=True)  # noqa: T201
+        except BrokenPipeError:
+            raise  # whoever read it has left; `main` knows
+        except OSError as error:
+            self.is_cut = True
+            self.note(
+                f"nightsafe: The output cannot be written ({error.strerror}), so it is not whole, "
+                "and the exit status will not be 0; the work itself goes on. Make room, or send "
+                "the output elsewhere."
+            )
 
     def error(self, text: str, status: int) -> None:
         """The one line of an error; with --json also an object on standard output."""
