@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from nightsafe import archive, crew, large, work
+from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
 from nightsafe.nodes import encode_file
+from nightsafe.progress import Advanced
 from nightsafe.repository import Repository
 from nightsafe.scan import node_of
 from nightsafe.sealing import PortableSealer
@@ -129,6 +131,33 @@ def test_what_could_not_be_read_is_said_every_time(
     monkeypatch.setattr(os, "open", refuse)
     for _ in range(3):
         assert not run(reopen(repository), source).is_complete
+
+
+def test_the_progress_of_unchanged_folders_is_told_to_the_end(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those above a folder that has to be looked at again are complete only after it."""
+    real = os.open
+
+    def refuse(path: object, *args: object, **more: object) -> int:
+        if isinstance(path, bytes) and path.endswith(b"refused.txt"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args, **more)  # type: ignore[arg-type]
+
+    (source / "inner" / "refused.txt").write_text("no")
+    look_in_python(monkeypatch)
+    monkeypatch.setattr(os, "open", refuse)
+    run(repository, source)
+    told: list[int] = []
+
+    def watch(event: object) -> None:
+        if isinstance(event, Advanced):
+            told.append(event.bytes)
+
+    again = reopen(repository)
+    report = backup(again, [os.fsencode(source)], BackupOptions(workers=0), watch)
+    assert report.count.unchanged == 3
+    assert sum(told) == report.count.bytes > 0
 
 
 def test_a_lost_snapshot_makes_the_cache_worthless(

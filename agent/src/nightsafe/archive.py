@@ -110,6 +110,7 @@ class Archiver:
         """Look at the folders that the last backup knew; those that changed become jobs."""
         threads = self._workers if IS_NATIVE else 0
         probe_all(self._probes, self._prober, self._probed, threads=threads)
+        self._tally.passed()  # of folders that were complete only now
 
     def _tell_sent(self) -> None:
         if not self._setup.dry_run:
