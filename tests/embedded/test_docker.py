@@ -163,7 +163,8 @@ def test_the_extension_is_compiled_as_the_image_does_it(tmp_path: Path) -> None:
     command = command.replace("$(python3-config --includes)", f"-I{sysconfig.get_path('include')}")
     command = command.replace("-I/build", f"-I{BASE_DIR / 'agent/src/nightsafe'}")
     command = command.replace("/app/nightsafe_lanes", str(copied))
-    if shutil.which("gcc") is None:
+    if shutil.which("gcc") is None and not os.environ.get("CI"):
+        # Who has no compiler works without the extension, too; CI has one.
         pytest.skip("there is no gcc here")
     subprocess.run(shlex.split(command), check=True)
     code = "import nightsafe_lanes as it; print(it.new_digest().hexdigest(), it.__file__)"

@@ -7,7 +7,7 @@ import os
 import random
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -126,15 +126,15 @@ def chaos(service: Service, chance: random.Random) -> Iterator[dict[str, int]]:
 
 
 @contextmanager
-def backing_up(everybody: list[Customer]) -> Iterator[None]:
-    """Everybody backs up again and again, at the same time, until the end of the `with` block."""
+def at_work(everybody: list[Customer], turn: Callable[[Customer], None]) -> Iterator[None]:
+    """Everybody takes `turn` after turn, at the same time, until the end of the `with` block."""
     stop = threading.Event()
     failures: list[BaseException] = []
 
     def go_on(one: Customer) -> None:
         try:
             while not stop.wait(0.5):
-                one.back_up()
+                turn(one)
         except BaseException as error:  # shown by the test's own thread
             failures.append(error)
 
@@ -195,7 +195,7 @@ def test_a_region_the_broker_and_the_workers(own_service: StartService, tmp_path
         one.back_up()
     settle(service)
 
-    with chaos(service, random.Random(SEED)) as count, backing_up(everybody):
+    with chaos(service, random.Random(SEED)) as count, at_work(everybody, Customer.back_up):
         wait_until(lambda: all(len(one.saved) >= 4 for one in everybody), 120)
         service.travel(11 * 60)  # leases of killed workers run out
         wait_until(lambda: count["killed"] >= 3, 60)

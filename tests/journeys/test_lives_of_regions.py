@@ -5,9 +5,7 @@ redirected. Runs on PostgreSQL as well: with DATABASE_URL, as `tests.stages` set
 """
 
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from storage.regions.s3 import MARKER, S3Store
 from tests.contracts.conftest import seaweed
 from tests.journeys.processes import Processes
 from tests.journeys.service import wait_until
-from tests.journeys.test_all_at_once import Customer, customers
+from tests.journeys.test_all_at_once import Customer, at_work, customers
 from tests.journeys.test_runbook import region, status
 from tests.stores import regions as places
 from tests.stores import seaweedfs
@@ -27,34 +25,16 @@ pytestmark = pytest.mark.journey
 PATIENCE = 120  # seconds, on a machine that has much else to do
 
 
-@contextmanager
-def at_work(everybody: list[Customer], folder: Path) -> Iterator[None]:
-    """Everybody backs up and restores what was just backed up, until the end of the block."""
-    stop = threading.Event()
-    failures: list[BaseException] = []
+def back_up_and_restore(folder: Path) -> Callable[[Customer], None]:
+    """Return a turn of a customer, who compares what was just backed up."""
 
-    def go_on(number: int, one: Customer) -> None:
-        target = folder / f"restored-{number}"
-        try:
-            while not stop.wait(0.5):
-                one.back_up()
-                one.require_restored(list(one.saved)[-1], target)
-                shutil.rmtree(target)
-        except BaseException as error:  # shown by the test's own thread
-            failures.append(error)
+    def turn(one: Customer) -> None:
+        target = folder / f"restored-{one.vault}"
+        one.back_up()
+        one.require_restored(list(one.saved)[-1], target)
+        shutil.rmtree(target)
 
-    threads = [
-        threading.Thread(target=go_on, args=[number, one]) for number, one in enumerate(everybody)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not failures, failures
+    return turn
 
 
 def a_round_more(everybody: list[Customer]) -> None:
@@ -109,8 +89,9 @@ def test_no_client_fails_while_regions_come_and_go(seaweed: Store, tmp_path: Pat
         for one in everybody:
             one.back_up()
         assert region(service, "a")["objects"]
+        turn = back_up_and_restore(tmp_path)
 
-        with at_work(everybody, tmp_path):
+        with at_work(everybody, turn):
             service.manage("region", "add", "c")
             # Everything was uploaded to it. What has no copy elsewhere yet nobody could read.
             service.manage("region", "read-only", "a")
@@ -129,7 +110,7 @@ def test_no_client_fails_while_regions_come_and_go(seaweed: Store, tmp_path: Pat
         service.manage("purge")
         assert region(service, "a")["empty"], region(service, "a")
 
-        with at_work(everybody, tmp_path):
+        with at_work(everybody, turn):
             service.manage("region", "offline", "a")
             service.manage("region", "remove", "a", "--yes")
             a_round_more(everybody)
