@@ -60,9 +60,17 @@ def _measure_copies(stores: Stores, args: argparse.Namespace, figures: report.Fi
         print(
             f"copied: ours {figures.ours[-1]:.1f} s, rclone {figures.rclone[-1]:.1f} s", flush=True
         )
-    _measure_scrubs(stores, args, figures.scrubs, figures.reads, is_cold=False)
+    plain_read(stores, args.workers)  # so that memory holds what it can
+    _measure_scrubs(stores, args, figures.scrubs, figures.reads, "from memory")
     if forget_what_was_read():
-        _measure_scrubs(stores, args, figures.cold_scrubs, figures.cold_reads, is_cold=True)
+        _measure_scrubs(
+            stores,
+            args,
+            figures.cold_scrubs,
+            figures.cold_reads,
+            "from the disk",
+            first=forget_what_was_read,
+        )
 
 
 def _measure_scrubs(
@@ -70,19 +78,17 @@ def _measure_scrubs(
     args: argparse.Namespace,
     scrubs: list[float],
     reads: list[float],
+    where: str,
     *,
-    is_cold: bool,
+    first: Callable[[], object] = lambda: None,
 ) -> None:
-    for number in range(args.rounds):
+    for number in range(args.scrubs):
         turns: list[tuple[list[float], Callable[[], float]]] = [
-            (scrubs, lambda: stores.scrub(args.workers)),
-            (reads, lambda: plain_read(stores, args.workers)),
+            (scrubs, lambda: stores.scrub(first)),
+            (reads, lambda: plain_read(stores, args.workers, first)),
         ]
         for seconds, work in turns if number % 2 == 0 else turns[::-1]:
-            if is_cold:
-                forget_what_was_read()
-            seconds.append(_timed(work))
-        where = "from the disk" if is_cold else "from memory"
+            seconds.append(work())
         print(f"read {where}: scrub {scrubs[-1]:.1f} s, plain {reads[-1]:.1f} s", flush=True)
 
 
@@ -107,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.replication", description=__doc__)
     parser.add_argument("--gib", type=float, default=10.0, help="how much is copied (10)")
     parser.add_argument("--rounds", type=int, default=3, help="in alternating order (3)")
-    parser.add_argument("--workers", type=int, default=2, help="our worker processes (2)")
+    parser.add_argument("--scrubs", type=int, default=5, help="rounds of scrub and reading (5)")
+    parser.add_argument("--workers", type=int, default=2, help="processes that copy or GET (2)")
     parser.add_argument("--transfers", type=int, default=8, help="rclone's, at once (8)")
     parser.add_argument("--seconds", type=int, default=60, help="of steady load for the lag (60)")
     parser.add_argument("--dir", default=os.environ.get("BENCH_DIR"), help="scratch folder")

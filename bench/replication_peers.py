@@ -4,7 +4,7 @@ import http.client
 import multiprocessing
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -21,8 +21,11 @@ def rclone_copy(stores: Stores, *, transfers: int) -> None:
     subprocess.run(command, env=stores.rclone_environment, check=True)
 
 
-def plain_read(stores: Stores, workers: int) -> float:
-    """GET everything in region b, many at once, and drop it; return the seconds it took."""
+def plain_read(stores: Stores, workers: int, first: Callable[[], object] = lambda: None) -> float:
+    """GET everything in region b, many at once, and drop it; return the seconds it took.
+
+    `first` is called when all are ready to begin.
+    """
     from storage.models import Replica
     from storage.regions import store_of
 
@@ -40,6 +43,7 @@ def plain_read(stores: Stores, workers: int) -> float:
     for reader in readers:
         reader.start()
     ready.wait()
+    first()
     begun = time.monotonic()
     go.wait()
     for reader in readers:

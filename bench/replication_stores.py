@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,9 +71,12 @@ class Stores:
         """Have worker processes make all copies; return the seconds of the slowest."""
         return self._work("replicate", workers)
 
-    def scrub(self, workers: int) -> float:
-        """Have worker processes read all of region b back; return the seconds of the slowest."""
-        return self._work("scrub", workers)
+    def scrub(self, first: Callable[[], object]) -> float:
+        """Have a worker process read all of region b back; return its seconds.
+
+        `first` is called when it is ready to begin. Services scrub in one process at a time.
+        """
+        return self._work("scrub", 1, first)
 
     def undo_replication(self) -> None:
         """Take the copies in region b away again."""
@@ -106,22 +110,19 @@ class Stores:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {**kept, **found}
 
-    def _work(self, what: str, workers: int) -> float:
+    def _work(self, what: str, workers: int, first: Callable[[], object] = lambda: None) -> float:
         """Start workers, let all begin at once when all are ready, and wait for their ends."""
-        command = [sys.executable, "-m", "bench.replication_worker", what, str(workers)]
+        command = [sys.executable, "-m", "bench.replication_worker", what]
         running = [
             subprocess.Popen(
-                [*command, str(number)],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
-            for number in range(workers)
+            for _ in range(workers)
         ]
         for process in running:
             assert process.stdout is not None
             process.stdout.readline()
+        first()
         seconds = []
         for process in running:
             assert process.stdin is not None

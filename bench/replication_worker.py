@@ -6,12 +6,11 @@ import time
 
 
 def main() -> int:
-    """`replicate` or `scrub` as worker `number` of `workers`."""
+    """`replicate` or `scrub`, whichever the argument says."""
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
     django.setup()
-    what, workers, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     from backup_service.garbage import keep_what_is_loaded
     from storage import replicate, scrub
     from storage.models import Region
@@ -24,10 +23,10 @@ def main() -> int:
     print("ready", flush=True)
     sys.stdin.readline()
     begun = time.monotonic()
-    if what == "replicate":
+    if sys.argv[1] == "replicate":
         replicate.replicate_due()
     else:
-        scrub.scrub_part("b", number, workers)
+        scrub.scrub_region(Region.objects.get(alias="b"))
     print(time.monotonic() - begun)
     return 0
 

@@ -59,15 +59,11 @@ class Body:
 
         Raises ShortBodyError, TooSlowError, or WrongBytesError in place of the last piece.
         """
-        piece = self.take(size)
+        piece = self._take(min(size, self.size - self.taken))
         self._hash.update(piece)
         if self.taken == self.size:
             self._judge()
         return piece
-
-    def take(self, size: int, /) -> bytes:
-        """As `read`, for callers who hash what they get themselves."""
-        return self._take(min(size, self.size - self.taken))
 
     def drain(self) -> None:
         """Read and hash what is left. Raises as `read`."""

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 from nightsafe_lanes import LANES, new_digest, update_all
 
-from storage.body import Body
-from storage.errors import BadRequestError
 from storage.models import Replica
 from storage.names import StoreKey
 from storage.regions.base import CHUNK, Reader, RegionError, RegionStore
-from storage.throttle import Held, Throttle
+from storage.throttle import Throttle
 
 AT_ONCE = LANES
 
@@ -68,7 +66,8 @@ class _Look:
         self.error: Exception | None = None
         self._sought = sought
         self._reader: Reader | None = None
-        self._body: Body | None = None
+        self._taken = 0
+        self._buffer = memoryview(bytearray(min(CHUNK, sought.size)))
 
     def begin(self) -> bool:
         """Open it; whether that succeeded."""
@@ -77,26 +76,27 @@ class _Look:
             self._reader = place.store.open(place.key)
         except Exception as error:
             self.error = error
-            return False
-        held = Held(self._reader, place.throttle)
-        self._body = Body(held, size=self._sought.size, sha256=None)
-        return True
+        return self.error is None
 
-    def piece(self) -> bytes:
-        """The next piece; nothing at the end, or where it is broken."""
-        if self._body is None:
-            return b""
+    def piece(self) -> memoryview:
+        """The next piece, until the one after it; nothing at the end, or where it is broken."""
+        room = self._buffer[: self._sought.size - self._taken]
+        if self._reader is None or not room:
+            return room[:0]
         try:
-            return self._body.take(CHUNK)
-        except BadRequestError:  # it ended too early
-            self._fail()
+            count = self._reader.readinto(room)
         except Exception as error:
             self.error = error
-        return b""
+            return room[:0]
+        self._taken += count
+        self._sought.place.throttle.take(count)
+        if not count:
+            self._fail()
+        return room[:count]
 
     def goes_on(self) -> bool:
         """Whether there is more to come; if not, judge what came."""
-        if self.error is None and self._body is not None and self._body.taken < self._sought.size:
+        if self.error is None and self._taken < self._sought.size:
             return True
         if self.error is None:
             self._judge()
@@ -122,7 +122,6 @@ class _Look:
             self.error = error
 
     def _fail(self) -> None:
-        came = 0 if self._body is None else self._body.taken
         self.error = BadBytesError(
-            f"{came} bytes with another hash, where {self._sought.size} were stored"
+            f"{self._taken} bytes with another hash, where {self._sought.size} were stored"
         )

@@ -66,6 +66,15 @@ class Reader(ABC):
         Raises UnreadableError, or RegionUnavailableError if the region went away meanwhile.
         """
 
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill `buffer` from its beginning; return how many bytes came, none at the end.
+
+        Raises as `read`. Whoever reads a lot needs no new memory for every piece.
+        """
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the store."""

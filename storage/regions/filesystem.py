@@ -257,15 +257,28 @@ class _FileReader(Reader):
             piece = os.pread(self._descriptor, size, self._offset) if size else b""
         except OSError as error:
             raise self._store._unreadable(self._key, error) from error
-        self._offset += len(piece)
-        if self._left is not None:
-            self._left -= len(piece)
+        self._pass(len(piece))
         return piece
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if self._left is not None:
+            buffer = buffer[: self._left]
+        try:
+            count = os.preadv(self._descriptor, [buffer], self._offset) if buffer else 0
+        except OSError as error:
+            raise self._store._unreadable(self._key, error) from error
+        self._pass(count)
+        return count
 
     def close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _pass(self, count: int) -> None:
+        self._offset += count
+        if self._left is not None:
+            self._left -= count
 
 
 def _sync(path: Path) -> None:

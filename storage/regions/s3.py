@@ -58,7 +58,7 @@ class S3Store(RegionStore):
         wires = Wires(region)
         self._heads = Heads(region, wires)
         self._writes = Writes(region, wires)
-        self._reads = Reads(region)
+        self._reads = Reads(region, wires)
         self._trusted_until = 0.0
 
     def prepare(self, instance: str) -> None:

@@ -38,21 +38,13 @@ class Heads:
 
     def _ask(self, url: str) -> Head | None:
         """Return the answer's head; None if there is no answer that can be understood."""
-        was_kept = True
-        while was_kept:  # one that was kept may have ended meanwhile
-            wire = self._wires.kept.take()
-            was_kept = wire is not None
-            head = None
-            try:
-                wire = wire or self._wires.connect(url)
-                wire.send(request_head("HEAD", url, HEADERS))
-                head = wire.receive_head()
-            except OSError as error:
-                # A store that hangs would hang again at the next one.
-                was_kept = was_kept and not isinstance(error, TimeoutError)
-            if wire is not None and head is not None and not wire.ahead:
-                self._wires.give_back(wire, head, is_whole=True)
-                return head
-            if wire is not None:
-                wire.close()
-        return None
+        try:
+            asked = self._wires.ask(url, request_head("HEAD", url, HEADERS))
+        except TimeoutError:
+            return None
+        if asked is None:
+            return None
+        wire, head = asked
+        is_all = not wire.ahead
+        self._wires.give_back(wire, head, is_whole=is_all)
+        return head if is_all else None

@@ -5,115 +5,99 @@ then the general client asks again, which knows about retries, redirects and wha
 needs several milliseconds for it.
 """
 
-import http.client
-import ssl
-import threading
-import urllib.request
+import io
 from datetime import UTC, datetime
-from http import HTTPStatus
-from urllib.parse import SplitResult, urlsplit
 
 from storage.names import StoreKey
 from storage.regions.configuration import S3Region
-from storage.regions.s3_kept import Kept
 from storage.regions.s3_signing import Signer
+from storage.regions.s3_wire import Head, Wire, Wires, request_head
 
 VALID = 60  # seconds
 
 
 class Stream:
-    """What is left of an answer's body. Its connection is kept once it was read to the end."""
+    """An answer's body of `size` bytes. Its connection is kept once it was read to the end."""
 
-    def __init__(
-        self,
-        reads: "Reads",
-        connection: http.client.HTTPConnection,
-        answer: http.client.HTTPResponse,
-    ) -> None:
-        self._reads = reads
-        self._connection = connection
-        self._answer = answer
+    def __init__(self, wires: Wires, wire: Wire, head: Head, size: int) -> None:
+        self._wires = wires
+        self._head = head
+        self._wire: Wire | None = wire
+        self._body = _Body(wire, size)
+        self._reader = io.BufferedReader(self._body)
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end, or where the connection broke."""
-        return self._answer.read(size)
+        """Return `size` bytes, fewer at the end. Raises OSError."""
+        return self._reader.read(size)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill `buffer`, less of it at the end; return how much. Raises OSError."""
+        return self._reader.readinto(buffer)
 
     def close(self) -> None:
         """Let go of it."""
-        is_read = self._answer.isclosed() and not self._answer.length
-        if is_read and not self._answer.will_close:
-            self._reads.kept.put(self._connection)
-        else:
-            self._answer.close()
-            self._connection.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            self._wires.give_back(wire, self._head, is_whole=not self._body.left)
+
+
+class _Body(io.RawIOBase):
+    """The next `left` bytes of a connection, and none beyond them."""
+
+    def __init__(self, wire: Wire, size: int) -> None:
+        super().__init__()
+        self.left = size
+        self._wire = wire
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """Fill some of `buffer`; return how much."""
+        room = buffer[: self.left]
+        count = self._wire.receive_into(room) if room else 0
+        self.left -= count
+        return count
 
 
 class Reads:
     """Opens keys of one region's bucket. Safe between threads."""
 
-    def __init__(self, region: S3Region) -> None:
+    def __init__(self, region: S3Region, wires: Wires) -> None:
         self._signer = Signer(region, region.endpoint)
-        self._timeout = region.read_timeout
-        self.kept = Kept[http.client.HTTPConnection]()
-        self._lock = threading.Lock()
-        self._context: ssl.SSLContext | None = None
-        # Through somebody's proxy it is for the general client to find the way.
-        self._is_open = not urllib.request.getproxies()
+        self._wires = wires
 
     def open(self, key: StoreKey, start: int, length: int | None) -> tuple[Stream, int] | None:
         """Return a stream of a span (None: to the end) and how many bytes it will give, if sure.
 
         Raises TimeoutError if the store is there and does not answer.
         """
-        if not self._is_open:
+        if not self._wires.is_open:
             return None
         is_whole = start == 0 and length is None
         end = "" if length is None else str(start + length - 1)
         headers = {} if is_whole else {"Range": f"bytes={start}-{end}"}
         url = self._signer.url("GET", key, {}, seconds=VALID, at=datetime.now(UTC))
-        address = urlsplit(url)
-        asked = self._ask(address, headers)
+        asked = self._wires.ask(url, request_head("GET", url, headers))
         if asked is None:
             return None
-        connection, answer = asked
-        span = answer.headers.get("Content-Range", "")
-        is_right = answer.status == (HTTPStatus.OK if is_whole else HTTPStatus.PARTIAL_CONTENT)
-        if not is_right or answer.length is None or not (is_whole or _begins(span, start)):
-            answer.close()
-            connection.close()
+        wire, head = asked
+        size = _size(head)
+        span = head.fields.get(b"content-range", b"")
+        is_right = head.status == (b"200" if is_whole else b"206")
+        if not is_right or size is None or not (is_whole or _begins(span, start)):
+            wire.close()
             return None
-        return Stream(self, connection, answer), answer.length
-
-    def close(self) -> None:
-        """Close the connections that are kept."""
-        self.kept.close()
-
-    def _ask(
-        self, address: SplitResult, headers: dict[str, str]
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse] | None:
-        was_kept = True
-        while was_kept:  # one that was kept may have ended meanwhile
-            connection = self.kept.take()
-            was_kept = connection is not None
-            connection = connection or self._connect(address.scheme, address.netloc)
-            try:
-                connection.request("GET", f"{address.path}?{address.query}", headers=headers)
-                return connection, connection.getresponse()
-            except TimeoutError:
-                connection.close()
-                raise
-            except (OSError, http.client.HTTPException):
-                connection.close()
-        return None
-
-    def _connect(self, scheme: str, host: str) -> http.client.HTTPConnection:
-        with self._lock:
-            if scheme == "https" and self._context is None:
-                self._context = ssl.create_default_context()
-        if scheme == "https":
-            return http.client.HTTPSConnection(host, timeout=self._timeout, context=self._context)
-        return http.client.HTTPConnection(host, timeout=self._timeout)
+        return Stream(self._wires, wire, head, size), size
 
 
-def _begins(span: str, start: int) -> bool:
-    return span.startswith(f"bytes {start}-")
+def _size(head: Head) -> int | None:
+    """Return the length of the body that follows, if it comes as it is."""
+    length = head.fields.get(b"content-length", b"")
+    is_plain = not {b"transfer-encoding", b"content-encoding"} & head.fields.keys()
+    return int(length) if is_plain and length.isdigit() else None
+
+
+def _begins(span: bytes, start: int) -> bool:
+    return span.startswith(b"bytes %d-" % start)

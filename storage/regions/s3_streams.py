@@ -1,8 +1,9 @@
 """Bytes on their way into an S3-compatible store and out of it, a piece at a time."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPException
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
@@ -18,6 +19,9 @@ from storage.regions.base import (
 # The client asks for 128 KiB at a time and sends whatever it gets: fewer turns are a tenth cheaper.
 PIECE = 512 * KIB
 STUMBLES = 2  # times in a row that a download is taken up again without a byte between
+
+
+Taken = TypeVar("Taken", bytes, int)
 
 
 class AbandonedError(Exception):
@@ -92,15 +96,12 @@ class Download(Reader):
     def read(self, size: int, /) -> bytes:
         """See Reader."""
         size = min(size, self._left)
-        while size:
-            piece = self._try(size)
-            if piece:
-                self._stumbles = 0
-                self._offset += len(piece)
-                self._left -= len(piece)
-                return piece
-            self._stumble()
-        return b""
+        return self._persist(lambda stream: bytes(stream.read(size)), len) if size else b""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """See Reader."""
+        buffer = buffer[: self._left]
+        return self._persist(lambda stream: _fill(buffer, stream), int) if buffer else 0
 
     def close(self) -> None:
         """See Reader."""
@@ -108,13 +109,19 @@ class Download(Reader):
             self._stream.close()
             self._stream = None
 
-    def _try(self, size: int) -> bytes:
-        try:
-            if self._stream is None:
-                self._stream = self._reopen(self._offset, self._left)
-            return bytes(self._stream.read(size))
-        except (BotoCoreError, HTTPClientError, HTTPException, OSError):
-            return b""
+    def _persist(self, take: Callable[[Any], Taken], count: Callable[[Taken], int]) -> Taken:
+        """Take something from the stream, or from the one that has to go on in its place."""
+        while True:
+            with suppress(BotoCoreError, HTTPClientError, HTTPException, OSError):
+                if self._stream is None:
+                    self._stream = self._reopen(self._offset, self._left)
+                taken = take(self._stream)
+                if taken:
+                    self._stumbles = 0
+                    self._offset += count(taken)
+                    self._left -= count(taken)
+                    return taken
+            self._stumble()
 
     def _stumble(self) -> None:
         self.close()
@@ -124,6 +131,15 @@ class Download(Reader):
             raise UnreadableError(
                 f"The bytes from {self._offset} on cannot be read: the connection breaks each time."
             )
+
+
+def _fill(buffer: memoryview, stream: Any) -> int:
+    """Read into a buffer, from streams that can and from those of the general client."""
+    if hasattr(stream, "readinto"):
+        return int(stream.readinto(buffer))
+    piece = stream.read(len(buffer))
+    buffer[: len(piece)] = piece
+    return len(piece)
 
 
 class Nothing(Reader):

@@ -64,6 +64,15 @@ class Wire:
         head, end, self.ahead = self.ahead.partition(END)
         return _parse(head + end)
 
+    def receive_into(self, buffer: memoryview) -> int:
+        """Fill some of `buffer`; return how much, none at the end. Raises OSError."""
+        if not self.ahead:
+            return self._socket.recv_into(buffer)
+        piece = self.ahead[: len(buffer)]
+        self.ahead = self.ahead[len(piece) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
     @contextmanager
     def waiting(self, seconds: float) -> Iterator[None]:
         """Wait for no longer than this in a `with` block."""
@@ -139,6 +148,32 @@ class Wires:
             connection.close()
             raise
         return Wire(connection)
+
+    def ask(self, url: str, request: bytes) -> tuple[Wire, Head] | None:
+        """Send a request that may be sent twice, and return where its answer comes.
+
+        None if there is no answer that can be understood. Raises TimeoutError if the store is
+        there and does not answer: it would hang again at the next request.
+        """
+        was_kept = True
+        while was_kept:  # one that was kept may have ended meanwhile
+            wire = self.kept.take()
+            was_kept = wire is not None
+            try:
+                wire = wire or self.connect(url)
+                wire.send(request)
+                head = wire.receive_head()
+            except TimeoutError:
+                if wire is not None:
+                    wire.close()
+                raise
+            except OSError:
+                head = None
+            if wire is not None and head is not None:
+                return wire, head
+            if wire is not None:
+                wire.close()
+        return None
 
     def give_back(self, wire: Wire, head: Head, *, is_whole: bool) -> None:
         """Keep a connection for the next request, if the answer was its last bytes."""

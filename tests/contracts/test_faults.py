@@ -17,7 +17,7 @@ from storage.regions.base import (
 )
 from storage.regions.s3 import MARKER, S3Store
 from tests.contracts.conftest import drop, new_bucket
-from tests.contracts.test_regions import get, key, put
+from tests.contracts.test_regions import get, get_into, key, put
 from tests.stores import seaweedfs
 from tests.stores.proxy import FaultyProxy
 
@@ -122,14 +122,15 @@ def test_a_full_store(behind, proxy):
         put(behind, WHERE, CONTENT)
 
 
+@pytest.mark.parametrize("read", [get, get_into])
 @pytest.mark.parametrize("fault", ["reset", "refuse-503", "cut", "lost"])
-def test_a_download_that_stumbles_goes_on(behind, sound, proxy, fault):
+def test_a_download_that_stumbles_goes_on(behind, sound, proxy, fault, read):
     put(sound, WHERE, CONTENT)
     proxy.does(fault, to="GET", times=1)
-    assert get(behind, WHERE) == CONTENT
+    assert read(behind, WHERE) == CONTENT
     assert proxy.fault.seen
     proxy.does(fault, to="GET", times=1)
-    assert get(behind, WHERE, 500, 900_000) == CONTENT[500:900_500]
+    assert read(behind, WHERE, 500, 900_000) == CONTENT[500:900_500]
 
 
 @pytest.mark.parametrize("fault", ["reset", "refuse-503", "hang"])
@@ -142,13 +143,14 @@ def test_a_store_that_gives_nothing_is_unavailable_and_nothing_is_called_damaged
         get(behind, WHERE)
 
 
+@pytest.mark.parametrize("read", [get, get_into])
 @pytest.mark.parametrize("fault", ["refuse-500", "cut"])
-def test_one_object_that_cannot_be_read_while_the_store_is_well(behind, sound, proxy, fault):
+def test_one_object_that_cannot_be_read_while_the_store_is_well(behind, sound, proxy, fault, read):
     put(sound, WHERE, CONTENT)
     proxy.does(fault, to="GET")
     with pytest.raises(UnreadableError):
         # Each time half of the rest arrives; so it ends at a byte that never comes.
-        get(behind, WHERE, len(CONTENT) - 1, 1)
+        read(behind, WHERE, len(CONTENT) - 1, 1)
 
 
 def test_old_bytes_are_found_out(behind, sound, proxy):

@@ -37,11 +37,21 @@ def get(store: RegionStore, where: StoreKey, *span: int) -> bytes:
         return b"".join(reader.chunks())
 
 
+def get_into(store: RegionStore, where: StoreKey, *span: int, room: int = 100_000) -> bytes:
+    """As `get`, by the other way of reading."""
+    buffer, content = memoryview(bytearray(room)), b""
+    with store.open(where, *span) as reader:
+        while count := reader.readinto(buffer):
+            content += buffer[:count]
+    return content
+
+
 @pytest.mark.parametrize("size", [0, 1, 255, 256 * 1024, 256 * 1024 + 1, 3_000_000])
 def test_bytes_come_back(store, size):
     content = os.urandom(size)
     put(store, key(content), content)
     assert get(store, key(content)) == content
+    assert get_into(store, key(content)) == content
     assert store.size(key(content)) == size
 
 
@@ -58,6 +68,8 @@ def test_spans(store, start, length):
     put(store, key(content), content)
     wanted = content[start:] if length is None else content[start : start + length]
     assert get(store, key(content), start, length) == wanted
+    for room in (1, 7, 5000):
+        assert get_into(store, key(content), start, length, room=room) == wanted
 
 
 def test_a_key_is_written_once(store):

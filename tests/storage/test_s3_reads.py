@@ -3,6 +3,7 @@
 import pytest
 
 from storage.regions.s3_reads import Reads
+from storage.regions.s3_wire import Wire, Wires
 from tests.storage.test_heads import KEY, answer, region_at, serving
 
 CONTENT = b"0123456789"
@@ -11,6 +12,15 @@ PART = ["HTTP/1.1 206 Partial Content", "Content-Length: 4", "Content-Range: byt
 
 def whole(*more: str) -> bytes:
     return answer("HTTP/1.1 200 OK", "Content-Length: 10", *more) + CONTENT
+
+
+def reads_at(endpoint: str) -> Reads:
+    region = region_at(endpoint)
+    return Reads(region, Wires(region))
+
+
+def kept(reads: Reads) -> list[Wire]:
+    return reads._wires.kept.idle
 
 
 def read(reads: Reads, start: int = 0, length: int | None = None) -> bytes | None:
@@ -28,10 +38,10 @@ def read(reads: Reads, start: int = 0, length: int | None = None) -> bytes | Non
 
 def test_one_after_the_other_over_one_connection():
     with serving(whole(), answer(*PART) + b"3456", whole()) as (endpoint, asked):
-        reads = Reads(region_at(endpoint))
+        reads = reads_at(endpoint)
         assert [read(reads), read(reads, 3, 4), read(reads)] == [CONTENT, b"3456", CONTENT]
-        assert len(reads.kept.idle) == 1
-        reads.close()
+        assert len(kept(reads)) == 1
+        reads._wires.close()
     assert [b"\r\nRange: bytes=3-6\r\n" in request for request in asked] == [False, True, False]
 
 
@@ -51,31 +61,55 @@ def test_one_after_the_other_over_one_connection():
 )
 def test_anything_else_is_for_the_general_client(given, start, length):
     with serving(given) as (endpoint, _):
-        reads = Reads(region_at(endpoint))
+        reads = reads_at(endpoint)
         assert read(reads, start, length) is None
-        assert reads.kept.idle == []
+        assert kept(reads) == []
 
 
 def test_a_connection_that_breaks_gives_what_came():
     with serving(whole()[:-3]) as (endpoint, _):
-        reads = Reads(region_at(endpoint))
+        reads = reads_at(endpoint)
         assert read(reads) == CONTENT[:-3]
-        assert reads.kept.idle == []
+        assert kept(reads) == []
 
 
 def test_what_was_not_read_to_its_end_is_not_kept():
-    with serving(whole()) as (endpoint, _):
-        reads = Reads(region_at(endpoint))
+    content = CONTENT * 10_000
+    head = answer("HTTP/1.1 200 OK", f"Content-Length: {len(content)}")
+    with serving(head + content) as (endpoint, _):
+        reads = reads_at(endpoint)
         opened = reads.open(KEY, 0, None)
         assert opened is not None
-        assert opened[0].read(4) == CONTENT[:4]
+        assert opened[0].read(4) == content[:4]
         opened[0].close()
-        assert reads.kept.idle == []
+        assert kept(reads) == []
+
+
+def test_what_follows_the_body_is_never_given():
+    with serving(whole() + b"more") as (endpoint, _):
+        reads = reads_at(endpoint)
+        assert read(reads) == CONTENT
+        assert kept(reads) == []  # nobody knows what a store that says more means
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 64])
+def test_into_memory_that_is_there(size):
+    with serving(whole()) as (endpoint, _):
+        reads = reads_at(endpoint)
+        opened = reads.open(KEY, 0, None)
+        assert opened is not None
+        room, content = memoryview(bytearray(size)), b""
+        while count := opened[0].readinto(room):
+            content += room[:count]
+        opened[0].close()
+        opened[0].close()  # which keeps the connection once
+        assert (content, len(kept(reads))) == (CONTENT, 1)
+        reads._wires.close()
 
 
 def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
     with serving(whole(), b"", whole()) as (endpoint, asked):
-        reads = Reads(region_at(endpoint))
+        reads = reads_at(endpoint)
         assert [read(reads), read(reads)] == [CONTENT, CONTENT]
-        reads.close()
+        reads._wires.close()
     assert len(asked) == 3

@@ -32,7 +32,9 @@ class PortableRunning:
         return self.hash.hexdigest()
 
 
-def portable_update_all(digests: "Sequence[PortableRunning]", pieces: Sequence[bytes]) -> None:
+def portable_update_all(
+    digests: "Sequence[PortableRunning]", pieces: Sequence[bytes | memoryview]
+) -> None:
     """What `_lanes.update_all` does."""
     if len({id(one) for one in digests}) != len(pieces):
         raise ValueError("Each piece belongs to a stream of its own.")
@@ -45,7 +47,7 @@ def new_digest() -> Running:
     return PortableRunning() if _lanes is None else _lanes.Running()
 
 
-def update_all(digests: Sequence[Running], pieces: Sequence[bytes]) -> None:
+def update_all(digests: Sequence[Running], pieces: Sequence[bytes | memoryview]) -> None:
     """Add to each of several different streams its next piece, which may be empty.
 
     Other threads run meanwhile. ValueError unless there are as many of one as of the other.
