@@ -36,13 +36,13 @@ def table(figures: Figures) -> Iterator[str]:
         yield _row(
             figures, "copying, read back", figures.ours, figures.rclone, "rclone copy", COPY_MUST
         )
-        scrubs = [
-            ("scrub, from the disk", figures.cold_scrubs, figures.cold_reads),
-            ("scrub, what is in memory", figures.scrubs, figures.reads),
+        scrubs: list[tuple[str, list[float], list[float], float | None]] = [
+            ("scrub", figures.cold_scrubs, figures.cold_reads, SCRUB_MUST),
+            ("scrub of what is in memory", figures.scrubs, figures.reads, None),
         ]
-        for what, ours, theirs in scrubs:
+        for what, ours, theirs, must in scrubs:
             if ours:
-                yield _row(figures, what, ours, theirs, "plain GETs", SCRUB_MUST)
+                yield _row(figures, what, ours, theirs, "plain GETs", must)
     if figures.lags:
         ranked = sorted(figures.lags)
         median = statistics.median(ranked)
@@ -55,15 +55,22 @@ def table(figures: Figures) -> Iterator[str]:
 
 
 def _row(
-    figures: Figures, what: str, ours: list[float], theirs: list[float], peer: str, must: float
+    figures: Figures,
+    what: str,
+    ours: list[float],
+    theirs: list[float],
+    peer: str,
+    must: float | None,
 ) -> str:
     mine, other = statistics.median(ours), statistics.median(theirs)
     ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
-    verdict = "reached" if ratio >= must else "**not reached**"
+    verdict = ""
+    if must is not None:
+        verdict = f"{must:.0%}: {'reached' if ratio >= must else '**not reached**'}"
     speed = figures.gib * 1024
     return (
         f"| {what} | {mine:.1f} s, {speed / mine:.0f} MiB/s | {peer}: {other:.1f} s, "
-        f"{speed / other:.0f} MiB/s | {ratio:.0%} | {must:.0%}: {verdict} |"
+        f"{speed / other:.0f} MiB/s | {ratio:.0%} | {verdict} |"
     )
 
 
@@ -89,8 +96,9 @@ alternating order. We hash every object on its way and read it back from its new
 before it counts; rclone asks the store for a checksum.
 
 The scrub, one process of ours, is measured against plain GETs of the same objects, twelve at once
-in {figures.workers} processes, that drop what they read: after the system has forgotten what it had
-read, as is usual for what was stored weeks ago, and out of its memory.
+in {figures.workers} processes, that drop what they read. The must is about what is read from the
+disk, since a scrub reads what nobody read for weeks: before each turn the system was made to forget
+it. Out of memory a store gives its bytes for so little that the price of the hash itself is seen.
 
 The lag is that of uploads of 1 MiB, two a second, to a whole service with stores of its own: from
 the commit to the second copy that was read back.
