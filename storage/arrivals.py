@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from storage import copies, ingest, quota, row_locks, rows, sequence
 from storage.access import Access
@@ -22,17 +23,17 @@ def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
 def _record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
     vault = sequence.lock(access.vault)
     won = _win(arrived)
-    held = StoredObject.objects.select_for_update(no_key=True).filter(
-        vault=vault, name__in=[attempt.name for attempt in won]
-    )
-    existing = {(one.type, one.name): one for one in held.order_by("pk")}
+    held = _named(vault, won).select_for_update(no_key=True).order_by("pk")
+    existing = {(one.type, one.name): one for one in held}
     fresh = {(one.type, one.name): one for one in won if (one.type, one.name) not in existing}
     # Its copies are changed one object after the other, so they are locked before, all at once.
     row_locks.hold(Replica.objects.filter(object__in=[one.pk for one in existing.values()]))
-    existing |= _create(access, vault, list(fresh.values()))
+    _create(access, vault, list(fresh.values()))
     for attempt in won:
         if fresh.get((attempt.type, attempt.name)) is not attempt:
-            ingest.join(access, vault, existing[attempt.type, attempt.name], attempt)
+            # One that came twice in this batch was made just now.
+            there = existing.get((attempt.type, attempt.name)) or _named(vault, [attempt]).get()
+            ingest.join(access, vault, there, attempt)
     return {attempt.pk for attempt in won}
 
 
@@ -48,32 +49,32 @@ def _win(arrived: Sequence[Attempt]) -> list[Attempt]:
     return [attempt for attempt in arrived if attempt.pk in still]
 
 
-def _create(
-    access: Access, vault: Vault, attempts: Sequence[Attempt]
-) -> dict[tuple[str, str], StoredObject]:
+def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
     if not attempts:
-        return {}
+        return
     steps = sequence.ticks(vault, len(attempts))
-    created = StoredObject.objects.bulk_create(
-        StoredObject(
-            vault=vault,
-            type=attempt.type,
-            name=attempt.name,
-            size=attempt.size or 0,
-            sha256=attempt.name,
-            sequence=step.number,
-            created_at=step.at,
-            created_by=access.credential,
-        )
-        for attempt, step in zip(attempts, steps, strict=True)
+    names = [attempt.name for attempt in attempts]
+    rows.insert(
+        StoredObject,
+        {"vault_id": vault.pk, "created_by_id": access.credential.pk},
+        {
+            "type": [attempt.type for attempt in attempts],
+            "name": names,
+            "size": [attempt.size or 0 for attempt in attempts],
+            "sha256": names,
+            "sequence": [step.number for step in steps],
+            "created_at": [step.at for step in steps],
+        },
     )
+    keys = dict(_named(vault, attempts).values_list("sequence", "pk"))
+    created = [copies.Numbered(keys[step.number], step.number) for step in steps]
     rows.insert(
         Lifetime,
         {},
         {
             "object_id": [one.pk for one in created],
-            "from_sequence": [one.sequence for one in created],
-            "from_at": [one.created_at for one in created],
+            "from_sequence": [step.number for step in steps],
+            "from_at": [step.at for step in steps],
         },
     )
     copies.place(
@@ -82,5 +83,13 @@ def _create(
         promised=access.entitlements.copies,
         continent=access.vault.account.continent,
     )
-    quota.settle_all(attempts, live=sum(one.size for one in created))
-    return {(one.type, one.name): one for one in created}
+    quota.settle_all(attempts, live=sum(attempt.size or 0 for attempt in attempts))
+
+
+def _named(vault: Vault, attempts: Sequence[Attempt]) -> QuerySet[StoredObject]:
+    """The vault's objects that have these names, of the attempts' types, which an index finds."""
+    return StoredObject.objects.filter(
+        vault=vault,
+        type__in={attempt.type for attempt in attempts},
+        name__in=[attempt.name for attempt in attempts],
+    )

@@ -1,6 +1,7 @@
 """Which attempt is which region's copy: the few ways in which a replica's row changes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -14,15 +15,23 @@ from storage.models import Attempt, Region, Replica, StoredObject
 DOOM_DELAY = timedelta(minutes=15)
 
 
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """What a copy's row has to know of its object."""
+
+    pk: int
+    sequence: int
+
+
 def place(
-    created: Sequence[StoredObject],
+    created: Sequence[Numbered],
     attempts: Sequence[Attempt],
     *,
     promised: int,
     continent: str = "",
 ) -> None:
     """Write down the copy that each new object has, and those that the plan promises."""
-    by_home: dict[int, tuple[Region, list[tuple[StoredObject, Attempt]]]] = {}
+    by_home: dict[int, tuple[Region, list[tuple[Numbered, Attempt]]]] = {}
     for held, attempt in zip(created, attempts, strict=True):
         by_home.setdefault(attempt.region_id, (attempt.region, []))[1].append((held, attempt))
     for home, pairs in by_home.values():

@@ -252,11 +252,26 @@ def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[
         )
         for wish in wishes
     ]
-    Attempt.objects.bulk_create(attempts)
+    ids, sizes = [one.pk for one in attempts], [one.size for one in attempts]
+    rows.insert(
+        Attempt,
+        {
+            "vault_id": access.vault.pk,
+            "region_id": region.pk,
+            "credential_id": access.credential.pk,
+            "due_at": due_at,
+        },
+        {
+            "id": ids,
+            "type": [one.type for one in attempts],
+            "name": [one.name for one in attempts],
+            "size": sizes,
+        },
+    )
     rows.insert(
         Reservation,
         {"account_id": access.vault.account_id},
-        {"attempt_id": [one.pk for one in attempts], "size": [one.size for one in attempts]},
+        {"attempt_id": ids, "size": sizes},
     )
     return dict(zip(wishes, attempts, strict=True))
 

@@ -199,7 +199,7 @@ def _create(
     )
     lifetimes.begin(created, step)
     copies.place(
-        [created],
+        [copies.Numbered(created.pk, created.sequence)],
         [attempt],
         promised=access.entitlements.copies,
         continent=access.vault.account.continent,

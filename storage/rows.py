@@ -20,11 +20,16 @@ def insert(
     """Insert a row for each of the `varied` columns' values, which are of equal number.
 
     Names are fields' (of relations: `…_id`). What neither names has its default, one for all rows;
-    the primary key is the database's to give.
+    a primary key that neither names is the database's to give.
     """
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    named = {*same, *varied}
+    fields = [
+        field
+        for field in model._meta.concrete_fields
+        if not field.primary_key or field.attname in named
+    ]
     values = {**{field.attname: field.get_default() for field in fields}, **same}
-    if unknown := {*same, *varied} - {field.attname for field in fields}:
+    if unknown := named - {field.attname for field in fields}:
         raise ValueError(f"{model.__name__} has no field {min(unknown)}.")
     columns = [field for field in fields if field.attname not in varied]
     shared = tuple(_prepared(field, values[field.attname]) for field in columns)
