@@ -9,6 +9,7 @@ import pytest
 from nightsafe import writer
 from nightsafe.metadata import Attributes, restore_at
 from nightsafe.plan import Piece
+from nightsafe.tree import posix_permissions
 
 from tests.agent.extensions import needs
 
@@ -52,6 +53,20 @@ def test_it_is_as_the_long_way_makes_it(
     assert seen.st_size == len(data)
     os.chmod(tmp_path / "file", 0o600)
     assert (tmp_path / "file").read_bytes() == data
+
+
+@needs_place
+@pytest.mark.parametrize("mask", [0, 0o027, 0o777])
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o777, 1 << 20 | 0o755])
+def test_the_callers_mask_changes_nothing(
+    tmp_path: Path, folder: int, mask: int, mode: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        assert writer._placed(folder, PART, piece(mode=mode), b"x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(tmp_path / "file").st_mode) == posix_permissions(mode)
 
 
 @needs_place

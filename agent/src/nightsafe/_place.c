@@ -45,6 +45,7 @@ describe(int fd, const File *file)
     mode_t mode = file->mode;
     if (fstat(fd, &found) != 0)
         return 0;
+    int is_as_made = (found.st_mode & 07777) == mode;
     if (found.st_uid != file->uid || found.st_gid != file->gid) {
         if (geteuid() == 0) {
             if (fchown(fd, file->uid, file->gid) != 0)
@@ -53,7 +54,8 @@ describe(int fd, const File *file)
             mode &= ~(mode_t)(S_ISUID | S_ISGID); /* they were meant for others */
         }
     }
-    return fchmod(fd, mode) == 0 && futimens(fd, file->times) == 0;
+    /* Mostly it was made with the mode that it shall have; set-id bits never are among that. */
+    return (is_as_made || fchmod(fd, mode) == 0) && futimens(fd, file->times) == 0;
 }
 
 /* 1 when the file stands under its name; 0 when nothing is left of it. */
@@ -61,7 +63,7 @@ static int
 make(const File *file)
 {
     int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(file->folder, file->temporary, flags, 0600);
+    int fd = openat(file->folder, file->temporary, flags, file->mode & 0777);
     if (fd < 0)
         return 0;
     int is_done = fill(fd, file) && describe(fd, file);

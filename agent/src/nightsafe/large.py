@@ -14,6 +14,7 @@ from nightsafe.system import fstat, open_to_read
 from nightsafe.work import CHANGED, PIECE_KEPT, REPLACED, read_into
 
 _JOB_BYTES = 5 << 20
+_LITTLE = 1 << 20
 _OPEN_FILES = 4
 _MUCH = 256 << 20
 
@@ -81,6 +82,10 @@ class LargeFiles:
     def __init__(self, chunker: Chunker, *, workers: int, shares: bool) -> None:
         self._chunker = chunker
         self._shares = shares
+        # What is hashed together takes the less time the more it is: a job is a room, almost.
+        self._enough, self._most = _JOB_BYTES, PIECE_KEPT
+        if shares:
+            self._enough, self._most = ROOM_SIZE - _LITTLE, ROOM_SIZE
         self._rooms = Rooms(ROOM_SIZE, max(2, workers) + 1)
         self._waiting: list[LargeFile] = []
         self._open: dict[int, LargeFile] = {}
@@ -153,12 +158,12 @@ class LargeFiles:
                 if cut is None:
                     yield None
                     continue
-                if cuts and (size + cut.length > PIECE_KEPT or self._is_elsewhere(cuts[0], cut)):
+                if cuts and (size + cut.length > self._most or self._is_elsewhere(cuts[0], cut)):
                     yield self._job(key, file, cuts)
                     cuts, size = [], 0
                 cuts.append(cut)
                 size += cut.length
-                if size >= _JOB_BYTES:
+                if size >= self._enough:
                     yield self._job(key, file, cuts)
                     cuts, size = [], 0
             if cuts:

@@ -26,7 +26,7 @@ except ImportError:  # not built here
     _place = None  # type: ignore[assignment]
 
 _FILES_OPEN = 16
-_BATCH, _BATCH_BYTES = 32, 256 << 10
+_BATCH, _BATCH_BYTES = 64, 512 << 10
 _LANES, _MOST_BYTES = 3, 6 << 20
 _SMALL = 64 << 10
 """Smaller files are written in one step, without a look for holes."""
