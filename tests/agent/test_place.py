@@ -57,7 +57,7 @@ def test_it_is_as_the_long_way_makes_it(
 
 @needs_place
 @pytest.mark.parametrize("mask", [0, 0o027, 0o777])
-@pytest.mark.parametrize("mode", [0o600, 0o664, 0o777, 1 << 20 | 0o755])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o044, 0o664, 0o777, 1 << 20 | 0o755])
 def test_the_callers_mask_changes_nothing(
     tmp_path: Path, folder: int, mask: int, mode: int
 ) -> None:

@@ -58,12 +58,21 @@ describe(int fd, const File *file)
     return (is_as_made || fchmod(fd, mode) == 0) && futimens(fd, file->times) == 0;
 }
 
+/* The mode to make it with. Until it has its own group, another one's members must not open what
+ * they may not read in the end, so bits of a group count only if everybody has them. */
+static mode_t
+first_mode(mode_t mode)
+{
+    mode_t owner = mode >> 6 & 7, group = mode >> 3 & 7, others = mode & 7;
+    return group == others && (owner & others) == others ? mode & 0777 : 0600;
+}
+
 /* 1 when the file stands under its name; 0 when nothing is left of it. */
 static int
 make(const File *file)
 {
     int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(file->folder, file->temporary, flags, file->mode & 0777);
+    int fd = openat(file->folder, file->temporary, flags, first_mode(file->mode));
     if (fd < 0)
         return 0;
     int is_done = fill(fd, file) && describe(fd, file);
