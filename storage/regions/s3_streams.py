@@ -101,7 +101,7 @@ class Download(Reader):
     def readinto(self, buffer: memoryview, /) -> int:
         """See Reader."""
         buffer = buffer[: self._left]
-        return self._persist(lambda stream: _fill(buffer, stream), int) if buffer else 0
+        return self._persist(lambda stream: int(stream.readinto(buffer)), int) if buffer else 0
 
     def close(self) -> None:
         """See Reader."""
@@ -131,15 +131,6 @@ class Download(Reader):
             raise UnreadableError(
                 f"The bytes from {self._offset} on cannot be read: the connection breaks each time."
             )
-
-
-def _fill(buffer: memoryview, stream: Any) -> int:
-    """Read into a buffer, from streams that can and from those of the general client."""
-    if hasattr(stream, "readinto"):
-        return int(stream.readinto(buffer))
-    piece = stream.read(len(buffer))
-    buffer[: len(piece)] = piece
-    return len(piece)
 
 
 class Nothing(Reader):
