@@ -117,18 +117,22 @@ def test_a_change_far_down_reaches_the_root(repository: Repository, mixed: Path)
     assert stored(repository)[b"/" + os.fsencode(leaf)].size == 5
 
 
-def test_what_could_not_be_read_is_said_every_time(
-    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def refuse_to_open(monkeypatch: pytest.MonkeyPatch, ending: bytes) -> None:
     real = os.open
 
     def refuse(path: object, *args: object, **more: object) -> int:
-        if isinstance(path, bytes) and path.endswith(b"one.txt"):
+        if isinstance(path, bytes) and path.endswith(ending):
             raise PermissionError(13, "Permission denied")
         return real(path, *args, **more)  # type: ignore[arg-type]
 
-    look_in_python(monkeypatch)
     monkeypatch.setattr(os, "open", refuse)
+
+
+def test_what_could_not_be_read_is_said_every_time(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_in_python(monkeypatch)
+    refuse_to_open(monkeypatch, b"one.txt")
     for _ in range(3):
         assert not run(reopen(repository), source).is_complete
 
@@ -137,16 +141,9 @@ def test_the_progress_of_unchanged_folders_is_told_to_the_end(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those above a folder that has to be looked at again are complete only after it."""
-    real = os.open
-
-    def refuse(path: object, *args: object, **more: object) -> int:
-        if isinstance(path, bytes) and path.endswith(b"refused.txt"):
-            raise PermissionError(13, "Permission denied")
-        return real(path, *args, **more)  # type: ignore[arg-type]
-
     (source / "inner" / "refused.txt").write_text("no")
     look_in_python(monkeypatch)
-    monkeypatch.setattr(os, "open", refuse)
+    refuse_to_open(monkeypatch, b"refused.txt")
     run(repository, source)
     told: list[int] = []
 
