@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
-from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.body import Body, ChunkedReader, LengthReader
 
 from backup_service.garbage import keep_what_is_loaded
 
@@ -57,12 +57,37 @@ class SocketBody:
         return piece
 
 
+class ChunkedBody:
+    """A body in chunks as it comes, only ever read to be thrown away.
+
+    gunicorn's reader waits until a piece is whole, however slowly it comes. Nothing is parsed
+    here, so nobody knows where the next request begins, and the connection ends with this one.
+    """
+
+    def __init__(self, body: Body, client: socket.socket) -> None:
+        body.failed = True  # this connection takes no further request then
+        self._ahead: bytes = body.reader.req.unreader.take_buffered()
+        self._client = client
+        self._tail = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Return what has come, about `size` bytes at most, and none at the end."""
+        if self._tail == b"0\r\n\r\n":
+            return b""
+        piece, self._ahead = self._ahead or self._client.recv(size), b""
+        self._tail = (self._tail + piece)[-5:]
+        return piece
+
+
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer a request, and hang up after a refusal whose body was too long to read."""
     client: socket.socket | None = environ.get("gunicorn.socket")
     body = environ["wsgi.input"]
-    if client is not None and isinstance(getattr(body, "reader", None), LengthReader):
+    reader = getattr(body, "reader", None)
+    if client is not None and isinstance(reader, LengthReader):
         environ["nightsafe.body"] = lambda: SocketBody(body, client)
+    elif client is not None and isinstance(reader, ChunkedReader):
+        environ["nightsafe.body"] = lambda: ChunkedBody(body, client)
     response = _django(environ, start_response)
     if environ.get("nightsafe.hang_up") and client is not None:
         client.shutdown(socket.SHUT_RD)

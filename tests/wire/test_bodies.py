@@ -137,6 +137,26 @@ def test_chunked_bodies_want_a_length(holder, content):
     assert names(holder) == b"[]"
 
 
+def test_the_refusal_of_a_long_chunked_body_arrives(holder):
+    """More than the buffers of both sides hold: whoever is not read cannot finish sending."""
+    pieces = iter([bytes(1_000_000)] * 30)
+    status, text = holder.request("POST", f"data/{'a' * 64}", pieces)
+    assert status == 411
+    assert b"Content-Length" in text
+
+
+def test_what_follows_a_refused_chunked_body_is_not_taken_for_a_request(gateway, holder, content):
+    """Chunks that are none of ours are not parsed, so the connection must not go on."""
+    head = holder.head_lines(f"data/{'a' * 64}", 7)
+    behind = holder.head_lines(f"data/{sha(content)}", len(content)) + content
+    with connect(gateway) as client:
+        client.sendall(head.replace(b"Content-Length: 7", b"Transfer-Encoding: chunked"))
+        client.sendall(b"7\r\nseven!!\r\n0\r\n\r\n" + behind[:1000])
+        assert b" 411 " in answer(client)
+        assert client.recv(65536) == b""
+    assert names(holder) == b"[]"
+
+
 def test_encoded_paths_go_nowhere(holder):
     for path in [
         f"data/..%2fkeys%2f{'a' * 64}",
@@ -149,21 +169,34 @@ def test_encoded_paths_go_nowhere(holder):
         assert holder.request("POST", path, b"x")[0] in {400, 404, 405}
 
 
-def test_a_slow_body_is_given_up(gateway, holder, content, tmp_path):
-    """Its own gateway, with little patience."""
-    impatient = Gateway(
-        gateway.data_dir, _free(), {**gateway.env, "NIGHTSAFE_GATEWAY_STALL": "0.5"}
-    )
-    impatient.start()
-    try:
-        with connect(impatient) as client:
-            client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + b"x")
-            begun = time.monotonic()
-            assert b" 408 " in answer(client)
-            assert time.monotonic() - begun < 10
-    finally:
-        impatient.stop()
+@pytest.fixture
+def impatient(gateway):
+    """Return a gateway of its own that gives up on whoever sends nothing for half a second."""
+    other = Gateway(gateway.data_dir, _free(), {**gateway.env, "NIGHTSAFE_GATEWAY_STALL": "0.5"})
+    other.start()
+    yield other
+    other.stop()
+
+
+def test_a_slow_body_is_given_up(impatient, holder, content):
+    with connect(impatient) as client:
+        client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + b"x")
+        begun = time.monotonic()
+        assert b" 408 " in answer(client)
+        assert time.monotonic() - begun < 10
     assert names(holder) == b"[]"
+
+
+def test_a_refused_body_that_stalls_does_not_keep_its_place(impatient, holder):
+    """Also of somebody whom nobody knows."""
+    stranger = holder.head_lines(f"data/{'a' * 64}", 1_000_000).replace(b"Basic ", b"Basic x")
+    chunked = stranger.replace(b"Content-Length: 1000000", b"Transfer-Encoding: chunked")
+    assert chunked != stranger
+    for head in (stranger, chunked):
+        with connect(impatient) as client:
+            client.sendall(head + b"f")
+            assert b" 401 " in answer(client)
+            assert client.recv(65536) == b""
 
 
 def _free() -> int:
