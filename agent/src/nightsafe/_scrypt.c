@@ -1,4 +1,4 @@
-/* The memory-hard part of scrypt (RFC 7914: scryptROMix), whose `p` lanes run side by side.
+/* The memory-hard part of scrypt (RFC 7914: scryptROMix), two of whose `p` lanes run in one thread.
  *
  * nightsafe.keys calls the standard library, which runs one lane after the other, when this
  * extension is missing.
@@ -21,34 +21,38 @@ typedef struct {
     Diagonal part[4];
 } Block;
 
-enum { WORDS = 16, MOST_LANES = 8 };
+/* The same of two lanes: one alone keeps a processor waiting for its own results. */
+typedef uint32_t Twin __attribute__((vector_size(32)));
+typedef struct {
+    Twin part[4];
+} TwinBlock;
 
-static inline Diagonal
-rotate(Diagonal value, int bits)
+enum { WORDS = 16, MOST_THREADS = 8 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+#define ROTATE(value, bits) ((value) << (bits) | (value) >> (32 - (bits)))
+#define TURN(value, a, b, c, d) \
+    __builtin_shufflevector(value, value, a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4)
+
+/* `x` becomes Salsa20/8 of itself, in both lanes. */
+INLINE void
+salsa(TwinBlock *x)
 {
-    return value << bits | value >> (32 - bits);
-}
-
-#define TURN(value, a, b, c, d) __builtin_shufflevector(value, value, a, b, c, d)
-
-/* `x` becomes Salsa20/8 of itself. */
-static inline void
-salsa(Block *x)
-{
-    Diagonal a = x->part[0], b = x->part[1], c = x->part[2], d = x->part[3];
+    Twin a = x->part[0], b = x->part[1], c = x->part[2], d = x->part[3];
     for (int i = 0; i < 4; i++) {
-        b ^= rotate(a + d, 7);
-        c ^= rotate(b + a, 9);
-        d ^= rotate(c + b, 13);
-        a ^= rotate(d + c, 18);
+        b ^= ROTATE(a + d, 7);
+        c ^= ROTATE(b + a, 9);
+        d ^= ROTATE(c + b, 13);
+        a ^= ROTATE(d + c, 18);
         /* From columns to rows: the diagonals keep their places, turned against each other. */
         b = TURN(b, 3, 0, 1, 2);
         c = TURN(c, 2, 3, 0, 1);
         d = TURN(d, 1, 2, 3, 0);
-        d ^= rotate(a + b, 7);
-        c ^= rotate(d + a, 9);
-        b ^= rotate(c + d, 13);
-        a ^= rotate(b + c, 18);
+        d ^= ROTATE(a + b, 7);
+        c ^= ROTATE(d + a, 9);
+        b ^= ROTATE(c + d, 13);
+        a ^= ROTATE(b + c, 18);
         b = TURN(b, 1, 2, 3, 0);
         c = TURN(c, 2, 3, 0, 1);
         d = TURN(d, 3, 0, 1, 2);
@@ -59,26 +63,46 @@ salsa(Block *x)
     x->part[3] += d;
 }
 
-static inline void
-add(Block *to, const Block *other)
+/* XOR `x` with a block of either lane. */
+INLINE void
+add(TwinBlock *x, const Block *one, const Block *other)
 {
     for (int i = 0; i < 4; i++)
-        to->part[i] ^= other->part[i];
+        x->part[i] ^=
+            __builtin_shufflevector(one->part[i], other->part[i], 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-/* scryptBlockMix of 2r blocks, XORed with `other` first if there is one. */
-static inline void
-mix(Block *to, const Block *from, const Block *other, size_t r)
+INLINE void
+put(const TwinBlock *x, Block *one, Block *other)
 {
-    Block x = from[2 * r - 1];
-    if (other != NULL)
-        add(&x, &other[2 * r - 1]);
+    for (int i = 0; i < 4; i++) {
+        one->part[i] = __builtin_shufflevector(x->part[i], x->part[i], 0, 1, 2, 3);
+        other->part[i] = __builtin_shufflevector(x->part[i], x->part[i], 4, 5, 6, 7);
+    }
+}
+
+/* Where a lane's blocks are: the ones read, those XORed to them (or NULL), the ones written. */
+typedef struct {
+    const Block *from, *with;
+    Block *to;
+} Step;
+
+/* scryptBlockMix of 2r blocks of two lanes. */
+INLINE void
+mix(Step one, Step other, size_t r)
+{
+    size_t last = 2 * r - 1;
+    TwinBlock x = {0};
+    add(&x, &one.from[last], &other.from[last]);
+    if (one.with != NULL)
+        add(&x, &one.with[last], &other.with[last]);
     for (size_t i = 0; i < 2 * r; i++) {
-        add(&x, &from[i]);
-        if (other != NULL)
-            add(&x, &other[i]);
+        add(&x, &one.from[i], &other.from[i]);
+        if (one.with != NULL)
+            add(&x, &one.with[i], &other.with[i]);
         salsa(&x);
-        to[i / 2 + (i % 2) * r] = x;
+        size_t place = i / 2 + (i % 2) * r;
+        put(&x, &one.to[place], &other.to[place]);
     }
 }
 
@@ -94,56 +118,109 @@ arrange(uint32_t *diagonals, uint32_t *words, size_t blocks, int is_back)
         }
 }
 
+/* A lane's memory: `v` is n times 2r blocks, `x` and `y` are 2r each. */
 typedef struct {
-    uint8_t *lane;
-    size_t n, r;
+    Block *v, *x, *y;
+} Memory;
+
+/* Two lanes from beginning to end. Both may be the same one: then it is done twice, with the same
+ * result in the same place. */
+INLINE void
+run(Memory one, Memory other, size_t n, size_t r)
+{
+    size_t width = 2 * r;
+    for (size_t i = 1; i <= n; i++) {
+        size_t from = (i - 1) * width, to = i * width;  /* x lies behind v */
+        mix((Step){one.v + from, NULL, one.v + to}, (Step){other.v + from, NULL, other.v + to}, r);
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t j = ((const uint32_t *)&one.x[width - 1])[0] & (n - 1);
+        size_t k = ((const uint32_t *)&other.x[width - 1])[0] & (n - 1);
+        for (size_t place = 0; place < width; place++) {
+            __builtin_prefetch(one.v + j * width + place);
+            __builtin_prefetch(other.v + k * width + place);
+        }
+        mix((Step){one.x, one.v + j * width, one.y},
+            (Step){other.x, other.v + k * width, other.y}, r);
+        Memory swap = {one.v, one.y, one.x}, other_swap = {other.v, other.y, other.x};
+        one = swap;
+        other = other_swap;
+    }
+}
+
+/* The same for processors that work on more at a time. */
+#ifdef __x86_64__
+__attribute__((target("avx512vl"))) static void
+run_on_avx512(Memory one, Memory other, size_t n, size_t r)
+{
+    run(one, other, n, r);
+}
+
+__attribute__((target("avx2"))) static void
+run_on_avx2(Memory one, Memory other, size_t n, size_t r)
+{
+    run(one, other, n, r);
+}
+#endif
+
+static void
+run_as_fits(Memory one, Memory other, size_t n, size_t r)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512vl")) {
+        run_on_avx512(one, other, n, r);
+        return;
+    }
+    if (__builtin_cpu_supports("avx2")) {
+        run_on_avx2(one, other, n, r);
+        return;
+    }
+#endif
+    run(one, other, n, r);
+}
+
+typedef struct {
+    uint8_t *lanes;
+    size_t count, n, r;  /* one lane or two */
     int is_done;
 } Task;
-
-/* One lane from beginning to end: `v` has room for n times 2r blocks, `x` and `y` for 2r. */
-static void
-run(const Task *task, Block *v, Block *x, Block *y)
-{
-    size_t n = task->n, r = task->r, width = 2 * r;
-    arrange((uint32_t *)v, (uint32_t *)task->lane, width, 0);
-    for (size_t i = 1; i < n; i++)
-        mix(v + i * width, v + (i - 1) * width, NULL, r);
-    mix(x, v + (n - 1) * width, NULL, r);
-    for (size_t i = 0; i < n; i++) {
-        size_t j = ((const uint32_t *)&x[width - 1])[0] & (n - 1);
-        mix(y, x, v + j * width, r);
-        Block *swap = x;
-        x = y;
-        y = swap;
-    }
-    arrange((uint32_t *)x, (uint32_t *)task->lane, width, 1);
-}
 
 static void *
 work(void *given)
 {
     Task *task = given;
-    size_t width = 2 * task->r, size = (task->n + 2) * width * sizeof(Block);
-    Block *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
+    size_t n = task->n, width = 2 * task->r, blocks = (n + 2) * width;
+    size_t size = task->count * blocks * sizeof(Block);
+    Block *all = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED)
         return NULL;
 #ifdef MADV_HUGEPAGE
-    madvise(memory, size, MADV_HUGEPAGE);
+    madvise(all, size, MADV_HUGEPAGE);
 #endif
-    run(task, memory, memory + task->n * width, memory + (task->n + 1) * width);
-    munmap(memory, size);
+    Memory memory[2];
+    for (size_t i = 0; i < 2; i++) {
+        Block *v = all + (i % task->count) * blocks;
+        memory[i] = (Memory){v, v + n * width, v + (n + 1) * width};
+    }
+    for (size_t i = 0; i < task->count; i++)
+        arrange((uint32_t *)memory[i].v, (uint32_t *)(task->lanes + i * width * 64), width, 0);
+    run_as_fits(memory[0], memory[1], n, task->r);
+    /* Each turn exchanges x and y, and n is even. */
+    for (size_t i = 0; i < task->count; i++)
+        arrange((uint32_t *)memory[i].x, (uint32_t *)(task->lanes + i * width * 64), width, 1);
+    munmap(all, size);
     task->is_done = 1;
     return NULL;
 }
 
-/* All lanes, `width` of them at a time; false if there is no memory for it. */
+/* All tasks, `width` of them at a time; false if there is no memory for it. */
 static int
 run_all(Task *tasks, size_t count, size_t width)
 {
     int is_done = 1;
     for (size_t start = 0; start < count; start += width) {
-        pthread_t threads[MOST_LANES];
-        int is_started[MOST_LANES] = {0};
+        pthread_t threads[MOST_THREADS];
+        int is_started[MOST_THREADS] = {0};
         size_t last = count - start < width ? count - start : width;
         for (size_t i = 1; i < last; i++)
             is_started[i] = pthread_create(&threads[i], NULL, work, &tasks[start + i]) == 0;
@@ -160,34 +237,43 @@ run_all(Task *tasks, size_t count, size_t width)
     return is_done;
 }
 
-/* romix(lanes, n, r, threads): the lanes, of 128 r bytes each, after scryptROMix. */
+/* romix(lanes, n, r, together): the lanes, of 128 r bytes each, after scryptROMix.
+ *
+ * As many of them as `together` says are in memory at the same time, two in a thread.
+ */
 static PyObject *
 romix(PyObject *module, PyObject *args)
 {
     (void)module;
     Py_buffer lanes;
-    Py_ssize_t n, r, threads;
-    if (!PyArg_ParseTuple(args, "y*nnn:romix", &lanes, &n, &r, &threads))
+    Py_ssize_t n, r, together;
+    if (!PyArg_ParseTuple(args, "y*nnn:romix", &lanes, &n, &r, &together))
         return NULL;
     PyObject *mixed = NULL;
     Task *tasks = NULL;
     int is_sound = n > 1 && n <= 1 << 24 && (n & (n - 1)) == 0 && r > 0 && r <= 1 << 16 &&
-                   lanes.len > 0 && lanes.len % (128 * r) == 0 && threads > 0;
+                   lanes.len > 0 && lanes.len % (128 * r) == 0 && together > 0;
     if (!is_sound) {
         PyErr_SetString(PyExc_ValueError, "These numbers make no sense for scrypt.");
     } else {
-        size_t count = (size_t)(lanes.len / (128 * r));
-        size_t width = (size_t)(threads < MOST_LANES ? threads : MOST_LANES);
+        size_t size = 128 * (size_t)r, count = (size_t)lanes.len / size;
+        size_t in_thread = together > 1 ? 2 : 1, width = (size_t)together / in_thread;
+        size_t tasks_count = (count + in_thread - 1) / in_thread;
+        if (width > MOST_THREADS)
+            width = MOST_THREADS;
         mixed = PyBytes_FromStringAndSize(lanes.buf, lanes.len);
-        tasks = PyMem_Calloc(count, sizeof *tasks);
+        tasks = PyMem_Calloc(tasks_count, sizeof *tasks);
         if (mixed != NULL && tasks != NULL) {
             int is_done;
-            for (size_t i = 0; i < count; i++)
-                tasks[i] = (Task){.lane = (uint8_t *)PyBytes_AS_STRING(mixed) + i * 128 * (size_t)r,
+            for (size_t i = 0; i < tasks_count; i++) {
+                size_t first = i * in_thread, left = count - first;
+                tasks[i] = (Task){.lanes = (uint8_t *)PyBytes_AS_STRING(mixed) + first * size,
+                                  .count = left < in_thread ? left : in_thread,
                                   .n = (size_t)n,
                                   .r = (size_t)r};
+            }
             Py_BEGIN_ALLOW_THREADS
-            is_done = run_all(tasks, count, width);
+            is_done = run_all(tasks, tasks_count, width);
             Py_END_ALLOW_THREADS
             if (!is_done)
                 Py_CLEAR(mixed);
@@ -204,7 +290,7 @@ romix(PyObject *module, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"romix", romix, METH_VARARGS,
-     "romix(lanes, n, r, threads): the lanes after scryptROMix; MemoryError if there is too little."},
+     "romix(lanes, n, r, together): the lanes after scryptROMix; MemoryError if there is too little."},
     {NULL},
 };
 

@@ -32,6 +32,7 @@ _MIN_N, _MAX_N = 1 << 14, 1 << 20
 _MIN_MEMORY, _MAX_MEMORY = 16 << 20, 1 << 30
 _MAX_WORK = 1 << 26
 _LANES_MEMORY = 256 << 20
+_LANES_IN_THREAD = 2
 _KEY_SIZE = 64
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
@@ -82,9 +83,9 @@ def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
 def _derive_in_lanes(secret: bytes, salt: bytes, params: KdfParams) -> bytes:
     """scrypt (RFC 7914), with as many of its `p` lanes at a time as cores and memory allow."""
     room = max(1, _LANES_MEMORY // (128 * params.n * params.r))
-    threads = min(params.p, room, os.cpu_count() or 1)
+    together = min(params.p, room, _LANES_IN_THREAD * (os.cpu_count() or 1))
     lanes = hashlib.pbkdf2_hmac("sha256", secret, salt, 1, 128 * params.r * params.p)
-    mixed = _scrypt.romix(lanes, params.n, params.r, threads)
+    mixed = _scrypt.romix(lanes, params.n, params.r, together)
     return hashlib.pbkdf2_hmac("sha256", secret, mixed, 1, _KEY_SIZE)
 
 
