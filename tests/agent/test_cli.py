@@ -241,7 +241,7 @@ def test_general_help_names_verbs_environment_and_status() -> None:
 def test_init(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("nightsafe.keys.KdfParams.__init__.__defaults__", (1 << 14, 8, 1))
+    monkeypatch.setattr("nightsafe.keys.KdfParams.__new__.__defaults__", (1 << 14, 8, 1))
     monkeypatch.setenv("NIGHTSAFE_PASSWORD", "new one")
     folder = str(tmp_path / "new")
     assert main(["-r", folder, "init"]) == 0

@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,8 +43,8 @@ def dead_pid() -> int:
 def stand(repository: Repository, *, age: int = 0, **fields: object) -> str:
     """Let a lock of another host stand in the repository; `age` in minutes."""
     fields = {"hostname": "other-host"} | fields
-    lock = replace(Lock.mine(exclusive=False), **fields)  # type: ignore[arg-type]
-    lock = replace(lock, time=lock.time - age * MINUTE)
+    lock = Lock.mine(exclusive=False)._replace(**fields)  # type: ignore[arg-type]
+    lock = lock._replace(time=lock.time - age * MINUTE)
     return repository.save_text(ObjectKind.LOCK, lock.encode())
 
 
@@ -56,7 +55,7 @@ def names(repository: Repository) -> set[str]:
 def test_vector() -> None:
     lock = Lock(1500000000120000000, False, "host", "me", 4321, 1000, 100)
     assert json.loads(lock.encode()) == json.loads(VECTOR["lock"])
-    assert replace(Lock.decode(lock.encode()), uid=1000, gid=100) == lock
+    assert Lock.decode(lock.encode())._replace(uid=1000, gid=100) == lock
 
 
 def test_a_lock_stands_while_it_is_held_and_no_longer(repository: Repository) -> None:
@@ -165,15 +164,15 @@ def test_of_rivals_in_one_folder_no_two_are_alone_at_once(repository: Repository
 
 def test_staleness() -> None:
     now = time.time_ns()
-    mine, other = Lock.mine(exclusive=True), replace(Lock.mine(exclusive=True), hostname="other")
-    assert not replace(other, time=now - 29 * MINUTE).is_stale(now=now)
-    assert replace(other, time=now - 31 * MINUTE).is_stale(now=now)
-    assert not replace(other, time=now + 90 * MINUTE).is_stale(now=now)
+    mine, other = Lock.mine(exclusive=True), Lock.mine(exclusive=True)._replace(hostname="other")
+    assert not other._replace(time=now - 29 * MINUTE).is_stale(now=now)
+    assert other._replace(time=now - 31 * MINUTE).is_stale(now=now)
+    assert not other._replace(time=now + 90 * MINUTE).is_stale(now=now)
     assert not mine.is_stale(now=now)
-    assert replace(mine, pid=dead_pid()).is_stale(now=now)
-    assert not replace(other, pid=dead_pid()).is_stale(now=now)
-    assert not replace(mine, pid=0).is_stale(now=now)
-    assert not replace(mine, pid=-1).is_stale(now=now)
+    assert mine._replace(pid=dead_pid()).is_stale(now=now)
+    assert not other._replace(pid=dead_pid()).is_stale(now=now)
+    assert not mine._replace(pid=0).is_stale(now=now)
+    assert not mine._replace(pid=-1).is_stale(now=now)
 
 
 def test_a_stale_lock_excludes_nobody_and_is_cleared_away(repository: Repository) -> None:

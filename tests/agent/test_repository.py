@@ -1,7 +1,6 @@
 """Repositories: made, opened, refused, and damaged in every kind of object."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -231,7 +230,7 @@ def test_index_and_header_must_agree_on_what_only_they_say(filled: Repository) -
     data = next(p for p in packs if p.blobs[0].kind is BlobKind.DATA)
     first = data.blobs[0]._replace(id=bytes(32))
     path.unlink()
-    wrong = replace(data, blobs=(first, *data.blobs[1:]))
+    wrong = data._replace(blobs=(first, *data.blobs[1:]))
     keep = [p for p in packs if p is not data]
     filled.save_text(ObjectKind.INDEX, encode_index([*keep, wrong]))
     assert any("disagree" in error for error in sound(filled).errors)

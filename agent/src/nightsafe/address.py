@@ -1,7 +1,6 @@
 """Where a server's vault is, and with what right: read without anything that speaks HTTP."""
 
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import NamedTuple
 
 from nightsafe.errors import SettingsError
 
@@ -9,16 +8,17 @@ DEFAULT_PATIENCE = 900.0
 """For how many seconds one request is tried again."""
 
 
-@dataclass(frozen=True)
-class Credential:
+class Credential(NamedTuple):
     """A user name and secret for one vault."""
 
     username: str
-    secret: str = field(repr=False)
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.username!r})"  # the secret gets into no log
 
 
-@dataclass(frozen=True)
-class RemoteUrl:
+class RemoteUrl(NamedTuple):
     """A vault's address without credential, ending in a slash, and the one that stood in it."""
 
     url: str
@@ -27,6 +27,8 @@ class RemoteUrl:
     @classmethod
     def parse(cls, text: str) -> "RemoteUrl":
         """Read `http(s)://[user:secret@]host/path/`; SettingsError when it is not that."""
+        from urllib.parse import unquote, urlsplit, urlunsplit  # not needed for a folder
+
         try:
             parts = urlsplit(text.strip())
             port = f":{parts.port}" if parts.port else ""

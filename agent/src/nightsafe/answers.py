@@ -3,7 +3,7 @@
 import email.utils
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
@@ -44,8 +44,7 @@ class PassingError(Exception):
         self.has_no_copy = has_no_copy
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A status with its headers; the body of a refusal has at most REASON_SIZE bytes."""
 
     status: int

@@ -7,8 +7,8 @@ as everything below it is known, so that few are in memory at a time.
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
+from nightsafe.ahead import Ahead
 from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
 from nightsafe.folders import ArchiveOptions, Folder, worker_count
@@ -55,7 +55,7 @@ class Archiver:
         self._large = LargeFiles(
             setup.new_chunker(), workers=self._workers, shares=begins_with_memory()
         )
-        self._setup = setup = replace(setup, shared=self._large.shared)
+        self._setup = setup = setup._replace(shared=self._large.shared)
         self._cache = options.cache
         self._load_index: Callable[[], None] | None = load_index
         self._print = Fingerprint(setup.master)
@@ -63,7 +63,8 @@ class Archiver:
         self._next_number = 0
         self._todo: list[Job] = []
         self._probes: list[Probe] = []
-        self._prober = Prober(setup.wants, self._print)
+        self._ahead = options.ahead or Ahead()
+        self._prober = Prober(setup.wants, self._print, self._ahead.take)
         self._inline = Inline(setup)
         self._crew: Crew = self._inline
         self._pending = self._last_entries = 0
@@ -93,6 +94,7 @@ class Archiver:
 
     def _run(self) -> None:
         self._probe()
+        self._ahead.forget()
         self._may_work_alone_until = time.monotonic() + INLINE_SECONDS
         while self._todo or self._pending or self._feed_large():
             self._feed()

@@ -8,10 +8,11 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nightsafe import __version__
+from nightsafe.ahead import Ahead
 from nightsafe.archive import Archiver
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
@@ -42,6 +43,7 @@ class BackupOptions:
     `excludes` are the patterns behind it, as the snapshot notes them.
     `chunker` says where files are cut that have to be read: "gear" by the vault's secret, "restic"
     as stock restic does, empty as the vault's config says. UsageError for any other.
+    `ahead` has looked at some of the folders already.
     """
 
     tags: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class BackupOptions:
     wants: Wants | None = None
     excludes: tuple[str, ...] = ()
     chunker: str = ""
+    ahead: Ahead | None = None
 
     def __post_init__(self) -> None:
         if self.chunker and self.chunker not in CHUNKERS:
@@ -182,12 +185,13 @@ class _Run:
     ) -> Snapshot:
         """Store everything but the snapshot, and return that."""
         names = tuple(os.path.abspath(path).decode("utf-8", "replace") for path in sources)
-        began = time.time_ns()
+        ahead = self.options.ahead if trust_cache else None
+        began = ahead.began if ahead is not None else time.time_ns()
         start = Start(self._repository, hostname=self._hostname, paths=names, tell=self._tell)
         start.settle = self.settle
         start.begin(trust_cache=trust_cache, dry_run=self.options.dry_run)
         setup = self._setup(start, journal)
-        options = ArchiveOptions(self.options.workers, start.cache, self.settle)
+        options = ArchiveOptions(self.options.workers, start.cache, self.settle, ahead)
         archiver = Archiver(
             self._repository,
             setup,
@@ -263,7 +267,7 @@ class _Run:
         else:
             name = self._repository.save_text(ObjectKind.SNAPSHOT, snapshot.encode())
         self.report.snapshot_id = name
-        self._remember(replace(snapshot, id=name))
+        self._remember(snapshot._replace(id=name))
 
     def _finish(self, service: Service, snapshot: Snapshot, lock: LockHold | None) -> str:
         """Store the snapshot, with what is on its way, and remove the lock, in one request."""

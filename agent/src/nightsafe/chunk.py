@@ -9,7 +9,6 @@ import hashlib
 import hmac
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from nightsafe.crypto import SealKey
@@ -48,12 +47,14 @@ def gear(byte: int) -> int:
     return int.from_bytes(hashed.digest()[:8], "big")
 
 
-@dataclass(frozen=True)
-class GearSecret:
+class GearSecret(NamedTuple):
     """What keys the gear table: T[b] = GEAR[permutation[b]] XOR seed."""
 
-    permutation: bytes = field(repr=False)
-    seed: int = field(repr=False)
+    permutation: bytes
+    seed: int
+
+    def __repr__(self) -> str:
+        return "GearSecret()"
 
 
 def derive_gear(master: SealKey) -> GearSecret:

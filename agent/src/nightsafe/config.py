@@ -5,7 +5,7 @@ Stock restic reads the first three fields and ignores ours.
 
 import os
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -17,16 +17,14 @@ _HEX = re.compile(r"[0-9a-f]{1,16}")
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class ChunkerChoice:
+class ChunkerChoice(NamedTuple):
     """Which chunker a vault's files are cut with. A change of cuts is a new version."""
 
     name: str = "gear"
     version: int = 1
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(NamedTuple):
     """The decrypted `config`. `chunker` is None in repositories that stock restic made."""
 
     version: int

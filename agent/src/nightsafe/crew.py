@@ -16,7 +16,6 @@ import socket
 import struct
 import threading
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsafe.errors import WorkerError, revived
@@ -230,7 +229,7 @@ def _serve(parent: socket.socket, foreign: list[socket.socket], setup: Setup) ->
         end.close()
     gc.disable()
     try:
-        _work(parent, Worker(replace(setup, storage=setup.storage.fresh())))
+        _work(parent, Worker(setup._replace(storage=setup.storage.fresh())))
     except BaseException as error:
         with contextlib.suppress(OSError, ValueError):
             send(parent, ("error", type(error).__name__, str(error)))

@@ -6,8 +6,7 @@ Poly1305's one-time key, whose first half is `mac_r`. The MAC covers the ciphert
 """
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.errors import DamagedError
 
@@ -24,18 +23,25 @@ def mask_r(r: bytes) -> bytes:
     return bytes(a & b for a, b in zip(r, _R_MASK, strict=True))
 
 
-@dataclass(frozen=True)
-class SealKey:
+class _Parts(NamedTuple):
+    encrypt: bytes
+    mac_k: bytes
+    mac_r: bytes
+
+
+class SealKey(_Parts):
     """What seals and opens: AES-256 key (32 bytes), MAC keys k and r (16 bytes each)."""
 
-    encrypt: bytes = field(repr=False)
-    mac_k: bytes = field(repr=False)
-    mac_r: bytes = field(repr=False)
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if (len(self.encrypt), len(self.mac_k), len(self.mac_r)) != (32, 16, 16):
+    def __new__(cls, encrypt: bytes, mac_k: bytes, mac_r: bytes) -> "SealKey":
+        """DamagedError if a part has another length."""
+        if (len(encrypt), len(mac_k), len(mac_r)) != (32, 16, 16):
             raise DamagedError("A key has the wrong length; the key object is damaged.")
-        object.__setattr__(self, "mac_r", mask_r(self.mac_r))
+        return super().__new__(cls, encrypt, mac_k, mask_r(mac_r))
+
+    def __repr__(self) -> str:
+        return "SealKey()"  # gets into no log
 
     @classmethod
     def random(cls) -> "SealKey":

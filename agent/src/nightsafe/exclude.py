@@ -3,12 +3,14 @@
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.errors import UsageError
-from nightsafe.look import Status
 from nightsafe.match import Patterns
 from nightsafe.system import IS_WINDOWS, slashed
+
+if TYPE_CHECKING:
+    from nightsafe.look import Status
 
 CACHE_TAG = (b"CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55")
 """The name of the file that marks a cache folder, and how it must begin."""
@@ -28,8 +30,7 @@ DEFAULT_EXCLUDES = (
 """Caches, trash and what the kernel makes up. Nothing here is somebody's only copy."""
 
 
-@dataclass(frozen=True)
-class ExcludeRules:
+class ExcludeRules(NamedTuple):
     """What the user wants left out. `larger_than` is in bytes, 0 for no bound.
 
     `markers` are pairs of a file's name and how it must begin: a folder that holds one is
@@ -89,7 +90,7 @@ class Excluder:
             for patterns in (self._patterns, self._caseless)
         )
 
-    def __call__(self, path: bytes, name: bytes, status: Status) -> bool:
+    def __call__(self, path: bytes, name: bytes, status: "Status") -> bool:
         """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
         if not path.startswith(b"/"):
             path = self._absolute(path)
@@ -109,10 +110,10 @@ class Excluder:
             return slashed(os.path.abspath(path))
         return self._here + path
 
-    def _is_too_large(self, status: Status) -> bool:
+    def _is_too_large(self, status: "Status") -> bool:
         return not stat.S_ISDIR(status.st_mode) and status.st_size > self.rules.larger_than
 
-    def _is_here(self, path: bytes, status: Status) -> bool:
+    def _is_here(self, path: bytes, status: "Status") -> bool:
         """On the file system of its source. A folder that another one is mounted on is kept."""
         if self._allows(path, status.st_dev):
             return True

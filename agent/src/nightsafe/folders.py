@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from nightsafe.ahead import Ahead
 from nightsafe.system import processors
 from nightsafe.treecache import FolderRecord, TreeCache
 
@@ -66,16 +68,16 @@ class Folder:
         self.parts[slot] = self.parts[slot] + tree_id.hex().encode() + b'"}' if tree_id else b""
 
 
-@dataclass(frozen=True)
-class ArchiveOptions:
+class ArchiveOptions(NamedTuple):
     """`workers`: how many processes; None for as many as there are cores, 0 for this one.
 
-    `settle` is called before an index file is written.
+    `settle` is called before an index file is written. `ahead` has seen some folders already.
     """
 
     workers: int | None = None
     cache: TreeCache | None = None
     settle: Callable[[], None] = lambda: None
+    ahead: Ahead | None = None
 
 
 def worker_count(wanted: int | None) -> int:

@@ -8,13 +8,12 @@ import base64
 import binascii
 import contextlib
 import hashlib
+import json
 import os
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-
-import orjson
+from typing import NamedTuple
 
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, PassphraseError, UnsupportedError, WeakKeyError
@@ -37,8 +36,7 @@ _KEY_SIZE = 64
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
-@dataclass(frozen=True)
-class KdfParams:
+class KdfParams(NamedTuple):
     """scrypt's cost: N iterations over blocks of 128·r bytes, p times."""
 
     n: int = 1 << 16
@@ -96,7 +94,7 @@ def wrap(master: SealKey, passphrase: str, params: KdfParams | None = None) -> b
     params = params or KdfParams()
     salt = os.urandom(SALT_SIZE)
     sealed = Sealer(derive(passphrase, salt=salt, params=params)).seal(_encode_master(master))
-    key_object = orjson.dumps(
+    key_object = _encode(
         {
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "username": "",
@@ -159,7 +157,7 @@ def _encode_master(master: SealKey) -> bytes:
     k, r, encrypt = (
         base64.b64encode(part).decode() for part in (master.mac_k, master.mac_r, master.encrypt)
     )
-    return orjson.dumps({"mac": {"k": k, "r": r}, "encrypt": encrypt})
+    return _encode({"mac": {"k": k, "r": r}, "encrypt": encrypt})
 
 
 def _decode_master(plain: bytes) -> SealKey:
@@ -170,10 +168,15 @@ def _decode_master(plain: bytes) -> SealKey:
     return SealKey(_base64(fields.get("encrypt")), _base64(mac.get("k")), _base64(mac.get("r")))
 
 
+def _encode(fields: object) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
 def _parse(raw: bytes, what: str) -> dict[str, object]:
+    # By the standard library, as the key is wanted before orjson and what that loads are there.
     try:
-        fields = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        fields = json.loads(raw.decode())
+    except (ValueError, RecursionError):
         raise DamagedError(f"A {what} is damaged: it is not JSON.") from None
     if not isinstance(fields, dict):
         raise DamagedError(f"A {what} is damaged: it is not a JSON object.")

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 
 from nightsafe.errors import (
@@ -113,7 +112,7 @@ def _publish(path: str, data: bytes | memoryview) -> None:
     """Write under a temporary name, make it durable, then rename: all of it or nothing."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    temporary = f"{path}-tmp-{secrets.token_hex(8)}"
+    temporary = f"{path}-tmp-{os.urandom(8).hex()}"
     try:
         fd = os.open(temporary, TO_WRITE | NEW, 0o600)
         try:

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import orjson
 
@@ -38,8 +38,7 @@ _STALE_NS = 30 * 60 * 1_000_000_000
 _LOST_NS = 25 * 60 * 1_000_000_000
 
 
-@dataclass(frozen=True)
-class Lock:
+class Lock(NamedTuple):
     """One lock; `time` is in nanoseconds since 1970."""
 
     time: int
@@ -247,7 +246,7 @@ class LockHold:
                 wait = min(self._interval, _RETRY_SECONDS)
 
     def _renew_once(self) -> None:
-        fresh = replace(self._lock, time=time.time_ns())
+        fresh = self._lock._replace(time=time.time_ns())
         former, stale = self._name, self._lock
         self._lock = fresh
         try:

@@ -11,7 +11,7 @@ before it said.
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nightsafe.errors import UsageError
 from nightsafe.glob import expression, is_literal, is_sound
@@ -65,8 +65,7 @@ class Patterns:
         return may
 
 
-@dataclass(frozen=True)
-class _Pattern:
+class _Pattern(NamedTuple):
     parts: _Parts
     negates: bool
 

@@ -8,7 +8,6 @@ import enum
 import hashlib
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from nightsafe.crypto import OVERHEAD, Sealer
@@ -50,8 +49,7 @@ class BlobEntry(NamedTuple):
     plain_length: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PackContent:
+class PackContent(NamedTuple):
     """What one pack holds, as the index files tell it."""
 
     id: bytes

@@ -7,7 +7,6 @@ this computer's memory is found now and not at the restore.
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import zstandard
@@ -42,8 +41,7 @@ _SPARE = 12 << 20
 _ROOM = pack.PACK_SIZE + _SPARE
 
 
-@dataclass(frozen=True)
-class FinishedPack:
+class FinishedPack(NamedTuple):
     """A whole pack; its id is the SHA-256 of `data`, `header` what its header says, opened."""
 
     kind: BlobKind

@@ -3,12 +3,11 @@
 It is never an option's value, where every user of the computer could see it.
 """
 
-import getpass
 import importlib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.system import IS_WINDOWS
@@ -17,8 +16,7 @@ KEYCHAIN_SERVICE = "nightsafe"
 """Under this name, with the repository's address as the user, the keychain may hold it."""
 
 
-@dataclass(frozen=True)
-class PassphraseSource:
+class PassphraseSource(NamedTuple):
     """Where to look first: a file's path or a command line. `location` is the repository."""
 
     file: str | None = None
@@ -123,4 +121,6 @@ def _ask(prompt: str) -> str:
             "file that holds it, NIGHTSAFE_PASSWORD_COMMAND to a command that prints it, or "
             "NIGHTSAFE_PASSWORD."
         )
-    return getpass.getpass(prompt)
+    from getpass import getpass
+
+    return getpass(prompt)

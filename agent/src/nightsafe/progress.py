@@ -2,33 +2,29 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     """How much there will be to do, once that is known."""
 
     files: int
     bytes: int
 
 
-@dataclass(frozen=True)
-class Advanced:
+class Advanced(NamedTuple):
     """`bytes` more of file contents were dealt with."""
 
     bytes: int
 
 
-@dataclass(frozen=True)
-class Sent:
+class Sent(NamedTuple):
     """`bytes` more arrived in the repository, sealed and as a rule compressed."""
 
     bytes: int
 
 
-@dataclass(frozen=True)
-class FilesDone:
+class FilesDone(NamedTuple):
     """Some files are done: name, state (new, changed, unchanged, restored), bytes.
 
     One event tells of many: there may be twenty thousand files a second. `path_of` gives the path
@@ -43,16 +39,14 @@ class FilesDone:
         return ((self.path_of(name), state, size) for name, state, size in self.files)
 
 
-@dataclass(frozen=True)
-class FileDone:
+class FileDone(NamedTuple):
     """One file is finished. `state`: unchanged, restored or deleted."""
 
     path: bytes
     state: str
 
 
-@dataclass(frozen=True)
-class Issue:
+class Issue(NamedTuple):
     """Something about one path that the user should know.
 
     `kind`: unreadable and failed make the work incomplete; vanished, changed, metadata,

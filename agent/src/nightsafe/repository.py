@@ -13,13 +13,13 @@ from nightsafe.errors import (
     DamagedError,
     NoCopyError,
     ObjectNotFoundError,
-    SettingsError,
     UsageError,
 )
 from nightsafe.index import Index, decode_index
-from nightsafe.keys import KdfParams, find_master, wrap
+from nightsafe.keys import KdfParams, wrap
+from nightsafe.opening import Opening, open_key
 from nightsafe.pack import PackContent
-from nightsafe.service import Service, joined
+from nightsafe.service import Service
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
@@ -59,16 +59,13 @@ class Repository:
     @classmethod
     def open(cls, storage: Storage, passphrase: str) -> "Repository":
         """Open with a passphrase; PassphraseError, WeakKeyError or UnsupportedError if not."""
-        storage = joined(storage)
-        try:
-            sealed = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
-        except ObjectNotFoundError as error:
-            raise SettingsError(
-                f"There is no repository at {storage.location}. {error} "
-                "Check the address, or make one there with `nightsafe init`."
-            ) from None
-        master = find_master(_key_objects(storage), passphrase)
-        return cls(storage, master, Config.decode(Sealer(master).open(sealed)))
+        return cls.of(open_key(storage, passphrase))
+
+    @classmethod
+    def of(cls, opening: Opening) -> "Repository":
+        """The repository whose key was opened; UnsupportedError if it is too new for us."""
+        config = Sealer(opening.master).open(opening.config)
+        return cls(opening.storage, opening.master, Config.decode(config))
 
     @property
     def master(self) -> SealKey:
@@ -170,13 +167,6 @@ class Snapshots(NamedTuple):
 
     sound: list[Snapshot]
     damaged: list[str]
-
-
-def _key_objects(storage: Storage) -> Iterator[bytes]:
-    for listing in storage.list(ObjectKind.KEY):
-        key_object = storage.load(ObjectKind.KEY, listing.name)
-        if hashlib.sha256(key_object).hexdigest() == listing.name:
-            yield key_object
 
 
 def decompress(frame: bytes | memoryview, *, limit: int) -> bytes:

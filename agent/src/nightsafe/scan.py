@@ -113,6 +113,17 @@ def _unroll(plan: Plan, flavour: Any) -> None:
         todo.extend(current.children.values())
 
 
+def leaves(plan: Plan) -> list[bytes]:
+    """The paths that are archived with all that is below them."""
+    found, todo = [], [plan]
+    while todo:
+        current = todo.pop()
+        if current.path is not None:
+            found.append(current.path)
+        todo.extend(current.children.values())
+    return found
+
+
 def require_any(plan: Plan) -> None:
     """SourceError when there is nothing to back up at all."""
     if not plan.children:

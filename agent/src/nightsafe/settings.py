@@ -5,7 +5,7 @@ The order is: option, environment, stored login.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UsageError
@@ -14,8 +14,7 @@ from nightsafe.state import Login, load_login
 from nightsafe.storage import Storage
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A repository's address: a folder's path, or a URL with its credential."""
 
     folder: str = ""

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nightsafe.look import Seen, Status, look, survey
+from nightsafe.look import Seen, Status, Survey, look, survey
 from nightsafe.statprint import Fingerprint
 from nightsafe.system import reach
 
@@ -60,20 +60,31 @@ class Sight:
 class Prober:
     """Compares folders with what the last backup from here found; threads may share it."""
 
-    def __init__(self, wants: Wants | None, fingerprint: Fingerprint) -> None:
+    def __init__(
+        self,
+        wants: Wants | None,
+        fingerprint: Fingerprint,
+        ahead: Callable[[bytes], Survey] = lambda _: None,
+    ) -> None:
+        """`ahead` gives what was seen already of a folder in which all is wanted."""
         self._sight = Sight(wants)
         self._fingerprint = fingerprint
+        self._ahead = ahead
 
     def probe(self, folders: list[Probe]) -> Same:
         """Those of the folders that look as they did; one that cannot be listed does not."""
         same = []
-        surveys = survey([path for _, path, _ in folders], SLICE_ENTRIES)
-        names = [found[0] for found in surveys if isinstance(found, tuple)]
+        ahead = {path: self._ahead(path) for _, path, _ in folders}
+        others = [path for path, found in ahead.items() if found is None]
+        surveys = dict(zip(others, survey(others, SLICE_ENTRIES), strict=True))
+        names = [found[0] for found in surveys.values() if isinstance(found, tuple)]
         takes_all = self._sight.takes_all(b"\0".join(names))  # of all folders, by one question
-        for (number, path, expected), found in zip(folders, surveys, strict=True):
+        for number, path, expected in folders:
+            is_sure = takes_all or path not in surveys
+            found = surveys[path] if path in surveys else ahead[path]
             if isinstance(found, int):
                 continue
-            if found is not None and (takes_all or self._sight.takes_all(found[0])):
+            if found is not None and (is_sure or self._sight.takes_all(found[0])):
                 fingerprint, below = self._fingerprint.of_record(found[1]), found[2]
             else:
                 try:

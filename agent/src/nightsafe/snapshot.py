@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -14,8 +14,7 @@ LATEST = "latest"
 _PREFIX = re.compile(r"[0-9a-f]{1,64}")
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """`time` is in nanoseconds since 1970; `id` is empty until it was stored.
 
     `zone` tells how many seconds the clock that took it was ahead of UTC.

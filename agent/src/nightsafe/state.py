@@ -5,18 +5,15 @@ Nothing kept there names a file of the user or holds a passphrase or key.
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from nightsafe.address import Credential
 from nightsafe.errors import SettingsError
 from nightsafe.system import NEW, TO_WRITE
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(NamedTuple):
     """A stored credential and the repository it belongs to."""
 
     url: str
@@ -54,7 +51,7 @@ def save_login(login: Login, environ: Mapping[str, str] = os.environ) -> str:
         "username": login.credential.username,
         "secret": login.credential.secret,
     }
-    temporary = f"{path}.{secrets.token_hex(6)}"
+    temporary = f"{path}.{os.urandom(6).hex()}"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         fd = os.open(temporary, TO_WRITE | NEW, 0o600)

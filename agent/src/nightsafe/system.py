@@ -5,7 +5,6 @@ nowhere else. What Windows says of files is told as `windows` maps it.
 """
 
 import contextlib
-import ctypes
 import errno
 import importlib
 import os
@@ -121,6 +120,8 @@ def is_alive(pid: int) -> bool:
 
 
 def _is_alive_there(pid: int) -> bool:
+    import ctypes
+
     # There os.kill with signal 0 would interrupt the process.
     query, not_there, running = 0x1000, 87, 259
     kernel: Any = _kernel()
@@ -134,6 +135,8 @@ def _is_alive_there(pid: int) -> bool:
 
 
 def _kernel() -> Any:
+    import ctypes
+
     kernel: Any = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
     kernel.OpenProcess.restype = ctypes.c_void_p
     return kernel
@@ -276,6 +279,8 @@ def let_holes_be(fd: int) -> None:
     """Say that what is not written to in a new file need take no room, where that must be said."""
     if not IS_WINDOWS:
         return
+    import ctypes
+
     set_sparse, returned = 0x900C4, ctypes.c_ulong(0)
     handle = ctypes.c_void_p(_msvcrt.get_osfhandle(fd))
     with contextlib.suppress(OSError):

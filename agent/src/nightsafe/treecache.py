@@ -13,7 +13,6 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import orjson
@@ -39,8 +38,7 @@ class FolderRecord(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True)
-class CacheHead:
+class CacheHead(NamedTuple):
     """What the cache depends on: names of objects, and the snapshot's time in nanoseconds.
 
     `epoch` is the service's, -1 for other places: it moves when something may be gone.
@@ -87,7 +85,7 @@ class CacheWriter:
 
     def save(self, path: str, head: CacheHead) -> None:
         """Replace the cache at `path`. What cannot be written is not missed."""
-        line = orjson.dumps({"version": _VERSION, **asdict(head)}) + b"\n"
+        line = orjson.dumps({"version": _VERSION, **head._asdict()}) + b"\n"
         temporary = f"{path}.{secrets.token_hex(6)}"
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

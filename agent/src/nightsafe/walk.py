@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
@@ -11,8 +10,7 @@ from nightsafe.match import Patterns
 from nightsafe.tree import Node
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """One entry: its path from the root of the snapshot, beginning with a slash."""
 
     path: bytes

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.config import Config
@@ -45,15 +46,14 @@ CHANGED = (
 )
 
 
-@dataclass(frozen=True)
-class Setup:
+class Setup(NamedTuple):
     """What a worker needs to begin. `wants` decides by path, name and status what gets in.
 
     `chunker` is one of CHUNKERS, or empty for the vault's own choice.
     """
 
     storage: Storage
-    master: SealKey = field(repr=False)
+    master: SealKey
     config: Config
     known: KnownBlobs
     journal: Journal | None = None

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nightsafe.cli.excludes import add_exclude_options, find_rules, find_sources, show_rules
@@ -10,6 +11,7 @@ from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_count, show_size
 
 if TYPE_CHECKING:
+    from nightsafe.ahead import Ahead
     from nightsafe.backup import BackupReport
     from nightsafe.progress import Observer
 
@@ -76,8 +78,20 @@ def run(args: argparse.Namespace, output: Output) -> int:
         return 0
     wants = Excluder(rules, paths)
     names_files = args.verbose or args.dry_run
+    ahead: Ahead | None = None
+
+    def meanwhile(is_over: threading.Event) -> None:
+        nonlocal ahead
+        import nightsafe.backup  # noqa: F401  # which takes a while, as the key does
+        from nightsafe.ahead import Ahead
+        from nightsafe.scan import leaves, plan_sources
+
+        ahead = Ahead()
+        with suppress(OSError):  # which the backup itself will meet again
+            ahead.look(leaves(plan_sources(paths)), wants, is_over)
+
     with (
-        opened_repository(args, meanwhile="nightsafe.backup") as repository,
+        opened_repository(args, meanwhile=meanwhile) as repository,
         output.observer("backup", names_files=names_files) as observer,
     ):
         if output.progress and sys.stderr.isatty():
@@ -92,6 +106,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             wants=wants,
             excludes=(*rules.patterns, *rules.caseless),
             chunker=args.chunker,
+            ahead=ahead,
         )
         report = backup(repository, paths, options, observer)
     _show(report, output)

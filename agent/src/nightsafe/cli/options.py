@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -94,32 +93,46 @@ def opened_storage(args: argparse.Namespace) -> "Iterator[Storage]":
 
 
 @contextmanager
-def opened_repository(args: argparse.Namespace, *, meanwhile: str = "") -> "Iterator[Repository]":
-    """The repository there, opened with the passphrase; `meanwhile` names a module to load."""
+def opened_repository(
+    args: argparse.Namespace, *, meanwhile: Callable[[threading.Event], None] = lambda _: None
+) -> "Iterator[Repository]":
+    """The repository there, opened with the passphrase.
+
+    `meanwhile` is called in another thread, and should end soon once its event is set.
+    """
+    from nightsafe.opening import open_key
     from nightsafe.passphrase import find_passphrase
-    from nightsafe.repository import Repository
 
     with opened_storage(args) as storage:
         passphrase = find_passphrase(source=passphrase_source(args, storage))
-        with _loading(meanwhile):
-            repository = Repository.open(storage, passphrase)
-        yield repository
+        with _doing(meanwhile):
+            opening = open_key(storage, passphrase)
+        from nightsafe.repository import Repository
+
+        yield Repository.of(opening)
 
 
 @contextmanager
-def _loading(module: str) -> Iterator[None]:
-    """Load a module during the block. The key takes a while to derive, and Python has nothing to
+def _doing(what: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Do something during the block. The key takes a while to derive, and Python has nothing to
     do meanwhile; until then it must be quick to let the block have its turn."""
-    ahead = threading.Thread(target=import_module, args=(module,), daemon=True)
+    is_over = threading.Event()
+
+    def work() -> None:
+        import nightsafe.repository  # noqa: F401  # of which the key needed next to nothing
+
+        what(is_over)
+
+    aside = threading.Thread(target=work, daemon=True)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
-        if module:
-            ahead.start()
+        aside.start()
         yield
-        if module:
-            ahead.join()
+        is_over.set()
+        aside.join()
     finally:
+        is_over.set()
         sys.setswitchinterval(interval)
 
 

@@ -10,6 +10,8 @@ from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
 
 if TYPE_CHECKING:
+    import threading
+
     from nightsafe.progress import Observer
     from nightsafe.repository import Repository
     from nightsafe.restore import RestoreReport
@@ -92,7 +94,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.delete and not args.dry_run and not confirm(question, yes=args.yes, output=output):
         return 1
     with (
-        opened_repository(args, meanwhile="nightsafe.restore") as repository,
+        opened_repository(args, meanwhile=_load) as repository,
         output.observer("restore") as observer,
     ):
         from nightsafe.restore import RestoreOptions, restore
@@ -114,6 +116,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
         )
     _show(report, snapshot, args, output)
     return 0 if report.is_complete else 3
+
+
+def _load(_: "threading.Event") -> None:
+    import nightsafe.restore  # noqa: F401  # which takes a while, as the key does
 
 
 def _forecast(

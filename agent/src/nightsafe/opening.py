@@ -1,0 +1,50 @@
+"""The way into a repository: its key, for which nothing else of it has to be loaded.
+
+To derive the key takes longer than all the rest of a small command, so it begins first.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from nightsafe.crypto import SealKey
+from nightsafe.errors import ObjectNotFoundError, SettingsError
+from nightsafe.keys import find_master
+from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
+
+
+class Opening(NamedTuple):
+    """A repository's storage, its master key, and its `config` as it is stored, sealed."""
+
+    storage: Storage
+    master: SealKey
+    config: bytes
+
+
+def open_key(storage: Storage, passphrase: str) -> Opening:
+    """Open a key with a passphrase; PassphraseError, WeakKeyError or UnsupportedError if not."""
+    storage = _joined(storage)
+    try:
+        config = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
+    except ObjectNotFoundError as error:
+        raise SettingsError(
+            f"There is no repository at {storage.location}. {error} "
+            "Check the address, or make one there with `nightsafe init`."
+        ) from None
+    return Opening(storage, find_master(_key_objects(storage), passphrase), config)
+
+
+def _joined(storage: Storage) -> Storage:
+    """The same place, as a vault of the service if it may be one."""
+    if not hasattr(storage, "has_control"):
+        return storage
+    from nightsafe.service import joined
+
+    return joined(storage)
+
+
+def _key_objects(storage: Storage) -> Iterator[bytes]:
+    for listing in storage.list(ObjectKind.KEY):
+        key_object = storage.load(ObjectKind.KEY, listing.name)
+        if hashlib.sha256(key_object).hexdigest() == listing.name:
+            yield key_object
