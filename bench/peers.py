@@ -7,6 +7,8 @@ import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+import nightsafe
+
 from bench import measure
 from bench.measure import Cost
 
@@ -70,6 +72,9 @@ class Nightsafe(Peer):
     def __init__(self, place: Path) -> None:
         super().__init__(place)
         self.binary = str(Path(sys.executable).with_name("nightsafe"))
+        # As pip does where it installs; here, where it is worked on, this may have to be told.
+        sources = str(Path(nightsafe.__file__).parent)
+        subprocess.run([sys.executable, "-m", "compileall", "-q", sources], check=True)
         self.environment = {
             "NIGHTSAFE_REPOSITORY": str(self.repository),
             "NIGHTSAFE_PASSWORD": PASSPHRASE,
