@@ -73,7 +73,8 @@ def folder_of_sources(setting: Setting, peer: Peer, results: Results, turn: int)
     """(a) and (d): many small files, first and unchanged, and back."""
     source = _first("a", setting, peer, results)
     for number in range(1, UNCHANGED + 1):
-        results.add("a unchanged", peer, peer.backup(source, number))
+        cost = peer.backup(source, number, freshen=number == 1)
+        results.add("a unchanged", peer, cost)
     _restore("a", setting, peer, results, UNCHANGED)
 
 

@@ -48,10 +48,12 @@ class Peer(ABC):
         self.place.mkdir(parents=True)
         measure.run(self.init_command(), environment=self.environment, folder=self.place)
 
-    def backup(self, source: Path, number: int) -> Cost:
-        """Back up one file or folder."""
+    def backup(self, source: Path, number: int, *, freshen: bool = True) -> Cost:
+        """Back up one file or folder; `freshen` as for `measure.run`."""
         command = self.backup_command(source.name, number)
-        return measure.run(command, environment=self.environment, folder=source.parent)
+        return measure.run(
+            command, environment=self.environment, folder=source.parent, freshen=freshen
+        )
 
     def restore(self, target: Path, number: int) -> Cost:
         """Restore into an empty folder."""

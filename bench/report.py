@@ -161,7 +161,8 @@ All programs ran in turn in one run, the order changing from round to round, on 
 repositories in memory (tmpfs), each after it had backed up and restored a few files once (so that
 none of it is read from a disk or compiled when it is measured), and after free memory had been
 touched (a host may have taken it back, and getting it again costs more than most programs do);
-figures are medians of {repeat} round(s) (one for (f); in each, (d) was run {UNCHANGED} times).
+figures are medians of {repeat} round(s) (one for (f); in each, (d) was run {UNCHANGED} times, right
+after one another).
 `wall` and `CPU` are seconds, CPU of all processes together; `MB` is the highest sum of the
 processes' proportional set sizes; `stored` the repository in MB after the first backup (for (g)
 after the last). `ratio` is the program's wall time divided by nightsafe's, `by CPU` the same of CPU
