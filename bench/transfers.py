@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,9 @@ from urllib.parse import urlsplit
 
 import django
 
-from tests.gateway import PYTHON, ROOT, Gateway, Holder, start_gateway
+from backup_service.embedded import programs
+from backup_service.embedded.configuration import Configuration
+from tests.gateway import PYTHON, ROOT, Gateway, Holder, free_port, start_gateway
 
 PAGE = Path(__file__).parents[1] / "docs" / "transfers.md"
 GIB, PACK = 1 << 30, 16 << 20
@@ -91,17 +94,35 @@ def main() -> int:
 
 @contextmanager
 def running() -> Iterator[Gateway]:
-    """A gateway with two regions in a store that clients may send to."""
+    """A gateway with two regions in a store that clients may send to, and a broker."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     from tests.stores import regions, seaweedfs  # wants Django's applications
 
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, seaweedfs.running() as store:
-        gateway = start_gateway(Path(folder), **regions.environment(store, "a", "b"))
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        seaweedfs.running() as store,
+        broker(Path(folder)) as address,
+    ):
+        environment = regions.environment(store, "a", "b") | {"NIGHTSAFE_BROKER_URL": address}
+        gateway = start_gateway(Path(folder), **environment)
         try:
             yield gateway
         finally:
             gateway.stop()
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[str]:
+    """The address of a broker, which nobody reads from: to lose nudges costs more than to send."""
+    made = Configuration(folder, 0, 0, None, free_port(), secrets.token_urlsafe(), {})
+    program = programs.broker(made)
+    process = subprocess.Popen(program.argv, cwd=program.folder, stdout=subprocess.DEVNULL)
+    try:
+        yield made.settings()["NIGHTSAFE_BROKER_URL"]
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def vaults(gateway: Gateway, count: int) -> list[Holder]:

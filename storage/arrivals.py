@@ -54,7 +54,7 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
         return
     steps = sequence.ticks(vault, len(attempts))
     names = [attempt.name for attempt in attempts]
-    rows.insert(
+    numbered = rows.insert(
         StoredObject,
         {"vault_id": vault.pk, "created_by_id": access.credential.pk},
         {
@@ -65,8 +65,9 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
             "sequence": [step.number for step in steps],
             "created_at": [step.at for step in steps],
         },
+        returning=["sequence", "id"],
     )
-    keys = dict(_named(vault, attempts).values_list("sequence", "pk"))
+    keys = dict(numbered)
     created = [copies.Numbered(keys[step.number], step.number) for step in steps]
     rows.insert(
         Lifetime,

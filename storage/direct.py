@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import models, transaction
@@ -26,9 +27,11 @@ from storage.access import Access
 from storage.connections import lend_connection
 from storage.errors import BadRequestError, OverQuotaError, RefusedError, TooLargeError
 from storage.models import Attempt, Region, Replica, Reservation, StoredObject
-from storage.names import GIB, ObjectName, ObjectType
+from storage.models.copies import new_attempt_id
+from storage.names import GIB, ObjectName, ObjectType, StoreKey
 from storage.regions import store_of
 from storage.regions.base import (
+    Expected,
     NoSuchKeyError,
     PresignedRequest,
     RegionError,
@@ -79,6 +82,13 @@ class Verdict:
     size: int | None = None
     request: PresignedRequest | None = None
     until: datetime | None = None
+
+
+class _Begun(NamedTuple):
+    """An attempt that was begun: its id, and where its bytes shall be."""
+
+    attempt: str
+    key: StoreKey
 
 
 THERE = Verdict(Status.THERE)
@@ -159,15 +169,15 @@ def _offer(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdi
     found = _reserve(access, region, wishes)
     until = clock.now() + timedelta(seconds=settings.DIRECT_SECONDS)
     verdicts = {}
-    for wish, attempt in found.items():
-        if isinstance(attempt, OverQuotaError):
-            verdicts[wish] = _refused(attempt)
+    for wish, begun in found.items():
+        if isinstance(begun, OverQuotaError):
+            verdicts[wish] = _refused(begun)
         else:
             verdicts[wish] = Verdict(
                 Status.PUT,
-                attempt=attempt.pk,
+                attempt=begun.attempt,
                 request=store.presign_put(
-                    attempt.key,
+                    begun.key,
                     size=wish.size,
                     sha256=wish.name.name,
                     seconds=settings.DIRECT_SECONDS,
@@ -191,9 +201,9 @@ def _has_room(access: Access, size: int) -> bool:
 @transaction.atomic
 def _reserve(
     access: Access, region: Region, wishes: Sequence[Announced]
-) -> dict[Announced, Attempt | OverQuotaError]:
+) -> dict[Announced, _Begun | OverQuotaError]:
     """Make an attempt, with its quota held, for every object, or take up an open one."""
-    found: dict[Announced, Attempt | OverQuotaError] = dict(_open_ones(access, region, wishes))
+    found: dict[Announced, _Begun | OverQuotaError] = dict(_open_ones(access, region, wishes))
     fresh = [wish for wish in wishes if wish not in found]
     allowance = ingest.allowance_of(access)
     try:
@@ -213,7 +223,7 @@ def _reserve(
 
 def _open_ones(
     access: Access, region: Region, wishes: Sequence[Announced]
-) -> dict[Announced, Attempt]:
+) -> dict[Announced, _Begun]:
     """Return this credential's attempts at the same objects, each with a longer life.
 
     A client that asks again, since it was killed or an answer was lost, holds no quota twice.
@@ -227,44 +237,36 @@ def _open_ones(
         .order_by("pk")  # whoever locks several takes them in this order, or two would deadlock
     )
     found = {}
-    for attempt in mine:
-        wish = by_key.get((attempt.type, attempt.name, attempt.size or 0))
+    for pk, kind, name, size in mine.values_list("pk", "type", "name", "size"):
+        wish = by_key.get((kind, name, size or 0))
         if wish is not None:
-            attempt.vault = access.vault
-            found[wish] = attempt
-    Attempt.objects.filter(pk__in=[attempt.pk for attempt in found.values()]).update(
-        due_at=clock.now() + settings.DIRECT_HOLD
-    )
+            found[wish] = _begun(access, wish, pk)
+    if found:
+        Attempt.objects.filter(pk__in=[begun.attempt for begun in found.values()]).update(
+            due_at=clock.now() + settings.DIRECT_HOLD
+        )
     return found
 
 
-def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[Announced, Attempt]:
-    due_at = clock.now() + settings.DIRECT_HOLD
-    attempts = [
-        Attempt(
-            vault=access.vault,
-            type=wish.name.type,
-            name=wish.name.name,
-            region=region,
-            credential=access.credential,
-            size=wish.size,
-            due_at=due_at,
-        )
-        for wish in wishes
-    ]
-    ids, sizes = [one.pk for one in attempts], [one.size for one in attempts]
+def _begun(access: Access, wish: Announced, attempt: str) -> _Begun:
+    return _Begun(attempt, StoreKey(access.vault.public_id, wish.name, attempt))
+
+
+def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[Announced, _Begun]:
+    begun = {wish: _begun(access, wish, new_attempt_id()) for wish in wishes}
+    ids, sizes = [one.attempt for one in begun.values()], [wish.size for wish in wishes]
     rows.insert(
         Attempt,
         {
             "vault_id": access.vault.pk,
             "region_id": region.pk,
             "credential_id": access.credential.pk,
-            "due_at": due_at,
+            "due_at": clock.now() + settings.DIRECT_HOLD,
         },
         {
             "id": ids,
-            "type": [one.type for one in attempts],
-            "name": [one.name for one in attempts],
+            "type": [wish.name.type.value for wish in wishes],
+            "name": [wish.name.name for wish in wishes],
             "size": sizes,
         },
     )
@@ -273,7 +275,7 @@ def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[
         {"account_id": access.vault.account_id},
         {"attempt_id": ids, "size": sizes},
     )
-    return dict(zip(wishes, attempts, strict=True))
+    return begun
 
 
 def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
@@ -327,16 +329,27 @@ def give_up(access: Access, ids: Sequence[str]) -> None:
 
 
 def _look(attempts: Iterable[Attempt]) -> dict[str, Verdict]:
-    """Ask the stores for length and checksum; return the verdicts on what is not right.
-
-    Each thread has its share from the start: handing them out one by one costs half as much as
-    the questions.
-    """
-    every = list(attempts)
-    shares = [share for n in range(ASKED_AT_ONCE) if (share := every[n::ASKED_AT_ONCE])]
-    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+    """Ask the stores for length and checksum; return the verdicts on what is not right."""
+    unsure = _unsure(attempts)
+    shares = [share for n in range(ASKED_AT_ONCE) if (share := unsure[n::ASKED_AT_ONCE])]
+    if not shares:
+        return {}
+    with ThreadPoolExecutor(len(shares)) as pool:
         pairs = chain.from_iterable(pool.map(_confirm_all, shares))
         return {pk: verdict for pk, verdict in pairs if verdict is not None}
+
+
+def _unsure(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Return those of which a glance at the store does not say that all is right."""
+    by_region: dict[int, list[Attempt]] = {}
+    for attempt in attempts:
+        by_region.setdefault(attempt.region_id, []).append(attempt)
+    unsure = []
+    for group in by_region.values():
+        expected = [Expected(one.key, one.size or 0, one.name) for one in group]
+        sure = store_of(group[0].region).surely_has(expected)
+        unsure += [one for one, is_sure in zip(group, sure, strict=True) if not is_sure]
+    return unsure
 
 
 def _confirm_all(attempts: Sequence[Attempt]) -> list[tuple[str, Verdict | None]]:

@@ -6,18 +6,25 @@ once, and nothing is made of a row.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 
 if TYPE_CHECKING:
     AnyField = models.Field[Any, Any]
 
 
 def insert(
-    model: type[models.Model], same: Mapping[str, Any], varied: Mapping[str, Sequence[Any]]
-) -> None:
+    model: type[models.Model],
+    same: Mapping[str, Any],
+    varied: Mapping[str, Sequence[Any]],
+    *,
+    returning: Sequence[str] = (),
+) -> list[tuple[Any, ...]]:
     """Insert a row for each of the `varied` columns' values, which are of equal number.
+
+    Return of each row the fields `returning`, in no order.
 
     Names are fields' (of relations: `…_id`). What neither names has its default, one for all rows;
     a primary key that neither names is the database's to give.
@@ -32,31 +39,55 @@ def insert(
     if unknown := named - {field.attname for field in fields}:
         raise ValueError(f"{model.__name__} has no field {min(unknown)}.")
     columns = [field for field in fields if field.attname not in varied]
-    shared = tuple(_prepared(field, values[field.attname]) for field in columns)
+    shared = tuple(_prepared(field, [values[field.attname]])[0] for field in columns)
     by_name = {field.attname: field for field in fields}
-    lists = [[_prepared(by_name[name], one) for one in found] for name, found in varied.items()]
+    lists = [_prepared(by_name[name], found) for name, found in varied.items()]
     columns += [by_name[name] for name in varied]
     rows = [shared + row for row in zip(*lists, strict=True)]
-    _write(model, columns, rows)
+    every = {field.attname: field for field in model._meta.concrete_fields}
+    wanted = [str(every[name].column) for name in returning]
+    return _write(model, columns, rows, wanted)
 
 
-def _prepared(field: "AnyField", value: Any) -> Any:
-    return field.get_db_prep_save(value, connection)
+def _prepared(field: "AnyField", values: Sequence[Any]) -> Sequence[Any]:
+    """Return values as the database takes them."""
+    plain: AnyField = field
+    while isinstance(plain, models.ForeignKey):
+        plain = plain.target_field
+    types = {*map(type, values)}
+    if (isinstance(plain, models.CharField) and types == {str}) or (
+        isinstance(plain, models.IntegerField) and types == {int}
+    ):
+        return values  # as they are, which to find out value by value takes longest of all
+    # Django's own `connection` looks up the thread's each time that it is asked for anything.
+    there = connections[DEFAULT_DB_ALIAS]
+    if types == {datetime}:  # mostly the same moment
+        known = {value: field.get_db_prep_save(value, there) for value in {*values}}
+        return [known[value] for value in values]
+    return [field.get_db_prep_save(value, there) for value in values]
 
 
 def _write(
-    model: type[models.Model], columns: Sequence["AnyField"], rows: list[tuple[Any, ...]]
-) -> None:
+    model: type[models.Model],
+    columns: Sequence["AnyField"],
+    rows: list[tuple[Any, ...]],
+    returning: Sequence[str],
+) -> list[tuple[Any, ...]]:
+    connection = connections[DEFAULT_DB_ALIAS]
     quote = connection.ops.quote_name
     names = ", ".join(quote(str(field.column)) for field in columns)
     place = f"({', '.join(['%s'] * len(columns))})"
     most = max(1, (connection.features.max_query_params or 10_000) // len(columns))
+    end = f" RETURNING {', '.join(map(quote, returning))}" if returning else ""
+    returned: list[tuple[Any, ...]] = []
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         for start in range(0, len(rows), most):
             some = rows[start : start + most]
             places = ", ".join([place] * len(some))
             # Names are the models' own; every value is a parameter.
             cursor.execute(
-                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {places}",  # noqa: S608
+                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {places}{end}",  # noqa: S608
                 [value for row in some for value in row],
             )
+            returned += cursor.fetchall() if returning else []
+    return returned

@@ -4,12 +4,13 @@ A store holds bytes under keys that are written once and never used again. It kn
 vaults' contents, quotas or rows. Implementations are safe to use from several threads.
 """
 
+import base64
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from storage.names import StoreKey
 
@@ -116,6 +117,24 @@ class PresignedRequest:
     headers: dict[str, str]
 
 
+class Expected(NamedTuple):
+    """What should be under a key: so many bytes, with this SHA-256 (64 hex digits)."""
+
+    key: StoreKey
+    size: int
+    sha256: str
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 as stores write it."""
+        return checksum_of(self.sha256)
+
+
+def checksum_of(sha256: str) -> str:
+    """Return a SHA-256 (64 hex digits) as stores write it, in base64."""
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
 class RegionStore(ABC):
     """One region's store.
 
@@ -170,6 +189,13 @@ class RegionStore(ABC):
             raise OtherBytesError(
                 f"Region {self.alias} has {found} other bytes under {key}; {size} were meant."
             )
+
+    def surely_has(self, expected: Sequence[Expected]) -> list[bool]:
+        """Tell of each, in order, whether its bytes are there, as far as a glance can say.
+
+        Of the others `confirm` says what is amiss. Raises nothing.
+        """
+        return [False] * len(expected)
 
     @abstractmethod
     def size(self, key: StoreKey) -> int:

@@ -5,18 +5,18 @@ before a HEAD has shown the same length and checksum. A marker object names the 
 another bucket is not mistaken for it. Keys are as everywhere: `vault/type/name/attempt`.
 """
 
-import base64
 import hashlib
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from storage.names import GIB, SIZE_LIMITS, InvalidNameError, ObjectType, StoreKey, parse_store_key
 from storage.regions.base import (
     Capacity,
+    Expected,
     NoSuchKeyError,
     OtherBytesError,
     PresignedRequest,
@@ -27,6 +27,7 @@ from storage.regions.base import (
     RegionUnavailableError,
     Source,
     UnreadableError,
+    checksum_of,
 )
 from storage.regions.configuration import S3Region
 from storage.regions.s3_client import StoreFailure, code_of, make_client, meaning, status_of
@@ -100,7 +101,7 @@ class S3Store(RegionStore):
         sha256, source = _hashed(key, body, size)
         upload = Upload(source, size)
         try:
-            self._send(key, upload, size=size, checksum=_base64(sha256))
+            self._send(key, upload, size=size, checksum=checksum_of(sha256))
         except (*StoreFailure, AbandonedError) as error:
             if upload.failure is None:
                 raise self._meaning(error) from error
@@ -127,15 +128,19 @@ class S3Store(RegionStore):
 
     def confirm(self, key: StoreKey, *, size: int, sha256: str) -> None:
         """See RegionStore. Asks for the store's own checksum, and reads only if it has none."""
-        if self._heads.shows(key, size=size, checksum=_base64(sha256)):
+        if self._heads.show([Expected(key, size, sha256)]) == [True]:
             return
         answer = self._head(key)
         known = str(answer.get("ChecksumSHA256", ""))
         is_of_whole = answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
         if not known or not is_of_whole:
             super().confirm(key, size=size, sha256=sha256)
-        elif (int(answer["ContentLength"]), known) != (size, _base64(sha256)):
+        elif (int(answer["ContentLength"]), known) != (size, checksum_of(sha256)):
             raise OtherBytesError(f"Region {self.alias} has other bytes under {key}.")
+
+    def surely_has(self, expected: Sequence[Expected]) -> list[bool]:
+        """See RegionStore."""
+        return self._heads.show(expected)
 
     def size(self, key: StoreKey) -> int:
         """See RegionStore."""
@@ -190,7 +195,7 @@ class S3Store(RegionStore):
         headers = {
             "Content-Length": str(size),
             "If-None-Match": "*",
-            "x-amz-checksum-sha256": _base64(sha256),
+            "x-amz-checksum-sha256": checksum_of(sha256),
         }
         return self._presigned("PUT", key, headers, seconds=seconds)
 
@@ -347,7 +352,3 @@ def _hashed(key: StoreKey, body: Source, size: int) -> tuple[str, Source]:
     while piece := body.read(limit + 1 - len(content)):
         content += piece
     return hashlib.sha256(content).hexdigest(), io.BytesIO(content)
-
-
-def _base64(sha256: str) -> str:
-    return base64.b64encode(bytes.fromhex(sha256)).decode()

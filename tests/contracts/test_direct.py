@@ -11,7 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 from backup_service.embedded.stores import Store
-from storage.regions.base import NoDirectTransfersError, NoSuchKeyError, PresignedRequest
+from storage.regions.base import (
+    Expected,
+    NoDirectTransfersError,
+    NoSuchKeyError,
+    PresignedRequest,
+)
 from storage.regions.s3 import S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import get, key, put
@@ -55,6 +60,7 @@ def test_what_was_signed_is_taken_and_given(direct):
     status, body = send(signed(direct), CONTENT)
     assert status == 200, body
     direct.confirm(WHERE, size=len(CONTENT), sha256=SHA256)
+    assert direct.surely_has([Expected(WHERE, len(CONTENT), SHA256)]) == [True]
     assert get(direct, WHERE) == CONTENT
     fetch = direct.presign_get(WHERE, seconds=60)
     assert send(fetch) == (200, CONTENT)

@@ -10,6 +10,7 @@ import pytest
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.names import CONFIG, ObjectName, ObjectType, StoreKey
 from storage.regions.base import (
+    Expected,
     KeyExistsError,
     NoSuchKeyError,
     OtherBytesError,
@@ -218,6 +219,22 @@ def test_confirming(store):
             store.confirm(key(content), size=size, sha256=sha256)
     with pytest.raises(NoSuchKeyError):
         store.confirm(key(b"x"), size=1, sha256=key(b"x").object.name)
+
+
+def test_a_glance_is_never_sure_of_what_is_not_there(store):
+    """Of what is there it may be sure; who has to read it for that is not."""
+    content = os.urandom(1000)
+    put(store, key(content), content)
+    name = key(content).object.name
+    right = Expected(key(content), 1000, name)
+    wrong = [
+        Expected(key(content), 999, name),
+        Expected(key(content), 1000, "0" * 64),
+        Expected(key(b"x"), 1000, name),
+    ]
+    assert store.surely_has([*wrong, right, *wrong])[:3] == [False] * 3
+    assert store.surely_has([*wrong, right, *wrong])[4:] == [False] * 3
+    assert store.surely_has([]) == []
 
 
 def test_a_body_larger_than_the_room(store):

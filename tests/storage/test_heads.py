@@ -1,23 +1,29 @@
 """The quick look at a store: yes only to exactly the answer that was hoped for."""
 
+import base64
+import hashlib
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
 
 from storage.names import ObjectName, ObjectType, StoreKey
+from storage.regions.base import Expected
 from storage.regions.configuration import S3Region
-from storage.regions.s3_heads import Heads
+from storage.regions.s3_heads import AT_ONCE, Heads
 from storage.regions.s3_wire import LONGEST, Wires
 
 KEY = StoreKey("abcdefghij234567abcd", ObjectName(ObjectType.DATA, "ab" * 32), "0" * 32)
+SHA = hashlib.sha256(b"what was meant").hexdigest()
+SUM = base64.b64encode(bytes.fromhex(SHA)).decode()
 GOOD = [
     "HTTP/1.1 200 OK",
     "Content-Length: 77",
-    "X-Amz-Checksum-Sha256: sum=",
+    f"X-Amz-Checksum-Sha256: {SUM}",
     "x-amz-checksum-type: FULL_OBJECT",
 ]
 
@@ -75,8 +81,13 @@ def store(*answers: bytes) -> Iterator[tuple[Heads, list[bytes]]]:
             wires.close()
 
 
+def expected(number: int = 0) -> Expected:
+    """What should be there: 77 bytes, or so many more."""
+    return Expected(KEY, 77 + number, SHA)
+
+
 def shows(heads: Heads) -> bool:
-    return heads.shows(KEY, size=77, checksum="sum=")
+    return heads.show([expected()]) == [True]
 
 
 def test_exactly_what_was_meant_over_one_connection():
@@ -143,3 +154,103 @@ def test_nobody_there_means_not_sure():
         assert shows(heads)
         endpoint = heads._signer._base
     assert not shows(Heads(region_at(endpoint), Wires(region_at(endpoint))))
+
+
+class Crowd:
+    """A store that answers on any number of connections, each question by what `says` tells."""
+
+    def __init__(self, says: Callable[[int], bytes | None]) -> None:
+        self.connections = self.asked = self.most = 0
+        self._says = says
+        self._open = 0
+        self._lock = threading.Lock()
+        self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.endpoint = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while connection.recv(65536):
+                with self._lock:
+                    number, self.asked = self.asked, self.asked + 1
+                    self._open += 1
+                    self.most = max(self.most, self._open)
+                time.sleep(0.02)
+                with self._lock:
+                    self._open -= 1
+                says = self._says(number)
+                if says is None:
+                    time.sleep(20)
+                if not says:
+                    return
+                connection.sendall(says)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@contextmanager
+def crowd(
+    says: Callable[[int], bytes | None], *, timeout: float = 20.0
+) -> Iterator[tuple[Heads, Crowd]]:
+    """Heads that ask a store which can answer several questions at once."""
+    there = Crowd(says)
+    region = replace(region_at(there.endpoint), read_timeout=timeout)
+    wires = Wires(region)
+    try:
+        yield Heads(region, wires), there
+    finally:
+        wires.close()
+        there.close()
+
+
+def test_several_are_asked_at_once_over_connections_that_are_kept():
+    with crowd(lambda _: answer(*GOOD)) as (heads, there):
+        assert heads.show([expected()] * 50) == [True] * 50
+        assert heads.show([expected()] * 50) == [True] * 50
+        assert (there.asked, there.connections, there.most) == (100, AT_ONCE, AT_ONCE)
+        assert len(heads._wires.kept.idle) == AT_ONCE
+
+
+def test_each_answer_is_held_against_its_own_question():
+    wanted = [expected(number % 3) for number in range(30)]
+    with crowd(lambda _: answer(*GOOD)) as (heads, _):
+        assert heads.show(wanted) == [number % 3 == 0 for number in range(30)]
+
+
+def test_answers_that_cannot_be_understood_spoil_no_others():
+    """The first comes on a new connection; a later one on one that served before: it may have gone,
+    so that question is asked again."""
+    with crowd(lambda number: b"what?\r\n\r\n" if number in {0, 20} else answer(*GOOD)) as there:
+        assert there[0].show([expected()] * 30).count(False) == 1
+        assert there[1].asked == 31
+
+
+def test_kept_connections_that_all_have_ended_are_made_anew():
+    with crowd(lambda number: b"" if 8 <= number < 16 else answer(*GOOD)) as (heads, there):
+        assert heads.show([expected()] * 8) == [True] * 8
+        assert heads.show([expected()] * 8) == [True] * 8
+        assert (there.asked, there.connections) == (24, 16)
+
+
+def test_a_store_that_hangs_amid_a_batch_is_waited_for_once():
+    hangs = crowd(lambda number: None if number >= 20 else answer(*GOOD), timeout=0.5)
+    with hangs as (heads, there):
+        began = time.monotonic()
+        found = heads.show([expected()] * 60)
+        assert time.monotonic() - began < 5
+        assert 20 - AT_ONCE <= found.count(True) <= 20
+        assert there.asked <= 20 + AT_ONCE
+
+
+def test_nothing_is_asked_about_nothing():
+    with crowd(lambda _: answer(*GOOD)) as (heads, there):
+        assert heads.show([]) == []
+        assert there.connections == 0

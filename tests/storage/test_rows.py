@@ -1,5 +1,7 @@
 """Many rows at once: the same ones that Django itself would have written."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -32,6 +34,33 @@ def test_rows_are_as_django_writes_them(vault):
         {"sequence": range(COUNT), "at": moments},
     )
     assert written() == expected
+
+
+def test_rows_tell_what_the_database_gave_them(vault):
+    same = {"kind": "purge", "vault_id": vault.pk, "type": "data", "name": "x"}
+    numbers = range(COUNT, 2 * COUNT)
+    told = rows.insert(JournalEntry, same, {"sequence": numbers}, returning=["id", "sequence"])
+    assert sorted(told) == sorted(JournalEntry.objects.values_list("id", "sequence"))
+    assert {sequence for _, sequence in told} == set(numbers)
+    assert rows.insert(JournalEntry, same, {"sequence": [1]}) == []
+
+
+def test_values_of_every_sort_are_as_the_database_takes_them(vault):
+    """Names from an enumeration, numbers that are none, lists, and a moment that comes again."""
+    now = clock.now()
+    columns = {
+        "kind": [JournalEntry.Kind.PURGE, "purge", "purge"],
+        "sequence": [1, True, "3"],
+        "at": [now, now, now + timedelta(seconds=1)],
+        "attempts": [["a"], [], ["b", "c"]],
+    }
+    rows.insert(JournalEntry, {"vault_id": vault.pk, "type": "data", "name": "x"}, columns)
+    found = [(row["kind"], row["sequence"], row["at"], row["attempts"]) for row in written()]
+    assert sorted(found) == [
+        ("purge", 1, now, []),
+        ("purge", 1, now, ["a"]),
+        ("purge", 3, now + timedelta(seconds=1), ["b", "c"]),
+    ]
 
 
 def test_what_is_not_named_has_its_default(vault):
