@@ -36,12 +36,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (top / "tree" / one / two).mkdir(parents=True)
             for three in NAMES[:5]:
                 (top / "tree" / one / two / three).touch()
-    weak = KdfParams.__init__.__defaults__
-    KdfParams.__init__.__defaults__ = (1 << 14, 8, 1)
+    weak = KdfParams.__new__.__defaults__
+    KdfParams.__new__.__defaults__ = (1 << 14, 8, 1)
     try:
         Repository.create(LocalFolder(str(top / "vault")), PASSPHRASE)
     finally:
-        KdfParams.__init__.__defaults__ = weak
+        KdfParams.__new__.__defaults__ = weak
     return top
 
 
