@@ -68,14 +68,17 @@ class ChunkedBody:
         body.failed = True  # this connection takes no further request then
         self._ahead: bytes = body.reader.req.unreader.take_buffered()
         self._client = client
-        self._tail = b""
+        self._last = b"\r\n"
+        self._is_ended = False
 
     def read(self, size: int, /) -> bytes:
-        """Return what has come, about `size` bytes at most, and none at the end."""
-        if self._tail == b"0\r\n\r\n":
+        """Return what has come, about `size` bytes at most, and none after the last chunk."""
+        if self._is_ended:
             return b""
         piece, self._ahead = self._ahead or self._client.recv(size), b""
-        self._tail = (self._tail + piece)[-5:]
+        end = b"\r\n0\r\n"
+        self._is_ended = end in self._last + piece  # or a chunk that holds this, once in 10**12
+        self._last = (self._last + piece)[1 - len(end) :]
         return piece
 
 
@@ -90,5 +93,6 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         environ["nightsafe.body"] = lambda: ChunkedBody(body, client)
     response = _django(environ, start_response)
     if environ.get("nightsafe.hang_up") and client is not None:
+        body.failed = True  # or gunicorn might find nothing more to read just now, and go on
         client.shutdown(socket.SHUT_RD)
     return response
