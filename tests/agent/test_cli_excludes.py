@@ -103,3 +103,24 @@ def test_what_is_left_out_can_be_shown(capsys: pytest.CaptureFixture[str]) -> No
     assert any(line.startswith("--exclude-if-present CACHEDIR.TAG:Signature") for line in lines)
     assert main(["backup", "--show-excludes", "--no-default-excludes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["patterns"] == []
+
+
+def test_a_source_that_is_excluded_stays_out_and_that_is_said(
+    repository: Repository,
+    top: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As stock restic leaves it out: whether a folder or a file, by its name or one above it."""
+    monkeypatch.setenv("NIGHTSAFE_REPOSITORY", repository.storage.location)
+    monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
+    sources = [str(top / name) for name in ("cache", "deep", "drop.o", "keep.c")]
+    excludes = [f"--exclude={pattern}" for pattern in ("cache", str(top / "deep"), "*.o")]
+    assert main(["backup", *sources, *excludes, "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = {event["path"] for event in events if event["event"] == "issue"}
+    assert told == set(sources[:3])
+    assert (events[-1]["files_new"], events[-1]["complete"]) == (1, True)
+
+    assert main(["backup", str(top), f"--exclude={top.parent}"]) == 1
+    assert "all are excluded" in capsys.readouterr().err

@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightsafe.errors import UsageError
 from nightsafe.exclude import Excluder, ExcludeRules
-from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
-from nightsafe.repository import Repository
 
+from tests import repositories
 from tests.interop.conftest import PASSPHRASE, find_restic
 
 pytestmark = pytest.mark.interop
@@ -36,12 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (top / "tree" / one / two).mkdir(parents=True)
             for three in NAMES[:5]:
                 (top / "tree" / one / two / three).touch()
-    weak = KdfParams.__new__.__defaults__
-    KdfParams.__new__.__defaults__ = (1 << 14, 8, 1)
-    try:
-        Repository.create(LocalFolder(str(top / "vault")), PASSPHRASE)
-    finally:
-        KdfParams.__new__.__defaults__ = weak
+    repositories.make(LocalFolder(str(top / "vault")), PASSPHRASE)
     return top
 
 
@@ -73,7 +67,7 @@ def kept_by_us(place: Path, rules: ExcludeRules) -> set[str] | None:
     except UsageError:
         return None
     kept: set[str] = set()
-    if not excluder(top, b"tree", os.lstat(top)):
+    if excluder.excludes(top):
         return kept
     todo = [top]
     while todo:

@@ -163,9 +163,13 @@ class _Run:
             spool.leave()
 
     def plan(self, paths: list[bytes]) -> tuple[Plan, list[bytes]]:
-        """The tree to make and the given paths that exist; the others are issues."""
+        """The tree to make and the given paths that exist and are wanted; of others it is told."""
         sources = []
+        excludes = getattr(self.options.wants, "excludes", lambda _: False)
         for path in paths:
+            if excludes(path):
+                self._tell(Issue("notice", path, "an exclude fits it, so it is not in the snapshot"))
+                continue
             try:
                 os.lstat(reach(path))
                 sources.append(path)

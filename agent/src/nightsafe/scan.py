@@ -127,7 +127,9 @@ def leaves(plan: Plan) -> list[bytes]:
 def require_any(plan: Plan) -> None:
     """SourceError when there is nothing to back up at all."""
     if not plan.children:
-        raise SourceError("There is nothing to back up: none of the given paths exists.")
+        raise SourceError(
+            "There is nothing to back up: none of the given paths exists, or all are excluded."
+        )
 
 
 def node_of(name: bytes, path: bytes, status: Status) -> Node:

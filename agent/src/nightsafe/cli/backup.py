@@ -88,7 +88,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
         ahead = Ahead()
         with suppress(OSError):  # which the backup itself will meet again
-            ahead.look(leaves(plan_sources(paths)), wants, is_over)
+            wanted = [path for path in paths if not wants.excludes(path)]
+            ahead.look(leaves(plan_sources(wanted)), wants, is_over)
 
     with (
         opened_repository(args, meanwhile=meanwhile) as repository,
