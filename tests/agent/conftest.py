@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 from nightsafe import archive, locks
-from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind, Storage
 
 from tests.agent.rest_server import RestServer, running_server
+from tests.repositories import CHEAP
 
 PASSPHRASE = "correct horse battery staple"
-CHEAP = KdfParams(n=1 << 14, r=8, p=1)
 """The least work that is accepted; tests derive many keys."""
 
 

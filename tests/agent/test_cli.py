@@ -21,8 +21,9 @@ from nightsafe.settings import find_place
 from nightsafe.storage import ObjectKind
 from nightsafe.work import Setup
 
-from tests.agent.conftest import CHEAP, PASSPHRASE, copy_vault
+from tests.agent.conftest import PASSPHRASE, copy_vault
 from tests.agent.rest_server import RestServer, connect_string
+from tests.repositories import CHEAP
 
 VERBS = (
     "login",

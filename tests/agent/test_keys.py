@@ -17,8 +17,8 @@ from nightsafe.errors import (
 )
 from nightsafe.keys import KdfParams, derive, find_master, unwrap, wrap
 
-from tests.agent.conftest import CHEAP
 from tests.agent.extensions import needs
+from tests.repositories import CHEAP
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "key.json").read_text())
 MASTER = SealKey(*(bytes.fromhex(VECTOR[name]) for name in ("encrypt", "mac_k", "mac_r")))

@@ -24,8 +24,9 @@ from nightsafe.repository import Repository, decompress
 from nightsafe.storage import ObjectKind
 from nightsafe.walk import walk
 
-from tests.agent.conftest import CHEAP, PASSPHRASE, reopen
+from tests.agent.conftest import PASSPHRASE, reopen
 from tests.agent.uploader import Uploader
+from tests.repositories import CHEAP
 
 
 @pytest.fixture

@@ -6,11 +6,15 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from nightsafe.address import Credential
+from nightsafe.remote import Remote
 
+from tests import repositories
 from tests.gateway import Holder, alice, gateway, holder
 
 __all__ = ["alice", "gateway", "holder"]
@@ -43,6 +47,11 @@ class Restic:
         assert not check or done.returncode == 0, done.stderr + done.stdout
         return done
 
+    def init(self) -> None:
+        """As `run("init")`, with a key that is quick to derive."""
+        with closing(storage_of(self.holder)) as storage:
+            repositories.make(storage, PASSPHRASE, by_restic=True)
+
     def json(self, *arguments: str):
         return json.loads(self.run(*arguments, "--json").stdout or "null")
 
@@ -53,6 +62,11 @@ class Agent:
 
     holder: Holder
     home: Path
+
+    def init(self) -> None:
+        """As `run("init")`, with a key that is quick to derive."""
+        with closing(storage_of(self.holder)) as storage:
+            repositories.make(storage, PASSPHRASE)
 
     def run(self, *arguments: str, check: bool = True, cwd: Path | None = None, **extra: str):
         done = subprocess.run(
@@ -74,6 +88,11 @@ class Agent:
         )
         assert not check or done.returncode == 0, done.stderr + done.stdout
         return done
+
+
+def storage_of(holder: Holder) -> Remote:
+    """The holder's vault, as plain storage."""
+    return Remote(holder.url, Credential(holder.username, holder.secret), patience=30)
 
 
 def find_restic() -> str:

@@ -15,7 +15,6 @@ from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.errors import LockedError
 from nightsafe.fetch import BlobReader
-from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import hold
 from nightsafe.remote import Remote
@@ -25,12 +24,12 @@ from nightsafe.snapshot import find_snapshot
 from nightsafe.storage import Storage
 from nightsafe.walk import walk
 
+from tests import repositories
 from tests.agent.tools import program, rclone_server
 from tests.agent.trees import fingerprint, make_mixed_tree
 
 pytestmark = pytest.mark.interop
 PASSPHRASE = "one passphrase for both"
-CHEAP = KdfParams(n=1 << 14, r=8, p=1)
 
 
 @pytest.fixture(autouse=True)
@@ -69,10 +68,13 @@ class Place:
         )
 
     def init_by_restic(self, *arguments: str) -> None:
-        self.restic("init", *arguments)
+        if arguments:
+            self.restic("init", *arguments)
+        else:
+            repositories.make(self.storage, PASSPHRASE, by_restic=True)
 
     def init_by_agent(self) -> None:
-        Repository.create(self.storage, PASSPHRASE, params=CHEAP)
+        repositories.make(self.storage, PASSPHRASE)
 
     def opened(self) -> Repository:
         return Repository.open(self.storage, PASSPHRASE)

@@ -79,7 +79,7 @@ def test_restic_with_a_stale_index_cannot_save_its_snapshot(
 ):
     """It read the index, then another device pruned what it relies on."""
     content = os.urandom(3_000_000)
-    restic.run("init")
+    restic.init()
     first = subprocess.run(
         [restic.binary, "-r", restic.holder.restic, "--no-cache", "backup", "--stdin"],
         input=content,
@@ -129,7 +129,7 @@ def test_the_agent_with_a_stale_index_sends_again_what_was_pruned(
     gateway: Gateway, restic: Restic, agent: Agent, small_tree: Path, home: Path, tmp_path: Path
 ):
     """Between its reading of the index and its snapshot another device prunes everything."""
-    agent.run("init")
+    agent.init()
     agent.run("backup", str(small_tree))
     storage = Remote(agent.holder.url, Credential(agent.holder.username, agent.holder.secret))
     repository = Repository.open(storage, PASSPHRASE)

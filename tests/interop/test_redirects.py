@@ -22,7 +22,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_restic_restores_from_the_store(restic: Restic, stored, source: Path, tmp_path: Path):
-    restic.run("init")
+    restic.init()
     restic.run("backup", str(source))
     assert not [one for one in stored if one.startswith("PUT")]
     restic.run("restore", "latest", "--target", str(tmp_path / "out"))
@@ -35,7 +35,7 @@ def test_restic_restores_from_the_store(restic: Restic, stored, source: Path, tm
 def test_restic_does_without_the_store(
     restic: Restic, front: FaultyProxy, source: Path, tmp_path: Path, fault: str
 ):
-    restic.run("init")
+    restic.init()
     restic.run("backup", str(source))
     front.does(fault, to="GET")
     restic.run("restore", "latest", "--target", str(tmp_path / "out"))
@@ -44,7 +44,7 @@ def test_restic_does_without_the_store(
 
 
 def test_the_agent_too(agent: Agent, restic: Restic, stored, source: Path, tmp_path: Path):
-    restic.run("init")
+    restic.init()
     restic.run("backup", str(source))
     agent.run("restore", "latest", "--target", str(tmp_path / "out"))
     assert contents(tmp_path / "out") == contents(source)

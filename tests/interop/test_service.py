@@ -39,7 +39,7 @@ def test_restic_alone(restic: Restic, without_sockets: Path, tmp_path: Path):
 def test_restic_forgets_and_prunes_with_maintain(
     gateway: Gateway, restic: Restic, tree: Path, tmp_path: Path
 ):
-    restic.run("init")
+    restic.init()
     restic.run("backup", str(tree))
     (tree / "large").write_bytes(os.urandom(9_000_000))
     restic.run("backup", str(tree))
@@ -59,7 +59,7 @@ def test_the_agent_restores_what_restic_wrote(
     restic: Restic, agent: Agent, without_sockets: Path, tmp_path: Path
 ):
     tree = without_sockets
-    restic.run("init")
+    restic.init()
     restic.run("backup", str(tree))
     agent.run("restore", "latest", "--target", str(tmp_path / "out"))
     assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
@@ -82,7 +82,7 @@ def test_restic_restores_and_checks_what_the_agent_wrote(
 
 def test_each_sees_the_others_snapshot_as_unchanged(restic: Restic, agent: Agent, tree: Path):
     """By a relative path: the times of the folders above belong to everybody."""
-    agent.run("init")
+    agent.init()
     agent.run("backup", tree.name, cwd=tree.parent)
     restic.run("backup", tree.name, cwd=tree.parent)
     agent.run("backup", tree.name, cwd=tree.parent)
@@ -97,7 +97,7 @@ def test_a_second_device_reads_with_a_restore_credential(
     gateway: Gateway, agent: Agent, without_sockets: Path, tmp_path: Path
 ):
     tree = without_sockets
-    agent.run("init")
+    agent.init()
     agent.run("backup", str(tree))
     reader = Agent(gateway.credential(agent.holder, "restore"), tmp_path / "other")
     reader.run("restore", "latest", "--target", str(tmp_path / "out"))
@@ -108,7 +108,7 @@ def test_a_second_device_reads_with_a_restore_credential(
 
 
 def test_wrong_secret_and_wrong_passphrase(agent: Agent, tree: Path):
-    agent.run("init")
+    agent.init()
     wrong = agent.run("snapshots", check=False, NIGHTSAFE_SECRET="wrong")
     assert wrong.returncode == 1
     assert "Traceback" not in wrong.stderr
@@ -121,7 +121,7 @@ def test_over_quota_is_said_clearly(gateway: Gateway, tree: Path, tmp_path: Path
     email = gateway.customer("small", room=9_000_000)
     holder: Holder = gateway.vault(email)
     agent = Agent(holder, tmp_path / "agent")
-    agent.run("init")
+    agent.init()
     done = agent.run("--patience", "5", "backup", str(tree), check=False)
     assert done.returncode == 1
     assert "Over quota" in done.stderr

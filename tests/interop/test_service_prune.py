@@ -11,7 +11,7 @@ __all__ = ["pytestmark", "without_sockets"]
 
 
 def changing_backups(agent: Agent, tree: Path) -> None:
-    agent.run("init")
+    agent.init()
     for _ in range(3):
         agent.run("backup", str(tree))
         (tree / "large").write_bytes(os.urandom(6_000_000))
@@ -42,7 +42,7 @@ def test_with_maintain_the_agent_prunes_and_restic_finds_all_well(
 
 
 def test_with_backup_alone_nothing_is_forgotten_or_pruned(agent: Agent, tree: Path):
-    agent.run("init")
+    agent.init()
     agent.run("backup", str(tree))
     before = agent.holder.request("GET", "data/")[1]
     for verb in (["forget", "latest", "--yes"], ["prune"]):

@@ -19,7 +19,7 @@ def test_backups_and_restores_in_a_storm(
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    agent.run("init")
+    agent.init()
     (tree / "more").write_bytes(chance.randbytes(60_000_000))
     with StormyProxy(gateway.port, chance) as proxy:
         unlucky = Agent(dataclasses.replace(agent.holder, port=proxy.port), agent.home)

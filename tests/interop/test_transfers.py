@@ -55,7 +55,7 @@ def asked() -> Asked:
 def counted(gateway: Gateway, holder: Holder, asked: Asked, home: Path) -> Iterator[Agent]:
     with LossyProxy(gateway.port, asked) as proxy:
         agent = Agent(replace(holder, port=proxy.port), home / "agent")
-        agent.run("init")
+        agent.init()
         asked.take()
         yield agent
 

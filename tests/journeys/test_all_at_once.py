@@ -88,7 +88,7 @@ def customers(service: Service, folder: Path) -> Iterator[Customer]:
         (top / "deep" / "er").mkdir(parents=True)
         (top / "deep" / "er" / "file").write_bytes(os.urandom(6_000_000))
         (top / "link").symlink_to("deep/er")
-        client.run("init")
+        client.init()
         yield Customer(client, top)
 
 

@@ -96,7 +96,7 @@ def test_without_a_broker_uploads_succeed_and_copies_follow(
 ):
     service = own_service().start()
     agent = enrol(service, home)
-    agent.run("init")
+    agent.init()
     stop = threading.Event()
 
     def keep_killing() -> None:
@@ -142,7 +142,7 @@ def test_a_broker_emptied_at_any_moment_loses_no_work(
     service: Service, flushed: list[int], tree: Path, home: Path
 ):
     agent = enrol(service, home)
-    agent.run("init")
+    agent.init()
     for number in range(5):
         (tree / f"more-{number}").write_bytes(os.urandom(200_000))
         agent.run("backup", str(tree))
@@ -153,7 +153,7 @@ def test_a_broker_emptied_at_any_moment_loses_no_work(
 def test_killed_workers_lose_no_work(own_service: StartService, tree: Path, home: Path):
     service = own_service().start()
     agent = enrol(service, home)
-    agent.run("init")
+    agent.init()
     killed = 0
     for number in range(4):
         (tree / f"more-{number}").write_bytes(os.urandom(5_000_000))
@@ -172,7 +172,7 @@ def test_killed_workers_lose_no_work(own_service: StartService, tree: Path, home
 def test_a_gateway_killed_in_the_middle(own_service: StartService, tree: Path, home: Path):
     service = own_service().start()
     agent = enrol(service, home)
-    agent.run("init")
+    agent.init()
     (tree / "huge").write_bytes(os.urandom(150_000_000))
     done: list[int] = []
     backup = threading.Thread(

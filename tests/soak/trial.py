@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import repositories
 from tests.gateway import Holder
-from tests.interop.conftest import AGENT, PASSPHRASE, portrait
+from tests.interop.conftest import AGENT, PASSPHRASE, portrait, storage_of
 
 _LARGE_FILES, _LARGE_SIZE = 12, 3_000_000
 _SMALL_FILES = 300
@@ -42,7 +44,8 @@ class Trial:
             self._write(f"large-{number}", _LARGE_SIZE)
         for number in range(_SMALL_FILES):
             self._write(f"small/{number % 17}/{number}", self.chance.randrange(0, 20_000))
-        self.agent("init")
+        with closing(storage_of(self.holder)) as storage:
+            repositories.make(storage, PASSPHRASE)  # so that it is killed at its work, not before
 
     def _write(self, name: str, size: int) -> None:
         path = self.source / name
