@@ -168,7 +168,8 @@ class _Run:
         excludes = getattr(self.options.wants, "excludes", lambda _: False)
         for path in paths:
             if excludes(path):
-                self._tell(Issue("notice", path, "an exclude fits it, so it is not in the snapshot"))
+                text = "an exclude fits it; it is not in this snapshot"
+                self._tell(Issue("notice", path, text))
                 continue
             try:
                 os.lstat(reach(path))
