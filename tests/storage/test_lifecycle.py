@@ -50,6 +50,21 @@ def test_an_offline_regions_copies_are_made_elsewhere_and_count_again_later(back
         assert where(backup, contents) == {"abc"}
 
 
+def test_taking_a_region_offline_tells_what_cannot_be_read_meanwhile(backup, capsys):
+    held = [backup.put(some(1000)) for _ in range(3)]
+    assert [response.status_code for response in held] == [200] * 3
+    call_command("region", "offline", "a", "--json")
+    told = capsys.readouterr()
+    assert json.loads(told.out)["without_other_copy"] == 3
+    assert "3 objects have no other copy" in told.err
+    call_command("region", "online", "a", "--json")
+    work()
+    capsys.readouterr()
+    call_command("region", "offline", "a", "--json")
+    told = capsys.readouterr()
+    assert (json.loads(told.out)["without_other_copy"], told.err) == (0, "")
+
+
 def test_a_copy_that_decayed_while_its_region_was_offline_is_found(backup, contents):
     lifecycle.offline(region("b"), SERVICE)
     damage(copy_in(backup.held(contents[0]), "b"))

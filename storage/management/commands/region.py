@@ -63,7 +63,18 @@ class Command(OperatorCommand):
         changed = ACTS[action](region, OPERATOR)
         if action == "drain" and options["wait"]:
             self._watch(region)
-        return {"changed": changed} | self._about(lifecycle.find(alias))
+        about = {"changed": changed} | self._about(lifecycle.find(alias))
+        return about | self._missed(region) if action == "offline" else about
+
+    def _missed(self, region: Region) -> dict[str, Any]:
+        """Tell what nobody can read while a region is offline."""
+        sole = lifecycle.sole_copies(region)
+        if sole:
+            self.stderr.write(
+                f"{sole} objects have no other copy that can be read now: what needs them cannot "
+                f"be restored until `region online {region.alias}`."
+            )
+        return {"without_other_copy": sole}
 
     def _status(self, alias: str | None) -> dict[str, Any]:
         if alias:
