@@ -7,10 +7,11 @@ nobody else may (`region_for`).
 
 import base64
 import io
+import time
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from accounts.models import Account
@@ -27,10 +28,20 @@ ACCOUNT = "The service's own canary"
 HEADER = "Nightsafe-Region"
 PATIENCE = 30.0  # seconds of silence
 SHOWN = 200  # bytes of a refusal
+REPEATS = 3  # of a request that is answered with "come again"
+LONGEST_WAIT = 5.0  # seconds before each
 
 
 class LostCanaryError(Exception):
     """What came back is not what was stored, or nothing did."""
+
+
+class _Answer(NamedTuple):
+    """What came back, and for how many seconds to wait before it is asked for again."""
+
+    status: int
+    content: bytes
+    wait: float
 
 
 class Way(Protocol):
@@ -89,20 +100,32 @@ class OverHttp:
     def _ask(
         self, method: str, name: ObjectName, body: bytes | None, headers: dict[str, str]
     ) -> bytes:
+        answer = self._ask_once(method, name, body, headers)
+        for _ in range(REPEATS):  # as clients do: who is asked to come again is not refused
+            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(answer.wait)
+            answer = self._ask_once(method, name, body, headers)
+        if answer.status != HTTPStatus.OK:
+            said = answer.content[:SHOWN].decode(errors="replace").strip()
+            raise LostCanaryError(f"the gateway answered {answer.status}: {said}")
+        return answer.content
+
+    def _ask_once(
+        self, method: str, name: ObjectName, body: bytes | None, headers: dict[str, str]
+    ) -> "_Answer":
         try:
             with closing(self._connect()) as connection:
                 path = f"{self._address.path}{name}"
                 connection.request(method, path, body, self._headers | headers)
                 with connection.getresponse() as answer:
-                    status, content = answer.status, answer.read()
+                    wait = answer.headers.get("Retry-After", "")
+                    seconds = min(float(wait), LONGEST_WAIT) if wait.isdigit() else 1.0
+                    return _Answer(answer.status, answer.read(), seconds)
         except (OSError, HTTPException) as error:
             raise LostCanaryError(
                 f"the gateway at {self._address.netloc} does not answer as it should: {error!r}"
             ) from error
-        if status != HTTPStatus.OK:
-            said = content[:SHOWN].decode(errors="replace").strip()
-            raise LostCanaryError(f"the gateway answered {status}: {said}")
-        return content
 
     def _connect(self) -> HTTPConnection:
         kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection

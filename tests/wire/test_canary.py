@@ -1,5 +1,6 @@
 """The canary comes to the gateway over HTTP, as customers do, and misses one that is down."""
 
+import http.client
 import http.server
 import json
 import os
@@ -81,6 +82,57 @@ def test_a_web_process_that_only_says_yes_alarms(gateway: Gateway, yes_man: str)
     assert "came back changed" in said
     assert set(alarms(gateway)) == {"canary:a", "canary:b"}
     assert canary(gateway)[0] == 0
+
+
+@pytest.fixture
+def busy_front(gateway: Gateway) -> Iterator[tuple[str, list[int]]]:
+    """The address of a front that answers 503 as often as its list says, and then hands on."""
+    left = [0]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if left[0]:
+                left[0] -= 1
+                self._answer(503, b"The service is busy.", {"Retry-After": "0"})
+                return
+            connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+            connection.request(self.command, self.path, body or None, dict(self.headers))
+            with connection.getresponse() as answer:
+                self._answer(answer.status, answer.read(), {})
+            connection.close()
+
+        def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in (headers | {"Content-Length": str(len(body))}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_DELETE = do_any  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", left
+        server.shutdown()
+
+
+def test_a_busy_service_is_asked_again_and_a_service_always_busy_alarms(
+    gateway: Gateway, busy_front: tuple[str, list[int]]
+) -> None:
+    address, left = busy_front
+    left[0] = 3
+    status, said = canary(gateway, NIGHTSAFE_CANARY_URL=address)
+    assert (status, left[0]) == (0, 0), said
+    left[0] = 1000
+    status, said = canary(gateway, NIGHTSAFE_CANARY_URL=address)
+    assert status == 1
+    assert "answered 503: The service is busy." in said
+    assert left[0] == 1000 - 2 * 4  # the first request of each region, four times
+    left[0] = 0
+    assert canary(gateway, NIGHTSAFE_CANARY_URL=address)[0] == 0
 
 
 def test_without_an_address_it_goes_by_functions(gateway: Gateway) -> None:
