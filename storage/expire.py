@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, fence, lifetimes, locks, quota, row_locks, sequence
+from storage import copies, fence, lifetimes, locks, quota, row_locks, rows, sequence
 from storage.access import Access
 from storage.errors import UnknownError
 from storage.models import (
@@ -165,7 +165,7 @@ def sweep(*, doomed_before: datetime | None = None) -> int:
     doomed = Attempt.objects.filter(
         state=Attempt.State.DOOMED, due_at__lte=doomed_before or now
     ).order_by("due_at")
-    for attempt in doomed.select_related("vault", "region").iterator(BATCH):
+    for attempt in rows.steadily(doomed.select_related("vault", "region"), BATCH):
         swept += _remove_bytes(attempt)
     return swept
 

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, field
 
 from accounts.models import Account
-from storage import damage, expire, quota
+from storage import damage, expire, quota, rows
 from storage.models import Attempt, JournalEntry, Region, Replica
 from storage.names import StoreKey
 from storage.regions import configured, store_of
@@ -54,7 +54,7 @@ def _compare(region: Region, store: RegionStore, report: Report) -> None:
         if not Attempt.objects.filter(pk=key.attempt, region=region).exists():
             _strange(store, key, report)
     stored = Replica.objects.filter(region=region, state=Replica.State.STORED)
-    for replica in stored.iterator(500):
+    for replica in rows.steadily(stored, 500):
         if replica.attempt_id not in found and _is_gone(replica):
             damage.mark(replica, NoSuchKeyError("not in the region's listing"))
             report.missing += 1

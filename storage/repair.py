@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from accounts.audit import Actor
-from storage import copies, damage, leases, row_locks
+from storage import copies, damage, leases, row_locks, rows
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.regions import begin_anew, configured, store_of
@@ -65,14 +65,14 @@ def _begin_anew_if_gone(region: Region, actor: Actor) -> bool:
 def _mark_all_missing(region: Region) -> None:
     """Take a region's copies off the rows: its old store is gone for good."""
     stored = Replica.objects.filter(region=region, state=Replica.State.STORED)
-    for replica in stored.iterator(500):
+    for replica in rows.steadily(stored, 500):
         damage.mark(replica, NoSuchKeyError(f"region {region.alias} was begun anew"))
 
 
 def find_lost() -> int:
     """Look once more for bytes of lost objects, quarantined ones included; count the finds."""
     found = 0
-    for held in StoredObject.objects.filter(state=StoredObject.State.LOST).iterator(200):
+    for held in rows.steadily(StoredObject.objects.filter(state=StoredObject.State.LOST)):
         attempts = Attempt.objects.filter(
             vault=held.vault_id,
             type=held.type,

@@ -1,18 +1,37 @@
-"""Many new rows that differ in little, written with little work for each.
+"""Many rows: read while others write, or new ones that differ in little, written with little work.
 
 Django's `bulk_create` makes an object of each row and prepares each of its values; for the copies
 of a batch that was more work than all else together. Here a value that all rows share is prepared
 once, and nothing is made of a row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 
 if TYPE_CHECKING:
     AnyField = models.Field[Any, Any]
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def steadily(rows: models.QuerySet[Row], page: int = 200) -> Iterator[Row]:
+    """Read rows in their order, a page at a time; between them anybody may write, we too.
+
+    A connection to SQLite that has not read to the end cannot begin to write once another one has
+    written: it would be refused at once, however patient it is. So there the keys are read first,
+    and a row that does not belong to `rows` any more when its turn comes is passed over.
+    """
+    if connections[rows.db].vendor != "sqlite":
+        yield from rows.iterator(page)
+        return
+    keys = list(rows.values_list("pk", flat=True))
+    for start in range(0, len(keys), page):
+        some = keys[start : start + page]
+        found = {row.pk: row for row in rows.filter(pk__in=some)}
+        yield from (found[key] for key in some if key in found)
 
 
 def insert(

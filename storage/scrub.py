@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
-from storage import carry, damage, row_locks, throttle
+from storage import carry, damage, row_locks, rows, throttle
 from storage.carry import Outcome
 from storage.models import Heartbeat, Region, Replica
 from storage.models.copies import ReplicaQuerySet
@@ -61,8 +61,8 @@ def due(now: datetime) -> QuerySet[Replica]:
 def scrub_due(*, byte_budget: float, report: Report | None = None) -> Findings:
     """Read back what is due, up to about `byte_budget` bytes."""
     scrubber = _Scrubber(report=report)
-    rows = due(clock.now()).filter(region__in=_reachable())
-    return scrubber.run(rows.iterator(200), byte_budget=byte_budget)
+    turn = due(clock.now()).filter(region__in=_reachable())
+    return scrubber.run(rows.steadily(turn), byte_budget=byte_budget)
 
 
 def scrub_turn(*, seconds: float) -> Findings:
@@ -75,7 +75,7 @@ def scrub_turn(*, seconds: float) -> Findings:
     for region in _reachable():
         scrubber = _Scrubber(until=until, throttle=throttle.scrubbing(region.alias), into=total)
         in_region = Replica.objects.filter(region=region)
-        scrubber.run(_in_turn(in_region.filter(NEW)).iterator(200))
+        scrubber.run(rows.steadily(_in_turn(in_region.filter(NEW))))
         _scrub_old(region, scrubber)
     Heartbeat.beat("scrub")
     return total
@@ -88,17 +88,17 @@ def scrub_all(*, report: Report | None = None) -> Findings:
     healthy = {region.pk for region in _reachable()}
     away = Replica.objects.readable().exclude(region__in=healthy)
     scrubber = _Scrubber(report=report)
-    for replica in away.select_related("region").iterator(200):
+    for replica in rows.steadily(away.select_related("region")):
         scrubber.findings.unreachable += 1
         damage.mark(replica, NoSuchKeyError(f"region {replica.region.alias} is not there"))
-    rows = Replica.objects.filter(region__in=healthy).order_by("pk")
-    return scrubber.run(_stored(rows).iterator(200))
+    there = Replica.objects.filter(region__in=healthy).order_by("pk")
+    return scrubber.run(rows.steadily(_stored(there)))
 
 
 def scrub_region(region: Region) -> Findings:
     """Read back every copy in one region, as fast as it goes."""
-    rows = Replica.objects.filter(region=region).order_by("pk")
-    return _Scrubber().run(_stored(rows).iterator(200))
+    there = Replica.objects.filter(region=region).order_by("pk")
+    return _Scrubber().run(rows.steadily(_stored(there)))
 
 
 def extent(rows: QuerySet[Replica] | None = None) -> tuple[int, int]:
@@ -129,7 +129,7 @@ def _scrub_old(region: Region, scrubber: "_Scrubber") -> None:
         old = old.filter(verified_at__lt=now - settings.SCRUB_PERIOD)
     elif first is not None and budget < first.object.size and last is not None:
         return
-    scrubber.run(old.iterator(200), byte_budget=budget)
+    scrubber.run(rows.steadily(old), byte_budget=budget)
     Heartbeat.objects.update_or_create(name=name, defaults={"at": now})
 
 

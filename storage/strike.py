@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import SERVICE, Actor
-from storage import damage, quota, refill, row_locks
+from storage import damage, quota, refill, row_locks, rows
 from storage.models import Attempt, Region, Replica, StoredObject
 
 PAGE = 200
@@ -45,7 +45,7 @@ def _strike(replica: Replica) -> None:
 
 def _forget_attempts(region: Region) -> None:
     """Forget uploads and doomed bytes there: nobody can finish or remove them."""
-    for attempt in Attempt.objects.filter(region=region, replica=None).iterator(PAGE):
+    for attempt in rows.steadily(Attempt.objects.filter(region=region, replica=None), PAGE):
         with transaction.atomic():
             row_locks.hold(Attempt.objects.filter(pk=attempt.pk))
             quota.settle(attempt)
