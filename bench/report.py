@@ -171,6 +171,9 @@ times reaches what the agent must reach (`must`) or aims at (`goal`).
 Every restore was compared byte by byte. Borg ran with zstd level 3. Compare ratios, not seconds:
 they hold across machines.
 
+What the service does is measured on pages of its own: [uploads](transfers.md), through the gateway
+and directly, and [copies, scrub and lag](benchmarks-replication.md).
+
 {table(results, peers, judged=not quick)}
 
 {lines}
