@@ -10,13 +10,14 @@ from nightsafe import ahead as ahead_module
 from nightsafe import sight
 from nightsafe.ahead import Ahead
 from nightsafe.backup import BackupOptions, BackupReport, backup
+from nightsafe.cli import main
 from nightsafe.exclude import Excluder, ExcludeRules
 from nightsafe.look import Survey, survey
 from nightsafe.repository import Repository
 from nightsafe.scan import leaves, plan_sources
 from nightsafe.sight import SLICE_ENTRIES
 
-from tests.agent.conftest import reopen
+from tests.agent.conftest import PASSPHRASE, reopen
 
 
 @pytest.fixture
@@ -143,6 +144,24 @@ def test_a_folder_that_went_since_then_is_missed(repository: Repository, tree: P
         ("vanished", os.fsencode(below))
     ]
     assert report.count.unchanged == 20
+
+
+def test_what_goes_wrong_ahead_of_time_disturbs_nothing(
+    repository: Repository,
+    tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("ahead")
+
+    monkeypatch.setattr(Ahead, "look", fail)
+    monkeypatch.setenv("NIGHTSAFE_REPOSITORY", repository.storage.location)
+    monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
+    assert main(["backup", str(tree)]) == 0
+    told = capsys.readouterr()
+    assert "22 new" in told.out
+    assert told.err == ""
 
 
 def test_leaves_are_what_is_archived_whole(tree: Path) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nightsafe.cli.excludes import add_exclude_options, find_rules, find_sources, show_rules
@@ -87,9 +86,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         from nightsafe.scan import leaves, plan_sources
 
         ahead = Ahead()
-        with suppress(OSError):  # which the backup itself will meet again
-            wanted = [path for path in paths if not wants.excludes(path)]
-            ahead.look(leaves(plan_sources(wanted)), wants, is_over)
+        wanted = [path for path in paths if not wants.excludes(path)]
+        ahead.look(leaves(plan_sources(wanted)), wants, is_over)
 
     with (
         opened_repository(args, meanwhile=meanwhile) as repository,

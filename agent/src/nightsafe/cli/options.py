@@ -4,7 +4,7 @@ import argparse
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -119,20 +119,22 @@ def _doing(what: Callable[[threading.Event], None]) -> Iterator[None]:
     is_over = threading.Event()
 
     def work() -> None:
-        import nightsafe.repository  # noqa: F401  # of which the key needed next to nothing
+        with suppress(Exception):  # what goes wrong ahead of time is met again in its own time
+            import nightsafe.repository  # noqa: F401  # of which the key needs next to nothing
 
-        what(is_over)
+            what(is_over)
 
     aside = threading.Thread(target=work, daemon=True)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         aside.start()
-        yield
-        is_over.set()
+        try:
+            yield
+        finally:
+            is_over.set()
         aside.join()
     finally:
-        is_over.set()
         sys.setswitchinterval(interval)
 
 
