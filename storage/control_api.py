@@ -16,11 +16,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from storage import direct, json_body, signed_reads, visits
 from storage.access import Access, open_vault
-from storage.direct import MOST, Announced, Verdict
+from storage.direct import MOST, Announced
 from storage.drain import discard
 from storage.errors import BusyError, RefusedError
 from storage.json_body import Fields
 from storage.names import KIB, ObjectType
+from storage.verdicts import Verdict
 
 log = logging.getLogger(__name__)
 BATCH_BODY = 128 * KIB

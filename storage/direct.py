@@ -10,57 +10,31 @@ else is answered with "use the gateway".
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from itertools import chain
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import arrivals, ingest, nudge, placement, quota, rows
+from storage import arrivals, ingest, looks, nudge, placement, quota, rows
 from storage.access import Access
 from storage.connections import lend_connection
-from storage.errors import BadRequestError, OverQuotaError, RefusedError, TooLargeError
+from storage.errors import BadRequestError, OverQuotaError, TooLargeError
 from storage.models import Attempt, Region, Replica, Reservation, StoredObject
 from storage.models.copies import new_attempt_id
 from storage.names import GIB, ObjectName, ObjectType, StoreKey
-from storage.regions import store_of
-from storage.regions.base import (
-    Expected,
-    NoSuchKeyError,
-    PresignedRequest,
-    RegionError,
-    RegionStore,
-    RegionUnavailableError,
-)
+from storage.regions.base import RegionStore
+from storage.verdicts import Status, Verdict, refused
 
 log = logging.getLogger(__name__)
 
 MOST = 256  # objects in a batch
 BATCH = GIB  # bytes in a batch of more than one object
 OUTSTANDING = 8 * GIB  # bytes of a vault's transfers that are neither committed nor swept
-ASKED_AT_ONCE = 8  # of a store, for one commit
 TYPES = {ObjectType.DATA, ObjectType.INDEX}
-
-
-class Status(StrEnum):
-    """What becomes of one object of a batch."""
-
-    THERE = "there"  # live with a good copy: nothing to send
-    PUT = "put"  # send it to the address that follows
-    GATEWAY = "gateway"  # send it through the gateway
-    REFUSED = "refused"  # it will not be taken; `code` and `message` say why
-    GET = "get"  # read it from the address that follows
-    STORED = "stored"  # durable and on record
-    MISSING = "missing"  # the store has nothing under this attempt yet
-    EXPIRED = "expired"  # given up; announce it again
-    UNKNOWN = "unknown"  # no attempt of this credential
-    BUSY = "busy"  # the store could not be asked; commit again later
 
 
 @dataclass(frozen=True)
@@ -69,19 +43,6 @@ class Announced:
 
     name: ObjectName
     size: int
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The answer about one object of a batch."""
-
-    status: Status
-    code: str = ""
-    message: str = ""
-    attempt: str = ""
-    size: int | None = None
-    request: PresignedRequest | None = None
-    until: datetime | None = None
 
 
 class _Begun(NamedTuple):
@@ -148,12 +109,12 @@ def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdi
             verdicts[wish] = _gateway("Objects of this type go through the gateway.")
         elif size is not None and size != wish.size:
             what = f"The vault has {wish.name} with {size} bytes, not {wish.size}."
-            verdicts[wish] = _refused(BadRequestError(what))
+            verdicts[wish] = refused(BadRequestError(what))
         elif size is not None:
             verdicts[wish] = THERE
         elif wish.size > wish.name.size_limit:
             what = f"{wish.name} may have {wish.name.size_limit} bytes, not {wish.size}."
-            verdicts[wish] = _refused(TooLargeError(what))
+            verdicts[wish] = refused(TooLargeError(what))
     return verdicts
 
 
@@ -171,7 +132,7 @@ def _offer(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdi
     verdicts = {}
     for wish, begun in found.items():
         if isinstance(begun, OverQuotaError):
-            verdicts[wish] = _refused(begun)
+            verdicts[wish] = refused(begun)
         else:
             verdicts[wish] = Verdict(
                 Status.PUT,
@@ -294,7 +255,7 @@ def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
     unknown = Verdict(Status.UNKNOWN, message="This credential began no such transfer.")
     verdicts = dict.fromkeys(set(ids) - {attempt.pk for attempt in attempts}, unknown)
     lend_connection()
-    bad = _look(one for one in attempts if one.state == Attempt.State.WRITING)
+    bad = looks.look(one for one in attempts if one.state == Attempt.State.WRITING)
     for kind in (ObjectType.DATA, ObjectType.INDEX):
         group = [one for one in attempts if one.type == kind]
         if all(verdict.status is Status.STORED for verdict in verdicts.values()):
@@ -328,51 +289,6 @@ def give_up(access: Access, ids: Sequence[str]) -> None:
     quota.settle_all(ended, live=0)
 
 
-def _look(attempts: Iterable[Attempt]) -> dict[str, Verdict]:
-    """Ask the stores for length and checksum; return the verdicts on what is not right."""
-    unsure = _unsure(attempts)
-    shares = [share for n in range(ASKED_AT_ONCE) if (share := unsure[n::ASKED_AT_ONCE])]
-    if not shares:
-        return {}
-    with ThreadPoolExecutor(len(shares)) as pool:
-        pairs = chain.from_iterable(pool.map(_confirm_all, shares))
-        return {pk: verdict for pk, verdict in pairs if verdict is not None}
-
-
-def _unsure(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """Return those of which a glance at the store does not say that all is right."""
-    by_region: dict[int, list[Attempt]] = {}
-    for attempt in attempts:
-        by_region.setdefault(attempt.region_id, []).append(attempt)
-    unsure = []
-    for group in by_region.values():
-        expected = [Expected(one.key, one.size or 0, one.name) for one in group]
-        sure = store_of(group[0].region).surely_has(expected)
-        unsure += [one for one, is_sure in zip(group, sure, strict=True) if not is_sure]
-    return unsure
-
-
-def _confirm_all(attempts: Sequence[Attempt]) -> list[tuple[str, Verdict | None]]:
-    return [(one.pk, _confirm(one)) for one in attempts]
-
-
-def _confirm(attempt: Attempt) -> Verdict | None:
-    try:
-        store = store_of(attempt.region)
-        store.confirm(attempt.key, size=attempt.size or 0, sha256=attempt.name)
-    except NoSuchKeyError:
-        return Verdict(Status.MISSING, message="The store has nothing of it; send it first.")
-    except RegionUnavailableError as error:
-        placement.avoid(attempt.region.alias)
-        log.warning("a direct transfer could not be looked at: %s", error)
-        return Verdict(Status.BUSY, message="The region cannot be asked now; commit it again.")
-    except RegionError as error:
-        log.error("a store took other bytes than were signed: %s", error)
-        what = "The store has other bytes than were announced; send it through the gateway."
-        return _refused(BadRequestError(what))
-    return None
-
-
 def _settled(access: Access, attempts: Sequence[Attempt]) -> dict[str, Verdict]:
     """Answer about attempts that had ended before."""
     if not attempts:
@@ -397,7 +313,3 @@ def _direct(access: Access) -> models.QuerySet[Attempt]:
 
 def _gateway(message: str) -> Verdict:
     return Verdict(Status.GATEWAY, message=message)
-
-
-def _refused(error: RefusedError) -> Verdict:
-    return Verdict(Status.REFUSED, code=error.code, message=str(error))

@@ -9,12 +9,13 @@ from django.db.models import QuerySet
 from backup_service import clock
 from storage import placement
 from storage.access import Access
-from storage.direct import MOST, TYPES, Status, Verdict
+from storage.direct import MOST, TYPES
 from storage.errors import TooLargeError
 from storage.models import Replica, StoredObject
 from storage.names import ObjectName
 from storage.regions import store_of
 from storage.regions.base import PresignedRequest, RegionError
+from storage.verdicts import Status, Verdict
 
 
 def offer(access: Access, names: Sequence[ObjectName]) -> list[Verdict]:

@@ -20,10 +20,10 @@ from storage import direct, expire, fence, ingest, locks, sequence, serve
 from storage.access import Access
 from storage.body import Body, WrongBytesError
 from storage.connections import lend_connection
-from storage.direct import Status, Verdict
 from storage.errors import RefusedError, TooLargeError, UnknownError
 from storage.models import StoredObject, Vault
 from storage.names import KIB, ObjectName, ObjectType
+from storage.verdicts import Status, Verdict
 
 MOST_LISTED = 50_000  # objects of a type in one answer
 MOST_BODIES = 16  # snapshots whose bodies come along

@@ -1,0 +1,61 @@
+"""Whether what was announced has arrived: the stores are asked, never the client."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+from storage import placement
+from storage.errors import BadRequestError
+from storage.models import Attempt
+from storage.regions import store_of
+from storage.regions.base import Expected, NoSuchKeyError, RegionError, RegionUnavailableError
+from storage.verdicts import Status, Verdict, refused
+
+log = logging.getLogger(__name__)
+ASKED_AT_ONCE = 8  # of a store, when a glance was not enough
+
+
+def look(attempts: Iterable[Attempt]) -> dict[str, Verdict]:
+    """Ask the stores for length and checksum; return the verdicts on what is not right."""
+    unsure = _unsure(attempts)
+    shares = [share for n in range(ASKED_AT_ONCE) if (share := unsure[n::ASKED_AT_ONCE])]
+    if not shares:
+        return {}
+    with ThreadPoolExecutor(len(shares)) as pool:
+        pairs = chain.from_iterable(pool.map(_confirm_all, shares))
+        return {pk: verdict for pk, verdict in pairs if verdict is not None}
+
+
+def _unsure(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Return those of which a glance at the store does not say that all is right."""
+    by_region: dict[int, list[Attempt]] = {}
+    for attempt in attempts:
+        by_region.setdefault(attempt.region_id, []).append(attempt)
+    unsure = []
+    for group in by_region.values():
+        expected = [Expected(one.key, one.size or 0, one.name) for one in group]
+        sure = store_of(group[0].region).surely_has(expected)
+        unsure += [one for one, is_sure in zip(group, sure, strict=True) if not is_sure]
+    return unsure
+
+
+def _confirm_all(attempts: Sequence[Attempt]) -> list[tuple[str, Verdict | None]]:
+    return [(one.pk, _confirm(one)) for one in attempts]
+
+
+def _confirm(attempt: Attempt) -> Verdict | None:
+    try:
+        store = store_of(attempt.region)
+        store.confirm(attempt.key, size=attempt.size or 0, sha256=attempt.name)
+    except NoSuchKeyError:
+        return Verdict(Status.MISSING, message="The store has nothing of it; send it first.")
+    except RegionUnavailableError as error:
+        placement.avoid(attempt.region.alias)
+        log.warning("a direct transfer could not be looked at: %s", error)
+        return Verdict(Status.BUSY, message="The region cannot be asked now; commit it again.")
+    except RegionError as error:
+        log.error("a store took other bytes than were signed: %s", error)
+        what = "The store has other bytes than were announced; send it through the gateway."
+        return refused(BadRequestError(what))
+    return None

@@ -1,0 +1,41 @@
+"""What the control API answers about one object of a batch."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from storage.errors import RefusedError
+from storage.regions.base import PresignedRequest
+
+
+class Status(StrEnum):
+    """What becomes of one object of a batch."""
+
+    THERE = "there"  # live with a good copy: nothing to send
+    PUT = "put"  # send it to the address that follows
+    GATEWAY = "gateway"  # send it through the gateway
+    REFUSED = "refused"  # it will not be taken; `code` and `message` say why
+    GET = "get"  # read it from the address that follows
+    STORED = "stored"  # durable and on record
+    MISSING = "missing"  # the store has nothing under this attempt yet
+    EXPIRED = "expired"  # given up; announce it again
+    UNKNOWN = "unknown"  # no attempt of this credential
+    BUSY = "busy"  # the store could not be asked; commit again later
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer about one object of a batch."""
+
+    status: Status
+    code: str = ""
+    message: str = ""
+    attempt: str = ""
+    size: int | None = None
+    request: PresignedRequest | None = None
+    until: datetime | None = None
+
+
+def refused(error: RefusedError) -> Verdict:
+    """Return the answer about what will not be taken, and why."""
+    return Verdict(Status.REFUSED, code=error.code, message=str(error))
