@@ -9,7 +9,6 @@ Only stores that enforce what is signed take part (`direct_transfers` of the con
 else is answered with "use the gateway".
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,8 +27,6 @@ from storage.models.copies import new_attempt_id
 from storage.names import GIB, ObjectName, ObjectType, StoreKey
 from storage.regions.base import RegionStore
 from storage.verdicts import Status, Verdict, refused
-
-log = logging.getLogger(__name__)
 
 MOST = 256  # objects in a batch
 BATCH = GIB  # bytes in a batch of more than one object

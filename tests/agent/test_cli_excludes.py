@@ -22,15 +22,15 @@ def top(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kept(
-    repository: Repository,
-    top: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> object:
-    """Back up `top` with options; the files in the snapshot, by names below `top`."""
+def vault(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names a repository and its passphrase."""
     monkeypatch.setenv("NIGHTSAFE_REPOSITORY", repository.storage.location)
     monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
+
+
+@pytest.fixture
+def kept(vault: None, top: Path, capsys: pytest.CaptureFixture[str]) -> object:
+    """Back up `top` with options; the files in the snapshot, by names below `top`."""
 
     def run(*options: str) -> set[str]:
         assert main(["backup", *options]) == 0
@@ -105,15 +105,11 @@ def test_what_is_left_out_can_be_shown(capsys: pytest.CaptureFixture[str]) -> No
     assert json.loads(capsys.readouterr().out)["patterns"] == []
 
 
+@pytest.mark.usefixtures("vault")
 def test_a_source_that_is_excluded_stays_out_and_that_is_said(
-    repository: Repository,
-    top: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    top: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As stock restic leaves it out: whether a folder or a file, by its name or one above it."""
-    monkeypatch.setenv("NIGHTSAFE_REPOSITORY", repository.storage.location)
-    monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
     sources = [str(top / name) for name in ("cache", "deep", "drop.o", "keep.c")]
     excludes = [f"--exclude={pattern}" for pattern in ("cache", str(top / "deep"), "*.o")]
     assert main(["backup", *sources, *excludes, "--json"]) == 0
