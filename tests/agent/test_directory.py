@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 from nightsafe import directory, restore, target
-from nightsafe.directory import Directory, fold_name, is_safe_name, refusal, tells_case_apart
+from nightsafe.directory import (
+    Directory,
+    are_safe_names,
+    fold_name,
+    is_safe_name,
+    refusal,
+    tells_case_apart,
+)
 from nightsafe.errors import RestoreError
 from nightsafe.extras import Extras
 from nightsafe.nameddirectory import NamedDirectory
@@ -62,6 +69,15 @@ def test_links_are_not_entered(here: Directory, tmp_path: Path, name: bytes) -> 
         with pytest.raises(OSError, match=r"directory|links"):
             here.enter(name)
     assert is_safe_name(name) == (name == b"link")
+
+
+@pytest.mark.parametrize(
+    "name", [b"", b".", b"..", b"a/b", b"/", b"a\0", b"\0", b"...", b"a.", b"-"]
+)
+def test_names_are_judged_together_as_they_are_alone(name: bytes) -> None:
+    for names in ([name], [b"fine", name], [name, b"fine"]):
+        assert are_safe_names(names) == is_safe_name(name)
+        assert not are_safe_names(names, on_windows=True)
 
 
 def test_files_are_not_opened_through_links(here: Directory, tmp_path: Path) -> None:
@@ -223,6 +239,7 @@ def test_what_windows_cannot_hold_is_said(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restore, "refusal", partial(refusal, on_windows=True))
+    monkeypatch.setattr(restore, "are_safe_names", partial(are_safe_names, on_windows=True))
     monkeypatch.setattr(target, "_KIND", NamedDirectory)
     inner = store_tree(repository, *files(repository, b"fine", b"COM1.txt", b"C:evil"))
     nodes = [*files(repository, b"a:stream"), Node(b"dir", "dir", DIR, subtree=inner.tree)]

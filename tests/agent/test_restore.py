@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe import writer
+from nightsafe import delivery, writer
+from nightsafe import restore as restoring
 from nightsafe.backup import backup
 from nightsafe.errors import RestoreError
 from nightsafe.localfolder import LocalFolder
@@ -197,3 +198,44 @@ def test_a_deep_folder_needs_few_descriptors(repository: Repository, tmp_path: P
     finally:
         # Python's own removal of folders recurses, so it is not up to this one.
         subprocess.run(["rm", "-rf", str(tmp_path / "target")], check=True)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_many_files_of_one_folder(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Those that are simple are taken many at a time, and all others come back as well."""
+    monkeypatch.setattr(restoring, "_FILES_AT_ONCE", at_once)
+    monkeypatch.setattr(delivery, "_FIRST_WAVE", 10)
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(40):
+        (source / f"{number:02}").write_bytes(b"%d" % number * number)
+    (source / "20-large").write_bytes(os.urandom(3_000_000))
+    (source / "30-link").hardlink_to(source / "30")
+    (source / "35-folder").mkdir()
+    (source / "35-folder" / "empty").touch()
+    (source / "39-symlink").symlink_to("39")
+    snapshot = back_up(repository, source)
+    report = bring_back(repository, snapshot, tmp_path / "target")
+    assert (report.issues, report.files, report.others) == ([], 43, 1)
+    restored = Path(f"{tmp_path / 'target'}{source}")
+    assert fingerprint(restored) == fingerprint(source)
+    assert (restored / "30-link").samefile(restored / "30")
+
+
+def test_a_file_whose_blob_is_in_no_index_costs_no_other_one(
+    repository: Repository, tmp_path: Path
+) -> None:
+    uploader = Uploader(repository)
+    known = uploader.add(BlobKind.DATA, b"known")
+    uploader.flush()
+    nodes = [
+        Node(name, "file", FILE, size=5, links=1, content=(blob,))
+        for name, blob in ((b"a", known), (b"b", b"?" * 32), (b"c", known))
+    ]
+    report = bring_back(repository, store_tree(repository, *nodes), tmp_path / "target")
+    (issue,) = report.issues
+    assert (issue.path, issue.is_failure) == (b"/b", True)
+    assert "in no index" in issue.text
+    assert sorted(os.listdir(tmp_path / "target")) == ["a", "c"]

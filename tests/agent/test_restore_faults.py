@@ -159,14 +159,14 @@ def test_a_folder_moved_while_it_is_restored_stops_the_work(
     repository: Repository, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "target"
-    real = restore_module._Restorer._entry
+    real = restore_module._Restorer._take_files
 
-    def move(self: object, folder: object, path: bytes, node: Node) -> None:
-        if node.name == b"two.txt":
+    def move(self: object, folder: object) -> None:
+        if folder.path.endswith(b"/inner"):  # type: ignore[attr-defined]
             os.rename(f"{target}{source}/inner", tmp_path / "elsewhere")
-        real(self, folder, path, node)  # type: ignore[arg-type]
+        real(self, folder)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(restore_module._Restorer, "_entry", move)
+    monkeypatch.setattr(restore_module._Restorer, "_take_files", move)
     with pytest.raises(RestoreError, match="moved"):
         bring_back(repository, back_up(repository, source), target)
 

@@ -8,10 +8,13 @@ wave is gathered, so neither memory nor waiting grows with the snapshot.
 
 import contextlib
 import os
-from collections import deque
-from collections.abc import Iterator
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
+from typing import Any
 
 from nightsafe.crypto import OVERHEAD
 from nightsafe.directory import Directory, discard, temporary_name
@@ -31,7 +34,11 @@ from nightsafe.writer import Outcome, Writer, describe
 _FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000
 _IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
 _WAVES_AT_ONCE = 2
+_LOOK_SECONDS = 0.002
 _NOTHING = BlobLocation(b"", 0, 0, 0)
+_piece: Callable[[Iterable[Any]], Piece] = partial(tuple.__new__, Piece)
+_briefly: Callable[[Node], tuple[bytes, int, tuple[bytes, ...] | None]]
+_briefly = itemgetter(*map(Node._fields.index, ("name", "links", "content")))
 
 
 @dataclass
@@ -62,13 +69,20 @@ class _Wave:
     number: int
     places: list[Place] = field(default_factory=list)
     numbers: dict[bytes, int] = field(default_factory=dict)
-    packs: dict[bytes, list[Piece]] = field(default_factory=dict)
+    packs: dict[bytes, list[Piece]] = field(default_factory=lambda: defaultdict(list))
     pieces: int = 0
     bytes: int = 0
     unfinished: list[_Unfinished] = field(default_factory=list)
     links: list[_Link] = field(default_factory=list)
     left: list[tuple[Place, Node]] = field(default_factory=list)
     open_jobs: int = 0
+
+    def number_of(self, place: Place) -> int:
+        """The number that stands for a folder in this wave."""
+        number = self.numbers.setdefault(place.path, len(self.places))
+        if number == len(self.places):
+            self.places.append(place)
+        return number
 
 
 class Listener:
@@ -111,6 +125,28 @@ class Delivery:
         self._waves: deque[_Wave] = deque()
         self._wave = _Wave(0)
         self._limit = _FIRST_WAVE
+        self._look_at = 0.0
+
+    def files(self, place: Place, nodes: Iterable[Node]) -> list[Node]:
+        """Take those files that have one name and one blob at most, as nearly all have.
+
+        The others are returned, and those whose blob is not known; `file` is for them.
+        """
+        wave, get = self._wave, self._located.get
+        number, packs, others = wave.number_of(place), wave.packs, []
+        for node in nodes:
+            name, links, content = _briefly(node)
+            blob, more = content[0] if content else b"", len(content or ()) > 1
+            where = get(blob) if content else _NOTHING
+            if where is None or more or links > 1:
+                others.append(node)
+                continue
+            pack, offset, length, plain_length = where
+            piece = (offset, length, plain_length, blob, number, name, 0, 0, described(node))
+            packs[pack].append(_piece(piece))
+            wave.pieces += 1
+            wave.bytes += length
+        return others
 
     def file(self, place: Place, name: bytes, node: Node, *, folder: Directory) -> None:
         """Take a file that shall be `name` in `place`, which is `folder`.
@@ -146,8 +182,10 @@ class Delivery:
             self._launch()
             self._limit = min(2 * self._limit, _LARGEST_WAVE)
             self._wait(_WAVES_AT_ONCE)
-        elif self._porters is not None:
+        elif self._porters is not None and time.monotonic() >= self._look_at:
+            # Not each time: to ask the workers costs as much as to take in ten files.
             self._settle_ready(self._porters, wait=False)
+            self._look_at = time.monotonic() + _LOOK_SECONDS
 
     def finish(self) -> None:
         """Complete everything that was taken."""
@@ -218,11 +256,9 @@ class Delivery:
         attributes: Described | None = None,
     ) -> None:
         wave = self._wave
-        number = wave.numbers.setdefault(place.path, len(wave.places))
-        if number == len(wave.places):
-            wave.places.append(place)
+        number = wave.number_of(place)
         pack, offset, length, plain_length = where
-        wave.packs.setdefault(pack, []).append(
+        wave.packs[pack].append(
             Piece(offset, length, plain_length, blob, number, name, position, file, attributes)
         )
         wave.pieces += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nightsafe.delivery import Delivery, Listener
-from nightsafe.directory import is_regular, refusal
+from nightsafe.directory import are_safe_names, is_regular, refusal
 from nightsafe.errors import DamagedError, UsageError
 from nightsafe.extras import Extras
 from nightsafe.fetch import BlobReader
@@ -23,6 +23,7 @@ from nightsafe.walk import Chosen, Selection, find_folder, require_found
 from nightsafe.writer import describe
 
 OVERWRITE = ("always", "if-changed", "if-newer", "never")
+_FILES_AT_ONCE = 1000
 _SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR, "fifo": stat.S_IFIFO}
 
 
@@ -200,6 +201,7 @@ class _Restorer:
     def _walk(self, tree: bytes) -> None:
         stack = [self._folder(b"", None, tree, self._target.place(b""))]
         self._delete(stack[0])
+        self._take_files(stack[0])
         while stack:
             folder = stack[-1]
             node = next(folder.todo, None)
@@ -210,16 +212,37 @@ class _Restorer:
             if node.type == "dir":
                 if self._selection.leads_to(path):
                     stack.append(self._folder(path, node, node.subtree))
-                    if self._selection.wants(path) and not self._make(stack):
-                        stack.pop()
+                    if self._selection.wants(path):
+                        if self._make(stack):
+                            self._take_files(stack[-1])
+                        else:
+                            stack.pop()
             elif self._selection.wants(path) and self._make(stack):
                 self._entry(stack[-1], path, node)
 
     def _folder(
         self, path: bytes, node: Node | None, tree: bytes | None, place: Place | None = None
     ) -> _Folder:
-        nodes = list(self._entries(path, tree))
+        nodes = self._entries(path, tree)
         return _Folder(path, node, nodes, iter(nodes), place)
+
+    def _take_files(self, folder: _Folder) -> None:
+        """Hand over many files at once where nothing has to be asked about each of them.
+
+        What is left to do is the rest.
+        """
+        is_free = folder.is_new or self._options.overwrite == "always"
+        if self._delivery is None or folder.place is None:
+            return
+        if not (is_free and self._selection.wants_all):
+            return
+        files = [node for node in folder.nodes if node.type == "file"]
+        others = [node for node in folder.nodes if node.type != "file"]
+        for start in range(0, len(files), _FILES_AT_ONCE):
+            part = files[start : start + _FILES_AT_ONCE]
+            others += self._delivery.files(folder.place, part)
+            self._delivery.pump()
+        folder.todo = iter(others)
 
     def _delete(self, folder: _Folder) -> None:
         """Remove from a folder that was there before what the snapshot does not hold."""
@@ -263,16 +286,23 @@ class _Restorer:
         if self._delivery is not None:
             self._delivery.pump()
 
-    def _entries(self, path: bytes, tree: bytes | None) -> Iterator[Node]:
+    def _entries(self, path: bytes, tree: bytes | None) -> list[Node]:
         """A tree's nodes, without those whose names are not to be trusted."""
         if tree is None:
             self._tell.failed(path, "the snapshot does not say what is in it")
-            return
+            return []
         try:
             nodes = self._reader.load_tree(tree)
         except DamagedError as error:
             self._tell.failed(path, f"what is in it is lost. {error}")
-            return
+            return []
+        names = [node.name for node in nodes]
+        if are_safe_names(names) and len(set(map(self._fold, names))) == len(names):
+            return nodes
+        return list(self._sound(path, nodes))
+
+    def _sound(self, path: bytes, nodes: list[Node]) -> Iterator[Node]:
+        """Those of the nodes that can be made; of the others it is said why not."""
         seen: dict[bytes, bytes] = {}
         for node in nodes:
             problem = refusal(node.name) or self._clash(path, node.name, seen)

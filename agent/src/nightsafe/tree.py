@@ -3,7 +3,8 @@
 import base64
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -81,7 +82,8 @@ class Node(NamedTuple):
         return self._replace(subtree=subtree)
 
 
-_make = Node._make
+_make: Callable[[Iterable[Any]], Node] = partial(tuple.__new__, Node)
+"""`Node._make` without a look at how many fields there are, in a third of the time."""
 
 
 def encode_node(node: Node) -> str:

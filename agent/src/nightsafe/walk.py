@@ -22,6 +22,8 @@ class Chosen(Protocol):
 
     paths: list[bytes]
     """What was asked for, as the user wrote it; empty for everything."""
+    wants_all: bool
+    """Whether nothing at all is left out, so that no path has to be asked about."""
 
     def wants(self, path: bytes) -> bool:
         """Whether the entry itself is wanted."""
@@ -46,6 +48,7 @@ class PatternSelection:
         # Each entry of a snapshot is asked about several times, mostly where there are none.
         self._include = _any_of(wanted, wanted_any_case)
         self._exclude = _any_of(exclude, exclude_any_case)
+        self.wants_all = not self.paths and not self._exclude
 
     def wants(self, path: bytes) -> bool:
         """Whether an include pattern fits the entry or a folder above it, and no other."""
@@ -74,6 +77,7 @@ class Selection:
         self.paths = [b"/" + path.strip(b"/") for path in paths]
         if b"/" in self.paths:
             self.paths = []
+        self.wants_all = not self.paths
 
     def wants(self, path: bytes) -> bool:
         """Whether the entry is wanted itself, or lies below one that is."""
