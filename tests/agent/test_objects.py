@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nightsafe import index
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, SnapshotNotFoundError
 from nightsafe.index import (
@@ -15,6 +17,7 @@ from nightsafe.index import (
     encode,
     encode_index,
     encode_index_of,
+    portable_decode,
     portable_encode,
 )
 from nightsafe.pack import (
@@ -26,6 +29,8 @@ from nightsafe.pack import (
     read_header,
 )
 from nightsafe.snapshot import Snapshot, find_parent, find_snapshot
+
+from tests.agent.extensions import needs
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "objects.json").read_text())
 SEALER = Sealer(SealKey.from_bytes(bytes(range(64))))
@@ -112,6 +117,53 @@ PACKS = st.builds(
 @given(st.lists(PACKS, max_size=4))
 def test_an_index_survives(packs: list[PackContent]) -> None:
     assert decode_index(encode_index(packs)) == packs
+
+
+def outcome(decode: Callable[[bytes], list[PackContent]], text: bytes) -> object:
+    """What an index file holds and of which types, or that it is damaged."""
+    try:
+        packs = decode(text)
+    except DamagedError:
+        return "damaged"
+    blobs = [blob for pack in packs for blob in pack.blobs]
+    return packs, set(map(type, packs)), set(map(type, blobs)), {type(b.kind) for b in blobs}
+
+
+TOKENS = st.sampled_from(
+    [
+        *(b"", b"0", b"-1", b"4294967295", b"4294967296", b"31", b"01", b"1.0", b"1e3", b"null"),
+        *(b'"', b",", b":", b"{", b"}", b"[", b"]", b"[]", b" ", b"\n", b"\\u0061", b"\xff", b"F"),
+        *(
+            b'"type":"tree"',
+            b'"type":"meta"',
+            b'"offset":7',
+            b',"length":40',
+            b'"id":"' + b"g" * 64,
+        ),
+    ]
+)
+
+
+@given(
+    st.lists(PACKS, max_size=3).map(encode_index),
+    st.lists(st.tuples(st.integers(0), st.integers(0, 20), TOKENS), max_size=3),
+)
+def test_an_index_is_read_alike_by_the_quick_way_and_the_general_one(
+    text: bytes, changes: list[tuple[int, int, bytes]]
+) -> None:
+    for position, size, token in changes:
+        at = position % (len(text) + 1)
+        text = text[:at] + token + text[at + size :]
+    assert outcome(decode_index, text) == outcome(portable_decode, text)
+
+
+@needs("_entries")
+@pytest.mark.parametrize("ending", [b"", b"\n"])
+def test_the_usual_index_goes_the_quick_way(monkeypatch: pytest.MonkeyPatch, ending: bytes) -> None:
+    text = VECTOR["index"].encode() + ending
+    expected = portable_decode(text)
+    monkeypatch.setattr(index, "portable_decode", None)
+    assert decode_index(text) == expected
 
 
 def test_index_vector() -> None:

@@ -1,4 +1,4 @@
-/* What index files say of the blobs in a pack, from the pack's opened header.
+/* What index files say of the blobs in a pack: written from the pack's opened header, and read.
  *
  * nightsafe.index does the same in Python when this extension is missing.
  */
@@ -101,8 +101,170 @@ encode(PyObject *module, PyObject *header)
     return text;
 }
 
+/* Reading. Only what restic and nightsafe write is read here, to the letter; of any other text it
+ * is said that it was not, and a library for JSON reads it, or says what is wrong. */
+
+typedef struct {
+    const char *at, *end;
+    PyTypeObject *pack, *blob;
+    PyObject *data, *tree;
+} Reader;
+
+static int
+take(Reader *self, const char *text)
+{
+    size_t size = strlen(text);
+    if ((size_t)(self->end - self->at) < size || memcmp(self->at, text, size) != 0)
+        return 0;
+    self->at += size;
+    return 1;
+}
+
+static int
+digit_of(char letter)
+{
+    if (letter >= '0' && letter <= '9')
+        return letter - '0';
+    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+/* 64 digits; NULL without an exception if they are no id. */
+static PyObject *
+take_id(Reader *self)
+{
+    uint8_t id[ID];
+    if (self->end - self->at < 2 * ID)
+        return NULL;
+    for (int i = 0; i < ID; i++) {
+        int high = digit_of(self->at[2 * i]), low = digit_of(self->at[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return NULL;
+        id[i] = (uint8_t)(high << 4 | low);
+    }
+    self->at += 2 * ID;
+    return PyBytes_FromStringAndSize((const char *)id, ID);
+}
+
+/* A number from `least` to 2^32 - 1, without zeros in front. */
+static int
+take_number(Reader *self, uint64_t least, uint64_t *number)
+{
+    const char *first = self->at;
+    uint64_t value = 0;
+    while (self->at < self->end && *self->at >= '0' && *self->at <= '9') {
+        value = value * 10 + (uint64_t)(*self->at++ - '0');
+        if (value > UINT32_MAX)
+            return 0;
+    }
+    Py_ssize_t digits = self->at - first;
+    *number = value;
+    return digits > 0 && value >= least && (*first != '0' || digits == 1);
+}
+
+/* One entry of a pack; NULL, perhaps with an exception, if it is another text. */
+static PyObject *
+take_blob(Reader *self)
+{
+    if (!take(self, "{\"id\":\""))
+        return NULL;
+    PyObject *blob = self->blob->tp_alloc(self->blob, 5);
+    if (blob == NULL)
+        return NULL;
+    PyObject *id = take_id(self);
+    PyTuple_SET_ITEM(blob, 1, id);
+    uint64_t numbers[3] = {0, 0, 0};
+    int is_sound = id != NULL && take(self, "\",\"type\":\"");
+    PyObject *kind = NULL;
+    if (is_sound)
+        kind = take(self, "data\"") ? self->data : take(self, "tree\"") ? self->tree : NULL;
+    PyTuple_SET_ITEM(blob, 0, Py_XNewRef(kind));
+    is_sound = kind != NULL && take(self, ",\"offset\":") && take_number(self, 0, numbers) &&
+               take(self, ",\"length\":") && take_number(self, OVERHEAD, numbers + 1) &&
+               (!take(self, ",\"uncompressed_length\":") || take_number(self, 0, numbers + 2)) &&
+               take(self, "}");
+    for (int i = 0; is_sound && i < 3; i++) {
+        PyObject *number = PyLong_FromUnsignedLongLong(numbers[i]);
+        PyTuple_SET_ITEM(blob, 2 + i, number);
+        is_sound = number != NULL;
+    }
+    if (!is_sound)
+        Py_CLEAR(blob);
+    return blob;
+}
+
+/* The entries of a pack, one at least, as a tuple. */
+static PyObject *
+take_blobs(Reader *self)
+{
+    PyObject *list = PyList_New(0), *blobs = NULL;
+    int is_sound = list != NULL;
+    do {
+        PyObject *blob = is_sound ? take_blob(self) : NULL;
+        is_sound = blob != NULL && PyList_Append(list, blob) == 0;
+        Py_XDECREF(blob);
+    } while (is_sound && take(self, ","));
+    if (is_sound)
+        blobs = PyList_AsTuple(list);
+    Py_XDECREF(list);
+    return blobs;
+}
+
+static PyObject *
+take_pack(Reader *self)
+{
+    PyObject *id = take(self, "{\"id\":\"") ? take_id(self) : NULL;
+    PyObject *blobs = id != NULL && take(self, "\",\"blobs\":[") ? take_blobs(self) : NULL;
+    PyObject *pack = NULL;
+    if (blobs != NULL && take(self, "]}"))
+        pack = self->pack->tp_alloc(self->pack, 2);
+    if (pack == NULL) {
+        Py_XDECREF(id);
+        Py_XDECREF(blobs);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(pack, 0, id);
+    PyTuple_SET_ITEM(pack, 1, blobs);
+    return pack;
+}
+
+/* decode(text, pack, blob, data, tree): the packs of an index file, as values of two named tuples
+ * and with these two kinds, or None if the text is any other than the usual. */
+static PyObject *
+decode(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Reader reader;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "y#O!O!OO:decode", &reader.at, &size, &PyType_Type, &reader.pack,
+                          &PyType_Type, &reader.blob, &reader.data, &reader.tree))
+        return NULL;
+    reader.end = reader.at + size;
+    if (!PyType_IsSubtype(reader.pack, &PyTuple_Type) ||
+        !PyType_IsSubtype(reader.blob, &PyTuple_Type)) {
+        PyErr_SetString(PyExc_TypeError, "Packs and blobs are tuples.");
+        return NULL;
+    }
+    PyObject *packs = PyList_New(0);
+    int is_sound = packs != NULL && take(&reader, "{\"packs\":[");
+    do {
+        PyObject *pack = is_sound ? take_pack(&reader) : NULL;
+        is_sound = pack != NULL && PyList_Append(packs, pack) == 0;
+        Py_XDECREF(pack);
+    } while (is_sound && take(&reader, ","));
+    is_sound = is_sound && take(&reader, "]}");
+    take(&reader, "\n"); /* restic ends its files so */
+    if (is_sound && reader.at == reader.end)
+        return packs;
+    Py_XDECREF(packs);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"encode", encode, METH_O, "encode(header): the JSON of its entries, or None."},
+    {"decode", decode, METH_VARARGS,
+     "decode(text, pack, blob, data, tree): the packs of an index file, or None."},
     {NULL},
 };
 

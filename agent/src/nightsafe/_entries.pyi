@@ -1,1 +1,6 @@
+from nightsafe.pack import BlobEntry, BlobKind, PackContent
+
 def encode(header: bytes, /) -> bytes | None: ...
+def decode(
+    text: bytes, pack: type[PackContent], blob: type[BlobEntry], data: BlobKind, tree: BlobKind, /
+) -> list[PackContent] | None: ...

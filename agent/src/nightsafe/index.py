@@ -1,7 +1,8 @@
 """The index: in which pack, and where in it, each blob lies."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,6 +24,9 @@ class BlobLocation(NamedTuple):
     plain_length: int
 
 
+_location: Callable[[Iterable[Any]], BlobLocation] = partial(tuple.__new__, BlobLocation)
+
+
 class Index:
     """All blobs of a repository in memory. A blob may lie in several packs."""
 
@@ -35,15 +39,16 @@ class Index:
         """Learn what a pack holds; hearing it twice changes nothing."""
         if content.id in self._packs:
             return
-        self._packs[content.id] = content.end
-        kind, table = None, self._first[BlobKind.DATA]
-        for blob in content.blobs:
-            if blob.kind is not kind:
-                kind = blob.kind
-                table = self._first[kind]
-            location = BlobLocation(content.id, *blob[2:])
-            if table.setdefault(blob.id, location) is not location:
-                self._others.setdefault((kind, blob.id), []).append(location)
+        end, others = 0, self._others
+        data, trees = self._first[BlobKind.DATA], self._first[BlobKind.TREE]
+        for kind, blob_id, offset, length, plain_length in content.blobs:
+            location = _location((content.id, offset, length, plain_length))
+            table = data if kind is BlobKind.DATA else trees
+            if table.setdefault(blob_id, location) is not location:
+                others.setdefault((kind, blob_id), []).append(location)
+            if offset + length > end:
+                end = offset + length
+        self._packs[content.id] = end
 
     def has(self, kind: BlobKind, blob_id: bytes) -> bool:
         """Whether the blob is stored."""
@@ -118,17 +123,26 @@ def _encode_blob(blob: BlobEntry) -> str:
     return f'{{"id":"{blob_id.hex()}","type":"{word}","offset":{offset},"length":{length}{plain}}}'
 
 
-if TYPE_CHECKING:
+try:
+    from nightsafe import _entries
+
+    encode = _entries.encode
+except ImportError:  # not built here
+    _entries = None  # type: ignore[assignment]
     encode = portable_encode
-else:
-    try:
-        from nightsafe._entries import encode
-    except ImportError:  # not built here
-        encode = portable_encode
 
 
 def decode_index(text: bytes) -> list[PackContent]:
     """The packs that an index file lists; DamagedError when it is not sound."""
+    if _entries is not None:
+        found = _entries.decode(text, PackContent, BlobEntry, BlobKind.DATA, BlobKind.TREE)
+        if found is not None:
+            return found
+    return portable_decode(text)
+
+
+def portable_decode(text: bytes) -> list[PackContent]:
+    """`decode_index` for any text, not only what backup programs usually write."""
     try:
         return decode_packs(orjson.loads(text))
     except (orjson.JSONDecodeError, KeyError, TypeError):
