@@ -20,7 +20,7 @@ help:
 	@echo "              (STAGES=\"unit agent\" for some: unit agent postgres interop journeys"
 	@echo "              browser; three at a time, JOBS=1 one after the other; TMPDIR=folder for"
 	@echo "              temporary files, else in memory where it has 8 GB)"
-	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (20 minutes)"
+	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (half an hour)"
 	@echo "              (BENCH=\"--quick\" for a glimpse; BENCH_DIR=scratch folder of 12 GB)"
 	@echo "make soak     kill backups and prunes 200 times each, and 300 workers while they copy;"
 	@echo "              fail and kill at every call of the storage (SEED=number; SOAK=\"kill workers"

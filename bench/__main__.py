@@ -18,7 +18,7 @@ def main() -> int:
     """Run what the options ask for; 1 when it could not be measured."""
     args = _parser().parse_args()
     setting = Setting(Path(args.dir), args.quick)
-    repeat = args.repeat or (1 if args.quick else 3)
+    repeat = args.repeat or (1 if args.quick else 5)
     peers = [p for p in available(setting.scratch / "work") if p.name in args.peers.split(",")]
     results, busy = Results(), 0.0
     try:
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_letters,
         help="a sources, b random, c archive, f a million files, g releases (default all)",
     )
-    parser.add_argument("--repeat", type=int, default=0, help="rounds (3, or 1 with --quick)")
+    parser.add_argument("--repeat", type=int, default=0, help="rounds (5, or 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="small data, one round")
     parser.add_argument("--peers", default="nightsafe,restic,borg", help="programs, with commas")
     parser.add_argument(

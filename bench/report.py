@@ -40,7 +40,7 @@ QUIET = 0.1
 
 @dataclass(frozen=True)
 class Row:
-    """The medians of one case for one program, and our speed against it."""
+    """The medians of one case for one program, and our speed against it, round by round."""
 
     case: str
     peer: str
@@ -55,27 +55,31 @@ class Row:
 def rows(results: Results, peers: Sequence[Peer]) -> Iterator[Row]:
     """Every case that was measured, with the peers in their order."""
     for case in CASES:
-        ours = _median(results, case, OURS, "wall")
-        our_cpu = _median(results, case, OURS, "cpu")
         for peer in peers:
             if (case, peer.name) in results.costs:
-                wall = _median(results, case, peer.name, "wall")
-                cpu = _median(results, case, peer.name, "cpu")
                 yield Row(
                     case,
                     peer.name,
-                    wall,
-                    cpu,
+                    statistics.median(_values(results, case, peer.name, "wall")),
+                    statistics.median(_values(results, case, peer.name, "cpu")),
                     max(cost.memory for cost in results.costs[case, peer.name]),
                     results.sizes.get((case, peer.name), 0),
-                    wall / ours if ours else 0.0,
-                    cpu / our_cpu if our_cpu else 0.0,
+                    _ratio(results, case, peer.name, "wall"),
+                    _ratio(results, case, peer.name, "cpu"),
                 )
 
 
-def _median(results: Results, case: str, peer: str, what: str) -> float:
-    values = [getattr(cost, what) for cost in results.costs.get((case, peer), ())]
-    return statistics.median(values) if values else 0.0
+def _values(results: Results, case: str, peer: str, what: str) -> list[float]:
+    return [getattr(cost, what) for cost in results.costs.get((case, peer), ())]
+
+
+def _ratio(results: Results, case: str, peer: str, what: str) -> float:
+    """The median of what a program took in each round, divided by what we took in the same one.
+
+    So a machine that is slower for some minutes is so for both.
+    """
+    theirs, ours = (_values(results, case, name, what) for name in (peer, OURS))
+    return statistics.median([a / b for a, b in zip(theirs, ours, strict=False)] or [0.0])
 
 
 def table(results: Results, peers: Sequence[Peer], *, judged: bool = True) -> str:
@@ -165,8 +169,9 @@ figures are medians of {repeat} round(s) (one for (f); in each, (d) was run {UNC
 after one another).
 `wall` and `CPU` are seconds, CPU of all processes together; `MB` is the highest sum of the
 processes' proportional set sizes; `stored` the repository in MB after the first backup (for (g)
-after the last). `ratio` is the program's wall time divided by nightsafe's, `by CPU` the same of CPU
-seconds, which other work on the machine disturbs less; `target` says whether the ratio of wall
+after the last). `ratio` is the program's wall time divided by nightsafe's in the same round, and of
+those the median (a machine that is slower for some minutes is so for all); `by CPU` is the same of
+CPU seconds, which other work on the machine disturbs less; `target` says whether the ratio of wall
 times reaches what the agent must reach (`must`) or aims at (`goal`).
 Every restore was compared byte by byte. Borg ran with zstd level 3. Compare ratios, not seconds:
 they hold across machines.

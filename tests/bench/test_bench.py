@@ -93,6 +93,17 @@ def test_the_table_says_medians_ratios_and_targets() -> None:
     assert "MISSED" in size
 
 
+def test_ratios_are_of_the_same_round() -> None:
+    """One of the machine's slow rounds weighs on both programs, and so on neither."""
+    results = Results()
+    for ours, theirs in ((1.0, 2.0), (5.0, 10.0), (6.0, 4.0)):
+        results.costs["a first", "nightsafe"].append(Cost(ours, 1.0, 1))
+        results.costs["a first", "restic"].append(Cost(theirs, 3.0, 1))
+    (row,) = [line for line in table(results, PEERS).splitlines() if "restic" in line]
+    wall, *_, ratio, by_cpu = (cell.strip() for cell in row.split("|")[3:9])
+    assert (wall, ratio, by_cpu) == ("4.00", "2.00", "3.00")
+
+
 @pytest.mark.parametrize(
     ("ratio", "word"), [(1.79, "MISSED"), (1.8, "must"), (2.29, "must"), (2.3, "goal")]
 )
