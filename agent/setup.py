@@ -16,7 +16,7 @@ setup(
         Extension(
             f"nightsafe.{source.stem}",
             [str(source)],
-            depends=["src/nightsafe/digest.h", "src/nightsafe/status.h"],
+            depends=sorted(map(str, Path("src/nightsafe").glob("*.h"))),
             libraries=_LIBRARIES.get(source.stem, []),
             extra_compile_args=[
                 "-O3",

@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { ID = 32, PLAIN = 37, COMPRESSED = 41, OVERHEAD = 32, MOST = 220 };
+#include "id.h"
+
+enum { PLAIN = 37, COMPRESSED = 41, OVERHEAD = 32, MOST = 220 };
 
 static char *
 put_text(char *at, const char *text)
@@ -120,29 +122,14 @@ take(Reader *self, const char *text)
     return 1;
 }
 
-static int
-digit_of(char letter)
-{
-    if (letter >= '0' && letter <= '9')
-        return letter - '0';
-    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 /* 64 digits; NULL without an exception if they are no id. */
 static PyObject *
 take_id(Reader *self)
 {
-    uint8_t id[ID];
-    if (self->end - self->at < 2 * ID)
-        return NULL;
-    for (int i = 0; i < ID; i++) {
-        int high = digit_of(self->at[2 * i]), low = digit_of(self->at[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return NULL;
-        id[i] = (uint8_t)(high << 4 | low);
-    }
-    self->at += 2 * ID;
-    return PyBytes_FromStringAndSize((const char *)id, ID);
+    PyObject *id = self->end - self->at < 2 * ID ? NULL : read_id(self->at);
+    if (id != NULL)
+        self->at += 2 * ID;
+    return id;
 }
 
 /* A number from `least` to 2^32 - 1, without zeros in front. */

@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { ID = 32 };
+#include "id.h"
+
 
 /* In the order of nightsafe.tree.Node. */
 enum { NAME, TYPE, MODE, MTIME, ATIME, CTIME, UID, GID, USER, GROUP, INODE, DEVICE_ID, SIZE,
@@ -56,29 +57,13 @@ name_of(PyObject *value)
     return PyBytes_FromStringAndSize(text, size);
 }
 
-static int
-digit_of(char letter)
-{
-    if (letter >= '0' && letter <= '9')
-        return letter - '0';
-    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 static PyObject *
 id_of(PyObject *value)
 {
-    uint8_t id[ID];
     if (!PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value) ||
         PyUnicode_GET_LENGTH(value) != 2 * ID)
         return NULL;
-    const char *text = PyUnicode_DATA(value);
-    for (int i = 0; i < ID; i++) {
-        int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return NULL;
-        id[i] = (uint8_t)(high << 4 | low);
-    }
-    return PyBytes_FromStringAndSize((const char *)id, ID);
+    return read_id(PyUnicode_DATA(value));
 }
 
 static PyObject *
