@@ -9,9 +9,8 @@ wave is gathered, so neither memory nor waiting grows with the snapshot.
 import contextlib
 import os
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -21,7 +20,7 @@ from nightsafe.directory import Directory, discard, temporary_name
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
 from nightsafe.index import BlobLocation
-from nightsafe.metadata import Described, described
+from nightsafe.metadata import described
 from nightsafe.pack import BlobKind
 from nightsafe.plan import Job, Piece, Place, arrange
 from nightsafe.porters import Porters
@@ -29,6 +28,7 @@ from nightsafe.repository import Repository
 from nightsafe.system import TO_WRITE
 from nightsafe.target import write_all
 from nightsafe.tree import Node
+from nightsafe.waves import Link, Unfinished, Wave
 from nightsafe.writer import Outcome, Writer, describe
 
 _FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000
@@ -39,50 +39,6 @@ _NOTHING = BlobLocation(b"", 0, 0, 0)
 _piece: Callable[[Iterable[Any]], Piece] = partial(tuple.__new__, Piece)
 _briefly: Callable[[Node], tuple[bytes, int, tuple[bytes, ...] | None]]
 _briefly = itemgetter(*map(Node._fields.index, ("name", "links", "content")))
-
-
-@dataclass
-class _Unfinished:
-    """A file of several blobs, or of several names, that lies under a temporary name."""
-
-    place: Place
-    name: bytes
-    temporary: bytes
-    node: Node
-    identity: tuple[int, int]
-    problem: str = ""
-    is_done: bool = False
-
-
-@dataclass
-class _Link:
-    """One more name of a file."""
-
-    place: Place
-    name: bytes
-    node: Node
-    first: _Unfinished
-
-
-@dataclass
-class _Wave:
-    number: int
-    places: list[Place] = field(default_factory=list)
-    numbers: dict[bytes, int] = field(default_factory=dict)
-    packs: dict[bytes, list[Piece]] = field(default_factory=lambda: defaultdict(list))
-    pieces: int = 0
-    bytes: int = 0
-    unfinished: list[_Unfinished] = field(default_factory=list)
-    links: list[_Link] = field(default_factory=list)
-    left: list[tuple[Place, Node]] = field(default_factory=list)
-    open_jobs: int = 0
-
-    def number_of(self, place: Place) -> int:
-        """The number that stands for a folder in this wave."""
-        number = self.numbers.setdefault(place.path, len(self.places))
-        if number == len(self.places):
-            self.places.append(place)
-        return number
 
 
 class Listener:
@@ -121,9 +77,9 @@ class Delivery:
         self._writer = self._start()
         self._workers = workers
         self._porters: Porters[Job, Outcome] | None = None
-        self._links: dict[tuple[int, int, int], _Unfinished] = {}
-        self._waves: deque[_Wave] = deque()
-        self._wave = _Wave(0)
+        self._links: dict[tuple[int, int, int], Unfinished] = {}
+        self._waves: deque[Wave] = deque()
+        self._wave = Wave(0)
         self._limit = _FIRST_WAVE
         self._look_at = 0.0
 
@@ -145,7 +101,7 @@ class Delivery:
             piece = (offset, length, plain_length, blob, number, name, 0, 0, described(node))
             packs[pack].append(_piece(piece))
             wave.pieces += 1
-            wave.bytes += length
+            wave.size += length
         return others
 
     def file(self, place: Place, name: bytes, node: Node, *, folder: Directory) -> None:
@@ -161,7 +117,7 @@ class Delivery:
         else:
             blob = content[0] if content else b""
             where = self._locate(blob) if content else _NOTHING
-            self._add(place, name, where, blob, attributes=described(node))
+            self._wave.add(place, name, where, blob, attributes=described(node))
 
     def _file_of_names(self, place: Place, name: bytes, node: Node, folder: Directory) -> None:
         key = (node.device_id, node.inode, hash(node.content))
@@ -169,7 +125,7 @@ class Delivery:
         if first is None:
             self._links[key] = self._begin(place, name, node, folder)
             return
-        self._wave.links.append(_Link(place, name, node, first))
+        self._wave.links.append(Link(place, name, node, first))
         self._wave.pieces += 1
 
     def left(self, place: Place, node: Node) -> None:
@@ -217,21 +173,21 @@ class Delivery:
             raise DamagedError(f"The data blob {blob.hex()[:8]} is in no index.")
         return where
 
-    def _begin(self, place: Place, name: bytes, node: Node, folder: Directory) -> _Unfinished:
+    def _begin(self, place: Place, name: bytes, node: Node, folder: Directory) -> Unfinished:
         found = [self._locate(blob) for blob in node.content or ()]
         with self._new(place, name, node, found, folder) as unfinished:
             number = len(self._wave.unfinished)
             self._wave.unfinished.append(unfinished)
         position = 0
         for blob, where in zip(node.content or (), found, strict=True):
-            self._add(place, unfinished.temporary, where, blob, position=position, file=number)
+            self._wave.add(place, unfinished.temporary, where, blob, position=position, file=number)
             position += _plain_length(where)
         return unfinished
 
     @contextlib.contextmanager
     def _new(
         self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: Directory
-    ) -> Iterator[_Unfinished]:
+    ) -> Iterator[Unfinished]:
         """A file of the right length under a temporary name; removed if the block fails."""
         temporary = temporary_name()
         fd = folder.new_file(temporary)
@@ -239,33 +195,13 @@ class Delivery:
             with open(fd, "wb", buffering=0):
                 os.ftruncate(fd, sum(map(_plain_length, found)))
                 status = os.fstat(fd)
-            yield _Unfinished(place, name, temporary, node, (status.st_dev, status.st_ino))
+            yield Unfinished(place, name, temporary, node, (status.st_dev, status.st_ino))
         except BaseException:
             discard(temporary, folder)
             raise
 
-    def _add(
-        self,
-        place: Place,
-        name: bytes,
-        where: BlobLocation,
-        blob: bytes,
-        *,
-        position: int = 0,
-        file: int = 0,
-        attributes: Described | None = None,
-    ) -> None:
-        wave = self._wave
-        number = wave.number_of(place)
-        pack, offset, length, plain_length = where
-        wave.packs[pack].append(
-            Piece(offset, length, plain_length, blob, number, name, position, file, attributes)
-        )
-        wave.pieces += 1
-        wave.bytes += length
-
     def _launch(self) -> None:
-        wave, self._wave = self._wave, _Wave(self._wave.number + 1)
+        wave, self._wave = self._wave, Wave(self._wave.number + 1)
         self._waves.append(wave)
         jobs: list[Job] = []
         for pack, pieces in wave.packs.items():
@@ -273,7 +209,7 @@ class Delivery:
             jobs += arrange(wave.number, pack, pieces, pack_end=end, places=wave.places.__getitem__)
         wave.packs = {}
         wave.open_jobs = len(jobs)
-        is_small = wave.pieces <= _IN_PROCESS_PIECES and wave.bytes <= _IN_PROCESS_BYTES
+        is_small = wave.pieces <= _IN_PROCESS_PIECES and wave.size <= _IN_PROCESS_BYTES
         if self._porters is None and self._workers and not is_small:
             self._porters = Porters(self._start, self._workers)
         for job in jobs:
@@ -319,9 +255,7 @@ class Delivery:
         if done:
             self._tell.restored(done)
 
-    def _tell_trouble(
-        self, wave: _Wave, job: Job, piece: Piece, *, problem: str, note: str
-    ) -> None:
+    def _tell_trouble(self, wave: Wave, job: Job, piece: Piece, *, problem: str, note: str) -> None:
         path = _path(job.places[piece.place], piece.name)
         if piece.attributes is None:
             unfinished = wave.unfinished[piece.file]
@@ -348,7 +282,7 @@ class Delivery:
             self._tell.noted(path, note)
         self._tell.restored([(path, "restored", node.size)])
 
-    def _finish_wave(self, wave: _Wave) -> None:
+    def _finish_wave(self, wave: Wave) -> None:
         for unfinished in wave.unfinished:
             self._finish_file(unfinished)
         for link in wave.links:
@@ -356,7 +290,7 @@ class Delivery:
         for place, node in wave.left:
             self._finish_folder(place, node)
 
-    def _finish_file(self, unfinished: _Unfinished) -> None:
+    def _finish_file(self, unfinished: Unfinished) -> None:
         note = ""
         if not unfinished.problem:
             try:
@@ -369,17 +303,17 @@ class Delivery:
         path = _path(unfinished.place, unfinished.name)
         self._told(path, unfinished.node, unfinished.problem, note)
 
-    def _publish(self, unfinished: _Unfinished) -> str:
+    def _publish(self, unfinished: Unfinished) -> str:
         folder = self._writer.folders.open(unfinished.place)
         lost = folder.set_of_file(unfinished.temporary, unfinished.node)
         folder.rename(unfinished.temporary, unfinished.name)
         return ", ".join(lost)
 
-    def _drop(self, unfinished: _Unfinished) -> None:
+    def _drop(self, unfinished: Unfinished) -> None:
         with contextlib.suppress(OSError, RestoreError):  # the folder may be gone
             discard(unfinished.temporary, self._writer.folders.open(unfinished.place))
 
-    def _finish_link(self, link: _Link) -> None:
+    def _finish_link(self, link: Link) -> None:
         first = link.first
         path = _path(link.place, link.name)
         try:
@@ -391,7 +325,7 @@ class Delivery:
         else:
             self._told(path, link.node, "")
 
-    def _copy_instead(self, link: _Link, trouble: OSError) -> str:
+    def _copy_instead(self, link: Link, trouble: OSError) -> str:
         """A file of its own, where a link cannot be made; returns why that failed, if it did."""
         try:
             describe(trouble)  # a full disk ends the restore
@@ -406,7 +340,7 @@ class Delivery:
             return describe(error)
         return ""
 
-    def _fill(self, copy: _Unfinished) -> None:
+    def _fill(self, copy: Unfinished) -> None:
         folder = self._writer.folders.open(copy.place)
         fd = folder.open_file(copy.temporary, TO_WRITE)
         try:
