@@ -12,6 +12,7 @@ from backup_service import clock
 from storage import scrub
 from storage.management.commands.scrub import Bar
 from storage.models import Heartbeat, Replica
+from storage.proof import PIECE
 from storage.repair import repair
 from storage.replicate import replicate_due
 from storage.scrub import Findings
@@ -120,6 +121,28 @@ def test_a_thousand_flipped_bits_are_found_and_mended(backup):
         for alias in "ab":
             assert path_of(copy_in(backup.held(content), alias)).read_bytes() == content
     assert all(backup.fetch(f"data/{sha(content)}") == content for content in contents[::25])
+
+
+def test_harm_in_any_piece_of_a_large_copy_is_found(backup):
+    """Large ones beside small ones, read in turn: changed in the middle, cut, or grown."""
+    sizes = [3 * PIECE + 5, 2 * PIECE, PIECE, PIECE - 1, 2 * PIECE + 1, 100, 3 * PIECE]
+    contents = [some(size) for size in sizes]
+    for content in contents:
+        backup.put(content)
+    replicate_due()
+    assert scrub.scrub_all() == Findings(checked=14, bytes=2 * sum(sizes))
+    first, second, third, _, last, _, _ = contents
+    flipped = bytearray(first)
+    flipped[PIECE + PIECE // 2] ^= 1
+    hurt = {"a": [(first, bytes(flipped)), (last, last[:-1])], "b": [(third, third + b"x")]}
+    hurt["b"].append((second, second[:PIECE]))
+    for alias, changes in hurt.items():
+        for content, bad in changes:
+            damage(copy_in(backup.held(content), alias), bad)
+    assert scrub.scrub_all().damaged == 4
+    for alias, changes in hurt.items():
+        for content, _ in changes:
+            assert copy_in(backup.held(content), alias).state == Replica.State.CORRUPT
 
 
 def test_the_command_reads_everything_and_says_so(contents, capsys):
