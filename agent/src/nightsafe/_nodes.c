@@ -10,7 +10,6 @@
 
 #include "id.h"
 
-
 /* In the order of nightsafe.tree.Node. */
 enum { NAME, TYPE, MODE, MTIME, ATIME, CTIME, UID, GID, USER, GROUP, INODE, DEVICE_ID, SIZE,
        LINKS, LINK_TARGET, XATTRS, DEVICE, CONTENT, SUBTREE, LAST };

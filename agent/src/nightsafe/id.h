@@ -15,7 +15,8 @@ digit_of(char letter)
     return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
-/* The bytes that 2 * ID digits stand for; NULL, as a rule without an exception, if they do not. */
+/* The bytes that 2 * ID digits stand for; NULL without an exception if they are none, and with one if
+ * memory is short. */
 static inline PyObject *
 read_id(const char *text)
 {
