@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test check lock format bench soak
+.PHONY: help install peers run serve test check lock format bench soak
 
 help:
 	@echo "make run      install, start the service, back up and restore something as a proof"
@@ -17,9 +17,10 @@ help:
 	@echo "make serve    install and start the service, without the demonstration"
 	@echo "make install  only install, into .venv"
 	@echo "make test     all tests, on SQLite and PostgreSQL, with stock restic and a browser"
-	@echo "              (STAGES=\"unit agent\" for some: unit agent postgres interop journeys"
-	@echo "              browser; three at a time, JOBS=1 one after the other; TMPDIR=folder for"
-	@echo "              temporary files, else in memory where it has 8 GB)"
+	@echo "              (STAGES=\"unit agent\" for some: unit agent postgres interop interop-0.18"
+	@echo "              interop-newest journeys browser; three at a time, JOBS=1 one by one;"
+	@echo "              TMPDIR=folder for temporary files, else in memory where it has 8 GB)"
+	@echo "make peers    unpack today's restic and rest-server into .peers, for tests and benchmarks"
 	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (half an hour)"
 	@echo "              (BENCH=\"--quick\" for a glimpse; BENCH_DIR=scratch folder of 12 GB)"
 	@echo "make soak     kill backups and prunes 200 times each, and 300 workers while they copy;"
@@ -56,10 +57,13 @@ run: install
 serve: install
 	@exec $(BIN)/python -m backup_service.embedded serve
 
-test: install
+test: install peers
 	@$(BIN)/python -m tests.stages $(STAGES)
 
-bench: install
+peers: install
+	@$(BIN)/python -m tests.peers
+
+bench: install peers
 	@$(BIN)/python -m bench $(or $(BENCH),--write)
 
 soak: install

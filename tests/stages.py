@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from backup_service.env import BASE_DIR
-from tests import postgres
+from tests import peers, postgres
 
 NO_TESTS = 5  # pytest's exit status
 NO_POSTGRES = (
@@ -40,6 +40,7 @@ class Stage:
     title: str
     selection: Sequence[str]
     on_postgres: bool = False
+    restic: peers.Peer | None = None  # first in PATH, in front of the machine's own
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ STAGES = (
     ),
     Stage("agent", "the agent", ["-m", _PLAIN, "tests/agent"]),
     Stage("interop", "with stock restic and rclone", ["-m", "interop"]),
+    Stage("interop-0.18", "with restic 0.18", ["-m", "interop"], restic=peers.RESTIC),
+    Stage(
+        "interop-newest", "with the newest restic", ["-m", "interop"], restic=peers.NEWEST_RESTIC
+    ),
     Stage("journeys", "the whole service", ["-m", "journey and not browser and not interop"]),
     # Once is enough for what knows no database.
     Stage(
@@ -155,6 +160,8 @@ def _run(stage: Stage, output: BinaryIO) -> Outcome:
     begun = time.monotonic()
     if stage.on_postgres:
         went_well, text = _on_postgres(stage, output)
+    elif stage.restic is not None:
+        went_well, text = _with_restic(stage, stage.restic, output)
     else:
         went_well, text = _pytest(stage, {}, output)
     return Outcome(stage, went_well, text, time.monotonic() - begun)
@@ -167,6 +174,16 @@ def _on_postgres(stage: Stage, output: BinaryIO) -> tuple[bool, str]:
         return not os.environ.get("CI"), f"left out: {NO_POSTGRES}"
     with postgres.running(binaries) as url:
         return _pytest(stage, {"DATABASE_URL": url, "NIGHTSAFE_EMBEDDED": "1"}, output)
+
+
+def _with_restic(stage: Stage, restic: peers.Peer, output: BinaryIO) -> tuple[bool, str]:
+    """Run tests with another restic; only a pinned one may not be missing in CI."""
+    if not restic.binary.exists():
+        reason = f"left out: no restic of {restic.suite} in .peers (on Debian: make peers)"
+        output.write(f"{reason}\n".encode())
+        return not (os.environ.get("CI") and restic.version), reason
+    path = os.pathsep.join([str(restic.binary.parent), os.environ.get("PATH", os.defpath)])
+    return _pytest(stage, {"PATH": path}, output)
 
 
 def _pytest(stage: Stage, extra: dict[str, str], output: BinaryIO) -> tuple[bool, str]:

@@ -1,5 +1,7 @@
 """Real programs that tests run: found, or missed loudly."""
 
+import base64
+import hashlib
 import os
 import shutil
 import socket
@@ -10,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests import peers
 
 
 def program(name: str) -> str:
@@ -36,6 +40,24 @@ def rclone_server(folder: Path) -> Iterator[str]:
     command = [program("rclone"), "serve", "restic", "--addr", f"127.0.0.1:{port}"]
     command += ["--user", "device-1", "--pass", "s3cret", "--config", "/dev/null", str(folder)]
     folder.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            _wait_for(port, server)
+            yield f"http://127.0.0.1:{port}/vault/"
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+
+
+@contextmanager
+def stock_rest_server(folder: Path) -> Iterator[str]:
+    """The rest-server of restic's authors over a folder; yields the address without credential."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = base64.b64encode(hashlib.sha1(b"s3cret").digest()).decode()
+    (folder / ".htpasswd").write_text(f"device-1:{{SHA}}{digest}\n")
+    command = [peers.path_of(peers.REST_SERVER), "--listen", f"127.0.0.1:{port}"]
+    command += ["--path", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             _wait_for(port, server)

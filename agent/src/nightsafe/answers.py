@@ -26,6 +26,7 @@ QUOTA_USED = (
     "The storage of the plan is used up; nothing already stored is touched. Choose a larger plan "
     "on the website, or run `nightsafe forget --prune` on what is no longer needed."
 )
+EXISTS = "There is a repository already at this address."
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NO_COPY = ("Nightsafe-Refusal", "damaged")
 
@@ -102,7 +103,7 @@ def check_status(answer: Answer, path: str) -> None:
         raise StorageError(f"The server answers {status}, which was not expected.{said(reason)}")
     error, text = kind
     if status == 409 and path == ObjectKind.CONFIG.value:
-        error, text = ObjectExistsError, "There is a repository already at this address."
+        error, text = ObjectExistsError, EXISTS
     raise error(text + said(reason))
 
 

@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError, SSLError
 
 from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.answers import (
+    EXISTS,
     REASON_SIZE,
     Answer,
     PassingError,
@@ -30,6 +31,7 @@ from nightsafe.answers import (
 from nightsafe.errors import (
     AccessRefusedError,
     NoCopyError,
+    ObjectExistsError,
     ObjectNotFoundError,
     StorageError,
     UnreachableError,
@@ -203,12 +205,24 @@ class Remote:
             self._request("POST", _path(kind, name), body=data)
         except AccessRefusedError:
             # Some servers refuse to store what they hold already, as after a lost answer.
-            if kind is ObjectKind.LOCK or not self._holds(kind, name, data):
+            if kind is ObjectKind.LOCK:
                 raise
+            held = self._size_or_none(kind, name)
+            if held == len(data) and self._holds(kind, name, data):
+                return
+            if kind is ObjectKind.CONFIG and held is not None:
+                raise ObjectExistsError(EXISTS) from None
+            raise
+
+    def _size_or_none(self, kind: ObjectKind, name: str) -> int | None:
+        try:
+            return self.size(kind, name)
+        except StorageError:
+            return None
 
     def _holds(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> bool:
         try:
-            return self.size(kind, name) == len(data) and self.load(kind, name) == data
+            return self.load(kind, name) == data
         except StorageError:
             return False
 
