@@ -56,7 +56,7 @@ class Outcome:
 _printing = threading.Lock()
 _MEMORY = "/dev/shm"
 _ENOUGH = 8 << 30
-_PLAIN = "not journey and not interop and not browser"
+_PLAIN = "not journey and not interop and not browser and not hardship"
 _WITHOUT_DATABASE = ("agent", "bench", "contracts", "embedded", "lanes", "stores")
 # The longest first, as they run side by side.
 STAGES = (

@@ -1,0 +1,173 @@
+"""Ordinary users, mounted file systems that fail, and 8-bit locales."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.tools import tool
+
+PASSPHRASE = "correct horse battery staple"
+UID, GID, TEAM = 61_234, 61_234, 61_299  # nobody's, on any machine that we know of
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is of one stage."""
+    for item in items:
+        if "hardship" in item.path.parts:
+            item.add_marker(pytest.mark.hardship)
+
+
+@dataclass
+class Mount:
+    """A folder, and the same through a file system that fails."""
+
+    folder: Path
+    path: Path
+    switch: Path
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Names with a tag fail for the length of a `with` block."""
+        self.switch.touch()
+        try:
+            yield
+        finally:
+            self.switch.unlink()
+
+
+@dataclass
+class OrdinaryAgent:
+    """The agent in a process of an ordinary user with a second group."""
+
+    home: Path
+    repository: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str | bytes, cwd: Path | None = None, expect: int = 0) -> str:
+        """Run a command and return what it says on both streams; its status must be `expect`."""
+        done = subprocess.run(
+            self._command() + list(arguments),
+            env={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "HOME": str(self.home),
+                "PYTHONPATH": str(Path.cwd()),
+                "NIGHTSAFE_REPOSITORY": str(self.repository),
+                "NIGHTSAFE_PASSWORD": PASSPHRASE,
+                "NIGHTSAFE_CONFIG_DIR": str(self.home / "config"),
+                "NIGHTSAFE_CACHE_DIR": str(self.home / "cache"),
+                **self.environment,
+            },
+            cwd=cwd or self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        text = done.stdout.decode(errors="backslashreplace")
+        assert done.returncode == expect, text
+        return text
+
+    def _command(self) -> list[str | bytes]:
+        if os.geteuid() != 0:
+            return [str(Path(sys.executable).with_name("nightsafe"))]
+        here = [sys.executable, "-m", "tests.hardship.ordinary"]
+        return [*here, str(UID), str(GID), str(TEAM)]
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path) -> Path:
+    """A folder that belongs to the ordinary user, who can get there."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
+            folder.chmod(0o711)
+    made = tmp_path / "own"
+    made.mkdir(mode=0o755)
+    give(made)
+    return made
+
+
+def give(path: Path, gid: int = GID) -> None:
+    """Let a file or folder, and what is below, belong to the ordinary user."""
+    if os.geteuid() != 0:
+        return
+    for one in (path, *path.rglob("*")):
+        os.chown(one, UID, gid, follow_symlinks=False)
+
+
+@pytest.fixture
+def ordinary(own_folder: Path) -> OrdinaryAgent:
+    """The agent as an ordinary user, with a repository made."""
+    home = own_folder / "home"
+    home.mkdir()
+    give(home)
+    agent = OrdinaryAgent(home, own_folder / "repository")
+    agent.run("init")
+    return agent
+
+
+@pytest.fixture
+def mount(own_folder: Path) -> Iterator[Callable[..., Mount]]:
+    """Make mounts that fail by name; the arguments are operations that are refused for ever."""
+    tool("fusermount3")
+    if not os.path.exists("/dev/fuse"):
+        reason = "there is no /dev/fuse here, so no file system of our own can be mounted"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with ExitStack() as stack:
+        yield lambda *refused: stack.enter_context(_mounted(own_folder, refused))
+
+
+@contextmanager
+def _mounted(place: Path, refused: tuple[str, ...]) -> Iterator[Mount]:
+    number = len(list(place.glob("mount-*")))
+    made = Mount(place / f"real-{number}", place / f"mount-{number}", place / f"switch-{number}")
+    made.folder.mkdir()
+    made.path.mkdir()
+    give(made.folder)
+    command = [sys.executable, "-m", "tests.hardship.failing_fs", str(made.folder), str(made.path)]
+    command += ["--switch", str(made.switch), "--refuse", *refused]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            for _ in range(200):
+                if os.path.ismount(made.path) or server.poll() is not None:
+                    break
+                time.sleep(0.05)
+            assert os.path.ismount(made.path), "the file system was not mounted"
+            yield made
+        finally:
+            subprocess.run([tool("fusermount3"), "-u", "-z", str(made.path)], check=False)
+            server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def latin1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which text has eight bits, as on computers set up long ago."""
+    place = tmp_path_factory.mktemp("locales")
+    name = "de_DE.ISO-8859-1"
+    made = subprocess.run(
+        [tool("localedef"), "-f", "ISO-8859-1", "-i", "de_DE", str(place / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not (place / name).exists():
+        reason = f"no locale of eight bits can be made (Debian: apt install locales): {made.stderr}"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o755)
+    return {"LOCPATH": str(place), "LC_ALL": name, "PYTHONUTF8": "0"}
+
+
+@pytest.fixture
+def stock_restic(own_folder: Path) -> Path:
+    """A restic that an ordinary user can start, wherever it is installed."""
+    copied = own_folder / "restic"
+    shutil.copy(tool("restic"), copied)
+    return copied
