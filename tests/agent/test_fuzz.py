@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError, NightsafeError
+from nightsafe.frames import decompress
 from nightsafe.index import decode_index
 from nightsafe.keys import KdfParams, unwrap, wrap
 from nightsafe.locks import Lock
 from nightsafe.pack import BlobKind, PackBuilder, read_header
 from nightsafe.remote import Remote
-from nightsafe.repository import decompress
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import ObjectKind
 from nightsafe.tree import decode_tree

@@ -17,10 +17,11 @@ from nightsafe.errors import (
     UsageError,
 )
 from nightsafe.fetch import BlobReader
+from nightsafe.frames import decompress
 from nightsafe.index import decode_index, encode_index
 from nightsafe.localfolder import LocalFolder
 from nightsafe.pack import BlobKind
-from nightsafe.repository import Repository, decompress
+from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.walk import walk
 

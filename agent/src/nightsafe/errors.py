@@ -43,6 +43,10 @@ class WorkerError(NightsafeError):
     """A worker process ended before its work was done."""
 
 
+class ResourceError(NightsafeError):
+    """This computer lacks what the work needs, such as memory."""
+
+
 class RefusedError(NightsafeError):
     """Going on would put at risk what is still sound; nothing was changed."""
 

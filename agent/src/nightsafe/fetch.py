@@ -13,9 +13,10 @@ import zstandard
 from nightsafe.crypto import Sealer
 from nightsafe.digest import digests
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
+from nightsafe.frames import decompress
 from nightsafe.index import BlobLocation
 from nightsafe.pack import BlobKind
-from nightsafe.repository import Repository, decompress
+from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.tree import Node, decode_tree
 

@@ -15,6 +15,7 @@ from nightsafe.errors import (
     ObjectNotFoundError,
     UsageError,
 )
+from nightsafe.frames import decompress
 from nightsafe.index import Index, decode_index
 from nightsafe.keys import KdfParams, wrap
 from nightsafe.opening import Opening, open_key
@@ -167,18 +168,3 @@ class Snapshots(NamedTuple):
 
     sound: list[Snapshot]
     damaged: list[str]
-
-
-def decompress(frame: bytes | memoryview, *, limit: int) -> bytes:
-    """Undo zstd, but never into more than `limit` bytes, whatever the frame claims."""
-    try:
-        claimed = zstandard.frame_content_size(frame)  # -1 when the frame does not say
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(frame)
-        plain = reader.read(limit + 1)
-    except zstandard.ZstdError:
-        raise DamagedError("Compressed bytes are damaged.") from None
-    if len(plain) > limit or claimed > limit:
-        raise DamagedError("Compressed bytes unpack to more than they should.")
-    if claimed not in (-1, len(plain)):
-        raise DamagedError("Compressed bytes end too early.")
-    return plain

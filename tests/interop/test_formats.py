@@ -1,0 +1,128 @@
+"""What stock restic reads in a repository, the agent reads: over generated forms of its parts."""
+
+import hashlib
+import os
+import random
+from pathlib import Path
+
+from nightsafe.check import check
+from nightsafe.forget import remove_snapshots
+from nightsafe.index import encode_index
+from nightsafe.pack import BlobKind, PackBuilder, PackContent
+from nightsafe.prune import PruneOptions, prune
+from nightsafe.pruneplan import parse_limit
+from nightsafe.repository import Repository
+from nightsafe.restore import restore
+from nightsafe.snapshot import Snapshot
+from nightsafe.storage import ObjectKind
+from nightsafe.tree import Node, encode_node, encode_tree
+
+from tests import seeds
+from tests.agent import oddframes
+from tests.interop.test_agent_local import (
+    Place,
+    _own_data_directory,
+    assert_restic_restores,
+    mixed,
+    place,
+    pytestmark,
+)
+
+__all__ = ["_own_data_directory", "mixed", "place", "pytestmark"]
+TIME = 10**18
+
+
+def test_a_repository_in_odd_frames_is_one_to_both(
+    place: Place, mixed: Path, tmp_path: Path
+) -> None:
+    chance = seeds.drawn()
+    place.init_by_agent()
+    place.agent_backup(mixed)
+    (mixed / "small.txt").write_text("changed")
+    place.restic("backup", str(mixed))
+    rewrite_in_place(place.opened(), chance)
+    assert "no errors were found" in place.restic("check", "--read-data")
+    assert check(place.opened(), read_data=True).errors == []
+    assert_restic_restores(place, mixed, tmp_path / "by-restic")
+    place.agent_restore(tmp_path / "by-agent")
+    repository = place.opened()
+    remove_snapshots(repository, repository.load_snapshots().sound[:1])
+    assert prune(place.opened(), PruneOptions(limit=parse_limit("0"))).repacked
+    assert "no errors were found" in place.restic("check", "--read-data")
+
+
+def rewrite_in_place(repository: Repository, chance: random.Random) -> None:
+    """Write everything anew in odd frames, then remove what was there."""
+    kinds = (ObjectKind.SNAPSHOT, ObjectKind.INDEX, ObjectKind.DATA)
+    before = [(kind, list(repository.storage.list(kind))) for kind in kinds]
+    oddframes.rewritten(repository, repository, chance)
+    for kind, listings in before:
+        for listing in listings:
+            repository.storage.remove(kind, listing.name)
+
+
+def test_whatever_frames_restic_reads_the_agent_reads(place: Place, tmp_path: Path) -> None:
+    chance = seeds.drawn()
+    place.init_by_agent()
+    texts = {f"{number:03}": chance.randbytes(40) * 60 for number in range(60)}
+    store(place.opened(), {name: (text, bent(text, chance)) for name, text in texts.items()})
+    restic = place.start_restic("restore", "latest", "--target", str(tmp_path / "by-restic"))
+    restic.communicate(timeout=120)
+    by_restic = right_ones(tmp_path / "by-restic", texts)
+    assert 10 < len(by_restic) < len(texts)
+    repository = place.opened()
+    repository.load_index()
+    newest = repository.load_snapshots().sound[-1]
+    report = restore(repository, newest, os.fsencode(tmp_path / "by-agent"))
+    assert by_restic <= right_ones(tmp_path / "by-agent", texts)
+    said = {os.fsdecode(issue.path).lstrip("/") for issue in report.issues}
+    assert said == texts.keys() - right_ones(tmp_path / "by-agent", texts)
+
+
+def bent(text: bytes, chance: random.Random) -> bytes:
+    """Frames of any kind, of which about half are damaged in some way."""
+    frames = oddframes.anyhow(text, chance)
+    match chance.randrange(6):
+        case 0:
+            return frames[: chance.randrange(len(frames))]
+        case 1:
+            at = chance.randrange(len(frames))
+            return frames[:at] + bytes([frames[at] ^ 1 << chance.randrange(8)]) + frames[at + 1 :]
+        case 2:
+            return chance.choice(list(oddframes.unsound(text).values()))
+        case _:
+            return frames
+
+
+def store(repository: Repository, files: dict[str, tuple[bytes, bytes]]) -> None:
+    """Store a snapshot of files whose blobs have these texts in these frames, one pack each."""
+    packs, nodes = [], []
+    for name, (text, frames) in files.items():
+        blob = hashlib.sha256(text).digest()
+        packs.append(save(repository, BlobKind.DATA, blob, frames, plain_length=len(text)))
+        node = Node(name.encode(), "file", 0o644, TIME, TIME, TIME, size=len(text), content=(blob,))
+        nodes.append(encode_node(node))
+    tree = encode_tree(nodes)
+    root = hashlib.sha256(tree).digest()
+    packs.append(save(repository, BlobKind.TREE, root, tree, plain_length=0))
+    repository.save_text(ObjectKind.INDEX, encode_index(packs))
+    repository.save_text(ObjectKind.SNAPSHOT, Snapshot(TIME, root, ("/",), "host").encode())
+
+
+def save(
+    repository: Repository, kind: BlobKind, blob: bytes, text: bytes, *, plain_length: int
+) -> PackContent:
+    builder = PackBuilder(kind)
+    builder.add(blob, repository.sealer.seal(text), plain_length=plain_length)
+    content, data = builder.finish(repository.sealer)
+    repository.storage.save(ObjectKind.DATA, content.id.hex(), data)
+    return content
+
+
+def right_ones(folder: Path, texts: dict[str, bytes]) -> set[str]:
+    """Which files of the folder have their texts."""
+    return {
+        name
+        for name, text in texts.items()
+        if (folder / name).exists() and (folder / name).read_bytes() == text
+    }
