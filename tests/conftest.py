@@ -1,5 +1,7 @@
 """What every test may use. Paths are throw-away; regions are real directories."""
 
+import os
+import random
 import signal
 
 import pytest
@@ -11,6 +13,14 @@ from storage.regions import sync_rows
 # here would inherit; some are to hear them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Draw at random, anew in every run; a failure shows the seed, which NIGHTSAFE_SEED repeats."""
+    seed = os.environ.get("NIGHTSAFE_SEED") or str(random.SystemRandom().randrange(1 << 32))
+    print(f"{request.node.name}: NIGHTSAFE_SEED={seed}")
+    return random.Random(seed)
 
 
 @pytest.fixture(autouse=True)

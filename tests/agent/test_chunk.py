@@ -125,9 +125,9 @@ def test_cuts_do_not_depend_on_how_the_file_is_read(seed: int, size: int) -> Non
     assert all(MIN_SIZE <= length <= MAX_SIZE for length in whole[:-1])
 
 
-def test_cuts_do_not_depend_on_where_the_window_ends() -> None:
+def test_cuts_do_not_depend_on_where_the_window_ends(chance: random.Random) -> None:
     """The whole file at once, as the library cuts it, against window after window."""
-    data = random.Random(7).randbytes(5 * WINDOW_SIZE + 12_345)
+    data = chance.randbytes(5 * WINDOW_SIZE + 12_345)
     at_once = PortableCutter(derive_gear(MASTER)).ends(data, True)
     assert list(accumulate(lengths(data))) == at_once
 
@@ -139,9 +139,9 @@ def test_cuts_do_not_depend_on_where_the_window_ends() -> None:
     assert scanned(zeros, chunker, MAX_SIZE) == scanned(zeros, chunker) == ends
 
 
-def test_a_scan_waits_for_rooms_and_gives_what_it_read() -> None:
+def test_a_scan_waits_for_rooms_and_gives_what_it_read(chance: random.Random) -> None:
     """Several files one after the other, of all of which some chunks are held for a while."""
-    chance, rooms = random.Random(8), Rooms(ROOM_SIZE, 3)
+    rooms = Rooms(ROOM_SIZE, 3)
     chunker = Chunker(new_cutter(derive_gear(MASTER)))
     held: list[tuple[int, Cut, bytes]] = []
     waits = 0

@@ -71,8 +71,8 @@ def test_python_cuts_where_the_arithmetic_says(seed: int, size: int) -> None:
 
 
 @needs_rabin
-def test_a_real_cut_ends_in_twenty_zero_bits() -> None:
-    polynomial, data = random_polynomial(), random.Random(3).randbytes(12 << 20)
+def test_a_real_cut_ends_in_twenty_zero_bits(chance: random.Random) -> None:
+    polynomial, data = random_polynomial(), chance.randbytes(12 << 20)
     ends = new_rabin_cutter(polynomial).ends(data, True)
     assert ends[-1] == len(data)
     assert len(ends) > 2
@@ -82,8 +82,8 @@ def test_a_real_cut_ends_in_twenty_zero_bits() -> None:
 
 
 @needs_rabin
-def test_another_polynomial_cuts_elsewhere() -> None:
-    data = random.Random(4).randbytes(8 << 20)
+def test_another_polynomial_cuts_elsewhere(chance: random.Random) -> None:
+    data = chance.randbytes(8 << 20)
     ends = [new_rabin_cutter(p).ends(data, True) for p in (POLYNOMIAL, 0x25B468838DCB75)]
     assert not set(ends[0][:-1]) & set(ends[1][:-1])
 
@@ -164,8 +164,8 @@ def test_both_cut_alike_with_any_sizes(min_size: int, more: int, bits: int, seed
 
 
 @needs_rabin
-def test_both_cut_alike_with_the_true_sizes() -> None:
-    data = random.Random(5).randbytes(5 << 20)
+def test_both_cut_alike_with_the_true_sizes(chance: random.Random) -> None:
+    data = chance.randbytes(5 << 20)
     assert new_rabin_cutter(POLYNOMIAL).ends(data, True) == portable().ends(data, True)
 
 

@@ -42,9 +42,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 @pytest.fixture
-def first(tmp_path: Path) -> Path:
+def first(tmp_path: Path, chance: random.Random) -> Path:
     """Files of all sizes that are cut differently; named from the current folder."""
-    chance = random.Random(11)
     words = [chance.randbytes(chance.randint(3, 12)).hex().encode() for _ in range(500)]
     text = b" ".join(chance.choices(words, k=1_000_000))
     contents = {

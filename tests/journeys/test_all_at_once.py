@@ -25,7 +25,6 @@ from tests.journeys.service import Service, wait_until
 from tests.journeys.test_faults import settle
 
 pytestmark = pytest.mark.journey
-SEED = 20_261_125
 RETRIES = 2  # of a backup that was hit
 
 
@@ -187,7 +186,9 @@ def rebuild_index(service: Service, client: Restic) -> None:
     replace(client, holder=holder).run("rebuild-index")
 
 
-def test_a_region_the_broker_and_the_workers(own_service: StartService, tmp_path: Path) -> None:
+def test_a_region_the_broker_and_the_workers(
+    own_service: StartService, tmp_path: Path, chance: random.Random
+) -> None:
     drives = tmp_path / "drives"
     service = own_service(NIGHTSAFE_REGIONS=f"a={drives}/1,b={drives}/2").start()
     everybody = list(customers(service, tmp_path))
@@ -195,7 +196,7 @@ def test_a_region_the_broker_and_the_workers(own_service: StartService, tmp_path
         one.back_up()
     settle(service)
 
-    with chaos(service, random.Random(SEED)) as count, at_work(everybody, Customer.back_up):
+    with chaos(service, chance) as count, at_work(everybody, Customer.back_up):
         wait_until(lambda: all(len(one.saved) >= 4 for one in everybody), 120)
         service.travel(11 * 60)  # leases of killed workers run out
         wait_until(lambda: count["killed"] >= 3, 60)
