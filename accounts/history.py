@@ -11,7 +11,7 @@ from accounts.models import Account, AuditEvent, Membership
 # by its own words.
 SENTENCES = {
     "account.open": "opened this account",
-    "account.freeze": "froze this account: new backups are paused, restores still work",
+    "account.freeze": "froze this account: nothing is stored or removed, restores still work",
     "account.unfreeze": "lifted the freeze of this account",
     "account.continent": "chose where new backups live: {continent}",
     "plan.choose": "put this account on the plan “{plan}”",

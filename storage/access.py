@@ -48,6 +48,8 @@ class Access:
             return
         if kind is ObjectType.CONFIG:
             raise ForbiddenError("A vault's config is never removed; close the vault instead.")
+        if not self.entitlements.may_remove:
+            raise ForbiddenError(self.entitlements.reason)
         if kind is ObjectType.KEY:
             self._require_setup(kind)
         elif self.credential.scope != Credential.Scope.MAINTAIN:

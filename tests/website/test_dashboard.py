@@ -112,7 +112,7 @@ def test_a_full_plan_says_what_still_works(alice, account, laptop):
 def test_a_frozen_account_says_so(alice, account, laptop):
     account.state = "frozen"
     account.save(update_fields=["state"])
-    assert "closed to new backups" in text(alice.get(DASHBOARD))
+    assert "account is frozen" in text(alice.get(DASHBOARD))
 
 
 def test_vaults_outlive_their_devices(alice, account, laptop):
