@@ -4,11 +4,14 @@ Stock restic takes three seconds of a processor to find out how dear a key it ca
 a second for each command after that; a key of the least cost that is accepted takes a twentieth.
 """
 
+import base64
 import hashlib
+import json
+import os
 
 from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
-from nightsafe.keys import KdfParams, wrap
+from nightsafe.keys import KdfParams, derive, wrap
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 CHEAP = KdfParams(1 << 14, 8, 1)
@@ -23,3 +26,16 @@ def make(storage: Storage, passphrase: str, *, by_restic: bool = False) -> None:
     storage.create()
     storage.save(ObjectKind.KEY, hashlib.sha256(key_object).hexdigest(), key_object)
     storage.save(ObjectKind.CONFIG, CONFIG_NAME, Sealer(master).seal(config.encode()))
+
+
+def key_of_cost(master: SealKey, passphrase: str, params: KdfParams) -> bytes:
+    """Return a key object of any cost, as stock restic writes it; the agent writes no weak one."""
+    salt = os.urandom(64)
+    parts = [base64.b64encode(part).decode() for part in (master.mac_k, master.mac_r)]
+    text: dict[str, object] = {"mac": {"k": parts[0], "r": parts[1]}}
+    text["encrypt"] = base64.b64encode(master.encrypt).decode()
+    sealed = Sealer(derive(passphrase, salt=salt, params=params)).seal(json.dumps(text).encode())
+    fields: dict[str, object] = {"created": "2026-01-02T03:04:05.678901234+01:00", "hostname": "h"}
+    fields |= {"kdf": "scrypt", "N": params.n, "r": params.r, "p": params.p}
+    fields |= {"salt": base64.b64encode(salt).decode(), "data": base64.b64encode(sealed).decode()}
+    return json.dumps(fields).encode()

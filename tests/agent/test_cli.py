@@ -1,5 +1,6 @@
 """The command: what it prints, what it ends with, where its settings come from."""
 
+import hashlib
 import json
 import os
 import pty
@@ -23,7 +24,7 @@ from nightsafe.work import Setup
 
 from tests.agent.conftest import PASSPHRASE, copy_vault
 from tests.agent.rest_server import RestServer, connect_string
-from tests.repositories import CHEAP
+from tests.repositories import CHEAP, key_of_cost
 
 VERBS = (
     "login",
@@ -131,6 +132,17 @@ def test_failure_is_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert status == 1
     assert err.startswith("nightsafe: Wrong passphrase")
     assert err.count("\n") == 1
+
+
+def test_of_a_weak_key_is_said_once(run: Run, repository: Repository, source: Path) -> None:
+    (strong,) = repository.storage.list(ObjectKind.KEY)
+    key = key_of_cost(repository.master, PASSPHRASE, KdfParams(1 << 13, 8, 1))
+    repository.storage.save(ObjectKind.KEY, hashlib.sha256(key).hexdigest(), key)
+    repository.storage.remove(ObjectKind.KEY, strong.name)
+    for arguments in (["backup", source], ["snapshots", "--json"], ["check"]):
+        status, _, err = run(*arguments)
+        assert (status, err.count("restic key passwd")) == (0, 1)
+    assert run("snapshots", "--quiet") == (0, "", "")
 
 
 def test_a_damaged_repository_is_one(run: Run, repository: Repository, source: Path) -> None:

@@ -15,10 +15,11 @@ from nightsafe.errors import (
     UnsupportedError,
     WeakKeyError,
 )
-from nightsafe.keys import KdfParams, derive, find_master, unwrap, wrap
+from nightsafe.keys import KdfParams, derive, find_key, unwrap, wrap
+from nightsafe.romix import romix
 
 from tests.agent.extensions import needs
-from tests.repositories import CHEAP
+from tests.repositories import CHEAP, key_of_cost
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "key.json").read_text())
 MASTER = SealKey(*(bytes.fromhex(VECTOR[name]) for name in ("encrypt", "mac_k", "mac_r")))
@@ -57,21 +58,24 @@ def test_an_empty_passphrase_is_refused() -> None:
     with pytest.raises(PassphraseError):
         wrap(MASTER, "", CHEAP)
     with pytest.raises(PassphraseError):
-        find_master([OBJECT], "")
+        find_key([OBJECT], "")
 
 
 @pytest.mark.parametrize(
     "params",
     [
-        KdfParams(1 << 13, 8, 1),
         KdfParams(1 << 21, 8, 1),
         KdfParams(1 << 20, 9, 1),
-        KdfParams(1 << 14, 1, 1),
         KdfParams(1 << 16, 0, 1),
         KdfParams(1 << 16, 8, 0),
         KdfParams(1 << 16, 8, 1 << 20),
         KdfParams((1 << 16) + 1, 8, 1),
         KdfParams(-(1 << 16), 8, 1),
+        KdfParams(0, 8, 1),
+        KdfParams(1, 8, 1),
+        KdfParams(2, 1, 1 << 25),
+        KdfParams(2, 1 << 17, 1),
+        KdfParams(1 << 62, 1, 1),
     ],
 )
 def test_unsound_cost_is_refused_before_deriving(
@@ -80,14 +84,44 @@ def test_unsound_cost_is_refused_before_deriving(
     def derive(*_: object, **__: object) -> bytes:
         raise AssertionError("derived")
 
-    monkeypatch.setattr("hashlib.scrypt", derive)
-    with pytest.raises(WeakKeyError):
+    for name in ("scrypt", "pbkdf2_hmac"):
+        monkeypatch.setattr(f"hashlib.{name}", derive)
+    with pytest.raises((WeakKeyError, DamagedError)):
         unwrap(changed(N=params.n, r=params.r, p=params.p), "anything")
 
 
-@pytest.mark.parametrize("params", [KdfParams(1 << 14, 8, 1), KdfParams(1 << 20, 8, 8)])
+@pytest.mark.parametrize("params", [KdfParams(2, 1, 1), KdfParams(1 << 20, 8, 8)])
 def test_the_limits_themselves_are_accepted(params: KdfParams) -> None:
     params.check()
+
+
+@pytest.mark.parametrize(
+    "params", [KdfParams(1 << 13, 8, 8), KdfParams(1 << 14, 7, 9), KdfParams(2, 1, 1)]
+)
+def test_no_weak_key_is_written(params: KdfParams) -> None:
+    with pytest.raises(WeakKeyError, match="none was written"):
+        wrap(MASTER, "secret", params)
+
+
+# What stock restic writes on busy and fast computers, and in its own test data.
+@pytest.mark.parametrize(
+    ("params", "is_weak"),
+    [
+        (KdfParams(128, 1, 1), True),
+        (KdfParams(2, 1, 1), True),
+        (KdfParams(1 << 12, 8, 1), True),
+        (KdfParams(1 << 13, 8, 3), True),
+        (KdfParams(1 << 14, 4, 2), True),
+        (KdfParams(1 << 14, 8, 1), False),
+        (KdfParams(1 << 15, 7, 2), False),
+        (KdfParams(1 << 18, 1, 1), False),
+    ],
+)
+def test_keys_of_stock_restic_open(params: KdfParams, is_weak: bool) -> None:
+    made = key_of_cost(MASTER, "secret", params)
+    assert find_key([made], "secret") == (MASTER, is_weak)
+    with pytest.raises(PassphraseError):
+        find_key([made], "Secret")
 
 
 def test_another_derivation_is_for_a_newer_agent() -> None:
@@ -125,26 +159,29 @@ def test_every_changed_byte_of_the_sealed_part_is_noticed() -> None:
 
 
 def test_a_broken_key_does_not_hide_a_good_one() -> None:
-    weak = changed(N=2)
-    assert find_master([b"rubbish", weak, OBJECT], VECTOR["passphrase"]) == MASTER
+    dear = changed(N=2**30)
+    found = find_key([b"rubbish", dear, changed(N=3), OBJECT], VECTOR["passphrase"])
+    assert found == (MASTER, False)
 
 
 def test_of_broken_keys_alone_the_reason_is_told() -> None:
     with pytest.raises(WeakKeyError):
-        find_master([changed(N=2)], VECTOR["passphrase"])
+        find_key([changed(N=2**30)], VECTOR["passphrase"])
 
 
 def test_no_more_than_twenty_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    def refuse(key_object: bytes, passphrase: str) -> SealKey:
+    def refuse(key_object: bytes, passphrase: str) -> keys.FoundKey:
         tried.append(key_object)
         raise PassphraseError("no")
 
-    monkeypatch.setattr(keys, "unwrap", refuse)
-    with pytest.raises(PassphraseError):
-        find_master([OBJECT] * 50, "x")
+    monkeypatch.setattr(keys, "_open", refuse)
+    with pytest.raises(PassphraseError, match="none of the first 20 keys"):
+        find_key([OBJECT] * 50, "x")
     assert len(tried) == 20
+    with pytest.raises(PassphraseError, match="no key of this repository"):
+        find_key([OBJECT] * 20, "x")
 
 
 # Test vectors of RFC 7914, section 12, and others that the standard library says.
@@ -207,3 +244,22 @@ def test_without_memory_for_lanes_the_library_derives(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(keys, "_derive_in_lanes", fail)
     assert derive("pass", salt=bytes(64), params=CHEAP) == expected
+
+
+@pytest.mark.parametrize(("n", "r", "p"), [(16, 1, 1), (64, 8, 2), (256, 3, 5), (2, 2, 1)])
+def test_python_gives_what_the_library_gives(n: int, r: int, p: int) -> None:
+    expected = hashlib.scrypt(b"pass", salt=b"salt", n=n, r=r, p=p, dklen=64)
+    assert keys._derive(b"pass", b"salt", KdfParams(n, r, p), romix) == expected
+
+
+@needs("_scrypt")
+def test_what_openssl_does_not_derive_python_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extension, which stands in here for Python's 15 seconds."""
+    params = KdfParams(1 << 16, 1, 1)
+    with pytest.raises(ValueError, match="memory limit"):
+        hashlib.scrypt(b"pass", salt=bytes(64), n=params.n, r=1, p=1, maxmem=1 << 30)
+    expected = derive("pass", salt=bytes(64), params=params)
+    quick = keys._scrypt.romix
+    monkeypatch.setattr("nightsafe.romix.romix", lambda lanes, n, r: quick(lanes, n, r, 1))
+    monkeypatch.setattr(keys, "_scrypt", None)
+    assert derive("pass", salt=bytes(64), params=params) == expected

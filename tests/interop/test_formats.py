@@ -8,6 +8,8 @@ from pathlib import Path
 from nightsafe.check import check
 from nightsafe.forget import remove_snapshots
 from nightsafe.index import encode_index
+from nightsafe.keys import KdfParams
+from nightsafe.opening import open_key
 from nightsafe.pack import BlobKind, PackBuilder, PackContent
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
@@ -20,6 +22,7 @@ from nightsafe.tree import Node, encode_node, encode_tree
 from tests import seeds
 from tests.agent import oddframes
 from tests.interop.test_agent_local import (
+    PASSPHRASE,
     Place,
     _own_data_directory,
     assert_restic_restores,
@@ -27,6 +30,7 @@ from tests.interop.test_agent_local import (
     place,
     pytestmark,
 )
+from tests.repositories import key_of_cost
 
 __all__ = ["_own_data_directory", "mixed", "place", "pytestmark"]
 TIME = 10**18
@@ -77,6 +81,24 @@ def test_whatever_frames_restic_reads_the_agent_reads(place: Place, tmp_path: Pa
     assert by_restic <= right_ones(tmp_path / "by-agent", texts)
     said = {os.fsdecode(issue.path).lstrip("/") for issue in report.issues}
     assert said == texts.keys() - right_ones(tmp_path / "by-agent", texts)
+
+
+def test_keys_of_any_cost_open_for_both(place: Place) -> None:
+    chance = seeds.drawn()
+    place.init_by_agent()
+    master = place.opened().master
+    ((before, _),) = place.storage.list(ObjectKind.KEY)
+    for _ in range(5):
+        n, r, p = 2 ** chance.randrange(1, 16), chance.randrange(1, 9), chance.randrange(1, 4)
+        params = KdfParams(n, r, p)
+        key = key_of_cost(master, PASSPHRASE, params)
+        name = hashlib.sha256(key).hexdigest()
+        place.storage.save(ObjectKind.KEY, name, key)
+        place.storage.remove(ObjectKind.KEY, before)
+        before = name
+        assert place.snapshots() == []
+        opening = open_key(place.storage, PASSPHRASE)
+        assert (opening.master, opening.is_weak) == (master, params.is_weak), params
 
 
 def bent(text: bytes, chance: random.Random) -> bytes:

@@ -24,7 +24,7 @@ class PassphraseError(NightsafeError):
 
 
 class WeakKeyError(NightsafeError):
-    """A key object asks for too little or too much work; refused before deriving."""
+    """A key asks for too much scrypt work, or a new one for too little; refused before deriving."""
 
 
 class DamagedError(NightsafeError):

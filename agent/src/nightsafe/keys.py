@@ -12,7 +12,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from nightsafe.crypto import Sealer, SealKey
@@ -29,7 +29,7 @@ MAX_KEYS = 20
 
 _MIN_N, _MAX_N = 1 << 14, 1 << 20
 _MIN_MEMORY, _MAX_MEMORY = 16 << 20, 1 << 30
-_MAX_WORK = 1 << 26
+_MAX_WORK, _MAX_LANES = 1 << 26, 8 << 20
 _LANES_MEMORY = 256 << 20
 _LANES_IN_THREAD = 2
 _KEY_SIZE = 64
@@ -43,19 +43,32 @@ class KdfParams(NamedTuple):
     r: int = 8
     p: int = 2
 
+    @property
+    def is_weak(self) -> bool:
+        """Whether an attacker who has the key object may try many passphrases a second."""
+        return self.n < _MIN_N or 128 * self.n * self.r < _MIN_MEMORY
+
     def check(self) -> None:
-        """WeakKeyError when deriving would be too cheap for an attacker, or too dear for us."""
-        memory = 128 * self.n * self.r
-        if self.n < _MIN_N or self.r < 1 or self.p < 1 or memory < _MIN_MEMORY:
-            raise WeakKeyError(
-                "This key object asks for too little scrypt work to protect a passphrase, so it "
-                "is refused. Remove the key with the program that wrote it and add a stronger one."
-            )
-        too_dear = memory > _MAX_MEMORY or self.n * self.r * self.p > _MAX_WORK
-        if self.n > _MAX_N or too_dear or self.n & (self.n - 1):
+        """WeakKeyError when deriving is too dear for us, DamagedError when it makes no sense.
+
+        Weak ones pass: stock restic writes them on busy or small computers.
+        """
+        n, r, p = self
+        if n < 2 or n & (n - 1) or r < 1 or p < 1:
+            raise DamagedError("A key object is damaged: its scrypt parameters make no sense.")
+        lanes = 128 * r * p
+        if n > _MAX_N or 128 * n * r > _MAX_MEMORY or n * r * p > _MAX_WORK or lanes > _MAX_LANES:
             raise WeakKeyError(
                 "This key object asks for more scrypt work than any honest program does, so it "
                 "is refused. If you did not write it, someone else can write to your keys."
+            )
+
+    def check_new(self) -> None:
+        """As `check`, and WeakKeyError when it is too cheap for a key that we write."""
+        self.check()
+        if self.is_weak:
+            raise WeakKeyError(
+                "A key with so little scrypt work does not protect a passphrase; none was written."
             )
 
 
@@ -66,6 +79,10 @@ def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
     if _scrypt is not None:
         with contextlib.suppress(MemoryError):
             return SealKey.from_bytes(_derive_in_lanes(secret, salt, params))
+    if params.n >> min(16 * params.r, 64):
+        from nightsafe.romix import romix  # OpenSSL refuses so many turns with so little memory
+
+        return SealKey.from_bytes(_derive(secret, salt, params, romix))
     raw = hashlib.scrypt(
         secret,
         salt=salt,
@@ -82,8 +99,14 @@ def _derive_in_lanes(secret: bytes, salt: bytes, params: KdfParams) -> bytes:
     """scrypt (RFC 7914), with as many of its `p` lanes at a time as cores and memory allow."""
     room = max(1, _LANES_MEMORY // (128 * params.n * params.r))
     together = min(params.p, room, _LANES_IN_THREAD * (os.cpu_count() or 1))
+    return _derive(secret, salt, params, lambda lanes, n, r: _scrypt.romix(lanes, n, r, together))
+
+
+def _derive(
+    secret: bytes, salt: bytes, params: KdfParams, romix: Callable[[bytes, int, int], bytes]
+) -> bytes:
     lanes = hashlib.pbkdf2_hmac("sha256", secret, salt, 1, 128 * params.r * params.p)
-    mixed = _scrypt.romix(lanes, params.n, params.r, together)
+    mixed = romix(lanes, params.n, params.r)
     return hashlib.pbkdf2_hmac("sha256", secret, mixed, 1, _KEY_SIZE)
 
 
@@ -92,6 +115,7 @@ def wrap(master: SealKey, passphrase: str, params: KdfParams | None = None) -> b
     if not passphrase:
         raise PassphraseError("An empty passphrase protects nothing; choose one and try again.")
     params = params or KdfParams()
+    params.check_new()
     salt = os.urandom(SALT_SIZE)
     sealed = Sealer(derive(passphrase, salt=salt, params=params)).seal(_encode_master(master))
     key_object = _encode(
@@ -115,9 +139,20 @@ def wrap(master: SealKey, passphrase: str, params: KdfParams | None = None) -> b
 def unwrap(key_object: bytes, passphrase: str) -> SealKey:
     """Return the master key.
 
-    PassphraseError when the passphrase does not fit, WeakKeyError and UnsupportedError
-    before deriving, DamagedError when the object is not a key.
+    PassphraseError when the passphrase does not fit, WeakKeyError (too dear) and
+    UnsupportedError before deriving, DamagedError when the object is not a key.
     """
+    return _open(key_object, passphrase).master
+
+
+class FoundKey(NamedTuple):
+    """The master key, and whether the key object that held it is easy to guess at."""
+
+    master: SealKey
+    is_weak: bool
+
+
+def _open(key_object: bytes, passphrase: str) -> FoundKey:
     fields = _parse(key_object, "key object")
     if fields.get("kdf") != "scrypt":
         raise UnsupportedError("A key uses a derivation other than scrypt; update the agent.")
@@ -128,19 +163,21 @@ def unwrap(key_object: bytes, passphrase: str) -> SealKey:
         plain = sealer.open(sealed)
     except DamagedError:
         raise PassphraseError("This passphrase does not open the key.") from None
-    return _decode_master(plain)
+    return FoundKey(_decode_master(plain), params.is_weak)
 
 
-def find_master(key_objects: Iterable[bytes], passphrase: str) -> SealKey:
+def find_key(key_objects: Iterable[bytes], passphrase: str) -> FoundKey:
     """Open the first key object that fits. A broken one does not hide a good one."""
     if not passphrase:
         raise PassphraseError("The passphrase is empty; give the one chosen at `nightsafe init`.")
     refusal: Exception | None = None
+    which = "no key of this repository"
     for tried, key_object in enumerate(key_objects):
         if tried == MAX_KEYS:
+            which = f"none of the first {MAX_KEYS} keys of this repository"
             break
         try:
-            return unwrap(key_object, passphrase)
+            return _open(key_object, passphrase)
         except PassphraseError:
             continue
         except (DamagedError, UnsupportedError, WeakKeyError) as error:
@@ -148,8 +185,8 @@ def find_master(key_objects: Iterable[bytes], passphrase: str) -> SealKey:
     if refusal is not None:
         raise refusal
     raise PassphraseError(
-        "Wrong passphrase: no key of this repository opens with it. Check for typing errors and "
-        "the keyboard layout; it cannot be reset by anyone."
+        f"Wrong passphrase: {which} opens with it. Check for typing errors and the keyboard "
+        "layout; it cannot be reset by anyone."
     )
 
 

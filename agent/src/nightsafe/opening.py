@@ -9,16 +9,20 @@ from typing import NamedTuple
 
 from nightsafe.crypto import SealKey
 from nightsafe.errors import ObjectNotFoundError, SettingsError
-from nightsafe.keys import find_master
+from nightsafe.keys import find_key
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 
 class Opening(NamedTuple):
-    """A repository's storage, its master key, and its `config` as it is stored, sealed."""
+    """A repository's storage, its master key, and its `config` as it is stored, sealed.
+
+    `is_weak` tells that the key object is easy to guess at.
+    """
 
     storage: Storage
     master: SealKey
     config: bytes
+    is_weak: bool
 
 
 def open_key(storage: Storage, passphrase: str) -> Opening:
@@ -31,7 +35,8 @@ def open_key(storage: Storage, passphrase: str) -> Opening:
             f"There is no repository at {storage.location}. {error} "
             "Check the address, or make one there with `nightsafe init`."
         ) from None
-    return Opening(storage, find_master(_key_objects(storage), passphrase), config)
+    found = find_key(_key_objects(storage), passphrase)
+    return Opening(storage, found.master, config, found.is_weak)
 
 
 def _joined(storage: Storage) -> Storage:

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         ahead.look(leaves(plan_sources(wanted)), wants, is_over)
 
     with (
-        opened_repository(args, meanwhile=meanwhile) as repository,
+        opened_repository(args, output, meanwhile=meanwhile) as repository,
         output.observer("backup", names_files=names_files) as observer,
     ):
         if output.progress and sys.stderr.isatty():

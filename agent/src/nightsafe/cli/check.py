@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.subset import Subset
 
     subset = Subset.parse(args.read_data_subset) if args.read_data_subset else None
-    with opened_repository(args) as repository, output.observer("check") as observer:
+    with opened_repository(args, output) as repository, output.observer("check") as observer:
         report = check(repository, read_data=args.read_data, subset=subset, observer=observer)
     reads = args.read_data or subset
     output.line(

@@ -102,7 +102,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         )
     if args.snapshots and not policy.is_empty:
         raise UsageError("Give either rules or snapshots to forget, not both.")
-    with opened_repository(args) as repository:
+    with opened_repository(args, output) as repository:
         verdicts = _verdicts(repository, args, policy)
         removed = [snapshot for verdict in verdicts for snapshot in verdict.remove]
         _show(verdicts, output, is_trial=args.dry_run)

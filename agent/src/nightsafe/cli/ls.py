@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         output.result(fields | {"mode": mode, "mtime": show_time(node.mtime)})
 
     selection = Selection([os.fsencode(args.path)] if args.path else [])
-    with opened_repository(args) as repository:
+    with opened_repository(args, output) as repository:
         snapshot = find_snapshot(repository.load_snapshots().sound, args.snapshot)
         repository.load_index()
         count = 0

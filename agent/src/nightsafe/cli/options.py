@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from nightsafe.storage import Storage
 
 _SWITCH_SECONDS = 0.0005
+_WEAK = (
+    "Beware: the key of this repository makes guessing its passphrase cheap for whoever gets hold "
+    "of it; it was made on a busy or small computer. `restic key passwd` on an idle one makes a "
+    "stronger key; what is stored stays as it is."
+)
 Verbs = Any
 """argparse's collection of sub-parsers, whose type has no public name."""
 
@@ -94,9 +99,12 @@ def opened_storage(args: argparse.Namespace) -> "Iterator[Storage]":
 
 @contextmanager
 def opened_repository(
-    args: argparse.Namespace, *, meanwhile: Callable[[threading.Event], None] = lambda _: None
+    args: argparse.Namespace,
+    output: "Output",
+    *,
+    meanwhile: Callable[[threading.Event], None] = lambda _: None,
 ) -> "Iterator[Repository]":
-    """The repository there, opened with the passphrase.
+    """The repository there, opened with the passphrase; says so if its key is weak.
 
     `meanwhile` is called in another thread, and should end soon once its event is set.
     """
@@ -107,6 +115,8 @@ def opened_repository(
         passphrase = find_passphrase(source=passphrase_source(args, storage))
         with _doing(meanwhile):
             opening = open_key(storage, passphrase)
+        if opening.is_weak and not output.quiet:
+            output.note(_WEAK)
         from nightsafe.repository import Repository
 
         yield Repository.of(opening)

@@ -57,7 +57,7 @@ def prune_options(args: argparse.Namespace) -> "PruneOptions":
 def run(args: argparse.Namespace, output: Output) -> int:
     """Prune; 0 when done."""
     options = prune_options(args)
-    with opened_repository(args) as repository:
+    with opened_repository(args, output) as repository:
         prune_and_show(repository, options, output)
     return 0
 

@@ -94,7 +94,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.delete and not args.dry_run and not confirm(question, yes=args.yes, output=output):
         return 1
     with (
-        opened_repository(args, meanwhile=_load) as repository,
+        opened_repository(args, output, meanwhile=_load) as repository,
         output.observer("restore") as observer,
     ):
         from nightsafe.restore import RestoreOptions, restore

@@ -24,7 +24,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """List all; 1 when one of them is damaged."""
-    with opened_repository(args) as repository:
+    with opened_repository(args, output) as repository:
         snapshots = repository.load_snapshots()
     for snapshot in snapshots.sound:
         tags = f" [{', '.join(snapshot.tags)}]" if snapshot.tags else ""

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     """Remove stale locks, or all."""
     from nightsafe.locks import remove_locks
 
-    with opened_repository(args) as repository:
+    with opened_repository(args, output) as repository:
         removed = remove_locks(repository, everything=args.all)
     output.line(f"{removed} locks removed")
     output.result({"removed": removed})
