@@ -6,6 +6,7 @@ vaults' contents, quotas or rows. Implementations are safe to use from several t
 
 import base64
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typing import NamedTuple, Protocol, Self
 from storage.names import StoreKey
 
 CHUNK = 256 * 1024  # bytes read or written at a time
+NOTES = ".catalogue"  # where a store keeps the service's own notes, apart from all vaults
+NOTE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(/[a-z0-9]+(-[a-z0-9]+)*)?")
+LONGEST_NOTE = 4 * 1024 * 1024  # bytes
 
 
 class RegionError(Exception):
@@ -205,9 +209,51 @@ class RegionStore(ABC):
     def delete(self, key: StoreKey) -> None:
         """Remove a key; one that is not there is fine. Raises RegionUnavailableError."""
 
+    def delete_many(self, keys: Sequence[StoreKey]) -> list[StoreKey]:
+        """Remove keys; return those that are surely gone, in their order.
+
+        What could not be removed is left out of the answer and is there as it was, so nothing is
+        raised for it.
+        """
+        gone = []
+        for key in keys:
+            try:
+                self.delete(key)
+            except RegionError:
+                if not self._answers():
+                    break
+                continue
+            gone.append(key)
+        return gone
+
     @abstractmethod
     def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
-        """Return every key with its size, in no order, of one vault or of all."""
+        """Return every key with its size, in no order, of one vault or of all.
+
+        Raises RegionUnavailableError, on the way too, if a part cannot be listed: what came until
+        then is not all.
+        """
+
+    def list_vaults(self) -> Iterator[str]:
+        """Return the identifiers under which there are keys, in no order. Raises as `list_keys`."""
+        yield from {key.vault for key, _size in self.list_keys()}
+
+    @abstractmethod
+    def write_note(self, name: str, content: bytes, *, once: bool = False) -> None:
+        """Keep something of the service's own beside the vaults; on return it is durable.
+
+        It replaces what was there under this name, in one step; `once` raises KeyExistsError
+        instead. A name is one or two words, with a slash between. Raises RegionUnavailableError,
+        RegionFullError.
+        """
+
+    @abstractmethod
+    def read_note(self, name: str) -> bytes | None:
+        """Return a note; None if there is none. Raises RegionUnavailableError."""
+
+    @abstractmethod
+    def list_notes(self, word: str) -> list[str]:
+        """Return the names of all notes whose first word is `word`, in order. Raises as above."""
 
     @abstractmethod
     def sweep_staging(self, older_than: float) -> int:
@@ -230,7 +276,21 @@ class RegionStore(ABC):
         """Sign a download, whole or by range, valid for `seconds`. Raises as `presign_put`."""
         raise self._no_direct_transfers()
 
+    def _answers(self) -> bool:
+        """Whether the region can be used at all."""
+        try:
+            self.check()
+        except RegionError:
+            return False
+        return True
+
     def _no_direct_transfers(self) -> NoDirectTransfersError:
         return NoDirectTransfersError(
             f"Region {self.alias} takes and gives bytes through the gateway only."
         )
+
+
+def require_note(name: str, content: bytes = b"") -> None:
+    """Raise ValueError unless this may be a note's name and content."""
+    if not NOTE.fullmatch(name) or len(content) > LONGEST_NOTE:
+        raise ValueError(f"No note is called {name[:80]!r} and has {len(content)} bytes.")

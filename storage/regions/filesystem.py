@@ -6,17 +6,19 @@ mistaken for it. A key `vault/type/name/attempt` lies at `vault/type/na/name.att
 """
 
 import errno
+import io
 import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from storage.names import InvalidNameError, StoreKey, parse_store_key
+from storage.names import VAULT, InvalidNameError, StoreKey, parse_store_key
 from storage.regions.base import (
     CHUNK,
+    NOTES,
     Capacity,
     KeyExistsError,
     NoSuchKeyError,
@@ -27,6 +29,7 @@ from storage.regions.base import (
     RegionUnavailableError,
     Source,
     UnreadableError,
+    require_note,
 )
 
 MARKER = ".nightsafe-region"
@@ -116,19 +119,111 @@ class FilesystemStore(RegionStore):
         except OSError as error:
             raise self._unavailable(error) from error
 
+    def delete_many(self, keys: Sequence[StoreKey]) -> list[StoreKey]:
+        """See RegionStore. Every folder is synced once, however many of its files go."""
+        if not self._answers():
+            return []
+        folders: dict[Path, list[StoreKey]] = {}
+        for key in keys:
+            folders.setdefault(self._path(key).parent, []).append(key)
+        gone = {key for folder, some in folders.items() for key in self._empty(folder, some)}
+        return [key for key in keys if key in gone]
+
+    def _empty(self, folder: Path, keys: Sequence[StoreKey]) -> list[StoreKey]:
+        """Remove keys that lie in one folder; return those that are gone for good."""
+        gone = []
+        for key in keys:
+            with suppress(OSError):
+                self._path(key).unlink(missing_ok=True)
+                gone.append(key)
+        try:
+            if folder.exists():
+                _sync(folder)
+        except OSError:
+            return []
+        return gone
+
     def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
         """See RegionStore. Files whose names are not keys are passed over."""
         self.check()
-        top = self.root if vault is None else self.root / vault
-        for folder, folders, files in os.walk(top):
-            if STAGING in folders:
-                folders.remove(STAGING)
+        if vault is not None:
+            yield from self._walk(vault)
+            return
+        for name in self.list_vaults():
+            yield from self._walk(name)
+
+    def _walk(self, vault: str) -> Iterator[tuple[StoreKey, int]]:
+        for folder, _folders, files in os.walk(self.root / vault, onerror=self._require_listed):
             for file in files:
                 path = Path(folder) / file
                 key = self._key(path)
-                if key is not None:
-                    with suppress(FileNotFoundError):
-                        yield key, path.stat().st_size
+                if key is None:
+                    continue
+                try:
+                    size = path.stat().st_size
+                except FileNotFoundError:
+                    continue  # removed meanwhile
+                except OSError as error:
+                    raise self._unavailable(error) from error
+                yield key, size
+
+    def _require_listed(self, error: OSError) -> None:
+        """Let a folder that cannot be listed be no empty one; one that is not there is fine."""
+        if not isinstance(error, FileNotFoundError):
+            raise self._unavailable(error) from error
+        self.check()
+
+    def list_vaults(self) -> Iterator[str]:
+        """See RegionStore."""
+        self.check()
+        try:
+            with os.scandir(self.root) as entries:
+                names = [entry.name for entry in entries if VAULT.fullmatch(entry.name)]
+        except OSError as error:
+            raise self._unavailable(error) from error
+        yield from names
+
+    def write_note(self, name: str, content: bytes, *, once: bool = False) -> None:
+        """See RegionStore."""
+        require_note(name, content)
+        self.check()
+        final = self.root / NOTES / name
+        staged = self.root / STAGING / uuid.uuid4().hex
+        try:
+            self._stage(staged, io.BytesIO(content), len(content))
+            if once:
+                self._publish(staged, final)
+            else:
+                self._make_directories(final.parent)
+                staged.replace(final)
+                _sync(final.parent)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        finally:
+            with suppress(OSError):
+                staged.unlink()
+
+    def read_note(self, name: str) -> bytes | None:
+        """See RegionStore."""
+        require_note(name)
+        self.check()
+        try:
+            return (self.root / NOTES / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def list_notes(self, word: str) -> list[str]:
+        """See RegionStore."""
+        self.check()
+        try:
+            notes = (self.root / NOTES / word).iterdir()
+            return sorted(f"{word}/{note.name}" for note in notes)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._unavailable(error) from error
 
     def sweep_staging(self, older_than: float) -> int:
         """See RegionStore."""

@@ -15,6 +15,7 @@ from storage.regions.base import (
     RegionStore,
     RegionUnavailableError,
     Source,
+    require_note,
 )
 
 
@@ -28,11 +29,12 @@ class MemoryStore(RegionStore):
         self.is_down = False
         self._prepared = ""
         self._bytes: dict[StoreKey, bytes] = {}
+        self._notes: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
     def prepare(self, instance: str) -> None:
         """See RegionStore."""
-        if self.is_down or self._bytes or self._prepared:
+        if self.is_down or self._bytes or self._notes or self._prepared:
             raise RegionUnavailableError(f"Region {self.alias} is not empty.")
         self.instance = self._prepared = instance
 
@@ -81,6 +83,27 @@ class MemoryStore(RegionStore):
         with self._lock:
             found = [(key, len(whole)) for key, whole in self._bytes.items()]
         yield from (pair for pair in found if vault in (None, pair[0].vault))
+
+    def write_note(self, name: str, content: bytes, *, once: bool = False) -> None:
+        """See RegionStore."""
+        require_note(name, content)
+        self.check()
+        with self._lock:
+            if once and name in self._notes:
+                raise KeyExistsError(name)
+            self._notes[name] = content
+
+    def read_note(self, name: str) -> bytes | None:
+        """See RegionStore."""
+        require_note(name)
+        self.check()
+        return self._notes.get(name)
+
+    def list_notes(self, word: str) -> list[str]:
+        """See RegionStore."""
+        self.check()
+        with self._lock:
+            return sorted(name for name in self._notes if name.startswith(f"{word}/"))
 
     def sweep_staging(self, older_than: float) -> int:
         """See RegionStore; a write that ends leaves nothing here."""

@@ -5,15 +5,20 @@ before a HEAD has shown the same length and checksum. A marker object names the 
 another bucket is not mistaken for it. Keys are as everywhere: `vault/type/name/attempt`.
 """
 
-import hashlib
-import io
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.names import GIB, SIZE_LIMITS, InvalidNameError, ObjectType, StoreKey, parse_store_key
+from storage.names import (
+    GIB,
+    VAULT,
+    InvalidNameError,
+    StoreKey,
+    parse_store_key,
+)
 from storage.regions.base import (
     Capacity,
     Expected,
@@ -30,11 +35,20 @@ from storage.regions.base import (
     checksum_of,
 )
 from storage.regions.configuration import S3Region
+from storage.regions.s3_batches import Batches
 from storage.regions.s3_client import StoreFailure, code_of, make_client, meaning, status_of
 from storage.regions.s3_heads import Heads
+from storage.regions.s3_notes import LostNoteError, Notes
 from storage.regions.s3_reads import Reads
 from storage.regions.s3_signing import Signer
-from storage.regions.s3_streams import AbandonedError, Download, Nothing, Upload, require_span
+from storage.regions.s3_streams import (
+    AbandonedError,
+    Download,
+    Nothing,
+    Upload,
+    hashed,
+    require_span,
+)
 from storage.regions.s3_wire import Wires
 from storage.regions.s3_writes import Writes
 
@@ -60,6 +74,8 @@ class S3Store(RegionStore):
         self._heads = Heads(region, wires)
         self._writes = Writes(region, wires)
         self._reads = Reads(region, wires)
+        self._batches = Batches(region.bucket, self._again, self._heads)
+        self._notes = Notes(region.bucket, self._once, self._again, region.page)
         self._trusted_until = 0.0
 
     def prepare(self, instance: str) -> None:
@@ -98,7 +114,7 @@ class S3Store(RegionStore):
         if size > LARGEST:
             raise RegionFullError(f"Region {self.alias} takes {LARGEST} bytes at once at most.")
         self._check_lately()
-        sha256, source = _hashed(key, body, size)
+        sha256, source = hashed(key, body, size)
         upload = Upload(source, size)
         try:
             self._send(key, upload, size=size, checksum=checksum_of(sha256))
@@ -160,23 +176,75 @@ class S3Store(RegionStore):
             return
         raise RegionUnavailableError(f"Region {self.alias} did not delete {key}.")
 
+    def delete_many(self, keys: Sequence[StoreKey]) -> list[StoreKey]:
+        """See RegionStore. At once where the store can, and one by one what is not surely gone."""
+        if not self._answers():
+            return []
+        sure = dict(zip(keys, self._batches.delete(keys), strict=True))
+        if not self._answers():  # nothing is there in a bucket that is another one by now
+            return []
+        rest = {*super().delete_many([key for key in keys if not sure[key]])}
+        return [key for key in keys if sure[key] or key in rest]
+
     def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
         """See RegionStore. Objects whose names are not keys are passed over."""
+        for page in self._pages(Prefix="" if vault is None else f"{vault}/"):
+            for entry in page.get("Contents", []):
+                try:
+                    yield parse_store_key(entry["Key"]), int(entry["Size"])
+                except InvalidNameError:
+                    continue
+
+    def list_vaults(self) -> Iterator[str]:
+        """See RegionStore. Some stores name those that are empty by now as well."""
+        for page in self._pages(Delimiter="/"):
+            for entry in page.get("CommonPrefixes", []):
+                name = str(entry["Prefix"]).removesuffix("/")
+                if VAULT.fullmatch(name):
+                    yield name
+
+    def _pages(self, **wanted: str) -> Iterator[Any]:
+        """Return the pages of a listing."""
         self.check()
         pages = self._again.get_paginator("list_objects_v2").paginate(
             Bucket=self.region.bucket,
-            Prefix="" if vault is None else f"{vault}/",
             PaginationConfig={"PageSize": self.region.page},
+            **wanted,
         )
         try:
-            for page in pages:
-                for entry in page.get("Contents", []):
-                    try:
-                        yield parse_store_key(entry["Key"]), int(entry["Size"])
-                    except InvalidNameError:
-                        continue
+            yield from pages
         except StoreFailure as error:
             raise self._meaning(error) from error
+
+    def write_note(self, name: str, content: bytes, *, once: bool = False) -> None:
+        """See RegionStore."""
+        self._check_lately()
+        with self._noting():
+            self._notes.write(name, content, once=once)
+
+    def read_note(self, name: str) -> bytes | None:
+        """See RegionStore."""
+        self._check_lately()
+        with self._noting():
+            return self._notes.read(name)
+
+    def list_notes(self, word: str) -> list[str]:
+        """See RegionStore."""
+        self._check_lately()
+        with self._noting():
+            return self._notes.names(word)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Say in a store's words what goes wrong with notes."""
+        try:
+            yield
+        except StoreFailure as error:
+            raise self._meaning(error) from error
+        except (LostNoteError, OSError) as error:
+            raise RegionUnavailableError(
+                f"Region {self.alias} did not keep a note of the service's own: {error}"
+            ) from error
 
     def sweep_staging(self, older_than: float) -> int:
         """See RegionStore; an upload that breaks off leaves nothing in a store."""
@@ -336,19 +404,3 @@ class S3Store(RegionStore):
 
 class _BeyondTheEndError(Exception):
     """A span begins where the object has ended."""
-
-
-def _hashed(key: StoreKey, body: Source, size: int) -> tuple[str, Source]:
-    """Return the hash that the bytes must have, and where to read them from.
-
-    A vault's config alone is not named by its hash; it is small, and read first.
-    """
-    if key.object.expected_sha256 is not None:
-        return key.object.expected_sha256, body
-    limit = SIZE_LIMITS[ObjectType.CONFIG]
-    if size > limit:
-        raise RegionError(f"A config has {limit} bytes at most, and {size} were announced.")
-    content = b""
-    while piece := body.read(limit + 1 - len(content)):
-        content += piece
-    return hashlib.sha256(content).hexdigest(), io.BytesIO(content)

@@ -1,4 +1,4 @@
-"""A quick look at whether a store has exactly the bytes that were meant, for whole batches.
+"""A quick look at what a store has under keys, or has no more, for whole batches.
 
 Signed HEADs over connections that are kept. They only ever say yes or "not sure": whoever is not
 sure asks through the general client, which knows about retries, redirects and what errors mean.
@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from storage.names import StoreKey
 from storage.regions.base import Expected
 from storage.regions.configuration import S3Region
 from storage.regions.s3_signing import Signer
@@ -26,40 +27,49 @@ class Heads:
         self._wires = wires
 
     def show(self, expected: Sequence[Expected]) -> list[bool]:
-        """Whether the store has exactly these bytes, for sure, of each in order.
+        """Whether the store has exactly these bytes, for sure, of each in order."""
+        heads = self._heads([one.key for one in expected])
+        pairs = zip(heads, expected, strict=True)
+        return [head is not None and _says(head, one) for head, one in pairs]
+
+    def lack(self, keys: Sequence[StoreKey]) -> list[bool]:
+        """Whether the store has nothing under these keys, for sure, of each in order."""
+        missing = (b"HTTP/1.1", b"404")
+        heads = self._heads(keys)
+        return [head is not None and (head.version, head.status) == missing for head in heads]
+
+    def _heads(self, keys: Sequence[StoreKey]) -> list[Head | None]:
+        """Return the store's answer about each key, None where there is none to rely on.
 
         One thread asks several questions before it waits for the first answer: threads that do
         so took twice the processor time. A store that hangs is waited for once.
         """
-        sure = [False] * len(expected)
-        todo = deque(range(len(expected) if self._wires.is_open else 0))
+        heads: list[Head | None] = [None] * len(keys)
+        todo = deque(range(len(keys) if self._wires.is_open else 0))
         asked: deque[tuple[int, Wire, bool]] = deque()
         try:
             while todo or asked:
                 while todo and len(asked) < AT_ONCE:
-                    asked.append(self._ask(todo.popleft(), expected))
+                    asked.append(self._ask(todo.popleft(), keys))
                 number, wire, was_kept = asked.popleft()
-                head = self._answer(wire)
-                if head is not None:
-                    sure[number] = _says(head, expected[number])
-                elif was_kept:  # it may have ended meanwhile
-                    asked.append(self._ask(number, expected, anew=True))
+                heads[number] = self._answer(wire)
+                if heads[number] is None and was_kept:  # it may have ended meanwhile
+                    asked.append(self._ask(number, keys, anew=True))
         except OSError:
-            return sure
+            return heads
         finally:
             for _, wire, _ in asked:
                 wire.close()
-        return sure
+        return heads
 
     def _ask(
-        self, number: int, expected: Sequence[Expected], *, anew: bool = False
+        self, number: int, keys: Sequence[StoreKey], *, anew: bool = False
     ) -> tuple[int, Wire, bool]:
         """Send a question, and return which it was, where, and whether that had been kept.
 
         Raises OSError if nobody is there.
         """
-        key = expected[number].key
-        url = self._signer.url("HEAD", key, HEADERS, seconds=VALID, at=datetime.now(UTC))
+        url = self._signer.url("HEAD", keys[number], HEADERS, seconds=VALID, at=datetime.now(UTC))
         request = request_head("HEAD", url, HEADERS)
         while wire := None if anew else self._wires.kept.take():
             try:

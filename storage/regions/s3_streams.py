@@ -1,5 +1,7 @@
 """Bytes on their way into an S3-compatible store and out of it, a piece at a time."""
 
+import hashlib
+import io
 from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException
@@ -7,7 +9,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
-from storage.names import KIB
+from storage.names import KIB, SIZE_LIMITS, ObjectType, StoreKey
 from storage.regions.base import (
     Reader,
     RegionError,
@@ -152,3 +154,19 @@ def require_span(answer: Any, start: int) -> int:
     if not str(answer.get("ContentRange", "")).startswith(f"bytes {start}-"):
         raise RegionUnavailableError("The store does not heed ranges, so it cannot be a region.")
     return int(answer["ContentLength"])
+
+
+def hashed(key: StoreKey, body: Source, size: int) -> tuple[str, Source]:
+    """Return the hash that the bytes must have, and where to read them from.
+
+    A vault's config alone is not named by its hash; it is small, and read first.
+    """
+    if key.object.expected_sha256 is not None:
+        return key.object.expected_sha256, body
+    limit = SIZE_LIMITS[ObjectType.CONFIG]
+    if size > limit:
+        raise RegionError(f"A config has {limit} bytes at most, and {size} were announced.")
+    content = b""
+    while piece := body.read(limit + 1 - len(content)):
+        content += piece
+    return hashlib.sha256(content).hexdigest(), io.BytesIO(content)
