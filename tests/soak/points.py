@@ -3,6 +3,8 @@
 Each operation runs in a process of its own, which is killed for good (SIGKILL) before or after
 its Nth call, or whose Nth call fails; for every N until the operation completes. Afterwards the
 service goes on, and what was acknowledged has to be there, in every region, with its bytes.
+
+Regions are directories, then buckets of a real SeaweedFS, where clients also send directly.
 """
 
 import argparse
@@ -10,89 +12,24 @@ import hashlib
 import io
 import os
 import random
-import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-WAYS = ("fail", "kill-before", "kill-after")
+from tests.soak.hurting import COUNT_ONLY, WAYS, hurt
+
 LATER = timedelta(days=2)
-COUNT_ONLY = 1 << 30
 
 
 class BrokenPledgeError(Exception):
     """Something that was acknowledged is gone, or something is left lying about."""
-
-
-# --- Where things can go wrong
-
-
-@dataclass
-class Points:
-    """Counts calls, and does something at one of them."""
-
-    way: str
-    at: int
-    seen: int = 0
-    names: list[str] = field(default_factory=list)
-
-    def around(self, name: str, failure: Exception, call: Callable[[], Any]) -> Any:
-        """Make a call, unless it is the one."""
-        self.seen += 1
-        is_it = self.seen == self.at
-        if is_it and self.way == "kill-before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if is_it and self.way == "fail":
-            raise failure
-        result = call()
-        if is_it and self.way == "kill-after":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-
-@contextmanager
-def watched(points: Points) -> Iterator[None]:
-    """Have every call of this process to database, stores and broker go through `points`."""
-    from django.db import OperationalError
-    from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.backends.utils import CursorWrapper
-
-    from storage import nudge
-    from storage.regions.base import RegionUnavailableError
-    from storage.regions.filesystem import FilesystemStore
-
-    places: list[tuple[Any, str, Exception]] = [
-        (CursorWrapper, "execute", OperationalError("injected")),
-        (CursorWrapper, "executemany", OperationalError("injected")),
-        (BaseDatabaseWrapper, "_commit", OperationalError("injected")),
-        (nudge, "_ask", OSError("injected")),
-    ]
-    names = ("check", "put", "open", "size", "delete", "_stage", "_write", "_publish")
-    places += [(FilesystemStore, name, RegionUnavailableError("injected")) for name in names]
-    kept = [(place, name, getattr(place, name)) for place, name, _ in places]
-    for place, name, failure in places:
-        setattr(place, name, _through(points, name, failure, getattr(place, name)))
-    try:
-        yield
-    finally:
-        for place, name, real in kept:
-            setattr(place, name, real)
-
-
-def _through(points: Points, name: str, failure: Exception, real: Any) -> Any:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return points.around(name, failure, lambda: real(*args, **kwargs))
-
-    return call
-
-
-# --- What is done
 
 
 @dataclass
@@ -156,6 +93,38 @@ class Trial:
 
         return lambda: self.deposit(name, content), after
 
+    def direct(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+        """As `write`, but the bytes go to the store itself."""
+        name, content = self.content()
+
+        def after(is_acknowledged: bool) -> None:
+            if is_acknowledged:
+                self._require_there(name, content)
+            self._send_directly(name, content)  # the client's repeat
+            self.acknowledged[name] = content
+
+        return lambda: self._send_directly(name, content), after
+
+    def _send_directly(self, name: str, content: bytes) -> None:
+        """Announce, send and commit, as an agent does. Raises OSError if it is not on record."""
+        from storage import direct
+        from storage.names import ObjectType, parse_name
+        from storage.verdicts import Status
+        from tests.stores.client import send
+
+        wish = direct.Announced(parse_name(ObjectType.DATA, name), len(content))
+        (offer,) = direct.announce(self.access(), [wish])
+        if offer.status is Status.THERE:
+            return
+        if offer.request is None:
+            raise OSError(f"not to be sent: {offer}")
+        # What was sent before its commit was cut off is there already.
+        if (status := send(offer.request, content)[0]) not in (200, 412):
+            raise OSError(f"the store answers {status}")
+        (verdict,) = direct.commit(self.access(), [offer.attempt])
+        if verdict.status is not Status.STORED:
+            raise OSError(f"not on record: {verdict}")
+
     def copy(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
         from storage.replicate import replicate_due
 
@@ -177,7 +146,7 @@ class Trial:
             "region", "attempt__vault"
         )
         copy = self.chance.choice(list(copies))
-        store_of(copy.region)._path(copy.attempt.key).write_bytes(b"decayed")
+        _spoil(store_of(copy.region), copy.attempt.key)
 
         def operation() -> None:
             scrub.scrub_all()
@@ -275,34 +244,18 @@ class Trial:
         expire.sweep(doomed_before=clock.now() + LATER)
 
 
-OPERATIONS = ("write", "copy", "repair", "purge")
+def _spoil(store: Any, key: Any) -> None:
+    """Put other bytes behind the back of the service, as a failing drive does."""
+    if hasattr(store, "region"):
+        store._again.put_object(Bucket=store.region.bucket, Key=str(key), Body=b"decayed")
+    else:
+        store._path(key).write_bytes(b"decayed")
 
 
-def hurt(operation: Callable[[], None], way: str, at: int) -> tuple[bool, int]:
-    """Run an operation in a process of its own; return whether it completed, and its calls."""
-    from django.db import connections
-
-    connections.close_all()
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        points = Points(way, at)
-        done = b"n"
-        try:
-            with watched(points):
-                operation()
-            done = b"y"
-        except Exception:
-            done = b"n"
-        finally:
-            os.write(writing, done + str(points.seen).encode())
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        told = pipe.read()
-    os.waitpid(pid, 0)
-    return told[:1] == b"y", int(told[1:] or b"0")
+OPERATIONS = {
+    "directories": ("write", "copy", "repair", "purge"),
+    "s3": ("write", "direct", "copy", "repair", "purge"),
+}
 
 
 def run(chance: random.Random, *, sample: int, operations: list[str]) -> int:
@@ -356,24 +309,49 @@ def prepare(folder: Path) -> None:
     call_command("migrate", verbosity=0)
 
 
+def _use_buckets(stack: ExitStack) -> None:
+    """Put the regions into a SeaweedFS that runs until the stack is left."""
+    from django.conf import settings
+
+    from tests.stores import regions as places
+    from tests.stores import seaweedfs
+
+    store = stack.enter_context(seaweedfs.running())
+    places.apply(settings, places.environment(store, "a", "b"))
+
+
+def try_all(place: str, args: argparse.Namespace) -> int:
+    """Hurt the operations of one kind of regions; return the exit status."""
+    chosen = [name for name in args.only or OPERATIONS[place] if name in OPERATIONS[place]]
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nightsafe-points-"))
+        prepare(Path(folder))
+        if place == "s3":
+            _use_buckets(stack)
+        try:
+            times = run(random.Random(args.seed), sample=args.sample, operations=chosen)
+        except BrokenPledgeError as error:
+            print(f"BROKEN with seed {args.seed}, regions in {place}: {error}")
+            return 1
+    print(f"{place}: hurt {times} times; everything acknowledged is there")
+    return 0
+
+
 def main() -> int:
     """Run; 1 when a pledge was broken. The seed is printed, to try the same again."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.points", description=__doc__)
     parser.add_argument("--sample", type=int, default=0, help="only so many calls (0: all)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("--only", choices=OPERATIONS, action="append")
+    parser.add_argument("--only", choices=OPERATIONS["s3"], action="append")
+    parser.add_argument("--place", choices=OPERATIONS, help="only with regions of this kind")
     args = parser.parse_args()
-    print(f"seed {args.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="nightsafe-points-") as folder:
-        prepare(Path(folder))
-        try:
-            chosen = args.only or list(OPERATIONS)
-            times = run(random.Random(args.seed), sample=args.sample, operations=chosen)
-        except BrokenPledgeError as error:
-            print(f"BROKEN with seed {args.seed}: {error}")
-            return 1
-    print(f"hurt {times} times; everything acknowledged is there")
-    return 0
+    if args.place:
+        print(f"seed {args.seed}", flush=True)
+        return try_all(args.place, args)
+    # Settings are read once a process, so that each kind has one of its own.
+    again = [sys.executable, "-m", "tests.soak.points", *sys.argv[1:], f"--seed={args.seed}"]
+    ended = [subprocess.run([*again, "--place", place], check=False) for place in OPERATIONS]
+    return max(done.returncode for done in ended)
 
 
 if __name__ == "__main__":
