@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from nightsafe.cli import main
+from nightsafe.exclude import Excluder, ExcludeRules
 from nightsafe.repository import Repository
+from nightsafe.scan import count_sources, leaves, plan_sources
 
 from tests.agent.conftest import PASSPHRASE
 
@@ -106,17 +108,32 @@ def test_what_is_left_out_can_be_shown(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.usefixtures("vault")
-def test_a_source_that_is_excluded_stays_out_and_that_is_said(
-    top: Path, capsys: pytest.CaptureFixture[str]
+def test_a_source_that_an_exclude_fits_is_taken_but_not_what_is_in_it(
+    top: Path, kept: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As stock restic leaves it out: whether a folder or a file, by its name or one above it."""
+    """As stock restic takes it since 0.19; that a folder is left empty by this is said."""
+    assert callable(kept)
     sources = [str(top / name) for name in ("cache", "deep", "drop.o", "keep.c")]
     excludes = [f"--exclude={pattern}" for pattern in ("cache", str(top / "deep"), "*.o")]
     assert main(["backup", *sources, *excludes, "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     told = {event["path"] for event in events if event["event"] == "issue"}
-    assert told == set(sources[:3])
-    assert (events[-1]["files_new"], events[-1]["complete"]) == (1, True)
+    assert told == set(sources[:2])
+    assert (events[-1]["files_new"], events[-1]["complete"]) == (2, True)
+    assert kept(str(top), f"--exclude={top.parent}") == set()
 
-    assert main(["backup", str(top), f"--exclude={top.parent}"]) == 1
+
+@pytest.mark.usefixtures("vault")
+def test_all_that_a_folder_stands_for_may_be_left_out(
+    top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(top)
+    assert main(["backup", ".", f"--exclude={top}"]) == 1
     assert "all are excluded" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("vault")
+def test_the_forecast_counts_what_is_wanted(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(top)
+    wants = Excluder(ExcludeRules(patterns=("*.o", "cache")), [b"."])
+    assert count_sources(leaves(plan_sources([b"."], wants=wants)), wants) == (3, 30)

@@ -88,7 +88,42 @@ def test_relative_paths_are_matched_as_absolute_ones(
     assert not excluder(b"../" + os.fsencode(top.name) + b"/src", b"src", status)
     assert excluder(b"cache", b"cache", status)
     assert excluder.excludes(b"src/main.c")
-    assert not excluder.excludes(b"cache", is_dir=True)
+    assert not excluder.excludes(b"cache")
+
+
+def test_what_is_given_by_name_is_wanted_and_asked_about_below(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(top)
+    status = os.lstat("Big.ISO")
+    rules = ExcludeRules(patterns=("*.ISO", "src"), larger_than=10)
+    excluder = Excluder(rules, [b"./Big.ISO", b"src//", b"//srv/x.ISO"])
+    assert excluder(b"Big.ISO", b"Big.ISO", status)
+    assert excluder(b"src", b"src", os.lstat("src"))
+    assert excluder(b"/srv/x.ISO", b"x.ISO", status)
+    assert not excluder(b"src/main.c", b"main.c", os.lstat("src/main.c"))  # below what fits
+    assert not excluder.wants_all(b"main.c")
+    listed = Excluder(rules, [b".", b"Big.ISO"])
+    assert not listed(b"Big.ISO", b"Big.ISO", status)
+    named_differently = Excluder(ExcludeRules(patterns=("src",)), [b"."])
+    assert not named_differently(b"src", b"src-1", os.lstat("src"))
+
+
+def test_a_file_of_dots_is_no_folder_above(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(top)
+    (top / "...").touch()
+    excluder = Excluder(ExcludeRules(patterns=("*",)), [b"..."])
+    assert excluder(b"...", b"...", os.lstat("..."))
+
+
+def test_absolute_sources_need_no_current_folder(
+    tmp_path: Path, top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    excluder = Excluder(ExcludeRules(patterns=("*.o",)), [os.fsencode(top)])
+    assert ALL - wanted(excluder, top) == {"src/main.o"}
 
 
 def test_another_file_system_is_left_out_but_its_mount_point_stays(tmp_path: Path) -> None:

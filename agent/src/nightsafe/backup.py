@@ -6,6 +6,7 @@ The snapshot is written last, so a backup that was interrupted is never seen as 
 import contextlib
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,11 +28,13 @@ from nightsafe.sight import Wants
 from nightsafe.snapshot import Snapshot
 from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
-from nightsafe.system import my_ids, my_name, reach
+from nightsafe.system import absolute, my_ids, my_name, reach
 from nightsafe.work import CHUNKERS, Setup
 
 if TYPE_CHECKING:
     from nightsafe.courier import Courier
+
+EXCLUDED = "an exclude fits this folder, so nothing in it is taken but what a pattern takes back"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,12 @@ def backup(
     return run.report
 
 
+def name_of(source: bytes) -> str:
+    """How a snapshot names a source: absolute; U+FFFD for each byte that is no UTF-8, as restic."""
+    text = absolute(source).decode("utf-8", "surrogateescape")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class _Run:
     def __init__(self, repository: Repository, options: BackupOptions, observer: Observer) -> None:
         self.options = options
@@ -163,22 +172,21 @@ class _Run:
             spool.leave()
 
     def plan(self, paths: list[bytes]) -> tuple[Plan, list[bytes]]:
-        """The tree to make and the given paths that exist and are wanted; of others it is told."""
+        """The tree to make and the given paths that exist; of others it is told."""
         sources = []
         excludes = getattr(self.options.wants, "excludes", lambda _: False)
         for path in paths:
-            if excludes(path):
-                text = "an exclude fits it; it is not in this snapshot"
-                self._tell(Issue("notice", path, text))
-                continue
             try:
-                os.lstat(reach(path))
-                sources.append(path)
+                status = os.lstat(reach(path))
             except OSError as error:
                 text = f"{error.strerror}; it is not in this snapshot"
                 self._tell(Issue("unreadable", path, text))
+                continue
+            sources.append(path)
+            if stat.S_ISDIR(status.st_mode) and excludes(path):
+                self._tell(Issue("notice", path, EXCLUDED))
         try:
-            plan = plan_sources(sources)
+            plan = plan_sources(sources, wants=self.options.wants)
         except OSError as error:
             raise SourceError(f"A folder cannot be listed: {error.strerror}.") from error
         require_any(plan)
@@ -189,7 +197,7 @@ class _Run:
         self, plan: Plan, sources: list[bytes], journal: Journal | None, *, trust_cache: bool = True
     ) -> Snapshot:
         """Store everything but the snapshot, and return that."""
-        names = tuple(os.path.abspath(path).decode("utf-8", "replace") for path in sources)
+        names = tuple(map(name_of, sources))
         ahead = self.options.ahead if trust_cache else None
         began = ahead.began if ahead is not None else time.time_ns()
         start = Start(self._repository, hostname=self._hostname, paths=names, tell=self._tell)

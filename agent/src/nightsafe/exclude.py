@@ -2,12 +2,12 @@
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.errors import UsageError
 from nightsafe.match import Patterns
-from nightsafe.system import IS_WINDOWS, slashed
+from nightsafe.system import IS_WINDOWS, absolute, here, slashed
 
 if TYPE_CHECKING:
     from nightsafe.look import Status
@@ -46,16 +46,17 @@ class ExcludeRules(NamedTuple):
 
 def defaults_for(sources: Iterable[bytes]) -> tuple[str, ...]:
     """The default patterns, without those that fit something that was asked for by name."""
-    paths = [slashed(os.path.abspath(source)) for source in sources]
+    paths = [slashed(absolute(source)) for source in sources]
     return tuple(
         pattern for pattern in DEFAULT_EXCLUDES if not any(map(Patterns([pattern]).matches, paths))
     )
 
 
 class Excluder:
-    """Says of each entry whether it is wanted. Give it the sources for one file system.
+    """Says of each entry whether it is wanted. Give it the sources, as they were given.
 
-    It must be asked from the top down: what lies in an unwanted folder is not asked for.
+    It must be asked from the top down: what lies in an unwanted folder is not asked for. What was
+    given by name is wanted, whatever the rules say; they decide about what lies in it.
     UsageError for patterns that make no sense.
     """
 
@@ -64,19 +65,28 @@ class Excluder:
             raise UsageError("--one-file-system is not there on Windows; leave drives out by name.")
         self.rules = rules
         self._sources = tuple(sources)
-        self._here = os.path.join(os.getcwdb(), b"")
-        self._patterns = Patterns(rules.patterns)
-        self._caseless = Patterns(rules.caseless, ignore_case=True)
+        self._given = frozenset(_given(sources))
+        self._here = here() if not sources or not all(map(os.path.isabs, sources)) else b"/"
+        self._patterns = self._ready(rules.patterns)
+        self._caseless = self._ready(rules.caseless, ignore_case=True)
         self._devices = _devices(sources) if rules.one_file_system else {}
         self._marked: tuple[bytes, bytes | None] = (b"", None)
+        self._mounted: tuple[bytes, bool] = (b"", False)
 
     def __reduce__(self) -> tuple[type["Excluder"], tuple[ExcludeRules, tuple[bytes, ...]]]:
         """For worker processes that do not begin with this one's memory."""
         return Excluder, (self.rules, self._sources)
 
-    def excludes(self, path: bytes, *, is_dir: bool = False) -> bool:
+    def _ready(self, texts: Sequence[str], *, ignore_case: bool = False) -> Patterns:
+        """The patterns, which look at names alone first where no source fits itself."""
+        patterns = Patterns(texts, ignore_case=ignore_case)
+        if any(map(patterns.matches, map(slashed, map(absolute, self._sources)))):
+            return Patterns(texts, ignore_case=ignore_case, by_names=False)
+        return patterns
+
+    def excludes(self, path: bytes) -> bool:
         """Whether a pattern fits this path or a folder above it."""
-        path = slashed(os.path.abspath(path))
+        path = slashed(absolute(path))
         return self._patterns.matches(path) or self._caseless.matches(path)
 
     def wants_all(self, names: bytes) -> bool:
@@ -92,8 +102,12 @@ class Excluder:
 
     def __call__(self, path: bytes, name: bytes, status: "Status") -> bool:
         """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
+        if path in self._given:
+            return True
         if not path.startswith(b"/"):
             path = self._absolute(path)
+        if not path.endswith(name):
+            name = os.path.basename(path)  # stored under another name than it has here
         if self._patterns and self._patterns.matches_entry(path, name):
             return False
         if self._caseless and self._caseless.matches_entry(path, name):
@@ -106,24 +120,33 @@ class Excluder:
         return not rules.markers or self._marker_in(os.path.dirname(path)) in (None, name)
 
     def _absolute(self, path: bytes) -> bytes:
-        if IS_WINDOWS or path.startswith(b"."):
-            return slashed(os.path.abspath(path))
-        return self._here + path
+        if IS_WINDOWS:
+            return slashed(absolute(path))
+        joined = os.path.join(self._here, path)
+        return absolute(joined) if path.startswith(b".") else joined
 
     def _is_too_large(self, status: "Status") -> bool:
         return not stat.S_ISDIR(status.st_mode) and status.st_size > self.rules.larger_than
 
     def _is_here(self, path: bytes, status: "Status") -> bool:
-        """On the file system of its source. A folder that another one is mounted on is kept."""
-        if self._allows(path, status.st_dev):
+        """On the file system of its source. A folder that another one is mounted on is kept.
+
+        Folders alone tell: where file systems lie over each other, files have other numbers.
+        """
+        if stat.S_ISDIR(status.st_mode) and self._allows(path, status.st_dev):
             return True
-        if not stat.S_ISDIR(status.st_mode):
-            return False
         parent = os.path.dirname(path)
+        mounted = self._mounted  # which other threads may set meanwhile
+        if mounted[0] != parent:
+            mounted = self._mounted = parent, self._is_mounted(parent)
+        return not mounted[1]
+
+    def _is_mounted(self, folder: bytes) -> bool:
+        """Whether a folder that was listed lies on another file system; when in doubt, it does."""
         try:
-            return self._allows(parent, os.lstat(parent).st_dev)
+            return not self._allows(folder, os.lstat(folder).st_dev)
         except OSError:
-            return False
+            return True
 
     def _allows(self, path: bytes, device: int) -> bool:
         while (allowed := self._devices.get(path)) is None:
@@ -142,9 +165,27 @@ class Excluder:
         return marked[1]
 
 
-def _devices(sources: Sequence[bytes]) -> dict[bytes, int]:
+def _given(sources: Iterable[bytes]) -> Iterator[bytes]:
+    """The clean paths of sources that stand for themselves, and not, as ``.`` and ``/`` do, for
+    what is in them. An entry that was listed for such a one stays listed, as for stock restic,
+    if it is given by name later."""
+    opened: set[bytes] = set()
+    for source in sources:
+        path = absolute(source) if os.path.isabs(source) else os.path.normpath(source)
+        if _stands_for_contents(path):
+            opened.add(path)
+        elif (os.path.dirname(path) or b".") not in opened:
+            yield path
+
+
+def _stands_for_contents(path: bytes) -> bool:
+    rest = slashed(os.path.splitdrive(path)[1])
+    return all(part in (b"", b".", b"..") for part in rest.split(b"/"))
+
+
+def _devices(sources: Iterable[bytes]) -> dict[bytes, int]:
     found = {}
-    for source in (slashed(os.path.abspath(source)) for source in sources):
+    for source in (slashed(absolute(source)) for source in sources):
         try:
             found[source] = os.lstat(source).st_dev
         except OSError:

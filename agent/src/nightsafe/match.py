@@ -25,11 +25,15 @@ _Question = Callable[[str], bool]
 class Patterns:
     """Some patterns, ready to be asked many times. UsageError when one makes no sense."""
 
-    def __init__(self, patterns: Iterable[str], *, ignore_case: bool = False) -> None:
+    def __init__(
+        self, patterns: Iterable[str], *, ignore_case: bool = False, by_names: bool = True
+    ) -> None:
+        """`by_names`: in folders that do not fit themselves, names mostly tell. Without it whole
+        paths are looked at, as they must be in others."""
         self._fold = fold_case if ignore_case else _as_it_is
         self._all = [_parse(self._fold(as_pattern(text))) for text in patterns if text]
         self._steps = list(_steps(self._all))
-        self._names = _Names(self._all)
+        self._names = _Names(self._all, by_names=by_names)
 
     def __bool__(self) -> bool:
         return bool(self._all)
@@ -78,8 +82,10 @@ class _Pattern(NamedTuple):
 class _Names:
     """What the last part of a path alone says about it."""
 
-    def __init__(self, patterns: Sequence[_Pattern]) -> None:
-        simple = all(p.is_plain and not p.negates and p.parts[-1] != _ANY for p in patterns)
+    def __init__(self, patterns: Sequence[_Pattern], *, by_names: bool) -> None:
+        simple = by_names and all(
+            p.is_plain and not p.negates and p.parts[-1] != _ANY for p in patterns
+        )
         self._never_knows = not simple
         lone = [p.parts[-1] for p in patterns if len(p.parts) == 1]
         last = [p.parts[-1] for p in patterns if len(p.parts) > 1]
@@ -178,7 +184,7 @@ def _path_expression(parts: _Parts) -> str:
     if inner == (_ANY,):
         return start
     if inner == ("",):
-        return r"\A/\Z"
+        return start  # the root, and so all that is below it
     said = [f"(?:{expression(part)})" if part != _ANY else _ANY for part in inner]
     text = "/".join(said).replace(f"{_ANY}/", "(?:[^/]+/)*").replace(f"/{_ANY}", "")
     return rf"{start}{text}(?:/|\Z)"

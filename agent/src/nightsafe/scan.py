@@ -1,5 +1,6 @@
 """The way in, first step: which paths a backup has, and what the file system says of each."""
 
+import contextlib
 import os
 import posixpath
 import stat
@@ -10,7 +11,8 @@ from typing import Any
 from nightsafe import windows, xattrs
 from nightsafe.errors import SourceError
 from nightsafe.look import Status
-from nightsafe.system import group_name, lstat, reach, read_link, user_name
+from nightsafe.sight import Sight, Wants, list_folder
+from nightsafe.system import group_name, reach, read_link, user_name
 from nightsafe.tree import Node, go_mode, node_type
 
 
@@ -20,27 +22,35 @@ class Plan:
 
     A leaf has `path`: it is archived with all that is below it. Other plans are directories
     on the way to leaves; `meta_path` says where their own metadata is read. `root` is the
-    folder that a first component was found in.
+    folder that a first component was found in. A leaf `is_listed` if nobody gave its path: it
+    was found in a folder that was given.
     """
 
     children: "dict[bytes, Plan]" = field(default_factory=dict)
     path: bytes | None = None
     meta_path: bytes = b""
     root: bytes = b""
+    is_listed: bool = False
 
 
-def plan_sources(paths: Iterable[bytes], flavour: Any = os.path) -> Plan:
+def plan_sources(
+    paths: Iterable[bytes], flavour: Any = os.path, *, wants: Wants | None = None
+) -> Plan:
     """Arrange the given paths as stock restic does: absolute ones below their ancestors,
     relative ones by their own components, ``.`` and ``/`` as what they contain. A drive of
     Windows is a folder of its own, ``C`` for ``C:``.
 
-    `flavour` is how paths are written: `posixpath` or `ntpath`. OSError if a folder cannot be
-    listed.
+    `flavour` is how paths are written: `posixpath` or `ntpath`. `wants` is asked about whatever
+    was listed here, and not given. OSError if a folder cannot be listed.
     """
-    plan = Plan()
-    for path in dict.fromkeys(_expand(paths, flavour)):
-        _add(plan, path, flavour)
+    plan, found = Plan(), dict[bytes, bool]()
+    for path, is_listed in _expand(paths, flavour):
+        found.setdefault(path, is_listed)
+    for path, is_listed in found.items():
+        _add(plan, path, flavour, is_listed=is_listed)
     _unroll(plan, flavour)
+    if wants is not None:
+        _leave_out(plan, Sight(wants))
     return plan
 
 
@@ -57,16 +67,17 @@ def _components(path: bytes, flavour: Any) -> list[bytes]:
     return [windows.volume_name(drive), *parts] if drive else parts
 
 
-def _expand(paths: Iterable[bytes], flavour: Any) -> Iterator[bytes]:
+def _expand(paths: Iterable[bytes], flavour: Any) -> Iterator[tuple[bytes, bool]]:
+    """The paths to plan for, and whether they were listed."""
     for given in paths:
         path = _clean(given, flavour)
         if flavour.splitdrive(path)[0] and not flavour.isabs(path):
             path = flavour.abspath(path)  # below where we are on that drive
         if _components(path, flavour):
-            yield path
+            yield path, False
         else:
             names = sorted(os.listdir(reach(path)))
-            yield from (_clean(flavour.join(path, name), flavour) for name in names)
+            yield from ((_clean(flavour.join(path, name), flavour), True) for name in names)
 
 
 def _root_of(path: bytes, flavour: Any) -> bytes:
@@ -78,7 +89,7 @@ def _root_of(path: bytes, flavour: Any) -> bytes:
     return separator.join(ups) or b"."
 
 
-def _add(plan: Plan, path: bytes, flavour: Any) -> None:
+def _add(plan: Plan, path: bytes, flavour: Any, *, is_listed: bool) -> None:
     parts, root = _components(path, flavour), _root_of(path, flavour)
     name = _free_name(plan, parts[0], root)
     child = plan.children.setdefault(name, Plan(root=root))
@@ -87,7 +98,7 @@ def _add(plan: Plan, path: bytes, flavour: Any) -> None:
         child.meta_path = _clean(folder, flavour)
         folder = flavour.join(folder, part)
         child = child.children.setdefault(part, Plan())
-    child.path = path
+    child.path, child.is_listed = path, is_listed
 
 
 def _free_name(plan: Plan, name: bytes, root: bytes) -> bytes:
@@ -108,9 +119,28 @@ def _unroll(plan: Plan, flavour: Any) -> None:
             for name in os.listdir(reach(current.path)):
                 child = current.children.setdefault(name, Plan())
                 if child.path is None:
-                    child.path = flavour.join(current.path, name)
+                    child.path, child.is_listed = flavour.join(current.path, name), True
             current.meta_path, current.path = current.path, None
         todo.extend(current.children.values())
+
+
+def _leave_out(plan: Plan, sight: Sight) -> None:
+    """Take leaves out that were listed and are not wanted; what cannot be seen stays, to be told
+    of in its turn."""
+    todo = [plan]
+    while todo:
+        current = todo.pop()
+        for name, child in list(current.children.items()):
+            if child.path is not None and child.is_listed and not _is_wanted(child.path, sight):
+                del current.children[name]
+        todo.extend(current.children.values())
+
+
+def _is_wanted(path: bytes, sight: Sight) -> bool:
+    try:
+        return bool(sight.of([(os.path.basename(path), path)]))
+    except OSError:
+        return True
 
 
 def leaves(plan: Plan) -> list[bytes]:
@@ -185,18 +215,16 @@ def is_unchanged(status: Status, previous: Node) -> bool:
     )
 
 
-def count_sources(paths: Iterable[bytes]) -> tuple[int, int]:
-    """Regular files and their bytes below the paths, as a forecast; errors are passed over."""
-    files = size = 0
-    todo = list(paths)
-    while todo:
-        path = todo.pop()
-        try:
-            status = lstat(path)
-            if stat.S_ISDIR(status.st_mode):
-                todo.extend(os.path.join(path, name) for name in os.listdir(reach(path)))
-            elif stat.S_ISREG(status.st_mode):
-                files, size = files + 1, size + status.st_size
-        except OSError:
-            continue
+def count_sources(paths: Iterable[bytes], wants: Wants | None = None) -> tuple[int, int]:
+    """Regular files and their bytes at and below the paths, as a forecast; of what is below,
+    those that are wanted. Errors are passed over."""
+    sight, files, size = Sight(wants), 0, 0
+    seen = Sight(None).of([(path, path) for path in paths], [])
+    while seen:
+        _, path, status = seen.pop()
+        if stat.S_ISDIR(status.st_mode):
+            with contextlib.suppress(OSError):
+                seen += sight.of(list_folder(path), [])
+        elif stat.S_ISREG(status.st_mode):
+            files, size = files + 1, size + status.st_size
     return files, size

@@ -171,6 +171,26 @@ def reach(path: bytes) -> bytes:
     return windows.extended(path) if IS_WINDOWS else path
 
 
+def here() -> bytes:
+    """The folder we are in, by the name that the user's shell has for it, as stock restic says it:
+    a link on the way there stays. OSError if it is gone."""
+    named = b"" if IS_WINDOWS else os.environb.get(b"PWD", b"")
+    try:
+        if named.startswith(b"/") and os.path.samefile(named, b"."):
+            return named
+    except OSError:
+        pass
+    return os.getcwdb()
+
+
+def absolute(path: bytes) -> bytes:
+    """The path from the root on, without `.`, `..` and doubled slashes; links are not followed."""
+    if IS_WINDOWS:
+        return os.path.abspath(path)
+    clean = os.path.normpath(path if path.startswith(b"/") else os.path.join(here(), path))
+    return clean[1:] if clean.startswith(b"//") else clean
+
+
 def slashed(path: bytes) -> bytes:
     """The path as patterns see it: with slashes, whatever this system has between names."""
     return path.replace(b"\\", b"/") if IS_WINDOWS else path

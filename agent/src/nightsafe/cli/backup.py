@@ -1,6 +1,7 @@
 """`nightsafe backup`: store paths in a new snapshot."""
 
 import argparse
+import contextlib
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from nightsafe.cli.output import Output, show_count, show_size
 if TYPE_CHECKING:
     from nightsafe.ahead import Ahead
     from nightsafe.backup import BackupReport
+    from nightsafe.exclude import Excluder
     from nightsafe.progress import Observer
 
 
@@ -86,15 +88,14 @@ def run(args: argparse.Namespace, output: Output) -> int:
         from nightsafe.scan import leaves, plan_sources
 
         ahead = Ahead()
-        wanted = [path for path in paths if not wants.excludes(path)]
-        ahead.look(leaves(plan_sources(wanted)), wants, is_over)
+        ahead.look(leaves(plan_sources(paths, wants=wants)), wants, is_over)
 
     with (
         opened_repository(args, output, meanwhile=meanwhile) as repository,
         output.observer("backup", names_files=names_files) as observer,
     ):
         if output.progress and sys.stderr.isatty():
-            _forecast(paths, observer)
+            _forecast(paths, wants, observer)
         from nightsafe.backup import BackupOptions, backup
 
         options = BackupOptions(
@@ -112,13 +113,14 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0 if report.is_complete else 3
 
 
-def _forecast(paths: list[bytes], observer: "Observer") -> None:
+def _forecast(paths: list[bytes], wants: "Excluder", observer: "Observer") -> None:
     """Count files meanwhile, so that the bar can say how long it will take."""
     from nightsafe.progress import Totals
-    from nightsafe.scan import count_sources
+    from nightsafe.scan import count_sources, leaves, plan_sources
 
     def count() -> None:
-        observer(Totals(*count_sources(paths)))
+        with contextlib.suppress(OSError):  # which is met again, and told, by the backup itself
+            observer(Totals(*count_sources(leaves(plan_sources(paths, wants=wants)), wants)))
 
     threading.Thread(target=count, name="forecast", daemon=True).start()
 
