@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
+from nightsafe.gojson import parse_time
 from nightsafe.repository import Repository
+from nightsafe.snapshot import Snapshot
+from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import PASSPHRASE, reopen
 
@@ -34,6 +38,25 @@ def test_rules_by_group(repository: Repository, capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert f"forget {first[:8]}" in said
     assert "(last snapshot)" in said
+
+
+def test_times_have_the_zone_they_were_taken_in(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stamp = "2024-07-01T12:30:00.25+05:45"
+    plain = Snapshot(time=0, tree=bytes(32), paths=("/p",)).encode()
+    text = re.sub(rb'"time":"[^"]*"', f'"time":"{stamp}"'.encode(), plain)
+    repository.save_text(ObjectKind.SNAPSHOT, text)
+    assert main(["forget", "--keep-last", "1", "--dry-run", "--json"]) == 0
+    groups = json.loads(capsys.readouterr().out)["groups"]
+    stamps = {one["time"] for group in groups for one in group["keep"] + group["remove"]}
+    assert stamp in stamps
+    assert all(re.fullmatch(r"[-0-9]+T[0-9:.]+(Z|[-+]\d\d:\d\d)", one) for one in stamps)
+    assert main(["snapshots", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["snapshots"][0]["time"] == stamp
+    assert main(["ls", "latest", "--json"]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        assert parse_time(json.loads(line)["mtime"]) > 10**18
 
 
 def test_one_group(repository: Repository) -> None:

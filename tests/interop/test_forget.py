@@ -1,28 +1,48 @@
-"""Forgetting: the same rules keep the same snapshots as with stock restic."""
+"""Forgetting: the same rules keep the same snapshots as with stock restic, for the same reasons."""
 
-import json
-import os
 import random
-import subprocess
+import re
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from nightsafe.forget import Filter, Policy, Span, judge, parse_grouping
-from nightsafe.gojson import format_time
-from nightsafe.keys import KdfParams
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
-from nightsafe.storage import ObjectKind
+from nightsafe.span import Span
 
-from tests.agent.tools import program
+from tests.interop.generated_snapshots import (
+    DAY,
+    HOSTS,
+    HOUR,
+    PATHS,
+    TAGS,
+    ZONES,
+    Ours,
+    ask_restic,
+    clocks_of,
+    fill,
+    new_repository,
+    restic_json,
+    restic_version,
+    save,
+    seed,
+)
 
 pytestmark = pytest.mark.interop
-PASSPHRASE = "one passphrase for both"
-DAY = 86_400 * 10**9
-ZONES = ("Z", "+02:00", "-11:30")
+ROUNDS, POLICIES = 3, 5
+PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
+_REASON = re.compile(
+    r"has tags \[[^]]*\]|within [0-9ymdh]+|(?:oldest )?(?:last|hourly|daily|weekly|monthly|yearly)"
+    r" (?:snapshot|within [0-9ymdh]+)"
+)
+_BLOCK = re.compile(r"^[0-9a-f]{8} .*\n(?: .*\n|\n(?= ))*", re.MULTILINE)
+
+Group = tuple[str, tuple[str, ...], tuple[str, ...]]
+Verdict = tuple[Counter[tuple[str, tuple[str, ...]]], Counter[str]]
+"""How many of each time and reasons are kept, and how many of each time go: which of those of the
+same time is of no account."""
 
 
 @pytest.fixture(autouse=True)
@@ -30,110 +50,185 @@ def _own_data_directory() -> None:
     """The agent knows nothing of the server, so there are no settings of it to replace."""
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Snapshots as they gather over years: bursts, gaps, ties, one of the future."""
-    folder = LocalFolder(str(tmp_path_factory.mktemp("forget") / "r"))
-    repository = Repository.create(folder, PASSPHRASE, params=KdfParams(n=1 << 14, r=8, p=1))
-    dice = random.Random(20_260_101)
-    moment = time.time_ns() - 3 * DAY
-    for number in range(70):
-        moment -= dice.choice((1, 10**9, 3600 * 10**9, DAY // 3, DAY, 9 * DAY, 40 * DAY))
-        when = time.time_ns() + 5 * DAY if number == 3 else moment
-        save(repository, when, dice)
-    return repository
+@pytest.fixture(autouse=True)
+def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTSAFE_CONFIG_DIR", str(tmp_path / "config-dir"))
+    monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "cache-dir"))
 
 
-def save(repository: Repository, when: int, dice: random.Random) -> None:
-    zone = dice.choice(ZONES)
-    shift = {"Z": 0, "+02:00": 2 * 3600, "-11:30": -(11 * 3600 + 1800)}[zone] * 10**9
-    snapshot = Snapshot(
-        time=0,
-        tree=bytes(32),
-        paths=dice.choice((("/home",), ("/etc", "/home"), ("/home", "/etc"))),
-        hostname=dice.choice(("one", "two")),
-        tags=dice.choice(((), ("a",), ("b", "a"), ("b",))),
-    )
-    stamp = format_time(when + shift).removesuffix("Z") + zone
-    text = snapshot.encode().replace(b"1970-01-01T00:00:00Z", stamp.encode())
-    repository.save_text(ObjectKind.SNAPSHOT, text)
-
-
-def ask_restic(repository: Repository, *arguments: str) -> dict[frozenset[str], frozenset[str]]:
-    """Which snapshots stock restic would keep, and which not, for each group."""
-    done = subprocess.run(
-        [program("restic"), "--no-cache", "forget", "--dry-run", "--json", *arguments],
-        env=os.environ
-        | {"RESTIC_PASSWORD": PASSPHRASE, "RESTIC_REPOSITORY": repository.storage.location},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    groups = json.loads(done.stdout.splitlines()[0])
-    return {ids(g["keep"]): ids(g["remove"]) for g in groups}
-
-
-def ids(snapshots: list[dict[str, str]] | None) -> frozenset[str]:
-    return frozenset(snapshot["id"] for snapshot in snapshots or ())
-
-
-def ask_us(
-    repository: Repository, policy: Policy, by: Sequence[str], chosen: Filter
-) -> dict[frozenset[str], frozenset[str]]:
-    sound = [s for s in repository.load_snapshots().sound if chosen.takes(s)]
-    verdicts = judge(sound, policy, by=by, now=time.time_ns())
-    return {frozenset(s.id for s in v.keep): frozenset(s.id for s in v.remove) for v in verdicts}
-
-
-CASES = [
-    ({"last": 3}, ["--keep-last", "3"]),
-    ({"hourly": 5}, ["--keep-hourly", "5"]),
-    ({"daily": 7, "weekly": 4}, ["--keep-daily", "7", "--keep-weekly", "4"]),
-    ({"monthly": 12}, ["--keep-monthly", "12"]),
-    ({"yearly": 50}, ["--keep-yearly", "50"]),
-    ({"weekly": 300}, ["--keep-weekly", "300"]),
-    ({"tags": (("a",),)}, ["--keep-tag", "a"]),
-    ({"tags": (("a", "b"), ("c",))}, ["--keep-tag", "a,b", "--keep-tag", "c"]),
-    ({"within": Span.parse("40d")}, ["--keep-within", "40d"]),
-    ({"within": Span.parse("1y2m3d4h")}, ["--keep-within", "1y2m3d4h"]),
-    ({"within_daily": Span.parse("2m")}, ["--keep-within-daily", "2m"]),
-    ({"within_hourly": Span.parse("9d")}, ["--keep-within-hourly", "9d"]),
-    (
-        {"within_weekly": Span.parse("1y"), "within_monthly": Span.parse("3y")},
-        ["--keep-within-weekly", "1y", "--keep-within-monthly", "3y"],
-    ),
-    (
-        {"within_yearly": Span.parse("10y"), "last": 1},
-        ["--keep-within-yearly", "10y", "--keep-last", "1"],
-    ),
-]
-
-
-@pytest.mark.parametrize(("rules", "options"), CASES, ids=lambda value: str(value)[:40])
-@pytest.mark.parametrize("by", ["host,paths", ""])
-def test_the_same_are_kept(
-    repository: Repository, rules: dict[str, object], options: list[str], by: str
-) -> None:
-    theirs = ask_restic(repository, "--group-by", by, *options)
-    ours = ask_us(repository, Policy(**rules), parse_grouping(by), Filter())  # type: ignore[arg-type]
-    assert ours == theirs
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_the_same_are_kept_for_the_same_reasons(tmp_path: Path, number: int) -> None:
+    chance = seed(f"forget {number}")
+    repository = new_repository(tmp_path / "r")
+    with clocks_of(chance.choice(ZONES)):
+        fill(repository, chance, chance.choice((1, 2, 40, 90)))
+        for _ in range(POLICIES):
+            options = [*policy(chance), *filters(chance), *grouping(chance)]
+            compare(repository, Ours(repository), options)
 
 
 @pytest.mark.parametrize(
-    ("chosen", "options", "by"),
+    "options",
     [
-        (Filter(hosts=("one",)), ["--host", "one"], "tags"),
-        (Filter(tags=(("a", "b"),)), ["--tag", "a,b"], "host"),
-        (Filter(tags=(("",),)), ["--tag", ""], "host"),
-        (Filter(paths=("/home", "/etc")), ["--path", "/home", "--path", "/etc"], "paths"),
+        ["--keep-yearly", "50"],
+        ["--keep-weekly", "3"],
+        ["--keep-within-weekly", "1y"],
+        ["--keep-within-yearly", "9y", "--keep-last", "1"],
+        ["--keep-daily", "unlimited"],
+        ["--keep-hourly", "unlimited", "--keep-monthly", "12"],
     ],
 )
-def test_the_same_are_considered(
-    repository: Repository, chosen: Filter, options: list[str], by: str
+def test_a_rule_that_is_not_used_up_keeps_the_oldest(tmp_path: Path, options: list[str]) -> None:
+    repository = new_repository(tmp_path / "r")
+    fill(repository, random.Random(7), 60)
+    compare(repository, Ours(repository), [*options, "--group-by", ""])
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns"])
+def test_lengths_of_time_reach_over_changes_of_the_clock(tmp_path: Path, zone: str) -> None:
+    chance = seed(f"clocks {zone}")
+    repository = new_repository(tmp_path / "r")
+    newest = time.time_ns() - chance.randrange(300 * DAY)
+    months = chance.sample(range(1, 14), 3)
+    with clocks_of(zone):
+        moments = [newest]
+        for back in months:
+            start = Span(months=back).before(newest, zone=0)
+            moments += [start + part * HOUR // 2 for part in range(-5, 6)]
+        for moment in moments:
+            ahead = time.localtime(moment // 10**9).tm_gmtoff
+            save(repository, moment, ahead, (), chance, ["one"], [("/home",)])
+        for back in months:
+            compare(repository, Ours(repository), ["--keep-within", f"{back}m"])
+
+
+def policy(chance: random.Random) -> list[str]:
+    options: list[str] = []
+    for name in ("last", *PERIODS):
+        if chance.random() < 0.25:
+            number = chance.choice(("0", "1", "2", "3", "7", "30", "300", "unlimited"))
+            options += [f"--keep-{name}", number]
+    for name in ("within", *(f"within-{period}" for period in PERIODS)):
+        if chance.random() < 0.2:
+            options += [f"--keep-{name}", span(chance)]
+    if chance.random() < 0.3:
+        options += ["--keep-tag", tag_list(chance)]
+    return options or ["--keep-last", "2"]
+
+
+def span(chance: random.Random) -> str:
+    units = chance.sample("ymdh", chance.randint(1, 4))
+    return "".join(f"{chance.choice((0, 1, 2, 5, 13, 40))}{unit}" for unit in units)
+
+
+def tag_list(chance: random.Random) -> str:
+    """As people write it: with blanks around commas, empty, of a tag that nothing has."""
+    tags = chance.sample((*TAGS, "", "nowhere"), chance.choice((1, 1, 2)))
+    return chance.choice((",", " , ", ", ")).join(tags)
+
+
+def filters(chance: random.Random) -> list[str]:
+    options: list[str] = []
+    if chance.random() < 0.3:
+        options += ["--host", chance.choice((*HOSTS, "nobody"))]
+        options += ["--host", chance.choice(HOSTS)] if chance.random() < 0.3 else []
+    if chance.random() < 0.3:
+        options += ["--tag", tag_list(chance)]
+        options += ["--tag", tag_list(chance)] if chance.random() < 0.3 else []
+    if chance.random() < 0.3:
+        for path in chance.sample(PATHS, chance.choice((1, 1, 2))):
+            options += ["--path", path]
+    return options
+
+
+def grouping(chance: random.Random) -> list[str]:
+    by = chance.choice((None, "", "host", "paths", "tags", "host,tags", "path,tag,hosts"))
+    return [] if by is None else ["--group-by", by]
+
+
+def compare(repository: Repository, ours: Ours, options: list[str]) -> None:
+    print("forget", *map(repr, options))
+    knows_oldest = restic_version() >= (0, 17)
+    many = "unlimited" if knows_oldest else "100000"  # which 0.14 has no word for
+    asked = [many if one == "unlimited" else one for one in options]
+    theirs = ask_restic(repository, "forget", "--dry-run", *asked, check=False)
+    status, out, err = ours.run("forget", "--dry-run", *options)
+    if theirs.returncode:
+        assert ("no policy" in theirs.stderr) or ("refusing to delete last" in theirs.stderr)
+        assert status == 1, out
+        return
+    if status and not knows_oldest:
+        # Neither of which restic refused then.
+        assert ("keep nothing" in err) or ("No rule" in err)
+        return
+    assert status == 0, err
+    found = restic_json(repository, "forget", "--dry-run", *asked) or []
+    reported = ours.json("forget", "--dry-run", *options)
+    expected, got = dict(theirs_by_group(found)), dict(ours_by_group(reported["groups"]))
+    if not knows_oldest:
+        got = {group: without_oldest(verdict) for group, verdict in got.items()}
+    assert got == expected
+    assert_text_agrees(theirs.stdout, found, out, reported["groups"], knows_oldest=knows_oldest)
+
+
+def theirs_by_group(groups: list[Any]) -> Iterator[tuple[Group, Verdict]]:
+    for group in groups:
+        yield (
+            (group["host"], tuple(group["paths"] or ()), tuple(group["tags"] or ())),
+            (
+                Counter((one["time"], reasons) for one, reasons in kept_by(group)),
+                Counter(one["time"] for one in group["remove"] or ()),
+            ),
+        )
+
+
+def kept_by(group: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """What stock restic keeps, and why; the reasons name no snapshot before 0.18."""
+    for one, reason in zip(group["keep"] or (), group["reasons"] or (), strict=True):
+        assert one["time"] == reason["snapshot"]["time"]
+        yield one, tuple(reason["matches"])
+
+
+def ours_by_group(groups: list[Any]) -> Iterator[tuple[Group, Verdict]]:
+    for group in groups:
+        yield (
+            (group["host"] or "", tuple(group["paths"] or ()), tuple(group["tags"] or ())),
+            (
+                Counter((one["time"], tuple(one["reasons"])) for one in group["keep"]),
+                Counter(one["time"] for one in group["remove"]),
+            ),
+        )
+
+
+def without_oldest(verdict: Verdict) -> Verdict:
+    """What was kept before the rule that the oldest is."""
+    kept: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    gone = verdict[1].copy()
+    for (when, reasons), count in verdict[0].items():
+        others = tuple(reason for reason in reasons if not reason.startswith("oldest "))
+        if others:
+            kept[when, others] += count
+        else:
+            gone[when] += count
+    return kept, gone
+
+
+def assert_text_agrees(
+    theirs: str, found: list[Any], ours: str, reported: list[Any], *, knows_oldest: bool
 ) -> None:
-    theirs = ask_restic(repository, "--keep-last", "2", "--group-by", by, *options)
-    assert ask_us(repository, Policy(last=2), parse_grouping(by), chosen) == theirs
+    """The texts tell each one's reasons, as the JSON does."""
+    expected = Counter(reasons for group in found for _, reasons in kept_by(group))
+    shown = Counter(filter(None, (tuple(_REASON.findall(block)) for block in blocks(theirs))))
+    assert shown == expected
+    lines = {line.split()[1]: line for line in ours.splitlines() if line.startswith("keep ")}
+    mine = {one["id"][:8]: one["reasons"] for group in reported for one in group["keep"]}
+    assert lines.keys() == mine.keys()
+    for name, reasons in mine.items():
+        assert lines[name].endswith(f"({', '.join(reasons)})")
+    if knows_oldest:
+        assert Counter(tuple(_REASON.findall(line)) for line in lines.values()) == expected
 
 
-def test_the_folder_is_untouched(repository: Repository) -> None:
-    assert len(list(Path(repository.storage.location, "snapshots").iterdir())) == 70
+def blocks(text: str) -> Iterator[str]:
+    """The lines of a table that belong to a snapshot, for each."""
+    return (found.group() for found in _BLOCK.finditer(text))

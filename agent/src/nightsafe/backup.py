@@ -29,6 +29,7 @@ from nightsafe.snapshot import Snapshot
 from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
 from nightsafe.system import absolute, my_ids, my_name, reach
+from nightsafe.tags import flat_tags
 from nightsafe.work import CHUNKERS, Setup
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class BackupOptions:
     `excludes` are the patterns behind it, as the snapshot notes them.
     `chunker` says where files are cut that have to be read: "gear" by the vault's secret, "restic"
     as stock restic does, empty as the vault's config says. UsageError for any other.
+    `tags` may be lists with commas, as they are written for the command line.
     `ahead` has looked at some of the folders already.
     """
 
@@ -229,7 +231,7 @@ class _Run:
             username=my_name(),
             uid=uid,
             gid=gid,
-            tags=self.options.tags,
+            tags=flat_tags(self.options.tags),
             excludes=self.options.excludes,
             parent=start.parent_id,
             program_version=f"nightsafe {__version__}",

@@ -1,61 +1,28 @@
 """Forgetting snapshots. Which to keep is told by restic's rules, as a pure function.
 
 Snapshots are put into groups, and the rules look at each group from the newest snapshot on. A
-snapshot is kept when at least one rule wants it.
+snapshot is kept when at least one rule wants it. A rule that is not used up when it comes to the
+oldest snapshot keeps that one too, so that what is kept reaches back as far as it can.
 """
 
 import contextlib
-import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import dataclass, field
 
-from nightsafe.errors import ObjectNotFoundError, UsageError
+from nightsafe.errors import ObjectNotFoundError, RefusedError
+from nightsafe.groups import Group, grouped, newest_first
 from nightsafe.locks import hold
 from nightsafe.prune import require_permission
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
+from nightsafe.span import NO_SPAN, Span, civil
 from nightsafe.storage import ObjectKind
+from nightsafe.tags import TagList, has_tags
 
 UNLIMITED = -1
-GROUPINGS = ("host", "paths", "tags")
-_DURATION = re.compile(r"(-?\d+)([ymdh])")
-
-TagList = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Span:
-    """A length of time in calendar units, such as `1y5m7d2h`."""
-
-    years: int = 0
-    months: int = 0
-    days: int = 0
-    hours: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> "Span":
-        """UsageError when the text is not a length of time."""
-        found = _DURATION.findall(text)
-        if not found or "".join(number + unit for number, unit in found) != text:
-            raise UsageError(f"{text!a} is not a length of time; write it like 1y5m7d2h.")
-        parts = {unit: int(number) for number, unit in found}
-        if any(number < 0 for number in parts.values()):
-            raise UsageError(f"{text!a} is negative; a length of time must not be.")
-        return cls(*(parts.get(unit, 0) for unit in "ymdh"))
-
-    def before(self, moment: datetime) -> datetime:
-        """The moment this long before; days beyond a month's end run on into the next."""
-        months = moment.year * 12 + moment.month - 1 - self.years * 12 - self.months
-        year, month = divmod(months, 12)
-        if year < 1:
-            return datetime.min.replace(tzinfo=moment.tzinfo)
-        first = moment.replace(year=year, month=month + 1, day=1)
-        days = moment.day - 1 - self.days
-        try:
-            return first + timedelta(days=days, hours=-self.hours)
-        except OverflowError:
-            return datetime.min.replace(tzinfo=moment.tzinfo)
+_SECOND = 1_000_000_000
+_DAY, _HOUR = 86_400, 3600
+_MONDAY = 3  # the first of 1970 was a Thursday
 
 
 @dataclass(frozen=True)
@@ -68,49 +35,18 @@ class Policy:
     weekly: int = 0
     monthly: int = 0
     yearly: int = 0
-    within: Span = Span()
-    within_hourly: Span = Span()
-    within_daily: Span = Span()
-    within_weekly: Span = Span()
-    within_monthly: Span = Span()
-    within_yearly: Span = Span()
+    within: Span = NO_SPAN
+    within_hourly: Span = NO_SPAN
+    within_daily: Span = NO_SPAN
+    within_weekly: Span = NO_SPAN
+    within_monthly: Span = NO_SPAN
+    within_yearly: Span = NO_SPAN
     tags: tuple[TagList, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether it has no rule at all."""
         return self == Policy()
-
-    def check(self) -> None:
-        """UsageError for numbers that mean nothing."""
-        if any(getattr(self, rule.name) < UNLIMITED for rule in fields(self)[:6]):
-            raise UsageError("A number of snapshots to keep must be 0 or more, or `unlimited`.")
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which snapshots are considered at all: hosts and tag lists any of, paths all of them."""
-
-    hosts: tuple[str, ...] = ()
-    tags: tuple[TagList, ...] = ()
-    paths: tuple[str, ...] = ()
-
-    def takes(self, snapshot: Snapshot) -> bool:
-        """Whether a snapshot is considered."""
-        return (
-            (not self.hosts or snapshot.hostname in self.hosts)
-            and (not self.tags or any(has_tags(snapshot, tags) for tags in self.tags))
-            and set(self.paths) <= set(snapshot.paths)
-        )
-
-
-@dataclass(frozen=True)
-class Group:
-    """Snapshots that the rules look at together; a field that is not grouped by is None."""
-
-    host: str | None
-    paths: tuple[str, ...] | None
-    tags: tuple[str, ...] | None
 
 
 @dataclass
@@ -123,80 +59,80 @@ class Verdict:
     reasons: dict[str, list[str]] = field(default_factory=dict)
 
 
-def has_tags(snapshot: Snapshot, tags: TagList) -> bool:
-    """Whether a snapshot has all the tags; the empty list or tag means one without any."""
-    if tags in ((), ("",)):
-        return not snapshot.tags
-    return set(tags) <= set(snapshot.tags)
-
-
-def parse_grouping(text: str) -> tuple[str, ...]:
-    """What to group by, from `host,paths,tags`; UsageError for other words."""
-    names = tuple(filter(None, text.split(",")))
-    names = tuple({"path": "paths", "tag": "tags", "hosts": "host"}.get(n, n) for n in names)
-    if unknown := [name for name in names if name not in GROUPINGS]:
-        raise UsageError(f"Snapshots cannot be grouped by {unknown[0]!a}; use host, paths, tags.")
-    return names
-
-
 def judge(
     snapshots: Iterable[Snapshot], policy: Policy, *, by: Sequence[str], now: int
 ) -> list[Verdict]:
-    """Apply the rules to every group; `now` is in nanoseconds since 1970."""
-    groups: dict[Group, list[Snapshot]] = {}
-    for snapshot in snapshots:
-        groups.setdefault(_group_of(snapshot, by), []).append(snapshot)
-    return [_judge_group(group, found, policy, now) for group, found in groups.items()]
+    """Apply the rules to every group; `now` is in nanoseconds since 1970.
 
-
-def _group_of(snapshot: Snapshot, by: Sequence[str]) -> Group:
-    return Group(
-        snapshot.hostname if "host" in by else None,
-        tuple(sorted(snapshot.paths)) if "paths" in by else None,
-        tuple(sorted(snapshot.tags)) if "tags" in by else None,
-    )
+    RefusedError where rules would leave nothing of a group, as with a tag that is misspelt.
+    """
+    verdicts = [
+        _judge_group(group, newest_first(found), policy, now)
+        for group, found in grouped(snapshots, by).items()
+    ]
+    if emptied := [verdict for verdict in verdicts if not verdict.keep]:
+        raise RefusedError(
+            f"The rules would keep nothing of the group {str(emptied[0].group)!a}, so nothing was "
+            "forgotten at all; is a tag misspelt? Snapshots that are to go are named by their ids: "
+            "`nightsafe forget ID`."
+        )
+    return verdicts
 
 
 @dataclass
-class _Bucket:
-    """One rule: keeps the first snapshot of each period, as long as some are `left`."""
+class _Rule:
+    """Keeps the first snapshot of each period, as long as some are `left`.
 
-    name: str
-    period: Callable[[datetime, int], object]
-    left: int
-    since: datetime | None = None
-    seen: object = None
+    `since`: only of those after this moment, in nanoseconds since 1970.
+    """
 
-    def wants(self, moment: datetime, number: int) -> str:
+    reason: str
+    period: Callable[[int, int], int]
+    left: int = UNLIMITED
+    since: float = float("-inf")
+    seen: int | None = None
+
+    def wants(self, snapshot: Snapshot, number: int, *, is_oldest: bool) -> str:
         """The reason to keep the snapshot, or nothing."""
-        if not self.left or (self.since is not None and moment <= self.since):
+        if not self.left or snapshot.time <= self.since:
             return ""
-        period = self.period(moment, number)
-        if period == self.seen:
+        period = self.period(snapshot.time // _SECOND + snapshot.zone, number)
+        if period == self.seen and not is_oldest:
             return ""
+        reason = f"oldest {self.reason}" if period == self.seen else self.reason
         self.seen = period
         self.left -= self.left > 0
-        return self.name
+        return reason
 
 
-_PERIODS: dict[str, Callable[[datetime, int], object]] = {
-    "last": lambda moment, number: number,
-    "hourly": lambda moment, number: (moment.date(), moment.hour),
-    "daily": lambda moment, number: moment.date(),
-    "weekly": lambda moment, number: moment.isocalendar()[:2],
-    "monthly": lambda moment, number: (moment.year, moment.month),
-    "yearly": lambda moment, number: moment.year,
+def _month(second: int) -> int:
+    day = civil(second // _DAY)
+    return day.year * 12 + day.month
+
+
+_PERIODS: dict[str, Callable[[int, int], int]] = {
+    "last": lambda second, number: number,
+    "hourly": lambda second, number: second // _HOUR,
+    "daily": lambda second, number: second // _DAY,
+    "weekly": lambda second, number: (second // _DAY + _MONDAY) // 7,
+    "monthly": lambda second, number: _month(second),
+    "yearly": lambda second, number: civil(second // _DAY).year,
 }
+"""Which period a snapshot falls into: by its own clock, in seconds since 1970, and its place."""
 
 
 def _judge_group(group: Group, found: list[Snapshot], policy: Policy, now: int) -> Verdict:
     verdict = Verdict(group)
-    newest_first = sorted(found, key=lambda snapshot: snapshot.time, reverse=True)
-    buckets = _buckets(policy, newest_first, now)
-    for number, snapshot in enumerate(newest_first):
-        moment = moment_of(snapshot)
-        wanted = [bucket.wants(moment, number) for bucket in buckets]
-        reasons = [f"has tags {list(t)}" for t in policy.tags if has_tags(snapshot, t)]
+    latest = next((one for one in found if one.time < now), None)
+    rules = _rules(policy, latest)
+    for number, snapshot in enumerate(found):
+        reasons = [
+            f"has tags [{', '.join(tags)}]" for tags in policy.tags if has_tags(snapshot.tags, tags)
+        ]
+        if policy.within != NO_SPAN and snapshot.time > _since(policy.within, latest):
+            reasons.append(f"within {policy.within}")
+        is_oldest = number == len(found) - 1
+        wanted = [rule.wants(snapshot, number, is_oldest=is_oldest) for rule in rules]
         reasons += filter(None, wanted)
         if reasons or policy.is_empty:
             verdict.keep.append(snapshot)
@@ -206,29 +142,26 @@ def _judge_group(group: Group, found: list[Snapshot], policy: Policy, now: int) 
     return verdict
 
 
-def _buckets(policy: Policy, newest_first: list[Snapshot], now: int) -> list[_Bucket]:
-    """The rules that are in force. Lengths of time count from the newest that is not in future."""
-    past = [snapshot for snapshot in newest_first if snapshot.time < now]
-    latest = moment_of(past[0]) if past else datetime.min.replace(tzinfo=UTC)
-    buckets = [
-        _Bucket(f"{name} snapshot", period, getattr(policy, name))
+def _rules(policy: Policy, latest: Snapshot | None) -> list[_Rule]:
+    """The rules that are in force."""
+    rules = [
+        _Rule(f"{name} snapshot", period, getattr(policy, name))
         for name, period in _PERIODS.items()
+        if getattr(policy, name)
     ]
-    for name, period in _PERIODS.items():
-        span: Span = policy.within if name == "last" else getattr(policy, f"within_{name}")
-        if span != Span():
-            title = "within" if name == "last" else f"{name} within"
-            since = span.before(latest) if past else latest
-            buckets.append(_Bucket(title, period, UNLIMITED, since=since))
-    return buckets
+    for name, period in list(_PERIODS.items())[1:]:
+        span: Span = getattr(policy, f"within_{name}")
+        if span != NO_SPAN:
+            reason = f"{name} within {span}"
+            rules.append(_Rule(reason, period, since=_since(span, latest)))
+    return rules
 
 
-def moment_of(snapshot: Snapshot) -> datetime:
-    """A snapshot's time in the zone it was taken in, to the microsecond."""
-    zone = timezone(timedelta(seconds=snapshot.zone))
-    return datetime.fromtimestamp(0, UTC).astimezone(zone) + timedelta(
-        microseconds=snapshot.time // 1000
-    )
+def _since(span: Span, latest: Snapshot | None) -> float:
+    """Lengths of time count from the newest snapshot that is not of the future."""
+    if latest is None:
+        return float("-inf")
+    return span.before(latest.time, zone=latest.zone)
 
 
 def remove_snapshots(repository: Repository, snapshots: Iterable[Snapshot]) -> int:

@@ -121,12 +121,17 @@ def format_second(second: int) -> tuple[str, str]:
     offset = local.tm_gmtoff
     if offset % 60:  # local mean time of long ago; RFC 3339 knows whole minutes only
         local, offset = time.gmtime(second), 0
-    year = min(max(local.tm_year, 0), 9999)
-    stamp = f"{year:04d}-" + time.strftime("%m-%dT%H:%M:%S", local)
-    if not offset:
-        return stamp, "Z"
+    return _stamp(local), _zone(offset)
+
+
+def _stamp(clock: time.struct_time) -> str:
+    year = min(max(clock.tm_year, 0), 9999)
+    return f"{year:04d}-" + time.strftime("%m-%dT%H:%M:%S", clock)
+
+
+def _zone(offset: int) -> str:
     sign, minutes = ("-" if offset < 0 else "+"), abs(offset) // 60
-    return stamp, f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+    return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}" if offset else "Z"
 
 
 def format_time(ns: int) -> str:
@@ -136,6 +141,13 @@ def format_time(ns: int) -> str:
     if fraction:
         stamp += f".{fraction:09d}".rstrip("0")
     return stamp + zone
+
+
+def format_time_in(ns: int, zone: int) -> str:
+    """As `format_time`, but in a zone that is so many seconds ahead of UTC."""
+    second, fraction = divmod(ns, _SECOND)
+    digits = f".{fraction:09d}".rstrip("0") if fraction else ""
+    return _stamp(time.gmtime(second + zone)) + digits + _zone(zone)
 
 
 def parse_time(text: str) -> int:

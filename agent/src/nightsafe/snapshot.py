@@ -7,7 +7,8 @@ from typing import NamedTuple
 import orjson
 
 from nightsafe.errors import DamagedError, SnapshotNotFoundError
-from nightsafe.gojson import format_time, json_string, parse_time
+from nightsafe.gojson import format_time, format_time_in, json_string, parse_time
+from nightsafe.tags import flat_tags
 from nightsafe.tree import read_id
 
 LATEST = "latest"
@@ -40,6 +41,11 @@ class Snapshot(NamedTuple):
         """The first eight digits, as people name snapshots."""
         return self.id[:8]
 
+    @property
+    def stamp(self) -> str:
+        """When it was taken, as RFC 3339 in the zone it was taken in."""
+        return format_time_in(self.time, self.zone)
+
     def encode(self) -> bytes:
         """The JSON text in restic's field order, empty fields left out."""
         out = [f'"time":"{format_time(self.time)}"']
@@ -66,7 +72,7 @@ class Snapshot(NamedTuple):
                 username=str(fields.get("username", "")),
                 uid=int(fields.get("uid", 0)),
                 gid=int(fields.get("gid", 0)),
-                tags=_texts(fields.get("tags")),
+                tags=flat_tags(_texts(fields.get("tags"))),
                 excludes=_texts(fields.get("excludes")),
                 parent=str(fields.get("parent", "")),
                 original=str(fields.get("original", "")),

@@ -35,7 +35,11 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="file or folder to back up")
     parser.add_argument(
-        "--tag", action="append", default=[], metavar="TAG", help="a word for this snapshot"
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAGS",
+        help="words for this snapshot, separated by commas; may be repeated",
     )
     parser.add_argument("--host", default="", help="host name to note instead of this computer's")
     parser.add_argument(

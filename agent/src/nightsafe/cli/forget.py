@@ -5,12 +5,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nightsafe.cli.confirm import confirm
+from nightsafe.cli.filters import add_filter_options, find_filter
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_time
 from nightsafe.cli.prune import add_prune_options, prune_and_show, prune_options
 
 if TYPE_CHECKING:
-    from nightsafe.forget import Filter, Policy, Verdict
+    from nightsafe.forget import Policy, Verdict
     from nightsafe.repository import Repository
     from nightsafe.snapshot import Snapshot
 
@@ -70,9 +71,7 @@ def _add_rules(rules: "argparse._ArgumentGroup") -> None:
 
 
 def _add_filters(chosen: "argparse._ArgumentGroup") -> None:
-    chosen.add_argument("--host", action="append", default=[], help="of this host only")
-    chosen.add_argument("--tag", action="append", default=[], metavar="TAGS", help="with all these")
-    chosen.add_argument("--path", action="append", default=[], help="of this path only")
+    add_filter_options(chosen)
     chosen.add_argument(
         "-g",
         "--group-by",
@@ -119,7 +118,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def _policy(args: argparse.Namespace) -> "Policy":
-    from nightsafe.forget import Policy, Span
+    from nightsafe.forget import Policy
+    from nightsafe.span import Span
+    from nightsafe.tags import split_tags
 
     def span(text: str | None) -> Span:
         return Span.parse(text) if text else Span()
@@ -129,29 +130,23 @@ def _policy(args: argparse.Namespace) -> "Policy":
     return Policy(
         last=args.keep_last,
         within=span(args.keep_within),
-        tags=tuple(tuple(tags.split(",")) for tags in args.keep_tag),
+        tags=tuple(map(split_tags, args.keep_tag)),
         **rules,
     )
-
-
-def _filter(args: argparse.Namespace) -> "Filter":
-    from nightsafe.forget import Filter
-
-    tags = tuple(tuple(tags.split(",")) for tags in args.tag)
-    return Filter(tuple(args.host), tags, tuple(args.path))
 
 
 def _verdicts(
     repository: "Repository", args: argparse.Namespace, policy: "Policy"
 ) -> "list[Verdict]":
-    from nightsafe.forget import Group, Verdict, judge, parse_grouping
+    from nightsafe.forget import Verdict, judge
+    from nightsafe.groups import Group, parse_grouping
     from nightsafe.snapshot import find_snapshot
 
     by, known = parse_grouping(args.group_by), repository.load_snapshots().sound
     if args.snapshots:
         chosen = {s.id: s for s in (find_snapshot(known, name) for name in args.snapshots)}
-        return [Verdict(Group(None, None, None), remove=list(chosen.values()))]
-    chosen_by = _filter(args)
+        return [Verdict(Group(), remove=list(chosen.values()))]
+    chosen_by = find_filter(args)
     looked_at = [snapshot for snapshot in known if chosen_by.takes(snapshot)]
     return judge(looked_at, policy, by=by, now=time.time_ns())
 
@@ -182,10 +177,10 @@ def _fields(verdicts: "list[Verdict]", *, removed: int, is_trial: bool) -> dict[
             "paths": verdict.group.paths,
             "tags": verdict.group.tags,
             "keep": [
-                {"id": s.id, "time": show_time(s.time), "reasons": verdict.reasons[s.id]}
+                {"id": s.id, "time": s.stamp, "reasons": verdict.reasons[s.id]}
                 for s in verdict.keep
             ],
-            "remove": [{"id": s.id, "time": show_time(s.time)} for s in verdict.remove],
+            "remove": [{"id": s.id, "time": s.stamp} for s in verdict.remove],
         }
         for verdict in verdicts
     ]

@@ -25,6 +25,7 @@ def add_parser(verbs: Verbs) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """List paths in stored order."""
     from nightsafe.fetch import BlobReader
+    from nightsafe.gojson import format_time
     from nightsafe.progress import show_path
     from nightsafe.snapshot import find_snapshot
     from nightsafe.tree import Node, posix_permissions
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         detail = f"{node.type:8} {mode:4o} {node.size:>14} {show_time(node.mtime)}  "
         output.line((detail if args.long else "") + shown)
         fields = {"event": "entry", "path": shown, "type": node.type, "size": node.size}
-        output.result(fields | {"mode": mode, "mtime": show_time(node.mtime)})
+        output.result(fields | {"mode": mode, "mtime": format_time(node.mtime)})
 
     selection = Selection([os.fsencode(args.path)] if args.path else [])
     with opened_repository(args, output) as repository:

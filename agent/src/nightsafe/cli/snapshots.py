@@ -43,11 +43,9 @@ def _printable(text: str) -> str:
 
 
 def _fields(snapshot: "Snapshot") -> dict[str, object]:
-    from nightsafe.gojson import format_time
-
     return {
         "id": snapshot.id,
-        "time": format_time(snapshot.time),
+        "time": snapshot.stamp,
         "tree_id": snapshot.tree.hex(),
         "hostname": snapshot.hostname,
         "username": snapshot.username,

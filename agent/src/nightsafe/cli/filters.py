@@ -1,0 +1,40 @@
+"""Options that say which snapshots are meant."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nightsafe.groups import Filter
+
+
+def add_filter_options(chosen: "argparse._ActionsContainer", *, host_letter: bool = False) -> None:
+    """--host, --tag and --path; with `host_letter` also -H, where that means nothing else."""
+    chosen.add_argument(
+        *(["-H"] if host_letter else []),
+        "--host",
+        action="append",
+        default=[],
+        help="of this host only; several: of any of them",
+    )
+    chosen.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="TAGS",
+        help="with all these tags, separated by commas, or '' for none at all; several: any list",
+    )
+    chosen.add_argument(
+        "--path",
+        action="append",
+        default=[],
+        help="of this path only; several: of all of them",
+    )
+
+
+def find_filter(args: argparse.Namespace) -> "Filter":
+    """What the options say; an empty host alone stands for all."""
+    from nightsafe.groups import Filter
+    from nightsafe.tags import split_tags
+
+    hosts = () if args.host == [""] else tuple(args.host)
+    return Filter(hosts, tuple(map(split_tags, args.tag)), tuple(args.path))
