@@ -17,8 +17,8 @@ from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 CHEAP = KdfParams(1 << 14, 8, 1)
 
 
-def make(storage: Storage, passphrase: str, *, by_restic: bool = False) -> None:
-    """Make what the agent makes, or stock restic, but for the key's cost."""
+def make(storage: Storage, passphrase: str, *, by_restic: bool = False) -> SealKey:
+    """Make what the agent makes, or stock restic, but for the key's cost; returns its key."""
     master, config = SealKey.random(), Config.new()
     if by_restic:
         config = config._replace(chunker=None)
@@ -26,6 +26,7 @@ def make(storage: Storage, passphrase: str, *, by_restic: bool = False) -> None:
     storage.create()
     storage.save(ObjectKind.KEY, hashlib.sha256(key_object).hexdigest(), key_object)
     storage.save(ObjectKind.CONFIG, CONFIG_NAME, Sealer(master).seal(config.encode()))
+    return master
 
 
 def key_of_cost(master: SealKey, passphrase: str, params: KdfParams) -> bytes:
@@ -39,3 +40,11 @@ def key_of_cost(master: SealKey, passphrase: str, params: KdfParams) -> bytes:
     fields |= {"kdf": "scrypt", "N": params.n, "r": params.r, "p": params.p}
     fields |= {"salt": base64.b64encode(salt).decode(), "data": base64.b64encode(sealed).decode()}
     return json.dumps(fields).encode()
+
+
+def add_key(storage: Storage, master: SealKey, passphrase: str, params: KdfParams) -> str:
+    """Store one more key, of any cost; returns its name."""
+    key_object = key_of_cost(master, passphrase, params)
+    name = hashlib.sha256(key_object).hexdigest()
+    storage.save(ObjectKind.KEY, name, key_object)
+    return name

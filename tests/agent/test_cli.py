@@ -1,6 +1,5 @@
 """The command: what it prints, what it ends with, where its settings come from."""
 
-import hashlib
 import json
 import os
 import pty
@@ -24,7 +23,7 @@ from nightsafe.work import Setup
 
 from tests.agent.conftest import PASSPHRASE, copy_vault
 from tests.agent.rest_server import RestServer, connect_string
-from tests.repositories import CHEAP, key_of_cost
+from tests.repositories import CHEAP, add_key
 
 VERBS = (
     "login",
@@ -136,8 +135,7 @@ def test_failure_is_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_of_a_weak_key_is_said_once(run: Run, repository: Repository, source: Path) -> None:
     (strong,) = repository.storage.list(ObjectKind.KEY)
-    key = key_of_cost(repository.master, PASSPHRASE, KdfParams(1 << 13, 8, 1))
-    repository.storage.save(ObjectKind.KEY, hashlib.sha256(key).hexdigest(), key)
+    add_key(repository.storage, repository.master, PASSPHRASE, KdfParams(1 << 13, 8, 1))
     repository.storage.remove(ObjectKind.KEY, strong.name)
     for arguments in (["backup", source], ["snapshots", "--json"], ["check"]):
         status, _, err = run(*arguments)

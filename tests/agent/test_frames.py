@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,6 @@ from nightsafe.restore import restore
 from nightsafe.sealing import PortableSealer
 from nightsafe.storage import ObjectKind
 
-from tests import seeds
 from tests.agent import oddframes
 from tests.agent.conftest import copy_vault, reopen
 
@@ -54,8 +54,7 @@ def test_what_is_unsound_is_not_released(form: str) -> None:
             opener.open(sealed, blob_id=ID, plain_length=len(TEXT))
 
 
-def test_frames_of_any_kind_in_a_row() -> None:
-    chance = seeds.drawn()
+def test_frames_of_any_kind_in_a_row(chance: random.Random) -> None:
     for _ in range(100):
         text = chance.randbytes(chance.randrange(300)) * chance.randrange(1, 5)
         assert decompress(oddframes.anyhow(text, chance), limit=len(text)) == text
@@ -85,14 +84,14 @@ def test_a_lack_of_memory_is_not_called_damage() -> None:
 
 
 @pytest.fixture
-def odd(repository: Repository, source: Path, tmp_path: Path) -> Repository:
+def odd(repository: Repository, source: Path, tmp_path: Path, chance: random.Random) -> Repository:
     """A repository with two snapshots, all of whose texts and blobs are in odd frames."""
     (source / "long").write_bytes(os.urandom(40_000) * 3)
     backup(repository, [os.fsencode(source)])
     (source / "one.txt").write_text("another\n")
     backup(reopen(repository), [os.fsencode(source)])
     place = copy_vault(repository, LocalFolder(str(tmp_path / "odd")))
-    oddframes.rewritten(repository, place, seeds.drawn())
+    oddframes.rewritten(repository, place, chance)
     return reopen(place)
 
 

@@ -181,7 +181,8 @@ def test_no_more_than_twenty_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> 
         find_key([OBJECT] * 50, "x")
     assert len(tried) == 20
     with pytest.raises(PassphraseError, match="no key of this repository"):
-        find_key([OBJECT] * 20, "x")
+        find_key([OBJECT] * 19, "x", "y")
+    assert len(tried) == 20 + 2 * 19
 
 
 # Test vectors of RFC 7914, section 12, and others that the standard library says.

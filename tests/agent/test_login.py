@@ -51,9 +51,9 @@ class TestSettings:
         monkeypatch.setattr("sys.stdin", io.StringIO())
         file = tmp_path / "passphrase"
         file.write_bytes(b" with blanks \xff\r\n")
-        assert find_passphrase({"NIGHTSAFE_PASSWORD": "x"}) == "x"
+        assert find_passphrase({"NIGHTSAFE_PASSWORD": "x"}).text == "x"
         from_file = find_passphrase({"NIGHTSAFE_PASSWORD_FILE": str(file)})
-        assert from_file == " with blanks \udcff"
+        assert from_file == ("with blanks \udcff", (" with blanks \udcff",))
         for environ in ({}, {"NIGHTSAFE_PASSWORD_FILE": "/nowhere"}, {"NIGHTSAFE_PASSWORD": ""}):
             with pytest.raises(SettingsError):
                 find_passphrase(environ)

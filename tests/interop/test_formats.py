@@ -19,7 +19,6 @@ from nightsafe.snapshot import Snapshot
 from nightsafe.storage import ObjectKind
 from nightsafe.tree import Node, encode_node, encode_tree
 
-from tests import seeds
 from tests.agent import oddframes
 from tests.interop.test_agent_local import (
     PASSPHRASE,
@@ -30,16 +29,15 @@ from tests.interop.test_agent_local import (
     place,
     pytestmark,
 )
-from tests.repositories import key_of_cost
+from tests.repositories import add_key
 
 __all__ = ["_own_data_directory", "mixed", "place", "pytestmark"]
 TIME = 10**18
 
 
 def test_a_repository_in_odd_frames_is_one_to_both(
-    place: Place, mixed: Path, tmp_path: Path
+    place: Place, mixed: Path, tmp_path: Path, chance: random.Random
 ) -> None:
-    chance = seeds.drawn()
     place.init_by_agent()
     place.agent_backup(mixed)
     (mixed / "small.txt").write_text("changed")
@@ -65,8 +63,9 @@ def rewrite_in_place(repository: Repository, chance: random.Random) -> None:
             repository.storage.remove(kind, listing.name)
 
 
-def test_whatever_frames_restic_reads_the_agent_reads(place: Place, tmp_path: Path) -> None:
-    chance = seeds.drawn()
+def test_whatever_frames_restic_reads_the_agent_reads(
+    place: Place, tmp_path: Path, chance: random.Random
+) -> None:
     place.init_by_agent()
     texts = {f"{number:03}": chance.randbytes(40) * 60 for number in range(60)}
     store(place.opened(), {name: (text, bent(text, chance)) for name, text in texts.items()})
@@ -83,17 +82,14 @@ def test_whatever_frames_restic_reads_the_agent_reads(place: Place, tmp_path: Pa
     assert said == texts.keys() - right_ones(tmp_path / "by-agent", texts)
 
 
-def test_keys_of_any_cost_open_for_both(place: Place) -> None:
-    chance = seeds.drawn()
+def test_keys_of_any_cost_open_for_both(place: Place, chance: random.Random) -> None:
     place.init_by_agent()
     master = place.opened().master
     ((before, _),) = place.storage.list(ObjectKind.KEY)
     for _ in range(5):
         n, r, p = 2 ** chance.randrange(1, 16), chance.randrange(1, 9), chance.randrange(1, 4)
         params = KdfParams(n, r, p)
-        key = key_of_cost(master, PASSPHRASE, params)
-        name = hashlib.sha256(key).hexdigest()
-        place.storage.save(ObjectKind.KEY, name, key)
+        name = add_key(place.storage, master, PASSPHRASE, params)
         place.storage.remove(ObjectKind.KEY, before)
         before = name
         assert place.snapshots() == []

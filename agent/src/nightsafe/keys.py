@@ -12,7 +12,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from nightsafe.crypto import Sealer, SealKey
@@ -166,28 +167,38 @@ def _open(key_object: bytes, passphrase: str) -> FoundKey:
     return FoundKey(_decode_master(plain), params.is_weak)
 
 
-def find_key(key_objects: Iterable[bytes], passphrase: str) -> FoundKey:
-    """Open the first key object that fits. A broken one does not hide a good one."""
+def find_key(key_objects: Iterable[bytes], passphrase: str, *others: str) -> FoundKey:
+    """Open the first key object that fits. A broken one does not hide a good one.
+
+    `others` are passphrases to be tried with all keys after the first one.
+    """
     if not passphrase:
         raise PassphraseError("The passphrase is empty; give the one chosen at `nightsafe init`.")
+    tried: list[bytes] = []
     refusal: Exception | None = None
-    which = "no key of this repository"
-    for tried, key_object in enumerate(key_objects):
-        if tried == MAX_KEYS:
-            which = f"none of the first {MAX_KEYS} keys of this repository"
-            break
-        try:
-            return _open(key_object, passphrase)
-        except PassphraseError:
-            continue
-        except (DamagedError, UnsupportedError, WeakKeyError) as error:
-            refusal = error
+    for secret in (passphrase, *others):
+        for key_object in tried or _first(key_objects, tried):
+            try:
+                return _open(key_object, secret)
+            except PassphraseError:
+                continue
+            except (DamagedError, UnsupportedError, WeakKeyError) as error:
+                refusal = error
     if refusal is not None:
         raise refusal
+    many = len(tried) == MAX_KEYS
+    which = f"none of the first {MAX_KEYS} keys" if many else "no key of this repository"
     raise PassphraseError(
         f"Wrong passphrase: {which} opens with it. Check for typing errors and the keyboard "
         "layout; it cannot be reset by anyone."
     )
+
+
+def _first(key_objects: Iterable[bytes], tried: list[bytes]) -> Iterator[bytes]:
+    """As many as are tried at most, noted in `tried`."""
+    for key_object in islice(key_objects, MAX_KEYS):
+        tried.append(key_object)
+        yield key_object
 
 
 def _encode_master(master: SealKey) -> bytes:

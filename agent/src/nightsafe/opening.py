@@ -25,8 +25,11 @@ class Opening(NamedTuple):
     is_weak: bool
 
 
-def open_key(storage: Storage, passphrase: str) -> Opening:
-    """Open a key with a passphrase; PassphraseError, WeakKeyError or UnsupportedError if not."""
+def open_key(storage: Storage, passphrase: str, *others: str) -> Opening:
+    """Open a key with a passphrase, or one of the others that are tried after it.
+
+    PassphraseError, WeakKeyError or UnsupportedError if none does.
+    """
     storage = _joined(storage)
     try:
         config = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
@@ -35,7 +38,7 @@ def open_key(storage: Storage, passphrase: str) -> Opening:
             f"There is no repository at {storage.location}. {error} "
             "Check the address, or make one there with `nightsafe init`."
         ) from None
-    found = find_key(_key_objects(storage), passphrase)
+    found = find_key(_key_objects(storage), passphrase, *others)
     return Opening(storage, found.master, config, found.is_weak)
 
 

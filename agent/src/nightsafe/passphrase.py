@@ -1,6 +1,11 @@
 """The vault's passphrase: from a file, a command, the environment, the keychain, or a person.
 
 It is never an option's value, where every user of the computer could see it.
+
+What is given is read as stock restic reads it: the bytes themselves, of files and commands without
+surrounding blanks, of files also in UTF-16 or with a byte-order mark. Earlier versions of this
+program took off only the ends of lines, and read what is typed in the encoding of the locale;
+a vault that was made so opens still, for that reading is tried after the other.
 """
 
 import importlib
@@ -15,6 +20,15 @@ from nightsafe.system import IS_WINDOWS
 KEYCHAIN_SERVICE = "nightsafe"
 """Under this name, with the repository's address as the user, the keychain may hold it."""
 
+_SPACES = "".join(map(chr, range(0x2000, 0x200B)))
+_BLANKS = f"\t\n\v\f\r \x85\xa0\u1680{_SPACES}\u2028\u2029\u202f\u205f\u3000"
+"""What stock restic trims: Go's white space, which is less than Python's."""
+_UNTYPABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Categories of characters that no keyboard sends as part of a line: controls, bytes that are no
+UTF-8, separators of lines."""
+_MARKS = "\ufeff\ufffe"
+_LARGEST = 1 << 20
+
 
 class PassphraseSource(NamedTuple):
     """Where to look first: a file's path or a command line. `location` is the repository."""
@@ -24,9 +38,28 @@ class PassphraseSource(NamedTuple):
     location: str = ""
 
 
+class Passphrase(NamedTuple):
+    """A passphrase as stock restic reads it from where it is given, and other readings of it.
+
+    Bytes that are no UTF-8 stand as lone surrogates.
+    """
+
+    text: str
+    others: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "Passphrase()"  # gets into no log
+
+    @classmethod
+    def of(cls, text: str, *others: str) -> "Passphrase":
+        """Each reading once, and none that is empty unless all are."""
+        readings = [one for one in dict.fromkeys((text, *others)) if one] or [""]
+        return cls(readings[0], tuple(readings[1:]))
+
+
 def find_passphrase(
     environ: Mapping[str, str] = os.environ, source: PassphraseSource | None = None
-) -> str:
+) -> Passphrase:
     """The passphrase of a vault that exists. SettingsError if there is no way to learn it."""
     source = source or PassphraseSource()
     passphrase = _given(environ, source) or _of_keychain(source.location)
@@ -36,18 +69,34 @@ def find_passphrase(
 def choose_passphrase(
     environ: Mapping[str, str] = os.environ, source: PassphraseSource | None = None
 ) -> str:
-    """The passphrase of a new vault: given in some way, or asked for twice."""
+    """The passphrase of a new vault: given in some way, or asked for twice.
+
+    SettingsError if it is empty, or if nobody could type it at another computer.
+    """
     passphrase = _given(environ, source or PassphraseSource())
     if passphrase is None:
         passphrase = _ask("New passphrase for the vault: ")
         if _ask("The same once more: ") != passphrase:
             raise SettingsError("The two passphrases differ; nothing was made. Try again.")
-    if not passphrase:
+    if not passphrase.text.strip(_BLANKS):
         raise SettingsError("An empty passphrase protects nothing; choose one and try again.")
-    return passphrase
+    for reading in (passphrase.text, *passphrase.others):
+        if _is_typable(reading):
+            return reading
+    raise SettingsError(
+        "Nobody could type this passphrase when the vault is needed at another computer: it has "
+        "several lines, control characters, a byte-order mark within, or bytes that are not UTF-8. "
+        "Choose one line of text, saved as UTF-8; nothing was made."
+    )
 
 
-def _given(environ: Mapping[str, str], source: PassphraseSource) -> str | None:
+def _is_typable(text: str) -> bool:
+    import unicodedata
+
+    return not any(c in _MARKS or unicodedata.category(c) in _UNTYPABLE for c in text)
+
+
+def _given(environ: Mapping[str, str], source: PassphraseSource) -> Passphrase | None:
     if source.file and source.command:
         raise UsageError("Give either --password-file or --password-command, not both.")
     if source.file:
@@ -58,23 +107,47 @@ def _given(environ: Mapping[str, str], source: PassphraseSource) -> str | None:
         return _of_file(path, "NIGHTSAFE_PASSWORD_FILE")
     if command := environ.get("NIGHTSAFE_PASSWORD_COMMAND"):
         return _of_command(command, "NIGHTSAFE_PASSWORD_COMMAND")
-    return environ.get("NIGHTSAFE_PASSWORD") or None
+    if text := environ.get("NIGHTSAFE_PASSWORD"):
+        return _of_locale(os.fsencode(text))
+    return None
 
 
-def _of_file(path: str, origin: str) -> str:
+def _of_locale(raw: bytes) -> Passphrase:
+    """Bytes that were typed, or set where they were typed: also as the locale understands them."""
+    return Passphrase.of(_text(raw), os.fsdecode(raw))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _of_file(path: str, origin: str) -> Passphrase:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            text = file.read().rstrip("\r\n")
+        with open(path, "rb") as file:
+            raw = file.read(_LARGEST + 1)
     except OSError as error:
         raise SettingsError(
             f"The passphrase file {path} ({origin}) cannot be read: {error.strerror}."
         ) from error
-    if not text:
+    if len(raw) > _LARGEST:
+        raise SettingsError(f"The passphrase file {path} ({origin}) is larger than 1 MiB.")
+    earlier = _text(raw).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    passphrase = Passphrase.of(_decode(raw).strip(_BLANKS), earlier)
+    if not passphrase.text:
         raise SettingsError(f"The passphrase file {path} ({origin}) is empty.")
-    return text
+    return passphrase
 
 
-def _of_command(command: str, origin: str) -> str:
+def _decode(raw: bytes) -> str:
+    """A file's text without its byte-order mark, which tells how it is encoded."""
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return _text(raw[3:])
+    if raw.startswith((b"\xfe\xff", b"\xff\xfe")):
+        return raw.decode("utf-16", "replace")
+    return _text(raw)
+
+
+def _of_command(command: str, origin: str) -> Passphrase:
     """What a command prints; it may ask the user something at the terminal itself."""
     import subprocess
 
@@ -88,10 +161,11 @@ def _of_command(command: str, origin: str) -> str:
             f"The command of {origin} ended with status {done.returncode}, so there is no "
             "passphrase. Run it by itself to see why."
         )
-    text = done.stdout.decode("utf-8", "surrogateescape").rstrip("\r\n")
-    if not text:
+    text = _text(done.stdout)
+    passphrase = Passphrase.of(text.strip(_BLANKS), text.rstrip("\r\n"))
+    if not passphrase.text:
         raise SettingsError(f"The command of {origin} printed nothing, so there is no passphrase.")
-    return text
+    return passphrase
 
 
 def _words(command: str) -> str | list[str]:
@@ -101,7 +175,7 @@ def _words(command: str) -> str | list[str]:
     return command if IS_WINDOWS else shlex.split(command)
 
 
-def _of_keychain(location: str) -> str | None:
+def _of_keychain(location: str) -> Passphrase | None:
     """What the computer's keychain holds for this repository, if `keyring` is installed."""
     try:
         keyring = importlib.import_module("keyring")
@@ -111,16 +185,19 @@ def _of_keychain(location: str) -> str | None:
         found = keyring.get_password(KEYCHAIN_SERVICE, location)
     except Exception:  # a keychain that is locked or absent, in its own words
         return None
-    return found if isinstance(found, str) and found else None
+    return Passphrase(found) if isinstance(found, str) and found else None
 
 
-def _ask(prompt: str) -> str:
+def _ask(prompt: str) -> Passphrase:
     if not sys.stdin.isatty():
         raise SettingsError(
             "There is no terminal to ask for the passphrase. Set NIGHTSAFE_PASSWORD_FILE to a "
             "file that holds it, NIGHTSAFE_PASSWORD_COMMAND to a command that prints it, or "
             "NIGHTSAFE_PASSWORD."
         )
-    from getpass import getpass
+    from nightsafe.hidden import ask_hidden
 
-    return getpass(prompt)
+    try:
+        return _of_locale(ask_hidden(prompt))
+    except EOFError:
+        raise SettingsError("No passphrase was typed; nothing was done.") from None

@@ -114,7 +114,7 @@ def opened_repository(
     with opened_storage(args) as storage:
         passphrase = find_passphrase(source=passphrase_source(args, storage))
         with _doing(meanwhile):
-            opening = open_key(storage, passphrase)
+            opening = open_key(storage, passphrase.text, *passphrase.others)
         if opening.is_weak and not output.quiet:
             output.note(_WEAK)
         from nightsafe.repository import Repository
