@@ -6,7 +6,7 @@ import pytest
 
 NAMES = (
     *("_cut", "_digest", "_entries", "_gather", "_known", "_look"),
-    *("_nodes", "_place", "_rabin", "_scrypt", "_seal"),
+    *("_nodes", "_place", "_prove", "_rabin", "_scrypt", "_seal"),
 )
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import indexing, locks, sight, statprint, work
+from nightsafe import indexing, locks, reading, sight, statprint, work
 from nightsafe.errors import (
     LockLostError,
     QuotaError,
@@ -143,6 +143,38 @@ def test_a_file_that_grows_while_it_is_read(
     assert run(repository, source).count.changed == 1, "it must be read again next time"
 
 
+@pytest.mark.parametrize("size", [100, 3 << 19, 3 << 20])
+def test_a_file_that_ends_too_early_is_said(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """As on a file system that fails, without the extensions: small, middle-sized and large."""
+    path = source / "short"
+    path.write_bytes(os.urandom(size))
+    inode, read, read_at = path.stat().st_ino, os.read, reading.read_at
+
+    def short(fd: int, wanted: int) -> bytes:
+        if os.fstat(fd).st_ino != inode:
+            return read(fd, wanted)
+        return read(fd, max(0, min(wanted, size // 2 - os.lseek(fd, 0, os.SEEK_CUR))))
+
+    def short_at(fd: int, view: memoryview, offset: int) -> int:
+        return read_at(fd, view[: max(0, size // 2 - offset)], offset)
+
+    with monkeypatch.context() as patch:
+        look_in_python(patch)
+        patch.setattr(work.os, "read", short)
+        patch.setattr(reading, "read_at", short_at)
+        report = run(repository, source)
+    (issue,) = report.issues
+    assert (issue.kind, issue.path) == ("unreadable", os.fsencode(path))
+    assert f"only {size // 2} of its {size} bytes" in issue.text
+    assert not report.is_complete
+    assert stored(repository)[os.fsencode(path)].size == size // 2
+    again = run(repository, source)
+    assert (again.is_complete, again.count.changed) == (True, 1)
+    assert stored(repository)[os.fsencode(path)].size == size
+
+
 def test_a_file_swapped_for_a_link_is_not_followed(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +208,8 @@ def test_a_file_swapped_for_a_fifo_does_not_hang(
 
     look_in_python(monkeypatch)
     monkeypatch.setattr(work.os, "lstat", lie)
-    assert [issue.kind for issue in run(repository, source).issues] == ["vanished"]
+    (issue,) = run(repository, source).issues
+    assert (issue.kind, issue.is_failure) == ("unreadable", True), "what is there now is missing"
 
 
 def test_an_interrupted_backup_is_not_repeated(

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe import archive, exclude, gather, large, look, match, nodes, scan, system, work
+from nightsafe import exclude, gather, large, look, match, nodes, scan, system, work
 from nightsafe.check import check
 from nightsafe.errors import UsageError
 from nightsafe.exclude import Excluder, ExcludeRules
@@ -47,7 +47,7 @@ def _as_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked of the system answers as there; paths stay those of this computer."""
     look_in_python(monkeypatch)
     monkeypatch.setattr(gather, "_gather", None)
-    for module in (look, work, archive, large):
+    for module in (look, work, nodes, large):
         for name, ask in (("lstat", os.lstat), ("status_at", os.stat), ("fstat", os.fstat)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, lambda what, ask=ask: as_there(ask(what)))

@@ -8,6 +8,7 @@ file that `--switch` names exists (always without one):
 | `@eio-stat`, `@estale-stat` | its attributes cannot be read |
 | `@eio-list` | a folder that cannot be listed |
 | `@eio-open`, `@estale-open` | it cannot be opened |
+| `@eio-xattr` | its extended attributes cannot be read |
 | `@eio-read` | reading fails in the middle |
 | `@short` | reading ends in the middle, though its size says more |
 | `@fleeting` | it is listed, and each second time it is looked at, it is gone |
@@ -37,6 +38,7 @@ _TAGS = {
     "@eio-list": ("readdir", errno.EIO),
     "@eio-open": ("open", errno.EIO),
     "@estale-open": ("open", errno.ESTALE),
+    "@eio-xattr": ("listxattr", errno.EIO),
 }
 _UTIME_NOW, _UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 _STAT = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_ino", "st_blocks")
@@ -187,6 +189,7 @@ class FailingFileSystem(mfusepy.Operations):  # type: ignore[misc]  # it has no 
         found = special | {_UTIME_OMIT: info.st_atime_ns}, special | {_UTIME_OMIT: info.st_mtime_ns}
         return found[0].get(times[0], times[0]), found[1].get(times[1], times[1])
 
+    @_may_fail
     def listxattr(self, path: str) -> list[str]:
         return os.listxattr(self._real(path), follow_symlinks=False)
 

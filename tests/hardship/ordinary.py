@@ -6,6 +6,7 @@ root's rights are given up; from then on the process may do what that user may d
 
 import encodings
 import importlib
+import multiprocessing
 import os
 import pkgutil
 import sys
@@ -16,7 +17,7 @@ import nightsafe
 def main() -> None:
     """Become that user and be the agent; the arguments are the agent's own."""
     uid, gid, groups, *arguments = sys.argv[1:]
-    for package in (nightsafe, encodings):
+    for package in (nightsafe, encodings, multiprocessing):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             _load(module.name)
     os.setgroups([int(group) for group in groups.split(",") if group])
@@ -31,7 +32,7 @@ def _load(name: str) -> None:
     try:
         importlib.import_module(name)
     except ImportError:  # those of other systems
-        if not name.startswith(("encodings.", "nightsafe._")):
+        if not name.startswith(("encodings.", "multiprocessing.", "nightsafe._")):
             raise
 
 

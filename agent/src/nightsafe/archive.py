@@ -4,7 +4,6 @@ Folders are handed out to a crew of workers, deepest first; a folder's tree is s
 as everything below it is known, so that few are in memory at a time.
 """
 
-import stat
 import time
 from collections.abc import Callable
 
@@ -14,7 +13,7 @@ from nightsafe.errors import SourceError
 from nightsafe.folders import ArchiveOptions, Folder, worker_count
 from nightsafe.large import LargeFile, LargeFiles
 from nightsafe.look import IS_NATIVE
-from nightsafe.nodes import encode_entry
+from nightsafe.nodes import encode_planned
 from nightsafe.previous import Previous
 from nightsafe.probing import probe_all
 from nightsafe.processes import begins_with_memory
@@ -23,7 +22,6 @@ from nightsafe.repository import Repository
 from nightsafe.scan import Plan
 from nightsafe.sight import SLICE_ENTRIES, Probe, Prober, Problem, Same, problem_of
 from nightsafe.statprint import Fingerprint
-from nightsafe.system import lstat, status_at
 from nightsafe.tally import Tally
 from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.treestore import TreeStore, load_former
@@ -201,31 +199,33 @@ class Archiver:
         folder.parts = [b""] * len(children)
         folder.waiting = 1  # so that it is not complete before all children have begun
         for slot, (name, child) in enumerate(children):
-            try:
-                self._open_child(folder, slot, name, child, before)
-            except OSError as error:
-                path = child.path if child.path is not None else child.meta_path
-                self._tally.note([problem_of(path, error)], folder)
+            self._open_child(folder, slot, name, child, before)
         self._release(folder)
 
     def _open_child(
         self, folder: Folder, slot: int, name: bytes, plan: Plan, before: Previous
     ) -> None:
-        if plan.path is None:
-            child = Folder(plan.meta_path, folder, slot, name, before.subtree(name))
-            child.is_planned = True
-            folder.parts[slot] = encode_entry(name, plan.meta_path, status_at(plan.meta_path))
+        path = plan.meta_path if plan.path is None else plan.path
+        problems: list[Problem] = []
+        try:
+            node = encode_planned(name, path, problems, is_leaf=plan.path is not None)
+        except OSError as error:
+            self._tally.note([*problems, problem_of(path, error)], folder)
+            return
+        self._tally.note(problems, folder)
+        if not node:
+            lone = Folder(path, folder, slot, name, is_splice=True, entry_path=path)
             folder.waiting += 1
-            self._open_planned(child, plan)
+            self._queue(lone, "entries", [(name, path)], folder.former)
             return
-        status = lstat(plan.path)
-        if stat.S_ISDIR(status.st_mode):
-            folder.parts[slot] = encode_entry(name, plan.path, status)
-            self._open_folder(Folder(plan.path, folder, slot, name, before.subtree(name)))
+        folder.parts[slot], folder.entries = node, folder.entries + 1
+        child = Folder(path, folder, slot, name, before.subtree(name))
+        if plan.path is not None:
+            self._open_folder(child)
             return
-        lone = Folder(plan.path, folder, slot, name, is_splice=True, entry_path=plan.path)
+        child.is_planned = True
         folder.waiting += 1
-        self._queue(lone, "entries", [(name, plan.path)], folder.former)
+        self._open_planned(child, plan)
 
     def _open_folder(self, folder: Folder) -> None:
         """A folder with all that is in it."""
@@ -292,7 +292,8 @@ class Archiver:
             self._queue(piece, "entries", entries, folder.former)
 
     def _found(self, folder: Folder, found: Found) -> None:
-        folder.parts, folder.fingerprint = found.parts, found.fingerprint
+        folder.parts, folder.entries = found.parts, found.entries
+        folder.fingerprint = found.fingerprint
         self._last_entries = max(len(found.parts), len(found.done))
         self._tally.note(found.problems, folder)
         self._tally.files(folder, found.done)
@@ -315,12 +316,13 @@ class Archiver:
         node, folder = file.finish(), file.owner
         if not isinstance(folder, Folder):
             raise TypeError("owner")
-        if file.problem is not None:
-            self._tally.note([file.problem], folder)
+        self._tally.note(file.problems, folder)
         if node:
+            folder.parts[file.position] = node
             state = "new" if file.is_new else "changed"
             self._tally.files(folder, [(file.name, state, file.size)], advance=False)
-        folder.parts[file.position] = node
+        else:
+            folder.leave_out(file.position)
         self._release(folder)
 
     def _release(self, folder: Folder) -> None:
@@ -338,6 +340,7 @@ class Archiver:
         if folder.is_splice and above is not None:
             above.parts[folder.slot] = b",".join(filter(None, folder.parts))
             above.slices[folder.slot] = folder.fingerprint
+            above.entries += folder.entries
             above.is_flawed |= folder.is_flawed
             above.files, above.size = above.files + folder.files, above.size + folder.size
             return above
@@ -372,7 +375,8 @@ class Archiver:
         if folder.above is None and not nodes:
             raise SourceError("Nothing could be read, so no snapshot was made.")
         known = b"" if record is None else record.tree
-        return self.store.add(b'{"nodes":[' + nodes + b"]}\n", known=known)
+        tree = b'{"nodes":[' + nodes + b"]}\n"
+        return self.store.add(tree, entries=folder.entries, known=known)
 
     def _remember(self, folder: Folder, tree_id: bytes) -> None:
         print_ = NO_FINGERPRINT if folder.is_flawed else folder.fingerprint or NO_FINGERPRINT

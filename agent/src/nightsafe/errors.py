@@ -63,6 +63,10 @@ class SourceError(NightsafeError):
     """Nothing of what should be backed up could be read."""
 
 
+class TreeError(NightsafeError):
+    """The list of a folder's entries, about to be stored, is not whole; nothing of it was."""
+
+
 class RestoreError(NightsafeError):
     """The target cannot take the restored files."""
 

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nightsafe.ahead import Ahead
+from nightsafe.errors import TreeError
+from nightsafe.nodes import OPEN_SUBTREE
 from nightsafe.system import processors
 from nightsafe.treecache import FolderRecord, TreeCache
+
+_OPEN = OPEN_SUBTREE.encode()
 
 
 @dataclass
@@ -34,8 +38,8 @@ class BackupCount:
 class Folder:
     """A folder on its way; a slice of one, or a lone file, when `is_splice`.
 
-    `parts` are its nodes' JSON; `waiting` is how many of them are not complete. While
-    `is_same`, it is believed to be as the cache says, and `parts` is empty.
+    `parts` are its nodes' JSON, of `entries` nodes; `waiting` is how many of them are not
+    complete. While `is_same`, it is believed to be as the cache says, and `parts` is empty.
     """
 
     path: bytes
@@ -46,6 +50,7 @@ class Folder:
     record: FolderRecord | None = None
     key: bytes = b""
     parts: list[bytes] = field(default_factory=list)
+    entries: int = 0
     waiting: int = 0
     is_splice: bool = False
     is_same: bool = False
@@ -65,7 +70,17 @@ class Folder:
 
     def fill(self, slot: int, tree_id: bytes) -> None:
         """Put a tree's id where it was missing, or nothing at all for a folder left out."""
-        self.parts[slot] = self.parts[slot] + tree_id.hex().encode() + b'"}' if tree_id else b""
+        if not self.parts[slot].endswith(_OPEN):
+            raise TreeError("A folder's list was mixed up while it was made. Please report this.")
+        if tree_id:
+            self.parts[slot] += tree_id.hex().encode() + b'"}'
+        else:
+            self.leave_out(slot)
+
+    def leave_out(self, slot: int) -> None:
+        """There is no node for a slot after all."""
+        self.parts[slot] = b""
+        self.entries -= 1
 
 
 class ArchiveOptions(NamedTuple):

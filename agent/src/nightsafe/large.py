@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from nightsafe.chunk import ROOM_SIZE, Chunker, Cut
 from nightsafe.look import Status
 from nightsafe.nodes import encode_file
+from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.rooms import Rooms
 from nightsafe.sight import Problem, problem_of
 from nightsafe.system import fstat, open_to_read
-from nightsafe.work import CHANGED, PIECE_KEPT, REPLACED, read_into
+from nightsafe.work import PIECE_KEPT
 
 _JOB_BYTES = 5 << 20
 _LITTLE = 1 << 20
@@ -25,7 +26,10 @@ those who do not see it: ("ranges", key, sequence, path, identity, [(offset, len
 
 @dataclass
 class LargeFile:
-    """One large file on its way. `owner` is whatever waits for its node."""
+    """One large file on its way. `owner` is whatever waits for its node.
+
+    `problems` say what is amiss; if it is so much that there can be no node, `is_lost`.
+    """
 
     owner: object
     position: int
@@ -37,7 +41,8 @@ class LargeFile:
     size: int = 0
     handed_out: int = 0
     is_cut: bool = False
-    problem: Problem | None = None
+    problems: list[Problem] = field(default_factory=list)
+    is_lost: bool = False
     fd: int = -1
     before: Status | None = None
 
@@ -46,22 +51,27 @@ class LargeFile:
         """Whether nothing more is to come."""
         return self.is_cut and len(self.ids) == self.handed_out
 
+    def lose(self, problem: Problem) -> None:
+        """Note why the file stays out; the first reason is enough."""
+        if not self.is_lost:
+            self.problems.append(problem)
+        self.is_lost = True
+
     def finish(self) -> bytes:
-        """The node's JSON, empty if the file stays out; `problem` says what is amiss."""
+        """The node's JSON, empty if the file stays out."""
         before = self.before
         if self.fd < 0 or before is None:
             return b""
         try:
-            after = fstat(self.fd)
-            if self.problem is not None:
+            if self.is_lost:
                 return b""
-            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                self.problem = ("changed", self.path, CHANGED)
-            ids = ",".join(ids for _, ids in sorted(self.ids.items()) if ids)
-            node = encode_file(self.name, self.path, before, size=self.size, ids=f"[{ids}]")
-            return node.encode()
+            self.problems += doubts(self.path, before, fstat(self.fd), self.size)
+            ids = "[" + ",".join(ids for _, ids in sorted(self.ids.items()) if ids) + "]"
+            return encode_file(
+                self.name, self.path, before, size=self.size, ids=ids, problems=self.problems
+            ).encode()
         except OSError as error:
-            self.problem = problem_of(self.path, error)
+            self.lose(problem_of(self.path, error))
             return b""
         finally:
             self.close()
@@ -136,7 +146,7 @@ class LargeFiles:
 
     def unread(self, key: int, sequence: int, problem: Problem) -> LargeFile | None:
         """Note what a worker could not read."""
-        self._open[key].problem = problem
+        self._open[key].lose(problem)
         return self.stored(key, sequence, "", 0)
 
     def close(self) -> None:
@@ -150,7 +160,7 @@ class LargeFiles:
             file.fd = fd = open_to_read(file.path)
             file.before = status = fstat(fd)
             if not stat.S_ISREG(status.st_mode):
-                file.problem = ("vanished", file.path, REPLACED)
+                file.lose(replaced(file.path))
                 return
             cuts: list[Cut] = []
             size = 0
@@ -169,7 +179,7 @@ class LargeFiles:
             if cuts:
                 yield self._job(key, file, cuts)
         except OSError as error:
-            file.problem = problem_of(file.path, error)
+            file.lose(problem_of(file.path, error))
 
     def _is_elsewhere(self, one: Cut, other: Cut) -> bool:
         return self._rooms.room_of(one.place) != self._rooms.room_of(other.place)

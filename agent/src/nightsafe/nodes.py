@@ -3,26 +3,40 @@
 Byte for byte what `tree.encode_node` gives, with what many files share made once.
 """
 
+import errno
+import os
 import stat
+from collections.abc import Callable
 from functools import lru_cache
 
 from nightsafe.gojson import format_time, json_name, json_string
 from nightsafe.look import Status, may_have_xattrs
 from nightsafe.scan import node_of
-from nightsafe.system import group_name, user_name
+from nightsafe.sight import Problem
+from nightsafe.system import group_name, lstat, status_at, user_name
 from nightsafe.tree import encode_node, go_mode
+
+OPEN_SUBTREE = ',"subtree":"'
+WITHOUT_ATTRIBUTES = "it is in this snapshot without them"
 
 
 def encode_file(
-    name: bytes, path: bytes, status: Status, *, size: int, ids: str, xattrs: bool | None = None
+    name: bytes,
+    path: bytes,
+    status: Status,
+    *,
+    size: int,
+    ids: str,
+    problems: list[Problem],
+    xattrs: bool | None = None,
 ) -> str:
     """The node of a regular file of `size` bytes; `ids` is its blobs' list in JSON.
 
-    `xattrs` says whether it may have extended attributes, None if nobody has looked. OSError
-    if they cannot be read.
+    `xattrs` says whether it may have extended attributes, None if nobody has looked. Of those
+    that cannot be read it is told in `problems`. OSError if there is no file there any more.
     """
     if may_have_xattrs(path) if xattrs is None else xattrs:
-        node = node_of(name, path, status).with_content((), size)
+        node = node_of(name, path, status, _telling(path, problems)).with_content((), size)
         return f"{encode_node(node)[: -len('[]}')]}{ids}}}"
     modified = _modified(status.st_mtime_ns)
     shared = owner_texts(status.st_mode, status.st_uid, status.st_gid)
@@ -54,9 +68,35 @@ def owner_texts(mode: int, uid: int, gid: int) -> tuple[str, str]:
     return (f',"mode":{number}' if number else ""), owner
 
 
-def encode_entry(name: bytes, path: bytes, status: Status) -> bytes:
-    """The node of anything but a regular file. A folder's ends where its tree's id comes in."""
-    text = encode_node(node_of(name, path, status))
+def encode_entry(name: bytes, path: bytes, status: Status, problems: list[Problem]) -> bytes:
+    """The node of anything but a regular file. A folder's ends where its tree's id comes in.
+
+    `problems` as for a file. OSError if it cannot be read at all.
+    """
+    text = encode_node(node_of(name, path, status, _telling(path, problems)))
     if stat.S_ISDIR(status.st_mode):
-        text = f'{text[:-1]},"subtree":"'
+        text = f"{text[:-1]}{OPEN_SUBTREE}"
     return text.encode()
+
+
+def encode_planned(name: bytes, path: bytes, problems: list[Problem], *, is_leaf: bool) -> bytes:
+    """The node of a folder that was asked for, or of one on the way there, whose links count as
+    what they lead to. Nothing for a leaf that is no folder; otherwise as `encode_entry`."""
+    status = lstat(path) if is_leaf else status_at(path)
+    if stat.S_ISDIR(status.st_mode):
+        return encode_entry(name, path, status, problems)
+    if is_leaf:
+        return b""
+    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
+
+def _telling(path: bytes, problems: list[Problem]) -> Callable[[OSError], None]:
+    """Adds to `problems` that some extended attribute cannot be read; once for each entry."""
+
+    def tell(error: OSError) -> None:
+        reason = (error.strerror or "it cannot be read").lower()
+        problem = ("unreadable", path, f"extended attributes: {reason}; {WITHOUT_ATTRIBUTES}")
+        if problem not in problems[-1:]:
+            problems.append(problem)
+
+    return tell

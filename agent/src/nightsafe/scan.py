@@ -1,12 +1,14 @@
 """The way in, first step: which paths a backup has, and what the file system says of each."""
 
 import contextlib
+import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from nightsafe import windows, xattrs
 from nightsafe.errors import SourceError
@@ -14,6 +16,11 @@ from nightsafe.look import Status
 from nightsafe.sight import Sight, Wants, list_folder
 from nightsafe.system import group_name, reach, read_link, user_name
 from nightsafe.tree import Node, go_mode, node_type
+
+Tell = Callable[[OSError], None]
+_Found = TypeVar("_Found")
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+"""Errors that say that there is nothing at the path any more."""
 
 
 @dataclass
@@ -162,8 +169,12 @@ def require_any(plan: Plan) -> None:
         )
 
 
-def node_of(name: bytes, path: bytes, status: Status) -> Node:
-    """The node of a file system entry, without contents. OSError if it cannot be read."""
+def node_of(name: bytes, path: bytes, status: Status, tell: Tell | None = None) -> Node:
+    """The node of a file system entry, without contents. OSError if it cannot be read.
+
+    If only some of its extended attributes cannot, `tell` is told so, if it is there, and the
+    node comes without them.
+    """
     kind = node_type(status.st_mode)
     is_file, is_link = kind == "file", kind == "symlink"
     is_device = kind in ("dev", "chardev")
@@ -183,24 +194,29 @@ def node_of(name: bytes, path: bytes, status: Status) -> Node:
         size=status.st_size if is_file else 0,
         links=status.st_nlink if is_file or is_link or is_device else 0,
         link_target=read_link(path) if is_link else b"",
-        xattrs=() if is_link else tuple(_xattrs(path)),
+        xattrs=() if is_link else tuple(_xattrs(path, tell)),
         device=status.st_rdev if is_device else 0,
     )
 
 
-def _xattrs(path: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _xattrs(path: bytes, tell: Tell | None) -> Iterator[tuple[bytes, bytes]]:
+    for name in _attempt(partial(xattrs.ours.names, path), tell) or ():
+        value = _attempt(partial(xattrs.ours.value, path, name), tell)
+        if value is not None:
+            yield name, value
+
+
+def _attempt(read: Callable[[], _Found], tell: Tell | None) -> _Found | None:
+    """What `read` finds; None, and it is told, if it fails, unless there is nothing for us."""
     try:
-        names = xattrs.ours.names(path)
+        return read()
     except OSError as error:
         if error.errno in xattrs.NONE_THERE:
-            return
-        raise
-    for name in names:
-        try:
-            yield name, xattrs.ours.value(path, name)
-        except OSError as error:
-            if error.errno not in xattrs.NONE_THERE:
-                raise
+            return None
+        if tell is None or error.errno in _GONE:
+            raise
+        tell(error)
+        return None
 
 
 def is_unchanged(status: Status, previous: Node) -> bool:

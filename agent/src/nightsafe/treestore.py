@@ -8,6 +8,7 @@ from nightsafe.indexing import IndexWriter
 from nightsafe.known import KnownBlobs
 from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
+from nightsafe.prove import require_whole
 from nightsafe.repository import Repository
 from nightsafe.sending import Sender
 from nightsafe.work import Setup
@@ -34,14 +35,17 @@ class TreeStore:
             dry_run=setup.dry_run,
         )
 
-    def add(self, tree: bytes, *, known: bytes = b"") -> bytes:
-        """Store a tree unless it is there; `known` is the id of one that surely is."""
+    def add(self, tree: bytes, *, entries: int, known: bytes = b"") -> bytes:
+        """Store a tree unless it is there; `known` is the id of one that surely is.
+
+        TreeError unless it is whole, with so many entries.
+        """
         tree_id = blob_id_of(tree)
-        if (
-            tree_id != known
-            and not self._repository.index.has(BlobKind.TREE, tree_id)
-            and self._stored.claim(tree_id)
-        ):
+        if tree_id == known:
+            return tree_id
+        require_whole(tree, entries)
+        is_there = self._repository.index.has(BlobKind.TREE, tree_id)
+        if not is_there and self._stored.claim(tree_id):
             self.added_blobs += 1
             self.added_bytes += len(tree)
             self._send(self._trees.add(tree_id, tree))

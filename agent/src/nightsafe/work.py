@@ -27,11 +27,12 @@ from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
 from nightsafe.previous import Previous
 from nightsafe.rabin import new_rabin_cutter
+from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.sending import Sender, SentPack
 from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_folder, problem_of
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import Storage
-from nightsafe.system import fstat, open_to_read, read_at
+from nightsafe.system import fstat, open_to_read
 
 CHUNKERS = ("gear", "restic")
 LARGE_FILE = 2 << 20
@@ -39,11 +40,6 @@ LARGE_FILE = 2 << 20
 SMALL_TAIL = 4 << 20
 PIECE_KEPT = 6 << 20
 """Pieces of large files are no larger, but for single chunks; memory for those is not kept."""
-
-REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
-CHANGED = (
-    "it changed while it was read, so its copy may mix old and new; the next backup reads it again"
-)
 
 
 class Setup(NamedTuple):
@@ -76,9 +72,11 @@ class Found:
     """What a job found, and what the parent has to add to it.
 
     `parts` are nodes' JSON, in order; at each of `folders` (position, name, former tree id)
-    a tree id is missing, at each of `large` (position, name, whether new) a whole node.
+    a tree id is missing, at each of `large` (position, name, whether new) a whole node. In the
+    end they must hold `entries` nodes: that is counted from what was seen, not from them.
     """
 
+    entries: int = 0
     parts: list[bytes] = field(default_factory=list)
     folders: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     large: list[tuple[int, bytes, bool]] = field(default_factory=list)
@@ -97,6 +95,7 @@ class Found:
     def as_tuple(self) -> tuple[object, ...]:
         """For the way to the parent."""
         return (
+            self.entries,
             self.parts,
             self.folders,
             self.large,
@@ -148,7 +147,7 @@ class Worker:
         found = Found()
         before = Previous(previous, found.problems)
         seen = self._sight.of(entries, found.problems)
-        found.fingerprint = self._fingerprint.of(seen)
+        found.fingerprint, found.entries = self._fingerprint.of(seen), len(seen)
         at = 0
         while at < len(seen):
             at = self._gather(found, seen, at) if before.is_empty else at
@@ -159,6 +158,7 @@ class Worker:
                 self._entry(found, before, name, path, status)
             except OSError as error:
                 found.problems.append(problem_of(path, error))
+                found.entries -= 1
             at += 1
         return found
 
@@ -237,10 +237,14 @@ class Worker:
         if stat.S_ISREG(mode):
             self._file(found, before, name, path, status)
         elif stat.S_ISDIR(mode):
+            # The node first: if it cannot be made, nothing may point to where it would stand.
+            node = encode_entry(name, path, status, found.problems)
             found.folders.append((len(found.parts), name, before.subtree(name)))
-            found.parts.append(encode_entry(name, path, status))
-        elif not stat.S_ISSOCK(mode):
-            found.parts.append(encode_entry(name, path, status))
+            found.parts.append(node)
+        elif stat.S_ISSOCK(mode):
+            found.entries -= 1  # nobody could use it after a restore
+        else:
+            found.parts.append(encode_entry(name, path, status, found.problems))
 
     def _file(
         self, found: Found, before: Previous, name: bytes, path: bytes, status: Status
@@ -248,7 +252,8 @@ class Worker:
         content = before.content_if_unchanged(name, status)
         if content is not None and all(map(self._known.__contains__, map(bytes.fromhex, content))):
             ids = '["' + '","'.join(content) + '"]' if content else "[]"
-            node = encode_file(name, path, status, size=status.st_size, ids=ids)
+            size, problems = status.st_size, found.problems
+            node = encode_file(name, path, status, size=size, ids=ids, problems=problems)
             found.parts.append(node.encode())
             found.done.append((name, "unchanged", status.st_size))
             return
@@ -268,7 +273,15 @@ class Worker:
             return self._read_moving(found, name, path)
         data = self._room[: seen.st_size]
         ids = self._cut(data, found)
-        node = encode_file(name, path, seen, size=len(data), ids=f"[{ids}]", xattrs=has_xattrs)
+        node = encode_file(
+            name,
+            path,
+            seen,
+            size=len(data),
+            ids=f"[{ids}]",
+            problems=found.problems,
+            xattrs=has_xattrs,
+        )
         found.parts.append(node.encode())
         return len(data)
 
@@ -278,15 +291,16 @@ class Worker:
         try:
             before = fstat(fd)
             if not stat.S_ISREG(before.st_mode):
-                found.problems.append(("vanished", path, REPLACED))
+                found.problems.append(replaced(path))
+                found.entries -= 1
                 return None
             ids, size = self._contents(fd, found)
             after = fstat(fd)
         finally:
             os.close(fd)
-        node = encode_file(name, path, before, size=size, ids=f"[{ids}]")
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            found.problems.append(("changed", path, CHANGED))
+        problems = doubts(path, before, after, size)
+        node = encode_file(name, path, before, size=size, ids=f"[{ids}]", problems=problems)
+        found.problems += problems
         found.parts.append(node.encode())
         return size
 
@@ -326,17 +340,6 @@ def _added(found: Found) -> list[int]:
     if not found.added:
         found.added = [0, 0]
     return found.added
-
-
-def read_into(fd: int, view: memoryview, offset: int) -> int:
-    """Fill `view` from `offset` on; returns how much there was, less only where the file ends."""
-    held = 0
-    while held < len(view):
-        count = read_at(fd, view[held:], offset + held)
-        if not count:
-            break
-        held += count
-    return held
 
 
 def flatten(pack: SentPack) -> tuple[bytes, bytes, int]:
