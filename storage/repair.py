@@ -1,44 +1,49 @@
 """Repair: making bad and missing copies good again, and finding what was thought lost."""
 
-import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.audit import Actor
 from storage import copies, damage, leases, row_locks, rows
 from storage.body import Body, ShortBodyError, WrongBytesError
+from storage.errors import BadRequestError
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.regions import begin_anew, configured, store_of
 from storage.regions.base import NoSuchKeyError, RegionError, RegionUnavailableError
 from storage.replicate import replicate_due
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Repairs:
-    """What a repair did, and what it could not do."""
+    """What a repair did, and what it could not do. Regions are told by their aliases."""
 
     regions_begun_anew: list[str]
+    regions_away: list[str]
     found_again: int
     copies_made: int
     waiting: int
     lost: int
 
 
-def repair(actor: Actor) -> Repairs:
+def repair(actor: Actor, *, anew: Collection[str] = ()) -> Repairs:
     """Do everything that can be done now for damaged, missing and lost copies.
 
-    For operators: a region whose directory is gone or empty is begun anew and refilled.
+    Regions named by `anew` are begun anew and refilled: their store must be gone, with an empty
+    one in its place. Whether a store is gone for good or only away nobody can tell from here.
+    Raises BadRequestError for one that is there, RegionUnavailableError where nothing can begin.
     """
-    begun = [region.alias for region in Region.objects.all() if _begin_anew_if_gone(region, actor)]
+    for alias in anew:
+        _begin_anew(alias, actor)
     leases.unpark()
     leases.bring_forward()
     found = find_lost()
     made = replicate_due()
     return Repairs(
-        regions_begun_anew=begun,
+        regions_begun_anew=list(anew),
+        regions_away=[region.alias for region in _active() if not _is_there(region)],
         found_again=found,
         copies_made=made,
         waiting=Replica.objects.filter(state__in=leases.WORK).count(),
@@ -46,20 +51,26 @@ def repair(actor: Actor) -> Repairs:
     )
 
 
-def _begin_anew_if_gone(region: Region, actor: Actor) -> bool:
-    if region.alias not in configured() or region.status != Region.Status.ACTIVE:
-        return False
+def _active() -> QuerySet[Region]:
+    return Region.objects.filter(alias__in=configured(), status=Region.Status.ACTIVE)
+
+
+def _is_there(region: Region) -> bool:
     try:
         store_of(region).check()
-    except RegionUnavailableError as error:
-        try:
-            begin_anew(region, actor)
-        except RegionUnavailableError:
-            log.error("region %s cannot be used: %s", region.alias, error)
-            return False
-        _mark_all_missing(region)
-        return True
-    return False
+    except RegionUnavailableError:
+        return False
+    return True
+
+
+def _begin_anew(alias: str, actor: Actor) -> None:
+    region = _active().filter(alias=alias).first()
+    if region is None:
+        raise BadRequestError(f"There is no active region {alias} here; `region status` shows all.")
+    if _is_there(region):
+        raise BadRequestError(f"Region {alias} is there with all it has, so it is not begun anew.")
+    begin_anew(region, actor)
+    _mark_all_missing(region)
 
 
 def _mark_all_missing(region: Region) -> None:

@@ -79,9 +79,8 @@ def test_a_region_burns_and_is_filled_again(
     (top / "new").write_bytes(os.urandom(2_000_000))
     agent.run("backup", str(top))
 
-    found = service.manage("scrub", "--all", "--json")
-    assert found["unreachable"] == held
-    assert service.manage("repair", "--json")["regions_begun_anew"] == ["a"]
+    assert service.manage("repair", "--json")["regions_away"] == ["a"]
+    assert service.manage("repair", "--begin-anew", "a", "--json")["regions_begun_anew"] == ["a"]
     settle(service)
     assert regions(service)["a"]["objects"] > held
 

@@ -5,10 +5,12 @@ import shutil
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage import copies, expire, scrub
+from storage.errors import BadRequestError
 from storage.models import Attempt, StoredObject
 from storage.repair import repair
 from storage.replicate import replicate_due
@@ -93,19 +95,48 @@ def test_a_region_that_was_destroyed_is_filled_again(backup, held, address, tmp_
     good = backup.fetch(address)
     shutil.rmtree(tmp_path / "region-a")
     assert backup.fetch(address) == good
-    findings = scrub.scrub_all()
-    assert findings.unreachable == 1
-    done = repair(SERVICE)
+    done = repair(SERVICE, anew=["a"])
     assert (done.regions_begun_anew, done.copies_made, done.waiting) == (["a"], 1, 0)
     assert states(held) == {"a": "stored", "b": "stored"}
     shutil.rmtree(tmp_path / "region-b")
     assert backup.fetch(address) == good
 
 
-def test_repair_alone_notices_the_destroyed_region(held, tmp_path):
+def test_a_region_that_is_away_has_lost_nothing(backup, held, tmp_path):
+    """As when a drive is not mounted, whose folder is then there and empty."""
+    for alias in "ab":
+        (tmp_path / f"region-{alias}").rename(tmp_path / f"unmounted-{alias}")
+        (tmp_path / f"region-{alias}").mkdir()
+    assert scrub.scrub_all() == scrub.Findings(unreachable=2)
+    done = repair(SERVICE)
+    assert (done.regions_begun_anew, done.regions_away, done.lost) == ([], ["a", "b"], 0)
+    assert states(held) == {"a": "stored", "b": "stored"}
+    for alias in "ab":
+        (tmp_path / f"region-{alias}").rmdir()
+        (tmp_path / f"unmounted-{alias}").rename(tmp_path / f"region-{alias}")
+    assert scrub.scrub_all().checked == 2
+    assert repair(SERVICE).regions_away == []
+
+
+@pytest.mark.parametrize("alias", ["a", "nowhere"])
+def test_only_what_is_gone_begins_anew(held, alias):
+    with pytest.raises(BadRequestError):
+        repair(SERVICE, anew=[alias])
+    assert states(held) == {"a": "stored", "b": "stored"}
+
+
+def test_the_commands_say_what_is_away_and_what_to_do(held, tmp_path, capsys):
     shutil.rmtree(tmp_path / "region-a")
-    (tmp_path / "region-a").mkdir()
-    assert repair(SERVICE).copies_made == 1
+    with pytest.raises(SystemExit) as ended:
+        call_command("scrub", "--all")
+    assert ended.value.code == 1
+    call_command("repair")
+    said = capsys.readouterr()
+    assert "unreachable: 1" in said.out
+    assert "repair --begin-anew a" in said.err
+    call_command("repair", "--begin-anew", "a")
+    call_command("scrub", "--all")
+    assert states(held) == {"a": "stored", "b": "stored"}
 
 
 def test_lost_objects_are_found_when_their_bytes_return(backup, held, address):

@@ -1,6 +1,7 @@
 """`manage.py repair`: make bad and missing copies good again, now."""
 
 import dataclasses
+from argparse import ArgumentParser
 from typing import Any
 
 from accounts.audit import OPERATOR
@@ -10,9 +11,26 @@ from storage.repair import repair
 
 class Command(OperatorCommand):
     help = (
-        "Make missing and damaged copies again from good ones, look for lost objects, and begin "
-        "regions anew whose directory is gone or empty."
+        "Make missing and damaged copies again from good ones, and look for lost objects. A "
+        "region whose store is gone for good is begun anew only if it is named."
     )
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--begin-anew",
+            metavar="REGION",
+            action="append",
+            default=[],
+            help="the store of this region is gone for good and an empty one is in its place: "
+            "count all its copies as missing, and fill it again",
+        )
+
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
-        return dataclasses.asdict(repair(OPERATOR))
+        repairs = repair(OPERATOR, anew=options["begin_anew"])
+        for alias in repairs.regions_away:
+            self.stderr.write(
+                f"Region {alias} is not there. Bring it back (is its drive mounted?). If it is "
+                f"gone for good, put an empty store in its place: repair --begin-anew {alias}"
+            )
+        return dataclasses.asdict(repairs)

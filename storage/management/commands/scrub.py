@@ -16,11 +16,19 @@ EVERY = 0.2  # seconds
 
 
 class Command(OperatorCommand):
+    findings = Findings()
     help = (
-        "Read back the copies that are due, or with --all every copy. With --all a region that "
-        "is not there counts as empty; `repair` then fills it again. It may be stopped at any "
-        "moment; without --all it goes on where it was."
+        "Read back the copies that are due, or with --all every copy. Copies in a region that is "
+        "not there are counted as unreachable, and nothing more. It may be stopped at any "
+        "moment; without --all it goes on where it was. Exit status 0: all is well; 1: something "
+        "is damaged or was not reached."
     )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Scrub, and end with a status that says whether all is well."""
+        super().handle(*args, **options)
+        if self.findings.damaged or self.findings.unreachable:
+            sys.exit(1)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -34,6 +42,7 @@ class Command(OperatorCommand):
             bar = Bar(*scrub.extent(scrub.due(clock.now())))
             findings = scrub.scrub_due(byte_budget=float("inf"), report=bar.show)
         bar.end()
+        self.findings = findings
         return dataclasses.asdict(findings)
 
 
