@@ -5,11 +5,13 @@ import shutil
 import pytest
 from django.core.management import call_command
 
+from accounts.audit import SERVICE
 from storage import scrub
 from storage.models import StoredObject, Vault
 from storage.recovery import recovery_point
 from storage.regions.base import UnreadableError
 from storage.regions.filesystem import FilesystemStore
+from storage.repair import repair
 from storage.replicate import replicate_due
 from tests.storage.conftest import damage, sha, some
 from tests.storage.copied import copy_in
@@ -54,7 +56,7 @@ def test_what_was_stored_up_to_it_survives_any_region(backup, vault, tmp_path):
     point = recovery_point(vault)
     assert (point.sequence, point.behind) == (4, 2)
     shutil.rmtree(tmp_path / "region-a")
-    scrub.scrub_all()
+    repair(SERVICE, anew=["a"])
     for held in StoredObject.objects.filter(sequence__lte=point.sequence):
         assert backup.fetch(f"data/{held.name}") in contents
     assert StoredObject.objects.filter(state="lost").count() == 2
