@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ MANY_FOLDERS, MANY_FILES, MANY_SIZE = 1000, 1000, 1024
 DJANGO = ("5.2.1", "5.2.2", "5.2.3", "5.2.4")
 QUICK_SIZE = 256 << 20
 _BLOCK = 1 << 22
+_SETTLE_SECONDS = 90
+"""What is newer than that when it is first backed up may be read again; people's files are old."""
 _SYSTEM = (
     "/usr/bin",
     "/usr/lib/x86_64-linux-gnu",
@@ -146,6 +149,7 @@ def ensure(letter: str, scratch: Path) -> Path:
         print(f"building data set {letter} ...", flush=True)
         build(partial)
         partial.rename(target)
+        time.sleep(_SETTLE_SECONDS)
     return target
 
 

@@ -10,6 +10,7 @@ from nightsafe import archive, locks
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind, Storage
+from nightsafe.young import Trust
 
 from tests.agent.rest_server import RestServer, running_server
 from tests.repositories import CHEAP
@@ -37,6 +38,12 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new lock waits a moment for rivals; tests have none."""
     monkeypatch.setattr(locks, "_SETTLE_SECONDS", 0)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of tests are seconds old, and would all be read again by the next backup."""
+    monkeypatch.setattr(Trust, "before", lambda began: Trust(began, began))
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from nightsafe import indexing, scan, work
@@ -14,10 +15,11 @@ from nightsafe.errors import SourceError, UsageError
 from nightsafe.fetch import BlobReader
 from nightsafe.index import decode_index, encode_index
 from nightsafe.pack import BlobKind
+from nightsafe.previous import Previous
 from nightsafe.progress import Event, FilesDone, Issue
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import Node
+from nightsafe.tree import Node, encode_node, encode_tree
 from nightsafe.walk import walk
 
 from tests.agent.conftest import reopen
@@ -167,12 +169,13 @@ def test_only_the_data_is_missing_from_the_index(
 def test_every_sign_of_change_counts_alone(source: Path, sign: str) -> None:
     status = (source / "one.txt").stat()
     signs = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
-    seen = SimpleNamespace(**{name: getattr(status, name) for name in signs})
-    previous = scan.node_of(b"one.txt", os.fsencode(source / "one.txt"), status)
-    previous = previous.with_content([bytes(32)], 4)
-    assert scan.is_unchanged(seen, previous)  # type: ignore[arg-type]
+    seen: Any = SimpleNamespace(**{name: getattr(status, name) for name in signs})
+    node = scan.node_of(b"one.txt", os.fsencode(source / "one.txt"), status)
+    tree = encode_tree([encode_node(node.with_content([bytes(32)], 4))])
+    before = Previous(tree, [])
+    assert before.content_if_unchanged(b"one.txt", seen) == ["00" * 32]
     setattr(seen, sign, getattr(seen, sign) + 1)
-    assert not scan.is_unchanged(seen, previous)  # type: ignore[arg-type]
+    assert before.content_if_unchanged(b"one.txt", seen) is None
 
 
 def test_relative_paths_stand_at_the_root_of_the_tree(

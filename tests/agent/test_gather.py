@@ -52,7 +52,7 @@ def outcome(worker: Worker, folder: Path) -> tuple[object, ...]:
     return (
         b",".join(found.parts),
         [name for _, name, _ in found.folders],
-        [name for _, name, _ in found.large],
+        [name for _, name, *_ in found.large],
         found.problems,
         found.done,
         found.added,

@@ -294,14 +294,15 @@ class Archiver:
     def _found(self, folder: Folder, found: Found) -> None:
         folder.parts, folder.entries = found.parts, found.entries
         folder.fingerprint = found.fingerprint
+        folder.is_flawed |= not found.fingerprint
         self._last_entries = max(len(found.parts), len(found.done))
         self._tally.note(found.problems, folder)
         self._tally.files(folder, found.done)
         self._tally.added(found.added)
         folder.waiting = 1
-        for slot, name, is_new in found.large:
+        for slot, name, is_new, former_ids in found.large:
             path = folder.path_of(name)
-            self._large.add(LargeFile(folder, slot, name, path, is_new))
+            self._large.add(LargeFile(folder, slot, name, path, is_new, former_ids))
             folder.waiting += 1
         for slot, name, former in found.folders:
             if name in folder.below:
@@ -319,8 +320,7 @@ class Archiver:
         self._tally.note(file.problems, folder)
         if node:
             folder.parts[file.position] = node
-            state = "new" if file.is_new else "changed"
-            self._tally.files(folder, [(file.name, state, file.size)], advance=False)
+            self._tally.files(folder, [(file.name, file.state, file.size)], advance=False)
         else:
             folder.leave_out(file.position)
         self._release(folder)

@@ -31,6 +31,7 @@ from nightsafe.storage import ObjectKind
 from nightsafe.system import absolute, my_ids, my_name, reach
 from nightsafe.tags import flat_tags
 from nightsafe.work import CHUNKERS, Setup
+from nightsafe.young import Trust
 
 if TYPE_CHECKING:
     from nightsafe.courier import Courier
@@ -48,7 +49,8 @@ class BackupOptions:
     `chunker` says where files are cut that have to be read: "gear" by the vault's secret, "restic"
     as stock restic does, empty as the vault's config says. UsageError for any other.
     `tags` may be lists with commas, as they are written for the command line.
-    `ahead` has looked at some of the folders already.
+    `ahead` has looked at some of the folders already. `force`: read every file, whatever the last
+    snapshot says of it.
     """
 
     tags: tuple[str, ...] = ()
@@ -59,6 +61,7 @@ class BackupOptions:
     excludes: tuple[str, ...] = ()
     chunker: str = ""
     ahead: Ahead | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.chunker and self.chunker not in CHUNKERS:
@@ -204,8 +207,8 @@ class _Run:
         began = ahead.began if ahead is not None else time.time_ns()
         start = Start(self._repository, hostname=self._hostname, paths=names, tell=self._tell)
         start.settle = self.settle
-        start.begin(trust_cache=trust_cache, dry_run=self.options.dry_run)
-        setup = self._setup(start, journal)
+        start.begin(trust_cache=trust_cache, dry_run=self.options.dry_run, force=self.options.force)
+        setup = self._setup(start, journal, began)
         options = ArchiveOptions(self.options.workers, start.cache, self.settle, ahead)
         archiver = Archiver(
             self._repository,
@@ -237,7 +240,7 @@ class _Run:
             program_version=f"nightsafe {__version__}",
         )
 
-    def _setup(self, start: Start, journal: Journal | None) -> Setup:
+    def _setup(self, start: Start, journal: Journal | None, began: int) -> Setup:
         storage = self._repository.storage
         return Setup(
             storage=storage,
@@ -250,6 +253,8 @@ class _Run:
             # A disk is not faster for being asked twice; a network is.
             senders=1 if isinstance(storage, LocalFolder) else 2,
             chunker=self.options.chunker,
+            trusts=start.trusts,
+            will_trust=Trust.before(began),
         )
 
     def store(

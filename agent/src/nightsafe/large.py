@@ -12,7 +12,7 @@ from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.rooms import Rooms
 from nightsafe.sight import Problem, problem_of
 from nightsafe.system import fstat, open_to_read
-from nightsafe.work import PIECE_KEPT
+from nightsafe.work import PIECE_KEPT, state_of
 
 _JOB_BYTES = 5 << 20
 _LITTLE = 1 << 20
@@ -28,6 +28,8 @@ those who do not see it: ("ranges", key, sequence, path, identity, [(offset, len
 class LargeFile:
     """One large file on its way. `owner` is whatever waits for its node.
 
+    `former` are its blobs' ids in JSON if it looks as it did, and `state` is what it proved to be.
+
     `problems` say what is amiss; if it is so much that there can be no node, `is_lost`.
     """
 
@@ -36,6 +38,8 @@ class LargeFile:
     name: bytes
     path: bytes
     is_new: bool
+    former: str | None = None
+    state: str = ""
     ids: dict[int, str] = field(default_factory=dict)
     rooms: dict[int, int] = field(default_factory=dict)
     size: int = 0
@@ -66,10 +70,13 @@ class LargeFile:
             if self.is_lost:
                 return b""
             self.problems += doubts(self.path, before, fstat(self.fd), self.size)
-            ids = "[" + ",".join(ids for _, ids in sorted(self.ids.items()) if ids) + "]"
-            return encode_file(
-                self.name, self.path, before, size=self.size, ids=ids, problems=self.problems
-            ).encode()
+            ids = ",".join(ids for _, ids in sorted(self.ids.items()) if ids)
+            self.state = state_of(ids, self.former, is_new=self.is_new)
+            size, problems = self.size, self.problems
+            node = encode_file(
+                self.name, self.path, before, size=size, ids=f"[{ids}]", problems=problems
+            )
+            return node.encode()
         except OSError as error:
             self.lose(problem_of(self.path, error))
             return b""

@@ -219,18 +219,6 @@ def _attempt(read: Callable[[], _Found], tell: Tell | None) -> _Found | None:
         return None
 
 
-def is_unchanged(status: Status, previous: Node) -> bool:
-    """Whether a regular file is the one that `previous` describes, by all that stat tells."""
-    return (
-        previous.type == "file"
-        and previous.content is not None
-        and status.st_size == previous.size
-        and status.st_mtime_ns == previous.mtime
-        and status.st_ctime_ns == previous.ctime
-        and status.st_ino == previous.inode
-    )
-
-
 def count_sources(paths: Iterable[bytes], wants: Wants | None = None) -> tuple[int, int]:
     """Regular files and their bytes at and below the paths, as a forecast; of what is below,
     those that are wanted. Errors are passed over."""

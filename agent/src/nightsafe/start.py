@@ -17,7 +17,13 @@ from nightsafe.snapshot import Snapshot, find_parent
 from nightsafe.state import cache_dir
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import ObjectKind
-from nightsafe.treecache import CacheHead, TreeCache, load_cache
+from nightsafe.treecache import CacheHead, TreeCache, is_outdated, load_cache
+from nightsafe.young import Trust
+
+ANEW = (
+    "An older version of this program made the last backup from here, and could leave files out or "
+    "miss changes. So everything is read anew this once; what is stored already is not sent again."
+)
 
 
 def cache_folder(repository: Repository) -> str:
@@ -35,6 +41,7 @@ class Start:
         self.cache: TreeCache | None = None
         self.parent_id = ""
         self.parent_tree = b""
+        self.trusts = Trust()
         self.settle: Callable[[], None] = lambda: None
         self._repository = repository
         self._hostname = hostname
@@ -47,28 +54,40 @@ class Start:
         self._epoch, self._wanted = -1, frozenset[str]()
         repository.index = Index()
 
-    def begin(self, *, trust_cache: bool, dry_run: bool) -> None:
+    def begin(self, *, trust_cache: bool, dry_run: bool, force: bool = False) -> None:
         """Find the parent, and whether the cache is to be believed; take up dead journals.
 
-        Snapshots are listed before the index, or a new one might seem to dangle.
+        With `force` neither counts. Snapshots are listed before the index, or a new one might seem
+        to dangle.
         """
         storage = self._repository.storage
         if isinstance(storage, Service):
             self._epoch, self._wanted = storage.epoch, storage.wanted
         self._snapshots = self._names(ObjectKind.SNAPSHOT)
-        cache = load_cache(self._cache_path()) if trust_cache else None
-        if cache is None or not self._believes(cache):
-            self._take_parent(self._load_snapshots(self._snapshots))
-        else:
-            self.cache = cache
-            head = cache.head
-            self._indexes = list(head.indexes)
-            foreign = set(self._snapshots) - {head.snapshot, *head.snapshots}
-            mine = Snapshot(head.time, b"", self._paths, self._hostname, id=head.snapshot)
-            self._take_parent([mine, *self._load_snapshots(sorted(foreign))])
+        if not force and not self._must_begin_anew():
+            self._find_former(trust_cache=trust_cache)
         if not dry_run:
             for journal in dead_journals(cache_folder(self._repository)):
                 self._take_up(journal)
+
+    def _must_begin_anew(self) -> bool:
+        """Whether nothing can be believed of what an older version has read; it is told once."""
+        if not is_outdated(self._cache_path()):
+            return False
+        self._tell(Issue("notice", b"", ANEW))
+        return True
+
+    def _find_former(self, *, trust_cache: bool) -> None:
+        cache = load_cache(self._cache_path()) if trust_cache else None
+        if cache is None or not self._believes(cache):
+            self._take_parent(self._load_snapshots(self._snapshots))
+            return
+        self.cache = cache
+        head = cache.head
+        self._indexes = list(head.indexes)
+        foreign = set(self._snapshots) - {head.snapshot, *head.snapshots}
+        mine = Snapshot(head.time, b"", self._paths, self._hostname, id=head.snapshot)
+        self._take_parent([mine, *self._load_snapshots(sorted(foreign))])
 
     def _believes(self, cache: TreeCache) -> bool:
         if cache.head.snapshot not in self._snapshots:
@@ -101,6 +120,9 @@ class Start:
         parent = find_parent(snapshots, hostname=self._hostname, paths=self._paths)
         if parent is not None:
             self.parent_id, self.parent_tree = parent.id, parent.tree
+            # Folders come from the parent or from the cache, and the older of the two knew less.
+            times = [parent.time] if self.cache is None else [parent.time, self.cache.head.time]
+            self.trusts = Trust.before(min(times))
 
     def _tell_damaged(self, what: str) -> None:
         text = f"The repository's {what} cannot be read and was passed over. Run `nightsafe check`."

@@ -23,7 +23,8 @@ _RECORD = struct.Struct("<16s16s32sIQ")
 _START_SIZE = 8
 _START = struct.Struct(f">Q{_RECORD.size - _START_SIZE}x")
 """How a record's key begins, as a number in the order of the keys."""
-_VERSION = 1
+_VERSION = 2
+"""Of version 1, folders were believed whose files had just changed, or that lacked some."""
 NO_FINGERPRINT = bytes(16)
 """Stands for a folder that must be looked at again, because something in it was amiss."""
 
@@ -106,6 +107,15 @@ class CacheWriter:
 def _split(packed: bytes) -> Iterator[bytes]:
     size = _RECORD.size
     return (packed[start : start + size] for start in range(0, len(packed), size))
+
+
+def is_outdated(path: str) -> bool:
+    """Whether an older version of this program has left a cache there."""
+    try:
+        with open(path, "rb") as file:
+            return int(orjson.loads(file.readline())["version"]) < _VERSION
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def load_cache(path: str) -> TreeCache | None:

@@ -33,6 +33,7 @@ from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_fo
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import Storage
 from nightsafe.system import fstat, open_to_read
+from nightsafe.young import Trust
 
 CHUNKERS = ("gear", "restic")
 LARGE_FILE = 2 << 20
@@ -45,7 +46,8 @@ PIECE_KEPT = 6 << 20
 class Setup(NamedTuple):
     """What a worker needs to begin. `wants` decides by path, name and status what gets in.
 
-    `chunker` is one of CHUNKERS, or empty for the vault's own choice.
+    `chunker` is one of CHUNKERS, or empty for the vault's own choice. `trusts` says what is
+    believed of what the former snapshot read, `will_trust` the same of what this one reads.
     """
 
     storage: Storage
@@ -57,6 +59,8 @@ class Setup(NamedTuple):
     dry_run: bool = False
     senders: int = 2
     chunker: str = ""
+    trusts: Trust = Trust()
+    will_trust: Trust = Trust()
     shared: memoryview | None = None
     """The memory in which the parent leaves pieces of large files; None where workers see none."""
 
@@ -72,14 +76,15 @@ class Found:
     """What a job found, and what the parent has to add to it.
 
     `parts` are nodes' JSON, in order; at each of `folders` (position, name, former tree id)
-    a tree id is missing, at each of `large` (position, name, whether new) a whole node. In the
-    end they must hold `entries` nodes: that is counted from what was seen, not from them.
+    a tree id is missing, at each of `large` (position, name, whether new, former blobs' ids in
+    JSON or None) a whole node. In the end they must hold `entries` nodes: that is counted from
+    what was seen, not from them. No `fingerprint`: some change to come might not move it.
     """
 
     entries: int = 0
     parts: list[bytes] = field(default_factory=list)
     folders: list[tuple[int, bytes, bytes]] = field(default_factory=list)
-    large: list[tuple[int, bytes, bool]] = field(default_factory=list)
+    large: list[tuple[int, bytes, bool, str | None]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     done: list[tuple[bytes, str, int]] = field(default_factory=list)
     added: list[int] = field(default_factory=list)
@@ -112,6 +117,7 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         sealer = Sealer(setup.master)
         self._known = setup.known
+        self._trusts, self._will_trust = setup.trusts, setup.will_trust
         self._sight = Sight(setup.wants)
         self._dry_run = setup.dry_run
         self._chunker = setup.new_chunker()
@@ -147,7 +153,9 @@ class Worker:
         found = Found()
         before = Previous(previous, found.problems)
         seen = self._sight.of(entries, found.problems)
-        found.fingerprint, found.entries = self._fingerprint.of(seen), len(seen)
+        found.entries = len(seen)
+        if self._will_trust.holds_all(seen):
+            found.fingerprint = self._fingerprint.of(seen)
         at = 0
         while at < len(seen):
             at = self._gather(found, seen, at) if before.is_empty else at
@@ -249,25 +257,35 @@ class Worker:
     def _file(
         self, found: Found, before: Previous, name: bytes, path: bytes, status: Status
     ) -> None:
-        content = before.content_if_unchanged(name, status)
-        if content is not None and all(map(self._known.__contains__, map(bytes.fromhex, content))):
-            ids = '["' + '","'.join(content) + '"]' if content else "[]"
+        former = self._former_ids(before, name, status)
+        if former is not None and self._trusts.holds(status):
             size, problems = status.st_size, found.problems
-            node = encode_file(name, path, status, size=size, ids=ids, problems=problems)
+            node = encode_file(name, path, status, size=size, ids=f"[{former}]", problems=problems)
             found.parts.append(node.encode())
             found.done.append((name, "unchanged", status.st_size))
             return
         is_new = name not in before
         if status.st_size >= LARGE_FILE:
-            found.large.append((len(found.parts), name, is_new))
+            found.large.append((len(found.parts), name, is_new, former))
             found.parts.append(b"")
             return
         read = self._read(found, name, path, status)
         if read is not None:
-            found.done.append((name, "new" if is_new else "changed", read))
+            size, ids = read
+            found.done.append((name, state_of(ids, former, is_new=is_new), size))
 
-    def _read(self, found: Found, name: bytes, path: bytes, seen: Status) -> int | None:
-        """Store a file and add its node, whose times are from before it was read."""
+    def _former_ids(self, before: Previous, name: bytes, status: Status) -> str | None:
+        """The blobs of a file that looks as it did, as far as all of them are there."""
+        content = before.content_if_unchanged(name, status)
+        if content is None or not all(map(self._known.__contains__, map(bytes.fromhex, content))):
+            return None
+        return ",".join([f'"{blob}"' for blob in content])
+
+    def _read(self, found: Found, name: bytes, path: bytes, seen: Status) -> tuple[int, str] | None:
+        """Store a file and add its node, whose times are from before it was read.
+
+        Returns its size and its blobs' ids in JSON, or None if it stays out.
+        """
         has_xattrs = load(path, seen, self._room)
         if has_xattrs is None:
             return self._read_moving(found, name, path)
@@ -283,9 +301,9 @@ class Worker:
             xattrs=has_xattrs,
         )
         found.parts.append(node.encode())
-        return len(data)
+        return len(data), ids
 
-    def _read_moving(self, found: Found, name: bytes, path: bytes) -> int | None:
+    def _read_moving(self, found: Found, name: bytes, path: bytes) -> tuple[int, str] | None:
         """As `_read`, for a file that is not what it was a moment ago, or cannot be read."""
         fd = open_to_read(path)
         try:
@@ -302,7 +320,7 @@ class Worker:
         node = encode_file(name, path, before, size=size, ids=f"[{ids}]", problems=problems)
         found.problems += problems
         found.parts.append(node.encode())
-        return size
+        return size, ids
 
     def _contents(self, fd: int, found: Found) -> tuple[str, int]:
         """The ids in JSON and the size of what a file holds from here on."""
@@ -340,6 +358,13 @@ def _added(found: Found) -> list[int]:
     if not found.added:
         found.added = [0, 0]
     return found.added
+
+
+def state_of(ids: str, former: str | None, *, is_new: bool) -> str:
+    """What a file is that was read: one that holds what it did, and looks so, has not changed."""
+    if is_new:
+        return "new"
+    return "unchanged" if ids == former else "changed"
 
 
 def flatten(pack: SentPack) -> tuple[bytes, bytes, int]:

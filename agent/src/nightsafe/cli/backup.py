@@ -49,6 +49,13 @@ def add_parser(verbs: Verbs) -> None:
         help="read everything, name each file that would be sent, and store nothing",
     )
     parser.add_argument(
+        "-f",
+        "--force",
+        action="store_true",
+        help="read every file, whatever the last snapshot says of it; what is stored is not sent "
+        "again",
+    )
+    parser.add_argument(
         "-v", "--verbose", action="store_true", help="name each file that is new or changed"
     )
     parser.add_argument(
@@ -111,6 +118,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             excludes=(*rules.patterns, *rules.caseless),
             chunker=args.chunker,
             ahead=ahead,
+            force=args.force,
         )
         report = backup(repository, paths, options, observer)
     _show(report, output)
