@@ -87,6 +87,25 @@ def test_lists_of_paths(kept: object, top: Path, tmp_path: Path) -> None:
     assert kept("--files-from-raw", str(tmp_path / "list")) == {"drop.o"}
 
 
+@pytest.mark.usefixtures("vault")
+def test_a_line_that_no_path_fits_makes_a_backup_incomplete(
+    top: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = tmp_path / "list"
+    listed.write_text(f"{top}/*.c\n{top}/none-*\n")
+    assert main(["backup", "--json", "--files-from", str(listed)]) == 3
+    *events, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (issue,) = (event for event in events if event["event"] == "issue")
+    assert (issue["kind"], issue["path"]) == ("unreadable", f"{top}/none-*")
+    assert str(listed) in issue["text"]
+    assert (summary["files_new"], summary["complete"]) == (1, False)
+    listed.write_text(f"{top}/none-*\n")
+    assert main(["backup", "--files-from", str(listed)]) == 1
+    said = capsys.readouterr().err
+    assert "none-*" in said
+    assert "Say what to back up" in said
+
+
 def test_nothing_to_back_up_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-r", "/nowhere", "backup"]) == 1
     assert "Say what to back up" in capsys.readouterr().err

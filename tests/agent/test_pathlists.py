@@ -1,12 +1,13 @@
 """Lists of patterns and paths in files."""
 
 import argparse
+import os
 from pathlib import Path
 
 import pytest
 from nightsafe.cli.excludes import find_rules, parse_size
 from nightsafe.errors import UsageError
-from nightsafe.pathlists import expand, read_globs, read_patterns, read_raw, read_verbatim
+from nightsafe.pathlists import expand, matching, read_globs, read_patterns, read_raw, read_verbatim
 
 ENVIRON = {"HOME": "/home/me", "X1": "y"}
 
@@ -21,6 +22,12 @@ ENVIRON = {"HOME": "/home/me", "X1": "y"}
         ("a$$b", "a$b"),
         ("costs 5$", "costs 5$"),
         ("$ {HOME}", "$ {HOME}"),
+        ("${HOME", "HOME"),
+        ("a${}b", "ab"),
+        ("$12", "2"),
+        ("$*$?x", "x"),
+        ("$\u00e4", "$\u00e4"),
+        ("${no such}x", "x"),
     ],
 )
 def test_variables(text: str, expected: str) -> None:
@@ -34,16 +41,71 @@ def test_patterns_of_a_file(tmp_path: Path, encoding: str) -> None:
     assert read_patterns(str(file), ENVIRON) == ["*.o", "/home/me/\u00e4", "!#x"]
 
 
+def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
+    """One CR before it belongs to the end; what else Python takes for an end or a blank is text."""
+    odd = "a\x0bb\x0cc\x1cd\x85e\u2028f\rg"
+    file = tmp_path / "list"
+    file.write_bytes(f"{odd}\r\n\x1fx\x1f\n\u3000 y\u00a0\n".encode())
+    assert read_patterns(str(file), ENVIRON) == [odd, "\x1fx\x1f", "y"]
+    assert read_verbatim(str(file)) == [odd.encode(), b"\x1fx\x1f", "\u3000 y\u00a0".encode()]
+    file.write_bytes(b"a\r\r\n")
+    assert read_verbatim(str(file)) == [b"a\r"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_marks_in_front_are_no_part_of_a_path(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "list").write_text("/srv/\u00e4\n", encoding=encoding)
+    assert read_verbatim(str(tmp_path / "list")) == ["/srv/\u00e4".encode()]
+
+
 def test_globs_of_a_file(tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt", ".hidden.txt", "c"):
         (tmp_path / name).touch()
     listed = tmp_path / "list"
-    listed.write_text(f"{tmp_path}/*.txt\n# {tmp_path}/c\n{tmp_path}/none*\n")
-    warnings: list[str] = []
-    names = [".hidden.txt", "a.txt", "b.txt"]
-    assert read_globs(str(listed), warnings.append) == [f"{tmp_path}/{n}".encode() for n in names]
-    assert len(warnings) == 1
-    assert "none*" in warnings[0]
+    listed.write_text(f"{tmp_path}/*.txt\n# {tmp_path}/c\n{tmp_path}/none*\n{tmp_path}/c\n")
+    unmatched: list[str] = []
+    names = [".hidden.txt", "a.txt", "b.txt", "c"]
+    assert read_globs(str(listed), unmatched.append) == [f"{tmp_path}/{n}".encode() for n in names]
+    assert unmatched == [f"{tmp_path}/none*"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("[^a]", ["!", "*", "]", "b"]),
+        ("[!a]", ["!", "a"]),
+        (r"\*", ["*"]),
+        (r"[\]x]", ["]"]),
+        ("?/x", ["a/x", "b/x"]),
+        ("*/", []),
+        ("a/", ["a/"]),
+        ("./a/../?", ["!", "*", "]", "a", "b"]),
+        ("**/x", ["a/x", "b/x"]),
+        ("[ab", None),
+        ("[a/x]", None),
+        ("a\\", None),
+        ("\udcff*", [b"\xff!"]),
+    ],
+)
+def test_signs_mean_what_they_mean_to_restic(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pattern: str,
+    expected: list[str | bytes] | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x").touch()
+    for name in ("*", "]", "!"):
+        (tmp_path / name).touch()
+    with open(b"\xff!", "w"):
+        pass
+    if expected is None:
+        with pytest.raises(UsageError, match="makes no sense"):
+            matching(pattern)
+    else:
+        assert matching(pattern) == sorted(map(os.fsencode, expected))
 
 
 def test_verbatim_and_raw(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_name_that_cannot_be_shown_ends_nothing(
     for shows in (["ls", "latest"], ["ls", "--json", "latest"], ["ls", "--long", "latest"]):
         assert "plain" in ordinary.run(*shows)
     target = ordinary.home / "target"
-    ordinary.run("restore", "latest", "--verbose", "--target", str(target))
+    ordinary.run("restore", "latest", "--json", "--target", str(target))
     (restored,) = (path.parent for path in target.rglob("plain"))
     assert sorted(os.listdir(os.fsencode(restored))) == sorted(names)
 

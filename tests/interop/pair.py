@@ -22,8 +22,8 @@ from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
 from nightsafe.walk import walk
 
-from tests import peers, repositories
-from tests.interop.conftest import PASSPHRASE, find_restic
+from tests import repositories
+from tests.interop.conftest import PASSPHRASE
 
 Entries = dict[bytes, tuple[str, int]]
 
@@ -123,17 +123,6 @@ class Pair:
             for found in walk(BlobReader(self._repository), snapshot.tree)
         }
         return Outcome(status, snapshot, entries, said)
-
-
-def stock_restic(which: str) -> str:
-    """A stock restic: the oldest that is here, the pinned one, or the newest; one is tried once."""
-    if which == "pinned":
-        return peers.path_of(peers.RESTIC)
-    find_restic()
-    known = peers.restics()
-    if which == "newest" and len(known) == 1:
-        pytest.skip("no newer restic than the installed one is here (on Debian: make peers)")
-    return known[-1] if which == "newest" else known[0]
 
 
 def install(binary: str, root: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from nightsafe.exclude import Excluder, ExcludeRules
 
-from tests.interop.pair import Outcome, Pair, shown, stock_restic
+from tests.interop.conftest import find_restic
+from tests.interop.pair import Outcome, Pair, shown
 
 pytestmark = pytest.mark.interop
 
@@ -27,9 +28,9 @@ def _own_data_directory() -> None:
     """The agent knows nothing of the server, so there are no settings of it to replace."""
 
 
-@pytest.fixture(params=["oldest", "pinned", "newest"])
-def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Pair:
-    return Pair(tmp_path / "repository", stock_restic(request.param))
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return Pair(tmp_path / "repository", find_restic())
 
 
 def grow(chance: random.Random, folder: Path, depth: int = 0) -> None:
@@ -112,6 +113,7 @@ def asks_of_given(sources: list[str], options: list[str], here: Path) -> bool:
     )
     for source in sources:
         path = os.fsencode(os.path.normpath(here / source))
+        path = path[1:] if path.startswith(b"//") else path
         fits = excluder.excludes(path)
         if fits or not excluder(path, os.path.basename(path), os.lstat(path)):
             return True
@@ -180,7 +182,7 @@ def test_the_root_is_what_is_in_it(
     if os.geteuid() != 0:
         pytest.skip("only root may make a folder the root")
     root = tmp_path / "root"
-    pair = Pair(root / "vault", stock_restic("newest"), root=root)
+    pair = Pair(root / "vault", find_restic(), root=root)
     for number in range(ROUNDS // 2):
         empty(pair)
         grow(chance, pair.root)
@@ -189,6 +191,8 @@ def test_the_root_is_what_is_in_it(
         sources = chance.sample(["/", "//", "/.", ".", "../..", "/tmp/..", "/tmp"], 2)
         options = draw_options(chance, [inside(pair, path) for path in grown(pair)])
         options += [f"--exclude=/{name}" for name in pair.own]
+        if pair.version < (0, 19) and "/tmp" in sources:
+            continue  # which rules may speak of; see above
         theirs = pair.by_restic(*options, "--", *sources, here=Path(here))
         ours = pair.by_us(
             *options, "--", *sources, here=Path(here), monkeypatch=monkeypatch, capsys=capsys
@@ -201,7 +205,7 @@ def test_what_the_kernel_makes_up_stays_out_of_the_root(
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may make a folder the root")
-    pair = Pair(tmp_path / "root" / "vault", stock_restic("oldest"), root=tmp_path / "root")
+    pair = Pair(tmp_path / "root" / "vault", find_restic(), root=tmp_path / "root")
     for name in ("proc/1/mem", "sys/x", "dev/sda", "run/pid", "etc/passwd", "home/me/.cache/x"):
         (pair.root / name).parent.mkdir(parents=True, exist_ok=True)
         (pair.root / name).write_text(name)

@@ -50,7 +50,7 @@ class BackupOptions:
     as stock restic does, empty as the vault's config says. UsageError for any other.
     `tags` may be lists with commas, as they are written for the command line.
     `ahead` has looked at some of the folders already. `force`: read every file, whatever the last
-    snapshot says of it.
+    snapshot says of it. `issues` were found before; they are told first, and stand in the report.
     """
 
     tags: tuple[str, ...] = ()
@@ -62,6 +62,7 @@ class BackupOptions:
     chunker: str = ""
     ahead: Ahead | None = None
     force: bool = False
+    issues: tuple[Issue, ...] = ()
 
     def __post_init__(self) -> None:
         if self.chunker and self.chunker not in CHUNKERS:
@@ -178,6 +179,8 @@ class _Run:
 
     def plan(self, paths: list[bytes]) -> tuple[Plan, list[bytes]]:
         """The tree to make and the given paths that exist; of others it is told."""
+        for issue in self.options.issues:
+            self._tell(issue)
         sources = []
         excludes = getattr(self.options.wants, "excludes", lambda _: False)
         for path in paths:

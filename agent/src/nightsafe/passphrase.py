@@ -14,15 +14,13 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from nightsafe.blanks import BLANKS
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.system import IS_WINDOWS
 
 KEYCHAIN_SERVICE = "nightsafe"
 """Under this name, with the repository's address as the user, the keychain may hold it."""
 
-_SPACES = "".join(map(chr, range(0x2000, 0x200B)))
-_BLANKS = f"\t\n\v\f\r \x85\xa0\u1680{_SPACES}\u2028\u2029\u202f\u205f\u3000"
-"""What stock restic trims: Go's white space, which is less than Python's."""
 _UNTYPABLE = ("Cc", "Cs", "Zl", "Zp")
 """Categories of characters that no keyboard sends as part of a line: controls, bytes that are no
 UTF-8, separators of lines."""
@@ -78,7 +76,7 @@ def choose_passphrase(
         passphrase = _ask("New passphrase for the vault: ")
         if _ask("The same once more: ") != passphrase:
             raise SettingsError("The two passphrases differ; nothing was made. Try again.")
-    if not passphrase.text.strip(_BLANKS):
+    if not passphrase.text.strip(BLANKS):
         raise SettingsError("An empty passphrase protects nothing; choose one and try again.")
     for reading in (passphrase.text, *passphrase.others):
         if _is_typable(reading):
@@ -132,7 +130,7 @@ def _of_file(path: str, origin: str) -> Passphrase:
     if len(raw) > _LARGEST:
         raise SettingsError(f"The passphrase file {path} ({origin}) is larger than 1 MiB.")
     earlier = _text(raw).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-    passphrase = Passphrase.of(_decode(raw).strip(_BLANKS), earlier)
+    passphrase = Passphrase.of(_decode(raw).strip(BLANKS), earlier)
     if not passphrase.text:
         raise SettingsError(f"The passphrase file {path} ({origin}) is empty.")
     return passphrase
@@ -162,7 +160,7 @@ def _of_command(command: str, origin: str) -> Passphrase:
             "passphrase. Run it by itself to see why."
         )
     text = _text(done.stdout)
-    passphrase = Passphrase.of(text.strip(_BLANKS), text.rstrip("\r\n"))
+    passphrase = Passphrase.of(text.strip(BLANKS), text.rstrip("\r\n"))
     if not passphrase.text:
         raise SettingsError(f"The command of {origin} printed nothing, so there is no passphrase.")
     return passphrase

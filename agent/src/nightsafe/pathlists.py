@@ -1,19 +1,26 @@
-"""Files that list patterns or paths, read as stock restic reads them."""
+"""Files that list patterns or paths, read as stock restic reads them.
+
+They are UTF-8 whatever the locale, or UTF-16 with a byte-order mark; bytes that are neither stay
+what they are. Lines end at LF, and one CR before it belongs to the end.
+"""
 
 import codecs
-import glob
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from nightsafe.blanks import BLANKS
 from nightsafe.errors import UsageError
+from nightsafe.glob import expression, is_sound
+from nightsafe.system import as_pattern, as_text
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\$))", re.ASCII)
+_VARIABLE = re.compile(r"\$(?:\{([^}]*)\}|([*#$@!?0-9-])|([a-zA-Z_]\w*)|(\{))", re.ASCII)
+_WILD = frozenset("*?[\\")
 
 
 def read_patterns(path: str, environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -22,32 +29,69 @@ def read_patterns(path: str, environ: Mapping[str, str] = os.environ) -> list[st
     `$NAME` and `${NAME}` become variables of the environment, `$$` a dollar sign. UsageError
     if the file cannot be read.
     """
-    return [expand(line, environ) for line in _lines(path)]
+    return [expand(line, environ) for line in _wanted(path)]
 
 
 def expand(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Put in variables of the environment; those that are not set are empty."""
+    """Put in variables of the environment; those that are not set are empty, and so is what a
+    shell has other uses for, such as `$1` and `${}`."""
 
     def value(found: re.Match[str]) -> str:
-        return "$" if found[3] else environ.get(found[1] or found[2], "")
+        name = found[1] or found[2] or found[3]
+        return "$" if name == "$" else as_text(environ.get(name, "")) if name else ""
 
     return _VARIABLE.sub(value, text)
 
 
-def read_globs(path: str, warn: Callable[[str], None]) -> list[bytes]:
-    """The paths that a file's lines stand for, with `*`, `?` and `[…]` filled in."""
+def read_globs(path: str, unmatched: Callable[[str], None]) -> list[bytes]:
+    """The paths that a file's lines stand for, with `*`, `?` and `[…]` filled in.
+
+    Lines that no path fits are given to `unmatched`. UsageError for one that makes no sense.
+    """
     found: list[bytes] = []
-    for line in _lines(path):
-        names = sorted(glob.glob(line, include_hidden=True))
+    for line in _wanted(path):
+        names = matching(line)
         if not names:
-            warn(f"{line}: no path fits this line of {path}, so it was passed over.")
-        found += map(os.fsencode, names)
+            unmatched(line)
+        found += names
     return found
+
+
+def matching(pattern: str) -> list[bytes]:
+    """The paths that fit a pattern, folder by folder, in the order of their names.
+
+    A backslash takes a sign as it is; names may begin with a dot. What has no sign in it is the
+    path itself, if that exists.
+    """
+    text = as_pattern(pattern)
+    if not is_sound(text):
+        raise UsageError(
+            f"The line {pattern!a} makes no sense: a bracket is not closed, or something is "
+            "missing after a backslash or a dash. A backslash takes a bracket as it is."
+        )
+    if _WILD.isdisjoint(text):
+        path = _bytes(pattern)
+        return [path] if os.path.lexists(path) else []
+    above, slash, name = text.rpartition("/")
+    folder = above if os.path.splitdrive(above)[1] else above + slash  # of a root, all of it
+    folders = [_bytes(folder or ".")] if _WILD.isdisjoint(folder) else matching(folder)
+    return [path for folder in folders for path in _fitting(folder, name)]
+
+
+def _fitting(folder: bytes, pattern: str) -> Iterator[bytes]:
+    fits = re.compile(expression(pattern), re.DOTALL).fullmatch
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        if fits(name.decode("utf-8", "surrogateescape")):
+            yield os.path.normpath(os.path.join(folder, name))
 
 
 def read_verbatim(path: str) -> list[bytes]:
     """The paths of a file, one a line, exactly as they stand there."""
-    return [line for line in _read(path).split(b"\n") if line]
+    return [_bytes(line) for line in _lines(path) if line]
 
 
 def read_raw(path: str) -> list[bytes]:
@@ -64,18 +108,28 @@ def read_raw(path: str) -> list[bytes]:
     return names
 
 
-def _lines(path: str) -> Iterator[str]:
-    for line in _decode(_read(path)).splitlines():
-        text = line.strip()
+def _wanted(path: str) -> Iterator[str]:
+    """The lines that say something, without blanks around them."""
+    for line in _lines(path):
+        text = line.strip(BLANKS)
         if text and not text.startswith("#"):
             yield text
+
+
+def _lines(path: str) -> Iterable[str]:
+    return (line.removesuffix("\r") for line in _decode(_read(path)).split("\n"))
 
 
 def _decode(data: bytes) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
+            errors = "surrogateescape" if encoding == "utf-8" else "replace"
+            return data[len(mark) :].decode(encoding, errors)
     return data.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _read(path: str) -> bytes:

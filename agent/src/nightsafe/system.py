@@ -196,6 +196,14 @@ def slashed(path: bytes) -> bytes:
     return path.replace(b"\\", b"/") if IS_WINDOWS else path
 
 
+def as_text(argument: str) -> str:
+    """An argument, or a variable of the environment, as the text that its bytes are in UTF-8, as
+    names and patterns are everywhere here; the locale may have read it otherwise."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return argument
+    return os.fsencode(argument).decode("utf-8", "surrogateescape")
+
+
 def as_pattern(text: str) -> str:
     """A pattern as the user of this system writes it; on Windows a backslash takes no sign."""
     return text.replace("\\", "/") if IS_WINDOWS else text

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
+from nightsafe.blanks import BLANKS
+
 TagList = tuple[str, ...]
 """Tags that are asked for together; the empty one stands for a snapshot without any."""
-
-_BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
-"""What restic takes off around a tag; Python's own idea of blanks is another."""
 
 
 def split_tags(text: str) -> TagList:
     """The tags of a list as somebody writes it, the blanks around each taken off."""
-    return tuple(part.strip(_BLANKS) for part in text.split(","))
+    return tuple(part.strip(BLANKS) for part in text.split(","))
 
 
 def flat_tags(texts: Iterable[str]) -> tuple[str, ...]:

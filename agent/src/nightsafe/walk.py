@@ -1,6 +1,5 @@
 """Walking a snapshot's tree, as restore, check and listing need it: without recursion."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -44,7 +43,7 @@ class PatternSelection:
         exclude_any_case: Iterable[str] = (),
     ) -> None:
         wanted, wanted_any_case = list(include), list(include_any_case)
-        self.paths = [os.fsencode(text) for text in (*wanted, *wanted_any_case)]
+        self.paths = [t.encode("utf-8", "surrogateescape") for t in (*wanted, *wanted_any_case)]
         # Each entry of a snapshot is asked about several times, mostly where there are none.
         self._include = _any_of(wanted, wanted_any_case)
         self._exclude = _any_of(exclude, exclude_any_case)

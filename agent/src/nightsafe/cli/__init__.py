@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from nightsafe import __version__
 from nightsafe.cli.options import add_common
-from nightsafe.cli.output import Output
+from nightsafe.cli.output import Output, let_all_be_written
 
 VERBS = (
     *("login", "init", "backup", "snapshots", "ls", "restore"),
@@ -69,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Hundreds of thousands of tuples may live here, and no cycles; to look at them all every
     # few hundred costs a twentieth of a restore.
     gc.set_threshold(50_000, 20, 20)
+    let_all_be_written()
     arguments = sys.argv[1:] if arguments is None else arguments
     # A verb in front is the verb, and no other one has to be loaded.
     parser = build_parser(arguments[:1] if arguments[:1] and arguments[0] in VERBS else VERBS)

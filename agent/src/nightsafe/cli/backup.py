@@ -82,8 +82,9 @@ def add_parser(verbs: Verbs) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Back up; 0 when complete, 3 when some files could not be read."""
     from nightsafe.exclude import Excluder
+    from nightsafe.system import as_text
 
-    paths = find_sources(args, output)
+    paths, unmatched = find_sources(args, output)
     rules = find_rules(args, paths)
     if args.show_excludes:
         show_rules(rules, output)
@@ -110,8 +111,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         from nightsafe.backup import BackupOptions, backup
 
         options = BackupOptions(
-            tuple(args.tag),
-            args.host,
+            tuple(map(as_text, args.tag)),
+            as_text(args.host),
             args.dry_run,
             workers=args.workers,
             wants=wants,
@@ -119,6 +120,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             chunker=args.chunker,
             ahead=ahead,
             force=args.force,
+            issues=unmatched,
         )
         report = backup(repository, paths, options, observer)
     _show(report, output)

@@ -8,6 +8,7 @@ from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
     from nightsafe.exclude import ExcludeRules
+    from nightsafe.progress import Issue
 
 _UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -86,33 +87,47 @@ def parse_size(text: str) -> int:
     return int(number) * _UNITS[unit]
 
 
-def find_sources(args: argparse.Namespace, output: Output) -> list[bytes]:
-    """Every path to back up, from the arguments and from lists."""
+def find_sources(
+    args: argparse.Namespace, output: Output
+) -> "tuple[list[bytes], tuple[Issue, ...]]":
+    """Every path to back up, from lists and from the arguments, in restic's order; and lines of
+    lists that no path fits. UsageError when there is nothing to back up."""
     from nightsafe import pathlists
     from nightsafe.errors import UsageError
+    from nightsafe.progress import Issue
 
-    sources = [os.fsencode(path) for path in args.paths]
+    sources: list[bytes] = []
+    unmatched: list[Issue] = []
     for path in args.files_from:
-        sources += pathlists.read_globs(path, output.note)
+        text = f"no path fits this line of {path}; nothing for it is in this snapshot"
+
+        def note(line: str, text: str = text) -> None:
+            unmatched.append(Issue("unreadable", line.encode("utf-8", "surrogateescape"), text))
+
+        sources += pathlists.read_globs(path, note)
     for path in args.files_from_verbatim:
         sources += pathlists.read_verbatim(path)
     for path in args.files_from_raw:
         sources += pathlists.read_raw(path)
+    sources += [os.fsencode(path) for path in args.paths]
     if not sources and not args.show_excludes:
+        for issue in unmatched:
+            output.note(str(issue))
         raise UsageError("Say what to back up: name a file or a folder, or use --files-from.")
-    return sources
+    return sources, tuple(unmatched)
 
 
 def find_rules(args: argparse.Namespace, sources: list[bytes]) -> "ExcludeRules":
     """The rules that the options amount to. UsageError for what makes no sense."""
     from nightsafe.exclude import CACHE_TAG, ExcludeRules, defaults_for
     from nightsafe.pathlists import read_patterns
+    from nightsafe.system import as_text
 
     patterns = [] if args.no_default_excludes else list(defaults_for(sources))
-    patterns += args.exclude
+    patterns += map(as_text, args.exclude)
     for path in args.exclude_file:
         patterns += read_patterns(path)
-    caseless = list(args.iexclude)
+    caseless = list(map(as_text, args.iexclude))
     for path in args.iexclude_file:
         caseless += read_patterns(path)
     markers = [_parse_marker(text) for text in args.exclude_if_present]
@@ -138,11 +153,11 @@ def _parse_marker(text: str) -> tuple[bytes, bytes]:
 
 def show_rules(rules: "ExcludeRules", output: Output) -> None:
     """Print the rules as they would be given as options."""
+    markers = [[part.decode("utf-8", "surrogateescape") for part in pair] for pair in rules.markers]
     lines = [f"--exclude {pattern}" for pattern in rules.patterns]
     lines += [f"--iexclude {pattern}" for pattern in rules.caseless]
     lines += [
-        f"--exclude-if-present {os.fsdecode(name)}" + (f":{os.fsdecode(start)}" if start else "")
-        for name, start in rules.markers
+        f"--exclude-if-present {name}" + (f":{start}" if start else "") for name, start in markers
     ]
     lines += [f"--exclude-larger-than {rules.larger_than}"] if rules.larger_than else []
     lines += ["--one-file-system"] if rules.one_file_system else []
@@ -154,7 +169,7 @@ def show_rules(rules: "ExcludeRules", output: Output) -> None:
         {
             "patterns": rules.patterns,
             "caseless": rules.caseless,
-            "markers": [[os.fsdecode(name), os.fsdecode(start)] for name, start in rules.markers],
+            "markers": markers,
             "larger_than": rules.larger_than,
             "one_file_system": rules.one_file_system,
         }

@@ -34,7 +34,9 @@ def add_filter_options(chosen: "argparse._ActionsContainer", *, host_letter: boo
 def find_filter(args: argparse.Namespace) -> "Filter":
     """What the options say; an empty host alone stands for all."""
     from nightsafe.groups import Filter
+    from nightsafe.system import as_text
     from nightsafe.tags import split_tags
 
-    hosts = () if args.host == [""] else tuple(args.host)
-    return Filter(hosts, tuple(map(split_tags, args.tag)), tuple(args.path))
+    hosts = () if args.host == [""] else tuple(map(as_text, args.host))
+    tags = tuple(map(split_tags, map(as_text, args.tag)))
+    return Filter(hosts, tags, tuple(map(as_text, args.path)))

@@ -120,6 +120,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 def _policy(args: argparse.Namespace) -> "Policy":
     from nightsafe.forget import Policy
     from nightsafe.span import Span
+    from nightsafe.system import as_text
     from nightsafe.tags import split_tags
 
     def span(text: str | None) -> Span:
@@ -130,7 +131,7 @@ def _policy(args: argparse.Namespace) -> "Policy":
     return Policy(
         last=args.keep_last,
         within=span(args.keep_within),
-        tags=tuple(map(split_tags, args.keep_tag)),
+        tags=tuple(map(split_tags, map(as_text, args.keep_tag))),
         **rules,
     )
 

@@ -1,5 +1,6 @@
 """How a command speaks: lines for people, JSON for programs, a bar for a terminal."""
 
+import io
 import json
 import os
 import sys
@@ -35,7 +36,7 @@ class Output:
     def result(self, fields: dict[str, Any]) -> None:
         """A JSON object on one line; only with --json."""
         if self.as_json:
-            self._print(json.dumps(fields, ensure_ascii=False))
+            self._print(json.dumps(fields, ensure_ascii=not _speaks_utf8()))
 
     def note(self, text: str) -> None:
         """Something to know or beware of, on standard error."""
@@ -90,6 +91,20 @@ class Output:
                 yield bar
         else:
             yield _PlainLines(self)
+
+
+def let_all_be_written() -> None:
+    """Let no text be too odd for standard output and error: what they cannot encode, they write
+    with backslashes. Locales of eight bits and pipes on Windows know few characters; no stream
+    knows the bytes of a name that is not in its encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _speaks_utf8() -> bool:
+    """Whether JSON may go out as it is; elsewhere a backslash must be one of its own."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 class _FileLines:

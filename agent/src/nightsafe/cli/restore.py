@@ -80,15 +80,16 @@ def _add_patterns(group: "argparse._ArgumentGroup") -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Restore; 0 when complete, 3 when some entries could not be restored."""
+    from nightsafe.system import as_text
     from nightsafe.walk import PatternSelection
 
     target = os.fsencode(args.target)
     name, _, folder = args.snapshot.partition(":")
     chosen = PatternSelection(
-        args.include,
-        args.exclude,
-        include_any_case=args.iinclude,
-        exclude_any_case=args.iexclude,
+        map(as_text, args.include),
+        map(as_text, args.exclude),
+        include_any_case=map(as_text, args.iinclude),
+        exclude_any_case=map(as_text, args.iexclude),
     )
     question = f"Remove from {args.target} what the snapshot does not hold?"
     if args.delete and not args.dry_run and not confirm(question, yes=args.yes, output=output):
