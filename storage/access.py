@@ -25,6 +25,20 @@ class Access:
     vault: Vault
     entitlements: Entitlements
 
+    def renewed(self) -> "Access":
+        """Return this access as it stands now, after an upload that took its time.
+
+        Raises UnauthenticatedError if the credential was revoked meanwhile.
+        """
+        credential = Credential.objects.select_related("vault__account").get(pk=self.credential.pk)
+        if credential.revoked_at is not None:
+            raise UnauthenticatedError(
+                "This credential was revoked meanwhile; nothing was stored. Make a new one on the "
+                "website."
+            )
+        account = credential.vault.account
+        return Access(credential, credential.vault, entitlements_of(account))
+
     def require_read(self) -> None:
         """Raise ForbiddenError where even restores have ended."""
         if not self.entitlements.may_restore:

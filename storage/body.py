@@ -23,9 +23,13 @@ class Stream(Protocol):
 class WrongBytesError(BadRequestError):
     """The bytes do not have the hash that their name says."""
 
+    can_mend = True  # if something on the way changed them
+
 
 class ShortBodyError(BadRequestError):
     """The connection ended before the announced length."""
+
+    can_mend = True
 
 
 class Body:

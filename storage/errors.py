@@ -2,13 +2,31 @@
 
 from http import HTTPStatus
 
+# Stock restic (0.18 and later) gives up at once when it is answered with one of these; everything
+# else it tries again for a quarter of an hour. (507 is one of them from 0.19 on.)
+ENDS_AT_ONCE = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    HTTPStatus.INSUFFICIENT_STORAGE,
+}
+
 
 class RefusedError(Exception):
     """A refusal. Its text is for the customer: what happened and what to do."""
 
     status = HTTPStatus.BAD_REQUEST
-    code = "refused"  # for programs, in the control API
+    code = "refused"  # for programs
     retry_after: int | None = None  # seconds
+    can_mend = False  # whether the client can mend it, by sending it again or as it should be
+
+    @property
+    def data_status(self) -> HTTPStatus:
+        """The status in the data protocol: what the client cannot mend ends its run at once."""
+        if self.can_mend or self.status in ENDS_AT_ONCE:
+            return self.status
+        return HTTPStatus.FORBIDDEN
 
 
 class UnauthenticatedError(RefusedError):
@@ -45,11 +63,19 @@ class StaleError(RefusedError):
     code = "stale"
 
 
+class TooManyError(RefusedError):
+    """There are as many of these as there may be."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "too-many"
+
+
 class LengthRequiredError(RefusedError):
     """An upload must say its length beforehand."""
 
     status = HTTPStatus.LENGTH_REQUIRED
     code = "length-required"
+    can_mend = True
 
 
 class TooLargeError(RefusedError):
@@ -64,6 +90,7 @@ class TooSlowError(RefusedError):
 
     status = HTTPStatus.REQUEST_TIMEOUT
     code = "too-slow"
+    can_mend = True
 
 
 class RangeError(RefusedError):
@@ -86,6 +113,7 @@ class BusyError(RefusedError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "busy"
     retry_after = 5
+    can_mend = True
 
 
 class DamagedError(RefusedError):
@@ -94,3 +122,4 @@ class DamagedError(RefusedError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "damaged"
     retry_after = 60
+    can_mend = True

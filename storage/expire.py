@@ -41,7 +41,7 @@ def remove(access: Access, name: ObjectName) -> None:
     """
     access.require_remove(name.type)
     if name.type is ObjectType.LOCK:
-        locks.remove(access.vault, name)
+        locks.remove(access, name)
         return
     with transaction.atomic():
         vault = sequence.lock(access.vault)

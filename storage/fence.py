@@ -1,14 +1,18 @@
-"""The fence: a client that read the index before somebody else pruned may not save a snapshot.
+"""The fence: a run that read the index before something was pruned may not save a snapshot.
 
 Such a client would deduplicate against packs that are gone, and its snapshot would look complete
-and not be. Listing `index/` (which stock restic does at every start) renews its view.
+and not be. The fence belongs to the run, which its lock tells from others of the same credential
+(`storage/runs.py`): whatever else reads the index meanwhile, and whoever pruned.
 """
 
-from django.db.models import F
+from django.conf import settings
+from django.db.models import Exists, F, Max, OuterRef
 from django.db.models.functions import Greatest
 
+from backup_service import clock
+from storage import runs
 from storage.errors import StaleError
-from storage.models import Credential, Vault
+from storage.models import Credential, JournalEntry, StoredObject, Vault
 from storage.names import ObjectType
 
 GUARDED = {ObjectType.DATA, ObjectType.INDEX}
@@ -27,13 +31,50 @@ def removed(credential: Credential, kind: ObjectType, sequence: int) -> None:
         )
 
 
-def require_fresh(credential: Credential, vault: Vault) -> None:
-    """Raise StaleError if another credential removed data after this one last saw the index."""
-    seen = Credential.objects.values_list("index_seen", flat=True).get(pk=credential.pk)
-    others = Credential.objects.filter(vault=vault).exclude(pk=credential.pk)
-    if others.filter(last_removal__gt=seen).exists():
+def require_fresh(credential: Credential, vault: Vault, *, lock: str = "") -> None:
+    """Raise StaleError if data may be gone that this credential's run counts on.
+
+    `lock` is the name of the run's lock, if it said so. A run without any lock cannot be told from
+    others: it may save when nothing was removed within the grace period.
+    """
+    if _last_removal(vault) < 0:
+        return
+    begun = runs.beginnings(credential, vault, lock=lock)
+    if begun:
+        is_stale = _lacks_since(vault, min(begun))
+    else:
+        seen = Credential.objects.values_list("index_seen", flat=True).get(pk=credential.pk)
+        is_stale = _lacks_since(vault, seen) or _lacks_since(vault, -1, within_grace=True)
+    if is_stale:
         raise StaleError(
-            "This vault was pruned from elsewhere since this backup read its index, so the "
-            "snapshot could refer to data that is gone, and it was not stored. Nothing is lost: "
-            "run the backup again."
+            "This vault was pruned since this backup began, or its lock was removed; nothing is "
+            "lost, run the backup again. (The snapshot was not stored, since it could refer to "
+            "data that is gone. If this comes again at once, wait ten minutes.)"
         )
+
+
+def _last_removal(vault: Vault) -> int:
+    rows = Credential.objects.filter(vault=vault)
+    return rows.aggregate(newest=Max("last_removal"))["newest"] or -1
+
+
+def _lacks_since(vault: Vault, sequence: int, *, within_grace: bool = False) -> bool:
+    """Whether data or index was removed after `sequence` and did not come back."""
+    if sequence >= _last_removal(vault):
+        return False
+    live = StoredObject.objects.filter(
+        vault=vault,
+        type=OuterRef("type"),
+        name=OuterRef("name"),
+        state=StoredObject.State.LIVE,
+    )
+    gone = JournalEntry.objects.filter(
+        ~Exists(live),
+        kind=JournalEntry.Kind.TOMBSTONE,
+        vault=vault,
+        type__in=GUARDED,
+        sequence__gt=sequence,
+    )
+    if within_grace:
+        gone = gone.filter(at__gt=clock.now() - settings.GRACE)
+    return gone.exists()

@@ -26,7 +26,7 @@ from storage import (
     sequence,
 )
 from storage.access import Access
-from storage.body import Body, WrongBytesError
+from storage.body import Body
 from storage.connections import lend_connection
 from storage.errors import BusyError, ForbiddenError, TooLargeError
 from storage.models import (
@@ -44,9 +44,11 @@ log = logging.getLogger(__name__)
 MOST_KEYS = 10
 
 
-def deposit(access: Access, name: ObjectName, body: Body, *, into: Region | None = None) -> None:
+def deposit(
+    access: Access, name: ObjectName, body: Body, *, into: Region | None = None, lock: str = ""
+) -> None:
     """Store one object of a vault, `into` a certain region if need be. On return it is durable
-    and on record.
+    and on record. `lock` is the name of the run's lock, if it says so.
 
     Raises a RefusedError whose status restic understands; then nothing was stored.
     """
@@ -59,8 +61,6 @@ def deposit(access: Access, name: ObjectName, body: Body, *, into: Region | None
     if name.type is ObjectType.LOCK:
         locks.put(access, name, body)
         return
-    if name.type is ObjectType.SNAPSHOT:
-        fence.require_fresh(access.credential, access.vault)
     existing = _find(access.vault, name)
     if existing is not None and _is_safe(existing):
         lend_connection()
@@ -69,11 +69,13 @@ def deposit(access: Access, name: ObjectName, body: Body, *, into: Region | None
         if _confirm(access, name):
             return
         raise BusyError("The object was removed at this very moment; send it again.")
-    _write_and_commit(access, name, body, into)
+    if name.type is ObjectType.SNAPSHOT:
+        fence.require_fresh(access.credential, access.vault, lock=lock)
+    _write_and_commit(access, name, body, into=into, lock=lock)
 
 
 def _write_and_commit(
-    access: Access, name: ObjectName, body: Body, into: Region | None = None
+    access: Access, name: ObjectName, body: Body, *, into: Region | None, lock: str
 ) -> None:
     order = [(into, store_of(into))] if into else placement.write_order(access.vault.account)
     for region, store in order:
@@ -83,7 +85,7 @@ def _write_and_commit(
             lend_connection()
             store.put(key, body, body.size)
             body.drain()  # a store may stop at the last byte; the verdict is still wanted
-            _commit(access, name, attempt=attempt, body=body)
+            _commit(access, name, attempt=attempt, body=body, lock=lock)
         except RegionError as error:
             _abandon(attempt)
             placement.avoid(region.alias)
@@ -143,10 +145,21 @@ def _abandon(attempt: Attempt) -> None:
 
 
 @transaction.atomic
-def _commit(access: Access, name: ObjectName, *, attempt: Attempt, body: Body) -> None:
-    """Make the upload the object, or one more copy of it, or nothing new."""
+def _commit(
+    access: Access, name: ObjectName, *, attempt: Attempt, body: Body, lock: str = ""
+) -> None:
+    """Make the upload the object, or one more copy of it, or nothing new.
+
+    What allowed it at its beginning may have ended meanwhile, so that is asked again.
+    """
     vault = sequence.lock(access.vault)
-    _require_still_allowed(access, name, vault)
+    access = access.renewed()
+    access.require_create(name.type)
+    existing = _find(vault, name)
+    if name.type is ObjectType.SNAPSHOT and not (existing and _is_live(existing)):
+        fence.require_fresh(access.credential, vault, lock=lock)
+    if name.type is ObjectType.KEY:
+        _require_few_keys(vault, name)
     won = Attempt.objects.filter(
         pk=attempt.pk, state=Attempt.State.WRITING, region__status__in=Region.READABLE
     ).update(state=Attempt.State.STORED, size=body.size)
@@ -154,15 +167,11 @@ def _commit(access: Access, name: ObjectName, *, attempt: Attempt, body: Body) -
         raise BusyError(
             "The upload took too long, or its region was taken out of use meanwhile; send it again."
         )
-    existing = (
-        StoredObject.objects.select_for_update(no_key=True)
-        .filter(vault=vault, type=name.type, name=name.name)
-        .first()
-    )
     if existing is None:
         _create(access, vault, attempt=attempt, body=body, name=name)
         return
     _require_same(existing, body)
+    StoredObject.objects.select_for_update(no_key=True).get(pk=existing.pk)
     join(access, vault, existing, attempt)
 
 
@@ -221,32 +230,37 @@ def _find(vault: Vault, name: ObjectName) -> StoredObject | None:
     return StoredObject.objects.filter(vault=vault, type=name.type, name=name.name).first()
 
 
+def _is_live(held: StoredObject) -> bool:
+    return held.state == StoredObject.State.LIVE
+
+
 def _is_safe(held: StoredObject) -> bool:
     """Whether the object is live with a good copy, so that no new bytes are needed."""
-    return held.state == StoredObject.State.LIVE and held.replicas.readable().exists()
+    return _is_live(held) and held.replicas.readable().exists()
 
 
 def _require_same(held: StoredObject, body: Body) -> None:
     if (held.sha256, held.size) != (body.digest, body.size):
-        raise WrongBytesError(
+        raise ForbiddenError(
             f"The vault has other bytes under the name {held.type}/{held.name} and keeps them."
         )
 
 
 @transaction.atomic
 def _confirm(access: Access, name: ObjectName) -> bool:
-    """Whether the object is still safe after its repeat was read."""
-    _require_still_allowed(access, name, sequence.lock(access.vault))
-    existing = _find(access.vault, name)
+    """Whether the object is still safe after its repeat was read.
+
+    What is on record is: no fence asks about that again.
+    """
+    vault = sequence.lock(access.vault)
+    access.renewed().require_create(name.type)
+    existing = _find(vault, name)
     return existing is not None and _is_safe(existing)
 
 
-def _require_still_allowed(access: Access, name: ObjectName, vault: Vault) -> None:
-    if name.type is ObjectType.SNAPSHOT:
-        fence.require_fresh(access.credential, vault)
-    if name.type is ObjectType.KEY:
-        held = StoredObject.objects.filter(
-            vault=vault, type=name.type, state=StoredObject.State.LIVE
-        ).exclude(name=name.name)
-        if held.count() >= MOST_KEYS:
-            raise ForbiddenError(f"A vault has at most {MOST_KEYS} keys; remove one first.")
+def _require_few_keys(vault: Vault, name: ObjectName) -> None:
+    held = StoredObject.objects.filter(
+        vault=vault, type=name.type, state=StoredObject.State.LIVE
+    ).exclude(name=name.name)
+    if held.count() >= MOST_KEYS:
+        raise ForbiddenError(f"A vault has at most {MOST_KEYS} keys; remove one first.")

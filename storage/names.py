@@ -26,11 +26,12 @@ class ObjectType(StrEnum):
     DATA = "data"
 
 
-# The largest body of each type, in bytes. Packs are 16 MiB by default and 128 MiB at most.
+# The largest body of each type, in bytes. Packs are 16 MiB by default and 128 MiB at most; locks
+# have some 200 bytes, whatever names of computers and people are in them.
 SIZE_LIMITS = {
     ObjectType.CONFIG: 64 * KIB,
     ObjectType.KEY: 64 * KIB,
-    ObjectType.LOCK: 64 * KIB,
+    ObjectType.LOCK: 4 * KIB,
     ObjectType.INDEX: 512 * MIB,
     ObjectType.SNAPSHOT: 64 * MIB,
     ObjectType.DATA: 2 * GIB,

@@ -33,7 +33,7 @@ from storage.errors import (
     UnknownError,
 )
 from storage.gate import uploads
-from storage.models import Region, Vault
+from storage.models import Region
 from storage.names import (
     CONFIG,
     InvalidNameError,
@@ -47,6 +47,7 @@ from storage.ranges import parse_range
 
 log = logging.getLogger(__name__)
 VERSION_2 = "application/vnd.x.restic.rest.v2"
+REASON_SIZE = 400  # characters
 View = Callable[..., HttpResponseBase]
 
 
@@ -109,10 +110,11 @@ def list_view(request: HttpRequest, access: Access, kind: str) -> HttpResponseBa
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     access.require_read()
-    seen = Vault.objects.values_list("sequence", flat=True).get(pk=access.vault.pk)
-    pairs = list(_pairs(access.vault, checked))
+    if request.method == "HEAD":
+        return HttpResponse()
+    pairs = list(_pairs(access, checked))
     if checked is ObjectType.INDEX:
-        fence.saw_index(access.credential, seen)
+        fence.saw_index(access.credential, access.vault.sequence)
     if VERSION_2 in request.headers.get("Accept", ""):
         body = json.dumps([{"name": name, "size": size} for name, size in pairs])
         return HttpResponse(body, content_type=VERSION_2)
@@ -187,21 +189,32 @@ def _lock(access: Access, name: ObjectName) -> HttpResponse:
     return HttpResponse(locks.get(access.vault, name), content_type="application/octet-stream")
 
 
-def _pairs(vault: Vault, kind: ObjectType) -> Iterator[tuple[str, int]]:
+def _pairs(access: Access, kind: ObjectType) -> Iterator[tuple[str, int]]:
     if kind is ObjectType.LOCK:
-        for lock in locks.of(vault):
-            yield lock.name, len(lock.body)
+        yield from locks.listing(access)
         return
-    yield from serve.listing(vault, kind).iterator(5000)
+    yield from serve.listing(access.vault, kind).iterator(5000)
 
 
 def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
     discard(request)
-    text = "" if request.method == "HEAD" else f"{refusal}\n"
-    response = HttpResponse(text, status=refusal.status, content_type="text/plain; charset=utf-8")
+    text = b"" if request.method == "HEAD" else f"{refusal}\n".encode("utf-8", "replace")
+    response = HttpResponse(
+        text,
+        status=refusal.data_status,
+        reason=_reason(refusal),
+        content_type="text/plain; charset=utf-8",
+    )
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = 'Basic realm="Nightsafe vault", charset="UTF-8"'
     response["Nightsafe-Refusal"] = refusal.code
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     return response
+
+
+def _reason(refusal: RefusedError) -> str:
+    """The status line's phrase, which is all that stock restic shows: the refusal's own text."""
+    plain = "".join(char if " " <= char <= "~" else " " for char in str(refusal))
+    words = " ".join(plain.split()) or refusal.data_status.phrase
+    return words if len(words) <= REASON_SIZE else words[: REASON_SIZE - 3] + "..."

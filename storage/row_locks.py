@@ -4,7 +4,7 @@ Tables, from first to last; whoever needs several takes them in this order and l
 
 1. Account
 2. Region, then Refill
-3. Vault (`sequence.lock`, `of_object`)
+3. Vault (`sequence.lock`, `of_object`), then Lock, which nobody changes without its vault
 4. Attempt: the writer's own, while it is WRITING, and those that are being removed
 5. StoredObject
 6. Replica

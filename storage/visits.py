@@ -86,7 +86,7 @@ def finish(
     if snapshot is not None:
         name, body = snapshot
         source = Body(io.BytesIO(body), size=len(body), sha256=name.expected_sha256)
-        ingest.deposit(access, name, source)
+        ingest.deposit(access, name, source, lock=lock.name if lock else "")
     if lock is not None:
         with suppress(UnknownError):
             expire.remove(access, lock)
@@ -99,7 +99,7 @@ def _lock(access: Access, lock: Named | None) -> tuple[Vault, list[Answer]]:
     vault = sequence.lock(access.vault)
     if lock is not None:
         _require_whole(*lock)
-        locks.keep(access, *lock)
+        locks.keep(access, *lock, is_begun=True)
     mine = lock[0].name if lock else ""
     others = locks.of(vault).exclude(name=mine)
     return vault, [{"name": one.name, "body": _text(bytes(one.body))} for one in others]

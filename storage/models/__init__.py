@@ -4,6 +4,7 @@ from storage.models.copies import Attempt, Replica
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.vaults import (
     Credential,
+    EndedLock,
     Heartbeat,
     Lock,
     Refill,
@@ -20,6 +21,7 @@ __all__ = [
     "CanaryRun",
     "Channel",
     "Credential",
+    "EndedLock",
     "Heartbeat",
     "JournalEntry",
     "Lifetime",

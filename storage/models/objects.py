@@ -100,7 +100,10 @@ class JournalEntry(models.Model):
     at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["vault", "type", "name"])]
+        indexes = [
+            models.Index(fields=["vault", "type", "name"]),
+            models.Index(fields=["vault", "sequence"], name="journal_of_vault"),
+        ]
         verbose_name_plural = "journal entries"
 
     def __str__(self) -> str:

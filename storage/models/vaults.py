@@ -78,6 +78,9 @@ class Vault(models.Model):
     # Moves when something known may be gone (prune, undelete, a lost object): caches are stale.
     epoch = models.BigIntegerField(default=0, editable=False)
     last_snapshot_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Its locks, counted so that one conditional UPDATE keeps them within bounds.
+    locks_held = models.IntegerField(default=0, editable=False)
+    lock_bytes = models.IntegerField(default=0, editable=False)
 
     class Meta:
         constraints = [
@@ -125,13 +128,22 @@ class Credential(models.Model):
 
 
 class Lock(models.Model):
-    """A restic lock: small, short-lived, sealed, and not an object."""
+    """A restic lock: small, short-lived, sealed, and not an object.
+
+    It stands for the run that holds it: see `storage/fence.py`.
+    """
 
     vault = models.ForeignKey(Vault, models.PROTECT, related_name="locks")
     name = models.CharField(max_length=64)
     body = models.BinaryField()
     credential = models.ForeignKey(Credential, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    # The vault's count when its run began; the run read the index after that.
+    since = models.BigIntegerField(default=-1, editable=False)
+    # Listings of locks by its credential since then, less those that other runs explain.
+    looks = models.IntegerField(default=0, editable=False)
+    # Put by `begin`, which tells the index in the same answer.
+    is_begun = models.BooleanField(default=False, editable=False)
 
     class Meta:
         constraints = [
@@ -142,6 +154,24 @@ class Lock(models.Model):
         return f"lock {self.name[:8]} of {self.vault_id}"
 
 
+class EndedLock(models.Model):
+    """A lock that was removed a short while ago, by its run or behind its back."""
+
+    vault = models.ForeignKey(Vault, models.PROTECT, related_name="+")
+    name = models.CharField(max_length=64)
+    credential = models.ForeignKey(Credential, models.PROTECT, related_name="+")
+    since = models.BigIntegerField(help_text="The vault's count when its run began")
+    created_at = models.DateTimeField(help_text="When the lock was put")
+    ended_at = models.DateTimeField(default=clock.now)
+    may_go_on = models.BooleanField(help_text="Somebody else may have removed it from a run")
+
+    class Meta:
+        indexes = [models.Index(fields=["credential", "name"], name="ended_lock_of_credential")]
+
+    def __str__(self) -> str:
+        return f"ended lock {self.name[:8]} of {self.vault_id}"
+
+
 class Usage(models.Model):
     """What an account's vaults hold, in bytes. Copies in further regions are free."""
 
@@ -149,6 +179,9 @@ class Usage(models.Model):
     live_bytes = models.BigIntegerField(default=0)
     tombstoned_bytes = models.BigIntegerField(default=0)
     reserved_bytes = models.BigIntegerField(default=0)
+    # Locks are no part of what is charged; they are bounded.
+    locks_held = models.IntegerField(default=0)
+    lock_bytes = models.IntegerField(default=0)
 
     class Meta:
         constraints = [

@@ -2,8 +2,6 @@
 
 import dataclasses
 import os
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -72,57 +70,6 @@ def test_the_agent_gets_over_lost_answers(
     agent.run("check", "--read-data")
     agent.run("restore", "latest", "--target", str(tmp_path / "out"))
     assert portrait(tmp_path / "out" / small_tree.relative_to("/")) == portrait(small_tree)
-
-
-def test_restic_with_a_stale_index_cannot_save_its_snapshot(
-    gateway: Gateway, alice: str, restic: Restic, home: Path
-):
-    """It read the index, then another device pruned what it relies on."""
-    content = os.urandom(3_000_000)
-    restic.init()
-    first = subprocess.run(
-        [restic.binary, "-r", restic.holder.restic, "--no-cache", "backup", "--stdin"],
-        input=content,
-        env={**os.environ, "RESTIC_PASSWORD": PASSPHRASE},
-        capture_output=True,
-        check=True,
-    )
-    assert b"saved" in first.stdout
-    stale = subprocess.Popen(
-        [restic.binary, "-r", restic.holder.restic, "--no-cache", "backup", "--stdin"],
-        env={**os.environ, "RESTIC_PASSWORD": PASSPHRASE},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        _wait_for_a_lock(restic.holder)
-        time.sleep(2)  # it reads the index right after taking its lock, then waits for us
-        keeper = Restic(restic.binary, gateway.credential(restic.holder, "maintain"), home / "k")
-        keeper.run("unlock", "--remove-all")
-        (snapshot,) = keeper.json("snapshots")
-        keeper.run("forget", snapshot["id"], "--prune")
-        assert stale.stdin is not None
-        stale.stdin.write(content)
-        stale.stdin.close()
-        with pytest.raises(subprocess.TimeoutExpired):
-            stale.wait(8)  # restic goes on trying for a quarter of an hour, in vain
-    finally:
-        stale.kill()
-        stale.wait()
-        assert stale.stdout is not None
-        stale.stdout.close()
-    assert restic.holder.request("GET", "snapshots/")[1] == b"[]"
-    restic.run("unlock", "--remove-all")
-    restic.run("backup", "/etc/hostname")
-    restic.run("check", "--read-data")
-
-
-def _wait_for_a_lock(holder: Holder) -> None:
-    deadline = time.monotonic() + 30
-    while holder.request("GET", "locks/")[1] == b"[]":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_the_agent_with_a_stale_index_sends_again_what_was_pruned(

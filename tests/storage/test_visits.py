@@ -128,13 +128,17 @@ def test_bodies_have_bounds(furnished, monkeypatch):
 def test_begin_lets_a_fenced_client_in_again(furnished):
     maintain = caller(furnished.vault, "maintain")
     furnished.put(b"index", "index")
-    begin(furnished)
+    begin(furnished, lock=named(b"lock"))
     maintain.delete(f"index/{sha(b'index')}")
-    status, answer = call(furnished, "finish", {"snapshot": named(b"stale")})
+    fields = {"snapshot": named(b"stale"), "lock": sha(b"lock")}
+    furnished.names("index")
+    status, answer = call(furnished, "finish", fields)
     assert (status, answer["code"]) == (409, "stale")
     assert sha(b"stale") not in furnished.names("snapshots")
-    begin(furnished)
-    assert call(furnished, "finish", {"snapshot": named(b"stale")})[0] == 200
+    begin(furnished, lock=named(b"another lock"))
+    assert call(furnished, "finish", fields)[0] == 409  # it names the lock of the older run
+    begin(furnished, lock=named(b"lock"))
+    assert call(furnished, "finish", fields)[0] == 200
 
 
 def test_finish_stores_and_unlocks(furnished):

@@ -28,7 +28,8 @@ QUOTA_USED = (
 )
 EXISTS = "There is a repository already at this address."
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_NO_COPY = ("Nightsafe-Refusal", "damaged")
+_WORD = "Nightsafe-Refusal"
+_NO_COPY = (_WORD, "damaged")
 
 
 class PassingError(Exception):
@@ -98,7 +99,8 @@ def check_status(answer: Answer, path: str) -> None:
             wait=None if has_no_copy else _retry_after(answer.headers),
             has_no_copy=has_no_copy,
         )
-    kind = _PERMANENT.get(status)
+    # The service says 403 whenever it makes no sense to repeat a request; the word tells why.
+    kind = _BY_WORD.get(answer.headers.get(_WORD, "")) or _PERMANENT.get(status)
     if kind is None:
         raise StorageError(f"The server answers {status}, which was not expected.{said(reason)}")
     error, text = kind
@@ -124,6 +126,14 @@ _PERMANENT: dict[int, tuple[type[StorageError], str]] = {
     413: (TooLargeError, "The server refuses an object as too large."),
     416: (ObjectNotFoundError, "An object on the server is shorter than it should be."),
     507: (QuotaError, QUOTA_USED),
+}
+
+_BY_WORD: dict[str, tuple[type[StorageError], str]] = {
+    "stale": _PERMANENT[409],
+    "too-large": _PERMANENT[413],
+    "over-quota": _PERMANENT[507],
+    "range": _PERMANENT[416],
+    "bad-request": (StorageError, "The server does not take this."),
 }
 
 

@@ -278,6 +278,8 @@ class _Run:
                     "notice", b"", "Another device pruned meanwhile; storing again what is missing."
                 )
             )
+            if lock is not None:
+                lock.retake()
             del self.report.issues[self._before_archive :]
             self._save(self.archive(plan, sources, journal, trust_cache=False), lock)
 

@@ -155,6 +155,7 @@ class LockHold:
         self._interval = interval
         self._sealer = repository.new_sealer()
         self._is_settled = self._is_gone = False
+        self._changing = threading.Lock()
         self._name = self._begin()
         self._made_at = time.monotonic()
         self._ended = threading.Event()
@@ -186,6 +187,19 @@ class LockHold:
                 "The repository's lock could not be renewed for 25 minutes (was this computer "
                 "asleep, or the network away?), so nothing more is written. Run it again."
             )
+
+    def retake(self) -> None:
+        """Put a lock anew, for a run that begins again and reads everything once more.
+
+        The service tells runs by their locks, so this one must not seem to go on with the former.
+        LockedError as for any lock.
+        """
+        with self._changing:
+            with contextlib.suppress(ObjectNotFoundError):
+                self._repository.storage.remove(ObjectKind.LOCK, self._name)
+            self._lock = self._lock._replace(time=time.time_ns())
+            self._is_settled = False
+            self._name, self._made_at = self._begin(), time.monotonic()
 
     @property
     def name(self) -> str:
@@ -240,7 +254,8 @@ class LockHold:
         wait = self._interval
         while not self._ended.wait(wait):
             try:
-                self._renew_once()
+                with self._changing:
+                    self._renew_once()
                 wait = self._interval
             except NightsafeError:
                 wait = min(self._interval, _RETRY_SECONDS)
