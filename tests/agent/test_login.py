@@ -21,6 +21,17 @@ from tests.agent.test_cli import lines
 from tests.agent.tools import free_port
 
 
+def test_no_command_makes_a_folder_of_an_unknown_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
+    for command in (["init"], ["backup", "/etc/hostname"], ["snapshots"], ["login"]):
+        assert main(["-r", "sftp:me@host:/srv", *command]) == 1
+        assert "local:" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 class TestSettings:
     """Option, then environment, then login."""
 
@@ -46,6 +57,55 @@ class TestSettings:
         with pytest.raises(UsageError) as caught:
             find_place(url)
         assert "secret@" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("text", "url"),
+        [
+            ("HTTPS://Host.Example/v", "https://host.example/v/"),
+            ("Rest:Http://h/v/", "http://h/v/"),
+            (" rest:HTTPS://h/v", "https://h/v/"),
+        ],
+    )
+    def test_schemes_in_any_case(self, text: str, url: str) -> None:
+        assert find_place(text) == Place(url=url)
+
+    @pytest.mark.parametrize(
+        ("text", "folder"),
+        [
+            ("local:/srv/r", "/srv/r"),
+            ("LOCAL:a:b", "a:b"),
+            ("local:http://h/", "http://h/"),
+            ("./a:b", "./a:b"),
+            ("/srv/http:x", "/srv/http:x"),
+            ("a/b:c", "a/b:c"),
+            ("C:/backup", "C:/backup"),
+            ("d:\\backup", "d:\\backup"),
+            ("https", "https"),
+        ],
+    )
+    def test_addresses_of_folders(self, text: str, folder: str) -> None:
+        assert find_place(text) == Place(folder=folder)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("sftp:me@host:/srv", "s3:s3.amazonaws.com/b", "b2:b:p", "gs:b:/", "azure:c:/", "x:y"),
+            *("rclone:r:p", "swift:c:/", "htps://h/v/", "ftp://h", "https//h/v", "local:", ":x"),
+            *("http:/h/v", "https:h", "rest:/srv", "rest:local:/srv", "c:backup", "file:///srv"),
+        ],
+    )
+    def test_what_nothing_here_knows(self, text: str, tmp_path: Path) -> None:
+        """From the option and from the environment, and no folder of that name is made."""
+        for option, environ in ((text, {}), (None, {"NIGHTSAFE_REPOSITORY": text})):
+            with pytest.raises(SettingsError, match="http|names no folder"):
+                find_place(option, environ)
+
+    def test_an_unknown_address_is_not_shown_whole(self) -> None:
+        """It may hold a secret."""
+        for text in ("ftp://me:secret@host/", "me:secret@host", "https//me:secret@host"):
+            with pytest.raises(SettingsError) as caught:
+                find_place(text)
+            assert "secret" not in str(caught.value)
 
     def test_passphrases(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO())

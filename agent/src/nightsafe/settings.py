@@ -13,6 +13,8 @@ from nightsafe.localfolder import LocalFolder
 from nightsafe.state import Login, load_login
 from nightsafe.storage import Storage
 
+_SERVERS = ("http", "https", "rest")
+
 
 class Place(NamedTuple):
     """A repository's address: a folder's path, or a URL with its credential."""
@@ -39,8 +41,8 @@ def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> P
             "it. Run `nightsafe login`, or set NIGHTSAFE_USERNAME and NIGHTSAFE_SECRET."
         )
     text = option or environ.get("NIGHTSAFE_REPOSITORY", "")
-    if text and not is_url(text):
-        return Place(folder=text)
+    if text and (folder := folder_of(text)) is not None:
+        return Place(folder=folder)
     login = load_login(environ)
     if text:
         address = parse_url(text)
@@ -54,13 +56,42 @@ def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> P
 
 
 def is_url(text: str) -> bool:
-    """Whether this means a server, not a folder."""
-    return text.startswith(("http://", "https://", "rest:"))
+    """Whether this means a server, not a folder. SettingsError if it means neither."""
+    return folder_of(text) is None
+
+
+def folder_of(text: str) -> str | None:
+    """The folder that an address means, None for a server's. SettingsError for any other kind: a
+    typo, or a place that only others know, must not become a folder of that name."""
+    kind, colon, rest = text.partition(":")
+    if "//" in kind and kind.partition("//")[0].lower() in _SERVERS:
+        raise _unsupported(kind.partition("//")[0] + "//")
+    if not colon or "/" in kind or "\\" in kind:
+        return text  # a colon further on belongs to a name
+    match kind.strip().lower():
+        case "local":
+            if not rest:
+                raise SettingsError("The repository's address, local:, names no folder.")
+            return rest
+        case known if known in _SERVERS:
+            return None
+        case drive if len(drive) == 1 and drive.isalpha() and rest.startswith(("/", "\\")):
+            return text
+    raise _unsupported(kind + ":")
+
+
+def _unsupported(start: str) -> SettingsError:
+    return SettingsError(
+        f"The repository's address begins with {start[:30]!a}, and nothing here knows such a "
+        "place. Supported are folders (/path, local:path), http(s)://host/path/ and "
+        "rest:http(s)://host/path/. A folder with a colon in its name is local:name or ./name."
+    )
 
 
 def parse_url(text: str) -> RemoteUrl:
     """Read a URL, with or without the `rest:` that stock restic wants in front."""
-    return RemoteUrl.parse(text.removeprefix("rest:"))
+    kind, _, rest = text.strip().partition(":")
+    return RemoteUrl.parse(rest if kind.lower() == "rest" else text)
 
 
 def _credential(

@@ -54,7 +54,8 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
         "-r",
         "--repository",
         metavar="URL-OR-FOLDER",
-        help="the repository: a folder, http(s)://... or rest:http(s)://...; no secret in it",
+        help="the repository: a folder (or local:folder), http(s)://... or rest:http(s)://...; no "
+        "secret in it",
         **text,
     )
     common.add_argument(
