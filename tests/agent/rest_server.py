@@ -39,6 +39,7 @@ class RestServer(ThreadingHTTPServer):
     """Serves `objects`, a map from path (below the vault) to bytes."""
 
     daemon_threads = True
+    request_queue_size = 128  # a client may connect several times at once
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

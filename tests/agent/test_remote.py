@@ -212,26 +212,33 @@ def test_an_unknown_host() -> None:
         list(remote.list(ObjectKind.DATA))
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b'"x"', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"{}", b'"x"', b"\xff", b"", b"[1]", b"[null]", b"[{}]"]
+)
 def test_a_listing_that_is_none(remote: Remote, server: RestServer, body: bytes) -> None:
     server.fail(method="GET", change=lambda _: body)
     with pytest.raises(StorageError, match="is this a restic REST server's address"):
         list(remote.list(ObjectKind.DATA))
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[1, null, {}]"])
+@pytest.mark.parametrize("size", [b'"1"', b"null", b"1.5"])
+def test_a_listing_that_is_not_understood_is_not_cut_short(
+    remote: Remote, server: RestServer, size: bytes
+) -> None:
+    listing = b'[{"name":"%s","size":%s}]' % (b"a" * 64, size)
+    server.fail(method="GET", change=lambda _: listing)
+    with pytest.raises(StorageError, match="not readable"):
+        list(remote.list(ObjectKind.DATA))
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]"])
 def test_a_listing_of_nothing(remote: Remote, server: RestServer, body: bytes) -> None:
     server.fail(method="GET", change=lambda _: body)
     assert list(remote.list(ObjectKind.DATA)) == []
 
 
-def test_foreign_names_and_sizes_in_a_listing_are_passed_over(
-    remote: Remote, server: RestServer
-) -> None:
-    listing = b'[{"name":"../x","size":1},{"name":"%s","size":"1"},{"name":"%s","size":5}]' % (
-        b"a" * 64,
-        b"b" * 64,
-    )
+def test_foreign_names_in_a_listing_are_passed_over(remote: Remote, server: RestServer) -> None:
+    listing = b'[{"name":"../x","size":1},"..",{"name":"x"},{"name":"%s","size":5}]' % (b"b" * 64)
     server.fail(method="GET", change=lambda body: listing)
     assert list(remote.list(ObjectKind.DATA)) == [("b" * 64, 5)]
 

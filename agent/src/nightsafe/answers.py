@@ -27,6 +27,7 @@ QUOTA_USED = (
     "on the website, or run `nightsafe forget --prune` on what is no longer needed."
 )
 EXISTS = "There is a repository already at this address."
+NO_LISTING = "The server's list of objects is not readable; is this a restic REST server's address?"
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _WORD = "Nightsafe-Refusal"
 _NO_COPY = (_WORD, "damaged")
@@ -71,17 +72,18 @@ def follow(url: str, target: str, headers: Mapping[str, str]) -> tuple[str, Mapp
 
 
 def parse_listing(body: bytes) -> list[object]:
-    """The entries of a list of objects, each still to be looked at; StorageError if it is none."""
+    """The entries of a list of objects, each still to be looked at; StorageError if it is none.
+
+    No body at all is no list: whoever lost it would seem to have nothing.
+    """
     try:
-        entries = orjson.loads(body or b"[]")
+        entries = orjson.loads(body)
     except orjson.JSONDecodeError:
         entries = {}
     if entries is None:
         return []
     if not isinstance(entries, list):
-        raise StorageError(
-            "The server's list of objects is not readable; is this a restic REST server's address?"
-        )
+        raise StorageError(NO_LISTING)
     return entries
 
 

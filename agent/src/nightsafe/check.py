@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from functools import partial
 
-from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
-from nightsafe.index import decode_index
 from nightsafe.locks import hold
 from nightsafe.pack import BlobKind, PackContent
 from nightsafe.packread import PackFinding, PackReader
@@ -66,22 +65,16 @@ class _Checker:
 
     def load(self) -> list[Snapshot]:
         """Load snapshots and index; what cannot be read is an error each."""
-        snapshots = self._repository.load_snapshots()
+        # What this computer kept of them says nothing about what is stored.
+        snapshots = self._repository.load_snapshots(kept=False)
         for name in snapshots.damaged:
             self._error(f"Snapshot {name[:8]} is damaged.")
-        for name in self._repository.load_index():
+        for name in self._repository.load_index(kept=False, each=self._collect):
             self._error(f"Index file {name[:8]} is damaged.")
-        for listing in self._repository.storage.list(ObjectKind.INDEX):
-            self._collect(listing.name)
         return snapshots.sound
 
-    def _collect(self, name: str) -> None:
-        try:
-            text = self._repository.load_text(ObjectKind.INDEX, name)
-        except (DamagedError, ObjectNotFoundError):
-            return
-        for content in decode_index(text):
-            self._packs.setdefault(content.id, content)
+    def _collect(self, content: PackContent) -> None:
+        self._packs.setdefault(content.id, content)
 
     def check_packs(self) -> None:
         """Every pack of the index must be stored with the size that the index implies."""

@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError, SSLError
 from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.answers import (
     EXISTS,
+    NO_LISTING,
     REASON_SIZE,
     Answer,
     PassingError,
@@ -36,7 +37,7 @@ from nightsafe.errors import (
     StorageError,
     UnreachableError,
 )
-from nightsafe.storage import Listing, ObjectKind, check_name, is_name
+from nightsafe.storage import CONNECTIONS, Listing, ObjectKind, check_name, is_name
 
 _ACCEPT = "application/vnd.x.restic.rest.v2"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -174,10 +175,14 @@ class Remote:
         answer = self._request("GET", f"{kind.value}/", limit=_MAX_LISTING)
         for entry in parse_listing(answer.body):
             match entry:
-                case {"name": str(name), "size": int(size)} if is_name(kind, name):
+                case {"name": str(name)} | str(name) if not is_name(kind, name):
+                    continue
+                case {"name": str(name), "size": int(size)}:
                     yield Listing(name, size)
-                case str(name) if is_name(kind, name):  # version 1 of the protocol
+                case str(name):  # version 1 of the protocol
                     yield Listing(name, self.size(kind, name))
+                case _:  # what is not understood might be what must not be missed
+                    raise StorageError(NO_LISTING)
 
     def size(self, kind: ObjectKind, name: str) -> int:
         answer = self._request("HEAD", _path(kind, name))
@@ -329,7 +334,9 @@ class Remote:
 
 def _new_pool(patience: float) -> urllib3.PoolManager:
     timeout = urllib3.Timeout(connect=min(20.0, max(patience, 1.0)), read=120.0)
-    return urllib3.PoolManager(retries=False, timeout=timeout, maxsize=4, blocksize=_PUT_PIECE)
+    return urllib3.PoolManager(
+        retries=False, timeout=timeout, maxsize=CONNECTIONS, blocksize=_PUT_PIECE
+    )
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import zstandard
@@ -18,6 +18,7 @@ from nightsafe.errors import (
 from nightsafe.frames import decompress
 from nightsafe.index import Index, decode_index
 from nightsafe.keys import KdfParams, wrap
+from nightsafe.loading import Text, cache_of, drop_gone, load_texts
 from nightsafe.opening import Opening, open_key
 from nightsafe.pack import PackContent
 from nightsafe.service import Service
@@ -122,49 +123,99 @@ class Repository:
         sealed = (sealer or self.sealer).seal(text)
         return hashlib.sha256(sealed).hexdigest(), sealed
 
-    def load_snapshots(self) -> "Snapshots":
-        """Every snapshot, oldest first, and those that are too damaged to be read."""
-        sound, damaged = [], []
-        for listing in self.storage.list(ObjectKind.SNAPSHOT):
-            try:
-                text = self.load_text(ObjectKind.SNAPSHOT, listing.name)
-                sound.append(Snapshot.decode(text, snapshot_id=listing.name))
-            except ObjectNotFoundError:
-                continue  # removed since it was listed
-            except DamagedError:
-                damaged.append(listing.name)
-        return Snapshots(sorted(sound, key=lambda s: s.time), damaged)
+    def load_snapshots(self, *, kept: bool = True) -> "Snapshots":
+        """Every snapshot, oldest first, and those that are too damaged to be read.
 
-    def load_index(self) -> list[str]:
+        With `kept` what this computer read before is not asked for again.
+        """
+        listed = [listing.name for listing in self.storage.list(ObjectKind.SNAPSHOT)]
+        found = self.read_snapshots(listed, kept=kept)
+        if kept and (cache := cache_of(self, ObjectKind.SNAPSHOT)):
+            drop_gone(self, found.listed, cache)
+        return found
+
+    def read_snapshots(self, listed: Sequence[str], *, kept: bool = True) -> "Snapshots":
+        """As `load_snapshots`, of those that were listed already."""
+        cache = cache_of(self, ObjectKind.SNAPSHOT) if kept else None
+        found = Snapshots.of(listed)
+        for name, text in load_texts(self, ObjectKind.SNAPSHOT, found.listed, cache=cache):
+            found.take(name, text)
+        found.sound.sort(key=lambda s: (s.time, s.id))
+        return found
+
+    def load_index(
+        self, *, kept: bool = True, each: Callable[[PackContent], None] = lambda _: None
+    ) -> list[str]:
         """Read all index files anew; returns the names of those too damaged to be read.
 
-        A damaged one is left out: what it lists is stored again, or missed at restore.
+        A damaged one is left out: what it lists is stored again, or missed at restore. `each` is
+        told of every pack; `kept` as for `load_snapshots`.
         """
         index, damaged = Index(), []
-        for name, contents in self.index_files():
+        for name, contents in self.index_files(kept=kept):
             if contents is None:
                 damaged.append(name)
             for content in contents or ():
                 index.add(content)
+                each(content)
         self.index = index
         if isinstance(self.storage, Service):
             self.storage.will_read([pack.hex() for pack in index.packs])
         return damaged
 
-    def index_files(self) -> Iterator[tuple[str, list[PackContent] | None]]:
-        """Each index file's name and what it lists, or None if it is too damaged to be read."""
-        for listing in self.storage.list(ObjectKind.INDEX):
+    def index_files(self, *, kept: bool = True) -> Iterator[tuple[str, list[PackContent] | None]]:
+        """Each index file's name and what it lists, or None if it is too damaged to be read.
+
+        In no particular order; `kept` as for `load_snapshots`.
+        """
+        cache = cache_of(self, ObjectKind.INDEX) if kept else None
+        names = [listing.name for listing in self.storage.list(ObjectKind.INDEX)]
+        for name, text in load_texts(self, ObjectKind.INDEX, dict.fromkeys(names), cache=cache):
+            if isinstance(text, ObjectNotFoundError):
+                continue  # removed since it was listed
             try:
-                text = self.load_text(ObjectKind.INDEX, listing.name)
-                yield listing.name, decode_index(text)
-            except ObjectNotFoundError:
-                continue
+                yield name, None if isinstance(text, DamagedError) else decode_index(text)
             except DamagedError:
-                yield listing.name, None
+                yield name, None
+        if cache is not None:
+            drop_gone(self, names, cache)
 
 
 class Snapshots(NamedTuple):
-    """What `Repository.load_snapshots` found."""
+    """What `Repository.load_snapshots` found: `sound` ones, and the names of `damaged` ones.
+
+    `listed` are the names of all; `vanished` those that were not there any more when they were
+    asked for. `is_repeated`: the list had one twice, so it may lack another.
+    """
 
     sound: list[Snapshot]
     damaged: list[str]
+    listed: frozenset[str]
+    vanished: list[str]
+    is_repeated: bool
+
+    @classmethod
+    def of(cls, listed: Sequence[str]) -> "Snapshots":
+        """Nothing read yet of what is listed."""
+        return cls([], [], frozenset(listed), [], len(set(listed)) < len(listed))
+
+    def take(self, name: str, text: Text) -> None:
+        """Add one that was loaded."""
+        if isinstance(text, ObjectNotFoundError):
+            self.vanished.append(name)
+        elif isinstance(text, DamagedError):
+            self.damaged.append(name)
+        else:
+            try:
+                self.sound.append(Snapshot.decode(text, snapshot_id=name))
+            except DamagedError:
+                self.damaged.append(name)
+
+    @property
+    def doubt(self) -> str:
+        """Why these may not be all of them; empty if they are. Nothing is removed in doubt."""
+        if self.damaged:
+            return f"{len(self.damaged)} snapshots cannot be read, such as {self.damaged[0][:8]}"
+        if self.vanished:
+            return f"snapshot {self.vanished[0][:8]} is listed, and is not there"
+        return "the list of snapshots names one twice" if self.is_repeated else ""

@@ -282,12 +282,14 @@ def _listing(answer: dict[str, Any], kind: ObjectKind) -> list[Listing] | None:
         raise _NonsenseError
     if part.get("complete") is not True:
         return None
-    pairs = [(entry.get("name"), entry.get("size")) for entry in _entries(part, "objects")]
-    return [
-        Listing(name, size)
-        for name, size in pairs
-        if isinstance(name, str) and isinstance(size, int) and is_name(kind, name)
-    ]
+    found = []
+    for entry in _entries(part, "objects"):
+        name, size = _text(entry, "name"), entry.get("size")
+        if is_name(kind, name):
+            if not isinstance(size, int):
+                raise _NonsenseError
+            found.append(Listing(name, size))
+    return found
 
 
 def _text(entry: dict[str, Any], name: str) -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 
 from nightsafe.archive import Archiver
-from nightsafe.errors import DamagedError, ObjectNotFoundError
+from nightsafe.errors import ObjectNotFoundError
 from nightsafe.index import Index
 from nightsafe.indexing import IndexWriter
 from nightsafe.journal import DeadJournal, dead_journals, vault_folder
@@ -105,16 +105,10 @@ class Start:
         return os.path.join(cache_folder(self._repository), f"{key.hex()}.trees")
 
     def _load_snapshots(self, names: list[str]) -> list[Snapshot]:
-        found = []
-        for name in names:
-            try:
-                text = self._repository.load_text(ObjectKind.SNAPSHOT, name)
-                found.append(Snapshot.decode(text, snapshot_id=name))
-            except ObjectNotFoundError:
-                continue
-            except DamagedError:
-                self._tell_damaged(f"snapshot {name[:8]}")
-        return found
+        found = self._repository.read_snapshots(names)
+        for name in found.damaged:
+            self._tell_damaged(f"snapshot {name[:8]}")
+        return found.sound
 
     def _take_parent(self, snapshots: list[Snapshot]) -> None:
         parent = find_parent(snapshots, hostname=self._hostname, paths=self._paths)

@@ -31,11 +31,16 @@ def cache_dir(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _own(kind: Literal["cache", "config"]) -> str:
-    """The platform's folder of this kind for us."""
+    """The platform's folder of this kind for us; SettingsError for a user without a home."""
     import platformdirs
 
     folder = platformdirs.PlatformDirs("nightsafe", appauthor=False)
-    return folder.user_cache_dir if kind == "cache" else folder.user_config_dir
+    try:
+        return folder.user_cache_dir if kind == "cache" else folder.user_config_dir
+    except RuntimeError:
+        raise SettingsError(
+            f"This user has no home folder; set HOME or NIGHTSAFE_{kind.upper()}_DIR."
+        ) from None
 
 
 def login_path(environ: Mapping[str, str] = os.environ) -> str:

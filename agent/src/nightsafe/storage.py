@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol
 from nightsafe.errors import UsageError
 
 CONFIG_NAME = "config"
+CONNECTIONS = 8
+"""How many requests at a time are made of a server at most."""
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
