@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,11 @@ def test_a_dry_run_changes_nothing(repository: Repository, source: Path) -> None
 def test_without_any_snapshot_nothing_stays(repository: Repository, source: Path) -> None:
     back_up(repository, source)
     remove_snapshots(repository, repository.load_snapshots().sound)
-    prune(reopen(repository), EVERYTHING)
+    before = names(repository)
+    with pytest.raises(RefusedError, match="--allow-empty"):
+        prune(reopen(repository), EVERYTHING)
+    assert names(repository) == before
+    prune(reopen(repository), replace(EVERYTHING, allow_empty=True))
     assert names(repository) == set()
 
 
@@ -194,7 +199,7 @@ def test_whatever_is_forgotten_the_rest_comes_back(
         seen[back_up(repository, source).id] = fingerprint(source)
     sound = repository.load_snapshots().sound
     remove_snapshots(repository, [s for n, s in enumerate(sound) if forgotten >> n & 1])
-    prune(reopen(repository), PruneOptions(limit=parse_limit(limit)))
+    prune(reopen(repository), PruneOptions(limit=parse_limit(limit), allow_empty=True))
     assert check(reopen(repository), read_data=True).errors == []
     for snapshot in repository.load_snapshots().sound:
         assert_restores(repository, snapshot, source, base / snapshot.id, seen[snapshot.id])

@@ -5,13 +5,14 @@ snapshot is kept when at least one rule wants it. A rule that is not used up whe
 oldest snapshot keeps that one too, so that what is kept reaches back as far as it can.
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from nightsafe.errors import ObjectNotFoundError, RefusedError
 from nightsafe.groups import Group, grouped, newest_first
+from nightsafe.loading import threads_for
 from nightsafe.locks import hold
+from nightsafe.parallel import several
 from nightsafe.prune import require_permission
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
@@ -164,19 +165,44 @@ def _since(span: Span, latest: Snapshot | None) -> float:
     return span.before(latest.time, zone=latest.zone)
 
 
-def remove_snapshots(repository: Repository, snapshots: Iterable[Snapshot]) -> int:
+def remove_snapshots(
+    repository: Repository, snapshots: Iterable[Snapshot], *, keep: Iterable[Snapshot] = ()
+) -> int:
     """Remove snapshots from the repository, alone in it; returns how many were there.
 
-    What only they needed stays until a prune. LockedError, AccessRefusedError where the
-    credential may not remove anything.
+    What only they needed stays until a prune. RefusedError when one of `keep`, for the sake of
+    which these may go, is not there any more; LockedError, AccessRefusedError where the credential
+    may not remove anything.
     """
     count = 0
     with hold(repository, exclusive=True) as lock:
+        _require_listed(repository, keep)
         require_permission(repository)
-        for snapshot in snapshots:
+        removed = several(
+            lambda one: _remove(repository, one.id), snapshots, threads=threads_for(repository)
+        )
+        for _, was_there in removed:
+            count += was_there
             if lock is not None:
                 lock.ensure_held()
-            with contextlib.suppress(ObjectNotFoundError):
-                repository.storage.remove(ObjectKind.SNAPSHOT, snapshot.id)
-                count += 1
     return count
+
+
+def _require_listed(repository: Repository, keep: Iterable[Snapshot]) -> None:
+    names = {snapshot.id for snapshot in keep}
+    if not names:
+        return
+    listed = {listing.name for listing in repository.storage.list(ObjectKind.SNAPSHOT)}
+    if missing := sorted(names - listed):
+        raise RefusedError(
+            f"Nothing was forgotten: {len(missing)} snapshots that were to be kept are not listed "
+            f"any more, such as {missing[0][:8]}. Did somebody else forget some? Run it again."
+        )
+
+
+def _remove(repository: Repository, name: str) -> bool:
+    try:
+        repository.storage.remove(ObjectKind.SNAPSHOT, name)
+    except ObjectNotFoundError:
+        return False
+    return True

@@ -19,6 +19,7 @@ from nightsafe.errors import (
 )
 from nightsafe.fetch import BlobOpener, BlobReader
 from nightsafe.index import decode_index, encode_index
+from nightsafe.loading import cache_of, load_texts, text_of, unlisted
 from nightsafe.locks import LockHold, hold
 from nightsafe.pack import BlobEntry, BlobKind, PackBuilder, PackContent
 from nightsafe.progress import Advanced, Observer, Totals, ignore
@@ -38,11 +39,17 @@ _NEEDS_MAINTAIN = (
 
 @dataclass(frozen=True)
 class PruneOptions:
-    """How to prune; `limit` says how much unused may stay, `max_repack` is in bytes."""
+    """How to prune; `limit` says how much unused may stay, `max_repack` is in bytes.
+
+    `allow_empty`: that no snapshot is listed is no reason to stop. `forgotten` are the ids of
+    snapshots that a trial takes as removed.
+    """
 
     limit: Limit = _DEFAULT
     max_repack: float = float("inf")
     dry_run: bool = False
+    allow_empty: bool = False
+    forgotten: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -106,6 +113,7 @@ class _Pruner:
         self._packs: dict[bytes, PackContent] = {}
         self._new: list[PackContent] = []
         self._written = 0
+        self._snapshots: frozenset[str] = frozenset()
 
     def report(self) -> PruneReport:
         plan = self.plan
@@ -122,15 +130,20 @@ class _Pruner:
 
     def survey(self) -> None:
         """Learn what is stored and what is needed, and plan; RefusedError if that is in doubt."""
-        snapshots = self._repository.load_snapshots()
-        if snapshots.damaged:
-            raise _refused(f"snapshot {snapshots.damaged[0][:8]} is damaged")
+        # As the vault has them now: if no copy of one can be read, this is no time to remove.
+        snapshots = self._repository.load_snapshots(kept=False)
+        if snapshots.doubt:
+            raise _refused(snapshots.doubt)
+        self._snapshots = snapshots.listed
+        self._require_whole()
         self._load_index()
         stored = {
             bytes.fromhex(listing.name): listing.size
             for listing in self._repository.storage.list(ObjectKind.DATA)
         }
-        used = self._find_used([snapshot.tree for snapshot in snapshots.sound])
+        self._require_any(stored)
+        left_out = self._options.forgotten if self._options.dry_run else frozenset()
+        used = self._find_used([one.tree for one in snapshots.sound if one.id not in left_out])
         self._require_stored(used, stored)
         self.plan = plan_prune(
             self._packs,
@@ -140,13 +153,34 @@ class _Pruner:
             max_repack=self._options.max_repack,
         )
 
+    def _require_whole(self) -> None:
+        """RefusedError when a snapshot that was seen before is not listed, though it is there."""
+        cache = cache_of(self._repository, ObjectKind.SNAPSHOT)
+        _, there = unlisted(self._repository, self._snapshots, cache) if cache else ([], [])
+        if there:
+            raise _refused(f"snapshot {there[0][:8]} is there, but the list of snapshots lacks it")
+
+    def _require_any(self, stored: dict[bytes, int]) -> None:
+        """RefusedError when no snapshot is listed, unless that is as it should be."""
+        if not self._snapshots and stored and not self._options.allow_empty:
+            raise RefusedError(
+                "Nothing was removed, for no snapshot is listed, and all data would go. If all "
+                "were forgotten on purpose, run `nightsafe prune --allow-empty`."
+            )
+
+    def _require_same(self) -> None:
+        """RefusedError when the snapshots, listed again, are more than were looked at."""
+        listed = {listing.name for listing in self._repository.storage.list(ObjectKind.SNAPSHOT)}
+        if more := sorted(listed - self._snapshots):
+            raise _refused(f"snapshot {more[0][:8]} was not listed before, and is now")
+
     def _load_index(self) -> None:
-        for listing in list(self._repository.storage.list(ObjectKind.INDEX)):
+        listed = [listing.name for listing in self._repository.storage.list(ObjectKind.INDEX)]
+        for name, text in load_texts(self._repository, ObjectKind.INDEX, set(listed), cache=None):
             try:
-                text = self._repository.load_text(ObjectKind.INDEX, listing.name)
-                self._files[listing.name] = decode_index(text)
+                self._files[name] = decode_index(text_of(text))
             except (DamagedError, ObjectNotFoundError) as error:
-                raise _refused(f"index file {listing.name[:8]} cannot be read. {error}") from error
+                raise _refused(f"index file {name[:8]} cannot be read. {error}") from error
         for contents in self._files.values():
             for content in contents:
                 known = self._packs.setdefault(content.id, content)
@@ -192,6 +226,7 @@ class _Pruner:
 
     def carry_out(self) -> None:
         """Write, list, then remove: in this order alone."""
+        self._require_same()
         self._repack()
         self._ensure_held()
         replaced = self._write_index()

@@ -1,7 +1,7 @@
 """Snapshots: one tree, with when, where and of what it was taken."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import orjson
@@ -43,7 +43,9 @@ class Snapshot(NamedTuple):
 
     @property
     def stamp(self) -> str:
-        """When it was taken, as RFC 3339 in the zone it was taken in."""
+        """When it was taken, as RFC 3339 in its own zone; empty where that could not be read."""
+        if not self.tree:
+            return ""
         return format_time_in(self.time, self.zone)
 
     def encode(self) -> bytes:
@@ -95,12 +97,17 @@ def find_parent(
 
 def find_snapshot(snapshots: Iterable[Snapshot], wanted: str) -> Snapshot:
     """`latest`, a whole id, or the beginning of one; SnapshotNotFoundError says what is amiss."""
-    known = list(snapshots)
-    if not known:
+    known = {snapshot.id: snapshot for snapshot in snapshots}
+    if wanted == LATEST and known:
+        return max(known.values(), key=lambda s: (s.time, s.id))
+    return known[find_name(known, wanted)]
+
+
+def find_name(names: Collection[str], wanted: str) -> str:
+    """The one id that begins so; SnapshotNotFoundError says what is amiss."""
+    if not names:
         raise SnapshotNotFoundError("This repository holds no snapshot yet; make a backup first.")
-    if wanted == LATEST:
-        return max(known, key=lambda s: s.time)
-    found = [s for s in known if _PREFIX.fullmatch(wanted) and s.id.startswith(wanted)]
+    found = [name for name in names if _PREFIX.fullmatch(wanted) and name.startswith(wanted)]
     if len(found) == 1:
         return found[0]
     trouble = "More than one snapshot begins" if found else "No snapshot begins"

@@ -4,7 +4,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nightsafe.cli.output import Output
     from nightsafe.groups import Filter
+    from nightsafe.repository import Repository
+    from nightsafe.snapshot import Snapshot
 
 
 def add_filter_options(chosen: "argparse._ActionsContainer", *, host_letter: bool = False) -> None:
@@ -40,3 +43,19 @@ def find_filter(args: argparse.Namespace) -> "Filter":
     hosts = () if args.host == [""] else tuple(map(as_text, args.host))
     tags = tuple(map(split_tags, map(as_text, args.tag)))
     return Filter(hosts, tags, tuple(map(as_text, args.path)))
+
+
+def find_one(
+    repository: "Repository", wanted: str, output: "Output", chosen: "Filter | None" = None
+) -> "Snapshot":
+    """The snapshot that is meant; what cannot be read, and might have been the latest, is said."""
+    from nightsafe.finding import find
+    from nightsafe.groups import Filter
+
+    found = find(repository, wanted, chosen or Filter())
+    for name in found.unread:
+        output.note(
+            f"Snapshot {name[:8]} cannot be read, and may be later than the one that is taken, "
+            f"{found.snapshot.short_id}; run `nightsafe check`."
+        )
+    return found.snapshot

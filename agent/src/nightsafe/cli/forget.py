@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from nightsafe.cli.confirm import confirm
 from nightsafe.cli.filters import add_filter_options, find_filter
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_time
+from nightsafe.cli.output import Output, printable, show_time
 from nightsafe.cli.prune import add_prune_options, prune_and_show, prune_options
 
 if TYPE_CHECKING:
     from nightsafe.forget import Policy, Verdict
+    from nightsafe.prune import PruneOptions
     from nightsafe.repository import Repository
     from nightsafe.snapshot import Snapshot
 
@@ -37,6 +38,7 @@ def add_parser(verbs: Verbs) -> None:
         "-n", "--dry-run", action="store_true", help="tell what would be done, and do nothing"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask before removing")
+    parser.add_argument("-c", "--compact", action="store_true", help="without paths and reasons")
     parser.add_argument("--prune", action="store_true", help="prune afterwards")
     add_prune_options(parser)
 
@@ -103,18 +105,29 @@ def run(args: argparse.Namespace, output: Output) -> int:
         raise UsageError("Give either rules or snapshots to forget, not both.")
     with opened_repository(args, output) as repository:
         verdicts = _verdicts(repository, args, policy)
+        kept = [snapshot for verdict in verdicts for snapshot in verdict.keep]
         removed = [snapshot for verdict in verdicts for snapshot in verdict.remove]
-        _show(verdicts, output, is_trial=args.dry_run)
+        _show(verdicts, output, is_trial=args.dry_run, compact=args.compact)
         question = f"Forget {len(removed)} snapshots?"
         if removed and not args.dry_run:
             if not confirm(question, yes=args.yes, output=output):
                 return 1
-            count = remove_snapshots(repository, removed)
+            count = remove_snapshots(repository, removed, keep=kept)
             output.line(f"{count} snapshots forgotten")
         output.result(_fields(verdicts, removed=len(removed), is_trial=args.dry_run))
-        if args.prune and removed and not args.dry_run:
-            prune_and_show(repository, options, output)
+        if args.prune and removed:
+            prune_and_show(repository, _following(options, args, removed), output)
     return 0
+
+
+def _following(
+    options: "PruneOptions", args: argparse.Namespace, removed: "list[Snapshot]"
+) -> "PruneOptions":
+    """The prune after this: it knows that no snapshot may be left, and what a trial left."""
+    from dataclasses import replace
+
+    left_out = frozenset(snapshot.id for snapshot in removed)
+    return replace(options, allow_empty=True, dry_run=args.dry_run, forgotten=left_out)
 
 
 def _policy(args: argparse.Namespace) -> "Policy":
@@ -139,36 +152,45 @@ def _policy(args: argparse.Namespace) -> "Policy":
 def _verdicts(
     repository: "Repository", args: argparse.Namespace, policy: "Policy"
 ) -> "list[Verdict]":
+    from nightsafe.errors import RefusedError
+    from nightsafe.finding import find_named
     from nightsafe.forget import Verdict, judge
     from nightsafe.groups import Group, parse_grouping
-    from nightsafe.snapshot import find_snapshot
+    from nightsafe.snapshot import LATEST
 
-    by, known = parse_grouping(args.group_by), repository.load_snapshots().sound
+    by, chosen = parse_grouping(args.group_by), find_filter(args)
+    found = repository.load_snapshots()
+    if found.doubt and (not args.snapshots or LATEST in args.snapshots):
+        raise RefusedError(
+            f"Nothing was forgotten, for not all snapshots are known: {found.doubt}. Run "
+            "`nightsafe check`; a snapshot that cannot be saved is forgotten by its id."
+        )
     if args.snapshots:
-        chosen = {s.id: s for s in (find_snapshot(known, name) for name in args.snapshots)}
-        return [Verdict(Group(), remove=list(chosen.values()))]
-    chosen_by = find_filter(args)
-    looked_at = [snapshot for snapshot in known if chosen_by.takes(snapshot)]
+        return [Verdict(Group(), remove=find_named(found, args.snapshots, chosen))]
+    looked_at = [snapshot for snapshot in found.sound if chosen.takes(snapshot)]
     return judge(looked_at, policy, by=by, now=time.time_ns())
 
 
-def _show(verdicts: "list[Verdict]", output: Output, *, is_trial: bool) -> None:
+def _show(verdicts: "list[Verdict]", output: Output, *, is_trial: bool, compact: bool) -> None:
     for verdict in verdicts:
         for snapshot in verdict.keep:
-            output.line(_line("keep  ", snapshot, ", ".join(verdict.reasons[snapshot.id])))
+            reasons = ", ".join(verdict.reasons[snapshot.id])
+            output.line(_line("keep  ", snapshot, reasons, compact=compact))
         for snapshot in verdict.remove:
-            output.line(_line("forget", snapshot, ""))
+            output.line(_line("forget", snapshot, "", compact=compact))
     kept = sum(len(verdict.keep) for verdict in verdicts)
     removed = sum(len(verdict.remove) for verdict in verdicts)
     if is_trial:
         output.line(f"{removed} snapshots would be forgotten, {kept} kept; nothing was changed")
 
 
-def _line(word: str, snapshot: "Snapshot", reasons: str) -> str:
-    where = f"{snapshot.hostname}:{' '.join(snapshot.paths)}"
-    text = f"{word} {snapshot.short_id}  {show_time(snapshot.time)}  {where}"
-    text += f"  ({reasons})" if reasons else ""
-    return "".join(char if char.isprintable() else "?" for char in text)
+def _line(word: str, snapshot: "Snapshot", reasons: str, *, compact: bool) -> str:
+    if not snapshot.tree:
+        return f"{word} {snapshot.short_id}  (cannot be read)"
+    text = f"{word} {snapshot.short_id}  {show_time(snapshot.time)}  {snapshot.hostname}"
+    if not compact:
+        text += f":{' '.join(snapshot.paths)}" + (f"  ({reasons})" if reasons else "")
+    return printable(text)
 
 
 def _fields(verdicts: "list[Verdict]", *, removed: int, is_trial: bool) -> dict[str, object]:

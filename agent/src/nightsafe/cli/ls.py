@@ -2,9 +2,15 @@
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
+from nightsafe.cli.filters import add_filter_options, find_filter, find_one
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_time
+
+if TYPE_CHECKING:
+    from nightsafe.groups import Filter
+    from nightsafe.walk import Found
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -17,34 +23,61 @@ def add_parser(verbs: Verbs) -> None:
         json='lines {"event": "entry", "path", "type", "size", "mode", "mtime"}; "mode" is the '
         "permissions as a number",
     )
-    parser.add_argument("snapshot", help="snapshot id, the beginning of one, or latest")
-    parser.add_argument("path", nargs="?", help="only this path and what is below it")
+    parser.add_argument(
+        "snapshot",
+        help="snapshot id, the beginning of one, or latest; with :FOLDER after it what is in that "
+        "folder, without those above it",
+    )
+    parser.add_argument(
+        "path", nargs="*", metavar="PATH", help="only these paths and what is below them"
+    )
     parser.add_argument("-l", "--long", action="store_true", help="also mode, size and time")
+    parser.add_argument(
+        "--recursive",
+        action="store_true",
+        help="also what is deeper below the paths, which is always listed here: the option is "
+        "taken for the sake of commands written for restic",
+    )
+    latest = parser.add_argument_group("which snapshot is the latest")
+    add_filter_options(latest, host_letter=True)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """List paths in stored order."""
     from nightsafe.fetch import BlobReader
-    from nightsafe.gojson import format_time
-    from nightsafe.progress import show_path
-    from nightsafe.snapshot import find_snapshot
-    from nightsafe.tree import Node, posix_permissions
-    from nightsafe.walk import Selection, require_found, walk
+    from nightsafe.walk import Selection, find_folder, require_found, walk
 
-    def show(path: bytes, node: Node) -> None:
-        shown, mode = show_path(path), posix_permissions(node.mode)
-        detail = f"{node.type:8} {mode:4o} {node.size:>14} {show_time(node.mtime)}  "
-        output.line((detail if args.long else "") + shown)
-        fields = {"event": "entry", "path": shown, "type": node.type, "size": node.size}
-        output.result(fields | {"mode": mode, "mtime": format_time(node.mtime)})
-
-    selection = Selection([os.fsencode(args.path)] if args.path else [])
+    selection = Selection(map(os.fsencode, args.path))
+    name, _, folder = args.snapshot.partition(":")
     with opened_repository(args, output) as repository:
-        snapshot = find_snapshot(repository.load_snapshots().sound, args.snapshot)
+        snapshot = find_one(repository, name, output, _filter(args))
         repository.load_index()
-        count = 0
-        for found in walk(BlobReader(repository), snapshot.tree, selection):
-            show(found.path, found.node)
+        reader, count = BlobReader(repository), 0
+        for found in walk(
+            reader, find_folder(reader, snapshot.tree, os.fsencode(folder)), selection
+        ):
+            _show(found, output, is_long=args.long)
             count += 1
         require_found(count, selection)
     return 0
+
+
+def _filter(args: argparse.Namespace) -> "Filter":
+    """What the options say; paths may be relative to the current folder."""
+    from dataclasses import replace
+
+    chosen = find_filter(args)
+    return replace(chosen, paths=tuple(map(os.path.abspath, chosen.paths)))
+
+
+def _show(found: "Found", output: Output, *, is_long: bool) -> None:
+    from nightsafe.gojson import format_time
+    from nightsafe.progress import show_path
+    from nightsafe.tree import posix_permissions
+
+    node, shown = found.node, show_path(found.path)
+    mode = posix_permissions(node.mode)
+    detail = f"{node.type:8} {mode:4o} {node.size:>14} {show_time(node.mtime)}  "
+    output.line((detail if is_long else "") + shown)
+    fields = {"event": "entry", "path": shown, "type": node.type, "size": node.size}
+    output.result(fields | {"mode": mode, "mtime": format_time(node.mtime)})

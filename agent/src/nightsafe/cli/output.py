@@ -218,6 +218,11 @@ def show_size(size: float) -> str:
     return f"{size:.1f} TB"
 
 
+def printable(text: str) -> str:
+    """A text on its line, whatever names are in it."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def show_time(ns: int) -> str:
     """Nanoseconds since 1970 as local time to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ns // 1_000_000_000))

@@ -27,6 +27,11 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="tell what would be done, and do nothing"
     )
+    parser.add_argument(
+        "--allow-empty",
+        action="store_true",
+        help="go on where no snapshot is left, and remove all data",
+    )
 
 
 def add_prune_options(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +56,8 @@ def prune_options(args: argparse.Namespace) -> "PruneOptions":
     from nightsafe.pruneplan import parse_limit, parse_size
 
     most = parse_size(args.max_repack_size) if args.max_repack_size else float("inf")
-    return PruneOptions(parse_limit(args.max_unused), most, args.dry_run)
+    is_expected = getattr(args, "allow_empty", False)
+    return PruneOptions(parse_limit(args.max_unused), most, args.dry_run, is_expected)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

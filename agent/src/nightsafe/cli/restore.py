@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nightsafe.cli.confirm import confirm
+from nightsafe.cli.filters import find_one
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
 
@@ -99,7 +100,6 @@ def run(args: argparse.Namespace, output: Output) -> int:
         output.observer("restore") as observer,
     ):
         from nightsafe.restore import RestoreOptions, restore
-        from nightsafe.snapshot import find_snapshot
 
         options = RestoreOptions(
             overwrite=args.overwrite,
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             folder=os.fsencode(folder),
             workers=args.workers,
         )
-        snapshot = find_snapshot(repository.load_snapshots().sound, name)
+        snapshot = find_one(repository, name, output)
         if output.progress and sys.stderr.isatty():
             _forecast(repository, snapshot, options.folder, chosen, observer)
         report = restore(

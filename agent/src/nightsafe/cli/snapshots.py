@@ -3,46 +3,114 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.filters import add_filter_options, find_filter
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_time
+from nightsafe.cli.output import Output, printable, show_time
 
 if TYPE_CHECKING:
+    from nightsafe.groups import Group
+    from nightsafe.repository import Snapshots
     from nightsafe.snapshot import Snapshot
 
 
 def add_parser(verbs: Verbs) -> None:
     """Describe the verb."""
-    add_verb(
+    parser = add_verb(
         verbs,
         "snapshots",
         run,
         help="list the snapshots",
         json='one object {"snapshots": [{"id", "time", "tree_id", "hostname", "username", '
-        '"paths", "tags", "parent_id"}], "damaged": [ids]}, oldest first',
+        '"paths", "tags", "parent_id"}], "damaged": [ids]}, oldest first; with --group-by also '
+        '"groups": [{"host", "paths", "tags", "snapshots": [ids]}]',
     )
+    parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="ids, or latest")
+    add_filter_options(parser.add_argument_group("which snapshots are listed"), host_letter=True)
+    parser.add_argument(
+        "--latest", type=int, default=0, metavar="N", help="the newest N of each host and paths"
+    )
+    parser.add_argument(
+        "-g",
+        "--group-by",
+        default="",
+        metavar="WHAT",
+        help="by host, paths and tags, separated by commas; --latest then counts in each group",
+    )
+    parser.add_argument("-c", "--compact", action="store_true", help="without paths")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """List all; 1 when one of them is damaged."""
+    """List; 1 when one of them is damaged."""
+    from nightsafe.groups import parse_grouping
+
+    by = parse_grouping(args.group_by)
     with opened_repository(args, output) as repository:
-        snapshots = repository.load_snapshots()
-    for snapshot in snapshots.sound:
-        tags = f" [{', '.join(snapshot.tags)}]" if snapshot.tags else ""
-        where = f"{snapshot.hostname}:{' '.join(snapshot.paths)}{tags}"
-        output.line(_printable(f"{snapshot.short_id}  {show_time(snapshot.time)}  {where}"))
-    if not snapshots.sound:
-        output.line("There is no snapshot yet.")
-    for name in snapshots.damaged:
+        found = repository.load_snapshots()
+    groups = _groups(_chosen(args, found), by, args.latest)
+    for group, snapshots in groups:
+        if by:
+            output.line(printable(f"{group}:"))
+        for snapshot in snapshots:
+            output.line(_line(snapshot, compact=args.compact))
+    if not groups:
+        output.line("There is no such snapshot." if found.sound else "There is no snapshot yet.")
+    for name in found.damaged:
         output.note(f"Snapshot {name[:8]} is damaged; run `nightsafe check`.")
-    output.result({"snapshots": list(map(_fields, snapshots.sound)), "damaged": snapshots.damaged})
-    return 1 if snapshots.damaged else 0
+    output.result(_fields(groups, found.damaged, is_grouped=bool(by)))
+    return 1 if found.damaged else 0
 
 
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)
+def _chosen(args: argparse.Namespace, found: "Snapshots") -> "list[Snapshot]":
+    from nightsafe.finding import find_named
+
+    chosen = find_filter(args)
+    if args.snapshots:
+        return [one for one in find_named(found, args.snapshots, chosen) if one.tree]
+    return list(filter(chosen.takes, found.sound))
 
 
-def _fields(snapshot: "Snapshot") -> dict[str, object]:
+def _groups(
+    snapshots: "list[Snapshot]", by: tuple[str, ...], latest: int
+) -> "list[tuple[Group, list[Snapshot]]]":
+    """Each group with its snapshots, oldest first; those of no group are together."""
+    from nightsafe.groups import grouped, newest_first
+
+    if latest > 0:
+        apart = grouped(newest_first(snapshots), by or ("host", "paths"))
+        snapshots = [one for found in apart.values() for one in found[:latest]]
+    groups = grouped(newest_first(snapshots)[::-1], by)
+    return sorted(groups.items(), key=lambda one: str(one[0])) if by else list(groups.items())
+
+
+def _line(snapshot: "Snapshot", *, compact: bool) -> str:
+    tags = f" [{', '.join(snapshot.tags)}]" if snapshot.tags else ""
+    where = "" if compact else f":{' '.join(snapshot.paths)}"
+    when = f"{snapshot.short_id}  {show_time(snapshot.time)}"
+    return printable(f"{when}  {snapshot.hostname}{where}{tags}")
+
+
+def _fields(
+    groups: "list[tuple[Group, list[Snapshot]]]", damaged: list[str], *, is_grouped: bool
+) -> dict[str, object]:
+    listed = sorted((one for _, found in groups for one in found), key=lambda s: (s.time, s.id))
+    fields: dict[str, object] = {
+        "snapshots": [_snapshot_fields(snapshot) for snapshot in listed],
+        "damaged": damaged,
+    }
+    if is_grouped:
+        fields["groups"] = [
+            {
+                "host": group.host,
+                "paths": group.paths,
+                "tags": group.tags,
+                "snapshots": [snapshot.id for snapshot in snapshots],
+            }
+            for group, snapshots in groups
+        ]
+    return fields
+
+
+def _snapshot_fields(snapshot: "Snapshot") -> dict[str, object]:
     return {
         "id": snapshot.id,
         "time": snapshot.stamp,
