@@ -1,8 +1,9 @@
 """A region in a directory, for instance on a drive of its own.
 
 Bytes are staged, fsynced, and published by a hard link, which fails if the name is taken; then
-the directories are fsynced. A marker file names the region, so that an empty mount point is not
-mistaken for it. A key `vault/type/name/attempt` lies at `vault/type/na/name.attempt`.
+the directories are fsynced (`publishing` says what happens where there are no links). A marker file
+names the region, so that an empty mount point is not mistaken for it. A key
+`vault/type/name/attempt` lies at `vault/type/na/name.attempt`.
 """
 
 import errno
@@ -31,6 +32,7 @@ from storage.regions.base import (
     UnreadableError,
     require_note,
 )
+from storage.regions.publishing import publish, sync_directory, sync_file
 
 MARKER = ".nightsafe-region"
 STAGING = ".staging"
@@ -58,8 +60,8 @@ class FilesystemStore(RegionStore):
             (self.root / STAGING).mkdir(mode=0o700, exist_ok=True)
             marker = self.root / MARKER
             marker.write_text(json.dumps({"region": self.alias, "instance": instance}) + "\n")
-            _sync(marker)
-            _sync(self.root)
+            sync_directory(marker)
+            sync_directory(self.root)
         except OSError as error:
             raise self._unavailable(error) from error
         self.instance = instance
@@ -115,7 +117,7 @@ class FilesystemStore(RegionStore):
         try:
             path.unlink(missing_ok=True)
             if path.parent.exists():
-                _sync(path.parent)
+                sync_directory(path.parent)
         except OSError as error:
             raise self._unavailable(error) from error
 
@@ -138,7 +140,7 @@ class FilesystemStore(RegionStore):
                 gone.append(key)
         try:
             if folder.exists():
-                _sync(folder)
+                sync_directory(folder)
         except OSError:
             return []
         return gone
@@ -196,7 +198,7 @@ class FilesystemStore(RegionStore):
             else:
                 self._make_directories(final.parent)
                 staged.replace(final)
-                _sync(final.parent)
+                sync_directory(final.parent)
         except OSError as error:
             raise self._unavailable(error) from error
         finally:
@@ -208,7 +210,7 @@ class FilesystemStore(RegionStore):
         require_note(name)
         self.check()
         try:
-            return (self.root / NOTES / name).read_bytes()
+            return (self.root / NOTES / name).read_bytes() or None  # a claim, of a writer killed
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -292,7 +294,7 @@ class FilesystemStore(RegionStore):
             if written != size:
                 raise RegionError(f"{written} bytes came where {size} were announced.")
             try:
-                os.fsync(file.fileno())
+                sync_file(file.fileno())
             except OSError as error:
                 raise self._unavailable(error) from error
 
@@ -307,8 +309,8 @@ class FilesystemStore(RegionStore):
     def _publish(self, staged: Path, final: Path) -> None:
         try:
             self._make_directories(final.parent)
-            os.link(staged, final)
-            _sync(final.parent)
+            publish(staged, final)
+            sync_directory(final.parent)
         except FileExistsError as error:
             raise KeyExistsError(str(final)) from error
         except OSError as error:
@@ -319,7 +321,7 @@ class FilesystemStore(RegionStore):
             return
         self._make_directories(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
-        _sync(folder.parent)
+        sync_directory(folder.parent)
 
     def _unavailable(self, error: OSError) -> RegionError:
         if error.errno in FULL:
@@ -374,11 +376,3 @@ class _FileReader(Reader):
         self._offset += count
         if self._left is not None:
             self._left -= count
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

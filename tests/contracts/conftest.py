@@ -11,6 +11,7 @@ from storage.regions.base import RegionStore
 from storage.regions.filesystem import FilesystemStore
 from storage.regions.memory import MemoryStore
 from storage.regions.s3 import S3Store
+from tests.hardship.conftest import mounted
 from tests.stores import seaweedfs
 
 MakeBucket = Callable[[], str]
@@ -23,15 +24,25 @@ def seaweed() -> Iterator[Store]:
         yield store
 
 
+@pytest.fixture(scope="session")
+def plain_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder on a file system as exFAT or SMB are: no links, no rights, no fsync of folders."""
+    with mounted(tmp_path_factory.mktemp("disk"), ("link", "chmod", "fsyncdir")) as mount:
+        yield mount.path
+
+
 def new_bucket() -> str:
     return f"test-{uuid.uuid4().hex}"
 
 
-@pytest.fixture(params=["filesystem", "memory", "s3"])
+@pytest.fixture(params=["filesystem", "plain-disk", "memory", "s3"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegionStore]:
     """A store of each kind that nothing was ever put into."""
     if request.param == "filesystem":
         yield FilesystemStore("x", tmp_path / "region")
+    elif request.param == "plain-disk":
+        place = request.getfixturevalue("plain_disk") / uuid.uuid4().hex
+        yield FilesystemStore("x", place)
     elif request.param == "memory":
         yield MemoryStore("x")
     else:

@@ -3,10 +3,18 @@
 import errno
 import io
 import os
+import stat
+import uuid
 
 import pytest
 
-from storage.regions.base import RegionFullError, RegionUnavailableError, UnreadableError
+from storage.regions.base import (
+    NOTES,
+    KeyExistsError,
+    RegionFullError,
+    RegionUnavailableError,
+    UnreadableError,
+)
 from storage.regions.filesystem import MARKER, STAGING, FilesystemStore
 from tests.contracts.test_regions import get, key, put
 
@@ -98,3 +106,31 @@ def test_a_directory_that_cannot_be_written(store):
     with pytest.raises(RegionUnavailableError):
         store.put(key(), io.BytesIO(b"x"), 1)
     assert list(store.list_keys()) == []
+
+
+def test_a_claim_of_a_killed_process_is_taken_over(plain_disk):
+    store = FilesystemStore("x", plain_disk / uuid.uuid4().hex)
+    store.prepare("instance-1")
+    claimed = store.root / NOTES / "catalogue" / "mark"
+    claimed.parent.mkdir(parents=True)
+    claimed.touch()
+    assert store.read_note("catalogue/mark") is None
+    with pytest.raises(KeyExistsError):
+        store.write_note("catalogue/mark", b"fresh", once=True)
+    os.utime(claimed, (0, 0))
+    store.write_note("catalogue/mark", b"fresh", once=True)
+    assert store.read_note("catalogue/mark") == b"fresh"
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_a_directory_that_fails_to_be_made_durable_acknowledges_nothing(store, monkeypatch, code):
+    real = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(RegionUnavailableError if code == errno.EIO else RegionFullError):
+        put(store, key(), b"x")

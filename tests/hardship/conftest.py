@@ -116,16 +116,17 @@ def ordinary(own_folder: Path) -> OrdinaryAgent:
 @pytest.fixture
 def mount(own_folder: Path) -> Iterator[Callable[..., Mount]]:
     """Make mounts that fail by name; the arguments are operations that are refused for ever."""
+    with ExitStack() as stack:
+        yield lambda *refused: stack.enter_context(mounted(own_folder, refused))
+
+
+@contextmanager
+def mounted(place: Path, refused: tuple[str, ...]) -> Iterator[Mount]:
+    """Mount a file system that fails by name, and that knows nothing of some operations."""
     tool("fusermount3")
     if not os.path.exists("/dev/fuse"):
         reason = "there is no /dev/fuse here, so no file system of our own can be mounted"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    with ExitStack() as stack:
-        yield lambda *refused: stack.enter_context(_mounted(own_folder, refused))
-
-
-@contextmanager
-def _mounted(place: Path, refused: tuple[str, ...]) -> Iterator[Mount]:
     number = len(list(place.glob("mount-*")))
     made = Mount(place / f"real-{number}", place / f"mount-{number}", place / f"switch-{number}")
     made.folder.mkdir()

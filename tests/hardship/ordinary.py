@@ -20,6 +20,7 @@ def main() -> None:
     for package in (nightsafe, encodings, multiprocessing):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             _load(module.name)
+    _load("multiprocessing.popen_fork")  # which a slow computer wants, for worker processes
     os.setgroups([int(group) for group in groups.split(",") if group])
     os.setgid(int(gid))
     os.setuid(int(uid))

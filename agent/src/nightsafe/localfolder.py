@@ -1,4 +1,8 @@
-"""A repository in a folder of this computer, in the layout stock restic uses."""
+"""A repository in a folder of this computer, in the layout stock restic uses.
+
+It may lie on a file system that knows no permissions and cannot make a folder durable (exFAT,
+vfat, SMB): both are asked for, and not missed.
+"""
 
 import contextlib
 import errno
@@ -13,7 +17,14 @@ from nightsafe.errors import (
     StorageFullError,
 )
 from nightsafe.storage import Listing, ObjectKind, check_name, is_name
-from nightsafe.system import NEW, TO_WRITE, make_read_only, sync_folder
+from nightsafe.system import (
+    NEW,
+    TO_WRITE,
+    make_read_only,
+    remove_file,
+    sync_file,
+    sync_folder,
+)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -84,7 +95,7 @@ class LocalFolder:
     def remove(self, kind: ObjectKind, name: str) -> None:
         path = self._path(kind, name)
         with _errors(path):
-            os.unlink(path)
+            remove_file(path)
 
     def fresh(self) -> "LocalFolder":
         return self
@@ -120,7 +131,7 @@ def _publish(path: str, data: bytes | memoryview) -> None:
             while view:
                 view = view[os.write(fd, view) :]
             make_read_only(fd)
-            os.fsync(fd)
+            sync_file(fd)
         finally:
             os.close(fd)
         os.replace(temporary, path)

@@ -21,10 +21,6 @@ from nightsafe.system import IS_WINDOWS
 KEYCHAIN_SERVICE = "nightsafe"
 """Under this name, with the repository's address as the user, the keychain may hold it."""
 
-_UNTYPABLE = ("Cc", "Cs", "Zl", "Zp")
-"""Categories of characters that no keyboard sends as part of a line: controls, bytes that are no
-UTF-8, separators of lines."""
-_MARKS = "\ufeff\ufffe"
 _LARGEST = 1 << 20
 
 
@@ -78,20 +74,16 @@ def choose_passphrase(
             raise SettingsError("The two passphrases differ; nothing was made. Try again.")
     if not passphrase.text.strip(BLANKS):
         raise SettingsError("An empty passphrase protects nothing; choose one and try again.")
+    from nightsafe.typable import is_typable  # which nothing but this wants
+
     for reading in (passphrase.text, *passphrase.others):
-        if _is_typable(reading):
+        if is_typable(reading):
             return reading
     raise SettingsError(
         "Nobody could type this passphrase when the vault is needed at another computer: it has "
         "several lines, control characters, a byte-order mark within, or bytes that are not UTF-8. "
         "Choose one line of text, saved as UTF-8; nothing was made."
     )
-
-
-def _is_typable(text: str) -> bool:
-    import unicodedata
-
-    return not any(c in _MARKS or unicodedata.category(c) in _UNTYPABLE for c in text)
 
 
 def _given(environ: Mapping[str, str], source: PassphraseSource) -> Passphrase | None:

@@ -44,6 +44,16 @@ OPENS_FOLDERS = (
     and {os.open, os.stat, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
 )
 """Whether what is in a folder can be reached from the open folder, without its path."""
+
+
+def _codes(*names: str) -> frozenset[int]:
+    return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
+
+
+_NO_SYNC = _codes("EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOTTY")
+"""How file systems answer that have no way to make something durable when asked."""
+_NO_FOLDER_SYNC = _NO_SYNC | _codes("EPERM", "EACCES", "EBADF", "EISDIR")
+"""The same for a folder, of those that do it for files."""
 FOLDS_NAMES = sys.platform in ("win32", "darwin")
 """Whether names that differ only in case are mostly one to the disks there."""
 FOLDER_MODE = 0o777 if IS_WINDOWS else 0o700
@@ -287,20 +297,55 @@ def lock_abandoned(path: str) -> int | None:
 
 
 def make_read_only(fd: int) -> None:
-    """Take the permission to write from an open file; on Windows it could not be removed then."""
+    """Take the permission to write from an open file, where there are permissions.
+
+    On Windows it could not be removed then.
+    """
     if hasattr(os, "fchmod") and not IS_WINDOWS:
-        os.fchmod(fd, 0o400)
+        with contextlib.suppress(OSError):  # exFAT, vfat and SMB have none, or not these
+            os.fchmod(fd, 0o400)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file, also where one that is read-only may not be removed, as over SMB."""
+    try:
+        os.unlink(path)
+    except PermissionError:
+        try:
+            os.chmod(path, 0o600)
+        except OSError:
+            pass
+        else:
+            os.unlink(path)
+            return
+        raise
+
+
+def sync_file(fd: int) -> None:
+    """Make an open file's bytes durable, as far as the file system has a way to do that."""
+    _sync(fd, _NO_SYNC)
 
 
 def sync_folder(path: str) -> None:
-    """Make durable what the folder says of its entries, where a folder can be opened."""
+    """Make durable what the folder says of its entries, where a folder can be opened for that."""
     if not hasattr(os, "O_DIRECTORY"):
         return
-    fd = os.open(path, FOLDER)
     try:
-        os.fsync(fd)
+        fd = os.open(path, FOLDER)
+    except PermissionError:
+        return  # one that may be written to but not listed
+    try:
+        _sync(fd, _NO_FOLDER_SYNC)
     finally:
         os.close(fd)
+
+
+def _sync(fd: int, unable: frozenset[int]) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in unable:
+            raise
 
 
 def let_holes_be(fd: int) -> None:
