@@ -50,7 +50,7 @@ def look_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("name", "call"),
-    [("one.txt", "open"), ("inner", "listdir"), ("one.txt", "lstat"), ("link", "readlink")],
+    [("one.txt", "open"), ("inner", "open"), ("one.txt", "lstat"), ("link", "readlink")],
 )
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
 def test_what_cannot_be_read_is_said_and_left_out(

@@ -113,6 +113,26 @@ def set_zone(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     gojson.format_second.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [
+        (253402300799, "9999-12-31T23:59:59Z"),
+        (253402300800, "9999-01-01T00:00:00Z"),
+        (253407398400, "9999-03-01T00:00:00Z"),  # 29 February 10000
+        (-62167219200, "0000-01-01T00:00:00Z"),
+        (-62162121600, "0000-02-29T00:00:00Z"),
+        (-62167219201, "0000-12-31T23:59:59Z"),
+        (10413792000, "2300-01-01T00:00:00Z"),
+    ],
+)
+def test_years_that_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, second: int, text: str
+) -> None:
+    set_zone(monkeypatch, "UTC")
+    assert format_time(second * SECOND) == text
+    parse_time(text)
+
+
 @pytest.fixture(autouse=True)
 def _zone_afterwards() -> object:
     """Python keeps the zone that `tzset` saw; put it back when the environment is."""

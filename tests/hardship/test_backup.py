@@ -116,6 +116,30 @@ def test_what_has_unreadable_attributes_is_kept_without_them(
     ordinary.run("check", "--read-data")
 
 
+def test_times_of_access_stay_where_that_is_allowed(
+    ordinary: OrdinaryAgent, own_folder: Path
+) -> None:
+    """Files of others can be read all the same, and then it shows."""
+    source = own_folder / "source"
+    source.mkdir()
+    sizes = {"small": 10, "large": 3_000_000}
+    for owner in ("own", "foreign"):
+        (source / owner).mkdir()
+        for name, size in sizes.items():
+            (source / owner / name).write_bytes(os.urandom(size))
+    give(source)
+    if os.geteuid() == 0:
+        for path in (source / "foreign", *(source / "foreign").iterdir()):
+            os.chown(path, 0, 0)
+    own = [source, source / "own", *(source / "own").iterdir()]
+    for path in own:
+        os.utime(path, ns=(10**18, 10**18 + 1))
+    ordinary.run("backup", str(source))
+    assert {path: path.stat().st_atime_ns for path in own} == dict.fromkeys(own, 10**18)
+    expected = {f"{owner}/{name}" for owner in ("own", "foreign") for name in sizes}
+    assert listed(ordinary, "source") == expected
+
+
 @pytest.mark.parametrize("locale", ["ascii", "latin1"])
 @pytest.mark.parametrize("option", ["--verbose", "--json", "--dry-run"])
 def test_a_name_that_cannot_be_shown_ends_nothing(

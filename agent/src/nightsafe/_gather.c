@@ -191,18 +191,13 @@ stamp_at(Gatherer *self, long long second)
 }
 
 static int
-add_time(Gatherer *self, long long nanoseconds)
+add_time(Gatherer *self, const struct timespec *time)
 {
-    long long second = nanoseconds / 1000000000, rest = nanoseconds % 1000000000;
-    if (rest < 0) {
-        rest += 1000000000;
-        second--;
-    }
-    const Stamp *stamp = stamp_at(self, second);
+    const Stamp *stamp = stamp_at(self, time->tv_sec);
     if (stamp == NULL)
         return 0;
     add(&self->nodes, stamp->stamp, strlen(stamp->stamp));
-    add_fraction(&self->nodes, rest);
+    add_fraction(&self->nodes, time->tv_nsec);
     add(&self->nodes, stamp->zone, strlen(stamp->zone));
     return 1;
 }
@@ -270,13 +265,13 @@ add_node(Gatherer *self, PyObject *name, const Status *status, const uint8_t *id
     add(to, mode, (size_t)mode_size);
     ADD(to, ",\"mtime\":\"");
     size_t start = to->size;
-    if (!add_time(self, status->mtime_ns))
+    if (!add_time(self, &status->mtime))
         return 0;
     size_t length = to->size - start;
     ADD(to, "\",\"atime\":\"");
     add(to, to->text + start, length);
     ADD(to, "\",\"ctime\":\"");
-    if (!add_time(self, status->ctime_ns))
+    if (!add_time(self, &status->ctime))
         return 0;
     ADD(to, "\"");
     add(to, owner, (size_t)owner_size);

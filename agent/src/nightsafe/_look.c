@@ -29,8 +29,47 @@ static PyMemberDef status_members[] = {
     {"st_nlink", T_ULONGLONG, offsetof(Status, nlink), READONLY, NULL},
     {"st_dev", T_ULONGLONG, offsetof(Status, dev), READONLY, NULL},
     {"st_rdev", T_ULONGLONG, offsetof(Status, rdev), READONLY, NULL},
-    {"st_mtime_ns", T_LONGLONG, offsetof(Status, mtime_ns), READONLY, NULL},
-    {"st_ctime_ns", T_LONGLONG, offsetof(Status, ctime_ns), READONLY, NULL},
+    {NULL},
+};
+
+/* A time in nanoseconds since 1970, however far away. */
+static PyObject *
+nanoseconds(const struct timespec *time)
+{
+    enum { SECOND = 1000000000 };
+    const long long most = INT64_MAX / SECOND - 1;
+    if (time->tv_sec >= -most && time->tv_sec <= most)
+        return PyLong_FromLongLong(time->tv_sec * (long long)SECOND + time->tv_nsec);
+    PyObject *seconds = PyLong_FromLongLong(time->tv_sec), *unit = PyLong_FromLong(SECOND);
+    PyObject *rest = PyLong_FromLong(time->tv_nsec), *whole = NULL, *sum = NULL;
+    if (seconds != NULL && unit != NULL && rest != NULL)
+        whole = PyNumber_Multiply(seconds, unit);
+    if (whole != NULL)
+        sum = PyNumber_Add(whole, rest);
+    Py_XDECREF(seconds);
+    Py_XDECREF(unit);
+    Py_XDECREF(rest);
+    Py_XDECREF(whole);
+    return sum;
+}
+
+static PyObject *
+status_mtime(Status *self, void *nothing)
+{
+    (void)nothing;
+    return nanoseconds(&self->mtime);
+}
+
+static PyObject *
+status_ctime(Status *self, void *nothing)
+{
+    (void)nothing;
+    return nanoseconds(&self->ctime);
+}
+
+static PyGetSetDef status_times[] = {
+    {"st_mtime_ns", (getter)status_mtime, NULL, NULL, NULL},
+    {"st_ctime_ns", (getter)status_ctime, NULL, NULL, NULL},
     {NULL},
 };
 
@@ -41,6 +80,7 @@ static PyTypeObject StatusType = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_doc = "What lstat says of one path.",
     .tp_members = status_members,
+    .tp_getset = status_times,
 };
 
 static void
@@ -54,8 +94,8 @@ fill_status(Status *self, const struct stat *found)
     self->nlink = found->st_nlink;
     self->dev = found->st_dev;
     self->rdev = found->st_rdev;
-    self->mtime_ns = found->st_mtim.tv_sec * 1000000000LL + found->st_mtim.tv_nsec;
-    self->ctime_ns = found->st_ctim.tv_sec * 1000000000LL + found->st_ctim.tv_nsec;
+    self->mtime = found->st_mtim;
+    self->ctime = found->st_ctim;
 }
 
 static PyObject *
@@ -171,6 +211,13 @@ put_number(uint8_t *at, uint64_t value)
     return at + 8;
 }
 
+/* The lower 64 bits of a time in nanoseconds. */
+static uint64_t
+short_time(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
 static uint8_t *
 put_entry(uint8_t *at, const char *name, size_t length, const Status *status)
 {
@@ -178,8 +225,8 @@ put_entry(uint8_t *at, const char *name, size_t length, const Status *status)
     memcpy(at, name, length);
     at += length;
     const uint64_t numbers[FIELDS] = {
-        status->mode, status->size,  status->ino, status->uid, status->gid, status->nlink,
-        status->dev,  status->rdev, (uint64_t)status->mtime_ns, (uint64_t)status->ctime_ns,
+        status->mode, status->size, status->ino, status->uid, status->gid, status->nlink,
+        status->dev, status->rdev, short_time(&status->mtime), short_time(&status->ctime),
     };
     for (int i = 0; i < FIELDS; i++)
         at = put_number(at, numbers[i]);
@@ -329,11 +376,33 @@ look_at_all(Listing *it, int folder)
     return 0;
 }
 
+/* Opens a folder to be listed; where that is allowed, without a trace in its time of access. */
+static DIR *
+open_listing(const char *path)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    int fd = -1;
+#ifdef O_NOATIME
+    fd = open(path, flags | O_NOATIME);
+    if (fd < 0 && errno != EPERM)
+        return NULL;
+#endif
+    if (fd < 0)
+        fd = open(path, flags);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (folder == NULL && fd >= 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+    }
+    return folder;
+}
+
 /* All of the above; 0 or an errno. Nothing is looked at if there are more than `most` names. */
 static int
 list_folder(Listing *it, const char *path, Py_ssize_t most)
 {
-    DIR *folder = opendir(path);
+    DIR *folder = open_listing(path);
     if (folder == NULL)
         return errno;
     int error = read_names(it, folder, most);

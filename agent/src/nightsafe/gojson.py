@@ -27,6 +27,10 @@ _JSON_EXTRA = re.compile("[<>&\u2028\u2029\udc80-\udcff]")
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(Z|[+-]\d\d:\d\d)", re.ASCII)
 _STAMP_SIZE, _DIGITS = 19, 9
 _SECOND = 1_000_000_000
+_LAST_YEAR = 9999
+_CYCLE_YEARS = 400
+_CYCLE = 146_097 * 86_400
+"""The seconds of 400 years, after which the calendar begins anew."""
 
 
 def quote_name(name: bytes) -> str:
@@ -114,14 +118,26 @@ def json_name(name: bytes) -> str:
 @lru_cache(maxsize=1 << 14)
 def format_second(second: int) -> tuple[str, str]:
     """A second since 1970 as RFC 3339 in the local zone: before the fraction, and after it."""
-    try:
-        local = time.localtime(second)
-    except (OverflowError, OSError, ValueError):
-        local = time.gmtime(0)
+    second = _within_years(second)
+    local = time.localtime(second)
     offset = local.tm_gmtoff
     if offset % 60:  # local mean time of long ago; RFC 3339 knows whole minutes only
         local, offset = time.gmtime(second), 0
     return _stamp(local), _zone(offset)
+
+
+def _within_years(second: int) -> int:
+    """The same day and time of day in the year 0 or 9999, where a second lies beyond them, as in
+    stock restic: no other year can be written. 29 February is then 1 March, if there is none."""
+    try:
+        local = time.localtime(second)
+    except (OverflowError, OSError, ValueError):  # billions of years away
+        local = time.localtime(second % _CYCLE)
+    else:
+        if 0 <= local.tm_year <= _LAST_YEAR:
+            return second
+    year = 0 if second < 0 else _LAST_YEAR
+    return int(time.mktime((year, *local[1:6], 0, 0, -1)))
 
 
 def _stamp(clock: time.struct_time) -> str:
@@ -171,7 +187,10 @@ def _parse_second(text: str) -> int:
         raise DamagedError(_NO_TIME)
     year, *parts, zone = found.groups()
     try:
-        second = calendar.timegm((max(int(year), 1), *map(int, parts), 0, 0, 0))
+        # Python's years begin with 1 and end with 9999; the calendar of the year 0 is that of 400.
+        first = int(year) < 1
+        second = calendar.timegm((int(year) + first * _CYCLE_YEARS, *map(int, parts), 0, 0, 0))
+        second -= first * _CYCLE
     except ValueError:
         raise DamagedError("A stored time names a day that does not exist.") from None
     if zone != "Z":

@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from nightsafe import xattrs
-from nightsafe.system import fstat, lstat, open_to_read, reach
+from nightsafe.system import fstat, list_names, lstat, open_to_read
 
 try:
     from nightsafe import _look
 except ImportError:  # not built here
     _look = None  # type: ignore[assignment]
 
-RECORD = struct.Struct("<8Q2q")
-"""Mode, size, inode, owner, group, links, device, device number, changed, status changed."""
+RECORD = struct.Struct("<10Q")
+"""Mode, size, inode, owner, group, links, device, device number, changed, status changed; of the
+times the lower 64 bits, which begin anew after 585 years."""
+_SHORT = (1 << 64) - 1
 _LENGTH = struct.Struct("<Q")
 
 
@@ -77,8 +79,8 @@ def portable_record(entries: Sequence[Seen]) -> bytes:
             s.st_nlink,
             s.st_dev,
             s.st_rdev,
-            s.st_mtime_ns,
-            s.st_ctime_ns,
+            s.st_mtime_ns & _SHORT,
+            s.st_ctime_ns & _SHORT,
         )
         for name, _, s in entries
     )
@@ -96,7 +98,7 @@ def portable_survey(paths: list[bytes], most: int) -> list[Survey]:
 
 def _survey_of(path: bytes, most: int) -> Survey:
     try:
-        names = sorted(os.listdir(reach(path)))
+        names = sorted(list_names(path))
         if len(names) > most:
             return None
         seen: list[Seen] = []

@@ -14,7 +14,7 @@ from nightsafe import windows, xattrs
 from nightsafe.errors import SourceError
 from nightsafe.look import Status
 from nightsafe.sight import Sight, Wants, list_folder
-from nightsafe.system import group_name, reach, read_link, user_name
+from nightsafe.system import group_name, list_names, read_link, user_name
 from nightsafe.tree import Node, go_mode, node_type
 
 Tell = Callable[[OSError], None]
@@ -83,7 +83,7 @@ def _expand(paths: Iterable[bytes], flavour: Any) -> Iterator[tuple[bytes, bool]
         if _components(path, flavour):
             yield path, False
         else:
-            names = sorted(os.listdir(reach(path)))
+            names = sorted(list_names(path))
             yield from ((_clean(flavour.join(path, name), flavour), True) for name in names)
 
 
@@ -123,7 +123,7 @@ def _unroll(plan: Plan, flavour: Any) -> None:
     while todo:
         current = todo.pop()
         if current.path is not None and current.children:
-            for name in os.listdir(reach(current.path)):
+            for name in list_names(current.path):
                 child = current.children.setdefault(name, Plan())
                 if child.path is None:
                     child.path, child.is_listed = flavour.join(current.path, name), True

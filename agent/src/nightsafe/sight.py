@@ -7,7 +7,7 @@ from typing import Any
 
 from nightsafe.look import Seen, Status, Survey, look, survey
 from nightsafe.statprint import Fingerprint
-from nightsafe.system import reach
+from nightsafe.system import list_names
 
 SLICE_ENTRIES = 1024
 """A folder of more entries than this is dealt with in slices, so that memory is bounded."""
@@ -109,7 +109,7 @@ class Prober:
 def list_folder(path: bytes) -> list[Entry]:
     """Names and paths of what is in a folder, in the order of the names; OSError if it fails."""
     lead = os.path.join(path, b"")
-    return [(name, lead + name) for name in sorted(os.listdir(reach(path)))]
+    return [(name, lead + name) for name in sorted(list_names(path))]
 
 
 def problem_of(path: bytes, error: OSError) -> Problem:

@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 from functools import lru_cache
-from stat import S_ISLNK
+from stat import S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from nightsafe import windows
@@ -31,6 +31,9 @@ def _flags(*names: str) -> int:
 
 
 NO_FOLLOW = _flags("O_NOFOLLOW")
+_NO_TRACE = _flags("O_NOATIME")
+"""Opened so, a file or folder keeps its time of access; its owner may do that, and root."""
+_NO_READING = _flags("O_PATH")
 _ANY = NO_FOLLOW | _flags("O_CLOEXEC", "O_BINARY")
 """Without O_BINARY Windows would change bytes that look like ends of lines."""
 TO_READ = os.O_RDONLY | _ANY | _flags("O_NONBLOCK")
@@ -239,13 +242,55 @@ def read_link(path: bytes) -> bytes:
     return windows.link_target(os.readlink(reach(path))) if IS_WINDOWS else os.readlink(path)
 
 
+def list_names(path: bytes) -> list[bytes]:
+    """The names in a folder, in no order; its time of access is kept where that is allowed."""
+    if not _NO_TRACE or os.listdir not in os.supports_fd:
+        return os.listdir(reach(path))
+    fd = _open_quietly(path, FOLDER)
+    try:
+        return list(map(os.fsencode, os.listdir(fd)))
+    finally:
+        os.close(fd)
+
+
 def open_to_read(path: bytes) -> int:
-    """Open the entry at a path; OSError if it is a link."""
-    fd = os.open(reach(path), TO_READ)
+    """Open the entry at a path; OSError if it is a link.
+
+    Its time of access is kept where that is allowed. If somebody holds a lease on the file, which
+    he has to give back first, this waits for him.
+    """
+    try:
+        fd = _open_quietly(reach(path), TO_READ)
+    except BlockingIOError:
+        if not _NO_READING:
+            raise
+        return _open_leased(path)
     if not hasattr(os, "O_NOFOLLOW") and S_ISLNK(lstat(path).st_mode):
         os.close(fd)
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     return fd
+
+
+def _open_quietly(path: bytes, flags: int) -> int:
+    if _NO_TRACE:
+        with contextlib.suppress(PermissionError):
+            return os.open(path, flags | _NO_TRACE)
+    return os.open(path, flags)
+
+
+def _open_leased(path: bytes) -> int:
+    """Open a file and wait as long as it takes, which nobody may do before it is sure to be one.
+
+    The kernel takes a lease from who does not give it back (Linux: after 45 seconds).
+    """
+    spot = os.open(path, _NO_READING | _ANY)
+    try:
+        if not S_ISREG(os.fstat(spot).st_mode):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        own_name = f"/proc/self/fd/{spot}".encode()
+        return _open_quietly(own_name, TO_READ & ~(_flags("O_NONBLOCK") | NO_FOLLOW))
+    finally:
+        os.close(spot)
 
 
 def read_at(fd: int, view: memoryview, offset: int) -> int:
