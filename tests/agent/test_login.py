@@ -97,7 +97,7 @@ class TestSettings:
     def test_what_nothing_here_knows(self, text: str, tmp_path: Path) -> None:
         """From the option and from the environment, and no folder of that name is made."""
         for option, environ in ((text, {}), (None, {"NIGHTSAFE_REPOSITORY": text})):
-            with pytest.raises(SettingsError, match="http|names no folder"):
+            with pytest.raises(SettingsError, match=r"http|names no folder"):
                 find_place(option, environ)
 
     def test_an_unknown_address_is_not_shown_whole(self) -> None:

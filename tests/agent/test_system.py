@@ -18,6 +18,42 @@ from tests.agent.test_locks import dead_pid
 from tests.agent.trees import set_xattr
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"//x", b"/x"),
+        (b"///x//y/", b"/x/y"),
+        (b"/x/./../y", b"/y"),
+        (b"//", b"/"),
+        (b"x/", b"HERE/x"),
+        (b"..", b"ABOVE"),
+        (b".", b"HERE"),
+    ],
+)
+def test_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: bytes, expected: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", "/somewhere else")
+    for word, meant in ((b"HERE", tmp_path), (b"ABOVE", tmp_path.parent)):
+        expected = expected.replace(word, os.fsencode(meant))
+    assert system.absolute(path) == expected
+    assert system.rooted(system.clean(path), os.fsencode(tmp_path)) == expected
+
+
+def test_the_current_folder_is_called_as_the_shell_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path / "real")
+    for said, expected in (("link", "link"), ("real", "real"), ("none", "real"), ("", "real")):
+        monkeypatch.setenv("PWD", str(tmp_path / said) if said else "real")
+        assert system.here() == os.fsencode(tmp_path / expected)
+    monkeypatch.setenv("PWD", str(tmp_path / "link"))
+    assert system.absolute(b"x") == os.fsencode(tmp_path / "link" / "x")
+
+
 @pytest.fixture(params=["as here", "without"])
 def positions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once with the calls that take a position, once as where there are none."""

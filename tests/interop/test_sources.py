@@ -133,6 +133,9 @@ def test_the_same_is_stored(
         top.mkdir(parents=True)
         grow(chance, top)
         here = chance.choice(folders_below(top))
+        if chance.random() < 0.2:
+            (top.parent / "link").symlink_to(here)
+            here = top.parent / "link"  # as the shell calls it, and so do snapshots
         sources = [draw_source(chance, top, here) for _ in range(chance.choice([1, 1, 2, 3]))]
         options = draw_options(chance, [top, *sorted(top.rglob("*"))])
         if pair.version < (0, 19) and asks_of_given(sources, options, here):
@@ -154,6 +157,28 @@ def assert_equal(ours: Outcome, theirs: Outcome, told: str) -> None:
     assert sorted(ours.entries.items()) == sorted(theirs.entries.items()), told
     if theirs.snapshot is not None and ours.snapshot is not None:
         assert ours.snapshot.paths == theirs.snapshot.paths, told
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)])
+def test_their_snapshot_is_matched_however_its_paths_are_written(
+    pair: Pair,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    theirs: int,
+    ours: int,
+) -> None:
+    """restic itself finds such a snapshot, and reads every file again."""
+    top = tmp_path / "place" / "tree"
+    for name in ("one", "deep/two", "deep/er/three"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(name)
+    ways = [(Path("/"), str(top)), (top.parent, "tree"), (top, ".")]
+    pair.by_restic(ways[theirs][1], here=ways[theirs][0])
+    here, source = ways[ours]
+    done = pair.by_us(source, here=here, monkeypatch=monkeypatch, capsys=capsys)
+    assert "0 new, 0 changed, 3 unchanged" in done.said
+    assert "in another way" in done.said
 
 
 def grown(pair: Pair) -> list[Path]:

@@ -11,6 +11,7 @@ from nightsafe.ahead import Ahead
 from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
 from nightsafe.folders import ArchiveOptions, Folder, worker_count
+from nightsafe.former import ELSEWHERE, Former
 from nightsafe.large import LargeFile, LargeFiles
 from nightsafe.look import IS_NATIVE
 from nightsafe.nodes import encode_planned
@@ -54,9 +55,9 @@ class Archiver:
             setup.new_chunker(), workers=self._workers, shares=begins_with_memory()
         )
         self._setup = setup = setup._replace(shared=self._large.shared)
-        self._cache = options.cache
         self._load_index: Callable[[], None] | None = load_index
         self._print = Fingerprint(setup.master)
+        self._former = Former(options.cache, self._print, self._load_former)
         self._folders: dict[int, Folder] = {}
         self._next_number = 0
         self._todo: list[Job] = []
@@ -75,8 +76,10 @@ class Archiver:
         if the tree would be empty.
         """
         try:
+            self._former.start(parent, plan.children)
             root = Folder(b"", None, former=parent, is_planned=True)
             self._open_planned(root, plan)
+            self._tally.notice(ELSEWHERE if self._former.is_elsewhere else "")
             self._run()
             self._finish_crews()
             self.store.finish()
@@ -139,11 +142,14 @@ class Archiver:
 
     def _complete_job(self, job: Job) -> Job:
         """Add the former tree, as late as possible, so that few are in memory."""
-        self._require_index()
         *fields, former = job
-        raw, trouble = load_former(self.store, former)
+        return (*fields, self._load_former(former))
+
+    def _load_former(self, tree: bytes) -> bytes:
+        self._require_index()
+        raw, trouble = load_former(self.store, tree)
         self._tally.damaged(trouble)
-        return (*fields, raw)
+        return raw
 
     def _feed_large(self) -> bool:
         """Hand out a piece of a large file; False if there is none, or no room."""
@@ -185,16 +191,11 @@ class Archiver:
 
     def _open_planned(self, folder: Folder, plan: Plan) -> None:
         """A folder that is only on the way to what was asked for."""
-        folder.key = self._print.of_path(b"on the way\0" + folder.path)
-        folder.record = self._cache.get(folder.key) if self._cache else None
+        folder.key = self._former.key_on_the_way(folder.path)
+        folder.record = self._former.record(folder.key)
         if folder.record is not None:
             folder.former = folder.record.tree
-        before = Previous(b"", [])
-        if folder.former and self._cache is None:
-            self._require_index()
-            raw, trouble = load_former(self.store, folder.former)
-            self._tally.damaged(trouble)
-            before = Previous(raw, [])
+        before = self._former.tree(folder.former)
         children = sorted(plan.children.items(), key=lambda item: item[0])
         folder.parts = [b""] * len(children)
         folder.waiting = 1  # so that it is not complete before all children have begun
@@ -216,10 +217,11 @@ class Archiver:
         if not node:
             lone = Folder(path, folder, slot, name, is_splice=True, entry_path=path)
             folder.waiting += 1
-            self._queue(lone, "entries", [(name, path)], folder.former)
+            former = self._former.around(folder, before, name, path)
+            self._queue(lone, "entries", [(name, path)], former)
             return
         folder.parts[slot], folder.entries = node, folder.entries + 1
-        child = Folder(path, folder, slot, name, before.subtree(name))
+        child = Folder(path, folder, slot, name, self._former.subtree(before, plan, name))
         if plan.path is not None:
             self._open_folder(child)
             return
@@ -231,8 +233,8 @@ class Archiver:
         """A folder with all that is in it."""
         if folder.above is not None:
             folder.above.waiting += 1
-        folder.key = self._print.of_path(folder.path)
-        folder.record = self._cache.get(folder.key) if self._cache else None
+        folder.key = self._former.key(folder.path)
+        folder.record = self._former.record(folder.key)
         if folder.record is None:
             self._queue(folder, "folder", folder.path, folder.former)
             return
@@ -381,6 +383,8 @@ class Archiver:
     def _remember(self, folder: Folder, tree_id: bytes) -> None:
         print_ = NO_FINGERPRINT if folder.is_flawed else folder.fingerprint or NO_FINGERPRINT
         self.records.add(FolderRecord(folder.key, print_, tree_id, folder.files, folder.size))
+        for key in self._former.lone if folder.above is None else ():
+            self.records.add(FolderRecord(key, NO_FINGERPRINT, tree_id, 0, 0))
 
     def _drop(self, folder: Folder, problem: Problem) -> None:
         """A folder that cannot be listed stays out of the one above."""

@@ -208,7 +208,13 @@ class _Run:
         names = tuple(map(name_of, sources))
         ahead = self.options.ahead if trust_cache else None
         began = ahead.began if ahead is not None else time.time_ns()
-        start = Start(self._repository, hostname=self._hostname, paths=names, tell=self._tell)
+        start = Start(
+            self._repository,
+            hostname=self._hostname,
+            paths=names,
+            tell=self._tell,
+            given=sources,
+        )
         start.settle = self.settle
         start.begin(trust_cache=trust_cache, dry_run=self.options.dry_run, force=self.options.force)
         setup = self._setup(start, journal, began)

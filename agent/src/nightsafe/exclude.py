@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.errors import UsageError
 from nightsafe.match import Patterns
-from nightsafe.system import IS_WINDOWS, absolute, here, slashed
+from nightsafe.system import IS_WINDOWS, absolute, clean, here, rooted, slashed
 
 if TYPE_CHECKING:
     from nightsafe.look import Status
@@ -120,10 +120,7 @@ class Excluder:
         return not rules.markers or self._marker_in(os.path.dirname(path)) in (None, name)
 
     def _absolute(self, path: bytes) -> bytes:
-        if IS_WINDOWS:
-            return slashed(absolute(path))
-        joined = os.path.join(self._here, path)
-        return absolute(joined) if path.startswith(b".") else joined
+        return slashed(rooted(path, self._here))
 
     def _is_too_large(self, status: "Status") -> bool:
         return not stat.S_ISDIR(status.st_mode) and status.st_size > self.rules.larger_than
@@ -171,7 +168,7 @@ def _given(sources: Iterable[bytes]) -> Iterator[bytes]:
     if it is given by name later."""
     opened: set[bytes] = set()
     for source in sources:
-        path = absolute(source) if os.path.isabs(source) else os.path.normpath(source)
+        path = clean(source)
         if _stands_for_contents(path):
             opened.add(path)
         elif (os.path.dirname(path) or b".") not in opened:

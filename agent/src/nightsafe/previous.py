@@ -44,6 +44,12 @@ class Previous:
         except DamagedError:
             return b""
 
+    def inode(self, name: bytes) -> int | None:
+        """The number that an entry had on its file system, 0 if that was not said; or None."""
+        node = self._nodes.get(quote_name(name)) if self._nodes else None
+        inode = node.get("inode", 0) if node is not None else None
+        return inode if isinstance(inode, int) else None
+
     def content_if_unchanged(self, name: bytes, status: Status) -> list[str] | None:
         """The blobs of a regular file that is, by all that stat tells, the one it was."""
         node = self._nodes.get(quote_name(name)) if self._nodes else None

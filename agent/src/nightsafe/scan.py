@@ -66,7 +66,7 @@ def _clean(path: bytes, flavour: Any) -> bytes:
     return cleaned[1:] if flavour is posixpath and cleaned.startswith(b"//") else cleaned
 
 
-def _components(path: bytes, flavour: Any) -> list[bytes]:
+def components(path: bytes, flavour: Any) -> list[bytes]:
     """The names on the way to a path, from a drive on if it has one."""
     separator = os.fsencode(flavour.sep)
     drive, rest = flavour.splitdrive(path)
@@ -80,7 +80,7 @@ def _expand(paths: Iterable[bytes], flavour: Any) -> Iterator[tuple[bytes, bool]
         path = _clean(given, flavour)
         if flavour.splitdrive(path)[0] and not flavour.isabs(path):
             path = flavour.abspath(path)  # below where we are on that drive
-        if _components(path, flavour):
+        if components(path, flavour):
             yield path, False
         else:
             names = sorted(list_names(path))
@@ -97,7 +97,7 @@ def _root_of(path: bytes, flavour: Any) -> bytes:
 
 
 def _add(plan: Plan, path: bytes, flavour: Any, *, is_listed: bool) -> None:
-    parts, root = _components(path, flavour), _root_of(path, flavour)
+    parts, root = components(path, flavour), _root_of(path, flavour)
     name = _free_name(plan, parts[0], root)
     child = plan.children.setdefault(name, Plan(root=root))
     folder = root if flavour.splitdrive(root)[0] else flavour.join(root, parts[0])

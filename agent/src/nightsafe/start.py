@@ -1,10 +1,11 @@
 """The way in, before anything is read: what is there already, and what can be believed of it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from nightsafe.archive import Archiver
 from nightsafe.errors import ObjectNotFoundError
+from nightsafe.former import ELSEWHERE
 from nightsafe.index import Index
 from nightsafe.indexing import IndexWriter
 from nightsafe.journal import DeadJournal, dead_journals, vault_folder
@@ -12,11 +13,13 @@ from nightsafe.known import KnownBlobs
 from nightsafe.pack import BlobKind, PackContent, encode_entries
 from nightsafe.progress import Issue, Observer
 from nightsafe.repository import Repository
+from nightsafe.scan import components
 from nightsafe.service import Service
 from nightsafe.snapshot import Snapshot, find_parent
 from nightsafe.state import cache_dir
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import ObjectKind
+from nightsafe.system import clean
 from nightsafe.treecache import CacheHead, TreeCache, is_outdated, load_cache
 from nightsafe.young import Trust
 
@@ -35,8 +38,15 @@ class Start:
     """What a backup starts from: the parent snapshot, the cache, the known blobs."""
 
     def __init__(
-        self, repository: Repository, *, hostname: str, paths: tuple[str, ...], tell: Observer
+        self,
+        repository: Repository,
+        *,
+        hostname: str,
+        paths: tuple[str, ...],
+        tell: Observer,
+        given: Iterable[bytes] = (),
     ) -> None:
+        """`paths` are the sources as a snapshot names them; `given`, as they were given."""
         self.known = KnownBlobs()
         self.cache: TreeCache | None = None
         self.parent_id = ""
@@ -47,6 +57,8 @@ class Start:
         self._hostname = hostname
         self._paths = paths
         self._tell = tell
+        places = {b"/".join(components(clean(path), os.path)) for path in given}
+        self._written = tuple(sorted(place.decode("utf-8", "replace") for place in places))
         self._snapshots: list[str] = []
         self._indexes: list[str] = []
         self._packs: set[bytes] = set()
@@ -85,6 +97,8 @@ class Start:
         self.cache = cache
         head = cache.head
         self._indexes = list(head.indexes)
+        if head.written and head.written != self._written:
+            self._tell(Issue("notice", b"", ELSEWHERE))
         foreign = set(self._snapshots) - {head.snapshot, *head.snapshots}
         mine = Snapshot(head.time, b"", self._paths, self._hostname, id=head.snapshot)
         self._take_parent([mine, *self._load_snapshots(sorted(foreign))])
@@ -178,5 +192,6 @@ class Start:
             indexes=tuple(dict.fromkeys((*self._indexes, *archiver.store.index_names))),
             snapshots=tuple(self._snapshots),
             epoch=self._epoch,
+            written=self._written,
         )
         archiver.records.save(self._cache_path(), head)

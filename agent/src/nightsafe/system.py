@@ -204,6 +204,18 @@ def absolute(path: bytes) -> bytes:
     return clean[1:] if clean.startswith(b"//") else clean
 
 
+def clean(path: bytes) -> bytes:
+    """A path without what it need not have in it; relative if it was."""
+    return absolute(path) if os.path.isabs(path) else os.path.normpath(path)
+
+
+def rooted(path: bytes, at: bytes) -> bytes:
+    """A clean path, from the root on; a relative one begins at the folder `at`."""
+    if IS_WINDOWS or path.startswith(b"."):
+        return absolute(os.path.join(at, path))
+    return os.path.join(at, path)
+
+
 def slashed(path: bytes) -> bytes:
     """The path as patterns see it: with slashes, whatever this system has between names."""
     return path.replace(b"\\", b"/") if IS_WINDOWS else path

@@ -26,6 +26,11 @@ class Tally:
         if text:
             self._tell(Issue("damaged", b"", text))
 
+    def notice(self, text: str) -> None:
+        """Tell what the user may like to know; nothing is told of an empty text."""
+        if text:
+            self._tell(Issue("notice", b"", text))
+
     def files(
         self, folder: Folder, done: list[tuple[bytes, str, int]], *, advance: bool = True
     ) -> None:

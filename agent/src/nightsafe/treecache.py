@@ -42,7 +42,8 @@ class FolderRecord(NamedTuple):
 class CacheHead(NamedTuple):
     """What the cache depends on: names of objects, and the snapshot's time in nanoseconds.
 
-    `epoch` is the service's, -1 for other places: it moves when something may be gone.
+    `epoch` is the service's, -1 for other places: it moves when something may be gone. `written`
+    are the places in the snapshot of the sources, as these were given: relative or absolute.
     """
 
     snapshot: str
@@ -50,6 +51,7 @@ class CacheHead(NamedTuple):
     indexes: tuple[str, ...]
     snapshots: tuple[str, ...]
     epoch: int = -1
+    written: tuple[str, ...] = ()
 
 
 class TreeCache:
@@ -126,6 +128,7 @@ def load_cache(path: str) -> TreeCache | None:
             if fields.pop("version") != _VERSION:
                 return None
             names = {name: tuple(fields[name]) for name in ("indexes", "snapshots")}
+            names["written"] = tuple(fields.get("written", ()))
             head = CacheHead(**(fields | names))
             return TreeCache(head, file.read())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
