@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from bench import report
-from bench.cases import GROUPS, Results, Setting, measure
+from bench.cases import DATA, GROUPS, Results, Setting, measure
 from bench.datasets import MissingError
 from bench.measure import busy_share
 from bench.peers import available
@@ -22,7 +22,7 @@ def main() -> int:
     peers = [p for p in available(setting.scratch / "work") if p.name in args.peers.split(",")]
     results, busy = Results(), 0.0
     try:
-        for letter in args.cases:
+        for letter in filter(DATA.__contains__, args.cases):
             setting.data(letter)
         if args.build_only:
             return 0
@@ -46,10 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "--cases",
-        default="abcfg",
+        default="abcfgs",
         metavar="LETTERS",
         type=_letters,
-        help="a sources, b random, c archive, f a million files, g releases (default all)",
+        help="a sources, b random, c archive, f a million files, g releases, s snapshots far away "
+        "(default all)",
     )
     parser.add_argument("--repeat", type=int, default=0, help="rounds (5, or 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="small data, one round")

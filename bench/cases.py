@@ -8,9 +8,12 @@ from pathlib import Path
 
 from bench.compare import require_same
 from bench.datasets import edited, ensure
+from bench.listing import far_vault, list_snapshots
 from bench.measure import Cost
 from bench.peers import Peer
 
+DATA = "abcfg"
+"""The groups that work on a data set."""
 UNCHANGED = 3  # times in a row: a third of a second is too short to be measured once
 
 
@@ -107,12 +110,22 @@ def releases(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
     results.sizes["g first", peer.name] = peer.size()
 
 
+def far_snapshots(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
+    """(s): the snapshots of a vault far away, the first time and again."""
+    peer.place.mkdir(parents=True)
+    if peer.list_command():
+        holder = far_vault(setting.scratch)
+        for case in ("s first", "s again"):
+            results.add(case, peer, list_snapshots(peer, holder))
+
+
 GROUPS: dict[str, Group] = {
     "a": folder_of_sources,
     "b": random_bytes,
     "c": system_archive,
     "f": million_files,
     "g": releases,
+    "s": far_snapshots,
 }
 
 
@@ -123,7 +136,8 @@ def measure(
     for peer in peers:
         _warm_up(setting, peer)
     for letter in letters:
-        setting.data(letter)
+        if letter in DATA:
+            setting.data(letter)
         for turn in range(1 if letter == "f" else repeat):
             for place in range(len(peers)):
                 peer = peers[(turn + place) % len(peers)]

@@ -11,6 +11,8 @@ import nightsafe
 
 from bench import measure
 from bench.measure import Cost
+from tests.gateway import Holder
+from tests.peers import restics
 
 PASSPHRASE = "not a secret, only a benchmark"
 BORG_VERSION = "1.4.5"
@@ -41,6 +43,14 @@ class Peer(ABC):
     @abstractmethod
     def restore_command(self, target: Path, number: int) -> list[str]:
         """Restore the backup with this number; the working directory is `target`."""
+
+    def list_command(self) -> list[str]:
+        """List the snapshots of a vault far away; empty where the program cannot reach one."""
+        return []
+
+    def far_environment(self, holder: Holder) -> dict[str, str]:
+        """What tells the program of such a vault."""
+        return {}
 
     def init(self) -> None:
         """Start with a new, empty repository and empty caches."""
@@ -96,6 +106,16 @@ class Nightsafe(Peer):
     def restore_command(self, target: Path, number: int) -> list[str]:
         return [self.binary, "restore", "latest", "--target", str(target)]
 
+    def list_command(self) -> list[str]:
+        return [self.binary, "snapshots", "--json"]
+
+    def far_environment(self, holder: Holder) -> dict[str, str]:
+        return {
+            "NIGHTSAFE_REPOSITORY": holder.url,
+            "NIGHTSAFE_USERNAME": holder.username,
+            "NIGHTSAFE_SECRET": holder.secret,
+        }
+
 
 class Restic(Peer):
     """Stock restic, format 2, with its own defaults."""
@@ -122,6 +142,12 @@ class Restic(Peer):
 
     def restore_command(self, target: Path, number: int) -> list[str]:
         return [self.binary, "restore", "latest", "--target", str(target)]
+
+    def list_command(self) -> list[str]:
+        return [restics()[-1], "snapshots", "--json"]  # today's, where `make peers` fetched it
+
+    def far_environment(self, holder: Holder) -> dict[str, str]:
+        return {"RESTIC_REPOSITORY": holder.restic}
 
 
 class Borg(Peer):

@@ -33,6 +33,8 @@ CASES = {
     "f unchanged": "(f) unchanged",
     "g first": "(g) one release of Django",
     "g next": "(g) each next release",
+    "s first": "(s) 1,000 snapshots far away",
+    "s again": "(s) the same, again",
 }
 OURS = "nightsafe"
 QUIET = 0.1
@@ -175,6 +177,8 @@ CPU seconds, which other work on the machine disturbs less; `target` says whethe
 times reaches what the agent must reach (`must`) or aims at (`goal`).
 Every restore was compared byte by byte. Borg ran with zstd level 3. Compare ratios, not seconds:
 they hold across machines.
+(s) lists the snapshots of a vault of the service, with 25 ms of round trip to it, with empty caches
+and again, beside the newest restic that `make peers` fetched.
 
 What the service does is measured on pages of its own: [uploads](transfers.md), through the gateway
 and directly, and [copies, scrub and lag](benchmarks-replication.md).

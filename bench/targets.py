@@ -21,6 +21,8 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("c restore", "restic"): Target(1.5, 2),
     ("f first", "restic"): Target(2, 2),
     ("f unchanged", "restic"): Target(5, 5),
+    ("s first", "restic"): Target(1.0, 1.4),
+    ("s again", "restic"): Target(1.0, 1.4),
     ("a first", "borg"): Target(3.5, 4.2),
     ("b first", "borg"): Target(2.6, 3.2),
     ("c first", "borg"): Target(2.0, 2.7),
