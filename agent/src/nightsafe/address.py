@@ -42,5 +42,6 @@ class RemoteUrl(NamedTuple):
         path = parts.path if parts.path.endswith("/") else parts.path + "/"
         credential = None
         if parts.username:
-            credential = Credential(unquote(parts.username), unquote(parts.password or ""))
+            pair = (parts.username, parts.password or "")
+            credential = Credential(*(unquote(one, errors="surrogateescape") for one in pair))
         return cls(urlunsplit((parts.scheme, host + port, path, "", "")), credential)

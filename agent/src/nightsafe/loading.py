@@ -12,7 +12,6 @@ from nightsafe.errors import (
     DamagedError,
     NoCopyError,
     ObjectNotFoundError,
-    SettingsError,
     StorageError,
 )
 from nightsafe.journal import vault_folder
@@ -44,10 +43,7 @@ def cache_of(repository: "Repository", kind: ObjectKind) -> ObjectCache | None:
     """Where objects of this kind are kept; None where it is not worth it, or not possible."""
     if isinstance(repository.storage, LocalFolder):
         return None
-    try:
-        folder = vault_folder(cache_dir(), repository.master, repository.config.id)
-    except SettingsError:
-        return None
+    folder = vault_folder(cache_dir(), repository.master, repository.config.id)
     return ObjectCache.below(folder, kind)
 
 

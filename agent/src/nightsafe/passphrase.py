@@ -169,11 +169,8 @@ def _of_keychain(location: str) -> Passphrase | None:
     """What the computer's keychain holds for this repository, if `keyring` is installed."""
     try:
         keyring = importlib.import_module("keyring")
-    except ImportError:
-        return None
-    try:
         found = keyring.get_password(KEYCHAIN_SERVICE, location)
-    except Exception:  # a keychain that is locked or absent, in its own words
+    except Exception:  # not installed, locked, absent, without a home: in its own words
         return None
     return Passphrase(found) if isinstance(found, str) and found else None
 

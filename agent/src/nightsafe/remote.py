@@ -1,4 +1,4 @@
-"""Storage on a server that speaks restic's REST protocol. The only file that speaks HTTP.
+"""Storage on a server that speaks restic's REST protocol.
 
 Requests that fail for a passing reason are tried again, with growing and jittered pauses,
 until the patience is used up. A POST may be repeated: an object has one possible content.
@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 
 import orjson
 import urllib3
-from urllib3.exceptions import HTTPError, SSLError
 
 from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.answers import (
@@ -29,15 +28,17 @@ from nightsafe.answers import (
     is_safe,
     parse_listing,
 )
+from nightsafe.connections import TROUBLES, Connections, basic, explained
 from nightsafe.errors import (
     AccessRefusedError,
     NoCopyError,
     ObjectExistsError,
     ObjectNotFoundError,
+    SettingsError,
     StorageError,
     UnreachableError,
 )
-from nightsafe.storage import CONNECTIONS, Listing, ObjectKind, check_name, is_name
+from nightsafe.storage import Listing, ObjectKind, check_name, is_name
 
 _ACCEPT = "application/vnd.x.restic.rest.v2"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -47,7 +48,6 @@ _NO_COPY_ATTEMPTS = 4  # a few seconds: waiting for a region to come back may ta
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_WISH = 0.5, 60.0, 600.0
 _VAULT = re.compile(r"(?P<site>https?://.*)/restic/(?P<vault>[a-z2-7]{20})/")
 _MAX_ANSWER = 64 << 20
-_PUT_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,17 @@ class _Query:
 class Remote:
     """Storage behind a URL; see `nightsafe.storage.Storage` for the contract.
 
-    `patience` is the number of seconds for which one request is tried again.
+    `patience` is the number of seconds for which one request is tried again, `cacert` a file of
+    certificates that are believed instead of the system's.
     """
 
     def __init__(
-        self, url: str, credential: Credential | None = None, *, patience: float = DEFAULT_PATIENCE
+        self,
+        url: str,
+        credential: Credential | None = None,
+        *,
+        patience: float = DEFAULT_PATIENCE,
+        cacert: str = "",
     ) -> None:
         parsed = RemoteUrl.parse(url)
         self._url = parsed.url
@@ -87,11 +93,11 @@ class Remote:
         }
         credential = credential or parsed.credential
         if credential is not None:
-            pair = f"{credential.username}:{credential.secret}"
-            self._headers |= urllib3.make_headers(basic_auth=pair)
+            self._headers["Authorization"] = basic(credential)
         at = _VAULT.fullmatch(self._url)
         self._control = f"{at['site']}/api/v1/vaults/{at['vault']}/" if at else ""
-        self._pool = _new_pool(patience)
+        self._cacert = cacert
+        self._connections = Connections(patience, cacert)
 
     @property
     def has_control(self) -> bool:
@@ -130,7 +136,7 @@ class Remote:
             with self._ask_direct("PUT", url, headers, file) as response:
                 _read(response, REASON_SIZE)
                 return response.status in (200, 201, 204, 412)
-        except (HTTPError, OSError, StorageError):
+        except (*TROUBLES, StorageError, SettingsError):
             return False
 
     def load_direct(
@@ -148,7 +154,7 @@ class Remote:
                 said = response.headers.get("Content-Length", "")
                 most = limit if length is None else length
                 data = _read(response, most)
-        except (HTTPError, OSError, StorageError):
+        except (*TROUBLES, StorageError, SettingsError):
             return None
         return data if len(data) <= most and str(len(data)) == said else None
 
@@ -158,7 +164,7 @@ class Remote:
         """Ask a store at an address that the service gave; StorageError if it is not safe."""
         if not is_safe(self._url, url):
             raise StorageError("The server names an address that is not safe to use.")
-        return contextlib.closing(self._send(method, url, headers, body))
+        return contextlib.closing(self._connections.send(method, url, headers, body))
 
     @property
     def location(self) -> str:
@@ -239,14 +245,14 @@ class Remote:
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the connections: a copy, here or in another process, has its own."""
-        return {name: value for name, value in vars(self).items() if name != "_pool"}
+        return {name: value for name, value in vars(self).items() if name != "_connections"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._pool = _new_pool(self._patience)
+        self._connections = Connections(self._patience, self._cacert)
 
     def close(self) -> None:
-        self._pool.clear()
+        self._connections.close()
 
     def _request(self, method: str, path: str, **details: Any) -> Answer:
         """Send until there is an answer that means something, or the patience is used up."""
@@ -295,27 +301,15 @@ class Remote:
         for _ in range(_MAX_REDIRECTS + 1):
             try:
                 answer = self._exchange(query, url, headers)
-            except SSLError as error:
-                raise UnreachableError(
-                    f"The certificate of {self._url} is not valid for this address, so nothing "
-                    "was sent. Check the address, and this computer's clock."
-                ) from error
-            except (HTTPError, OSError) as error:
-                raise PassingError(_describe(error)) from error
+            except TROUBLES as error:
+                raise explained(error, self._url) from error
             if answer.status not in _REDIRECTS or query.method not in ("GET", "HEAD"):
                 return answer
             url, headers = follow(url, answer.headers.get("Location", ""), headers)
         raise StorageError("The server redirects in a circle; check the repository's address.")
 
-    def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any
-    ) -> urllib3.BaseHTTPResponse:
-        return self._pool.request(
-            method, url, headers=headers, body=body, redirect=False, preload_content=False
-        )
-
     def _exchange(self, query: _Query, url: str, headers: Mapping[str, str]) -> Answer:
-        response = self._send(query.method, url, headers, query.body)
+        response = self._connections.send(query.method, url, headers, query.body)
         with contextlib.closing(response):  # a connection read to its end is kept all the same
             if response.status >= 300:
                 body = _read(response, REASON_SIZE)[:REASON_SIZE]
@@ -330,13 +324,6 @@ class Remote:
         if len(body) > limit:
             raise StorageError("The server sent more than was asked for; nothing of it was used.")
         return Answer(response.status, response.headers, body)
-
-
-def _new_pool(patience: float) -> urllib3.PoolManager:
-    timeout = urllib3.Timeout(connect=min(20.0, max(patience, 1.0)), read=120.0)
-    return urllib3.PoolManager(
-        retries=False, timeout=timeout, maxsize=CONNECTIONS, blocksize=_PUT_PIECE
-    )
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
@@ -360,16 +347,3 @@ def _says_its_length(response: urllib3.BaseHTTPResponse) -> bool:
 def _path(kind: ObjectKind, name: str) -> str:
     check_name(kind, name)
     return name if kind is ObjectKind.CONFIG else f"{kind.value}/{name}"
-
-
-def _describe(error: Exception) -> str:
-    """A short reason without URLs, for there may be signatures in them."""
-    match error:
-        case urllib3.exceptions.NameResolutionError():
-            return "the server's name is not known"
-        case urllib3.exceptions.NewConnectionError():
-            return "the server refuses the connection or there is no network"
-        case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
-            return "the server does not answer"
-        case _:
-            return "the connection broke off"

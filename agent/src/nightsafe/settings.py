@@ -10,7 +10,7 @@ from typing import NamedTuple
 from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.localfolder import LocalFolder
-from nightsafe.state import Login, load_login
+from nightsafe.state import load_login
 from nightsafe.storage import Storage
 
 _SERVERS = ("http", "https", "rest")
@@ -23,14 +23,14 @@ class Place(NamedTuple):
     url: str = ""
     credential: Credential | None = None
 
-    def open(self, *, patience: float = DEFAULT_PATIENCE) -> Storage:
-        """The storage at this place; nothing is asked of it yet."""
+    def open(self, *, patience: float = DEFAULT_PATIENCE, cacert: str = "") -> Storage:
+        """The storage at this place; nothing is asked of it yet. See `Remote` for the rest."""
         if self.folder:
             return LocalFolder(self.folder)
         # Only now: what speaks HTTP takes as long to load as all the rest.
         from nightsafe.remote import Remote
 
-        return Remote(self.url, self.credential, patience=patience)
+        return Remote(self.url, self.credential, patience=patience, cacert=cacert)
 
 
 def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> Place:
@@ -43,16 +43,18 @@ def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> P
     text = option or environ.get("NIGHTSAFE_REPOSITORY", "")
     if text and (folder := folder_of(text)) is not None:
         return Place(folder=folder)
-    login = load_login(environ)
     if text:
         address = parse_url(text)
-    elif login is not None:
-        address = RemoteUrl.parse(login.url)
-    else:
+        # Asked for only if it matters: it may be another user's, and not for us to read.
+        known = _given(address, environ) or _stored(address, environ)
+        return Place(url=address.url, credential=known)
+    login = load_login(environ)
+    if login is None:
         raise SettingsError(
             "No repository is given. Run `nightsafe login`, or use -r with a URL or a folder."
         )
-    return Place(url=address.url, credential=_credential(address, environ, login))
+    address = RemoteUrl.parse(login.url)
+    return Place(url=address.url, credential=_given(address, environ) or login.credential)
 
 
 def is_url(text: str) -> bool:
@@ -94,17 +96,14 @@ def parse_url(text: str) -> RemoteUrl:
     return RemoteUrl.parse(rest if kind.lower() == "rest" else text)
 
 
-def _credential(
-    address: RemoteUrl, environ: Mapping[str, str], login: Login | None
-) -> Credential | None:
+def _given(address: RemoteUrl, environ: Mapping[str, str]) -> Credential | None:
     username, secret = environ.get("NIGHTSAFE_USERNAME"), environ.get("NIGHTSAFE_SECRET")
-    if username and secret:
-        return Credential(username, secret)
-    if address.credential is not None:
-        return address.credential
-    if login is not None and login.url == address.url:
-        return login.credential
-    return None
+    return Credential(username, secret) if username and secret else address.credential
+
+
+def _stored(address: RemoteUrl, environ: Mapping[str, str]) -> Credential | None:
+    login = load_login(environ)
+    return login.credential if login is not None and login.url == address.url else None
 
 
 def find_patience(option: float | None, environ: Mapping[str, str] = os.environ) -> float:
@@ -119,3 +118,8 @@ def find_patience(option: float | None, environ: Mapping[str, str] = os.environ)
     if not 0 <= patience < float("inf"):
         raise SettingsError("NIGHTSAFE_PATIENCE must be a number of seconds, such as 900.")
     return patience
+
+
+def find_cacert(option: str | None, environ: Mapping[str, str] = os.environ) -> str:
+    """The file of certificates that are believed; empty for those of the system."""
+    return option or environ.get("NIGHTSAFE_CACERT", "")

@@ -12,6 +12,9 @@ from nightsafe.address import Credential
 from nightsafe.errors import SettingsError
 from nightsafe.system import NEW, TO_WRITE
 
+NOWHERE = os.path.join(os.devnull, "nightsafe")
+"""Where no folder can be: what would be kept there is not."""
+
 
 class Login(NamedTuple):
     """A stored credential and the repository it belongs to."""
@@ -31,16 +34,16 @@ def cache_dir(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _own(kind: Literal["cache", "config"]) -> str:
-    """The platform's folder of this kind for us; SettingsError for a user without a home."""
+    """The platform's folder of this kind for us; one that cannot be for users without a home, as
+    in containers."""
     import platformdirs
 
     folder = platformdirs.PlatformDirs("nightsafe", appauthor=False)
     try:
-        return folder.user_cache_dir if kind == "cache" else folder.user_config_dir
+        found = folder.user_cache_dir if kind == "cache" else folder.user_config_dir
     except RuntimeError:
-        raise SettingsError(
-            f"This user has no home folder; set HOME or NIGHTSAFE_{kind.upper()}_DIR."
-        ) from None
+        found = ""
+    return found if os.path.isabs(found) else os.path.join(NOWHERE, kind)
 
 
 def login_path(environ: Mapping[str, str] = os.environ) -> str:
@@ -51,6 +54,12 @@ def login_path(environ: Mapping[str, str] = os.environ) -> str:
 def save_login(login: Login, environ: Mapping[str, str] = os.environ) -> str:
     """Store the login so that only this user can read it; returns the file's path."""
     path = login_path(environ)
+    if path.startswith(NOWHERE):
+        raise SettingsError(
+            "This user has no home folder, so no login can be stored. Set NIGHTSAFE_CONFIG_DIR to "
+            "a folder for it, or do without: NIGHTSAFE_REPOSITORY, NIGHTSAFE_USERNAME and "
+            "NIGHTSAFE_SECRET say the same."
+        )
     fields = {
         "repository": login.url,
         "username": login.credential.username,
@@ -69,15 +78,24 @@ def save_login(login: Login, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def load_login(environ: Mapping[str, str] = os.environ) -> Login | None:
-    """The stored login, or None. SettingsError if the file is there but not readable."""
+    """The stored login, or None, also if this user may not see whether there is one.
+
+    SettingsError if the file is there but not readable.
+    """
     path = login_path(environ)
     try:
         with open(path, encoding="utf-8") as file:
             fields = json.load(file)
         return Login(fields["repository"], Credential(fields["username"], fields["secret"]))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        if not os.path.exists(path):
+            return None  # HOME is another user's
+        raise _unreadable(path) from error
     except (OSError, ValueError, KeyError, TypeError):
-        raise SettingsError(
-            f"The stored login {path} cannot be read; run `nightsafe login` again."
-        ) from None
+        raise _unreadable(path) from None
+
+
+def _unreadable(path: str) -> SettingsError:
+    return SettingsError(f"The stored login {path} cannot be read; run `nightsafe login` again.")

@@ -35,6 +35,8 @@ or from the stored login, in this order. Environment:
   NIGHTSAFE_PASSWORD       the vault's passphrase, or
   NIGHTSAFE_PASSWORD_FILE    a file that holds it, or
   NIGHTSAFE_PASSWORD_COMMAND a command that prints it
+  NIGHTSAFE_CACERT         certificates to believe instead of the system's
+  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY  as curl and other programs read them
   NIGHTSAFE_PATIENCE       seconds for which a failing request is tried again (900)
   NIGHTSAFE_CONFIG_DIR     where the login is kept
   NIGHTSAFE_CACHE_DIR      where caches are kept

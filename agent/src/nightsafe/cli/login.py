@@ -29,12 +29,17 @@ def add_parser(verbs: Verbs) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Ask, try, store, say what was found."""
     from nightsafe.remote import Remote
-    from nightsafe.settings import find_patience
+    from nightsafe.settings import find_cacert, find_patience
     from nightsafe.state import save_login
 
     login = _read_login(args.repository)
     _warn_if_open(login.url, output)
-    remote = Remote(login.url, login.credential, patience=find_patience(args.patience))
+    remote = Remote(
+        login.url,
+        login.credential,
+        patience=find_patience(args.patience),
+        cacert=find_cacert(args.cacert),
+    )
     try:
         is_ready = _try(remote)
     finally:

@@ -66,6 +66,13 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
         **text,
     )
     common.add_argument(
+        "--cacert",
+        metavar="FILE",
+        help="certificates (PEM) to believe instead of the system's, for a server with an "
+        "authority of its own (default: NIGHTSAFE_CACERT)",
+        **text,
+    )
+    common.add_argument(
         "--password-file", metavar="FILE", help="a file that holds the vault's passphrase", **text
     )
     common.add_argument(
@@ -89,9 +96,10 @@ def _seconds(text: str) -> float:
 @contextmanager
 def opened_storage(args: argparse.Namespace) -> "Iterator[Storage]":
     """The storage that options, environment or login name; closed afterwards."""
-    from nightsafe.settings import find_patience, find_place
+    from nightsafe.settings import find_cacert, find_patience, find_place
 
-    storage = find_place(args.repository).open(patience=find_patience(args.patience))
+    place = find_place(args.repository)
+    storage = place.open(patience=find_patience(args.patience), cacert=find_cacert(args.cacert))
     try:
         yield storage
     finally:
