@@ -83,7 +83,7 @@ class ChunkedBody:
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer a request, and hang up after a refusal whose body was too long to read."""
+    """Answer a request, whose body is read as it comes."""
     client: socket.socket | None = environ.get("gunicorn.socket")
     body = environ["wsgi.input"]
     reader = getattr(body, "reader", None)
@@ -91,8 +91,4 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         environ["nightsafe.body"] = lambda: SocketBody(body, client)
     elif client is not None and isinstance(reader, ChunkedReader):
         environ["nightsafe.body"] = lambda: ChunkedBody(body, client)
-    response = _django(environ, start_response)
-    if environ.get("nightsafe.hang_up") and client is not None:
-        body.failed = True  # or gunicorn might find nothing more to read just now, and go on
-        client.shutdown(socket.SHUT_RD)
-    return response
+    return _django(environ, start_response)

@@ -55,6 +55,7 @@ SITE_APPS = [
 INSTALLED_APPS = GATEWAY_APPS if ROLE == "gateway" else SITE_APPS
 SITE_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "backup_service.forms.plain_forms",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -159,6 +160,8 @@ REDIRECT_READS = env.bool("NIGHTSAFE_REDIRECT_READS", default=True)  # of packs,
 DIRECT_HOLD = timedelta(hours=2)  # for which a direct transfer may still be committed
 LEASE = timedelta(minutes=2)  # renewed while the work goes on
 SCRUB_PERIOD = timedelta(days=30)
+# In each gateway process; no account takes more than it leaves for the others.
+GATEWAY_REQUESTS = env.int("NIGHTSAFE_GATEWAY_REQUESTS", default=240)  # of 256 threads
 GATEWAY_UPLOADS = env.int("NIGHTSAFE_GATEWAY_UPLOADS", default=64)
 GATEWAY_MIN_RATE = 4096  # bytes a second, averaged from the first half minute on
 GATEWAY_STALL = env.float("NIGHTSAFE_GATEWAY_STALL", default=30.0)  # seconds without a byte

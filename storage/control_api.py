@@ -17,8 +17,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from storage import direct, json_body, signed_reads, visits
 from storage.access import Access, open_vault
 from storage.direct import MOST, Announced
-from storage.drain import discard
+from storage.drain import discard, hang_up
 from storage.errors import BusyError, RefusedError
+from storage.gate import Stay, staying
 from storage.json_body import Fields
 from storage.names import KIB, ObjectType
 from storage.verdicts import Verdict
@@ -38,8 +39,12 @@ def called(*, limit: int) -> Callable[[Call], Callable[..., HttpResponseBase]]:
     def made(call: Call) -> Callable[..., HttpResponseBase]:
         @wraps(call)
         def view(request: HttpRequest, vault: str) -> HttpResponseBase:
+            return staying(lambda stay: answer(request, vault, stay))
+
+        def answer(request: HttpRequest, vault: str, stay: Stay) -> HttpResponseBase:
             try:
                 access = open_vault(request.headers.get("Authorization"), vault)
+                stay.begin(access.vault.account_id)
                 if request.method != "POST":
                     return _not_allowed(request)
                 return _json(call(access, json_body.read(request, limit=limit)))
@@ -141,7 +146,7 @@ def _json(answer: Answer, status: int = HTTPStatus.OK) -> HttpResponse:
 
 
 def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
-    discard(request)
+    (hang_up if refusal.hangs_up else discard)(request)
     response = _json({"code": refusal.code, "message": str(refusal)}, refusal.status)
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = 'Basic realm="Nightsafe vault", charset="UTF-8"'

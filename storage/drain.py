@@ -5,14 +5,22 @@ import time
 from django.conf import settings
 from django.http import HttpRequest
 
-from storage.body import FIRST_HALF_MINUTE
+from storage.body import FIRST_HALF_MINUTE, stream_of
+
+
+def hang_up(request: HttpRequest) -> None:
+    """Let the answer be the last on its connection, and leave the body to the web server.
+
+    It reads on for a moment, without a thread, so that the answer gets through. For whoever is
+    refused before being known: none of those may keep a thread.
+    """
+    close = getattr(request.META.get("gunicorn.socket"), "close_after_answer", None)
+    if close is not None:  # it is our own web server
+        close()
 
 
 def discard(request: HttpRequest) -> None:
-    """Read what is left of a refused body, up to a bound, and hang up if there is more.
-
-    Whoever is refused may be anybody: none may keep a thread by sending nothing, or very little.
-    """
+    """Read what is left of a refused customer's body, up to a bound; hang up if there is more."""
     socket = request.META.get("gunicorn.socket")
     if socket is not None:
         socket.settimeout(settings.GATEWAY_STALL)
@@ -20,13 +28,13 @@ def discard(request: HttpRequest) -> None:
         is_at_end = _read_to_end(request)
     except OSError:
         is_at_end = False
-    if not is_at_end and socket is not None:
-        request.META["nightsafe.hang_up"] = True
+    if not is_at_end:
+        hang_up(request)
 
 
 def _read_to_end(request: HttpRequest) -> bool:
     """Read on until the end (True), or until it is too much or takes too long (False)."""
-    stream = request.META["nightsafe.body"]() if "nightsafe.body" in request.META else request
+    stream = stream_of(request)
     begun, taken = time.monotonic(), 0
     while taken < settings.REFUSED_DRAIN:
         piece = stream.read(256 * 1024)

@@ -19,6 +19,7 @@ class RefusedError(Exception):
     status = HTTPStatus.BAD_REQUEST
     code = "refused"  # for programs
     retry_after: int | None = None  # seconds
+    hangs_up = False  # without reading a body to its end: who is refused so may keep no thread
     can_mend = False  # whether the client can mend it, by sending it again or as it should be
 
     @property
@@ -34,6 +35,7 @@ class UnauthenticatedError(RefusedError):
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthenticated"
+    hangs_up = True
 
 
 class ForbiddenError(RefusedError):
@@ -114,6 +116,12 @@ class BusyError(RefusedError):
     code = "busy"
     retry_after = 5
     can_mend = True
+
+
+class CrowdedError(BusyError):
+    """The account has too much under way at once; the same request will work later."""
+
+    hangs_up = True
 
 
 class DamagedError(RefusedError):

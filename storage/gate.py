@@ -1,31 +1,100 @@
-"""How many uploads one web process takes at a time, so that its memory stays flat."""
+"""How much one gateway process does at a time, and how little of it one account can take away.
+
+A thread, a place for an upload: whatever an account takes, it leaves as much for everybody else. So
+beside one busy account half of the places stay free, beside two at least a quarter, and places do
+not lie idle that somebody could use.
+"""
 
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.http import HttpResponseBase
 
-from storage.errors import BusyError
+from storage.errors import BusyError, CrowdedError
 
 PATIENCE = 10.0  # seconds that an upload waits for its place
 
 
 class Gate:
-    """A number of places, counted."""
+    """A number of places. An account gets another one while it holds fewer than are free."""
 
-    def __init__(self, places: int) -> None:
-        self._places = threading.BoundedSemaphore(places)
+    def __init__(self, places: int, *, patience: float, refusal: BusyError) -> None:
+        self._free = places
+        self._patience = patience  # seconds
+        self._refusal = refusal
+        self._held: Counter[int] = Counter()
+        self._changed = threading.Condition()
+
+    def enter(self, account: int) -> None:
+        """Take a place; `leave` gives it back. Raises BusyError if none gets free in time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._may_enter(account), self._patience):
+                raise type(self._refusal)(*self._refusal.args)
+            self._free -= 1
+            self._held[account] += 1
+
+    def leave(self, account: int) -> None:
+        """Give a place back."""
+        with self._changed:
+            self._free += 1
+            self._held[account] -= 1
+            if not self._held[account]:
+                del self._held[account]
+            self._changed.notify_all()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place for the length of a `with` block. Raises BusyError if none gets free."""
-        if not self._places.acquire(timeout=PATIENCE):
-            raise BusyError("The service takes no more uploads at this moment; try again shortly.")
+    def place(self, account: int) -> Iterator[None]:
+        """Hold a place for the length of a `with` block. Raises BusyError."""
+        self.enter(account)
         try:
             yield
         finally:
-            self._places.release()
+            self.leave(account)
+
+    def _may_enter(self, account: int) -> bool:
+        return self._held[account] < self._free
 
 
-uploads = Gate(settings.GATEWAY_UPLOADS)
+requests = Gate(
+    settings.GATEWAY_REQUESTS,
+    patience=0.0,
+    refusal=CrowdedError("This account has too much under way at once; try again shortly."),
+)
+uploads = Gate(
+    settings.GATEWAY_UPLOADS,
+    patience=PATIENCE,
+    refusal=BusyError("The service takes no more uploads at this moment; try again shortly."),
+)
+
+
+class Stay:
+    """One request's place among its account's, from when the account is known to the very end."""
+
+    def __init__(self) -> None:
+        self._account: int | None = None
+
+    def begin(self, account: int) -> None:
+        """Take the place. Raises CrowdedError."""
+        requests.enter(account)
+        self._account = account
+
+    def end(self) -> None:
+        """Give it back, if it was taken; to be called when the answer is closed, or failed."""
+        if self._account is not None:
+            account, self._account = self._account, None
+            requests.leave(account)
+
+
+def staying(answer: Callable[[Stay], HttpResponseBase]) -> HttpResponseBase:
+    """Return the answer to a request, whose stay ends when the client has it, or is gone."""
+    stay = Stay()
+    try:
+        response = answer(stay)
+    except BaseException:
+        stay.end()
+        raise
+    response._resource_closers.append(stay.end)  # type: ignore[attr-defined]  # as for files
+    return response

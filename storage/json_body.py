@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from storage.body import Body, ShortBodyError, stream_of
 from storage.errors import BadRequestError, LengthRequiredError, TooLargeError, TooSlowError
 from storage.names import InvalidNameError, ObjectName, ObjectType, parse_name
 
@@ -38,15 +39,16 @@ def _read_all(request: HttpRequest, size: int) -> bytes:
     socket = request.META.get("gunicorn.socket")
     if socket is not None:
         socket.settimeout(settings.GATEWAY_STALL)
-    whole = b""
+    body = Body(stream_of(request), size=size, sha256=None, min_rate=settings.GATEWAY_MIN_RATE)
+    whole = bytearray()
     try:
-        while len(whole) < size and (piece := request.read(size - len(whole))):
-            whole += piece
-    except OSError as error:
-        raise TooSlowError("The request stalled; send it again.") from error
-    if len(whole) < size:
-        raise BadRequestError("The request ended early.")
-    return whole
+        while len(whole) < size:
+            whole += body.read(size - len(whole))
+    except TooSlowError as error:
+        raise TooSlowError("The request came too slowly; send it again.") from error
+    except ShortBodyError as error:
+        raise BadRequestError("The request ended early.") from error
+    return bytes(whole)
 
 
 def entries(fields: Fields, name: str, *, most: int) -> list[Any]:

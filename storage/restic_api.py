@@ -22,9 +22,9 @@ from django.http import (
 
 from storage import canary_ways, expire, fence, ingest, locks, serve
 from storage.access import Access, open_vault
-from storage.body import Body
+from storage.body import Body, stream_of
 from storage.connections import lend_connection
-from storage.drain import discard
+from storage.drain import discard, hang_up
 from storage.errors import (
     BadRequestError,
     BusyError,
@@ -32,7 +32,7 @@ from storage.errors import (
     RefusedError,
     UnknownError,
 )
-from storage.gate import uploads
+from storage.gate import Stay, staying, uploads
 from storage.models import Region
 from storage.names import (
     CONFIG,
@@ -55,7 +55,7 @@ def answered(view: View) -> View:
     """Turn refusals into answers: a status that restic understands and one plain sentence."""
 
     def wrapped(request: HttpRequest, vault: str, **parts: str) -> HttpResponseBase:
-        response = _answer(view, request, vault, parts)
+        response = staying(lambda stay: _answer(view, request, vault, parts, stay))
         if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
             response["Content-Length"] = str(len(response.content))
         return response
@@ -66,10 +66,11 @@ def answered(view: View) -> View:
 
 
 def _answer(
-    view: View, request: HttpRequest, vault: str, parts: dict[str, str]
+    view: View, request: HttpRequest, vault: str, parts: dict[str, str], stay: Stay
 ) -> HttpResponseBase:
     try:
         access = open_vault(request.headers.get("Authorization"), vault)
+        stay.begin(access.vault.account_id)
         return view(request, access, **parts)
     except RefusedError as refusal:
         return _refuse(request, refusal)
@@ -147,12 +148,12 @@ def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespons
     if stall is not None:
         stall.settimeout(settings.GATEWAY_STALL)
     body = Body(
-        request.META["nightsafe.body"]() if "nightsafe.body" in request.META else request,
+        stream_of(request),
         size=int(announced),
         sha256=name.expected_sha256,
         min_rate=settings.GATEWAY_MIN_RATE,
     )
-    with uploads.place():
+    with uploads.place(access.vault.account_id):
         ingest.deposit(access, name, body, into=_region(request, access))
     return HttpResponse()
 
@@ -197,7 +198,7 @@ def _pairs(access: Access, kind: ObjectType) -> Iterator[tuple[str, int]]:
 
 
 def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
-    discard(request)
+    (hang_up if refusal.hangs_up else discard)(request)
     text = b"" if request.method == "HEAD" else f"{refusal}\n".encode("utf-8", "replace")
     response = HttpResponse(
         text,

@@ -11,10 +11,15 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from backup_service.embedded import programs
+from backup_service.embedded.configuration import Configuration
+from backup_service.embedded.programs import Program
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
@@ -38,26 +43,10 @@ class Gateway:
     _commands: subprocess.Popen[str] | None = field(init=False, default=None)
 
     def start(self) -> None:
-        arguments = ["--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread"]
-        arguments += ["--threads", "80", "--no-control-socket", "--log-level", "warning"]
-        with (self.data_dir / "gateway.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [PYTHON, "-m", "gunicorn", "backup_service.gateway", *arguments],
-                cwd=ROOT,
-                env={**self.env, "NIGHTSAFE_ROLE": "gateway"},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        """Start it as the embedded service does, and wait until it listens."""
+        made = Configuration(self.data_dir, 0, self.port, None, 0, "", {})
+        self.process = _start(programs.gateway(made), self)
+        _wait_for(self.port)
 
     def stop(self) -> None:
         if self._commands is not None:
@@ -163,8 +152,10 @@ class Holder:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/restic/{self.vault}/"
 
-    def request(self, method: str, path: str, body: object = None, **headers: str):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+    def request(
+        self, method: str, path: str, body: object = None, *, patience: float = 60, **headers: str
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
         connection.request(
             method,
             f"/restic/{self.vault}/{path}",
@@ -194,6 +185,44 @@ class Holder:
             f"POST /restic/{self.vault}/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             f"Authorization: {self.authorization}\r\nContent-Length: {length}\r\n\r\n"
         ).encode()
+
+
+@contextmanager
+def start_site(gateway: Gateway) -> Iterator[int]:
+    """Run the website beside a gateway, as the embedded service does; yield its port."""
+    port = free_port()
+    site = programs.site(Configuration(gateway.data_dir, port, 0, None, 0, "", {}))
+    process = _start(site, gateway)
+    try:
+        _wait_for(port)
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _start(program: Program, gateway: Gateway) -> "subprocess.Popen[bytes]":
+    with (gateway.data_dir / f"{program.name}.log").open("ab") as log:
+        return subprocess.Popen(
+            program.argv,
+            cwd=ROOT,
+            env={**gateway.env, "NIGHTSAFE_ROLE": program.role},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _own_database(data_dir: Path) -> str | None:

@@ -68,22 +68,24 @@ def prepare() -> Program:
 
 def site(configuration: Configuration) -> Program:
     """Return the website."""
-    options = ["--threads=8", "--timeout=60", "--graceful-timeout=5"]
+    options = ["--worker-class=backup_service.front.SiteWorker", "--threads=8", "--timeout=60"]
+    options += ["--graceful-timeout=5", "--keep-alive=75"]
     return _web("site", "backup_service.wsgi", configuration.port, options)
 
 
 def gateway(configuration: Configuration) -> Program:
-    """Return the gateway: one process, since it counts uploads, and a thread for each of them.
+    """Return the gateway: one process, since it counts its customers' requests.
 
     The slow are judged by their rate inside, so the timeout is only for a stuck process.
     """
-    options = ["--threads=72", "--timeout=300", "--graceful-timeout=8", "--keep-alive=75"]
+    options = ["--worker-class=backup_service.front.GatewayWorker", "--threads=256"]
+    options += ["--timeout=300", "--graceful-timeout=8", "--keep-alive=75"]
     return _web("gateway", "backup_service.gateway", configuration.gateway_port, options)
 
 
 def _web(name: str, module: str, port: int, options: Sequence[str]) -> Program:
     argv = [sys.executable, "-m", "gunicorn", f"--bind={ports.HOST}:{port}"]
-    argv += ["--worker-class=gthread", "--workers=1", "--no-control-socket"]
+    argv += ["--workers=1", "--no-control-socket"]
     argv += ["--limit-request-line=2048", "--log-level=warning", *options]
     return Program(name, [*argv, f"{module}:application"], role=name)
 

@@ -7,7 +7,6 @@ import os
 import pytest
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
-from django.test import Client
 
 from accounts.actions import open_account
 from accounts.audit import SERVICE, Actor
@@ -20,6 +19,7 @@ from storage.enrol import Enrolled, enrol_device
 from storage.models import Region, Vault
 from storage.names import ObjectType, parse_name
 from storage.replicate import replicate_due
+from tests.website.pages import Client
 
 PASSWORD = "a slot in the wall"
 
@@ -45,6 +45,12 @@ def owner(email: str, plan: str = "personal") -> Account:
     account = open_account(person(email))
     subscribe(account, plan=plan, actor=SERVICE)
     return account
+
+
+@pytest.fixture
+def client() -> Client:
+    """Somebody's browser, signed in as nobody."""
+    return Client()
 
 
 def client_of(user: User) -> Client:

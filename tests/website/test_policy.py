@@ -2,11 +2,10 @@
 
 import pytest
 from django.contrib import admin
-from django.test import Client
 from django.urls import reverse
 
 from tests.website.conftest import back_up
-from tests.website.pages import read
+from tests.website.pages import Client, read
 from tests.website.test_routes import EXPECTED, address  # noqa: F401
 
 pytestmark = pytest.mark.django_db

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import Device
 from storage.models import Credential
 from tests.website.conftest import client_of, person
+from tests.website.pages import Client
 
 pytestmark = pytest.mark.django_db
 

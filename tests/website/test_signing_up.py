@@ -5,13 +5,12 @@ import re
 import pytest
 from django.core import mail
 from django.db import IntegrityError
-from django.test import Client
 from django.urls import reverse
 
 from accounts.adapter import AccountAdapter
 from accounts.models import Account, AuditEvent, User
 from tests.website.conftest import PASSWORD, owner, person
-from tests.website.pages import text
+from tests.website.pages import Client, text
 
 pytestmark = pytest.mark.django_db
 

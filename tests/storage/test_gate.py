@@ -1,0 +1,86 @@
+"""Places that accounts share: none takes more than it leaves for the others."""
+
+import random
+import threading
+
+import pytest
+
+from storage.errors import BusyError, CrowdedError
+from storage.gate import Gate, Stay, requests, staying
+
+
+def gate(places: int, *, patience: float = 0.0) -> Gate:
+    return Gate(places, patience=patience, refusal=BusyError("try again"))
+
+
+def fill(places: Gate, account: int) -> int:
+    """Take all that an account gets; return how many those are."""
+    for taken in range(1000):
+        try:
+            places.enter(account)
+        except BusyError:
+            return taken
+    raise AssertionError("no bound")
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 10, 64, 241])
+def test_one_account_leaves_half(places: int) -> None:
+    assert fill(gate(places), 1) == (places + 1) // 2
+
+
+def test_a_newcomer_always_finds_a_place_while_few_are_greedy() -> None:
+    """Whether they come one after the other, or mixed, or leave and come again."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    for _ in range(200):
+        places = gate(64)
+        greedy = list(range(dice.randrange(1, 6)))
+        for account in dice.choices(greedy, k=500):
+            try:
+                places.enter(account)
+            except BusyError:
+                continue
+            if dice.random() < 0.1:
+                places.leave(account)
+        places.enter(99)
+
+
+def test_places_come_back() -> None:
+    places = gate(4)
+    for _ in range(50):
+        with places.place(1), places.place(1), pytest.raises(BusyError), places.place(1):
+            pass
+    assert fill(places, 1) == 2
+
+
+def test_a_place_that_gets_free_is_given_to_who_waits() -> None:
+    places = gate(2, patience=30.0)
+    places.enter(1)
+    threading.Timer(0.05, places.leave, [1]).start()
+    places.enter(1)  # well before the patience ends, or the test does
+
+
+def test_a_stay_ends_with_the_answer_and_with_a_failure() -> None:
+    from django.http import HttpResponse
+
+    def answer(stay: Stay) -> HttpResponse:
+        stay.begin(7)
+        return HttpResponse()
+
+    def fail(stay: Stay) -> HttpResponse:
+        stay.begin(7)
+        raise ZeroDivisionError
+
+    response = staying(answer)
+    assert requests._held[7] == 1
+    response.close()
+    with pytest.raises(ZeroDivisionError):
+        staying(fail)
+    assert requests._held[7] == 0
+
+
+def test_what_is_crowded_out_is_busy_and_hangs_up() -> None:
+    """Known clients repeat it; and its body is not waited for."""
+    assert issubclass(CrowdedError, BusyError)
+    assert (CrowdedError.status, CrowdedError.hangs_up, CrowdedError.retry_after) == (503, True, 5)
