@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nightsafe import former
 from nightsafe.backup import BackupReport, backup
 from nightsafe.former import ELSEWHERE
+from nightsafe.look import Status
 from nightsafe.repository import Repository
 
 from tests.agent.conftest import reopen
@@ -108,3 +110,24 @@ def test_a_new_folder_is_new(backups: Backups, top: Path) -> None:
     (top / "fresh" / "one").write_text("another")
     report, told = backups.run(str(top), ".")
     assert (report.count.new, report.count.unchanged, told) == (1, 3, False)
+
+
+def test_a_source_that_vanishes_while_it_is_looked_for(
+    repository: Repository, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One source cannot be looked at any more; the others are backed up."""
+    backups = Backups(repository, monkeypatch, tmp_path, cached=False)
+    backups.run(str(top.parent), "top/one", "top/deep")
+    real = former.lstat
+
+    def vanish(path: bytes) -> Status:
+        if path.endswith(b"/one") and os.path.exists(path):
+            os.unlink(path)
+        return real(path)
+
+    monkeypatch.setattr(former, "lstat", vanish)
+    monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "another"))
+    paths = [os.fsencode(top / name) for name in ("one", "deep")]
+    report = backup(reopen(repository), paths)
+    assert (report.count.unchanged, report.count.new) == (2, 0)
+    assert [issue.kind for issue in report.issues if issue.path] == ["vanished"]

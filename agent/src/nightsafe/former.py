@@ -110,7 +110,10 @@ class Former:
         Where the tree also has what is planned, the inode must speak for it.
         """
         parts = components(self._whole(path), os.path)
-        inode = lstat(path).st_ino
+        try:
+            inode = lstat(path).st_ino
+        except OSError:  # it is said where it is read
+            return None
         for start in range(len(parts)):
             tree = self._root
             for part in parts[start:-1]:
