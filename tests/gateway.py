@@ -19,6 +19,7 @@ import pytest
 
 from backup_service.embedded import programs
 from backup_service.embedded.configuration import Configuration
+from backup_service.embedded.ports import any_port
 from backup_service.embedded.programs import Program
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,9 +28,8 @@ QUIET = {"NIGHTSAFE_LOG_LEVEL": "ERROR", "NIGHTSAFE_BROKER_URL": "redis://127.0.
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that stays this process's own."""
+    return any_port()
 
 
 @dataclass

@@ -57,7 +57,7 @@ def running(binaries: Path) -> Iterator[str]:
     try:
         if user is not None:
             shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
-        password, port = secrets.token_hex(16), any_port(avoid=())
+        password, port = secrets.token_hex(16), any_port()
         _make(binaries, folder, user, password)
         server = _start(binaries, folder, user, port)
         url = f"postgres://postgres:{password}@127.0.0.1:{port}/postgres"

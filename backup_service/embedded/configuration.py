@@ -39,6 +39,7 @@ class Configuration:
     broker_password: str
     passed_on: Mapping[str, str]
     stores: Mapping[str, Store] = field(default_factory=dict)
+    moved_from: int | None = None  # where the website was before
 
     @property
     def site_url(self) -> str:
@@ -85,11 +86,12 @@ def choose(data_dir: Path, wishes: Mapping[str, str]) -> Configuration:
     The data directory must be claimed. Raises LaunchError.
     """
     before = datadir.read_settings(data_dir)
-    port = ports.site_port(wishes.get("PORT") or "8000")
+    old_port, wish = _port_of(before.get("NIGHTSAFE_SITE_URL", "")), wishes.get("PORT") or "8000"
+    port = ports.site_port(wish, before=old_port)
     old_gateway = _port_of(before.get("NIGHTSAFE_GATEWAY_URL", ""))
     gateway = ports.prefer([old_gateway or port + 1, port + 1], avoid=[port])
     broker = urlsplit(before.get("NIGHTSAFE_BROKER_URL", ""))
-    broker_port = ports.prefer([broker.port or 0], avoid=[port, gateway])
+    broker_port = ports.prefer([_below(broker.port or 0)], avoid=[port, gateway])
     return Configuration(
         data_dir=data_dir,
         port=port,
@@ -98,6 +100,7 @@ def choose(data_dir: Path, wishes: Mapping[str, str]) -> Configuration:
         broker_port=broker_port,
         broker_password=broker.password or secrets.token_urlsafe(32),
         passed_on={name: value for name, value in wishes.items() if value and _goes_on(name)},
+        moved_from=old_port if wish == "0" and old_port not in (None, port) else None,
         stores=choose_stores(data_dir, wishes, before, avoid=[port, gateway, broker_port]),
     )
 
@@ -109,6 +112,12 @@ def data_directory(wishes: Mapping[str, str]) -> Path:
 
 def _goes_on(name: str) -> bool:
     return name in _PASSED_ON or name.startswith("NIGHTSAFE_REGION_")
+
+
+def _below(port: int) -> int:
+    """Return a port that was chosen before, or 0 if outgoing connections may sit on it."""
+    first, last = ports.outgoing()
+    return 0 if first <= port <= last else port
 
 
 def _port_of(url: str) -> int | None:

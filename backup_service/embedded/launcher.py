@@ -115,6 +115,12 @@ def _announce(configuration: Configuration, seconds: float) -> None:
         f"  Regions  {regions.describe(configuration.data_dir, configuration.settings())}",
         flush=True,
     )
+    if configuration.moved_from is not None:
+        print(
+            f"  Port {configuration.moved_from} was taken, so the website has moved to "
+            f"{configuration.port}.",
+            flush=True,
+        )
     if configuration.gateway_moved_from is not None:
         print(
             f"  Port {configuration.gateway_moved_from} was taken, so the gateway has moved to "

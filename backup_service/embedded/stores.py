@@ -22,7 +22,7 @@ from backup_service.embedded.errors import LaunchError
 
 BUCKET = "vault"
 START = 30.0  # seconds
-_BASES = range(20_000, 31_000, 20)  # below the ports that systems hand out by themselves
+_SPACING = 20  # ports from one store's first to the next's
 _OFFSETS = (1, 2, 3, 4, 6, 11, 12, 13, 14, 16)
 _S3, _MASTER, _FILER = 4, 1, 3
 _GRPC = 10
@@ -85,11 +85,10 @@ def free_base(wish: int, *, avoid: Collection[int] = ()) -> int:
 
     Raises LaunchError.
     """
-    start = secrets.randbelow(len(_BASES))
-    candidates: list[int] = [*_BASES[start:], *_BASES[:start]]
-    if wish in _BASES:
-        candidates.insert(0, wish)
-    for base in candidates:
+    bases = ports.outside(ports.outgoing())[:-_SPACING:_SPACING]
+    start = secrets.randbelow(len(bases))
+    wished = [wish] if wish > 0 else []
+    for base in [*wished, *bases[start:], *bases[:start]]:
         if _all_free(base, avoid):
             return base
     raise LaunchError("No ports are free for the stores. Stop some other programs.")
@@ -180,4 +179,4 @@ def _syncs(store: Store) -> bool:
 
 def _all_free(base: int, avoid: Collection[int]) -> bool:
     wanted = [base + offset for offset in _OFFSETS]
-    return not set(wanted) & set(avoid) and all(ports.is_free(port) for port in wanted)
+    return not set(wanted) & set(avoid) and all(ports.take(port) for port in wanted)

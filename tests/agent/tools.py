@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from backup_service.embedded.ports import any_port
 from tests import peers
 
 
@@ -27,10 +28,8 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that stays this process's own."""
+    return any_port()
 
 
 @contextmanager

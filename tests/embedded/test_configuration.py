@@ -37,7 +37,7 @@ def test_a_second_run_keeps_what_addresses_contain(tmp_path: Path) -> None:
 
 def test_the_gateway_is_next_to_the_site_where_it_can(tmp_path: Path) -> None:
     for _ in range(20):
-        port = ports.any_port(avoid=())
+        port = ports.any_port()
         if ports.is_free(port + 1):
             break
     assert chosen(tmp_path, PORT=str(port)).gateway_port == port + 1
@@ -49,6 +49,25 @@ def test_a_gateway_whose_port_is_taken_moves_and_says_so(tmp_path: Path) -> None
         moved = chosen(tmp_path, PORT=str(first.port))
     assert moved.gateway_moved_from == first.gateway_port
     assert moved.gateway_port not in (first.gateway_port, first.port)
+
+
+def test_a_site_on_any_port_keeps_it_and_says_when_it_cannot(tmp_path: Path) -> None:
+    first = chosen(tmp_path)
+    again = chosen(tmp_path)
+    assert (again.port, again.moved_from) == (first.port, None)
+    with occupied(first.port):
+        moved = chosen(tmp_path)
+    assert (moved.port != first.port, moved.moved_from) == (True, first.port)
+
+
+def test_a_broker_of_before_leaves_the_ports_of_outgoing_connections(tmp_path: Path) -> None:
+    first = chosen(tmp_path)
+    bad = ports.outgoing()[0] + 7
+    url = f"redis://:secret@127.0.0.1:{bad}/0"
+    datadir.write_settings(tmp_path, first.settings() | {"NIGHTSAFE_BROKER_URL": url})
+    again = chosen(tmp_path)
+    assert again.broker_port != bad
+    assert (again.broker_password, again.gateway_port) == ("secret", first.gateway_port)
 
 
 def test_no_two_ports_are_the_same(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_django_finds_nothing_to_say_about_this_environment(compose: dict[str, A
 
 
 def test_the_broker_starts_with_its_password(compose: dict[str, Any], tmp_path: Path) -> None:
-    port = any_port(avoid=())
+    port = any_port()
     command = compose["services"]["broker"]["command"].replace("$$", "$")
     command = command.replace("/tmp/valkey.conf", str(tmp_path / "valkey.conf"))
     server = f"{get_binary_path()} {tmp_path / 'valkey.conf'} --port {port} --bind 127.0.0.1"

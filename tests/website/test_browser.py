@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from backup_service.embedded import programs
+from backup_service.embedded.configuration import Configuration
+from backup_service.embedded.ports import any_port
+
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,16 +27,10 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 PASSWORD = "a slot in the wall"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The website as an embedded service runs it."""
-    port = free_port()
+    port = any_port()
     env = os.environ | {
         "DATA_DIR": str(tmp_path_factory.mktemp("site")),
         "PORT": str(port),
@@ -42,12 +39,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     for command in (["migrate", "-v0"], ["createcachetable"]):
         subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=env, check=True)
-    arguments = ["-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4"]
-    process = subprocess.Popen(
-        [sys.executable, *arguments, "--log-level", "error", "backup_service.wsgi"],
-        cwd=ROOT,
-        env=env,
-    )
+    made = Configuration(Path(env["DATA_DIR"]), port, 0, None, 0, "", {})
+    process = subprocess.Popen(programs.site(made).argv, cwd=ROOT, env=env)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(address)
