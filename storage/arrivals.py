@@ -8,13 +8,15 @@ from django.db.models import QuerySet
 from storage import copies, ingest, quota, row_locks, rows, sequence
 from storage.access import Access
 from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
+from storage.names import ObjectType
 
 
 def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
     """Make objects, copies or revivals of attempts whose bytes were seen to be right.
 
     Returns the ids of those that were; the others had ended meanwhile. Every attempt is of the
-    access's vault, is named by its bytes' hash, and has its size.
+    access's vault, is named by its bytes' hash, and has its size. Raises a RefusedError where the
+    access ended or does not allow it any more.
     """
     return _record(access, arrived) if arrived else set()
 
@@ -22,6 +24,10 @@ def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
 @transaction.atomic
 def _record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
     vault = sequence.lock(access.vault)
+    access = access.renewed()  # what allowed it at its beginning may have ended meanwhile
+    for kind in {attempt.type for attempt in arrived}:
+        access.require_create(ObjectType(kind))
+    quota.require_within(access.vault.account, access.entitlements.quota)
     won = _win(arrived)
     held = _named(vault, won).select_for_update(no_key=True).order_by("pk")
     existing = {(one.type, one.name): one for one in held}
@@ -84,7 +90,7 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
         promised=access.entitlements.copies,
         continent=access.vault.account.continent,
     )
-    quota.settle_all(attempts, live=sum(attempt.size or 0 for attempt in attempts))
+    quota.settle_all(attempts, live=sum(quota.cost(attempt.size or 0) for attempt in attempts))
 
 
 def _named(vault: Vault, attempts: Sequence[Attempt]) -> QuerySet[StoredObject]:

@@ -65,6 +65,11 @@ class Body:
         """Whether it can still be sent somewhere else."""
         return self.taken == 0
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the last piece was handed on, so that somebody may have stored all of it."""
+        return self.taken == self.size and self._expected in (None, self.digest)
+
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, none at the end.
 

@@ -48,17 +48,21 @@ def place(
             rows.insert(Replica, {"region_id": region.pk}, objects)
 
 
-def add(held: StoredObject, attempt: Attempt) -> None:
-    """Point the region's replica at this attempt, unless a good copy is there already."""
+def add(held: StoredObject, attempt: Attempt) -> bool:
+    """Point the region's replica at this attempt, unless a good copy is there already.
+
+    Return whether it became the copy.
+    """
     replica, _ = Replica.objects.get_or_create(
         object=held, region=attempt.region, defaults={"sequence": held.sequence}
     )
     if replica.state == Replica.State.STORED:
         doom(Attempt.objects.filter(pk=attempt.pk))
-        return
+        return False
     if replica.attempt_id is not None:
         quarantine(replica.attempt_id)
     mark_stored(replica, attempt)
+    return True
 
 
 def mark_stored(replica: Replica, attempt: Attempt, *, verified: bool = False) -> None:

@@ -3,7 +3,7 @@
 announce: names and sizes -> quota held for all of them at once -> an attempt and a presigned PUT
 each. commit: attempts -> the store is asked for length and checksum, never the client -> one
 transaction makes them objects, as after an upload through the gateway. What is never committed
-is given up and swept like any upload that broke off.
+is given up and swept like any upload that broke off; until then it is held against the quota.
 
 Only stores that enforce what is signed take part (`direct_transfers` of the contract); everything
 else is answered with "use the gateway".
@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import arrivals, ingest, looks, nudge, placement, quota, rows
+from storage import arrivals, ingest, looks, nudge, placement, quota, row_locks, rows
 from storage.access import Access
 from storage.connections import lend_connection
 from storage.errors import BadRequestError, OverQuotaError, TooLargeError
@@ -165,13 +165,13 @@ def _reserve(
     fresh = [wish for wish in wishes if wish not in found]
     allowance = ingest.allowance_of(access)
     try:
-        quota.hold(access.vault.account, sum(wish.size for wish in fresh), allowance)
+        quota.hold(access.vault.account, [wish.size for wish in fresh], allowance)
         granted = fresh
     except OverQuotaError:
         granted = []
         for wish in fresh:
             try:
-                quota.hold(access.vault.account, wish.size, allowance)
+                quota.hold(access.vault.account, [wish.size], allowance)
                 granted.append(wish)
             except OverQuotaError as error:
                 found[wish] = error
@@ -231,7 +231,7 @@ def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[
     rows.insert(
         Reservation,
         {"account_id": access.vault.account_id},
-        {"attempt_id": ids, "size": sizes},
+        {"attempt_id": ids, "size": [quota.cost(size) for size in sizes]},
     )
     return begun
 
@@ -276,14 +276,14 @@ def _record(
 
 @transaction.atomic
 def give_up(access: Access, ids: Sequence[str]) -> None:
-    """Release the quota of transfers that will not be committed.
+    """End transfers that will not be committed.
 
-    Their bytes, if any came or still come, are swept when nothing can arrive any more.
+    Their bytes, if any came or still come, are swept when nothing can arrive any more, and are
+    held against the quota until then.
     """
     mine = _direct(access).filter(pk__in=ids[:MOST], state=Attempt.State.WRITING)
-    ended = list(mine.select_for_update(no_key=True).order_by("pk"))
-    Attempt.objects.filter(pk__in=[one.pk for one in ended]).update(state=Attempt.State.DOOMED)
-    quota.settle_all(ended, live=0)
+    ended = row_locks.hold(mine)
+    Attempt.objects.filter(pk__in=ended).update(state=Attempt.State.DOOMED)
 
 
 def _settled(access: Access, attempts: Sequence[Attempt]) -> dict[str, Verdict]:

@@ -20,7 +20,6 @@ from storage.models import (
     JournalEntry,
     Region,
     Replica,
-    Reservation,
     StoredObject,
     Vault,
 )
@@ -62,7 +61,8 @@ def _tombstone(access: Access, vault: Vault, held: StoredObject) -> None:
     lifetimes.end(held, step)
     by = access.credential
     JournalEntry.note(JournalEntry.Kind.TOMBSTONE, held, sequence=step.number, by=by)
-    quota.book(vault.account_id, live=-held.size, tombstoned=held.size)
+    cost = quota.cost(held.size)
+    quota.book(vault.account_id, live=-cost, tombstoned=cost)
     kind = ObjectType(held.type)
     fence.removed(access.credential, kind, step.number)
     if kind in fence.GUARDED:
@@ -150,7 +150,7 @@ def _finish_purge(pk: int) -> None:
     copies_left = row_locks.hold(Replica.objects.filter(object_id=pk))
     Replica.objects.filter(pk__in=copies_left).delete()
     still.delete()
-    quota.book(vault.account_id, tombstoned=-held.size)
+    quota.book(vault.account_id, tombstoned=-quota.cost(held.size))
 
 
 def sweep(*, doomed_before: datetime | None = None) -> int:
@@ -173,12 +173,9 @@ def sweep(*, doomed_before: datetime | None = None) -> int:
 def _give_up_late_uploads(before: datetime) -> None:
     late = Attempt.objects.filter(state=Attempt.State.WRITING, due_at__lte=before)
     for pk in list(late.values_list("pk", flat=True)):
-        with transaction.atomic():
-            given_up = Attempt.objects.filter(pk=pk, state=Attempt.State.WRITING).update(
-                state=Attempt.State.DOOMED, due_at=clock.now() + copies.DOOM_DELAY
-            )
-            if given_up:
-                quota.settle(Attempt.objects.get(pk=pk))
+        Attempt.objects.filter(pk=pk, state=Attempt.State.WRITING).update(
+            state=Attempt.State.DOOMED, due_at=clock.now() + copies.DOOM_DELAY
+        )
 
 
 def _doom_old_quarantine(now: datetime) -> None:
@@ -212,8 +209,7 @@ def _remove_bytes(attempt: Attempt) -> bool:
         return False
     with transaction.atomic():
         row_locks.hold(Attempt.objects.filter(pk=attempt.pk))
-        if Reservation.objects.filter(attempt=attempt).exists():
-            quota.settle(attempt)
+        quota.settle(attempt)
         deleted, _ = Attempt.objects.filter(
             pk=attempt.pk, state=Attempt.State.DOOMED, replica__isnull=True
         ).delete()

@@ -8,6 +8,7 @@ whatever is answered with 200 is durable in one region and on record.
 """
 
 import logging
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import transaction
@@ -28,7 +29,7 @@ from storage import (
 from storage.access import Access
 from storage.body import Body
 from storage.connections import lend_connection
-from storage.errors import BusyError, ForbiddenError, TooLargeError
+from storage.errors import BusyError, ForbiddenError, RefusedError, TooLargeError
 from storage.models import (
     Attempt,
     Credential,
@@ -85,9 +86,9 @@ def _write_and_commit(
             lend_connection()
             store.put(key, body, body.size)
             body.drain()  # a store may stop at the last byte; the verdict is still wanted
-            _commit(access, name, attempt=attempt, body=body, lock=lock)
+            _put_on_record(access, name, attempt=attempt, body=body, lock=lock)
         except RegionError as error:
-            _abandon(attempt)
+            _abandon(attempt, body)
             placement.avoid(region.alias)
             if isinstance(error, RegionFullError):
                 health.note_full(region)
@@ -95,7 +96,7 @@ def _write_and_commit(
             if not body.is_untouched:
                 raise _sorry(error) from error
         except BaseException:
-            _abandon(attempt)
+            _abandon(attempt, body)
             raise
         else:
             nudge.replication()
@@ -104,6 +105,40 @@ def _write_and_commit(
         "No region can take an upload at this moment. Nothing stored is affected, and restores "
         "go on; the upload will be taken as soon as a region is back."
     )
+
+
+def _put_on_record(
+    access: Access, name: ObjectName, *, attempt: Attempt, body: Body, lock: str
+) -> None:
+    """Commit what is in the store, or take it away again if nothing comes of it.
+
+    Nobody writes it any more, so that need not wait for the sweep, which does it if this fails.
+    Whether a commit that the database did not answer has happened is not for this to guess.
+    """
+    try:
+        if _commit(access, name, attempt=attempt, body=body, lock=lock):
+            return
+    except RefusedError:
+        _doom(attempt)
+        _clear(attempt)
+        raise
+    _clear(attempt)
+
+
+def _clear(attempt: Attempt) -> None:
+    doomed = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.DOOMED, replica=None)
+    if doomed.exists():
+        with suppress(RegionError):
+            store_of(attempt.region).delete(attempt.key)
+            _forget(attempt)
+
+
+@transaction.atomic
+def _forget(attempt: Attempt) -> None:
+    gone = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.DOOMED, replica=None)
+    if row_locks.hold(gone):
+        quota.settle(attempt)
+        gone.delete()
 
 
 def _sorry(error: RegionError) -> BusyError:
@@ -136,25 +171,37 @@ def allowance_of(access: Access) -> quota.Allowance:
 
 
 @transaction.atomic
-def _abandon(attempt: Attempt) -> None:
-    """Give an upload up: its bytes, if any, are doomed, and its quota is free again."""
+def _abandon(attempt: Attempt, body: Body) -> None:
+    """Give an upload up: its bytes, if any, are doomed.
+
+    What the store may have taken is held against the quota until it is swept. It has taken nothing
+    unless it got the last piece.
+    """
+    _doom(attempt)
+    if not body.is_whole:
+        quota.settle(attempt)
+
+
+def _doom(attempt: Attempt) -> None:
     Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.WRITING).update(
         state=Attempt.State.DOOMED, due_at=clock.now() + copies.DOOM_DELAY
     )
-    quota.settle(attempt)
 
 
 @transaction.atomic
 def _commit(
     access: Access, name: ObjectName, *, attempt: Attempt, body: Body, lock: str = ""
-) -> None:
-    """Make the upload the object, or one more copy of it, or nothing new.
+) -> bool:
+    """Make the upload the object, or one more copy of it; return whether it became either.
+
+    It does not where there is a good copy in this region already.
 
     What allowed it at its beginning may have ended meanwhile, so that is asked again.
     """
     vault = sequence.lock(access.vault)
     access = access.renewed()
     access.require_create(name.type)
+    quota.require_within(access.vault.account, access.entitlements.quota)
     existing = _find(vault, name)
     if name.type is ObjectType.SNAPSHOT and not (existing and _is_live(existing)):
         fence.require_fresh(access.credential, vault, lock=lock)
@@ -169,27 +216,41 @@ def _commit(
         )
     if existing is None:
         _create(access, vault, attempt=attempt, body=body, name=name)
-        return
+        return True
     _require_same(existing, body)
-    StoredObject.objects.select_for_update(no_key=True).get(pk=existing.pk)
-    join(access, vault, existing, attempt)
+    locked = StoredObject.objects.select_for_update(no_key=True).get(pk=existing.pk)
+    return join(access, vault, locked, attempt, may_come_again=False)
 
 
-def join(access: Access, vault: Vault, existing: StoredObject, attempt: Attempt) -> None:
+def join(
+    access: Access,
+    vault: Vault,
+    existing: StoredObject,
+    attempt: Attempt,
+    *,
+    may_come_again: bool = True,
+) -> bool:
     """Let an upload of bytes that an object has already be one more copy, or revive it.
 
-    Inside a transaction that holds the locks of `vault` and `existing`.
+    Inside a transaction that holds the locks of `vault` and `existing`. Return whether it became a
+    copy. If not, and if its bytes `may_come_again` after they were removed, they are held against
+    the quota until they are swept. Raises OverQuotaError.
     """
     comes_back = existing.state in {StoredObject.State.TOMBSTONED, StoredObject.State.PURGING}
     if comes_back:
         lifetimes.revive(existing, vault, access.credential)
     if existing.state == StoredObject.State.LOST:
         StoredObject.objects.filter(pk=existing.pk).update(state=StoredObject.State.LIVE)
-    copies.add(existing, attempt)
+    is_copy = copies.add(existing, attempt)
     continent = access.vault.account.continent
     copies.ensure(existing, attempt.region, access.entitlements.copies, continent=continent)
-    size = existing.size if comes_back else 0
-    quota.settle(attempt, live=size, tombstoned=-size)
+    back = quota.cost(existing.size) if comes_back else 0
+    if is_copy or not may_come_again:
+        quota.settle(attempt, live=back, tombstoned=-back)
+    elif comes_back:  # beside what is held, this needs room of its own
+        quota.hold(access.vault.account, [existing.size], allowance_of(access))
+        quota.book(vault.account_id, live=back, tombstoned=-back, reserved=-back)
+    return is_copy
 
 
 def _create(
@@ -213,7 +274,7 @@ def _create(
         promised=access.entitlements.copies,
         continent=access.vault.account.continent,
     )
-    quota.settle(attempt, live=created.size)
+    quota.settle(attempt, live=quota.cost(created.size))
     _after_create(vault, created)
 
 

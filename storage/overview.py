@@ -65,13 +65,13 @@ class QuotaOverview:
 
     plan: Plan
     charged: int
-    reserved: int
+    reserved: int  # of these, for uploads in flight and what broken ones left until it is swept
     kept: int  # removed, and kept for the grace period
 
     @property
     def bar(self) -> int:
         """The filled part of the bar."""
-        return _part(self.charged, self.plan.quota_bytes)
+        return _part(self.charged - self.reserved, self.plan.quota_bytes)
 
     @property
     def bar_reserved(self) -> int:

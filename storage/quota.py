@@ -1,7 +1,11 @@
-"""Quota: held before an upload, settled or released after it, recounted by audit.
+"""Quota: held before an upload, settled when nothing of it lies about any more, recounted by audit.
 
 One conditional UPDATE decides; reading first and writing later would let parallel uploads pass
-the cap together. Charged = live bytes + max(0, tombstoned bytes - plan quota).
+the cap together. Charged = live bytes + bytes held for uploads + max(0, tombstoned bytes - plan
+quota). Of every object at least FLOOR bytes count, which covers what its rows and files cost. Held
+are uploads in flight, and what they may have left in a store until the sweep has removed it, so
+that whoever sends and gives up, or removes and sends again, fills no disk for free. Copies are
+free.
 """
 
 from collections.abc import Sequence
@@ -9,14 +13,21 @@ from dataclasses import dataclass
 
 from django.db import models, transaction
 from django.db.models import F, Sum, Value
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Greatest
 
 from accounts.models import Account
 from storage.errors import OverQuotaError
 from storage.models import Attempt, Reservation, StoredObject, Usage
 
+FLOOR = 4096  # bytes
 OVERDRAW_SHARE = 0.10
 OVERDRAW_LEAST = 10**9  # bytes
+
+
+def cost(size: int) -> int:
+    """Return how many bytes an object of `size` bytes counts for."""
+    return max(size, FLOOR)
 
 
 @dataclass(frozen=True)
@@ -33,61 +44,73 @@ class Allowance:
 
 
 def reserve(attempt: Attempt, *, account: Account, size: int, allowance: Allowance) -> None:
-    """Hold `size` bytes for `attempt`, inside the caller's transaction.
+    """Hold what an object of `size` bytes costs for `attempt`, inside the caller's transaction.
 
-    Raises OverQuotaError when the account has no room for them.
+    Raises OverQuotaError when the account has no room for it.
     """
-    hold(account, size, allowance)
-    Reservation.objects.create(account=account, attempt=attempt, size=size)
+    hold(account, [size], allowance)
+    Reservation.objects.create(account=account, attempt=attempt, size=cost(size))
 
 
-def hold(account: Account, size: int, allowance: Allowance) -> None:
-    """Hold `size` bytes, for which the caller makes reservations in the same transaction.
+def hold(account: Account, sizes: Sequence[int], allowance: Allowance) -> None:
+    """Hold what objects of these sizes cost; the caller makes a reservation of each one's cost in
+    the same transaction.
 
-    Raises OverQuotaError when the account has no room for them.
+    Raises OverQuotaError when the account has no room for all of them.
     """
-    if _hold(account, size, allowance):
+    wanted = sum(map(cost, sizes))
+    if _hold(account, wanted, allowance):
         return
     Usage.objects.get_or_create(account=account)  # its first upload, perhaps
-    if not _hold(account, size, allowance):
-        raise OverQuotaError(_sorry(account, size, allowance))
+    if not _hold(account, wanted, allowance):
+        raise OverQuotaError(_sorry(account, wanted, allowance.quota))
 
 
-def _hold(account: Account, size: int, allowance: Allowance) -> bool:
-    excess = Greatest(F("tombstoned_bytes") - Value(allowance.quota), Value(0))
+def _hold(account: Account, wanted: int, allowance: Allowance) -> bool:
+    room = allowance.quota + allowance.overdraw - wanted
     held = (
         Usage.objects.filter(account=account)
-        .alias(after=F("live_bytes") + F("reserved_bytes") + excess + Value(size))
-        .filter(after__lte=allowance.quota + allowance.overdraw)
-        .update(reserved_bytes=F("reserved_bytes") + size)
+        .alias(counted=_charged(allowance.quota))
+        .filter(counted__lte=room)
+        .update(reserved_bytes=F("reserved_bytes") + wanted)
     )
     return bool(held)
 
 
+def _charged(quota: int) -> CombinedExpression:
+    """`Usage.charged`, for the database."""
+    excess = Greatest(F("tombstoned_bytes") - Value(quota), Value(0))
+    return F("live_bytes") + F("reserved_bytes") + excess
+
+
+def require_within(account: Account, quota: int) -> None:
+    """Raise OverQuotaError if more is charged than a plan's quota lets even upkeep have.
+
+    An upload that was reserved may finish; if the plan became smaller meanwhile, it may not.
+    """
+    most = Allowance.for_upkeep(quota)
+    usage = Usage.objects.filter(account=account).alias(counted=_charged(quota))
+    if usage.filter(counted__gt=most.quota + most.overdraw).exists():
+        raise OverQuotaError(_sorry(account, 0, quota))
+
+
 def settle(attempt: Attempt, *, live: int = 0, tombstoned: int = 0) -> None:
-    """End the attempt's reservation and book what became of it (changes in bytes)."""
-    reservation = Reservation.objects.filter(attempt=attempt).first()
-    if reservation is None:
-        return
-    deleted, _ = Reservation.objects.filter(pk=reservation.pk).delete()
-    if deleted:
-        book(
-            reservation.account_id,
-            live=live,
-            tombstoned=tombstoned,
-            reserved=-reservation.size,
-        )
+    """End the attempt's reservation, if it has one, and book what became of it, in bytes."""
+    settle_all([attempt], live=live, tombstoned=tombstoned)
 
 
-def settle_all(attempts: Sequence[Attempt], *, live: int) -> None:
-    """End the reservations of one account's attempts, whose objects have `live` new bytes."""
+def settle_all(attempts: Sequence[Attempt], *, live: int = 0, tombstoned: int = 0) -> None:
+    """End the reservations of attempts and book what became of them.
+
+    `live` and `tombstoned` are changes in bytes, of one account, if not zero.
+    """
     reservations = Reservation.objects.select_for_update(no_key=True)
     mine = reservations.filter(attempt__in=[attempt.pk for attempt in attempts]).order_by("pk")
     held = list(mine.values_list("pk", "account", "size"))
     Reservation.objects.filter(pk__in=[pk for pk, _, _ in held]).delete()
-    for account_id in {account for _, account, _ in held}:
+    for account_id in sorted({account for _, account, _ in held}):
         freed = sum(size for _, account, size in held if account == account_id)
-        book(account_id, live=live, reserved=-freed)
+        book(account_id, live=live, tombstoned=tombstoned, reserved=-freed)
 
 
 def book(account_id: int, *, live: int = 0, tombstoned: int = 0, reserved: int = 0) -> None:
@@ -133,14 +156,13 @@ def recount(account: Account, *, mend: bool) -> Recount:
 
 
 def _sum(objects: models.QuerySet[StoredObject]) -> int:
-    return objects.aggregate(n=Sum("size"))["n"] or 0
+    return objects.aggregate(n=Sum(Greatest(F("size"), Value(FLOOR))))["n"] or 0
 
 
-def _sorry(account: Account, size: int, allowance: Allowance) -> str:
-    usage = Usage.objects.get(account=account)
-    used = usage.charged(allowance.quota) / 10**9
+def _sorry(account: Account, wanted: int, quota: int) -> str:
+    used = Usage.objects.get(account=account).charged(quota) / 10**9
+    what = f"this upload of {wanted / 10**6:.1f} MB does not fit" if wanted else "that is too much"
     return (
-        f"Over quota: {used:.2f} of {allowance.quota / 10**9:.0f} GB are used, and this upload of "
-        f"{size / 10**6:.1f} MB does not fit. Nothing stored is affected and restores work. "
-        "Choose a larger plan on the website, or remove old snapshots."
+        f"Over quota: {used:.2f} of {quota / 10**9:.0f} GB are used, and {what}. Nothing stored is "
+        "affected and restores work. Choose a larger plan on the website, or remove old snapshots."
     )

@@ -173,7 +173,10 @@ class EndedLock(models.Model):
 
 
 class Usage(models.Model):
-    """What an account's vaults hold, in bytes. Copies in further regions are free."""
+    """What an account's vaults hold, in bytes, of each object at least a floor (`quota.py`).
+
+    Copies in further regions are free.
+    """
 
     account = models.OneToOneField(Account, models.PROTECT, related_name="usage")
     live_bytes = models.BigIntegerField(default=0)
@@ -198,11 +201,14 @@ class Usage(models.Model):
 
     def charged(self, quota: int) -> int:
         """Return what counts against `quota` (bytes): tombstones are free up to its size."""
-        return self.live_bytes + max(0, self.tombstoned_bytes - quota)
+        return self.live_bytes + self.reserved_bytes + max(0, self.tombstoned_bytes - quota)
 
 
 class Reservation(models.Model):
-    """Quota held for an upload in flight. The row's deletion is its one settlement."""
+    """Quota held for an upload in flight, or for what it may have left behind.
+
+    The row's deletion is its one settlement.
+    """
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="reservations")
     attempt = models.OneToOneField("storage.Attempt", models.PROTECT, related_name="reservation")

@@ -4,6 +4,7 @@ import pytest
 
 from storage import placement
 from storage.models import Attempt, Replica, StoredObject
+from storage.quota import FLOOR
 from storage.regions import store_of
 from tests.storage.conftest import sha, some
 from tests.storage.direct import announce, booked, call, commit, entry, put, read, regions
@@ -15,10 +16,10 @@ pytestmark = pytest.mark.django_db
 def test_what_was_put_is_an_object_like_any_other(backup):
     contents = [some(1000), some(60_000), b""]
     offers = announce(backup, *contents)
-    assert booked(backup.vault) == (0, 61_000)
+    assert booked(backup.vault) == (0, 60_000 + 2 * FLOOR)
     assert [put(*pair) for pair in zip(offers, contents, strict=True)] == [200] * 3
     assert commit(backup, *[offer["attempt"] for offer in offers]) == ["stored"] * 3
-    assert booked(backup.vault) == (61_000, 0)
+    assert booked(backup.vault) == (60_000 + 2 * FLOOR, 0)
     for content in contents:
         assert backup.fetch(f"data/{sha(content)}") == content
     held = backup.held(contents[0])
@@ -74,7 +75,7 @@ def test_a_deleted_object_comes_back(backup, maintain):
     assert put(offer, content) == 200
     assert commit(backup, offer["attempt"]) == ["stored"]
     assert backup.held_state(held) == "live"
-    assert booked(backup.vault) == (1000, 0)
+    assert booked(backup.vault) == (FLOOR, FLOOR)  # what came lies beside what was there
 
 
 def test_a_lost_object_is_wanted_and_healed(backup):
@@ -96,7 +97,7 @@ def test_asking_again_holds_nothing_twice(backup):
     content = some()
     first, again = announce(backup, content)[0], announce(backup, content, content)
     assert {one["attempt"] for one in again} == {first["attempt"]}
-    assert booked(backup.vault) == (0, 1000)
+    assert booked(backup.vault) == (0, FLOOR)
     assert put(first, content) == 200
     assert put(again[0], content) == 412
     assert commit(backup, first["attempt"], first["attempt"]) == ["stored", "stored"]
@@ -114,7 +115,7 @@ def test_repeating_a_commit_whose_answer_was_lost(backup):
     put(offer, content)
     assert commit(backup, offer["attempt"]) == ["stored"]
     assert commit(backup, offer["attempt"]) == ["stored"]
-    assert booked(backup.vault) == (1000, 0)
+    assert booked(backup.vault) == (FLOOR, 0)
 
 
 def test_two_transfers_of_one_object_are_one_object(backup, maintain):
@@ -125,7 +126,7 @@ def test_two_transfers_of_one_object_are_one_object(backup, maintain):
     assert commit(backup, mine["attempt"]) == ["stored"]
     assert commit(maintain, yours["attempt"]) == ["stored"]
     assert commit(maintain, yours["attempt"]) == ["stored"]
-    assert booked(backup.vault) == (1000, 0)
+    assert booked(backup.vault) == (FLOOR, FLOOR)  # the second one's bytes lie there
     assert StoredObject.objects.count() == 1
     states = Attempt.objects.order_by("state").values_list("state", flat=True)
     assert list(states) == ["doomed", "stored"]

@@ -1,25 +1,32 @@
 """Direct transfers: bounds of room, of batches and of what may be asked."""
 
+from datetime import timedelta
+
 import pytest
 
+from accounts.audit import SERVICE
+from accounts.models import Account
+from backup_service import clock
 from billing.models import Plan
-from storage import direct
+from storage import credentials, direct, expire, looks
+from storage.models import Credential, StoredObject
 from storage.names import GIB
-from tests.storage.conftest import some
-from tests.storage.direct import announce, booked, call, regions
+from storage.quota import FLOOR
+from tests.storage.conftest import sha, some
+from tests.storage.direct import announce, booked, call, put, regions
 
 __all__ = ["regions"]
 pytestmark = pytest.mark.django_db
 
 
 def test_the_edge_of_the_quota(backup):
-    Plan.objects.filter(slug="personal").update(quota_bytes=2500)
+    Plan.objects.filter(slug="personal").update(quota_bytes=2 * FLOOR + 2500)
     contents = [some() for _ in range(4)]
     offers = announce(backup, *contents)
     assert [one["status"] for one in offers] == ["put", "put", "refused", "refused"]
     assert offers[2]["code"] == "over-quota"
     assert "restores work" in offers[2]["message"]
-    assert booked(backup.vault) == (0, 2000)
+    assert booked(backup.vault) == (0, 2 * FLOOR)
 
 
 def test_two_gigabytes_and_not_a_byte_more(backup):
@@ -94,3 +101,66 @@ def test_no_body(backup):
 def test_only_posts(backup):
     response = backup.client.get(f"/api/v1/vaults/{backup.vault.public_id}/uploads")
     assert (response.status_code, response.json()["code"]) == (405, "method")
+
+
+def test_announcing_and_giving_up_holds_the_quota(backup):
+    """What was announced may be sent for as long as its address is valid, given up or not."""
+    Plan.objects.filter(slug="personal").update(quota_bytes=20_000)
+    answers = []
+    for _ in range(4):
+        content = some(6000)
+        offer = announce(backup, content)[0]
+        answers.append(offer.get("code") or offer["status"])
+        if offer["status"] == "put":
+            call(backup, "uploads", {"give_up": [offer["attempt"]]})
+            assert put(offer, content) == 200
+    assert answers == ["put", "put", "put", "over-quota"]
+    assert booked(backup.vault) == (0, 18_000)
+    assert backup.put(some(6000)).status_code == 507
+    expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+    assert booked(backup.vault) == (0, 0)
+    assert backup.put(some(6000)).status_code == 200
+
+
+def test_removing_and_sending_again_holds_the_quota(backup, maintain):
+    Plan.objects.filter(slug="personal").update(quota_bytes=20_000)
+    content = some(6000)
+    backup.put(content)
+    status = []
+    for _ in range(3):
+        maintain.delete(f"data/{sha(content)}")
+        offer = announce(backup, content)[0]
+        if offer["status"] != "put":
+            break
+        assert put(offer, content) == 200
+        status.append(call(backup, "uploads", {"commit": [offer["attempt"]]})[0])
+    assert status == [200, 200, 507]
+    assert booked(backup.vault) == (0, 18_000)
+
+
+@pytest.mark.parametrize("what", ["uploads", "finish"])
+@pytest.mark.parametrize("deed", ["revoked", "frozen", "scope"])
+def test_rights_are_asked_again_at_commit(backup, monkeypatch, what, deed):
+    content = some(6000)
+    offer = announce(backup, content)[0]
+    assert put(offer, content) == 200
+    real = looks.look
+
+    def look(attempts):
+        """They end while the store is being asked."""
+        found = real(attempts)
+        if deed == "revoked":
+            credentials.revoke(backup.credential, actor=SERVICE)
+        elif deed == "frozen":
+            Account.objects.update(state="frozen")
+        else:
+            Credential.objects.update(scope="restore")
+        return found
+
+    monkeypatch.setattr(looks, "look", look)
+    status, answer = call(backup, what, {"commit": [offer["attempt"]]})
+    assert (status, answer["code"]) == (
+        (401, "unauthenticated") if deed == "revoked" else (403, "forbidden")
+    )
+    assert not StoredObject.objects.exists()
+    assert booked(backup.vault) == (0, 6000)

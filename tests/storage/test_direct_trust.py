@@ -11,6 +11,7 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage import credentials, expire
 from storage.models import Attempt, Region, Reservation, StoredObject
+from storage.quota import FLOOR
 from storage.regions import store_of
 from storage.regions.base import NoSuchKeyError, PresignedRequest
 from tests.storage.conftest import Caller, caller, sha, some
@@ -84,7 +85,7 @@ def test_for_another_object(backup):
 def test_never_put(backup):
     offer = announce(backup, some())[0]
     assert commit(backup, offer["attempt"]) == ["missing"]
-    assert booked(backup.vault) == (0, 1000)
+    assert booked(backup.vault) == (0, FLOOR)
 
 
 def test_put_but_altered(backup):
@@ -135,27 +136,30 @@ def test_after_its_time(backup):
     put(offer, content)
     Attempt.objects.update(due_at=clock.now())
     expire.sweep()
-    assert booked(backup.vault) == (0, 0)
+    assert booked(backup.vault) == (0, FLOOR)
     assert commit(backup, offer["attempt"]) == ["expired"]
     expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+    assert booked(backup.vault) == (0, 0)
     store = store_of(Region.objects.get(alias="a"))
     assert list(store.list_keys(backup.vault.public_id)) == []
     assert not Attempt.objects.exists()
     assert commit(backup, offer["attempt"]) == ["unknown"]
 
 
-def test_giving_up_frees_the_quota_at_once_and_the_bytes_later(backup):
-    content = some()
+def test_what_was_given_up_is_held_until_it_is_swept(backup):
+    content = some(9000)
     offer = announce(backup, content)[0]
     put(offer, content)
     status, _ = call(backup, "uploads", {"give_up": [offer["attempt"]]})
     assert status == 200
-    assert booked(backup.vault) == (0, 0)
+    assert booked(backup.vault) == (0, 9000)
     assert commit(backup, offer["attempt"]) == ["expired"]
     expire.sweep()  # something may still arrive, so the bytes stay on the list
     store, key = store_of(Region.objects.get(alias="a")), Attempt.objects.get().key
-    assert store.size(key) == 1000
+    assert store.size(key) == 9000
+    assert booked(backup.vault) == (0, 9000)
     expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+    assert booked(backup.vault) == (0, 0)
     with pytest.raises(NoSuchKeyError):
         store.size(key)
 

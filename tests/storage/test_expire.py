@@ -11,6 +11,7 @@ from storage import expire, ingest
 from storage.access import Access
 from storage.body import Body
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
+from storage.quota import FLOOR
 from storage.regions import store_of
 from storage.replicate import replicate_due
 from tests.storage.conftest import access_of, data_name, sha, some
@@ -51,7 +52,7 @@ def test_everything_goes_after_it(gone, vault):
     assert not StoredObject.objects.exists()
     assert not Attempt.objects.exists()
     usage = Usage.objects.get(account=vault.account)
-    assert (usage.live_bytes, usage.tombstoned_bytes) == (0, 0)
+    assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (0, 0, 0)
     purge = JournalEntry.objects.get(kind="purge")
     assert len(purge.attempts) == 2
 
@@ -122,7 +123,7 @@ def test_an_acknowledged_upload_survives_every_purge(backup, gone, vault, order)
     assert len(keys()) == 2
     assert backup.held(gone).lifetimes.filter(to_sequence=None).count() == 1
     usage = Usage.objects.get(account=vault.account)
-    assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (1000, 0, 0)
+    assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (FLOOR, 0, 0)
 
 
 @pytest.mark.parametrize("order", orders(3, 2, 2)[::5], ids=lambda order: "".join(map(str, order)))
@@ -138,4 +139,4 @@ def test_two_uploads_and_a_purge(backup, maintain, gone, vault, order):
     expire.sweep(doomed_before=clock.now() + LATER)
     assert backup.fetch(f"data/{sha(gone)}") == gone
     usage = Usage.objects.get(account=vault.account)
-    assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (1000, 0, 0)
+    assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (FLOOR, 0, 0)

@@ -1,9 +1,11 @@
 """The write path: regions that fail, uploads that break off, objects that come back."""
 
 import io
+from datetime import timedelta
 
 import pytest
 
+from backup_service import clock
 from storage import expire, ingest
 from storage.access import Access
 from storage.body import Body
@@ -19,6 +21,7 @@ from storage.models import (
     Usage,
     Vault,
 )
+from storage.quota import FLOOR
 from storage.regions import store_of
 from tests.storage.conftest import access_of, data_name, path_of, sha, some
 from tests.storage.copied import states
@@ -138,7 +141,7 @@ def test_two_uploads_that_win_in_two_regions_are_two_copies_of_one(backup, vault
         ingest._commit(access, name, attempt=attempt, body=body)
     assert states(backup.held(content)) == {"a": "stored", "b": "stored"}
     usage = Usage.objects.get(account=vault.account)
-    assert (usage.live_bytes, usage.reserved_bytes) == (1000, 0)
+    assert (usage.live_bytes, usage.reserved_bytes) == (FLOOR, 0)
     assert backup.held(content).lifetimes.count() == 1
 
 
@@ -153,10 +156,6 @@ def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup):
         ingest._commit(access, name, attempt=attempt, body=body)
     assert sorted(Attempt.objects.values_list("state", flat=True)) == ["doomed", "stored"]
     assert len(list(store_of(region).list_keys())) == 2
-    from datetime import timedelta
-
-    from backup_service import clock
-
     expire.sweep(doomed_before=clock.now() + timedelta(days=1))
     assert [str(key) for key, _ in store_of(region).list_keys()] == [str(attempts[0].key)]
     assert backup.fetch(f"data/{sha(content)}") == content
@@ -173,8 +172,10 @@ def test_an_upload_that_took_too_long_is_given_up(backup, vault):
     with pytest.raises(BusyError):
         ingest._commit(access, name, attempt=attempt, body=body)
     assert not StoredObject.objects.exists()
-    assert Usage.objects.get(account=vault.account).reserved_bytes == 0
+    assert Usage.objects.get(account=vault.account).reserved_bytes == FLOOR
     assert backup.put(content).status_code == 200
+    expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+    assert Usage.objects.get(account=vault.account).reserved_bytes == 0
 
 
 def test_delete_and_upload_again_revives(backup, maintain, vault):
@@ -195,7 +196,10 @@ def test_delete_and_upload_again_revives(backup, maintain, vault):
         ("undelete", backup.credential.pk),
     ]
     usage = Usage.objects.get(account=vault.account)
-    assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (1000, 0, 0)
+    assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (FLOOR, 0, 0)
+    # The bytes that came once too often are gone, and nothing waits for the sweep.
+    assert len(list(store_of(Region.objects.get(alias="a")).list_keys())) == 1
+    assert not Attempt.objects.exclude(state="stored").exists()
 
 
 def test_a_tombstone_names_its_author(backup, maintain):

@@ -96,7 +96,7 @@ def test_quota_is_told_in_numbers_and_as_a_bar(alice, account, laptop):
         live_bytes=150 * 10**9, tombstoned_bytes=210 * 10**9, reserved_bytes=10**9
     )
     page = text(alice.get(DASHBOARD)).replace("\u00a0", " ")
-    assert "160 GB <small>of 200 GB, plan Personal</small>" in page
+    assert "161 GB <small>of 200 GB, plan Personal</small>" in page
     assert 'aria-label="80 % used"' in page
     assert 'width="800"' in page
     assert "Soon there is no room" in page

@@ -25,7 +25,7 @@ from billing.actions import entitlements_of, subscribe
 from billing.models import Plan
 from storage import quota
 from storage.management.operator import OperatorCommand, account_of
-from storage.models import StoredObject
+from storage.models import StoredObject, Usage
 
 
 class Command(OperatorCommand):
@@ -57,13 +57,14 @@ class Command(OperatorCommand):
         found = quota.recount(account, mend=mend)
         allowed = entitlements_of(account).quota
         live, tombstoned, reserved = found.counted if mend else found.booked
+        usage = Usage(live_bytes=live, tombstoned_bytes=tombstoned, reserved_bytes=reserved)
         return {
             "account": account.public_id,
             "objects": StoredObject.objects.filter(vault__account=account).count(),
             "live_bytes": live,
             "tombstoned_bytes": tombstoned,
             "reserved_bytes": reserved,
-            "charged_bytes": live + max(0, tombstoned - allowed),
+            "charged_bytes": usage.charged(allowed),
             "quota_bytes": allowed,
             "figures_agree": found.agrees,
         }
