@@ -17,6 +17,7 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.ids import new_public_id
 from backup_service import clock
+from storage import sequence
 from storage.models import Credential, Vault
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def mark_used(credential: Credential) -> None:
 
 @transaction.atomic
 def revoke(credential: Credential, *, actor: Actor) -> None:
-    """End a credential at once. What it stored stays."""
+    """End a credential at once. What it stored stays, and what it is sending is not stored."""
+    sequence.lock(credential.vault)  # so that no upload goes on record after this
     revoked = Credential.objects.filter(pk=credential.pk, revoked_at=None).update(
         revoked_at=clock.now(), setup_until=None, keys_until=None
     )

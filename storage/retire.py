@@ -6,13 +6,14 @@ from accounts import actions
 from accounts.audit import Actor
 from accounts.models import Device
 from storage import credentials, row_locks
-from storage.models import Credential
+from storage.models import Credential, Vault
 
 
 @transaction.atomic
 def retire_device(device: Device, *, actor: Actor) -> None:
     """Retire a device and revoke what it signs in with."""
     in_use = Credential.objects.filter(device=device, revoked_at=None)
+    row_locks.hold(Vault.objects.filter(pk__in=in_use.values("vault")))
     row_locks.hold(in_use)
     for credential in in_use.select_related("vault__account"):
         credentials.revoke(credential, actor=actor)
