@@ -20,6 +20,7 @@ from nightsafe.storage import ObjectKind
 from nightsafe.tree import Node, encode_node, encode_tree
 
 from tests.agent import oddframes
+from tests.agent.splitindex import split_index
 from tests.interop.test_agent_local import (
     PASSPHRASE,
     Place,
@@ -80,6 +81,25 @@ def test_whatever_frames_restic_reads_the_agent_reads(
     assert by_restic <= right_ones(tmp_path / "by-agent", texts)
     said = {os.fsdecode(issue.path).lstrip("/") for issue in report.issues}
     assert said == texts.keys() - right_ones(tmp_path / "by-agent", texts)
+
+
+def test_packs_listed_in_parts_are_whole_to_both(
+    place: Place, mixed: Path, tmp_path: Path, chance: random.Random
+) -> None:
+    place.init_by_agent()
+    place.agent_backup(mixed)
+    (mixed / "small.txt").write_text("changed")
+    place.restic("backup", str(mixed))
+    split_index(place.opened(), chance)  # which restic reads; from 0.19 on its check complains
+    assert check(place.opened(), read_data=True).errors == []
+    assert_restic_restores(place, mixed, tmp_path / "by-restic")
+    place.agent_restore(tmp_path / "by-agent")
+    repository = place.opened()
+    remove_snapshots(repository, repository.load_snapshots().sound[:1])
+    for limit in ("unlimited", "0"):  # restic's own prune is not to be trusted with such packs
+        prune(place.opened(), PruneOptions(limit=parse_limit(limit)))
+        assert "no errors were found" in place.restic("check", "--read-data")
+        split_index(place.opened(), chance)
 
 
 def test_keys_of_any_cost_open_for_both(place: Place, chance: random.Random) -> None:

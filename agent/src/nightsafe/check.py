@@ -20,12 +20,16 @@ _IN_PROCESS_PACKS = 3
 
 @dataclass
 class CheckReport:
-    """What a check saw. `errors` are whole sentences; `unindexed` packs are only waste."""
+    """What a check saw. `errors` are whole sentences; `unindexed` packs are only waste.
+
+    `split` packs are listed in parts by several index files: no harm, and a prune ends it.
+    """
 
     snapshots: int = 0
     trees: int = 0
     packs: int = 0
     unindexed: int = 0
+    split: int = 0
     packs_read: int = 0
     bytes_read: int = 0
     errors: list[str] = field(default_factory=list)
@@ -62,6 +66,7 @@ class _Checker:
         self._packs: dict[bytes, PackContent] = {}
         self._sizes: dict[bytes, int] = {}
         self._sound_trees: set[bytes] = set()
+        self._split: set[bytes] = set()
 
     def load(self) -> list[Snapshot]:
         """Load snapshots and index; what cannot be read is an error each."""
@@ -74,13 +79,21 @@ class _Checker:
         return snapshots.sound
 
     def _collect(self, content: PackContent) -> None:
-        self._packs.setdefault(content.id, content)
+        known = self._packs.setdefault(content.id, content)
+        if set(known.blobs) == set(content.blobs):
+            return
+        self._split.add(content.id)
+        try:
+            self._packs[content.id] = known.merged(content)
+        except DamagedError as error:
+            self._error(str(error))
 
     def check_packs(self) -> None:
         """Every pack of the index must be stored with the size that the index implies."""
         stored = self._repository.storage.list(ObjectKind.DATA)
         self._sizes = {bytes.fromhex(listing.name): listing.size for listing in stored}
         self.report.packs = len(self._packs)
+        self.report.split = len(self._split)
         self.report.unindexed = len(self._sizes.keys() - self._packs.keys())
         for pack, content in self._packs.items():
             size = self._sizes.get(pack)

@@ -36,10 +36,13 @@ class Index:
         self._packs: dict[bytes, int] = {}
 
     def add(self, content: PackContent) -> None:
-        """Learn what a pack holds; hearing it twice changes nothing."""
-        if content.id in self._packs:
-            return
+        """Learn what a pack holds; hearing it twice changes nothing.
+
+        Another index file may list the rest of a pack of which one listed a part.
+        """
         end, others = 0, self._others
+        if content.id in self._packs:
+            content, end = self._unheard(content), self._packs[content.id]
         data, trees = self._first[BlobKind.DATA], self._first[BlobKind.TREE]
         for kind, blob_id, offset, length, plain_length in content.blobs:
             location = _location((content.id, offset, length, plain_length))
@@ -49,6 +52,17 @@ class Index:
             if offset + length > end:
                 end = offset + length
         self._packs[content.id] = end
+
+    def _unheard(self, content: PackContent) -> PackContent:
+        """What was not told yet of a pack that was."""
+        return PackContent(
+            content.id,
+            tuple(
+                blob
+                for blob in dict.fromkeys(content.blobs)
+                if (content.id, *blob[2:]) not in self.locate(blob.kind, blob.id)
+            ),
+        )
 
     def has(self, kind: BlobKind, blob_id: bytes) -> bool:
         """Whether the blob is stored."""

@@ -65,6 +65,23 @@ class PackContent(NamedTuple):
         """The size in bytes that the whole pack must have."""
         return self.end + header_size(self.blobs)
 
+    def merged(self, other: "PackContent") -> "PackContent":
+        """This with what another index file tells of the same pack, each entry once.
+
+        DamagedError if they put two blobs in one place.
+        """
+        blobs = sorted(dict.fromkeys((*self.blobs, *other.blobs)), key=_offset)
+        end = 0
+        for blob in blobs:
+            if blob.offset < end:
+                raise DamagedError(f"Index files disagree about pack {self.id.hex()[:8]}.")
+            end = blob.offset + blob.length
+        return PackContent(self.id, tuple(blobs))
+
+
+def _offset(blob: BlobEntry) -> int:
+    return blob.offset
+
 
 def header_size(blobs: Iterable[BlobEntry]) -> int:
     """Bytes of a pack's sealed header together with its length field."""

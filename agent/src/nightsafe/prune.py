@@ -80,7 +80,7 @@ def prune(
             require_permission(repository)
         run = _Pruner(repository, options, lock, observer)
         run.survey()
-        if not options.dry_run and not run.plan.is_idle:
+        if not options.dry_run and not run.is_idle:
             run.carry_out()
     return run.report()
 
@@ -111,6 +111,7 @@ class _Pruner:
         self._opener = BlobOpener(repository.sealer)
         self._files: dict[str, list[PackContent]] = {}
         self._packs: dict[bytes, PackContent] = {}
+        self._split: set[bytes] = set()  # packs that several index files list in parts
         self._new: list[PackContent] = []
         self._written = 0
         self._snapshots: frozenset[str] = frozenset()
@@ -127,6 +128,11 @@ class _Pruner:
             left_unused=plan.left_unused,
             written_bytes=self._written,
         )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.plan.is_idle and not self._split
 
     def survey(self) -> None:
         """Learn what is stored and what is needed, and plan; RefusedError if that is in doubt."""
@@ -183,10 +189,17 @@ class _Pruner:
                 raise _refused(f"index file {name[:8]} cannot be read. {error}") from error
         for contents in self._files.values():
             for content in contents:
-                known = self._packs.setdefault(content.id, content)
-                if set(known.blobs) != set(content.blobs):
-                    raise _refused(f"index files disagree about pack {content.id.hex()[:8]}")
-                self._repository.index.add(content)
+                self._learn(content)
+
+    def _learn(self, content: PackContent) -> None:
+        known = self._packs.setdefault(content.id, content)
+        if set(known.blobs) != set(content.blobs):
+            self._split.add(content.id)
+            try:
+                self._packs[content.id] = known.merged(content)
+            except DamagedError as error:
+                raise _refused(str(error)) from error
+        self._repository.index.add(content)
 
     def _find_used(self, roots: list[bytes]) -> set[BlobKey]:
         """Every tree and data blob that the snapshots need; RefusedError if a tree is lost."""
@@ -288,15 +301,18 @@ class _Pruner:
         self._written += len(data)
 
     def _write_index(self) -> list[str]:
-        """Write new index files; returns the names of those that they replace."""
+        """Write new index files; returns the names of those that they replace.
+
+        No pack is left listed in parts: stock restic 0.19 calls that damage.
+        """
         dropped = {*self.plan.remove, *self.plan.repack, *self.plan.gone}
         replaced = [
             name
             for name, contents in self._files.items()
-            if not contents or any(content.id in dropped for content in contents)
+            if not contents or any(c.id in dropped or c.id in self._split for c in contents)
         ]
         staying = {
-            content.id: content
+            content.id: self._packs[content.id]
             for name in replaced
             for content in self._files[name]
             if content.id not in dropped

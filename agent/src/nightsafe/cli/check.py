@@ -44,6 +44,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if report.unindexed:
         packs = show_count(report.unindexed, "pack")
         output.line(f"{packs} in no index: waste, no harm")
+    if report.split:
+        packs = show_count(report.split, "pack")
+        output.line(f"{packs} listed in parts: no harm; `nightsafe prune` puts the parts together")
     errors = show_count(len(report.errors), "error")
     output.line(f"{errors} found" if report.errors else "no errors found")
     output.result(
@@ -53,6 +56,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             "trees": report.trees,
             "packs": report.packs,
             "unindexed_packs": report.unindexed,
+            "split_packs": report.split,
             "packs_read": report.packs_read,
             "bytes_read": report.bytes_read,
             "errors": report.errors,
