@@ -50,6 +50,9 @@ ALL = {
     "Big.ISO",
 }
 
+TAG = "cache/CACHEDIR.TAG"
+FILES = ("src/main.c", "src/main.o", TAG, "cache/deep/x")
+
 
 @pytest.mark.parametrize(
     ("rules", "left_out"),
@@ -60,9 +63,12 @@ ALL = {
         (ExcludeRules(caseless=("*.iso",)), {"Big.ISO"}),
         (ExcludeRules(larger_than=4999), {"Big.ISO"}),
         (ExcludeRules(larger_than=5000), set()),
+        (ExcludeRules(larger_than=0), {"Big.ISO", *FILES}),
         (ExcludeRules(markers=(CACHE_TAG,)), {"cache/deep", "cache/deep/x"}),
         (ExcludeRules(markers=((b"main.c", b""),)), {"src/main.o"}),
         (ExcludeRules(markers=((b"main.c", b"other"),)), set()),
+        (ExcludeRules(markers=((b"main.c", b""), (b"main.o", b""))), {"src/main.c", "src/main.o"}),
+        (ExcludeRules(markers=((b"deep/x", b""),)), {"cache/deep", "cache/deep/x", TAG}),
         (ExcludeRules(one_file_system=True), set()),
     ],
 )
@@ -73,6 +79,12 @@ def test_each_rule(top: Path, rules: ExcludeRules, left_out: set[str]) -> None:
 def test_a_false_cache_tag_marks_nothing(top: Path) -> None:
     (top / "cache" / "CACHEDIR.TAG").write_bytes(b"Signature: something else")
     assert wanted(Excluder(ExcludeRules(markers=(CACHE_TAG,))), top) == ALL
+    (top / "elsewhere").write_bytes(CACHE_TAG[1])
+    (top / "cache" / "CACHEDIR.TAG").unlink()
+    (top / "cache" / "CACHEDIR.TAG").symlink_to("../elsewhere")
+    kept = wanted(Excluder(ExcludeRules(markers=(CACHE_TAG,))), top)
+    assert kept == {*ALL, "elsewhere"} - {"cache/deep", "cache/deep/x"}
+    (top / "elsewhere").unlink()
     (top / "cache" / "CACHEDIR.TAG").unlink()
     (top / "cache" / "CACHEDIR.TAG").mkdir()
     assert wanted(Excluder(ExcludeRules(markers=(CACHE_TAG,))), top) == ALL

@@ -23,7 +23,7 @@ from nightsafe.snapshot import Snapshot
 from nightsafe.walk import walk
 
 from tests import repositories
-from tests.interop.conftest import PASSPHRASE
+from tests.interop.conftest import AGENT, PASSPHRASE
 
 Entries = dict[bytes, tuple[str, int]]
 
@@ -45,11 +45,14 @@ class Pair:
     """Both programs at one repository, which is quick to open.
 
     With `root` both see that folder as the root of the file system; `own` are the names in it
-    that were there before a test began.
+    that were there before a test began. `within` is a command that both are started by.
     """
 
-    def __init__(self, place: Path, binary: str, root: Path | None = None) -> None:
+    def __init__(
+        self, place: Path, binary: str, root: Path | None = None, within: Sequence[str] = ()
+    ) -> None:
         self.place = place
+        self.within = list(within)
         self.root = root or Path("/")
         self.version = version_of(binary)
         self._confined = root is not None
@@ -72,7 +75,7 @@ class Pair:
             **({b"TMPDIR": b"/tmp"} if self._confined else {}),
         }
         done = subprocess.run(
-            [self._restic, "--no-cache", "backup", *arguments],
+            [*self.within, self._restic, "--no-cache", "backup", *arguments],
             cwd=None if self._confined else here,
             env=environment,
             input=stdin,
@@ -103,9 +106,18 @@ class Pair:
             command = ["backup", *options, *arguments]
             if self._confined:
                 status, said = run_confined(self.root, here, command)
+            elif self.within:
+                started = [*self.within, str(AGENT), *command]
+                done = subprocess.run(
+                    started, cwd=here, capture_output=True, text=True, check=False
+                )
+                status, said = done.returncode, done.stdout + done.stderr
             else:
                 patch.chdir(here)
-                status = main(command)
+                try:
+                    status = main(command)
+                except SystemExit as left:  # what makes no sense on a command line
+                    status = int(left.code or 0)
                 said = "".join(capsys.readouterr())
         return self._outcome(status, before, said)
 

@@ -81,7 +81,7 @@ def draw_options(chance: random.Random, paths: list[Path]) -> list[str]:
     if chance.random() < 0.2:
         options.append(f"--iexclude={draw_pattern(chance, paths)}")
     if chance.random() < 0.2:
-        options.append(f"--exclude-larger-than={chance.choice(['9', '10', '99', '4K'])}")
+        options.append(f"--exclude-larger-than={chance.choice(['0', '9', '10', '99', '4K'])}")
     if chance.random() < 0.2:
         options.append(f"--exclude-if-present=MARK{chance.choice(['', ':head'])}")
     if chance.random() < 0.2:
@@ -108,7 +108,7 @@ def asks_of_given(sources: list[str], options: list[str], here: Path) -> bool:
             patterns=of("--exclude"),
             caseless=of("--iexclude"),
             markers=tuple(marked),
-            larger_than=min(sizes, default=0),
+            larger_than=min(sizes, default=None),
         )
     )
     for source in sources:

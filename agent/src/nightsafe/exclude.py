@@ -31,16 +31,16 @@ DEFAULT_EXCLUDES = (
 
 
 class ExcludeRules(NamedTuple):
-    """What the user wants left out. `larger_than` is in bytes, 0 for no bound.
+    """What the user wants left out. `larger_than` is in bytes, None for no bound.
 
     `markers` are pairs of a file's name and how it must begin: a folder that holds one is
-    stored with nothing but that file.
+    stored with nothing but that file; with nothing at all, if it holds several.
     """
 
     patterns: tuple[str, ...] = ()
     caseless: tuple[str, ...] = ()
     markers: tuple[tuple[bytes, bytes], ...] = ()
-    larger_than: int = 0
+    larger_than: int | None = None
     one_file_system: bool = False
 
 
@@ -70,7 +70,7 @@ class Excluder:
         self._patterns = self._ready(rules.patterns)
         self._caseless = self._ready(rules.caseless, ignore_case=True)
         self._devices = _devices(sources) if rules.one_file_system else {}
-        self._marked: tuple[bytes, bytes | None] = (b"", None)
+        self._marked: tuple[bytes, frozenset[bytes]] = (b"", frozenset())
         self._mounted: tuple[bytes, bool] = (b"", False)
 
     def __reduce__(self) -> tuple[type["Excluder"], tuple[ExcludeRules, tuple[bytes, ...]]]:
@@ -93,7 +93,7 @@ class Excluder:
         """Whether it is sure, by their names alone, that all entries of a folder that is wanted
         are wanted, too. The names have zeros between them."""
         rules = self.rules
-        if rules.larger_than or rules.markers or self._devices:
+        if rules.larger_than is not None or rules.markers or self._devices:
             return False
         return not any(
             patterns and not patterns.matches_none(names)
@@ -113,17 +113,14 @@ class Excluder:
         if self._caseless and self._caseless.matches_entry(path, name):
             return False
         rules = self.rules
-        if rules.larger_than and self._is_too_large(status):
+        if rules.larger_than is not None and _size(status) > rules.larger_than:
             return False
         if self._devices and not self._is_here(path, status):
             return False
-        return not rules.markers or self._marker_in(os.path.dirname(path)) in (None, name)
+        return not rules.markers or self._markers_in(os.path.dirname(path)) <= {name}
 
     def _absolute(self, path: bytes) -> bytes:
         return slashed(rooted(path, self._here))
-
-    def _is_too_large(self, status: "Status") -> bool:
-        return not stat.S_ISDIR(status.st_mode) and status.st_size > self.rules.larger_than
 
     def _is_here(self, path: bytes, status: "Status") -> bool:
         """On the file system of its source. A folder that another one is mounted on is kept.
@@ -153,13 +150,18 @@ class Excluder:
             path = above
         return device == allowed
 
-    def _marker_in(self, folder: bytes) -> bytes | None:
-        """The name of the marker that a folder holds; the last answer is kept."""
+    def _markers_in(self, folder: bytes) -> frozenset[bytes]:
+        """The names of the markers that a folder holds; the last answer is kept."""
         marked = self._marked  # which other threads may set meanwhile
         if marked[0] != folder:
             found = (name for name, start in self.rules.markers if _has_marker(folder, name, start))
-            marked = self._marked = folder, next(found, None)
+            marked = self._marked = folder, frozenset(found)
         return marked[1]
+
+
+def _size(status: "Status") -> int:
+    """What may be too large of an entry: nothing of a folder."""
+    return 0 if stat.S_ISDIR(status.st_mode) else status.st_size
 
 
 def _given(sources: Iterable[bytes]) -> Iterator[bytes]:
@@ -193,10 +195,9 @@ def _devices(sources: Iterable[bytes]) -> dict[bytes, int]:
 def _has_marker(folder: bytes, name: bytes, start: bytes) -> bool:
     path = os.path.join(folder, name)
     try:
-        status = os.lstat(path)
         if not start:
-            return True
-        if not stat.S_ISREG(status.st_mode):
+            return bool(os.lstat(path))
+        if not stat.S_ISREG(os.stat(path).st_mode):
             return False
         with open(path, "rb") as file:
             return file.read(len(start)) == start

@@ -25,7 +25,7 @@ def add_exclude_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--exclude-larger-than",
         type=parse_size,
-        default=0,
+        default=None,
         metavar="SIZE",
         help="files of more than SIZE bytes (or 100K, 20M, 3G, 1T)",
     )
@@ -144,10 +144,8 @@ def _parse_marker(text: str) -> tuple[bytes, bytes]:
     from nightsafe.errors import UsageError
 
     name, _, header = os.fsencode(text).partition(b":")
-    if not name or b"/" in name:
-        raise UsageError(
-            f"--exclude-if-present {text!r} names no file: give a plain name, without a slash."
-        )
+    if not name:
+        raise UsageError(f"--exclude-if-present {text!r} names no file.")
     return name, header
 
 
@@ -159,7 +157,8 @@ def show_rules(rules: "ExcludeRules", output: Output) -> None:
     lines += [
         f"--exclude-if-present {name}" + (f":{start}" if start else "") for name, start in markers
     ]
-    lines += [f"--exclude-larger-than {rules.larger_than}"] if rules.larger_than else []
+    if rules.larger_than is not None:
+        lines.append(f"--exclude-larger-than {rules.larger_than}")
     lines += ["--one-file-system"] if rules.one_file_system else []
     for line in lines:
         output.line(line)
