@@ -180,7 +180,7 @@ def _question(patterns: Sequence[_Pattern]) -> _Question:
 
 def _path_expression(parts: _Parts) -> str:
     """One pattern with at most one ``**`` as an expression to search a whole path with."""
-    start, inner = (r"\A/", parts[1:]) if parts[0] == "/" else (r"(?:\A|/)", parts)
+    start, inner = (r"\A/", parts[1:]) if parts[0] == "/" else (r"(?:\A(?!/)|/)", parts)
     if inner == (_ANY,):
         return start
     if inner == ("",):
