@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 from nightsafe import indexing, locks, reading, sight, statprint, work
+from nightsafe.backup import backup
 from nightsafe.errors import (
     LockLostError,
     QuotaError,
     StaleIndexError,
+    StorageError,
     UnreachableError,
 )
 from nightsafe.fetch import BlobReader
 from nightsafe.look import portable_load, portable_look, portable_record, portable_survey
 from nightsafe.pack import BlobKind
+from nightsafe.progress import Issue
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 
@@ -251,6 +254,27 @@ def test_a_full_plan_stops_the_backup_and_leaves_no_lock(
     with pytest.raises(QuotaError):
         run(repository, source)
     assert names(repository, ObjectKind.LOCK) == set()
+
+
+def test_a_place_that_fails_is_no_fault_of_the_files(
+    repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pack is sent while a file is read, and what the system says of it is not of the file."""
+    monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 100_000)
+    for number in range(20):
+        (source / f"file-{number:02}").write_bytes(os.urandom(600_000))
+    real, told = repository.storage.save, []
+
+    def fail(kind: ObjectKind, name: str, data: bytes) -> None:
+        if kind is ObjectKind.DATA:
+            raise OSError(errno.EIO, "Input/output error")
+        real(kind, name, data)
+
+    monkeypatch.setattr(repository.storage, "save", fail)
+    with pytest.raises(StorageError, match="cannot be stored"):
+        backup(repository, [os.fsencode(source)], observer=told.append)
+    assert not [event for event in told if isinstance(event, Issue)]
+    assert names(repository, ObjectKind.SNAPSHOT) == set()
 
 
 @pytest.fixture

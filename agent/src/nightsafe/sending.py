@@ -6,6 +6,7 @@ import threading
 from typing import NamedTuple
 
 from nightsafe.crypto import Sealer
+from nightsafe.errors import StorageError
 from nightsafe.journal import Journal
 from nightsafe.packing import FinishedPack
 from nightsafe.storage import ObjectKind, Storage
@@ -77,6 +78,10 @@ class Sender:
         return self.sent()
 
     def _raise_trouble(self) -> None:
+        if isinstance(self._trouble, OSError):
+            # As one of the system it would be taken for an error of the file that is being read.
+            text = f"What was backed up cannot be stored: {self._trouble}."
+            raise StorageError(text) from self._trouble
         if self._trouble is not None:
             raise self._trouble
 
