@@ -123,6 +123,26 @@ def save(
     repository.save_text(ObjectKind.SNAPSHOT, encoded)
 
 
+def tag_list(chance: random.Random) -> str:
+    """As people write it: with blanks around commas, empty, of a tag that nothing has."""
+    tags = chance.sample((*TAGS, "", "nowhere"), chance.choice((1, 1, 2)))
+    return chance.choice((",", " , ", ", ")).join(tags)
+
+
+def filters(chance: random.Random) -> list[str]:
+    options: list[str] = []
+    if chance.random() < 0.3:
+        options += ["--host", chance.choice((*HOSTS, "nobody"))]
+        options += ["--host", chance.choice(HOSTS)] if chance.random() < 0.3 else []
+    if chance.random() < 0.3:
+        options += ["--tag", tag_list(chance)]
+        options += ["--tag", tag_list(chance)] if chance.random() < 0.3 else []
+    if chance.random() < 0.3:
+        for path in chance.sample(PATHS, chance.choice((1, 1, 2))):
+            options += ["--path", path]
+    return options
+
+
 def ask_restic(
     repository: Repository, *arguments: str, check: bool = True
 ) -> "subprocess.CompletedProcess[str]":

@@ -14,20 +14,19 @@ from nightsafe.span import Span
 
 from tests.interop.generated_snapshots import (
     DAY,
-    HOSTS,
     HOUR,
-    PATHS,
-    TAGS,
     ZONES,
     Ours,
     ask_restic,
     clocks_of,
     fill,
+    filters,
     new_repository,
     restic_json,
     restic_version,
     save,
     seed,
+    tag_list,
 )
 
 pytestmark = pytest.mark.interop
@@ -119,26 +118,6 @@ def policy(chance: random.Random) -> list[str]:
 def span(chance: random.Random) -> str:
     units = chance.sample("ymdh", chance.randint(1, 4))
     return "".join(f"{chance.choice((0, 1, 2, 5, 13, 40))}{unit}" for unit in units)
-
-
-def tag_list(chance: random.Random) -> str:
-    """As people write it: with blanks around commas, empty, of a tag that nothing has."""
-    tags = chance.sample((*TAGS, "", "nowhere"), chance.choice((1, 1, 2)))
-    return chance.choice((",", " , ", ", ")).join(tags)
-
-
-def filters(chance: random.Random) -> list[str]:
-    options: list[str] = []
-    if chance.random() < 0.3:
-        options += ["--host", chance.choice((*HOSTS, "nobody"))]
-        options += ["--host", chance.choice(HOSTS)] if chance.random() < 0.3 else []
-    if chance.random() < 0.3:
-        options += ["--tag", tag_list(chance)]
-        options += ["--tag", tag_list(chance)] if chance.random() < 0.3 else []
-    if chance.random() < 0.3:
-        for path in chance.sample(PATHS, chance.choice((1, 1, 2))):
-            options += ["--path", path]
-    return options
 
 
 def grouping(chance: random.Random) -> list[str]:

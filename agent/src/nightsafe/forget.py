@@ -8,11 +8,10 @@ oldest snapshot keeps that one too, so that what is kept reaches back as far as 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from nightsafe.errors import ObjectNotFoundError, RefusedError
+from nightsafe.errors import RefusedError
 from nightsafe.groups import Group, grouped, newest_first
-from nightsafe.loading import threads_for
+from nightsafe.loading import remove_all
 from nightsafe.locks import hold
-from nightsafe.parallel import several
 from nightsafe.prune import require_permission
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
@@ -178,10 +177,8 @@ def remove_snapshots(
     with hold(repository, exclusive=True) as lock:
         _require_listed(repository, keep)
         require_permission(repository)
-        removed = several(
-            lambda one: _remove(repository, one.id), snapshots, threads=threads_for(repository)
-        )
-        for _, was_there in removed:
+        names = [snapshot.id for snapshot in snapshots]
+        for _, was_there in remove_all(repository, ObjectKind.SNAPSHOT, names):
             count += was_there
             if lock is not None:
                 lock.ensure_held()
@@ -198,11 +195,3 @@ def _require_listed(repository: Repository, keep: Iterable[Snapshot]) -> None:
             f"Nothing was forgotten: {len(missing)} snapshots that were to be kept are not listed "
             f"any more, such as {missing[0][:8]}. Did somebody else forget some? Run it again."
         )
-
-
-def _remove(repository: Repository, name: str) -> bool:
-    try:
-        repository.storage.remove(ObjectKind.SNAPSHOT, name)
-    except ObjectNotFoundError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Index files and snapshots, of which a repository has many: fetched several at a time, and kept.
+"""Objects of which a repository has many: fetched and removed several at a time, or kept.
 
 Where a request takes its time, one after the other would take most of a command's. What never
 changes is fetched once; it stays on this computer until the vault has it no more.
@@ -91,6 +91,21 @@ def _open(repository: "Repository", kind: ObjectKind, name: str, found: Text) ->
         return repository.open_text(kind, name, found) if isinstance(found, bytes) else found
     except DamagedError as error:
         return error
+
+
+def remove_all(
+    repository: "Repository", kind: ObjectKind, names: Iterable[str]
+) -> Iterator[tuple[str, bool]]:
+    """Remove objects, several at a time: each name, and whether it was there."""
+
+    def remove(name: str) -> bool:
+        try:
+            repository.storage.remove(kind, name)
+        except ObjectNotFoundError:
+            return False
+        return True
+
+    yield from several(remove, names, threads=threads_for(repository))
 
 
 def unlisted(

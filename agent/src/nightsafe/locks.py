@@ -25,6 +25,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.gojson import format_time, parse_time
+from nightsafe.loading import load_texts, remove_all, text_of
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.service import Service
@@ -113,9 +114,10 @@ def _is_alive(pid: int) -> bool:
 
 def stored_locks(repository: Repository) -> Iterator[tuple[str, Lock]]:
     """Names and contents of the locks that stand; unreadable ones are left out."""
-    for listing in repository.storage.list(ObjectKind.LOCK):
+    names = [listing.name for listing in repository.storage.list(ObjectKind.LOCK)]
+    for name, text in load_texts(repository, ObjectKind.LOCK, names, cache=None):
         with contextlib.suppress(DamagedError, ObjectNotFoundError):
-            yield listing.name, Lock.decode(repository.load_text(ObjectKind.LOCK, listing.name))
+            yield name, Lock.decode(text_of(text))
 
 
 def _opened(
@@ -138,12 +140,7 @@ def remove_locks(repository: Repository, *, everything: bool = False) -> int:
 
 
 def _remove(repository: Repository, names: Iterable[str]) -> int:
-    count = 0
-    for name in names:
-        with contextlib.suppress(ObjectNotFoundError):
-            repository.storage.remove(ObjectKind.LOCK, name)
-            count += 1
-    return count
+    return sum(removed for _, removed in remove_all(repository, ObjectKind.LOCK, names))
 
 
 class LockHold:

@@ -5,10 +5,10 @@ files that these replace are removed, and the packs last. So at every moment eve
 a snapshot needs is stored and listed.
 """
 
-import contextlib
 import hashlib
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nightsafe.errors import (
@@ -19,7 +19,7 @@ from nightsafe.errors import (
 )
 from nightsafe.fetch import BlobOpener, BlobReader
 from nightsafe.index import decode_index, encode_index
-from nightsafe.loading import cache_of, load_texts, text_of, unlisted
+from nightsafe.loading import cache_of, load_texts, remove_all, text_of, unlisted
 from nightsafe.locks import LockHold, hold
 from nightsafe.pack import BlobEntry, BlobKind, PackBuilder, PackContent
 from nightsafe.progress import Advanced, Observer, Totals, ignore
@@ -243,12 +243,9 @@ class _Pruner:
         self._repack()
         self._ensure_held()
         replaced = self._write_index()
-        for name in replaced:
-            self._ensure_held()
-            self._remove(ObjectKind.INDEX, name)
-        for pack in (*self.plan.unindexed, *self.plan.remove, *self.plan.repack):
-            self._ensure_held()
-            self._remove(ObjectKind.DATA, pack.hex())
+        self._remove(ObjectKind.INDEX, replaced)
+        packs = (*self.plan.unindexed, *self.plan.remove, *self.plan.repack)
+        self._remove(ObjectKind.DATA, [pack.hex() for pack in packs])
 
     def _repack(self) -> None:
         """Write the used blobs of wasteful packs into new ones, each opened and verified."""
@@ -327,9 +324,10 @@ class _Pruner:
             self._repository.save_text(ObjectKind.INDEX, encode_index(batch))
         return replaced
 
-    def _remove(self, kind: ObjectKind, name: str) -> None:
-        with contextlib.suppress(ObjectNotFoundError):
-            self._repository.storage.remove(kind, name)
+    def _remove(self, kind: ObjectKind, names: Sequence[str]) -> None:
+        self._ensure_held()
+        for _ in remove_all(self._repository, kind, names):
+            self._ensure_held()
 
     def _ensure_held(self) -> None:
         if self._lock is not None:

@@ -29,7 +29,7 @@ def add_parser(verbs: Verbs) -> None:
         "folder, without those above it",
     )
     parser.add_argument(
-        "path", nargs="*", metavar="PATH", help="only these paths and what is below them"
+        "paths", nargs="*", metavar="PATH", help="only these paths and what is below them"
     )
     parser.add_argument("-l", "--long", action="store_true", help="also mode, size and time")
     parser.add_argument(
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.fetch import BlobReader
     from nightsafe.walk import Selection, find_folder, require_found, walk
 
-    selection = Selection(map(os.fsencode, args.path))
+    selection = Selection(map(os.fsencode, args.paths))
     name, _, folder = args.snapshot.partition(":")
     with opened_repository(args, output) as repository:
         snapshot = find_one(repository, name, output, _filter(args))

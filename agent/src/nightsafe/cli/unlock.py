@@ -17,6 +17,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--all",
+        "--remove-all",
         action="store_true",
         help="remove every lock; only when you know that no other program is at work",
     )
