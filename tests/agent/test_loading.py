@@ -11,6 +11,7 @@ import pytest
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import UnreachableError
+from nightsafe.loading import remove_all
 from nightsafe.objectcache import ObjectCache
 from nightsafe.parallel import several
 from nightsafe.remote import Remote
@@ -99,6 +100,23 @@ def test_snapshots_are_fetched_several_at_a_time(server: RestServer, remote: Rep
     count = COUNT - COUNT % together.parties
     names = [listing.name for listing in storage.list(ObjectKind.SNAPSHOT)][:count]
     assert len(reopen(remote, storage).read_snapshots(names).sound) == count
+    storage.close()
+
+
+def test_objects_are_removed_several_at_a_time(server: RestServer, remote: Repository) -> None:
+    together = threading.Barrier(CONNECTIONS // 2, timeout=60)
+
+    class Meeting(Remote):
+        def remove(self, kind: ObjectKind, name: str) -> None:
+            together.wait()
+            super().remove(kind, name)
+
+    storage = Meeting(connect_string(server), patience=0)
+    names = [listing.name for listing in storage.list(ObjectKind.SNAPSHOT)]
+    names = [*names[: CONNECTIONS - 1], "ab" * 32]
+    removed = dict(remove_all(reopen(remote, storage), ObjectKind.SNAPSHOT, names))
+    assert [removed[name] for name in names] == [True] * (CONNECTIONS - 1) + [False]
+    assert sum(name.startswith("snapshots/") for name in server.objects) == COUNT - CONNECTIONS + 1
     storage.close()
 
 
