@@ -11,7 +11,9 @@ import threading
 import time
 from functools import partial
 
+from celery import Celery
 from django.db import transaction
+from kombu.connection import Connection
 
 from backup_service import celery_app
 
@@ -58,9 +60,26 @@ def _send_forever() -> None:
     while _wanted.wait():
         _wanted.clear()
         try:
-            while _tasks:
-                celery_app.send_task(_tasks.pop(), retry=False, expires=60)
+            _send_all()
         except Exception as error:  # the broker's absence, in any of its forms, costs nothing
             log.warning("no nudge reached the broker: %s", type(error).__name__)
             time.sleep(BACKOFF)
         time.sleep(SPACING)
+
+
+def _send_all() -> None:
+    """Send what is wanted, over one connection."""
+    with connection(celery_app) as broker:
+        while _tasks:
+            celery_app.send_task(_tasks.pop(), connection=broker, retry=False, expires=60)
+
+
+def connection(app: Celery) -> Connection:
+    """Return a connection that gives a refused broker up at once.
+
+    kombu tries for some seconds otherwise, and that when publishing is *not* to be repeated. For
+    nudges alone: workers and beat are to wait for their broker.
+    """
+    options = {**app.conf.broker_transport_options, "max_retries": 0}
+    made: Connection = app.connection_for_write(transport_options=options)
+    return made

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import threading
 import time
 import uuid
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
+from backup_service.embedded.supervisor import QUICK_DEATHS
 from tests.gateway import Holder
 from tests.interop.conftest import Agent, portrait, tree
 from tests.journeys.conftest import StartService
@@ -96,21 +98,18 @@ def test_without_a_broker_uploads_succeed_and_copies_follow(
     service = own_service().start()
     agent = enrol(service, home)
     agent.init()
-    stop = threading.Event()
-
-    def keep_killing() -> None:
-        while not stop.is_set():
-            if service.pid_of("valkey") is not None:
-                service.kill("valkey")
-            stop.wait(0.5)
-
-    killer = threading.Thread(target=keep_killing)
-    killer.start()
+    for _ in range(QUICK_DEATHS - 2):  # with more of them the launcher would give up
+        wait_until(lambda: service.pid_of("valkey") is not None, 60)
+        service.kill("valkey")
+    (top := without_sockets(tree)).joinpath("more").write_bytes(os.urandom(2_000_000))
+    agent.run("backup", str(top))  # while the broker is coming back
+    wait_until(lambda: service.pid_of("valkey") is not None, 60)
+    frozen = service.kill("valkey", signal.SIGSTOP)
     try:
-        agent.run("backup", str(tree))
+        top.joinpath("still more").write_bytes(os.urandom(2_000_000))
+        agent.run("backup", str(top))  # while it takes connections, and is silent
     finally:
-        stop.set()
-        killer.join()
+        os.kill(frozen, signal.SIGCONT)
     settle(service)
     agent.run("check", "--read-data")
 

@@ -1,8 +1,13 @@
 """Nudges: they name a task that exists, and cost nothing when the broker is away."""
 
+import socket
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
+from celery import Celery
+from kombu.exceptions import OperationalError
 
 from backup_service import celery_app
 from storage import nudge, tasks
@@ -20,6 +25,39 @@ def test_every_tick_of_beat_names_a_task():
     celery_app.loader.import_default_modules()
     for entry in celery_app.conf.beat_schedule.values():
         assert entry["task"] in celery_app.tasks
+
+
+@pytest.fixture
+def closing_broker() -> Iterator[tuple[str, list[float]]]:
+    """A broker that hangs up on everybody; its address, and when somebody came."""
+    came: list[float] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                came.append(time.monotonic())
+                client.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0", came
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_nudge_is_tried_once(closing_broker: tuple[str, list[float]]) -> None:
+    """Not again and again, with pauses between, while others wait to be sent."""
+    address, came = closing_broker
+    app = Celery("other", set_as_current=False)
+    app.config_from_object("django.conf:settings", namespace="CELERY")
+    app.conf.broker_url = address
+    with nudge.connection(app) as broker, pytest.raises(OperationalError):
+        app.send_task(nudge.COPIES, connection=broker, retry=False)
+    print(f"{len(came)} connections in {came[-1] - came[0]:.2f} s")
+    assert len(came) <= 2
+    app.close()
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
