@@ -16,7 +16,8 @@ class DeviceNameTakenError(Exception):
 @transaction.atomic
 def open_account(user: User, *, name: str = "", actor: Actor | None = None) -> Account:
     """Give `user` an account of their own, as its owner."""
-    account = Account.objects.create(name=name or user.get_short_name())
+    longest = Account._meta.get_field("name").max_length
+    account = Account.objects.create(name=(name or user.get_short_name())[:longest])
     Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
     audit.record(actor or Actor.person(user), "account.open", account.public_id, account=account)
     return account

@@ -1,7 +1,11 @@
 """How allauth signs people up here: with an account of their own, on the free plan."""
 
+from typing import Any
+from urllib.parse import urlsplit
+
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
@@ -26,6 +30,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         "duplicate_email": "This is your e-mail address already.",
     }
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a mail whose addresses are the service's own, whatever host the request named."""
+        links = {name: _ours(link) for name, link in context.items() if name.endswith("_url")}
+        told = {**context, **links, "site_url": settings.SITE_URL}
+        super().send_mail(template_prefix, email, told)
+
     def save_user(
         self, request: HttpRequest, user: User, form: object, commit: bool = True
     ) -> User:
@@ -39,3 +49,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             # The button was pressed twice: the other request has sent the mail.
             raise ImmediateHttpResponse(redirect("account_email_verification_sent")) from error
         return saved
+
+
+def _ours(link: str) -> str:
+    """Return the same page, at the address that the service has."""
+    path = urlsplit(link)._replace(scheme="", netloc="").geturl()
+    return f"{settings.SITE_URL}{path}"

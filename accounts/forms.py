@@ -3,6 +3,12 @@
 from typing import Any
 
 from allauth.account import forms as allauth
+from django.contrib.auth.hashers import make_password
+from django.core.validators import MaxLengthValidator
+from django.forms import EmailField
+from django.http import HttpRequest, HttpResponse
+
+from accounts.models import User
 
 LABELS = {
     "login": "E-mail address",
@@ -12,6 +18,7 @@ LABELS = {
     "password1": "New password",
     "password2": "New password, again",
 }
+LONGEST = User._meta.get_field("email").max_length or 254
 RULE = "At least 10 characters, and not one that everybody uses."
 
 
@@ -27,6 +34,8 @@ class PlainWords:
             field.label = self.labels.get(name) or LABELS.get(name, field.label)
             field.help_text = RULE if name == "password1" else ""
             field.widget.attrs.pop("placeholder", None)
+            if isinstance(field, EmailField):  # its own bound is beyond what a row holds
+                field.validators.append(MaxLengthValidator(LONGEST))
 
 
 class LoginForm(PlainWords, allauth.LoginForm):  # type: ignore[misc]
@@ -37,6 +46,13 @@ class SignupForm(PlainWords, allauth.SignupForm):  # type: ignore[misc]
     """E-mail address and a first password."""
 
     labels = {"password1": "Password for this website"}
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """As allauth; but an address that is taken costs the same time as a new one."""
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])
+        saved: tuple[User | None, HttpResponse | None] = super().try_save(request)
+        return saved
 
 
 class AddEmailForm(PlainWords, allauth.AddEmailForm):  # type: ignore[misc]

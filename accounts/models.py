@@ -132,7 +132,7 @@ class AuditEvent(models.Model):
     at = models.DateTimeField(default=clock.now, editable=False)
     account = models.ForeignKey(Account, models.PROTECT, null=True, related_name="audit_events")
     actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
-    actor_label = models.CharField(max_length=150)
+    actor_label = models.CharField(max_length=254)  # as long as an e-mail address may be
     verb = models.CharField(max_length=60)
     subject = models.CharField(max_length=200)
     detail = models.JSONField(default=dict)

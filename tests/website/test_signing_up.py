@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.db import IntegrityError
 from django.urls import reverse
@@ -14,6 +15,7 @@ from tests.website.pages import Client, text
 
 pytestmark = pytest.mark.django_db
 
+SITE = "http://127.0.0.1:8000"  # as the settings have it; requests name another host
 SIGN_UP = {"email": "Dora@Example.org", "password1": PASSWORD}
 
 
@@ -22,7 +24,7 @@ def sign_up(client: Client, **changes: str):
 
 
 def link_in(message: mail.EmailMessage) -> str:
-    [link] = re.findall(r"^http://testserver(/accounts/\S+)$", message.body, re.MULTILINE)
+    [link] = re.findall(rf"^{SITE}(/accounts/\S+)$", message.body, re.MULTILINE)
     return str(link)
 
 
@@ -169,7 +171,7 @@ def test_mails_are_short_plain_and_signed(client):
     for message in mail.outbox:
         assert "{" not in message.body
         assert "&#" not in message.body
-        assert message.body.rstrip().endswith("Nightsafe\nhttp://testserver/")
+        assert message.body.rstrip().endswith(f"Nightsafe\n{SITE}/")
         assert len(message.body) < 900
 
 
@@ -178,3 +180,74 @@ def test_signing_out_wants_a_post(alice):
     assert alice.get(reverse("dashboard")).status_code == 200
     alice.post(reverse("account_logout"))
     assert alice.get(reverse("dashboard")).status_code == 302
+
+
+def test_long_addresses_sign_up_and_in(client):
+    """As long as addresses may be, on any database."""
+    email = f"{'a' * 240}@example.org"
+    assert len(email) > 250
+    assert sign_up(client, email=email).url == reverse("account_email_verification_sent")
+    assert client.post(link_in(mail.outbox[0])).url == reverse("dashboard")
+    assert AuditEvent.objects.get(verb="account.open").actor_label == email
+    assert Account.objects.get().name == "a" * 150
+
+
+def test_an_address_that_is_too_long_is_said_to_be(client):
+    response = sign_up(client, email=f"{'a' * 260}@example.org")
+    assert response.status_code == 200
+    assert "at most 254 characters" in text(response)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9999", "localhost:1", "localhost"])
+def test_mails_lead_to_the_service_whatever_host_was_asked(client, settings, host):
+    settings.ALLOWED_HOSTS = ["*"]
+    person("eve@example.org")
+    there = {"HTTP_HOST": host}
+    client.post(reverse("account_signup"), SIGN_UP, **there)
+    client.post(reverse("account_signup"), SIGN_UP | {"email": "eve@example.org"}, **there)
+    for known in ("eve@example.org", "nobody@example.org"):
+        client.post(reverse("account_reset_password"), {"email": known}, **there)
+    client.post(link_in(mail.outbox[2]), {}, **there)
+    assert len(mail.outbox) == 4
+    for message in mail.outbox:
+        links = re.findall(r"https?://\S+", message.body)
+        assert len(links) >= 2
+        assert [link for link in links if not link.startswith(f"{SITE}/")] == []
+
+
+class CountingHasher(MD5PasswordHasher):
+    """Counts the work that takes the time."""
+
+    count = 0
+
+    def encode(self, password, salt):
+        CountingHasher.count += 1
+        return super().encode(password, salt)
+
+
+def work_of(request) -> tuple[int, int]:
+    """How many passwords were hashed, and mails sent, for a request."""
+    hashed, sent = CountingHasher.count, len(mail.outbox)
+    request()
+    return CountingHasher.count - hashed, len(mail.outbox) - sent
+
+
+@pytest.mark.parametrize(
+    ("page", "form"),
+    [
+        ("account_signup", {"password1": "another slot in it"}),
+        ("account_login", {"password": "wrong-wrong"}),
+        ("account_reset_password", {}),
+    ],
+)
+def test_known_and_unknown_addresses_cost_the_same(client, settings, page, form):
+    """Whoever measures the answers learns nothing."""
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
+    person("eve@example.org")
+    name = "login" if page == "account_login" else "email"
+    known, unknown = (
+        work_of(lambda email=email: client.post(reverse(page), form | {name: email}))
+        for email in ("eve@example.org", "nobody@example.org")
+    )
+    assert known == unknown
+    assert sum(known) > 0

@@ -13,7 +13,6 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -84,7 +83,7 @@ class Command(OperatorCommand):
 
     def _check(self, email: str, password: str | None, plan: str) -> None:
         try:
-            validate_email(email)
+            User(email=email).clean_fields(exclude={"password", "name"})
             if password is not None:
                 validate_password(password, User(email=email))
         except ValidationError as error:

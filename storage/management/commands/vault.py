@@ -41,6 +41,9 @@ class Command(OperatorCommand):
 
     def _create(self, options: dict[str, Any]) -> dict[str, Any]:
         account = account_of(options["account"])
+        longest = Vault._meta.get_field("name").max_length or 0
+        if len(options["name"]) > longest:
+            raise CommandError(f"A vault's name has at most {longest} characters.")
         try:
             made = create_vault(
                 account, name=options["name"], scope=options["scope"], actor=OPERATOR
