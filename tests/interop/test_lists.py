@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import find_restic
-from tests.interop.pair import Outcome, Pair
+from tests.interop.pair import Outcome, Pair, assert_equal
 
 pytestmark = pytest.mark.interop
 ROUNDS = int(os.environ.get("NIGHTSAFE_TEST_ROUNDS", "15"))
@@ -117,17 +117,6 @@ def drawn_tree(chance: random.Random, place: Path) -> tuple[Path, Path]:
     return top, chance.choice([top, *folders])
 
 
-def assert_equal(ours: Outcome, theirs: Outcome, told: object) -> None:
-    """The same entries and sources. A line that nothing fits is passed over by restic, by old ones
-    also a path that does not exist; ours then says that the backup is not whole."""
-    text = f"{told!a}\n{theirs.said}\n{ours.said}"
-    expected = {3} if "skipping" in theirs.said and theirs.status == 0 else set()
-    assert ours.status in (expected or {theirs.status}), text
-    assert sorted(ours.entries.items()) == sorted(theirs.entries.items()), text
-    if theirs.snapshot is not None and ours.snapshot is not None:
-        assert sorted(ours.snapshot.paths) == sorted(theirs.snapshot.paths), text
-
-
 @pytest.mark.parametrize("option", ["files-from", "files-from-verbatim", "files-from-raw"])
 def test_lists_of_paths(
     chance: random.Random,
@@ -149,7 +138,7 @@ def test_lists_of_paths(
         arguments = [f"--{option}", str(tmp_path / "list")]
         arguments += ["--", draw_path(chance, here)] * chance.randint(0, 1)
         theirs = pair.by_restic(*arguments, here=here)
-        assert_equal(back_up(*arguments, here=here), theirs, (str(here), data, arguments))
+        assert_equal(theirs, back_up(*arguments, here=here), (str(here), data, arguments))
         shutil.rmtree(top.parent)
 
 
@@ -176,5 +165,5 @@ def test_lists_of_patterns(
         (tmp_path / "list").write_bytes(data)
         arguments = [f"--{option}", str(tmp_path / "list"), "--", "."]
         theirs = pair.by_restic(*arguments, here=here)
-        assert_equal(back_up(*arguments, here=here), theirs, (str(here), data, arguments))
+        assert_equal(theirs, back_up(*arguments, here=here), (str(here), data, arguments))
         shutil.rmtree(top.parent)

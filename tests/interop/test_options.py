@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import find_restic
-from tests.interop.pair import Outcome, Pair, shown
+from tests.interop.pair import Outcome, Pair, assert_equal, shown
 
 pytestmark = pytest.mark.interop
 ROUNDS = int(os.environ.get("NIGHTSAFE_TEST_ROUNDS", "5"))
@@ -72,12 +72,6 @@ def anew(chance: random.Random, top: Path) -> None:
     shutil.rmtree(top)
     top.mkdir()
     grow(chance, top)
-
-
-def assert_equal(theirs: Outcome, ours: Outcome, told: object) -> None:
-    text = f"{told!a}\n{theirs.said}\n{ours.said}"
-    assert ours.status == theirs.status, text
-    assert ours.entries == theirs.entries, text
 
 
 def test_exclude_larger_than(chance: random.Random, both: Both, top: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from nightsafe.exclude import Excluder, ExcludeRules
 
 from tests.interop.conftest import find_restic
-from tests.interop.pair import Outcome, Pair, shown
+from tests.interop.pair import Pair, assert_equal, shown
 
 pytestmark = pytest.mark.interop
 
@@ -144,19 +144,10 @@ def test_the_same_is_stored(
         ours = pair.by_us(
             *options, "--", *sources, here=here, monkeypatch=monkeypatch, capsys=capsys
         )
-        assert_equal(ours, theirs, f"cd {here}; {shown([*options, '--', *sources])}")
+        assert_equal(theirs, ours, f"cd {here}; {shown([*options, '--', *sources])}")
         compared += 1
         shutil.rmtree(top.parent)
     assert compared
-
-
-def assert_equal(ours: Outcome, theirs: Outcome, told: str) -> None:
-    """The same exit status, entries, and names of the sources."""
-    told = f"{told}\n{theirs.said}\n{ours.said}"
-    assert ours.status == theirs.status, told
-    assert sorted(ours.entries.items()) == sorted(theirs.entries.items()), told
-    if theirs.snapshot is not None and ours.snapshot is not None:
-        assert ours.snapshot.paths == theirs.snapshot.paths, told
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)])
@@ -223,7 +214,7 @@ def test_the_root_is_what_is_in_it(
         ours = pair.by_us(
             *options, "--", *sources, here=Path(here), monkeypatch=monkeypatch, capsys=capsys
         )
-        assert_equal(ours, theirs, f"cd {here}; {shown([*options, '--', *sources])}")
+        assert_equal(theirs, ours, f"cd {here}; {shown([*options, '--', *sources])}")
 
 
 def test_what_the_kernel_makes_up_stays_out_of_the_root(

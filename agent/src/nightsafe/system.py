@@ -206,7 +206,8 @@ def absolute(path: bytes) -> bytes:
 
 def clean(path: bytes) -> bytes:
     """A path without what it need not have in it; relative if it was."""
-    return absolute(path) if os.path.isabs(path) else os.path.normpath(path)
+    is_whole = os.path.isabs(path) or os.path.splitdrive(path)[0]
+    return absolute(path) if is_whole else os.path.normpath(path)
 
 
 def rooted(path: bytes, at: bytes) -> bytes:
