@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe import gather, system
+from nightsafe.exclude import Excluder, ExcludeRules
 from nightsafe.repository import Repository
 
 from tests.agent.conftest import reopen
@@ -75,6 +76,19 @@ def test_times_of_access_stay(
         assert {path: path.stat().st_atime_ns for path in before} == before
         (Path("source") / "inner" / "more").write_text("more")
         os.utime(Path("source") / "inner", ns=(10**18, 10**18 + 1))
+
+
+def test_a_marker_is_looked_at_without_a_trace(repository: Repository, tmp_path: Path) -> None:
+    """CACHEDIR.TAG, whose content decides."""
+    if not hasattr(os, "O_NOATIME") or not shows_reading(tmp_path):
+        pytest.skip("this system or disk does not note when a file was read")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "CACHEDIR.TAG").write_bytes(b"Signature")
+    before = make_old(tmp_path / "source")
+    marker = (b"CACHEDIR.TAG", b"Signature")
+    run(repository, tmp_path / "source", wants=Excluder(ExcludeRules(markers=(marker,))))
+    assert os.fsencode(tmp_path / "source" / "inner") not in stored(repository)
+    assert {path: path.stat().st_atime_ns for path in before} == before
 
 
 @contextmanager

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.errors import UsageError
 from nightsafe.match import Patterns
-from nightsafe.system import IS_WINDOWS, absolute, clean, here, rooted, slashed
+from nightsafe.system import (
+    IS_WINDOWS,
+    absolute,
+    clean,
+    here,
+    open_to_read,
+    rooted,
+    slashed,
+)
 
 if TYPE_CHECKING:
     from nightsafe.look import Status
@@ -199,7 +207,7 @@ def _has_marker(folder: bytes, name: bytes, start: bytes) -> bool:
             return bool(os.lstat(path))
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False
-        with open(path, "rb") as file:
+        with open(open_to_read(os.path.realpath(path)), "rb") as file:
             return file.read(len(start)) == start
     except OSError:
         return False
