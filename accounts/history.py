@@ -18,6 +18,8 @@ SENTENCES = {
     "device.add": "added the device “{name}”",
     "device.retire": "retired the device “{name}”",
     "vault.create": "made the vault “{name}”",
+    "vault.rename": "gave the vault “{before}” the name “{name}”",
+    "vault.delete": "deleted the vault “{name}”, which was never set up",
     "credential.create": "made the credential {subject} (scope {scope})",
     "credential.revoke": "revoked the credential {subject}",
     "object.lost": "found that no good copy of {subject} is left; the next backup sends it again",

@@ -49,12 +49,12 @@ class Access:
         if kind is ObjectType.LOCK:
             return
         self._require_open()
-        if kind in SET_UP_ONCE:
-            self._require_setup(kind)
-        elif self.credential.scope == Credential.Scope.RESTORE:
+        if self.credential.scope == Credential.Scope.RESTORE:
             raise ForbiddenError(
                 "This credential can only restore. To back up, use one of scope backup."
             )
+        if kind in SET_UP_ONCE:
+            self._require_setup(kind)
 
     def require_remove(self, kind: ObjectType) -> None:
         """Raise ForbiddenError unless an object of this type may be tombstoned."""
@@ -64,7 +64,7 @@ class Access:
             raise ForbiddenError("A vault's config is never removed; close the vault instead.")
         if not self.entitlements.may_remove:
             raise ForbiddenError(self.entitlements.reason)
-        if kind is ObjectType.KEY:
+        if kind is ObjectType.KEY and self.credential.scope != Credential.Scope.RESTORE:
             self._require_setup(kind)
         elif self.credential.scope != Credential.Scope.MAINTAIN:
             raise ForbiddenError(
@@ -74,8 +74,7 @@ class Access:
 
     def require_setup_right(self) -> None:
         """Raise ForbiddenError unless this vault may still be set up by this credential."""
-        self._require_open()
-        self._require_setup(ObjectType.CONFIG)
+        self.require_create(ObjectType.CONFIG)
 
     def _require_open(self) -> None:
         if not self.entitlements.may_store:
@@ -85,14 +84,14 @@ class Access:
 
     def _require_setup(self, kind: ObjectType) -> None:
         now = clock.now()
-        if self.credential.has_setup_right(now):
+        if self.vault.is_new or self.credential.has_setup_right(now):
             return
         if kind is ObjectType.KEY and self.credential.has_key_window(now):
             return
         raise ForbiddenError(
             f"The {'keys' if kind is ObjectType.KEY else 'config'} of this vault can no longer be "
-            "written with this credential: the right to set a vault up ends with its first "
-            "snapshot, or an hour after the vault was made."
+            "written with this credential: it was set up, and the right to do that ends with the "
+            "first snapshot, or an hour after the vault was made."
         )
 
 

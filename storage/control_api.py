@@ -4,7 +4,6 @@ Every request is a POST of one JSON object to `/api/v1/vaults/<vault>/…`, unde
 credential as the data protocol. Refusals are JSON too: `code` for programs, `message` for people.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from functools import wraps
@@ -14,7 +13,7 @@ from typing import Any
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from storage import direct, json_body, signed_reads, visits
+from storage import direct, json_answer, json_body, signed_reads, visits
 from storage.access import Access, open_vault
 from storage.direct import MOST, Announced
 from storage.drain import discard, hang_up
@@ -139,7 +138,8 @@ def _verdict(verdict: Verdict) -> Answer:
 
 
 def _json(answer: Answer, status: int = HTTPStatus.OK) -> HttpResponse:
-    response = HttpResponse(json.dumps(answer), status=status, content_type="application/json")
+    text = json_answer.dumps(answer)
+    response = HttpResponse(text, status=status, content_type="application/json")
     response["Content-Length"] = str(len(response.content))
     response["Cache-Control"] = "no-store"
     return response

@@ -19,8 +19,19 @@ class VaultNameTakenError(Exception):
     """The account has a vault of that name already."""
 
 
-class DeviceLimitError(Exception):
-    """The plan has no room for another device. The text is for the customer."""
+class LimitError(Exception):
+    """There is no room for another one. The text is for the customer."""
+
+
+class DeviceLimitError(LimitError):
+    """The plan has no room for another device."""
+
+
+class VaultLimitError(LimitError):
+    """The account has as many vaults as one may have."""
+
+
+MOST_VAULTS = 200  # of an account, far more than one for each device
 
 
 @dataclass(frozen=True)
@@ -47,8 +58,14 @@ def create_vault(
 ) -> Enrolled:
     """Make a vault with a first credential that carries the right to set it up.
 
-    Raises VaultNameTakenError, or ValueError for an unknown scope.
+    Raises VaultNameTakenError, VaultLimitError, or ValueError for an unknown scope.
     """
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if Vault.objects.filter(account=account, closed_at=None).count() >= MOST_VAULTS:
+        raise VaultLimitError(
+            f"An account has at most {MOST_VAULTS} vaults. Delete one that was never set up, or "
+            "ask us."
+        )
     Usage.objects.get_or_create(account=account)
     try:
         with transaction.atomic():
@@ -56,7 +73,10 @@ def create_vault(
     except IntegrityError as error:
         raise VaultNameTakenError(name) from error
     audit.record(actor, "vault.create", vault.public_id, account=account, name=name)
-    first = credentials.create(vault, scope=scope, actor=actor, device=device, with_setup=True)
+    may_set_up = scope != Credential.Scope.RESTORE
+    first = credentials.create(
+        vault, scope=scope, actor=actor, device=device, with_setup=may_set_up
+    )
     return Enrolled(vault, first)
 
 
@@ -66,7 +86,7 @@ def enrol_device(
 ) -> Enrolled:
     """Add a computer with a vault of the same name, and choose a continent if one is given.
 
-    Raises DeviceNameTakenError, VaultNameTakenError or DeviceLimitError.
+    Raises DeviceNameTakenError, VaultNameTakenError or a LimitError.
     """
     limit = entitlements_of(account).device_limit
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)

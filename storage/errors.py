@@ -96,10 +96,14 @@ class TooSlowError(RefusedError):
 
 
 class RangeError(RefusedError):
-    """The asked range lies outside the object."""
+    """The asked range lies outside the object, which has `size` bytes."""
 
     status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
     code = "range"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The object has {size} bytes.")
+        self.size = size
 
 
 class OverQuotaError(RefusedError):

@@ -17,6 +17,7 @@ from storage.access import Access
 from storage.errors import UnknownError
 from storage.models import (
     Attempt,
+    Credential,
     JournalEntry,
     Region,
     Replica,
@@ -48,23 +49,32 @@ def remove(access: Access, name: ObjectName) -> None:
         if held is None:
             raise UnknownError(f"This vault has no object {name}.")
         if held.state in {StoredObject.State.LIVE, StoredObject.State.LOST}:
-            _tombstone(access, vault, held)
+            _tombstone(vault, held, by=access.credential)
 
 
-def _tombstone(access: Access, vault: Vault, held: StoredObject) -> None:
+def clear(vault: Vault) -> None:
+    """Take everything out of a vault whose row is locked; its bytes stay for the grace period."""
+    there = [StoredObject.State.LIVE, StoredObject.State.LOST]
+    held = StoredObject.objects.filter(vault=vault, state__in=there)
+    row_locks.hold(held)
+    for one in held.order_by("pk"):
+        _tombstone(vault, one, by=None)
+
+
+def _tombstone(vault: Vault, held: StoredObject, *, by: Credential | None) -> None:
     step = sequence.tick(vault)
     StoredObject.objects.filter(pk=held.pk).update(
         state=StoredObject.State.TOMBSTONED,
         tombstoned_at=step.at,
-        tombstoned_by=access.credential,
+        tombstoned_by=by,
     )
     lifetimes.end(held, step)
-    by = access.credential
     JournalEntry.note(JournalEntry.Kind.TOMBSTONE, held, sequence=step.number, by=by)
     cost = quota.cost(held.size)
     quota.book(vault.account_id, live=-cost, tombstoned=cost)
     kind = ObjectType(held.type)
-    fence.removed(access.credential, kind, step.number)
+    if by is not None:
+        fence.removed(by, kind, step.number)
     if kind in fence.GUARDED:
         bump_epoch(vault.pk)
 
@@ -83,7 +93,7 @@ def discard_leftover_keys(access: Access) -> int:
         row_locks.hold(live.filter(type=ObjectType.KEY))
         keys = list(live.filter(type=ObjectType.KEY))
         for key in keys:
-            _tombstone(access, vault, key)
+            _tombstone(vault, key, by=access.credential)
     return len(keys)
 
 

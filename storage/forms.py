@@ -53,6 +53,20 @@ class DeviceForm(forms.Form):
             self.fields["continent"] = continent_field(continents, initial=continents[0])
 
 
+class VaultForm(forms.Form):
+    """What a vault is called."""
+
+    name = forms.CharField(
+        label="Name of the vault",
+        max_length=100,
+        help_text="Its address and everything in it stay as they are.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, now: str) -> None:
+        super().__init__(data, initial={"name": now})
+
+
 class ContinentForm(forms.Form):
     """Where an account's new backups are to live."""
 

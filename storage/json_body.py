@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounts.texts import is_plain
 from storage.body import Body, ShortBodyError, stream_of
 from storage.errors import BadRequestError, LengthRequiredError, TooLargeError, TooSlowError
 from storage.names import InvalidNameError, ObjectName, ObjectType, parse_name
@@ -62,8 +63,11 @@ def entries(fields: Fields, name: str, *, most: int) -> list[Any]:
 
 
 def text(value: Any, name: str) -> str:
-    """Return a value that must be a text of modest length."""
-    if not isinstance(value, str) or len(value) > 200 or "\x00" in value:
+    """Return a value that must be a text of modest length, which a database takes.
+
+    JSON can say what no text has: half of a surrogate pair. And NUL is none for databases.
+    """
+    if not isinstance(value, str) or len(value) > 200 or not is_plain(value):
         raise BadRequestError(f"`{name}` must be a text.")
     return value
 

@@ -108,6 +108,11 @@ def listing(access: Access) -> list[tuple[str, int]]:
     return list(pairs)
 
 
+def drop_all(vault: Vault) -> int:
+    """Remove every lock of a vault whose row is locked; return how many."""
+    return _drop(vault, Lock.objects.filter(vault=vault))
+
+
 def drop_stale(now: datetime) -> int:
     """Remove the locks that killed clients left a day ago; return how many."""
     dropped = 0

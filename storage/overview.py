@@ -122,7 +122,8 @@ class Dashboard:
 
 def vaults_of(account: Account) -> QuerySet[Vault]:
     """Return the account's vaults, oldest first."""
-    return Vault.objects.filter(account=account).select_related("device").order_by("created_at")
+    open_ones = Vault.objects.filter(account=account, closed_at=None)
+    return open_ones.select_related("device").order_by("created_at")
 
 
 def credentials_of(vault: Vault) -> QuerySet[Credential]:

@@ -1,25 +1,59 @@
-"""The Range header, as far as restic uses it: one span of bytes. Pure."""
+"""The Range header: one span of bytes, as RFC 9110 (sections 14.1 and 14.2) has it. Pure."""
 
 import re
 
 from storage.errors import RangeError
 from storage.serve import Span
 
-_FORM = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
+_BYTES = re.compile(r"bytes=(.+)", re.IGNORECASE | re.ASCII)
+_SPEC = re.compile(r"(\d*)-(\d*)", re.ASCII)
+_ENDLESS = 10**18  # beyond every object
 
 
 def parse_range(header: str | None, size: int) -> Span | None:
     """Return the asked span of an object of `size` bytes, or None for all of it.
 
-    Raises RangeError for a span outside the object and for forms that no client here sends.
+    Other units and what is no valid range count as if they were not there, and so do several
+    ranges, which a server may. Raises RangeError for a valid one that lies outside the object.
     """
-    if header is None:
+    spec = _only_one(header)
+    if spec is None:
         return None
-    match = _FORM.fullmatch(header.strip())
-    if match is None:
-        raise RangeError("Only ranges of the form bytes=FIRST-LAST are served.")
-    first = int(match[1])
-    last = min(int(match[2]), size - 1) if match[2] else size - 1
-    if first > last:
-        raise RangeError(f"The object has {size} bytes.")
-    return Span(first, last - first + 1)
+    first, last = spec
+    if first is None:
+        return _ending(last or 0, size)
+    if last is not None and last < first:
+        return None
+    if first >= size:
+        raise RangeError(size)
+    end = size - 1 if last is None else min(last, size - 1)
+    return Span(first, end - first + 1)
+
+
+def _ending(length: int, size: int) -> Span | None:
+    """The last `length` bytes."""
+    if length == 0:
+        raise RangeError(size)
+    length = min(length, size)
+    return Span(size - length, length) if size else None
+
+
+def _only_one(header: str | None) -> tuple[int | None, int | None] | None:
+    """The first and last position of a header with one range; a missing one is None."""
+    found = _BYTES.fullmatch((header or "").strip(" \t"))
+    if found is None:
+        return None
+    specs = [part for part in (one.strip(" \t") for one in found[1].split(",")) if part]
+    if len(specs) != 1:
+        return None
+    match = _SPEC.fullmatch(specs[0])
+    if match is None or match[0] == "-":
+        return None
+    first, last = map(_number, match.groups())
+    return first, last
+
+
+def _number(digits: str) -> int | None:
+    if not digits:
+        return None
+    return int(digits) if len(digits.lstrip("0")) <= 18 else _ENDLESS

@@ -4,9 +4,8 @@ Source: restic's description of its REST backend. Bodies are streamed in and out
 answered after the body was read, up to a bound, so that the client gets to see the reason.
 """
 
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
@@ -16,11 +15,10 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseNotAllowed,
-    JsonResponse,
     StreamingHttpResponse,
 )
 
-from storage import canary_ways, expire, fence, ingest, locks, serve
+from storage import canary_ways, expire, fence, ingest, listings, locks, serve
 from storage.access import Access, open_vault
 from storage.body import Body, stream_of
 from storage.connections import lend_connection
@@ -29,6 +27,7 @@ from storage.errors import (
     BadRequestError,
     BusyError,
     LengthRequiredError,
+    RangeError,
     RefusedError,
     UnknownError,
 )
@@ -113,13 +112,17 @@ def list_view(request: HttpRequest, access: Access, kind: str) -> HttpResponseBa
     access.require_read()
     if request.method == "HEAD":
         return HttpResponse()
-    pairs = list(_pairs(access, checked))
+    is_v2 = VERSION_2 in request.headers.get("Accept", "")
+    listed = _listing(access, checked, with_sizes=is_v2)
     if checked is ObjectType.INDEX:
         fence.saw_index(access.credential, access.vault.sequence)
-    if VERSION_2 in request.headers.get("Accept", ""):
-        body = json.dumps([{"name": name, "size": size} for name, size in pairs])
-        return HttpResponse(body, content_type=VERSION_2)
-    return JsonResponse([name for name, _ in pairs], safe=False)
+    content_type = VERSION_2 if is_v2 else "application/json"
+    if listed.is_small:
+        return HttpResponse(b"".join(listed.chunks()), content_type=content_type)
+    lend_connection()
+    response = StreamingHttpResponse(listed.chunks(), content_type=content_type)
+    response["Content-Length"] = str(listed.length)
+    return response
 
 
 @answered
@@ -162,9 +165,13 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
     held = serve.find(access.vault, name)
     if request.method == "HEAD":
         return HttpResponse(headers={"Content-Length": str(held.size)})
-    span = parse_range(request.headers.get("Range"), held.size)
+    # No object has a validator that an If-Range could be about, so it never holds.
+    asked = None if "If-Range" in request.headers else request.headers.get("Range")
+    span = parse_range(asked, held.size)
     region, reader = _region(request, access), access.credential.prefix
-    address = serve.elsewhere(held, span, reader=reader) if region is None else None
+    # A store may make something else of a header that counts for nothing here.
+    may_go = region is None and (span is not None or "Range" not in request.headers)
+    address = serve.elsewhere(held, span, reader=reader) if may_go else None
     if address is not None:
         headers = {"Location": address, "Cache-Control": "no-store"}
         return HttpResponse(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
@@ -190,11 +197,10 @@ def _lock(access: Access, name: ObjectName) -> HttpResponse:
     return HttpResponse(locks.get(access.vault, name), content_type="application/octet-stream")
 
 
-def _pairs(access: Access, kind: ObjectType) -> Iterator[tuple[str, int]]:
+def _listing(access: Access, kind: ObjectType, *, with_sizes: bool) -> listings.Listing:
     if kind is ObjectType.LOCK:
-        yield from locks.listing(access)
-        return
-    yield from serve.listing(access.vault, kind).iterator(5000)
+        return listings.of_pairs(locks.listing(access), with_sizes=with_sizes)
+    return listings.of_objects(access.vault, kind, with_sizes=with_sizes)
 
 
 def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
@@ -211,6 +217,8 @@ def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
     response["Nightsafe-Refusal"] = refusal.code
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
+    if isinstance(refusal, RangeError):
+        response["Content-Range"] = f"bytes */{refusal.size}"
     return response
 
 

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from storage import damage, placement, signed_reads
 from storage.errors import DamagedError, RangeError, UnknownError
@@ -58,15 +57,6 @@ def find(vault: Vault, name: ObjectName) -> StoredObject:
     return held
 
 
-def listing(vault: Vault, kind: ObjectType) -> QuerySet[StoredObject, tuple[str, int]]:
-    """Return names and sizes (bytes) of the vault's live objects of one type."""
-    return (
-        StoredObject.objects.filter(vault=vault, type=kind, state=StoredObject.State.LIVE)
-        .order_by("name")
-        .values_list("name", "size")
-    )
-
-
 def elsewhere(held: StoredObject, span: Span | None, *, reader: str) -> str | None:
     """Return the address at which the client called `reader` may read a pack from its region.
 
@@ -98,7 +88,7 @@ def fetch(
         chunks = _first_good(held, whole, verify_first=False, region=region)
         return Outgoing(held.size, whole, chunks)
     if span.start >= held.size or span.length <= 0:
-        raise RangeError(f"The object has {held.size} bytes.")
+        raise RangeError(held.size)
     span = Span(span.start, min(span.length, held.size - span.start))
     again = _rereads.seen(reader, held.pk, span.start, span.length)
     return Outgoing(held.size, span, _first_good(held, span, verify_first=again, region=region))

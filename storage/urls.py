@@ -10,6 +10,8 @@ urlpatterns = [
     path("devices/add/", views.add_device, name="device_add"),
     path("devices/<str:device_id>/retire/", views.retire, name="device_retire"),
     path("vaults/<str:vault_id>/", views.vault, name="vault"),
+    path("vaults/<str:vault_id>/rename/", views.rename, name="vault_rename"),
+    path("vaults/<str:vault_id>/delete/", views.delete, name="vault_delete"),
     path("vaults/<str:vault_id>/credentials/add/", views.add_credential, name="credential_add"),
     path(
         "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/",

@@ -16,11 +16,12 @@ from accounts.models import Account, User
 from billing.actions import entitlements_of
 from storage import credentials, overview, placement
 from storage.access import vault_address
-from storage.enrol import DeviceLimitError, Enrolled, VaultNameTakenError, enrol_device
-from storage.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm
+from storage.enrol import Enrolled, LimitError, VaultNameTakenError, enrol_device
+from storage.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm, VaultForm
 from storage.models import Credential, Vault
 from storage.recovery import lost_of, recovery_point
 from storage.retire import retire_device
+from storage.vaults import VaultInUseError, delete_vault, rename_vault
 
 HISTORY_SHOWN = 15  # events
 
@@ -70,7 +71,7 @@ def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled
             "There is a vault of this name, from a device that was retired. Choose another name, "
             "or open that vault and make a credential for it to go on with it.",
         )
-    except DeviceLimitError as error:
+    except LimitError as error:
         form.add_error(None, str(error))
     return None
 
@@ -142,6 +143,43 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+def rename(request: HttpRequest, vault_id: str) -> HttpResponse:
+    """Give a vault another name."""
+    account = own_account_to_change(request.user)
+    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    form = VaultForm(request.POST if request.method == "POST" else None, now=found.name)
+    if form.is_valid():
+        try:
+            rename_vault(found, actor=_actor(request), **form.cleaned_data)
+        except VaultNameTakenError:
+            form.add_error("name", "There is a vault of this name already. Choose another name.")
+        else:
+            messages.success(request, f"The vault is called “{found.name}” now.")
+            return redirect("vault", vault_id=found.public_id)
+    return render(request, "storage/vault_rename.html", {"vault": found, "form": form})
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, vault_id: str) -> HttpResponse:
+    """Ask, then end a vault that was never set up."""
+    account = own_account_to_change(request.user)
+    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    if request.method != "POST":
+        return render(request, "storage/vault_delete.html", {"vault": found})
+    try:
+        delete_vault(found, actor=_actor(request))
+    except VaultInUseError as error:
+        messages.error(request, str(error))
+        return redirect("vault", vault_id=found.public_id)
+    messages.success(request, f"“{found.name}” is gone.")
+    return redirect("dashboard")
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_variables("made")
 def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
     """Make a further credential for a vault; the answer to the form shows it, once."""
@@ -150,7 +188,8 @@ def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
     form = CredentialForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         made = credentials.create(found, scope=form.cleaned_data["scope"], actor=_actor(request))
-        return _show_once(request, found, made, is_new_vault=False)
+        is_new = found.is_new and made.credential.scope != Credential.Scope.RESTORE
+        return _show_once(request, found, made, is_new_vault=is_new)
     return render(request, "storage/credential_add.html", {"vault": found, "form": form})
 
 

@@ -8,24 +8,25 @@ snapshot is stored by the same rules as any other, and the lock goes.
 import base64
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from django.db import models, transaction
 
-from storage import direct, expire, fence, ingest, locks, sequence, serve
+from storage import direct, expire, fence, ingest, listings, locks, sequence, serve
 from storage.access import Access
 from storage.body import Body, WrongBytesError
 from storage.connections import lend_connection
 from storage.errors import RefusedError, TooLargeError, UnknownError
+from storage.json_answer import Json
 from storage.models import StoredObject, Vault
 from storage.names import KIB, ObjectName, ObjectType
 from storage.verdicts import Status, Verdict
 
-MOST_LISTED = 50_000  # objects of a type in one answer
+MOST_LISTED = 20_000  # objects of a type in one answer
 MOST_BODIES = 16  # snapshots whose bodies come along
 SMALL = 64 * KIB  # bytes of a body that may come along
 MOST_WANTED = 1000  # lost objects
@@ -116,7 +117,7 @@ def _live(vault: Vault, kind: ObjectType) -> models.QuerySet[StoredObject]:
     return StoredObject.objects.filter(vault=vault, type=kind, state=StoredObject.State.LIVE)
 
 
-def _listing(vault: Vault, kind: ObjectType, since: Since | None) -> Answer:
+def _listing(vault: Vault, kind: ObjectType, since: Since | None) -> Json:
     """Names and sizes; `since` is what they were narrowed to, if they were.
 
     Too many are left out, all of them, and listed by the data protocol instead.
@@ -124,11 +125,11 @@ def _listing(vault: Vault, kind: ObjectType, since: Since | None) -> Answer:
     held = _live(vault, kind).order_by("sequence")
     if since is not None:
         held = held.filter(sequence__gt=since.sequence)
-    pairs = list(islice(held.values_list("name", "size").iterator(5000), MOST_LISTED + 1))
+    pairs = held.values_list("name", "size")[: MOST_LISTED + 1]
     if len(pairs) > MOST_LISTED:
-        return {"complete": False, "since": None, "objects": []}
-    objects = [{"name": name, "size": size} for name, size in pairs]
-    return {"complete": True, "since": since and since.sequence, "objects": objects}
+        return Json('{"complete": false, "since": null, "objects": []}')
+    narrowed = json.dumps(since and since.sequence)
+    return Json(f'{{"complete": true, "since": {narrowed}, "objects": {listings.text_of(pairs)}}}')
 
 
 def _wanted(vault: Vault) -> list[Answer]:

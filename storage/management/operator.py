@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Account, User
+from accounts.texts import is_plain
 from storage.errors import RefusedError
 from storage.regions.base import RegionError
 
@@ -25,6 +26,9 @@ class OperatorCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command; refusals become its error message and exit code 1."""
+        for name, value in options.items():
+            if isinstance(value, str) and not is_plain(value):
+                raise CommandError(f"--{name.replace('_', '-')} holds bytes that are no text.")
         try:
             result = self.run(options)
         except (RefusedError, RegionError) as error:

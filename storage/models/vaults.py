@@ -72,6 +72,8 @@ class Vault(models.Model):
     name = models.CharField(max_length=100)
     state = models.CharField(max_length=10, choices=State, default=State.SETUP)
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    # Deleted by its owner before it was set up; something may still refer to the row.
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Every change of what the vault holds takes the next number, under this row's lock.
     sequence = models.BigIntegerField(default=0, editable=False)
     sequence_at = models.DateTimeField(default=clock.now, editable=False)
@@ -89,6 +91,11 @@ class Vault(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has set it up: whoever may write to it may do so."""
+        return self.state == self.State.SETUP and self.last_snapshot_at is None
 
 
 class Credential(models.Model):

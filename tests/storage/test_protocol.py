@@ -54,9 +54,7 @@ def test_ranges(backup, header, expected):
     assert response.headers["Content-Range"] == f"bytes {start}-{start + length - 1}/100"
 
 
-@pytest.mark.parametrize(
-    "header", ["bytes=100-", "bytes=9-3", "bytes=-5", "lines=1-2", "bytes=a-b"]
-)
+@pytest.mark.parametrize("header", ["bytes=100-", "bytes=-0"])
 def test_ranges_that_cannot_be(backup, header):
     content = some(100)
     backup.put(content)
@@ -92,9 +90,10 @@ def test_keys_end_with_setup(setup):
 
 
 def test_setup_ends_after_an_hour(setup, settings, tmp_path):
+    setup.post("config", b"sealed")
     settings.CLOCK_FILE = tmp_path / "clock"
     settings.CLOCK_FILE.write_text("3601")
-    assert setup.post("config", b"sealed").status_code == 403
+    assert setup.put(b"a key", "keys").status_code == 403
 
 
 def test_create_discards_left_over_keys(setup):
@@ -114,7 +113,7 @@ def test_ten_keys_at_most(setup):
     assert setup.put(b"key 3", "keys").status_code == 200
 
 
-def test_the_key_window_an_owner_opens(backup):
+def test_the_key_window_an_owner_opens(backup, setup):
     from datetime import timedelta
 
     from backup_service import clock
@@ -123,6 +122,8 @@ def test_the_key_window_an_owner_opens(backup):
     Credential.objects.filter(pk=backup.credential.pk).update(
         keys_until=clock.now() + timedelta(minutes=10)
     )
+    past_snapshot = setup.put(b"first snapshot", "snapshots")
+    assert past_snapshot.status_code == 200
     assert backup.put(b"new key", "keys").status_code == 200
     assert backup.delete(f"keys/{sha(b'new key')}").status_code == 200
     assert backup.post("config", b"never").status_code == 403

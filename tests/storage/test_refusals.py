@@ -30,6 +30,7 @@ def test_those_that_a_client_can_mend():
     mended = {kind.__name__ for kind in kinds() if kind.can_mend}
     assert mended == {
         "BusyError",
+        "CrowdedError",
         "DamagedError",
         "LengthRequiredError",
         "ShortBodyError",

@@ -17,7 +17,7 @@ from storage.access import Access
 from storage.body import Body
 from storage.enrol import Enrolled, enrol_device
 from storage.models import Region, Vault
-from storage.names import ObjectType, parse_name
+from storage.names import CONFIG, ObjectType, parse_name
 from storage.replicate import replicate_due
 from tests.website.pages import Client
 
@@ -99,7 +99,7 @@ def deposit(enrolled: Enrolled, kind: ObjectType, size: int = 1000) -> str:
     """Store an object through the real write path; return its name."""
     content = os.urandom(size)
     digest = hashlib.sha256(content).hexdigest()
-    name = parse_name(kind, "config" if kind is ObjectType.CONFIG else digest)
+    name = CONFIG if kind is ObjectType.CONFIG else parse_name(kind, digest)
     credential = enrolled.first.credential
     credential.refresh_from_db()
     vault = Vault.objects.get(pk=enrolled.vault.pk)

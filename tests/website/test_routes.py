@@ -49,6 +49,8 @@ EXPECTED = {
     "devices/add/": OWN_FORM,
     "devices/<str:device_id>/retire/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/": OF_ALICE,
+    "vaults/<str:vault_id>/rename/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/delete/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/credentials/add/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/": OF_ALICE_FORM,
     "accounts/login/": DOOR,

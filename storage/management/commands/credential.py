@@ -23,7 +23,7 @@ class Command(OperatorCommand):
         parser.add_argument("--username", help="revoke: which credential")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
-        vault = Vault.objects.filter(public_id=options["vault"]).first()
+        vault = Vault.objects.filter(public_id=options["vault"], closed_at=None).first()
         if vault is None:
             raise CommandError(f"There is no vault {options['vault']}.")
         if options["action"] == "revoke":

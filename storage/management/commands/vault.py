@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
-from storage.enrol import VaultNameTakenError, create_vault
+from storage.enrol import LimitError, VaultNameTakenError, create_vault
 from storage.management.operator import OperatorCommand, account_of
 from storage.models import Credential, Vault
 from storage.recovery import status_of
@@ -50,6 +50,8 @@ class Command(OperatorCommand):
             )
         except VaultNameTakenError as error:
             raise CommandError(f"The account has a vault named {error} already.") from error
+        except LimitError as error:
+            raise CommandError(str(error)) from error
         return {
             "vault": made.vault.public_id,
             "url": made.url,

@@ -1,0 +1,33 @@
+"""What the site asks of every request before a view sees it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponseBase
+
+from accounts.texts import is_plain
+
+
+class PlainTextsMiddleware:
+    """Answers 400 to addresses and forms with characters that no database takes."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass a request on; the view's turn is asked about below."""
+        return self._get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        """Raise BadRequest for texts that are none."""
+        if not all(map(is_plain, _texts(request))):
+            raise BadRequest("The request holds a character that is none.")
+
+
+def _texts(request: HttpRequest) -> Iterator[str]:
+    yield request.path_info
+    for fields in (request.GET, request.POST):
+        for name, values in fields.lists():
+            yield name
+            yield from map(str, values)

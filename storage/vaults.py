@@ -1,0 +1,60 @@
+"""What an owner does to a vault itself: another name, or an end before it was ever used."""
+
+from django.db import IntegrityError, transaction
+
+from accounts import audit
+from accounts.audit import Actor
+from backup_service import clock
+from storage import credentials, expire, locks, sequence
+from storage.enrol import VaultNameTakenError
+from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredObject, Vault
+
+
+class VaultInUseError(Exception):
+    """The vault was set up, so something may be in it. The text is for the customer."""
+
+
+@transaction.atomic
+def rename_vault(vault: Vault, *, name: str, actor: Actor) -> None:
+    """Give a vault another name; its address stays. Raises VaultNameTakenError."""
+    before = vault.name
+    try:
+        with transaction.atomic():
+            Vault.objects.filter(pk=vault.pk).update(name=name)
+    except IntegrityError as error:
+        raise VaultNameTakenError(name) from error
+    vault.name = name
+    audit.record(
+        actor, "vault.rename", vault.public_id, account=vault.account, name=name, before=before
+    )
+
+
+@transaction.atomic
+def delete_vault(vault: Vault, *, actor: Actor) -> None:
+    """End a vault that was never set up, with its credentials. Raises VaultInUseError.
+
+    What a broken set-up left in it is kept for the grace period, as all that is removed.
+    """
+    locked = sequence.lock(vault)
+    if not locked.is_new:
+        raise VaultInUseError("This vault has been set up, and backups may be in it.")
+    expire.clear(locked)
+    locks.drop_all(locked)
+    in_use = Credential.objects.filter(vault=locked, revoked_at=None).order_by("pk")
+    for credential in in_use.select_related("vault__account"):
+        credentials.revoke(credential, actor=actor)
+    account, subject, name = vault.account, vault.public_id, vault.name
+    if _is_referred_to(locked):
+        # The name is free again, and the row stays for those that refer to it.
+        Vault.objects.filter(pk=locked.pk).update(closed_at=clock.now(), name=f"({subject})")
+    else:
+        EndedLock.objects.filter(vault=locked).delete()
+        Credential.objects.filter(vault=locked).delete()
+        Vault.objects.filter(pk=locked.pk).delete()
+    audit.record(actor, "vault.delete", subject, account=account, name=name)
+
+
+def _is_referred_to(vault: Vault) -> bool:
+    return any(rows.objects.filter(vault=vault).exists() for rows in (Attempt, JournalEntry)) or (
+        StoredObject.objects.filter(vault=vault).exists()
+    )
