@@ -18,7 +18,7 @@ help:
 	@echo "make install  only install, into .venv"
 	@echo "make test     all tests, on SQLite and PostgreSQL, with stock restic and a browser"
 	@echo "              (STAGES=\"unit agent\" for some: unit agent postgres interop interop-0.18"
-	@echo "              interop-newest journeys browser; three at a time, JOBS=1 one by one;"
+	@echo "              interop-newest journeys hardship browser; three at a time, JOBS=1 one by one;"
 	@echo "              TMPDIR=folder for temporary files, else in memory where it has 8 GB)"
 	@echo "make peers    unpack today's restic and rest-server into .peers, for tests and benchmarks"
 	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (half an hour)"

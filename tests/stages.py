@@ -79,6 +79,7 @@ STAGES = (
         ["-m", _PLAIN, *(f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE)],
         on_postgres=True,
     ),
+    Stage("hardship", "ordinary users, odd locales, failing disks", ["-m", "hardship"]),
     Stage("browser", "in a real browser", ["-m", "browser"]),
 )
 
@@ -95,7 +96,7 @@ def main(names: Sequence[str]) -> int:
     for outcome in outcomes:
         mark = "ok    " if outcome.went_well else "FAILED"
         title = f"{outcome.stage.name}, {outcome.stage.title}"
-        print(f"  {mark} {title:<38} {outcome.seconds:6.1f} s  {outcome.text}")
+        print(f"  {mark} {title:<52} {outcome.seconds:6.1f} s  {outcome.text}")
     return 0 if all(outcome.went_well for outcome in outcomes) else 1
 
 
