@@ -44,6 +44,11 @@ def past_snapshot(who: Caller) -> None:
     who.put(b"the first snapshot", "snapshots")
 
 
+def past_setup(who: Caller) -> None:
+    who.post("config", b"sealed")
+    of_credential(setup_until=clock.now() - timedelta(hours=1))(who)
+
+
 FOR_ALL: dict[str, tuple[Deed, int]] = {
     "revoked": (lambda who: credentials.revoke(who.credential, actor=SERVICE), 401),
     "account frozen": (of_account(state=Account.State.FROZEN), 403),
@@ -54,7 +59,7 @@ FOR_ALL: dict[str, tuple[Deed, int]] = {
 }
 FOR_SOME = {
     "scope taken": (of_credential(scope="restore"), 403, ["data", "index", "snapshots"]),
-    "set-up ended": (of_credential(setup_until=clock.now() - timedelta(hours=1)), 403, ["keys"]),
+    "set-up ended": (past_setup, 403, ["keys"]),
     "first snapshot": (past_snapshot, 403, ["keys", "config"]),
 }
 

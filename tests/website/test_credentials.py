@@ -5,6 +5,7 @@ import pytest
 from accounts.models import AuditEvent
 from storage.credentials import recognise
 from storage.models import Credential
+from tests.website.conftest import back_up
 from tests.website.pages import text
 from tests.website.test_devices import secret_in, whole_database
 
@@ -29,6 +30,7 @@ def test_the_form_explains_each_scope_and_starts_with_the_safe_one(alice, laptop
 
 @pytest.mark.parametrize("scope", ["restore", "backup", "maintain"])
 def test_a_credential_is_shown_once(alice, laptop, scope):
+    back_up(laptop)
     response = alice.post(add_address(laptop), {"scope": scope})
     prefix, secret = secret_in(response)
     found = recognise(prefix, secret)
