@@ -97,6 +97,7 @@ def test_the_bar_shows_what_it_can(encoding: str, source: Path) -> None:
 def at_a_terminal(encoding: str, arguments: list[str]) -> tuple[int, bytes]:
     ours, theirs = pty.openpty()
     environment = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict", "TERM": "xterm"}
+    environment["COLUMNS"] = "500"  # long paths are not broken into lines
     with subprocess.Popen(
         [str(AGENT), *arguments], env=environment, stdout=theirs, stderr=theirs, stdin=theirs
     ) as process:

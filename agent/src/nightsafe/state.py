@@ -6,6 +6,7 @@ Nothing kept there names a file of the user or holds a passphrase or key.
 import json
 import os
 from collections.abc import Mapping
+from pathlib import PureWindowsPath
 from typing import Literal, NamedTuple
 
 from nightsafe.address import Credential
@@ -43,7 +44,8 @@ def _own(kind: Literal["cache", "config"]) -> str:
         found = folder.user_cache_dir if kind == "cache" else folder.user_config_dir
     except RuntimeError:
         found = ""
-    return found if os.path.isabs(found) else os.path.join(NOWHERE, kind)
+    is_absolute = os.path.isabs(found) or PureWindowsPath(found).is_absolute()
+    return found if is_absolute else os.path.join(NOWHERE, kind)
 
 
 def login_path(environ: Mapping[str, str] = os.environ) -> str:

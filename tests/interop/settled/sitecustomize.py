@@ -1,0 +1,7 @@
+"""For programs started with this folder in PYTHONPATH: instead of a minute of waiting, nothing that
+a backup reads counts as young.
+"""
+
+from nightsafe.young import Trust
+
+Trust.before = classmethod(lambda cls, began: cls(began, began))  # type: ignore[method-assign,assignment]
