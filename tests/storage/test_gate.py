@@ -61,6 +61,7 @@ def test_a_place_that_gets_free_is_given_to_who_waits() -> None:
     places.enter(1)  # well before the patience ends, or the test does
 
 
+@pytest.mark.django_db  # an answer that ends looks after the connection
 def test_a_stay_ends_with_the_answer_and_with_a_failure() -> None:
     from django.http import HttpResponse
 
