@@ -140,6 +140,8 @@ def test_the_same_is_stored(
         options = draw_options(chance, [top, *sorted(top.rglob("*"))])
         if pair.version < (0, 19) and asks_of_given(sources, options, here):
             continue
+        if here.is_symlink() and any(".." in source.split("/") for source in sources):
+            continue  # what is above a link is another folder for the shell than for the system
         theirs = pair.by_restic(*options, "--", *sources, here=here)
         ours = pair.by_us(
             *options, "--", *sources, here=here, monkeypatch=monkeypatch, capsys=capsys
