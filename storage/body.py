@@ -7,6 +7,7 @@ from typing import Protocol
 from django.conf import settings
 from django.http import HttpRequest
 
+from storage.connections import lend_connection
 from storage.errors import BadRequestError, TooSlowError
 from storage.regions.base import CHUNK
 
@@ -100,6 +101,7 @@ class Body:
     def _take(self, size: int) -> bytes:
         if size == 0:
             return b""
+        lend_connection()
         try:
             piece = self._stream.read(size)
         except TimeoutError as error:

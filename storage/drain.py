@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from storage.body import FIRST_HALF_MINUTE, stream_of
+from storage.connections import lend_connection
 
 
 def hang_up(request: HttpRequest) -> None:
@@ -34,6 +35,7 @@ def discard(request: HttpRequest) -> None:
 
 def _read_to_end(request: HttpRequest) -> bool:
     """Read on until the end (True), or until it is too much or takes too long (False)."""
+    lend_connection()
     stream = stream_of(request)
     begun, taken = time.monotonic(), 0
     while taken < settings.REFUSED_DRAIN:

@@ -156,6 +156,7 @@ def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespons
         sha256=name.expected_sha256,
         min_rate=settings.GATEWAY_MIN_RATE,
     )
+    lend_connection()  # a place may have to be waited for
     with uploads.place(access.vault.account_id):
         ingest.deposit(access, name, body, into=_region(request, access))
     return HttpResponse()

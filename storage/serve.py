@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from storage import damage, placement, signed_reads
+from storage.connections import lend_connection
 from storage.errors import DamagedError, RangeError, UnknownError
 from storage.models import Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType
@@ -150,7 +151,9 @@ def _stream(replica: Replica, held: StoredObject, span: Span) -> Iterator[bytes]
 def _open(replica: Replica, span: Span) -> Reader:
     if replica.attempt is None:
         raise NoSuchKeyError("no attempt")
-    return store_of(replica.region).open(replica.attempt.key, span.start, span.length)
+    store, key = store_of(replica.region), replica.attempt.key
+    lend_connection()
+    return store.open(key, span.start, span.length)
 
 
 def _counted(reader: Reader, span: Span) -> Iterator[bytes]:
