@@ -76,7 +76,7 @@ def fill(repository: Repository, chance: random.Random, count: int) -> None:
     """
     hosts, paths = chance.sample(HOSTS, chance.randint(1, 3)), chance.sample(PATHS, 3)
     sets = [tuple(chance.sample(paths, chance.randint(1, 3))) for _ in range(3)]
-    moment = time.time_ns() - chance.randrange(400 * DAY)
+    moment = when = time.time_ns() - chance.randrange(400 * DAY)
     zone, tags = _zone(chance, moment), _tags(chance)
     for number in range(count):
         if step := chance.choice(STEPS):

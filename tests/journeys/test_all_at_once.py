@@ -21,7 +21,7 @@ from backup_service.embedded.supervisor import LONGEST_DELAY, QUICK
 from tests.gateway import Holder
 from tests.interop.conftest import Agent, Restic, find_restic, portrait
 from tests.journeys.conftest import StartService
-from tests.journeys.service import Service, wait_until
+from tests.journeys.service import Service, burn, wait_until
 from tests.journeys.test_faults import settle
 
 pytestmark = pytest.mark.journey
@@ -201,7 +201,7 @@ def test_a_region_the_broker_and_the_workers(
         service.travel(11 * 60)  # leases of killed workers run out
         wait_until(lambda: count["killed"] >= 3, 60)
         safe = {one.vault: recovery_sequence(service, one) for one in everybody}
-        shutil.rmtree(drives / "1")
+        burn(drives / "1")
         before = [len(one.saved) for one in everybody]
         wait_until(
             lambda: all(
@@ -229,7 +229,7 @@ def test_a_region_the_broker_and_the_workers(
         else:
             one.back_up()
     wait_until(lambda: not thin(service), 120, lambda: str(thin(service)))
-    shutil.rmtree(drives / "2")
+    burn(drives / "2")
     for one in everybody:
         for name in [*list(one.saved)[:1], *list(one.saved)[-1:]]:
             one.require_restored(name, tmp_path / "at-last" / name)

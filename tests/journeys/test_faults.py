@@ -1,7 +1,6 @@
 """A customer's backup while things break: regions destroyed, the broker emptied, workers killed."""
 
 import os
-import shutil
 import signal
 import threading
 import time
@@ -17,7 +16,7 @@ from backup_service.embedded.supervisor import QUICK_DEATHS
 from tests.gateway import Holder
 from tests.interop.conftest import Agent, portrait, tree
 from tests.journeys.conftest import StartService
-from tests.journeys.service import Service, wait_until
+from tests.journeys.service import Service, burn, wait_until
 
 __all__ = ["tree"]
 pytestmark = pytest.mark.journey
@@ -75,7 +74,7 @@ def test_a_region_burns_and_is_filled_again(
     first, second = (service.data_dir / "regions" / name for name in "ab")
     held = regions(service)["a"]["objects"]
 
-    shutil.rmtree(first)
+    burn(first)
     agent.run("restore", "latest", "--target", str(tmp_path / "from-the-other"))
     assert same(tmp_path / "from-the-other", top)
     (top / "new").write_bytes(os.urandom(2_000_000))
@@ -86,7 +85,7 @@ def test_a_region_burns_and_is_filled_again(
     settle(service)
     assert regions(service)["a"]["objects"] > held
 
-    shutil.rmtree(second)
+    burn(second)
     agent.run("restore", "latest", "--target", str(tmp_path / "from-the-first"))
     assert same(tmp_path / "from-the-first", top)
     agent.run("check", "--read-data")

@@ -1,7 +1,6 @@
 """The operator's handbook, followed to the letter beside customers who back up."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from tests.interop.conftest import Agent, tree
 from tests.journeys.conftest import StartService
 from tests.journeys.runbook import commands, follow
-from tests.journeys.service import Service, wait_until
+from tests.journeys.service import Service, burn, wait_until
 from tests.journeys.test_faults import enrol, home, same, settle, without_sockets
 
 __all__ = ["home", "tree"]
@@ -42,7 +41,7 @@ def on_two_drives(
 def test_when_a_region_burns(own_service: StartService, tree: Path, home: Path, tmp_path: Path):
     drives, top = tmp_path / "drives", without_sockets(tree)
     service, agent = on_two_drives(own_service, drives, top, home)
-    shutil.rmtree(drives / "disk1")
+    burn(drives / "disk1")
     (top / "during").write_bytes(os.urandom(1_000_000))
     agent.run("backup", str(top))
 
@@ -68,7 +67,7 @@ def test_when_a_region_burns(own_service: StartService, tree: Path, home: Path, 
     ]
     assert (shown["lost"], shown["fewer_than_two_verified"]) == (0, 0)
     # The other one may burn as well now.
-    shutil.rmtree(drives / "disk2")
+    burn(drives / "disk2")
     agent.run("restore", "latest", "--target", str(tmp_path / "restored"))
     assert same(tmp_path / "restored", top)
     agent.run("check", "--read-data")
@@ -121,7 +120,7 @@ def test_adding_a_region_and_emptying_another(
         ("a", "active"),
         ("c", "active"),
     ]
-    shutil.rmtree(drives / "disk1")
+    burn(drives / "disk1")
     agent.run("restore", "latest", "--target", str(tmp_path / "restored"))
     assert same(tmp_path / "restored", top)
     agent.run("check", "--read-data")
