@@ -35,6 +35,7 @@ def broker(configuration: Configuration) -> Program:
             f"bind {ports.HOST}\n"
             f"port {configuration.broker_port}\n"
             f"requirepass {configuration.broker_password}\n"
+            f"dir {_quoted(folder)}\n"  # wherever it is started from
             "protected-mode yes\n"
             "daemonize no\n"
             "set-proc-title no\n"
@@ -44,6 +45,11 @@ def broker(configuration: Configuration) -> Program:
             "appendfsync everysec\n"
         )
     return Program("valkey", [str(get_binary_path()), str(settings)], folder, is_ground=True)
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as Valkey's settings want it, whatever is in its name."""
+    return '"' + "".join(f"\\x{byte:02x}" for byte in os.fsencode(path)) + '"'
 
 
 def region_stores(configuration: Configuration) -> Sequence[Program]:
