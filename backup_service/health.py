@@ -1,4 +1,9 @@
-"""`/healthz` and `/readyz`: is this process of use, and is the service whole?"""
+"""`/healthz` and `/readyz`: is this process of use, and is the service whole?
+
+The broker only carries nudges: without it everything is served and stored, and copies follow a
+little later. So `/healthz`, by which proxies and supervisors take a process out of use, names it
+and does not count it.
+"""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -17,20 +22,20 @@ WORKER_SILENCE = timedelta(seconds=60)
 
 @csrf_exempt
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 when this web process, the database and the broker answer."""
-    return _answer({"database": _database(), "broker": _broker()})
+    """200 when this web process and the database answer, which is all that customers need."""
+    return _answer({"database": _database()}, {"broker": _broker()})
 
 
 @csrf_exempt
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when, besides, a worker has been heard of lately."""
+    """200 when, besides, the broker answers and a worker has been heard of lately."""
     return _answer({"database": _database(), "broker": _broker(), "worker": _worker()})
 
 
-def _answer(parts: dict[str, str]) -> JsonResponse:
-    well = all(state == "ok" for state in parts.values())
+def _answer(needed: dict[str, str], told: dict[str, str] | None = None) -> JsonResponse:
+    well = all(state == "ok" for state in needed.values())
     status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
-    return JsonResponse({"ok": well, **parts}, status=status)
+    return JsonResponse({"ok": well, **needed, **(told or {})}, status=status)
 
 
 def _database() -> str:
