@@ -1,5 +1,6 @@
 """All settings, from the environment. Without any, the embedded mode: see docs/architecture.md."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -14,6 +15,8 @@ env, DATA_DIR = load()
 EMBEDDED = env.bool("NIGHTSAFE_EMBEDDED", default="DATABASE_URL" not in env.ENVIRON)
 ROLE = env.str("NIGHTSAFE_ROLE", default="site")  # "site" or "gateway"
 DEBUG = env.bool("NIGHTSAFE_DEBUG", default=False)
+if EMBEDDED:
+    os.umask(0o077)  # database, secrets, mails: for their owner only, whichever process is first
 SECRET_KEY = env.str("NIGHTSAFE_SECRET_KEY", default="")
 if not SECRET_KEY and EMBEDDED:
     SECRET_KEY = embedded_secret_key(DATA_DIR)

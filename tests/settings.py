@@ -11,7 +11,10 @@ for _name in [name for name in os.environ if name.startswith("NIGHTSAFE_")]:
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="nightsafe-tests-")
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
+_umask = os.umask(0o022)
 from backup_service.settings import *  # noqa: E402, F403
+
+os.umask(_umask)  # what a test makes is also for the other users that it tries things with
 
 # Processes that a test starts are the service itself, with the settings of the service.
 os.environ["DJANGO_SETTINGS_MODULE"] = "backup_service.settings"

@@ -9,6 +9,7 @@ nightsafe.sqlite3, secret-key, regions/ or stores/, mail/, valkey/, beat/, demo/
 import fcntl
 import os
 import re
+import stat
 from pathlib import Path
 
 from backup_service.embedded.errors import AlreadyRunningError, DataDirectoryError
@@ -55,6 +56,9 @@ def _make(path: Path) -> None:
             "Choose a new or empty folder: DATA_DIR=/some/folder."
         )
     path.chmod(0o700)
+    for entry in path.iterdir():  # what was made by others, or moved here, may be open to all
+        if not entry.is_symlink():
+            entry.chmod(stat.S_IMODE(entry.stat().st_mode) & 0o700)
 
 
 def _already_running(path: Path, lock: int) -> str:

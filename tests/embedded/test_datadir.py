@@ -1,6 +1,8 @@
 """The data directory: claimed once, ours only, its settings as Django reads them."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import environ
@@ -8,6 +10,8 @@ import pytest
 
 from backup_service.embedded import datadir
 from backup_service.embedded.errors import AlreadyRunningError, DataDirectoryError
+from backup_service.env import BASE_DIR
+from tests.compose import clean
 
 
 def test_a_new_one_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -27,6 +31,35 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
 def test_one_that_manage_py_began_is_ours(tmp_path: Path) -> None:
     (tmp_path / "secret-key").write_text("x")
     os.close(datadir.claim(tmp_path))
+
+
+def test_what_manage_py_makes_before_the_first_start_is_for_its_owner_only(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    code = "from django.core.management import call_command; "
+    code += "call_command('migrate', 'contenttypes', verbosity=0); "
+    code += "call_command('sendtestemail', 'anna@example.org')"
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        env={**clean(), "DATA_DIR": str(data_dir)},
+        cwd=BASE_DIR,
+        umask=0o022,
+        check=True,
+    )
+    made = {path.name: path.stat().st_mode & 0o077 for path in [data_dir, *data_dir.rglob("*")]}
+    assert {"data", "secret-key", "nightsafe.sqlite3", "mail"} <= set(made)
+    assert not [name for name, open_to in made.items() if open_to]
+
+
+def test_what_was_open_to_others_is_closed_at_the_start(tmp_path: Path) -> None:
+    for name in ("secret-key", "nightsafe.sqlite3"):
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o664)
+    (tmp_path / "regions").symlink_to("/etc/hostname")
+    before = os.stat("/etc/hostname").st_mode
+    os.close(datadir.claim(tmp_path))
+    found = [path for path in tmp_path.iterdir() if not path.is_symlink()]
+    assert {path.stat().st_mode & 0o777 for path in found} == {0o600}
+    assert os.stat("/etc/hostname").st_mode == before
 
 
 def test_a_file_in_its_place_is_told(tmp_path: Path) -> None:
