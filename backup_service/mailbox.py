@@ -1,6 +1,7 @@
 """`/mail/`: the mails that an embedded service would have sent, for the one who runs it.
 
-Only there, and only for requests from the same computer: the mails hold links that sign in.
+Only there, only for requests from the same computer, and of its users only for whoever has the
+token that the launcher prints: the mails hold links that sign in.
 """
 
 import ipaddress
@@ -15,14 +16,23 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 # How Django's file backend ends each mail.
 RULE = b"-" * 79
 MOST_SHOWN = 50
+COOKIE = "nightsafe_mail"
+COOKIE_AGE = 30 * 24 * 3600  # seconds
+WANTED = (
+    "Mails hold links that sign people in, so this page wants the token of whoever runs the "
+    "service. Open the address that stands behind “Mails” where the service was started, or add "
+    "?token= and what service.env in the data directory says of NIGHTSAFE_MAIL_TOKEN."
+)
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -49,6 +59,33 @@ def on_this_computer(view: View) -> View:
     return guarded
 
 
+def with_token(view: View) -> View:
+    """Answer 403 without the token, which comes with the address once and in a cookie later."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if _opens(request.GET.get("token", "")):
+            response: HttpResponse = redirect("mailbox")  # it stays in no history and no referrer
+            response.set_cookie(
+                COOKIE,
+                settings.MAIL_TOKEN,
+                max_age=COOKIE_AGE,
+                path=request.path,
+                httponly=True,
+                samesite="Lax",
+            )
+            return response
+        if not _opens(request.COOKIES.get(COOKIE, "")):
+            raise PermissionDenied(WANTED)
+        return view(request)
+
+    return guarded
+
+
+def _opens(token: str) -> bool:
+    return bool(settings.MAIL_TOKEN) and constant_time_compare(token, settings.MAIL_TOKEN)
+
+
 def is_local(request: HttpRequest) -> bool:
     """Whether both ends of a request are this computer, with no proxy between."""
     if any(header in request.headers for header in ("X-Forwarded-For", "Forwarded", "Via")):
@@ -57,9 +94,10 @@ def is_local(request: HttpRequest) -> bool:
     return _is_loopback(request.META.get("REMOTE_ADDR", "")) and _is_loopback(host)
 
 
-@on_this_computer
-@never_cache
 @require_safe
+@never_cache
+@on_this_computer
+@with_token
 def mailbox(request: HttpRequest) -> HttpResponse:
     """List the mails, newest first."""
     return render(request, "mailbox.html", {"mails": read_mails(Path(settings.MAIL_DIR))})

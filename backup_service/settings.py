@@ -217,6 +217,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.int("NIGHTSAFE_TRUSTED_PROXIES", default=0)
 
 # --- Mail
 MAIL_DIR = DATA_DIR / "mail"
+MAIL_TOKEN = env.str("NIGHTSAFE_MAIL_TOKEN", default="")  # empty: /mail/ shows nobody anything
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 if EMBEDDED:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

@@ -40,6 +40,7 @@ class Configuration:
     passed_on: Mapping[str, str]
     stores: Mapping[str, Store] = field(default_factory=dict)
     moved_from: int | None = None  # where the website was before
+    mail_token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
     @property
     def site_url(self) -> str:
@@ -51,6 +52,11 @@ class Configuration:
         """The gateway's address, without a slash at the end."""
         return f"http://{ports.HOST}:{self.gateway_port}"
 
+    @property
+    def mails_url(self) -> str:
+        """The address at which the service's mails are read, with what opens it."""
+        return f"{self.site_url}/mail/?token={self.mail_token}"
+
     def settings(self) -> dict[str, str]:
         """Return the content of `service.env`."""
         return {
@@ -60,6 +66,7 @@ class Configuration:
             "NIGHTSAFE_EMBEDDED": "1",
             "NIGHTSAFE_SITE_URL": self.site_url,
             "NIGHTSAFE_GATEWAY_URL": self.gateway_url,
+            "NIGHTSAFE_MAIL_TOKEN": self.mail_token,
             "NIGHTSAFE_BROKER_URL": (
                 f"redis://:{self.broker_password}@{ports.HOST}:{self.broker_port}/0"
             ),
@@ -102,6 +109,7 @@ def choose(data_dir: Path, wishes: Mapping[str, str]) -> Configuration:
         passed_on={name: value for name, value in wishes.items() if value and _goes_on(name)},
         moved_from=old_port if wish == "0" and old_port not in (None, port) else None,
         stores=choose_stores(data_dir, wishes, before, avoid=[port, gateway, broker_port]),
+        mail_token=before.get("NIGHTSAFE_MAIL_TOKEN") or secrets.token_urlsafe(16),
     )
 
 

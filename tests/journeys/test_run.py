@@ -201,6 +201,16 @@ class TestServe:
         assert len(password) > 30
         assert not [line for line in processes_about(service.data_dir).values() if password in line]
 
+    def test_mails_are_for_whoever_started_it(self, service: Service) -> None:
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            browser.open(f"{service.url}/mail/")
+        printed = service.output.partition("Mails ")[2].split()[0]
+        for address in (printed, f"{service.url}/mail/"):
+            with browser.open(address) as answer:
+                assert answer.url == f"{service.url}/mail/"
+                assert b"Mails sent by this service" in answer.read()
+
     def test_manage_py_speaks_to_it(self, service: Service) -> None:
         regions = service.manage("region", "status", "--json")["regions"]
         assert [(one["region"], one["reachable"]) for one in regions] == [("a", True), ("b", True)]

@@ -99,7 +99,7 @@ def where_to_look(files: DemoFiles, *, site_url: str) -> str:
     return (
         f"\nTo look at it (e-mail and password are kept in {_short(files.sign_in)}):\n"
         f"  Sign in at  {site_url}/accounts/login/\n{sign_in}"
-        f"  Mails       {site_url}/mail/\n"
+        f"  Mails       {site_url}/mail/ (the first time with the token that is shown above)\n"
         f"  Restored    {_short(files.restored)}\n"
         f"  The agent:     ( . {_short(files.folder / 'agent.env')}; {agent} snapshots )\n"
         f"  Stock restic:  ( . {_short(files.folder / 'restic.env')}; restic snapshots )\n"
