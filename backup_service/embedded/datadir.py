@@ -3,9 +3,11 @@
 service.env     settings of the running service, read by every manage.py (0600)
 launcher.lock   held while a launcher runs; its content is the launcher's process number
 logs/           one file a process; the one before the last big one ends in .1
+reserve         room that is given up when the disk is full
 nightsafe.sqlite3, secret-key, regions/ or stores/, mail/, valkey/, beat/, demo/
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -41,8 +43,9 @@ def claim(path: Path) -> int:
         text = _already_running(path, lock)
         os.close(lock)
         raise AlreadyRunningError(text) from error
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    with contextlib.suppress(OSError):  # a full disk; nobody needs the number to start
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
     return lock
 
 

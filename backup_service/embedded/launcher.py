@@ -1,5 +1,6 @@
 """Start, announce, supervise, stop: the life of an embedded service, top to bottom."""
 
+import errno
 import os
 import time
 from collections.abc import Mapping
@@ -10,8 +11,9 @@ from backup_service.embedded import datadir, programs, regions
 from backup_service.embedded.child import Warden
 from backup_service.embedded.configuration import Configuration, choose, data_directory
 from backup_service.embedded.demo.source import given
-from backup_service.embedded.errors import LaunchError
+from backup_service.embedded.errors import DataDirectoryError, LaunchError
 from backup_service.embedded.readiness import wait_until_ready
+from backup_service.embedded.reserve import NO_ROOM, Reserve
 from backup_service.embedded.signals import Signals, StopRequested, received
 from backup_service.embedded.supervisor import TICK, Supervisor
 
@@ -38,10 +40,16 @@ def launch(wishes: Mapping[str, str], *, with_demo: bool) -> int:
     demo = _demo_wish(wishes, data_dir) if with_demo else None
     lock = datadir.claim(data_dir)
     try:
+        reserve = Reserve(data_dir)
+        reserve.open()
         configuration = choose(data_dir, wishes)
         datadir.write_settings(data_dir, configuration.settings())
         with received() as signals:
-            return _live(configuration, signals, demo)
+            return _live(configuration, signals, demo, reserve)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DataDirectoryError(NO_ROOM.format(folder=data_dir)) from error
     finally:
         os.close(lock)
 
@@ -52,7 +60,9 @@ def _demo_wish(wishes: Mapping[str, str], data_dir: Path) -> DemoWish:
     return DemoWish(str(given(source, data_dir)) if source else "", once)
 
 
-def _live(configuration: Configuration, signals: Signals, demo: DemoWish | None) -> int:
+def _live(
+    configuration: Configuration, signals: Signals, demo: DemoWish | None, reserve: Reserve
+) -> int:
     warden = Warden()
     supervisor = Supervisor(configuration, signals, warden)
     try:
@@ -65,6 +75,7 @@ def _live(configuration: Configuration, signals: Signals, demo: DemoWish | None)
         print("Ctrl-C to stop.", flush=True)
         while True:
             supervisor.pause(TICK)
+            reserve.mind()
     except StopRequested:
         return 130 if demo is not None and demo.once else 0
     finally:
