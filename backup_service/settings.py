@@ -126,7 +126,13 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
+# Two queues, each with workers of its own: what may take long never stands in front of copies,
+# heartbeat and watch.
 CELERY_TASK_DEFAULT_QUEUE = "nightsafe"
+CELERY_TASK_ROUTES = {
+    f"storage.tasks.{name}": {"queue": "nightsafe-upkeep"}
+    for name in ("scrub_due", "sweep", "expire")
+}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -13,6 +13,7 @@ WORKER_SILENCE = 5 * MINUTE
 COPIES_LATE = 15 * MINUTE
 UNREAD_LATE = 1 * HOUR
 SCRUB_SILENCE = 1 * HOUR
+SWEEP_SILENCE = 1 * HOUR
 SCRUB_LATE = 30 * DAY
 CANARY_LATE = 3 * HOUR
 AWAY_LONG = 10 * MINUTE
@@ -45,6 +46,7 @@ class Figures:
     lost_vaults: int = 0
     worker_age: float = 0.0
     scrub_silence: float = 0.0
+    sweep_silence: float = 0.0
     mail_error: str = ""
     has_recipients: bool = True
 
@@ -92,6 +94,13 @@ def _silences(figures: Figures) -> Iterator[Finding]:
             "scrub",
             f"Nothing has been read back for {_time(figures.scrub_silence)}.",
             "See whether beat runs and the workers keep up; `manage.py scrub` does it now.",
+        )
+    if figures.sweep_silence > SWEEP_SILENCE:
+        yield Finding(
+            "sweep",
+            f"Nothing has been swept for {_time(figures.sweep_silence)}.",
+            "See whether a worker serves the queue nightsafe-upkeep, and what it logged. What was "
+            "removed lies in the regions, and counts, until it is swept.",
         )
 
 

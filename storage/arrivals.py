@@ -90,7 +90,8 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
         promised=access.entitlements.copies,
         continent=access.vault.account.continent,
     )
-    quota.settle_all(attempts, live=sum(quota.cost(attempt.size or 0) for attempt in attempts))
+    live = sum(quota.cost(attempt.size or 0) for attempt in attempts)
+    quota.settle_all([attempt.pk for attempt in attempts], live=live)
 
 
 def _named(vault: Vault, attempts: Sequence[Attempt]) -> QuerySet[StoredObject]:

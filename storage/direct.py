@@ -56,7 +56,8 @@ WAITING = Verdict(Status.BUSY, message="It waits for the packs of this batch; co
 def announce(access: Access, wishes: Sequence[Announced]) -> list[Verdict]:
     """Answer about each object that a client wants to send, in order.
 
-    Raises ForbiddenError for the whole batch, or TooLargeError or BadRequestError about it.
+    Raises ForbiddenError for the whole batch, TooLargeError or BadRequestError about it, or
+    BusyError when too many are open.
     """
     _require_bounded(wishes)
     for kind in {wish.name.type for wish in wishes} & TYPES:
@@ -175,6 +176,7 @@ def _reserve(
                 granted.append(wish)
             except OverQuotaError as error:
                 found[wish] = error
+    quota.require_few_open(access.vault, len(granted))
     found |= _begin(access, region, granted)
     return found
 

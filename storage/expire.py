@@ -1,37 +1,34 @@
 """Deletion, slowly: tombstone -> grace -> purge -> sweep.
 
 A DELETE only writes a tombstone. After the grace a purge takes the object off the rows, and the
-sweep removes bytes that no row points to. Every step is on record in the journal, and an upload
+sweep (`sweeping.py`) removes bytes that no row points to. Purges take turns of bounded time, in
+which every account has an equal share. Every step is on record in the journal, and an upload
 of the same object at any moment brings it back.
 """
 
-import logging
-from datetime import datetime, timedelta
+import math
+import time
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, fence, lifetimes, locks, quota, row_locks, rows, sequence
+from storage import copies, fence, lifetimes, locks, quota, row_locks, runners, sequence, shares
 from storage.access import Access
 from storage.errors import UnknownError
 from storage.models import (
     Attempt,
     Credential,
     JournalEntry,
-    Region,
     Replica,
     StoredObject,
     Vault,
 )
 from storage.models.vaults import bump_epoch
 from storage.names import ObjectName, ObjectType
-from storage.regions import store_of
-from storage.regions.base import RegionError
 
-log = logging.getLogger(__name__)
 BATCH = 200
-STAGING_AGE = timedelta(hours=24)
 
 
 def remove(access: Access, name: ObjectName) -> None:
@@ -105,20 +102,38 @@ def due_for_purge(now: datetime) -> models.QuerySet[StoredObject]:
     ).order_by("tombstoned_at")
 
 
-def purge(*, grace_ended_before: datetime | None = None) -> int:
-    """Take expired objects off the rows and doom their bytes; return how many went."""
-    before = grace_ended_before or clock.now() - settings.GRACE
-    purged = 0
-    for pk in list(due_for_purge(before).values_list("pk", flat=True)):
-        purged += _begin_purge(pk, before)
-        _finish_purge(pk)
+def purge(*, grace_ended_before: datetime | None = None, seconds: float = math.inf) -> int:
+    """Take expired objects off the rows and doom their bytes; return how many went.
+
+    Nothing is done while another worker is at it.
+    """
+    until = time.monotonic() + seconds
+    with runners.alone("purge") as is_mine:
+        return _purge(grace_ended_before or clock.now() - settings.GRACE, until) if is_mine else 0
+
+
+def _purge(before: datetime, until: float) -> int:
+    purged, due = 0, due_for_purge(before)
+
+    def take(account: int, most: int) -> list[int]:
+        return list(due.filter(vault__account=account).values_list("pk", flat=True)[:most])
+
+    accounts = due.order_by().values_list("vault__account", flat=True).distinct()
+    for batch in shares.fair(list(accounts), take, BATCH):
+        for pk in batch:
+            if time.monotonic() >= until:
+                return purged
+            purged += _begin_purge(pk, before)
+            _finish_purge(pk)
     return purged
 
 
 @transaction.atomic
 def _begin_purge(pk: int, before: datetime) -> bool:
     """TOMBSTONED -> PURGING, with its attempts doomed and the journal written, or nothing."""
-    held = StoredObject.objects.select_related("vault").get(pk=pk)
+    held = StoredObject.objects.select_related("vault").filter(pk=pk).first()
+    if held is None:
+        return False  # somebody else has purged it
     vault = sequence.lock(held.vault)
     began = StoredObject.objects.filter(
         pk=pk, state=StoredObject.State.TOMBSTONED, tombstoned_at__lte=before
@@ -161,66 +176,3 @@ def _finish_purge(pk: int) -> None:
     Replica.objects.filter(pk__in=copies_left).delete()
     still.delete()
     quota.book(vault.account_id, tombstoned=-quota.cost(held.size))
-
-
-def sweep(*, doomed_before: datetime | None = None) -> int:
-    """Give up uploads that took too long, and remove doomed bytes; return how many went.
-
-    A region that cannot be used keeps its doomed bytes on the list.
-    """
-    now = clock.now()
-    _give_up_late_uploads(now)
-    _doom_old_quarantine(now)
-    swept = 0
-    doomed = Attempt.objects.filter(
-        state=Attempt.State.DOOMED, due_at__lte=doomed_before or now
-    ).order_by("due_at")
-    for attempt in rows.steadily(doomed.select_related("vault", "region"), BATCH):
-        swept += _remove_bytes(attempt)
-    return swept
-
-
-def _give_up_late_uploads(before: datetime) -> None:
-    late = Attempt.objects.filter(state=Attempt.State.WRITING, due_at__lte=before)
-    for pk in list(late.values_list("pk", flat=True)):
-        Attempt.objects.filter(pk=pk, state=Attempt.State.WRITING).update(
-            state=Attempt.State.DOOMED, due_at=clock.now() + copies.DOOM_DELAY
-        )
-
-
-def _doom_old_quarantine(now: datetime) -> None:
-    """Let damaged bytes go after a grace of their own, unless their object has nothing else."""
-    old = Attempt.objects.filter(state=Attempt.State.QUARANTINED, due_at__lte=now)
-    lost = StoredObject.objects.filter(
-        vault=models.OuterRef("vault"),
-        type=models.OuterRef("type"),
-        name=models.OuterRef("name"),
-        state=StoredObject.State.LOST,
-    )
-    copies.doom(old.exclude(models.Exists(lost)))
-
-
-def sweep_staging() -> int:
-    """Remove what killed processes left half-written in the regions; return how many files."""
-    swept = 0
-    for region in Region.objects.all():
-        try:
-            swept += store_of(region).sweep_staging(STAGING_AGE.total_seconds())
-        except RegionError as error:
-            log.warning("staging not swept: %s", error)
-    return swept
-
-
-def _remove_bytes(attempt: Attempt) -> bool:
-    try:
-        store_of(attempt.region).delete(attempt.key)
-    except RegionError as error:
-        log.warning("doomed bytes stay for now: %s", error)
-        return False
-    with transaction.atomic():
-        row_locks.hold(Attempt.objects.filter(pk=attempt.pk))
-        quota.settle(attempt)
-        deleted, _ = Attempt.objects.filter(
-            pk=attempt.pk, state=Attempt.State.DOOMED, replica__isnull=True
-        ).delete()
-    return bool(deleted)

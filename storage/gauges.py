@@ -35,6 +35,7 @@ def gauges(figures: Figures) -> Iterator[Gauge]:
         ("lost_vaults", "Vaults with such objects", figures.lost_vaults),
         ("worker_age_seconds", "Time since a worker was heard of", figures.worker_age),
         ("scrub_silence_seconds", "Time since anything was read back", figures.scrub_silence),
+        ("sweep_silence_seconds", "Time since a sweep", figures.sweep_silence),
         ("mail_broken", "1 while mail cannot be sent", float(bool(figures.mail_error))),
         ("alarms", "Alarms at present", len(judge(figures))),
     ):

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 # By name: whoever nudges need not know the work.
 COPIES = "storage.tasks.replicate_due"
 LOSSES = "storage.tasks.tell_losses"
+SWEEP = "storage.tasks.sweep"
+EXPIRE = "storage.tasks.expire"
 SPACING = 0.25  # seconds between two nudges of a process
 BACKOFF = 10.0  # seconds of silence after the broker did not answer
 
@@ -39,6 +41,11 @@ def replication() -> None:
 def losses() -> None:
     """Ask the workers to tell of lost objects, once the transaction is committed."""
     transaction.on_commit(partial(_ask, LOSSES))
+
+
+def again(task: str) -> None:
+    """Ask for another turn of a task that has not come to its end."""
+    _ask(task)
 
 
 def _ask(task: str) -> None:

@@ -17,12 +17,16 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Greatest
 
 from accounts.models import Account
-from storage.errors import OverQuotaError
-from storage.models import Attempt, Reservation, StoredObject, Usage
+from storage.errors import BusyError, OverQuotaError
+from storage.models import Attempt, Reservation, StoredObject, Usage, Vault
 
 FLOOR = 4096  # bytes
 OVERDRAW_SHARE = 0.10
 OVERDRAW_LEAST = 10**9  # bytes
+# Uploads that are in flight, or were given up and are not swept yet: what they make of work for
+# the sweep is bounded, however small they are.
+MOST_OPEN_OF_VAULT = 4096
+MOST_OPEN_OF_ACCOUNT = 4 * MOST_OPEN_OF_VAULT
 
 
 def cost(size: int) -> int:
@@ -46,9 +50,10 @@ class Allowance:
 def reserve(attempt: Attempt, *, account: Account, size: int, allowance: Allowance) -> None:
     """Hold what an object of `size` bytes costs for `attempt`, inside the caller's transaction.
 
-    Raises OverQuotaError when the account has no room for it.
+    Raises OverQuotaError when the account has no room for it, BusyError when too many are open.
     """
     hold(account, [size], allowance)
+    require_few_open(attempt.vault, 1)
     Reservation.objects.create(account=account, attempt=attempt, size=cost(size))
 
 
@@ -64,6 +69,23 @@ def hold(account: Account, sizes: Sequence[int], allowance: Allowance) -> None:
     Usage.objects.get_or_create(account=account)  # its first upload, perhaps
     if not _hold(account, wanted, allowance):
         raise OverQuotaError(_sorry(account, wanted, allowance.quota))
+
+
+def require_few_open(vault: Vault, more: int) -> None:
+    """Raise BusyError if the vault, or its account, would have too many uploads open.
+
+    After `hold`, whose lock of the account's figures makes the count exact.
+    """
+    open_ones = Reservation.objects.order_by().filter(account=vault.account_id)
+    count = open_ones[: MOST_OPEN_OF_ACCOUNT + 1].count() + more
+    if count <= MOST_OPEN_OF_VAULT:
+        return
+    here = open_ones.filter(attempt__vault=vault)[: MOST_OPEN_OF_VAULT + 1].count() + more
+    if count > MOST_OPEN_OF_ACCOUNT or here > MOST_OPEN_OF_VAULT:
+        raise BusyError(
+            "Too many uploads were begun and not finished. What they left is removed within the "
+            "hour; uploads go on then."
+        )
 
 
 def _hold(account: Account, wanted: int, allowance: Allowance) -> bool:
@@ -96,16 +118,16 @@ def require_within(account: Account, quota: int) -> None:
 
 def settle(attempt: Attempt, *, live: int = 0, tombstoned: int = 0) -> None:
     """End the attempt's reservation, if it has one, and book what became of it, in bytes."""
-    settle_all([attempt], live=live, tombstoned=tombstoned)
+    settle_all([attempt.pk], live=live, tombstoned=tombstoned)
 
 
-def settle_all(attempts: Sequence[Attempt], *, live: int = 0, tombstoned: int = 0) -> None:
-    """End the reservations of attempts and book what became of them.
+def settle_all(attempts: Sequence[str], *, live: int = 0, tombstoned: int = 0) -> None:
+    """End the reservations of attempts (by primary key) and book what became of them.
 
     `live` and `tombstoned` are changes in bytes, of one account, if not zero.
     """
     reservations = Reservation.objects.select_for_update(no_key=True)
-    mine = reservations.filter(attempt__in=[attempt.pk for attempt in attempts]).order_by("pk")
+    mine = reservations.filter(attempt__in=attempts).order_by("pk")
     held = list(mine.values_list("pk", "account", "size"))
     Reservation.objects.filter(pk__in=[pk for pk, _, _ in held]).delete()
     for account_id in sorted({account for _, account, _ in held}):

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, field
 
 from accounts.models import Account
-from storage import damage, expire, quota, rows
+from storage import damage, quota, rows, sweeping
 from storage.models import Attempt, JournalEntry, Region, Replica
 from storage.names import StoreKey
 from storage.regions import configured, store_of
@@ -32,7 +32,7 @@ class Report:
 
 def reconcile() -> Report:
     """Compare everything and put right what can be put right without removing anything known."""
-    report = Report(staging_swept=expire.sweep_staging())
+    report = Report(staging_swept=sweeping.sweep_staging())
     for region in Region.objects.filter(alias__in=configured()):
         try:
             store = store_of(region)

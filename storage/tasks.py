@@ -1,6 +1,11 @@
-"""Celery's shells around the modules that do the work. Arguments: none, so none can leak."""
+"""Celery's shells around the modules that do the work. Arguments: none, so none can leak.
+
+What may take long has a queue of its own (`CELERY_TASK_ROUTES`) and workers of its own, so that
+heartbeat, watch and copies never wait behind it.
+"""
 
 from celery import shared_task
+from django.conf import settings
 
 from backup_service import clock
 from storage import (
@@ -15,6 +20,7 @@ from storage import (
     replicate,
     scrub,
     strike,
+    sweeping,
     watch,
 )
 from storage import expire as expiry
@@ -60,16 +66,20 @@ def scrub_due() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Give up late uploads, remove doomed bytes and day-old locks."""
-    expiry.sweep()
-    expiry.sweep_staging()
+    """Give up late uploads, remove doomed bytes and day-old locks, for a while."""
     locks.drop_stale(clock.now())
+    sweeping.sweep_staging()
+    swept = sweeping.sweep(seconds=TURN)
+    Heartbeat.beat("sweep")
+    if swept and sweeping.due(clock.now()).exists():
+        nudge.again(nudge.SWEEP)
 
 
 @shared_task
 def expire() -> None:
-    """Purge what has outlived its grace."""
-    expiry.purge()
+    """Purge what has outlived its grace, for a while."""
+    if expiry.purge(seconds=TURN) and expiry.due_for_purge(clock.now() - settings.GRACE).exists():
+        nudge.again(nudge.EXPIRE)
 
 
 @shared_task

@@ -37,6 +37,7 @@ def figures(now: datetime) -> Figures:
         lost_vaults=lost["vaults"],
         worker_age=_age(beats.get("worker", begun), now),
         scrub_silence=_age(beats.get("scrub", begun), now),
+        sweep_silence=_age(beats.get("sweep", begun), now),
         mail_error=broken.error if broken else "",
         has_recipients=settings.EMBEDDED or bool(recipients()),
     )

@@ -96,6 +96,7 @@ def _start(configuration: Configuration, supervisor: Supervisor) -> None:
         )
     for program in (
         programs.worker(),
+        programs.upkeep(),
         programs.beat(configuration),
         programs.site(configuration),
         programs.gateway(configuration),

@@ -12,6 +12,8 @@ from backup_service.embedded import ports, stores
 from backup_service.embedded.configuration import Configuration
 from backup_service.env import BASE_DIR
 
+_ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")  # of other workers
+
 
 @dataclass(frozen=True)
 class Program:
@@ -97,9 +99,14 @@ def _web(name: str, module: str, port: int, options: Sequence[str]) -> Program:
 
 
 def worker() -> Program:
-    """Return the Celery worker."""
-    options = ["--concurrency=2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return Program("worker", _celery("worker", *options))
+    """Return the Celery worker for copies, heartbeat and watch."""
+    return Program("worker", _celery("worker", "--concurrency=2", "--queues=nightsafe", *_ALONE))
+
+
+def upkeep() -> Program:
+    """Return the Celery worker for what may take long: one task at a time, in the one process."""
+    options = ["--pool=solo", "--queues=nightsafe-upkeep", "--hostname=upkeep@%h"]
+    return Program("upkeep", _celery("worker", *options, *_ALONE))
 
 
 def beat(configuration: Configuration) -> Program:

@@ -1,5 +1,6 @@
 """Where the bytes live: vaults, their objects, and the copies of those in regions."""
 
+from storage.models.catalogue import Runner
 from storage.models.copies import Attempt, Replica
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.vaults import (
@@ -31,6 +32,7 @@ __all__ = [
     "Region",
     "Replica",
     "Reservation",
+    "Runner",
     "StoredObject",
     "Usage",
     "Vault",

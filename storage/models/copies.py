@@ -48,6 +48,11 @@ class Attempt(models.Model):
                 condition=models.Q(state__in=["writing", "doomed"]),
             ),
             models.Index(fields=["vault", "type", "name"], name="attempt_object"),
+            models.Index(
+                fields=["vault", "due_at"],
+                name="attempt_open",
+                condition=models.Q(state__in=["writing", "doomed"]),
+            ),
         ]
 
     def __str__(self) -> str:

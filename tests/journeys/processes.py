@@ -50,7 +50,7 @@ class Processes(Service):
             stack.enter_context(self._running(programs.broker(made), dict(os.environ)))
             self._gateway = start_gateway(self.data_dir, **told)
             stack.callback(self._gateway.stop)
-            for program in (programs.worker(), programs.beat(made)):
+            for program in (programs.worker(), programs.upkeep(), programs.beat(made)):
                 stack.enter_context(self._running(program, self._gateway.env))
             self._stack = stack.pop_all()
         return self

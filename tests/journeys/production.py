@@ -23,7 +23,7 @@ from tests.gateway import free_port
 START = 60.0  # seconds
 STOP = 25.0
 BIN = Path(sys.executable).parent
-SERVICES = ("site", "gateway", "worker", "beat")
+SERVICES = ("site", "gateway", "worker", "upkeep", "beat")
 
 
 class Production:

@@ -22,7 +22,8 @@ _MARKS = {
     "valkey": "valkey-server",
     "site": "backup_service.wsgi",
     "gateway": "backup_service.gateway",
-    "worker": "\0worker\0",
+    "worker": "\0--queues=nightsafe\0",
+    "upkeep": "\0--queues=nightsafe-upkeep\0",
     "beat": "\0beat\0",
     "warden": "warden.py",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, expire, lifecycle, refill, scrub, strike
+from storage import emptying, lifecycle, refill, scrub, strike, sweeping
 from storage.models import Region, Replica, StoredObject
 from storage.regions import prepare_new, sync_rows
 from storage.replicate import replicate_due
@@ -44,7 +44,7 @@ def work(*, rounds: int = 6) -> None:
 
 
 def sweep() -> int:
-    return expire.sweep(doomed_before=clock.now() + LATER)
+    return sweeping.sweep(doomed_before=clock.now() + LATER)
 
 
 def burn(folder: Path, alias: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import expire, leases, replicate, scrub, throttle, watch
+from storage import leases, replicate, scrub, sweeping, throttle, watch
 from storage.models import Attempt, Replica, StoredObject
 from storage.regions import store_of
 from storage.repair import repair
@@ -61,9 +61,9 @@ def require_made_good(backup: Caller, contents: list[bytes]) -> None:
     assert everywhere(backup, contents)
     assert not Replica.objects.exclude(parked_at=None).exists()
     with clock.travelled(timedelta(days=32)):  # damaged bytes are kept aside for a month
-        expire.sweep()
+        sweeping.sweep()
     with clock.travelled(timedelta(days=33)):
-        expire.sweep()
+        sweeping.sweep()
     assert strays(backup.vault.public_id) == []
     assert everywhere(backup, contents)
 

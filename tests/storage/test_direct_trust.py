@@ -9,7 +9,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import credentials, expire
+from storage import credentials, sweeping
 from storage.models import Attempt, Region, Reservation, StoredObject
 from storage.quota import FLOOR
 from storage.regions import store_of
@@ -135,10 +135,10 @@ def test_after_its_time(backup):
     offer = announce(backup, content)[0]
     put(offer, content)
     Attempt.objects.update(due_at=clock.now())
-    expire.sweep()
+    sweeping.sweep()
     assert booked(backup.vault) == (0, FLOOR)
     assert commit(backup, offer["attempt"]) == ["expired"]
-    expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
     assert booked(backup.vault) == (0, 0)
     store = store_of(Region.objects.get(alias="a"))
     assert list(store.list_keys(backup.vault.public_id)) == []
@@ -154,11 +154,11 @@ def test_what_was_given_up_is_held_until_it_is_swept(backup):
     assert status == 200
     assert booked(backup.vault) == (0, 9000)
     assert commit(backup, offer["attempt"]) == ["expired"]
-    expire.sweep()  # something may still arrive, so the bytes stay on the list
+    sweeping.sweep()  # something may still arrive, so the bytes stay on the list
     store, key = store_of(Region.objects.get(alias="a")), Attempt.objects.get().key
     assert store.size(key) == 9000
     assert booked(backup.vault) == (0, 9000)
-    expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
     assert booked(backup.vault) == (0, 0)
     with pytest.raises(NoSuchKeyError):
         store.size(key)

@@ -17,7 +17,7 @@ from django.db import DatabaseError, OperationalError, connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, expire, lifecycle, placement, refill, scrub
+from storage import emptying, lifecycle, placement, refill, scrub, sweeping
 from storage.models import Region, Replica, StoredObject
 from storage.regions import store_of
 from storage.regions.base import RegionError, RegionStore, RegionUnavailableError
@@ -91,7 +91,7 @@ def steps() -> list[Callable[[], object]]:
         replicate_due,
         lambda: scrub.scrub_due(byte_budget=1 << 30),
         emptying.empty_due,
-        lambda: expire.sweep(doomed_before=soon),
+        lambda: sweeping.sweep(doomed_before=soon),
     ]
 
 

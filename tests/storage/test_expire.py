@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import expire, ingest
+from storage import expire, ingest, sweeping
 from storage.access import Access
 from storage.body import Body
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
@@ -47,7 +47,7 @@ def test_everything_goes_after_it(gone, vault):
         assert expire.purge() == 1
     assert len(keys()) == 2
     with clock.travelled(timedelta(days=31)):
-        assert expire.sweep() == 2
+        assert sweeping.sweep() == 2
     assert keys() == []
     assert not StoredObject.objects.exists()
     assert not Attempt.objects.exists()
@@ -60,10 +60,10 @@ def test_everything_goes_after_it(gone, vault):
 def test_a_region_that_is_away_keeps_its_doomed_bytes_on_the_list(gone, tmp_path):
     expire.purge(grace_ended_before=clock.now())
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
-    assert expire.sweep(doomed_before=clock.now() + LATER) == 1
+    assert sweeping.sweep(doomed_before=clock.now() + LATER) == 1
     assert Attempt.objects.filter(state="doomed").count() == 1
     (tmp_path / "unmounted").rename(tmp_path / "region-b")
-    assert expire.sweep(doomed_before=clock.now() + LATER) == 1
+    assert sweeping.sweep(doomed_before=clock.now() + LATER) == 1
     assert keys() == []
 
 
@@ -97,9 +97,9 @@ class Upload:
 def purge_steps(pk: int) -> list:
     return [
         lambda: expire._begin_purge(pk, clock.now()),
-        lambda: expire.sweep(doomed_before=clock.now() + LATER),
+        lambda: sweeping.sweep(doomed_before=clock.now() + LATER),
         lambda: expire._finish_purge(pk) if StoredObject.objects.filter(pk=pk).exists() else None,
-        lambda: expire.sweep(doomed_before=clock.now() + LATER),
+        lambda: sweeping.sweep(doomed_before=clock.now() + LATER),
     ]
 
 
@@ -116,10 +116,10 @@ def test_an_acknowledged_upload_survives_every_purge(backup, gone, vault, order)
     actors = [iter(purge_steps(held.pk)), iter([upload.send, upload.commit])]
     for actor in order:
         next(actors[actor])()
-    expire.sweep(doomed_before=clock.now() + LATER)
+    sweeping.sweep(doomed_before=clock.now() + LATER)
     assert backup.fetch(f"data/{sha(gone)}") == gone
     replicate_due()
-    expire.sweep(doomed_before=clock.now() + LATER)
+    sweeping.sweep(doomed_before=clock.now() + LATER)
     assert len(keys()) == 2
     assert backup.held(gone).lifetimes.filter(to_sequence=None).count() == 1
     usage = Usage.objects.get(account=vault.account)
@@ -136,7 +136,7 @@ def test_two_uploads_and_a_purge(backup, maintain, gone, vault, order):
     ]
     for actor in order:
         next(actors[actor])()
-    expire.sweep(doomed_before=clock.now() + LATER)
+    sweeping.sweep(doomed_before=clock.now() + LATER)
     assert backup.fetch(f"data/{sha(gone)}") == gone
     usage = Usage.objects.get(account=vault.account)
     assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (FLOOR, 0, 0)

@@ -11,7 +11,7 @@ import pytest
 from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
-from storage import expire, health, refill, scrub, watch
+from storage import health, refill, scrub, sweeping, watch
 from storage.models import Region, Replica
 from storage.regions import prepare_new, sync_rows
 from storage.regions.filesystem import HEADROOM, STAGING
@@ -64,7 +64,7 @@ class TestAStore:
             scrub.scrub_all()
         assert everywhere(backup, contents[:-1], "ac")
         assert everywhere(backup, contents[-1:], "ab")
-        expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+        sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
         assert strays(backup.vault.public_id) == []
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import expire
+from storage import expire, sweeping
 from storage.models import Region
 from storage.reconcile import reconcile
 from storage.regions import store_of
@@ -37,7 +37,7 @@ def test_reconcile_removes_again_what_the_journal_says_was_purged(backup, mainta
     content = path.read_bytes()
     maintain.delete(f"data/{held.name}")
     expire.purge(grace_ended_before=clock.now())
-    expire.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
     path.write_bytes(content)
     assert reconcile().purged_again == 1
     assert not path.exists()

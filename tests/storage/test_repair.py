@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import copies, expire, scrub
+from storage import copies, scrub, sweeping
 from storage.errors import BadRequestError
 from storage.models import Attempt, StoredObject
 from storage.repair import repair
@@ -51,11 +51,11 @@ def test_quarantine_ends_with_a_grace_of_its_own(held):
     scrub.scrub_all()
     repair(SERVICE)
     with clock.travelled(timedelta(days=29)):
-        assert expire.sweep() == 0
+        assert sweeping.sweep() == 0
     with clock.travelled(timedelta(days=31)):
-        expire.sweep()
+        sweeping.sweep()
     with clock.travelled(timedelta(days=32)):
-        assert expire.sweep() == 1
+        assert sweeping.sweep() == 1
     assert not path.exists()
 
 
@@ -66,17 +66,17 @@ def test_the_last_damaged_bytes_of_a_lost_object_are_kept(held):
         copies.quarantine(str(copy.attempt_id))
     StoredObject.objects.update(state="lost")
     with clock.travelled(timedelta(days=400)):
-        expire.sweep()
-        assert expire.sweep() == 0
+        sweeping.sweep()
+        assert sweeping.sweep() == 0
     assert Attempt.objects.filter(state="quarantined").count() == 2
 
 
 def test_half_written_files_of_killed_processes_are_swept(held, tmp_path):
     left = tmp_path / "region-a" / ".staging" / "half"
     left.write_bytes(b"x")
-    assert expire.sweep_staging() == 0
+    assert sweeping.sweep_staging() == 0
     os.utime(left, (0, 0))
-    assert expire.sweep_staging() == 1
+    assert sweeping.sweep_staging() == 1
 
 
 def test_a_drive_that_comes_back_is_believed_after_a_look(held, tmp_path):

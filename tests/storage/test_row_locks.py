@@ -32,6 +32,7 @@ from storage import (
     retire,
     scrub,
     strike,
+    sweeping,
 )
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.regions.base import NoSuchKeyError
@@ -261,7 +262,7 @@ def test_an_attempt_comes_before_its_reservation(backup, act):
     if act == "sweep":
         Attempt.objects.update(state="doomed")
     works: dict[str, Work] = {
-        "sweep": lambda: expire._remove_bytes(attempt),
+        "sweep": lambda: sweeping._forget([attempt]),
         "strike": lambda: strike._forget_attempts(attempt.region),
     }
     reservation = type(attempt.reservation)

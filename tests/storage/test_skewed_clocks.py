@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import expire, placement, scrub
+from storage import placement, scrub, sweeping
 from storage.models import Attempt, Replica
 from storage.replicate import replicate_due
 from tests.storage.conftest import sha, some
@@ -43,8 +43,8 @@ def test_a_clock_within_what_stores_forgive_changes_nothing(backup, fronts, ahea
     assert replicate_due() == 6
     assert scrub.scrub_all().damaged == 0
     assert everywhere(backup, contents)
-    expire.sweep()
-    expire.sweep_staging()
+    sweeping.sweep()
+    sweeping.sweep_staging()
     assert everywhere(backup, contents)
 
 
@@ -92,6 +92,6 @@ def test_requests_signed_for_a_client_are_judged_by_that_clock(backup, fronts, a
         with clock.travelled(timedelta(hours=hours)):
             replicate_due()
             scrub.scrub_due(byte_budget=1e9)
-            expire.sweep()
+            sweeping.sweep()
     assert everywhere(backup, [content])
     assert strays(backup.vault.public_id) == []

@@ -34,6 +34,7 @@ def _staff(settings, regions):
     settings.ADMINS = [("", "staff@example.org")]
     Heartbeat.beat("worker")
     Heartbeat.beat("scrub")
+    Heartbeat.beat("sweep")
 
 
 def broken_mail(monkeypatch) -> None:
@@ -82,6 +83,7 @@ def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
         replicate_due()
         Replica.objects.update(verified_at=clock.now())
         Heartbeat.beat("scrub")
+        Heartbeat.beat("sweep")
         canary.send()
         replicate_due()
         watch.watch()
@@ -98,7 +100,7 @@ def test_silence_alone_is_heard_without_any_worker(backup, capsys):
             call_command("alarms", "--json")
         assert ended.value.code == 1
         found = {one["key"] for one in json.loads(capsys.readouterr().out)["alarms"]}
-        assert found == {"worker", "scrub", "canary:a", "canary:b"}
+        assert found == {"worker", "scrub", "sweep", "canary:a", "canary:b"}
     with clock.travelled(timedelta(days=31)):
         found = {one.key for one in watch.present()}
         assert {"scrub:a", "scrub:b"} <= found

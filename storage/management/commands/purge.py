@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from accounts import audit
 from accounts.audit import OPERATOR
 from backup_service import clock
-from storage import expire
+from storage import expire, sweeping
 from storage.management.operator import OperatorCommand
 
 
@@ -28,7 +28,7 @@ class Command(OperatorCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         if not options["now"]:
             due = expire.due_for_purge(clock.now() - settings.GRACE).count()
-            return {"due": due, "purged": expire.purge(), "swept": expire.sweep()}
+            return {"due": due, "purged": expire.purge(), "swept": sweeping.sweep()}
         if not options["yes"]:
             waiting = expire.due_for_purge(clock.now()).count()
             raise CommandError(
@@ -37,5 +37,5 @@ class Command(OperatorCommand):
             )
         audit.record(OPERATOR, "purge.now", "every vault")
         purged = expire.purge(grace_ended_before=clock.now())
-        swept = expire.sweep(doomed_before=clock.now() + timedelta(days=365))
+        swept = sweeping.sweep(doomed_before=clock.now() + timedelta(days=365))
         return {"purged": purged, "swept": swept}

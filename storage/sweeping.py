@@ -1,0 +1,159 @@
+"""The sweep: bytes that no row points to leave the regions, in turns of bounded time.
+
+One worker does it at a time, in batches that hold an equal share of every account's leavings, so
+that nobody's keep another's waiting. What could not be removed stays on the list.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from django.db import models, transaction
+
+from backup_service import clock
+from storage import copies, quota, row_locks, runners, shares
+from storage.models import Attempt, Region, StoredObject
+from storage.regions import configured, store_of
+from storage.regions.base import RegionError, RegionStore
+
+log = logging.getLogger(__name__)
+BATCH = 1000  # keys, as many as a store removes at once
+PAGE = 200  # rows that are changed in one transaction
+MOST_STUCK = 500  # bytes that will not go, after which a turn ends
+STAGING_AGE = timedelta(hours=24)
+RETRY = timedelta(minutes=5)
+
+
+def sweep(*, doomed_before: datetime | None = None, seconds: float = math.inf) -> int:
+    """Give up uploads that took too long, and remove doomed bytes; return how many went.
+
+    A region that cannot be used keeps its doomed bytes on the list. Nothing is done while
+    another worker is at it.
+    """
+    until, now = time.monotonic() + seconds, clock.now()
+    with runners.alone("sweep") as is_mine:
+        if not is_mine:
+            return 0
+        _give_up_late_uploads(now, until)
+        _doom_old_quarantine(now, until)
+        return _remove(doomed_before or now, until)
+
+
+def due(before: datetime) -> models.QuerySet[Attempt]:
+    """Return the attempts whose bytes are to be removed."""
+    return Attempt.objects.filter(state=Attempt.State.DOOMED, due_at__lte=before, replica=None)
+
+
+def _give_up_late_uploads(now: datetime, until: float) -> None:
+    late = Attempt.objects.filter(state=Attempt.State.WRITING, due_at__lte=now)
+    page = [""] * PAGE
+    while len(page) == PAGE and time.monotonic() < until:
+        with transaction.atomic():
+            page = row_locks.hold(late, most=PAGE)
+            Attempt.objects.filter(pk__in=page, state=Attempt.State.WRITING).update(
+                state=Attempt.State.DOOMED, due_at=now + copies.DOOM_DELAY
+            )
+
+
+def _doom_old_quarantine(now: datetime, until: float) -> None:
+    """Let damaged bytes go after a grace of their own, unless their object has nothing else."""
+    lost = StoredObject.objects.filter(
+        vault=models.OuterRef("vault"),
+        type=models.OuterRef("type"),
+        name=models.OuterRef("name"),
+        state=StoredObject.State.LOST,
+    )
+    quarantined = Attempt.objects.filter(state=Attempt.State.QUARANTINED)
+    old = quarantined.filter(~models.Exists(lost), due_at__lte=now).order_by("pk")
+    page = [""] * PAGE
+    while len(page) == PAGE and time.monotonic() < until:
+        page = list(old.values_list("pk", flat=True)[:PAGE])
+        copies.doom(quarantined.filter(~models.Exists(lost), pk__in=page))
+
+
+def _remove(before: datetime, until: float) -> int:
+    stores = _reachable()
+    stuck: set[str] = set()
+    doomed = due(before).filter(region__in=stores)
+
+    def take(account: int, most: int) -> Sequence[Attempt]:
+        mine = doomed.filter(vault__account=account).exclude(pk__in=stuck)
+        return list(mine.select_related("vault").order_by("due_at")[:most])
+
+    accounts = doomed.order_by().values_list("vault__account", flat=True).distinct()
+    swept = 0
+    for batch in shares.fair(list(accounts), take, BATCH):
+        gone = _remove_bytes(batch, stores)
+        swept += _forget(gone)
+        left = {attempt.pk for attempt in batch} - {attempt.pk for attempt in gone}
+        _put_off(left)
+        stuck |= left
+        if len(stuck) >= MOST_STUCK or time.monotonic() >= until:
+            break
+    return swept
+
+
+def _reachable() -> dict[int, RegionStore]:
+    stores = {}
+    for region in Region.objects.filter(alias__in=configured()):
+        try:
+            store = store_of(region)
+            store.check()
+        except RegionError as error:
+            log.warning("doomed bytes stay for now: %s", error)
+        else:
+            stores[region.pk] = store
+    return stores
+
+
+def _remove_bytes(batch: Sequence[Attempt], stores: dict[int, RegionStore]) -> list[Attempt]:
+    """Remove bytes from all regions at once; return those of whose end the stores are sure."""
+    by_region: dict[int, list[Attempt]] = {}
+    for attempt in batch:
+        by_region.setdefault(attempt.region_id, []).append(attempt)
+    keys = {region: [one.key for one in some] for region, some in by_region.items()}
+    with ThreadPoolExecutor(len(by_region)) as pool:
+        removed = pool.map(lambda region: stores[region].delete_many(keys[region]), by_region)
+        gone = {key for some in removed for key in some}
+    return [attempt for attempt in batch if attempt.key in gone]
+
+
+def _forget(gone: Sequence[Attempt]) -> int:
+    """Take attempts without bytes off the rows, and what they held off the quota."""
+    count = 0
+    for start in range(0, len(gone), PAGE):
+        some = [attempt.pk for attempt in gone[start : start + PAGE]]
+        with transaction.atomic():
+            doomed = Attempt.objects.filter(
+                pk__in=some, state=Attempt.State.DOOMED, replica__isnull=True
+            )
+            held = row_locks.hold(doomed)
+            quota.settle_all(held)
+            deleted = Attempt.objects.filter(pk__in=held).delete()[1]
+            count += deleted.get(Attempt._meta.label, 0)
+    return count
+
+
+def _put_off(attempts: set[str]) -> None:
+    """Let what could not be removed not stand in front of all else in the next turn."""
+    left = sorted(attempts)
+    for start in range(0, len(left), PAGE):
+        with transaction.atomic():
+            held = row_locks.hold(Attempt.objects.filter(pk__in=left[start : start + PAGE]))
+            Attempt.objects.filter(pk__in=held, state=Attempt.State.DOOMED).update(
+                due_at=clock.now() + RETRY
+            )
+
+
+def sweep_staging() -> int:
+    """Remove what killed processes left half-written in the regions; return how many files."""
+    swept = 0
+    for region in Region.objects.all():
+        try:
+            swept += store_of(region).sweep_staging(STAGING_AGE.total_seconds())
+        except RegionError as error:
+            log.warning("staging not swept: %s", error)
+    return swept
