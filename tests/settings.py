@@ -5,8 +5,9 @@ import os
 import shutil
 import tempfile
 
+_KEPT = ("NIGHTSAFE_EMBEDDED", "NIGHTSAFE_SEED", "NIGHTSAFE_TEST_ROUNDS")
 for _name in [name for name in os.environ if name.startswith("NIGHTSAFE_")]:
-    if _name != "NIGHTSAFE_EMBEDDED":
+    if _name not in _KEPT:
         del os.environ[_name]
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="nightsafe-tests-")
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
