@@ -84,6 +84,11 @@ def test_globs_of_a_file(tmp_path: Path) -> None:
         ("[ab", None),
         ("[a/x]", None),
         ("a\\", None),
+        ("z*[", []),  # nothing gets as far as what makes no sense
+        ("z*/a\\", []),
+        ("?*/z*\\", []),
+        ("?*/x*\\", None),
+        ("a*[", None),
         ("\udcff*", [b"\xff!"]),
     ],
 )

@@ -9,12 +9,28 @@ _PART = re.compile(rf"(?:\\.|[^\\\[]|{_SET})*", re.DOTALL)
 _TOKEN = re.compile(
     rf"\\(?P<plain>.)|(?P<set>{_SET})|(?P<star>\*+)|(?P<one>\?)|(?P<char>.)", re.DOTALL
 )
+# Stars, and what follows them up to the next one that stands in no brackets.
+_STRETCH = re.compile(r"(?=.)\**(?:\\.?|\[(?:\\.?|[^\]\\])*\]?|[^*\[\\])*", re.DOTALL)
 _RANGE = re.compile(rf"({_ONE})(?:-({_ONE}))?", re.DOTALL)
 
 
 def is_sound(part: str) -> bool:
     """Whether every bracket is closed and every backslash and dash has what it needs."""
     return _PART.fullmatch(part) is not None
+
+
+def sound_beginning(part: str) -> str:
+    """What comes before the first stretch between stars that is not sound; all, if each is.
+
+    Go's programs, and so stock restic, take offence at such a stretch when something fits what
+    comes before it, and not earlier.
+    """
+    end = 0
+    for found in _STRETCH.finditer(part):
+        if not is_sound(found[0]):
+            return part[:end]
+        end = found.end()
+    return part
 
 
 def is_literal(part: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from nightsafe.blanks import BLANKS
 from nightsafe.errors import UsageError
-from nightsafe.glob import expression, is_sound
+from nightsafe.glob import expression, sound_beginning
 from nightsafe.system import as_pattern, as_text
 
 _BOMS = (
@@ -64,11 +64,8 @@ def matching(pattern: str) -> list[bytes]:
     path itself, if that exists.
     """
     text = as_pattern(pattern)
-    if not is_sound(text):
-        raise UsageError(
-            f"The line {pattern!a} makes no sense: a bracket is not closed, or something is "
-            "missing after a backslash or a dash. A backslash takes a bracket as it is."
-        )
+    if text and not sound_beginning(text):
+        raise _senseless(pattern)
     if _WILD.isdisjoint(text):
         path = _bytes(pattern)
         return [path] if os.path.lexists(path) else []
@@ -79,14 +76,26 @@ def matching(pattern: str) -> list[bytes]:
 
 
 def _fitting(folder: bytes, pattern: str) -> Iterator[bytes]:
-    fits = re.compile(expression(pattern), re.DOTALL).fullmatch
+    beginning = sound_beginning(pattern)
+    is_whole = beginning == pattern
+    form = re.compile(expression(beginning), re.DOTALL)
+    fits = form.fullmatch if is_whole else form.match
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         return
     for name in names:
         if fits(name.decode("utf-8", "surrogateescape")):
+            if not is_whole:
+                raise _senseless(pattern)
             yield os.path.normpath(os.path.join(folder, name))
+
+
+def _senseless(pattern: str) -> UsageError:
+    return UsageError(
+        f"The line {pattern!a} makes no sense: a bracket is not closed, or something is "
+        "missing after a backslash or a dash. A backslash takes a bracket as it is."
+    )
 
 
 def read_verbatim(path: str) -> list[bytes]:
