@@ -103,6 +103,25 @@ def test_relative_paths_are_matched_as_absolute_ones(
     assert not excluder.excludes(b"cache")
 
 
+def test_above_a_link_files_are_looked_for_where_the_system_has_them(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For patterns `..` is the folder that the shell shows, in which the link lies."""
+    (top / "elsewhere").mkdir()
+    (top / "elsewhere" / "link").symlink_to(top / "cache" / "deep")
+    monkeypatch.chdir(top / "elsewhere" / "link")
+    monkeypatch.setenv("PWD", str(top / "elsewhere" / "link"))
+    status = os.lstat("x")
+    same_disk = Excluder(ExcludeRules(one_file_system=True), [b".."])
+    assert same_disk(b"../deep/x", b"x", status)
+    assert same_disk(b"../CACHEDIR.TAG", b"CACHEDIR.TAG", status)
+    marked = Excluder(ExcludeRules(markers=(CACHE_TAG,)), [b".."])
+    assert not marked(b"../deep", b"deep", os.lstat("."))
+    assert marked(b"../deep/x", b"x", status)
+    named = Excluder(ExcludeRules(patterns=(f"{top}/elsewhere/deep",)), [b".."])
+    assert not named(b"../deep", b"deep", os.lstat("."))
+
+
 def test_what_is_given_by_name_is_wanted_and_asked_about_below(
     top: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

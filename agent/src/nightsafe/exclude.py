@@ -112,6 +112,7 @@ class Excluder:
         """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
         if path in self._given:
             return True
+        where = path  # as the system finds it: patterns see `..` above a link as the shell does
         if not path.startswith(b"/"):
             path = self._absolute(path)
         if not path.endswith(name):
@@ -123,30 +124,31 @@ class Excluder:
         rules = self.rules
         if rules.larger_than is not None and _size(status) > rules.larger_than:
             return False
-        if self._devices and not self._is_here(path, status):
+        if self._devices and not self._is_here(path, where, status):
             return False
-        return not rules.markers or self._markers_in(os.path.dirname(path)) <= {name}
+        return not rules.markers or self._markers_in(_folder_of(where)) <= {name}
 
     def _absolute(self, path: bytes) -> bytes:
         return slashed(rooted(path, self._here))
 
-    def _is_here(self, path: bytes, status: "Status") -> bool:
+    def _is_here(self, path: bytes, where: bytes, status: "Status") -> bool:
         """On the file system of its source. A folder that another one is mounted on is kept.
 
         Folders alone tell: where file systems lie over each other, files have other numbers.
         """
         if stat.S_ISDIR(status.st_mode) and self._allows(path, status.st_dev):
             return True
-        parent = os.path.dirname(path)
+        parent = _folder_of(where)
         mounted = self._mounted  # which other threads may set meanwhile
         if mounted[0] != parent:
-            mounted = self._mounted = parent, self._is_mounted(parent)
+            is_mounted = self._is_mounted(os.path.dirname(path), parent)
+            mounted = self._mounted = parent, is_mounted
         return not mounted[1]
 
-    def _is_mounted(self, folder: bytes) -> bool:
+    def _is_mounted(self, named: bytes, folder: bytes) -> bool:
         """Whether a folder that was listed lies on another file system; when in doubt, it does."""
         try:
-            return not self._allows(folder, os.lstat(folder).st_dev)
+            return not self._allows(named, os.lstat(folder).st_dev)
         except OSError:
             return True
 
@@ -165,6 +167,10 @@ class Excluder:
             found = (name for name, start in self.rules.markers if _has_marker(folder, name, start))
             marked = self._marked = folder, frozenset(found)
         return marked[1]
+
+
+def _folder_of(path: bytes) -> bytes:
+    return os.path.dirname(path) or b"."
 
 
 def _size(status: "Status") -> int:
@@ -192,9 +198,9 @@ def _stands_for_contents(path: bytes) -> bool:
 
 def _devices(sources: Iterable[bytes]) -> dict[bytes, int]:
     found = {}
-    for source in (slashed(absolute(source)) for source in sources):
+    for source in sources:
         try:
-            found[source] = os.lstat(source).st_dev
+            found[slashed(absolute(source))] = os.lstat(source).st_dev
         except OSError:
             continue
     return found
