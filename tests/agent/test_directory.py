@@ -6,21 +6,25 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from nightsafe import directory, restore, target
+from nightsafe import directory, sift, target
+from nightsafe.delivery import Listener
 from nightsafe.directory import (
     Directory,
     are_safe_names,
     fold_name,
-    is_safe_name,
     refusal,
     tells_case_apart,
 )
 from nightsafe.errors import RestoreError
+from nightsafe.extent import Extent
 from nightsafe.extras import Extras
+from nightsafe.fetch import BlobReader
 from nightsafe.nameddirectory import NamedDirectory
 from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repository import Repository
-from nightsafe.restore import RestoreOptions
+from nightsafe.restore import restore
+from nightsafe.restoreoptions import RestoreOptions
+from nightsafe.sift import Sieve
 from nightsafe.system import TO_READ, TO_WRITE
 from nightsafe.target import Target
 from nightsafe.tree import Node
@@ -68,7 +72,7 @@ def test_links_are_not_entered(here: Directory, tmp_path: Path, name: bytes) -> 
         (tmp_path / "target" / "link").symlink_to(tmp_path / "outside")
         with pytest.raises(OSError, match=r"directory|links"):
             here.enter(name)
-    assert is_safe_name(name) == (name == b"link")
+    assert (not refusal(name)) == (name == b"link")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,7 @@ def test_links_are_not_entered(here: Directory, tmp_path: Path, name: bytes) -> 
 )
 def test_names_are_judged_together_as_they_are_alone(name: bytes) -> None:
     for names in ([name], [b"fine", name], [name, b"fine"]):
-        assert are_safe_names(names) == is_safe_name(name)
+        assert are_safe_names(names) == (not refusal(name))
         assert not are_safe_names(names, on_windows=True)
 
 
@@ -217,7 +221,10 @@ def test_names_that_only_windows_refuses(name: bytes) -> None:
 
 
 def files(repository: Repository, *names: bytes) -> list[Node]:
-    return [Node(name, "file", FILE, content=(store_blob(repository, name),)) for name in names]
+    return [
+        Node(name, "file", FILE, size=len(name), content=(store_blob(repository, name),))
+        for name in names
+    ]
 
 
 def test_of_names_that_are_one_to_the_disk_the_first_is_restored(
@@ -238,8 +245,8 @@ def test_of_names_that_are_one_to_the_disk_the_first_is_restored(
 def test_what_windows_cannot_hold_is_said(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restore, "refusal", partial(refusal, on_windows=True))
-    monkeypatch.setattr(restore, "are_safe_names", partial(are_safe_names, on_windows=True))
+    monkeypatch.setattr(sift, "refusal", partial(refusal, on_windows=True))
+    monkeypatch.setattr(sift, "are_safe_names", partial(are_safe_names, on_windows=True))
     monkeypatch.setattr(target, "_KIND", NamedDirectory)
     inner = store_tree(repository, *files(repository, b"fine", b"COM1.txt", b"C:evil"))
     nodes = [*files(repository, b"a:stream"), Node(b"dir", "dir", DIR, subtree=inner.tree)]
@@ -255,22 +262,17 @@ def test_deleting_knows_which_names_are_one(
 ) -> None:
     """What was just restored, under the name that the disk had for it, is not removed."""
     monkeypatch.setattr(target, "tells_case_apart", lambda _: False)
-    known = files(repository, b"readme")
+    snapshot = store_tree(repository, *files(repository, b"readme"))
     (tmp_path / "README").touch()
     (tmp_path / "more").touch()
-    cursor = Target(os.fsencode(tmp_path))
-    extras = Extras(["/"], known, below=b"", chosen=Selection(), fold=cursor.fold())
-    found = set(extras.find(b"", known, cursor.here))
+    cursor, reader, chosen = Target(os.fsencode(tmp_path)), BlobReader(repository), Selection()
+    sieve = Sieve(reader, chosen=chosen, fold=cursor.fold(), listener=Listener())
+    extent = Extent(reader, snapshot)
+    extras = Extras(extent, below=b"", chosen=chosen, fold=cursor.fold())
+    found = extras.find(b"", sieve.sift(b"", snapshot.tree), cursor.here)
     assert b"README" not in found
     assert b"more" in found
     cursor.close()
-
-
-def test_what_windows_backed_up_stands_below_its_drive(repository: Repository) -> None:
-    root = [Node(b"C", "dir", DIR)]
-    chosen = Selection()
-    extras = Extras([r"C:\Users\me"], root, below=b"", chosen=chosen, fold=bytes)
-    assert extras._whole == [b"/C/Users/me"]
 
 
 def test_a_dry_run_makes_nothing_to_try_names(repository: Repository, tmp_path: Path) -> None:
@@ -278,5 +280,5 @@ def test_a_dry_run_makes_nothing_to_try_names(repository: Repository, tmp_path: 
     snapshot = store_tree(repository, *files(repository, b"x"))
     options = RestoreOptions(dry_run=True)
     where = os.fsencode(tmp_path / "target")
-    assert restore.restore(reopen(repository), snapshot, where, options=options).is_complete
+    assert restore(reopen(repository), snapshot, where, options=options).is_complete
     assert os.listdir(tmp_path / "target") == []

@@ -15,7 +15,8 @@ from nightsafe.errors import RestoreError
 from nightsafe.localfolder import LocalFolder
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository
-from nightsafe.restore import RestoreReport, restore
+from nightsafe.restore import restore
+from nightsafe.restoreoptions import RestoreReport
 from nightsafe.snapshot import Snapshot
 from nightsafe.tree import Node, encode_node, encode_tree, go_mode
 
@@ -162,7 +163,7 @@ def test_metadata_that_cannot_be_set_does_not_lose_the_file(
     repository: Repository, tmp_path: Path, change: dict[str, object]
 ) -> None:
     blob = store_blob(repository, b"contents")
-    node = Node(b"f", "file", FILE, content=(blob,))._replace(**change)  # type: ignore[arg-type]
+    node = Node(b"f", "file", FILE, size=8, content=(blob,))._replace(**change)  # type: ignore[arg-type]
     report = bring_back(repository, store_tree(repository, node), tmp_path / "target")
     assert report.is_complete
     assert (tmp_path / "target" / "f").read_bytes() == b"contents"

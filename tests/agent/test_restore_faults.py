@@ -71,7 +71,7 @@ def test_the_second_of_two_equal_names_is_refused(repository: Repository, tmp_pa
 
 def test_of_two_files_of_one_name_the_first_stays(repository: Repository, tmp_path: Path) -> None:
     nodes = [
-        Node(b"x", "file", FILE, content=(store_blob(repository, content),))
+        Node(b"x", "file", FILE, size=len(content), content=(store_blob(repository, content),))
         for content in (b"first", b"second")
     ]
     report = bring_back(repository, store_tree(repository, *nodes), tmp_path / "target")
@@ -86,7 +86,7 @@ def test_a_blob_under_a_wrong_id_is_not_released(repository: Repository, tmp_pat
     content, data = builder.finish(repository.sealer)
     repository.storage.save(ObjectKind.DATA, content.id.hex(), data)
     repository.save_text(ObjectKind.INDEX, encode_index([content]))
-    node = Node(b"x", "file", FILE, content=(lie,))
+    node = Node(b"x", "file", FILE, size=14, content=(lie,))
     report = bring_back(repository, store_tree(repository, node), tmp_path / "target")
     assert not report.is_complete
     assert os.listdir(tmp_path / "target") == []
@@ -121,9 +121,9 @@ def test_files_are_replaced_and_not_written_through_links(
 def test_a_hard_link_must_have_the_same_contents(repository: Repository, tmp_path: Path) -> None:
     one, two = store_blob(repository, b"one"), store_blob(repository, b"two")
     nodes = [
-        Node(b"a", "file", FILE, inode=5, device_id=6, links=3, content=(one,)),
-        Node(b"b", "file", FILE, inode=5, device_id=6, links=3, content=(two,)),
-        Node(b"c", "file", FILE, inode=5, device_id=6, links=3, content=(one,)),
+        Node(b"a", "file", FILE, inode=5, device_id=6, links=3, size=3, content=(one,)),
+        Node(b"b", "file", FILE, inode=5, device_id=6, links=3, size=3, content=(two,)),
+        Node(b"c", "file", FILE, inode=5, device_id=6, links=3, size=3, content=(one,)),
     ]
     bring_back(repository, store_tree(repository, *nodes), tmp_path / "target")
     target = tmp_path / "target"
@@ -138,7 +138,7 @@ def test_a_first_name_that_was_replaced_is_not_linked_to(
     secret.write_text("secret")
     blob = store_blob(repository, b"shared")
     nodes = [
-        Node(name, "file", FILE, inode=5, device_id=6, links=2, content=(blob,))
+        Node(name, "file", FILE, inode=5, device_id=6, links=2, size=6, content=(blob,))
         for name in (b"a", b"b")
     ]
     real = Folders.link

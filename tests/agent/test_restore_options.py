@@ -8,7 +8,8 @@ from nightsafe.backup import backup
 from nightsafe.cli import main
 from nightsafe.errors import RestoreError, UsageError
 from nightsafe.repository import Repository
-from nightsafe.restore import RestoreOptions, RestoreReport, restore
+from nightsafe.restore import restore
+from nightsafe.restoreoptions import RestoreOptions, RestoreReport
 from nightsafe.snapshot import Snapshot
 from nightsafe.walk import PatternSelection
 

@@ -14,7 +14,8 @@ from nightsafe.known import KnownBlobs
 from nightsafe.localfolder import LocalFolder
 from nightsafe.remote import Remote
 from nightsafe.repository import Repository
-from nightsafe.restore import RestoreOptions, restore
+from nightsafe.restore import restore
+from nightsafe.restoreoptions import RestoreOptions
 from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import copy_vault, reopen

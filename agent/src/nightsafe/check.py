@@ -6,14 +6,16 @@ from functools import partial
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.locks import hold
-from nightsafe.pack import BlobKind, PackContent
+from nightsafe.pack import PackContent
 from nightsafe.packread import PackFinding, PackReader
 from nightsafe.porters import Porters, default_workers
-from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore
+from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore, show_path
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
+from nightsafe.sound import Judge, misnamed
 from nightsafe.storage import ObjectKind
 from nightsafe.subset import Subset
+from nightsafe.tree import Node
 
 _IN_PROCESS_PACKS = 3
 
@@ -105,29 +107,42 @@ class _Checker:
     def check_snapshot(self, snapshot: Snapshot) -> None:
         """Every tree and blob that a snapshot needs must be in the index, trees readable."""
         self.report.snapshots += 1
-        reader = BlobReader(self._repository)
-        todo = [snapshot.tree]
+        reader, judge = BlobReader(self._repository), Judge(self._repository.index)
+        todo = [(b"", snapshot.tree)]
         while todo:
-            tree = todo.pop()
+            path, tree = todo.pop()
             if tree not in self._sound_trees:
                 self._sound_trees.add(tree)
-                todo += self._check_tree(reader, tree, snapshot)
+                self.report.trees += 1
+                for node in self._nodes(reader, path, tree, snapshot):
+                    inner = path + b"/" + node.name
+                    self._check_node(judge, inner, node, snapshot)
+                    if node.subtree is not None:
+                        todo.append((inner, node.subtree))
 
-    def _check_tree(self, reader: BlobReader, tree: bytes, snapshot: Snapshot) -> list[bytes]:
-        self.report.trees += 1
+    def _nodes(
+        self, reader: BlobReader, path: bytes, tree: bytes, snapshot: Snapshot
+    ) -> list[Node]:
         try:
-            nodes = reader.load_tree(tree)
+            nodes, unreadable = reader.read_tree(tree)
         except DamagedError as error:
-            self._error(f"Snapshot {snapshot.short_id}: {error}")
+            self._error(f"Snapshot {snapshot.short_id}: {show_path(path or b'/')}: {error}")
             return []
-        for node in nodes:
-            for blob in node.content or ():
-                if not self._repository.index.has(BlobKind.DATA, blob):
-                    name = node.name.decode("utf-8", "backslashreplace")
-                    self._error(
-                        f"Snapshot {snapshot.short_id}: {name!a} lacks blob {blob.hex()[:8]}."
-                    )
-        return [node.subtree for node in nodes if node.subtree is not None]
+        for entry in unreadable:
+            inner = path + b"/" + (entry.name or b"?")
+            self._error(f"Snapshot {snapshot.short_id}: {show_path(inner)}: {entry}.")
+        for problem in misnamed(nodes):
+            self._error(f"Snapshot {snapshot.short_id}: {show_path(path or b'/')}: {problem}.")
+        return nodes
+
+    def _check_node(self, judge: Judge, path: bytes, node: Node, snapshot: Snapshot) -> None:
+        fault, missing = judge.fault(node), judge.missing(node)
+        if fault is not None:
+            self._error(f"Snapshot {snapshot.short_id}: {show_path(path)}: {fault.text}.")
+        for blob in missing:
+            self._error(
+                f"Snapshot {snapshot.short_id}: {show_path(path)} lacks blob {blob.hex()[:8]}."
+            )
 
     def read_packs(self, subset: Subset | None, workers: int) -> None:
         """Read and verify indexed packs down to each blob's hash, with worker processes."""

@@ -37,8 +37,8 @@ _WAVES_AT_ONCE = 2
 _LOOK_SECONDS = 0.002
 _NOTHING = BlobLocation(b"", 0, 0, 0)
 _piece: Callable[[Iterable[Any]], Piece] = partial(tuple.__new__, Piece)
-_briefly: Callable[[Node], tuple[bytes, int, tuple[bytes, ...] | None]]
-_briefly = itemgetter(*map(Node._fields.index, ("name", "links", "content")))
+_briefly: Callable[[Node], tuple[bytes, int, int, tuple[bytes, ...] | None]]
+_briefly = itemgetter(*map(Node._fields.index, ("name", "size", "links", "content")))
 
 
 class Listener:
@@ -58,7 +58,10 @@ class Listener:
 
 
 class Delivery:
-    """Takes files and brings them below the target. `abort` or `finish` must be called."""
+    """Takes files and brings them below the target. `abort` or `finish` must be called.
+
+    If it `clears`, folders that are in the way of files go, with all that is below.
+    """
 
     def __init__(
         self,
@@ -68,12 +71,13 @@ class Delivery:
         reader: BlobReader,
         listener: Listener,
         workers: int,
+        clears: bool = False,
     ) -> None:
         self._index = repository.index
         self._located = repository.index.locations(BlobKind.DATA)
         self._reader = reader
         self._tell = listener
-        self._start = partial(Writer, repository.storage, repository.master, target)
+        self._start = partial(Writer, repository.storage, repository.master, target, clears=clears)
         self._writer = self._start()
         self._workers = workers
         self._porters: Porters[Job, Outcome] | None = None
@@ -86,18 +90,21 @@ class Delivery:
     def files(self, place: Place, nodes: Iterable[Node]) -> list[Node]:
         """Take those files that have one name and one blob at most, as nearly all have.
 
-        The others are returned, and those whose blob is not known; `file` is for them.
+        The others are returned, and those whose blob is not known or of another size than they
+        are; `file` is for them.
         """
         wave, get = self._wave, self._located.get
         number, packs, others = wave.number_of(place), wave.packs, []
         for node in nodes:
-            name, links, content = _briefly(node)
-            blob, more = content[0] if content else b"", len(content or ()) > 1
-            where = get(blob) if content else _NOTHING
-            if where is None or more or links > 1:
+            name, size, links, content = _briefly(node)
+            if content is None or len(content) > 1 or links > 1:
                 others.append(node)
                 continue
-            pack, offset, length, plain_length = where
+            blob = content[0] if content else b""
+            pack, offset, length, plain_length = get(blob, _NOTHING)
+            if size != (plain_length or max(0, length - OVERHEAD)) or (content and not length):
+                others.append(node)
+                continue
             piece = (offset, length, plain_length, blob, number, name, 0, 0, described(node))
             packs[pack].append(_piece(piece))
             wave.pieces += 1
@@ -306,7 +313,7 @@ class Delivery:
     def _publish(self, unfinished: Unfinished) -> str:
         folder = self._writer.folders.open(unfinished.place)
         lost = folder.set_of_file(unfinished.temporary, unfinished.node)
-        folder.rename(unfinished.temporary, unfinished.name)
+        folder.rename(unfinished.temporary, unfinished.name, clears=self._writer.folders.clears)
         return ", ".join(lost)
 
     def _drop(self, unfinished: Unfinished) -> None:

@@ -18,6 +18,7 @@ from nightsafe import windows
 from nightsafe.errors import RestoreError
 from nightsafe.match import fold_case
 from nightsafe.metadata import Attributes
+from nightsafe.sound import means_an_entry
 from nightsafe.system import IS_WINDOWS
 from nightsafe.tree import Node
 
@@ -86,8 +87,11 @@ class Directory(Protocol):
     def link(self, name: bytes, to: "Directory", as_name: bytes) -> None:
         """A second name, in the folder `to`, for the regular file `name`."""
 
-    def rename(self, name: bytes, as_name: bytes) -> None:
-        """Give an entry another name here, in place of what has it; folders are not replaced."""
+    def rename(self, name: bytes, as_name: bytes, *, clears: bool = False) -> None:
+        """Give an entry, no folder, another name here, in place of what has it.
+
+        Of folders only empty ones are replaced, unless it `clears` them with all that is below.
+        """
 
     def unlink(self, name: bytes) -> None:
         """Remove an entry that is no folder."""
@@ -98,7 +102,7 @@ class Directory(Protocol):
 
 def refusal(name: bytes, *, on_windows: bool = IS_WINDOWS) -> str:
     """Why no entry of this name is made in a target, for people; empty if one is."""
-    if not _means_an_entry(name):
+    if not means_an_entry(name):
         return f"the name {name[:80]!a} is not allowed there and was not restored"
     reason = windows.refusal(name) if on_windows else ""
     if reason:
@@ -109,21 +113,12 @@ def refusal(name: bytes, *, on_windows: bool = IS_WINDOWS) -> str:
     return ""
 
 
-def is_safe_name(name: bytes) -> bool:
-    """Whether a name means an entry of its own folder and nothing else."""
-    return _means_an_entry(name) and not (IS_WINDOWS and windows.refusal(name))
-
-
 def are_safe_names(names: Collection[bytes], *, on_windows: bool = IS_WINDOWS) -> bool:
     """Whether all of them are safe, quickly; on Windows False, where each has to be looked at."""
     if on_windows or not _NO_ENTRIES.isdisjoint(names):
         return False
     text = b"".join(names)
     return b"/" not in text and b"\0" not in text
-
-
-def _means_an_entry(name: bytes) -> bool:
-    return name not in _NO_ENTRIES and b"/" not in name and b"\0" not in name
 
 
 def temporary_name() -> bytes:

@@ -1,55 +1,48 @@
 """What stands in the target and not in the snapshot: found and, when wished, removed."""
 
-import contextlib
-import os
-from collections.abc import Iterable, Iterator
-
 from nightsafe.directory import Directory, Fold
-from nightsafe.tree import Node
+from nightsafe.extent import Extent, Held
+from nightsafe.sift import Sifted
 from nightsafe.walk import Chosen
-from nightsafe.windows import stored_path
+
+
+class LeftError(Exception):
+    """Something may have to be removed, but it cannot be told; the text says why, for people."""
 
 
 class Extras:
-    """Looks through folders that the snapshot holds whole.
+    """Looks through folders of the target for what is not in the snapshot.
 
-    Above the paths that were backed up a snapshot holds folders only in part: what else
-    stands there has nothing to do with it, and is never touched.
+    Only in folders that the snapshot holds whole, with a list that was read whole: by any other
+    list a file would go because its name was lost. Above the paths that were backed up a
+    snapshot holds folders in part, and what else stands there has nothing to do with it.
     """
 
-    def __init__(
-        self,
-        sources: Iterable[str],
-        root: Iterable[Node],
-        *,
-        below: bytes,
-        chosen: Chosen,
-        fold: Fold,
-    ) -> None:
-        self._fold = fold
+    def __init__(self, extent: Extent, *, below: bytes, chosen: Chosen, fold: Fold) -> None:
+        self._extent = extent
         self._below = below
         self._chosen = chosen
-        top = {node.name for node in root}
-        self._whole = [_stored_path(os.fsencode(source), top) for source in sources]
+        self._fold = fold
 
-    def find(self, path: bytes, known: Iterable[Node], folder: Directory | None) -> Iterator[bytes]:
-        """Names in the folder, `path` in the snapshot, that `known` does not hold."""
-        if folder is None or not self._is_whole(self._below + path):
-            return
-        names = {self._fold(node.name) for node in known}
-        with contextlib.suppress(OSError):
-            for name in folder.names():
-                if self._fold(name) not in names and self._chosen.wants(path + b"/" + name):
-                    yield name
+    def find(self, path: bytes, known: Sifted, folder: Directory | None) -> list[bytes]:
+        """Names in the folder, `path` from the target, that the snapshot does not hold.
 
-    def _is_whole(self, path: bytes) -> bool:
-        return any(path == whole or path.startswith(whole + b"/") for whole in self._whole)
-
-
-def _stored_path(source: bytes, top: set[bytes]) -> bytes:
-    """Where a source stands in the snapshot: by its whole path, or by its name alone."""
-    source = b"/" + stored_path(source).strip(b"/")
-    if source == b"/":
-        return b""
-    first = source.split(b"/")[1]
-    return source if first in top else b"/" + source.rpartition(b"/")[2]
+        LeftError if there may be some that cannot be told, OSError if it cannot be listed.
+        """
+        held = self._extent.of(self._below + path)
+        if folder is None or held is Held.PART:
+            return []
+        names = {self._fold(node.name) for node in known.nodes}
+        extras = [
+            name
+            for name in folder.names()
+            if self._fold(name) not in names and self._chosen.wants(path + b"/" + name)
+        ]
+        if extras and not known.is_whole:
+            raise LeftError("nothing was deleted in it, since the snapshot's list of it is damaged")
+        if extras and held is Held.UNKNOWN:
+            raise LeftError(
+                "nothing was deleted in it, since it cannot be told whether the snapshot holds "
+                "all that was there"
+            )
+        return extras

@@ -18,7 +18,7 @@ from nightsafe.index import BlobLocation
 from nightsafe.pack import BlobKind
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import Node, decode_tree
+from nightsafe.tree import Node, Unreadable, decode_tree, read_tree
 
 WINDOW_SIZE = 4 << 20
 _WINDOWS_KEPT = 12
@@ -39,8 +39,12 @@ class BlobReader:
         self._windows: OrderedDict[_Window, bytes] = OrderedDict()
 
     def load_tree(self, tree_id: bytes) -> list[Node]:
-        """The nodes of a tree blob."""
+        """The nodes of a tree blob; DamagedError unless all can be read."""
         return decode_tree(self.load(BlobKind.TREE, tree_id))
+
+    def read_tree(self, tree_id: bytes) -> tuple[list[Node], list[Unreadable]]:
+        """The nodes of a tree blob that can be read, and the entries that cannot."""
+        return read_tree(self.load(BlobKind.TREE, tree_id))
 
     def load(self, kind: BlobKind, blob_id: bytes) -> bytes:
         """A blob's plain bytes, whose SHA-256 is `blob_id`.

@@ -124,12 +124,14 @@ class NamedDirectory:
         self._regular(path)
         os.link(path, to._at(as_name))
 
-    def rename(self, name: bytes, as_name: bytes) -> None:
+    def rename(self, name: bytes, as_name: bytes, *, clears: bool = False) -> None:
         path, goal = self._at(name), self._at(as_name)
         try:
             os.replace(path, goal)
-        except PermissionError:
-            if not _made_way(goal):
+        except (PermissionError, IsADirectoryError):  # the first is Windows' word for folders too
+            if stat.S_ISDIR(mode_of(os.lstat(goal))):
+                self.remove(as_name) if clears else os.rmdir(goal)
+            elif not _made_way(goal):
                 raise
             os.replace(path, goal)
 

@@ -90,8 +90,15 @@ class OpenDirectory:
         folders: Any = {"src_dir_fd": self.handle, "dst_dir_fd": to.handle}
         os.link(name, as_name, follow_symlinks=False, **folders)
 
-    def rename(self, name: bytes, as_name: bytes) -> None:
-        os.rename(name, as_name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+    def rename(self, name: bytes, as_name: bytes, *, clears: bool = False) -> None:
+        try:
+            os.rename(name, as_name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
+        except IsADirectoryError:
+            if clears:
+                self.remove(as_name)
+            else:
+                os.rmdir(as_name, dir_fd=self.handle)
+            os.rename(name, as_name, src_dir_fd=self.handle, dst_dir_fd=self.handle)
 
     def unlink(self, name: bytes) -> None:
         os.unlink(name, dir_fd=self.handle)

@@ -36,11 +36,13 @@ _KIND = OpenDirectory if OPENS_FOLDERS else NamedDirectory
 class Target:
     """A cursor in the target: it stands in one folder (`here`) and moves by single names.
 
-    A cursor that only `looks` makes nothing; where there is no folder, `here` is None.
+    A cursor that only `looks` makes nothing; where there is no folder, `here` is None. One that
+    `clears` replaces folders that are in the way of something else, with all that is below.
     """
 
-    def __init__(self, path: bytes, *, looks: bool = False) -> None:
+    def __init__(self, path: bytes, *, looks: bool = False, clears: bool = False) -> None:
         self._looks = looks
+        self._clears = clears
         self._above: list[tuple[int, int]] = []
         self._missing = 0
         self._held: Directory | None = None
@@ -83,10 +85,7 @@ class Target:
         """Go into a folder and say whether it is new. OSError if something else is in the way."""
         here = self.here
         if here is None or (self._looks and self.status(name) is None):
-            self._missing += 1
-            if self._missing == 1:
-                self._held, self.here = here, None
-            return True
+            return self._pretend()
         is_new = False
         if not self._looks:
             with contextlib.suppress(FileExistsError):
@@ -97,6 +96,19 @@ class Target:
         here.close()
         self.here = inner
         return is_new
+
+    def replace(self, name: bytes) -> bool:
+        """Go into a new folder in place of something else, which is no folder and goes."""
+        if self.here is not None and not self._looks:
+            self.here.unlink(name)
+            return self.enter(name)
+        return self._pretend()
+
+    def _pretend(self) -> bool:
+        self._missing += 1
+        if self._missing == 1:
+            self._held, self.here = self.here, None
+        return True
 
     def leave(self) -> None:
         """Go back up; RestoreError if the folder is not any more where it was."""
@@ -122,7 +134,7 @@ class Target:
         here, temporary = self._standing(), temporary_name()
         try:
             yield here, temporary
-            here.rename(temporary, name)
+            here.rename(temporary, name, clears=self._clears)
         except BaseException:
             discard(temporary, here)
             raise
@@ -134,9 +146,13 @@ class Target:
 
 
 class Folders:
-    """Folders below the target by their paths; the last ones used are kept open."""
+    """Folders below the target by their paths; the last ones used are kept open.
 
-    def __init__(self, root: bytes) -> None:
+    If it `clears`, folders that are in the way of something else go, with all that is below.
+    """
+
+    def __init__(self, root: bytes, *, clears: bool = False) -> None:
+        self.clears = clears
         self._root: Directory = _KIND.at(root)
         self._open: OrderedDict[bytes, Directory] = OrderedDict()
 
@@ -190,7 +206,7 @@ class Folders:
             folder, temporary = self.open(to), temporary_name()
             source.link(name, folder, temporary)
             try:
-                folder.rename(temporary, as_name)
+                folder.rename(temporary, as_name, clears=self.clears)
             finally:
                 # Renaming one name of a file onto another of the same file leaves both in place.
                 discard(temporary, folder)

@@ -1,6 +1,7 @@
 """Trees: what one directory holds, as JSON that is byte-identical to stock restic's."""
 
 import base64
+import json
 import re
 import stat
 from collections.abc import Callable, Iterable
@@ -144,16 +145,76 @@ def encode_tree(encoded_nodes: Iterable[str]) -> bytes:
     return f'{{"nodes":[{",".join(encoded_nodes)}]}}\n'.encode()
 
 
+class Unreadable(NamedTuple):
+    """An entry of a tree that makes no sense; `name` is empty where not even that can be read."""
+
+    number: int
+    name: bytes
+
+    def __str__(self) -> str:
+        return f"entry {self.number} of a folder's list is damaged and cannot be read"
+
+
 def decode_tree(blob: bytes) -> list[Node]:
-    """The nodes of a tree blob; DamagedError when it is not one. Names are not judged here."""
+    """The nodes of a tree blob; DamagedError unless all can be read. Names are not judged here."""
+    nodes, unreadable = read_tree(blob)
+    if unreadable:
+        raise DamagedError(f"A tree in the repository is damaged: {unreadable[0]}.")
+    return nodes
+
+
+def read_tree(blob: bytes) -> tuple[list[Node], list[Unreadable]]:
+    """The nodes of a tree blob, and those entries that cannot be read, which cost no other.
+
+    DamagedError when it is no tree. Names are not judged here.
+    """
     try:
-        entries = orjson.loads(blob)["nodes"] or ()
-        if _nodes is None:
-            return [_decode_node(entry) for entry in entries]
-        plain = zip(map(_nodes.decode, entries), entries, strict=True)
-        return [_make(fields) if fields else _decode_node(entry) for fields, entry in plain]
-    except (AttributeError, KeyError, TypeError, ValueError):  # also bad JSON and base64
+        entries = _load(blob)["nodes"]
+        if entries is None:
+            entries = []
+        if type(entries) is not list:
+            raise TypeError("nodes")
+    except (KeyError, RecursionError, TypeError, ValueError):
         raise DamagedError("A tree in the repository is damaged: it cannot be read.") from None
+    try:
+        return _decode_all(entries), []
+    except _NOT_ONE:
+        return _decode_each(entries)
+
+
+_NOT_ONE = (AttributeError, KeyError, TypeError, ValueError, DamagedError)  # also bad base64
+
+
+def _load(blob: bytes) -> Any:
+    try:
+        return orjson.loads(blob)
+    except ValueError:
+        # Go takes bytes that are no UTF-8, and halves of surrogate pairs, one entry's or another's.
+        return json.loads(blob.decode("utf-8", "replace"))
+
+
+def _decode_all(entries: list[Any]) -> list[Node]:
+    if _nodes is None:
+        return [_decode_node(entry) for entry in entries]
+    plain = zip(map(_nodes.decode, entries), entries, strict=True)
+    return [_make(fields) if fields else _decode_node(entry) for fields, entry in plain]
+
+
+def _decode_each(entries: list[Any]) -> tuple[list[Node], list[Unreadable]]:
+    nodes, unreadable = [], []
+    for number, entry in enumerate(entries, 1):
+        try:
+            nodes.append(_decode_node(entry))
+        except _NOT_ONE:
+            unreadable.append(Unreadable(number, _name_of(entry)))
+    return nodes, unreadable
+
+
+def _name_of(entry: Any) -> bytes:
+    try:
+        return unquote_name(entry["name"])
+    except _NOT_ONE:
+        return b""
 
 
 def _decode_node(entry: dict[str, Any]) -> Node:

@@ -7,16 +7,14 @@ from collections.abc import Collection
 
 from nightsafe.crypto import OVERHEAD
 from nightsafe.delivery import Listener
-from nightsafe.directory import Directory, is_safe_name, mode_of
-from nightsafe.errors import DamagedError
-from nightsafe.fetch import BlobReader
+from nightsafe.directory import Directory, mode_of
 from nightsafe.index import Index
 from nightsafe.pack import BlobKind
-from nightsafe.repository import Repository
+from nightsafe.sift import Sieve
 from nightsafe.system import TO_READ
 from nightsafe.target import Target
 from nightsafe.tree import Node
-from nightsafe.walk import Chosen, walk
+from nightsafe.walk import Chosen, walk_through
 
 
 def differs(name: bytes, node: Node, *, folder: Directory, index: Index) -> str:
@@ -56,13 +54,16 @@ def _compare(fd: int, node: Node, index: Index) -> str:
 
 
 class Verifier:
-    """Reads back what was restored, in the order of the trees."""
+    """Reads back what was restored, in the order of the trees.
+
+    The restore has told what cannot be read of them, so the `sieve` need not.
+    """
 
     def __init__(
-        self, repository: Repository, target: bytes, chosen: Chosen, listener: Listener
+        self, index: Index, target: bytes, chosen: Chosen, *, sieve: Sieve, listener: Listener
     ) -> None:
-        self._reader = BlobReader(repository)
-        self._index = repository.index
+        self._sieve = sieve
+        self._index = index
         self._target = Target(target, looks=True)
         self._chosen = chosen
         self._tell = listener
@@ -72,7 +73,7 @@ class Verifier:
         """Tell what differs or is missing, but the paths `known`; returns how many are right."""
         count = 0
         try:
-            for found in walk(self._reader, tree, self._chosen, _passed_over):
+            for found in walk_through(self._listed, tree, self._chosen):
                 if found.node.type not in ("file", "symlink") or found.path in known:
                     continue
                 problem = self._problem(found.path, found.node)
@@ -83,10 +84,11 @@ class Verifier:
             self._target.close()
         return count
 
+    def _listed(self, path: bytes, tree: bytes) -> list[Node]:
+        return self._sieve.sift(path, tree).nodes
+
     def _problem(self, path: bytes, node: Node) -> str:
         *folders, name = path[1:].split(b"/")
-        if not all(map(is_safe_name, (*folders, name))):
-            return ""
         try:
             self._go(folders)
         except OSError as error:
@@ -102,7 +104,3 @@ class Verifier:
         for name in folders[len(self._at) :]:
             self._target.enter(name)
             self._at.append(name)
-
-
-def _passed_over(path: bytes, error: DamagedError) -> None:
-    """The restore has told of it."""

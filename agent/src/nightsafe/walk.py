@@ -95,34 +95,49 @@ def walk(
 ) -> Iterator[Found]:
     """Every wanted entry below a root tree, parents before children, in stored order.
 
-    A damaged subtree is told to `on_damage` and left out, or raised if there is none.
+    A damaged subtree or entry is told to `on_damage` and left out, or raised if there is none.
     """
-    selection = selection or Selection()
-    stack = [iter(_entries(reader, b"", tree, on_damage))]
+
+    def listed(path: bytes, tree: bytes) -> list[Node]:
+        return _nodes(reader, path, tree, on_damage)
+
+    return walk_through(listed, tree, selection or Selection())
+
+
+def walk_through(
+    listed: Callable[[bytes, bytes], list[Node]], tree: bytes, selection: Chosen
+) -> Iterator[Found]:
+    """As `walk`, where `listed` gives the nodes of a folder, by its path and its tree."""
+    stack = [(b"", iter(listed(b"", tree)))]
     while stack:
-        found = next(stack[-1], None)
-        if found is None:
+        above, nodes = stack[-1]
+        node = next(nodes, None)
+        if node is None:
             stack.pop()
             continue
+        found = Found(above + b"/" + node.name, node)
         if selection.wants(found.path):
             yield found
-        if found.node.subtree is not None and selection.leads_to(found.path):
-            stack.append(iter(_entries(reader, found.path, found.node.subtree, on_damage)))
+        if node.subtree is not None and selection.leads_to(found.path):
+            stack.append((found.path, iter(listed(found.path, node.subtree))))
 
 
-def _entries(
+def _nodes(
     reader: BlobReader,
     path: bytes,
     tree: bytes,
     on_damage: Callable[[bytes, DamagedError], None] | None,
-) -> list[Found]:
+) -> list[Node]:
+    if on_damage is None:
+        return reader.load_tree(tree)
     try:
-        return [Found(path + b"/" + node.name, node) for node in reader.load_tree(tree)]
+        nodes, unreadable = reader.read_tree(tree)
     except DamagedError as error:
-        if on_damage is None:
-            raise
         on_damage(path, error)
         return []
+    for entry in unreadable:
+        on_damage(path + b"/" + entry.name, DamagedError(f"It is not known: {entry}."))
+    return nodes
 
 
 def require_found(found: int, selection: Chosen) -> None:
@@ -137,7 +152,10 @@ def require_found(found: int, selection: Chosen) -> None:
 def find_folder(reader: BlobReader, tree: bytes, path: bytes) -> bytes:
     """The tree of the folder `path` in a snapshot; RestoreError when it holds no such folder."""
     for name in filter(None, path.split(b"/")):
-        inner = next((n.subtree for n in reader.load_tree(tree) if n.name == name), None)
+        nodes, unreadable = reader.read_tree(tree)
+        inner = next((node.subtree for node in nodes if node.name == name), None)
+        if inner is None and unreadable:
+            raise DamagedError(f"A folder above {path!a} is damaged: {unreadable[0]}.")
         if inner is None:
             shown = ascii(path.decode("utf-8", "replace"))
             raise RestoreError(

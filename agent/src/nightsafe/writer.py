@@ -3,6 +3,7 @@
 A file is written under a temporary name, gets its attributes, and only then its own name.
 """
 
+import errno
 import os
 import secrets
 from collections import OrderedDict
@@ -26,6 +27,7 @@ except ImportError:  # not built here
     _place = None  # type: ignore[assignment]
 
 _FILES_OPEN = 16
+_NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
 _BATCH, _BATCH_BYTES = 64, 512 << 10
 _LANES, _MOST_BYTES = 3, 6 << 20
 _SMALL = 64 << 10
@@ -46,12 +48,14 @@ class Outcome(NamedTuple):
 
 
 class Writer:
-    """Does jobs of a restore below the target."""
+    """Does jobs of a restore below the target; see `Folders` for what it `clears`."""
 
-    def __init__(self, storage: Storage, master: SealKey, target: bytes) -> None:
+    def __init__(
+        self, storage: Storage, master: SealKey, target: bytes, *, clears: bool = False
+    ) -> None:
         self._storage = storage.fresh()
         self._opener = BlobOpener(Sealer(master))
-        self.folders = Folders(target)
+        self.folders = Folders(target, clears=clears)
         self._files: OrderedDict[tuple[bytes, bytes], int] = OrderedDict()
         self._stem = secrets.token_hex(8).encode()
         self._count = 0
@@ -146,7 +150,7 @@ class Writer:
                 os.close(fd)
                 raise
             lost = folder.complete(fd, temporary, Attributes(*its))
-            folder.rename(temporary, piece.name)
+            folder.rename(temporary, piece.name, clears=self.folders.clears)
         except BaseException:
             discard(temporary, folder)
             self._making = None
@@ -195,5 +199,7 @@ def describe(error: Exception) -> str:
     """Why an entry was not restored, for people; raises TargetFullError if the disk is full."""
     if isinstance(error, OSError):
         raise_if_full(error)
+        if error.errno in _NOT_EMPTY:
+            return "it was not restored: a folder stands there that is not empty"
     reason = getattr(error, "strerror", None) or "its description is not valid"
     return f"it was not restored: {reason.lower()}"

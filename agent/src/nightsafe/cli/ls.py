@@ -21,7 +21,7 @@ def add_parser(verbs: Verbs) -> None:
         run,
         help="list what a snapshot holds",
         json='lines {"event": "entry", "path", "type", "size", "mode", "mtime"}; "mode" is the '
-        "permissions as a number",
+        "permissions as a number; of what cannot be read, issues as for backup",
     )
     parser.add_argument(
         "snapshot",
@@ -43,8 +43,10 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """List paths in stored order."""
+    """List paths in stored order; 3 when some of it could not be read."""
+    from nightsafe.errors import DamagedError
     from nightsafe.fetch import BlobReader
+    from nightsafe.progress import Issue, show_path
     from nightsafe.walk import Selection, find_folder, require_found, walk
 
     selection = Selection(map(os.fsencode, args.paths))
@@ -52,14 +54,25 @@ def run(args: argparse.Namespace, output: Output) -> int:
     with opened_repository(args, output) as repository:
         snapshot = find_one(repository, name, output, _filter(args))
         repository.load_index()
-        reader, count = BlobReader(repository), 0
-        for found in walk(
-            reader, find_folder(reader, snapshot.tree, os.fsencode(folder)), selection
-        ):
+        reader, count, damaged = BlobReader(repository), 0, 0
+
+        def tell(path: bytes, error: DamagedError) -> None:
+            nonlocal damaged
+            damaged += 1
+            issue = Issue("failed", path or b"/", str(error))
+            output.note(str(issue))
+            output.result(
+                {"event": "issue", "kind": issue.kind, "path": show_path(path), "text": issue.text}
+            )
+
+        tree = find_folder(reader, snapshot.tree, os.fsencode(folder))
+        for found in walk(reader, tree, selection, on_damage=tell):
             _show(found, output, is_long=args.long)
             count += 1
-        require_found(count, selection)
-    return 0
+        require_found(count + damaged, selection)
+    if damaged:
+        output.note("nightsafe: INCOMPLETE: some of the snapshot cannot be read.")
+    return 3 if damaged else 0
 
 
 def _filter(args: argparse.Namespace) -> "Filter":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nightsafe.progress import Observer
     from nightsafe.repository import Repository
-    from nightsafe.restore import RestoreReport
+    from nightsafe.restoreoptions import RestoreReport
     from nightsafe.snapshot import Snapshot
     from nightsafe.walk import Chosen
 
@@ -26,8 +26,9 @@ def add_parser(verbs: Verbs) -> None:
         verbs,
         "restore",
         run,
-        help="restore a snapshot, or a part of it, into a folder; files that are in the way "
-        "there are replaced, others are left alone",
+        help="restore a snapshot, or a part of it, into a folder; what is in the way there is "
+        "replaced, but links where folders shall be, and folders that are not empty, stay and are "
+        "named; all else is left alone",
         json='lines of events as for backup, and at the end {"event": "summary", "snapshot_id", '
         '"target", "files", "directories", "others", "skipped", "deleted", "verified", "bytes", '
         '"seconds", "issues", "dry_run", "complete"}',
@@ -49,7 +50,8 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "--delete",
         action="store_true",
-        help="remove from the restored folders what the snapshot does not hold; needs --yes",
+        help="remove from the restored folders what the snapshot does not hold, where it is known "
+        "to hold all that was there, and folders that are in the way of files; needs --yes",
     )
     parser.add_argument("--yes", action="store_true", help="do not ask before deleting")
     parser.add_argument(
@@ -99,7 +101,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         opened_repository(args, output, meanwhile=_load) as repository,
         output.observer("restore") as observer,
     ):
-        from nightsafe.restore import RestoreOptions, restore
+        from nightsafe.restore import restore
+        from nightsafe.restoreoptions import RestoreOptions
 
         options = RestoreOptions(
             overwrite=args.overwrite,

@@ -1,0 +1,67 @@
+"""What stands in the target already: whether it stays, goes, or is in the way of a restore."""
+
+import os
+import stat
+
+from nightsafe.directory import is_regular, mode_of
+from nightsafe.index import Index
+from nightsafe.restoreoptions import RestoreOptions
+from nightsafe.target import Target
+from nightsafe.tree import Node
+from nightsafe.verify import differs
+
+_NOT_REPLACED = (stat.S_IFDIR, stat.S_IFLNK)
+
+
+class Standing:
+    """Decides about what stands where the target is, as the options want it."""
+
+    def __init__(self, target: Target, options: RestoreOptions, index: Index) -> None:
+        self._target = target
+        self._options = options
+        self._index = index
+
+    def stays(self, node: Node) -> bool:
+        """Whether what stands in the way of an entry, no folder, stays as it is."""
+        here = self._target.here
+        status = self._target.status(node.name) if self._options.overwrite != "always" else None
+        if status is None or here is None:
+            return False
+        if self._options.overwrite != "if-changed":
+            return self._keeps(node, status)
+        is_alike = node.type == "file" and is_regular(status)
+        if not is_alike or (status.st_size, status.st_mtime_ns) != (node.size, node.mtime):
+            return False
+        if not self._options.verify:
+            return True
+        return not differs(node.name, node, folder=here, index=self._index)
+
+    def enter(self, node: Node) -> bool:
+        """Go into a folder and say whether it is new; a file that is in the way is replaced.
+
+        OSError if something else is, which `obstacle` tells.
+        """
+        try:
+            return self._target.enter(node.name)
+        except OSError:
+            status = self._target.status(node.name)
+            if status is None or stat.S_IFMT(mode_of(status)) in _NOT_REPLACED:
+                raise
+            if self._keeps(node, status):
+                raise
+            return self._target.replace(node.name)
+
+    def obstacle(self, name: bytes) -> str:
+        """What is in the way of a folder of this name, for people; empty if nothing is."""
+        status = self._target.status(name)
+        if status is None or stat.S_ISDIR(mode_of(status)):
+            return ""
+        if stat.S_ISLNK(mode_of(status)):
+            return "a link stands there, which is neither followed nor replaced"
+        return "a file stands there, which --overwrite does not replace"
+
+    def _keeps(self, node: Node, status: os.stat_result) -> bool:
+        """Whether something stays, whatever it is, because of its age or for being there."""
+        if self._options.overwrite == "if-newer":
+            return node.mtime <= status.st_mtime_ns
+        return self._options.overwrite == "never"

@@ -1,0 +1,36 @@
+"""What a restore tells on its way: counted in its report, and handed to the observer."""
+
+from nightsafe.delivery import Listener
+from nightsafe.progress import Advanced, Event, FilesDone, Issue, Observer
+from nightsafe.restoreoptions import RestoreReport
+
+
+class Telling(Listener):
+    """Counts, and tells the observer."""
+
+    def __init__(self, report: RestoreReport, observer: Observer) -> None:
+        self._report = report
+        self._observer = observer
+
+    def restored(self, files: list[tuple[bytes, str, int]]) -> None:
+        self._report.files += len(files)
+        self._observer(FilesDone(files, bytes))
+
+    def advanced(self, size: int) -> None:
+        self._report.bytes += size
+        self._observer(Advanced(size))
+
+    def noted(self, path: bytes, text: str) -> None:
+        self._issue(Issue("metadata", path, f"could not set its {text}"))
+
+    def failed(self, path: bytes, text: str) -> None:
+        self._issue(Issue("failed", path, text))
+
+    def passed_over(self, path: bytes, text: str) -> None:
+        """An entry is not for a restore to make."""
+        self._issue(Issue("notice", path, text))
+
+    def _issue(self, issue: Issue) -> None:
+        self._report.issues.append(issue)
+        event: Event = issue
+        self._observer(event)
