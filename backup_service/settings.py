@@ -173,7 +173,8 @@ SCRUB_PERIOD = timedelta(days=30)
 # In each gateway process; no account takes more than it leaves for the others.
 GATEWAY_REQUESTS = env.int("NIGHTSAFE_GATEWAY_REQUESTS", default=240)  # of 256 threads
 GATEWAY_UPLOADS = env.int("NIGHTSAFE_GATEWAY_UPLOADS", default=64)
-GATEWAY_MIN_RATE = 4096  # bytes a second, averaged from the first half minute on
+GATEWAY_MIN_RATE = 4096  # bytes a second, averaged once the time of patience is over
+GATEWAY_PATIENCE = env.float("NIGHTSAFE_GATEWAY_PATIENCE", default=30.0)  # seconds
 GATEWAY_STALL = env.float("NIGHTSAFE_GATEWAY_STALL", default=30.0)  # seconds without a byte
 REFUSED_DRAIN = 64 * 1024 * 1024  # bytes of a refused body that are read before the answer
 

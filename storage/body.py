@@ -11,8 +11,6 @@ from storage.connections import lend_connection
 from storage.errors import BadRequestError, TooSlowError
 from storage.regions.base import CHUNK
 
-FIRST_HALF_MINUTE = 30.0  # seconds before the rate is judged
-
 
 class Stream(Protocol):
     """What a web server hands over."""
@@ -130,5 +128,5 @@ class Body:
 
     def _watch_rate(self) -> None:
         seconds = time.monotonic() - self._begun
-        if seconds > FIRST_HALF_MINUTE and self.taken < seconds * self._min_rate:
+        if seconds > settings.GATEWAY_PATIENCE and self.taken < seconds * self._min_rate:
             raise TooSlowError("The upload is too slow to keep a place for it; send it again.")

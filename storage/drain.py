@@ -5,7 +5,7 @@ import time
 from django.conf import settings
 from django.http import HttpRequest
 
-from storage.body import FIRST_HALF_MINUTE, stream_of
+from storage.body import stream_of
 from storage.connections import lend_connection
 
 
@@ -44,6 +44,6 @@ def _read_to_end(request: HttpRequest) -> bool:
             return True
         taken += len(piece)
         seconds = time.monotonic() - begun
-        if seconds > FIRST_HALF_MINUTE and taken < seconds * settings.GATEWAY_MIN_RATE:
+        if seconds > settings.GATEWAY_PATIENCE and taken < seconds * settings.GATEWAY_MIN_RATE:
             return False
     return False

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from backup_service.embedded.ports import any_port
 from backup_service.front.intake import Intake, Progress, RefusedRequestError
 from backup_service.front.limits import GATEWAY, SITE
 from tests.gateway import Gateway, Holder, start_site
@@ -194,12 +195,22 @@ def drip(gateway: Gateway, holder: Holder, content: bytes, rate: int) -> bytes:
         return answer(client)
 
 
-def test_slow_lines_are_honest_from_a_rate_on(gateway: Gateway, holder: Holder) -> None:
-    """Beyond the half minute after which the rate is judged."""
-    honest, hopeless = os.urandom(36 * 6000), os.urandom(100_000)
+@pytest.fixture
+def hasty(gateway: Gateway) -> Iterator[Gateway]:
+    """The same gateway once more, which judges rates early."""
+    environment = {**gateway.env, "NIGHTSAFE_GATEWAY_PATIENCE": "6"}
+    running = Gateway(gateway.data_dir, any_port(), environment)
+    running.start()
+    yield running
+    running.stop()
+
+
+def test_slow_lines_are_honest_from_a_rate_on(hasty: Gateway, holder: Holder) -> None:
+    """Beyond the time after which the rate is judged."""
+    honest, hopeless = os.urandom(9 * 6000), os.urandom(100_000)
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(drip, gateway, holder, honest, 6000)
-        slower = pool.submit(drip, gateway, holder, hopeless, 500)
+        slow = pool.submit(drip, hasty, holder, honest, 6000)
+        slower = pool.submit(drip, hasty, holder, hopeless, 500)
         assert b" 200 " in slow.result()
         assert b" 408 " in slower.result()
     assert holder.request("GET", f"data/{sha(honest)}") == (200, honest)
