@@ -23,7 +23,9 @@ app.conf.beat_schedule = {
         ("read back new copies, and old ones in turn", "scrub_due", 60.0),
         ("watch", "watch_all", 60.0),
         ("canary", "send_canary", 1800.0),
+        ("marks of the catalogue", "keep_marks", 60.0),
         ("sweep", "sweep", 300.0),
+        ("reconcile after a jump of the clock", "reconcile_after_jump", 300.0),
         ("expire", "expire", 3600.0),
     ]
 }

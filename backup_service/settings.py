@@ -131,7 +131,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "nightsafe"
 CELERY_TASK_ROUTES = {
     f"storage.tasks.{name}": {"queue": "nightsafe-upkeep"}
-    for name in ("scrub_due", "sweep", "expire")
+    for name in ("scrub_due", "sweep", "expire", "keep_marks", "reconcile_after_jump")
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -162,6 +162,8 @@ REGION_OPTIONS = {
 
 # --- Storage policy
 GRACE = timedelta(days=30)
+# Percent of an account's objects, and of all, that a day's purge takes at most.
+PURGE_SHARE = env.int("NIGHTSAFE_PURGE_SHARE", default=20)
 LOCK_LIFETIME = timedelta(hours=24)
 SETUP_RIGHT = timedelta(hours=1)
 ATTEMPT_LIFETIME = timedelta(hours=6)

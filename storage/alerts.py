@@ -47,6 +47,8 @@ class Figures:
     worker_age: float = 0.0
     scrub_silence: float = 0.0
     sweep_silence: float = 0.0
+    doubt: str = ""  # about catalogue or clock, which holds up everything that destroys
+    is_capped: bool = False
     mail_error: str = ""
     has_recipients: bool = True
 
@@ -64,6 +66,7 @@ def judge(figures: Figures) -> list[Finding]:
     """Return everything that is wrong, the worst first."""
     return [
         *_losses(figures),
+        *_upkeep(figures),
         *_silences(figures),
         *(found for region in figures.regions for found in _region(region)),
         *_telling(figures),
@@ -78,6 +81,23 @@ def _losses(figures: Figures) -> Iterator[Finding]:
             "without a good copy.",
             "Their owners were told to run `nightsafe backup`, which mends it. Run "
             "`manage.py repair`: it looks for bytes that came back, quarantined ones included.",
+        )
+
+
+def _upkeep(figures: Figures) -> Iterator[Finding]:
+    if figures.doubt:
+        yield Finding(
+            "doubt",
+            f"Nothing is purged or swept: {figures.doubt}",
+            "See “When the database was restored” in docs/operations.md. `manage.py reconcile` "
+            "compares rows and regions; once it came to its end, purge and sweep go on.",
+        )
+    if figures.is_capped:
+        yield Finding(
+            "capped",
+            "The purge has come to its bound for one day.",
+            "It goes on by itself. If so much was not meant to go, see in the audit log who "
+            "removed it, and stop beat; if it was, NIGHTSAFE_PURGE_SHARE raises the bound.",
         )
 
 

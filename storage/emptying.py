@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
-from storage import copies, placement, refill, row_locks
+from storage import copies, guard, placement, refill, row_locks
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.placement import Site
 from storage.protection import LEAST_COPIES
@@ -49,8 +49,17 @@ def left_in(region: Region) -> Left:
     return Left(rows["n"], rows["size"], attempts.count() - aside, aside)
 
 
+def is_due() -> bool:
+    """Whether there is a region to be emptied."""
+    return Region.objects.filter(status=Region.Status.DRAINING).exists()
+
+
 def empty_due(*, seconds: float = math.inf) -> int:
-    """Go on emptying the regions that are being drained; return how many copies have gone."""
+    """Go on emptying the regions that are being drained; return how many copies have gone.
+
+    Raises DoubtfulError while the catalogue or the clock is in doubt.
+    """
+    guard.require_no_doubt()
     until = time.monotonic() + seconds
     draining = Region.objects.filter(status=Region.Status.DRAINING)
     return sum(_empty(region, until) for region in draining)

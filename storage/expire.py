@@ -10,12 +10,24 @@ import math
 import time
 from datetime import datetime
 
-from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, fence, lifetimes, locks, quota, row_locks, runners, sequence, shares
+from storage import (
+    copies,
+    fence,
+    guard,
+    lifetimes,
+    locks,
+    quota,
+    row_locks,
+    runners,
+    sequence,
+    shares,
+    timekeeping,
+)
 from storage.access import Access
+from storage.bounds import Bounds
 from storage.errors import UnknownError
 from storage.models import (
     Attempt,
@@ -46,7 +58,7 @@ def remove(access: Access, name: ObjectName) -> None:
         if held is None:
             raise UnknownError(f"This vault has no object {name}.")
         if held.state in {StoredObject.State.LIVE, StoredObject.State.LOST}:
-            _tombstone(vault, held, by=access.credential)
+            tombstone(vault, held, by=access.credential)
 
 
 def clear(vault: Vault) -> None:
@@ -55,10 +67,11 @@ def clear(vault: Vault) -> None:
     held = StoredObject.objects.filter(vault=vault, state__in=there)
     row_locks.hold(held)
     for one in held.order_by("pk"):
-        _tombstone(vault, one, by=None)
+        tombstone(vault, one, by=None)
 
 
-def _tombstone(vault: Vault, held: StoredObject, *, by: Credential | None) -> None:
+def tombstone(vault: Vault, held: StoredObject, *, by: Credential | None) -> None:
+    """Let an object be gone from now on; its bytes stay for the grace. The vault is locked."""
     step = sequence.tick(vault)
     StoredObject.objects.filter(pk=held.pk).update(
         state=StoredObject.State.TOMBSTONED,
@@ -90,7 +103,7 @@ def discard_leftover_keys(access: Access) -> int:
         row_locks.hold(live.filter(type=ObjectType.KEY))
         keys = list(live.filter(type=ObjectType.KEY))
         for key in keys:
-            _tombstone(vault, key, by=access.credential)
+            tombstone(vault, key, by=access.credential)
     return len(keys)
 
 
@@ -102,28 +115,43 @@ def due_for_purge(now: datetime) -> models.QuerySet[StoredObject]:
     ).order_by("tombstoned_at")
 
 
+def is_due() -> bool:
+    """Whether the grace of something has ended."""
+    return due_for_purge(timekeeping.grace_began_before()).exists()
+
+
 def purge(*, grace_ended_before: datetime | None = None, seconds: float = math.inf) -> int:
     """Take expired objects off the rows and doom their bytes; return how many went.
 
-    Nothing is done while another worker is at it.
+    Nothing is done while another worker is at it. Without `grace_ended_before` no more goes than a
+    day's share. Raises DoubtfulError while the catalogue or the
+    clock is in doubt.
     """
+    guard.require_no_doubt()
     until = time.monotonic() + seconds
+    before = grace_ended_before or timekeeping.grace_began_before()
+    bounds = Bounds() if grace_ended_before is None else None
     with runners.alone("purge") as is_mine:
-        return _purge(grace_ended_before or clock.now() - settings.GRACE, until) if is_mine else 0
+        return _purge(before, until, bounds) if is_mine else 0
 
 
-def _purge(before: datetime, until: float) -> int:
+def _purge(before: datetime, until: float, bounds: Bounds | None = None) -> int:
     purged, due = 0, due_for_purge(before)
 
-    def take(account: int, most: int) -> list[int]:
-        return list(due.filter(vault__account=account).values_list("pk", flat=True)[:most])
+    def take(account: int, most: int) -> list[tuple[int, int]]:
+        most = min(most, bounds.room(account)) if bounds else most
+        mine = due.filter(vault__account=account).values_list("pk", "vault__account")
+        return list(mine[:most])
 
     accounts = due.order_by().values_list("vault__account", flat=True).distinct()
     for batch in shares.fair(list(accounts), take, BATCH):
-        for pk in batch:
+        for pk, account in batch:
             if time.monotonic() >= until:
                 return purged
-            purged += _begin_purge(pk, before)
+            if _begin_purge(pk, before):
+                purged += 1
+                if bounds:
+                    bounds.count(account)
             _finish_purge(pk)
     return purged
 

@@ -36,6 +36,8 @@ def gauges(figures: Figures) -> Iterator[Gauge]:
         ("worker_age_seconds", "Time since a worker was heard of", figures.worker_age),
         ("scrub_silence_seconds", "Time since anything was read back", figures.scrub_silence),
         ("sweep_silence_seconds", "Time since a sweep", figures.sweep_silence),
+        ("catalogue_in_doubt", "1 while nothing is destroyed", float(bool(figures.doubt))),
+        ("purge_capped", "1 while the purge is at its bound", float(figures.is_capped)),
         ("mail_broken", "1 while mail cannot be sent", float(bool(figures.mail_error))),
         ("alarms", "Alarms at present", len(judge(figures))),
     ):

@@ -17,7 +17,7 @@ def end(held: StoredObject, step: Tick) -> None:
     )
 
 
-def revive(gone: StoredObject, vault: Vault, credential: Credential) -> None:
+def revive(gone: StoredObject, vault: Vault, credential: Credential | None) -> None:
     """Bring a tombstoned object back to life, with a lifetime that begins now, on record.
 
     Copies whose bytes a purge has begun to remove were taken off the rows by that purge.

@@ -7,12 +7,14 @@ that they were to go. Rows whose bytes are not there become work for repair.
 import logging
 from dataclasses import dataclass, field
 
+from accounts.audit import Actor
 from accounts.models import Account
-from storage import damage, quota, rows, sweeping
+from storage import damage, guard, quota, rows, sweeping
 from storage.models import Attempt, JournalEntry, Region, Replica
 from storage.names import StoreKey
+from storage.rebuild import Rebuild
 from storage.regions import configured, store_of
-from storage.regions.base import NoSuchKeyError, RegionStore, RegionUnavailableError
+from storage.regions.base import NoSuchKeyError, RegionError, RegionStore
 
 log = logging.getLogger(__name__)
 
@@ -28,31 +30,52 @@ class Report:
     staging_swept: int = 0
     unavailable: list[str] = field(default_factory=list)
     accounts_mended: int = 0
+    brought_back: int = 0
+    adopted: int = 0
+    complete: bool = False
 
 
-def reconcile() -> Report:
-    """Compare everything and put right what can be put right without removing anything known."""
+def reconcile(actor: Actor) -> Report:
+    """Compare everything and put right what can be put right without removing anything known.
+
+    Once every region was compared to the end, doubts about catalogue and clock are over.
+    """
+    marks = guard.look()
+    rebuild = Rebuild(guard.missed()) if guard.is_restored() else None
+    if rebuild is not None:
+        rebuild.begin()
     report = Report(staging_swept=sweeping.sweep_staging())
+    compared = set()
     for region in Region.objects.filter(alias__in=configured()):
         try:
             store = store_of(region)
             store.check()
-        except RegionUnavailableError as error:
+            _compare(region, store, report, rebuild)
+        except RegionError as error:
             report.unavailable.append(str(error))
-            continue
-        _compare(region, store, report)
+        else:
+            compared.add(region.alias)
+    if rebuild is not None:
+        rebuild.end()
+        report.brought_back, report.adopted = rebuild.result.brought_back, rebuild.result.adopted
     for account in Account.objects.all():
         report.accounts_mended += not quota.recount(account, mend=True).agrees
+    report.complete = compared >= {*marks.heard, *marks.silent}
+    if report.complete:
+        guard.settle(actor, seen=marks.highest)
     return report
 
 
-def _compare(region: Region, store: RegionStore, report: Report) -> None:
+def _compare(region: Region, store: RegionStore, report: Report, rebuild: Rebuild | None) -> None:
     found: set[str] = set()
-    for key, _size in store.list_keys():
+    for key, size in store.list_keys():
         report.keys += 1
         found.add(key.attempt)
-        if not Attempt.objects.filter(pk=key.attempt, region=region).exists():
-            _strange(store, key, report)
+        known = Attempt.objects.filter(pk=key.attempt, region=region)
+        if rebuild is not None:
+            known = known.exclude(state=Attempt.State.WRITING)
+        if not known.exists():
+            _strange(region, store, key, size, report, rebuild)
     stored = Replica.objects.filter(region=region, state=Replica.State.STORED)
     for replica in rows.steadily(stored, 500):
         if replica.attempt_id not in found and _is_gone(replica):
@@ -72,7 +95,15 @@ def _is_gone(replica: Replica) -> bool:
     return False
 
 
-def _strange(store: RegionStore, key: StoreKey, report: Report) -> None:
+def _strange(
+    region: Region,
+    store: RegionStore,
+    key: StoreKey,
+    size: int,
+    report: Report,
+    rebuild: Rebuild | None,
+) -> None:
+    """See to bytes that no row knows: removed if they were to go, else kept."""
     purged = JournalEntry.objects.filter(
         kind=JournalEntry.Kind.PURGE,
         vault__public_id=key.vault,
@@ -82,6 +113,6 @@ def _strange(store: RegionStore, key: StoreKey, report: Report) -> None:
     if any(str(key) in entry.attempts for entry in purged):
         store.delete(key)
         report.purged_again += 1
-    else:
+    elif rebuild is None or not rebuild.look_at(region, store, key, size):
         log.error("unknown bytes in region %s: %s", store.alias, key)
         report.unknown.append(f"{store.alias}: {key}")

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, quota, row_locks, runners, shares
+from storage import copies, guard, quota, row_locks, runners, shares, timekeeping
 from storage.models import Attempt, Region, StoredObject
 from storage.regions import configured, store_of
 from storage.regions.base import RegionError, RegionStore
@@ -31,14 +32,15 @@ def sweep(*, doomed_before: datetime | None = None, seconds: float = math.inf) -
     """Give up uploads that took too long, and remove doomed bytes; return how many went.
 
     A region that cannot be used keeps its doomed bytes on the list. Nothing is done while
-    another worker is at it.
+    another worker is at it. Raises DoubtfulError while the catalogue or the clock is in doubt.
     """
+    guard.require_no_doubt()
     until, now = time.monotonic() + seconds, clock.now()
     with runners.alone("sweep") as is_mine:
         if not is_mine:
             return 0
         _give_up_late_uploads(now, until)
-        _doom_old_quarantine(now, until)
+        _doom_old_quarantine(timekeeping.grace_began_before() + settings.GRACE, until)
         return _remove(doomed_before or now, until)
 
 

@@ -4,35 +4,43 @@ What may take long has a queue of its own (`CELERY_TASK_ROUTES`) and workers of 
 heartbeat, watch and copies never wait behind it.
 """
 
-from celery import shared_task
-from django.conf import settings
+import logging
 
+from celery import shared_task
+
+from accounts.audit import SERVICE
 from backup_service import clock
 from storage import (
     canary,
     emptying,
+    guard,
     health,
     leases,
     locks,
     losses,
     nudge,
+    reconcile,
     refill,
     replicate,
     scrub,
+    straighten,
     strike,
     sweeping,
     watch,
 )
 from storage import expire as expiry
+from storage.guard import DoubtfulError
 from storage.models import Heartbeat
 
+log = logging.getLogger(__name__)
 TURN = 8.0  # seconds
 SCRUB_TURN = 40.0
 
 
 @shared_task
 def heartbeat() -> None:
-    """Show that beat, broker and a worker are alive."""
+    """Show that beat, broker and a worker are alive, and see time pass."""
+    guard.see_clock()
     Heartbeat.beat("worker")
 
 
@@ -48,8 +56,9 @@ def replicate_due() -> None:
 def tend_regions() -> None:
     """Put lacking copies on the list, empty what is drained, strike off what has burnt."""
     strike.strike_due(seconds=TURN / 2)
-    emptying.empty_due(seconds=TURN / 2)
     refill.refill_due(seconds=TURN / 2)
+    if emptying.is_due() and _is_trusted():
+        emptying.empty_due(seconds=TURN / 2)
 
 
 @shared_task
@@ -67,10 +76,12 @@ def scrub_due() -> None:
 @shared_task
 def sweep() -> None:
     """Give up late uploads, remove doomed bytes and day-old locks, for a while."""
+    Heartbeat.beat("sweep")
+    if not _is_trusted():
+        return
     locks.drop_stale(clock.now())
     sweeping.sweep_staging()
     swept = sweeping.sweep(seconds=TURN)
-    Heartbeat.beat("sweep")
     if swept and sweeping.due(clock.now()).exists():
         nudge.again(nudge.SWEEP)
 
@@ -78,8 +89,36 @@ def sweep() -> None:
 @shared_task
 def expire() -> None:
     """Purge what has outlived its grace, for a while."""
-    if expiry.purge(seconds=TURN) and expiry.due_for_purge(clock.now() - settings.GRACE).exists():
+    if not _is_trusted(everywhere=True):
+        return
+    if expiry.purge(seconds=TURN) and expiry.is_due():
         nudge.again(nudge.EXPIRE)
+
+
+@shared_task
+def keep_marks() -> None:
+    """Write into every region how far the catalogue is."""
+    guard.keep_marks()
+
+
+@shared_task
+def reconcile_after_jump() -> None:
+    """Compare rows and regions after a jump of the clock, so that the work may go on.
+
+    After the restoration of an older database it is for the operator to do so.
+    """
+    if guard.is_of_clock_alone():
+        reconcile.reconcile(SERVICE)
+
+
+def _is_trusted(*, everywhere: bool = False) -> bool:
+    """Whether something may be destroyed now."""
+    try:
+        guard.require_trust(everywhere=everywhere)
+    except DoubtfulError as error:
+        log.warning("nothing is destroyed now: %s", error)
+        return False
+    return True
 
 
 @shared_task
@@ -97,5 +136,6 @@ def tell_losses() -> None:
 @shared_task
 def watch_all() -> None:
     """Look for alarms, tell of new ones, and of losses that could not be told of."""
+    straighten.future_stamps(clock.database_now())
     losses.tell()
     watch.watch()

@@ -14,12 +14,22 @@ from backup_service import clock
 from storage import alerts, mail, row_locks
 from storage.alerts import Figures, Finding, RegionFigures
 from storage.leases import WORK
-from storage.models import Alarm, CanaryRun, Channel, Heartbeat, Region, Replica, StoredObject
+from storage.models import (
+    Alarm,
+    CanaryRun,
+    Catalogue,
+    Channel,
+    Heartbeat,
+    Region,
+    Replica,
+    StoredObject,
+)
 from storage.regions import configured
 from storage.scrub import NEW
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=1)
+CAPPED_LATELY = 2 * alerts.HOUR  # twice as long as between two purges
 
 
 def figures(now: datetime) -> Figures:
@@ -30,6 +40,8 @@ def figures(now: datetime) -> Figures:
     lost = StoredObject.objects.filter(state=StoredObject.State.LOST).aggregate(
         objects=Count("pk"), vaults=Count("vault", distinct=True)
     )
+    own = Catalogue.objects.filter(pk=1).first()
+    capped_at = own.capped_at if own else None
     broken = Channel.objects.exclude(failed_at=None).first()
     return Figures(
         regions=_regions(regions, now),
@@ -38,6 +50,8 @@ def figures(now: datetime) -> Figures:
         worker_age=_age(beats.get("worker", begun), now),
         scrub_silence=_age(beats.get("scrub", begun), now),
         sweep_silence=_age(beats.get("sweep", begun), now),
+        doubt=own.doubt_text if own else "",
+        is_capped=capped_at is not None and _age(capped_at, now) < CAPPED_LATELY,
         mail_error=broken.error if broken else "",
         has_recipients=settings.EMBEDDED or bool(recipients()),
     )

@@ -1,6 +1,6 @@
 """Where the bytes live: vaults, their objects, and the copies of those in regions."""
 
-from storage.models.catalogue import Runner
+from storage.models.catalogue import Catalogue, ClockJump, Runner
 from storage.models.copies import Attempt, Replica
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.vaults import (
@@ -20,7 +20,9 @@ __all__ = [
     "Alarm",
     "Attempt",
     "CanaryRun",
+    "Catalogue",
     "Channel",
+    "ClockJump",
     "Credential",
     "EndedLock",
     "Heartbeat",

@@ -1,6 +1,13 @@
-"""What the service knows of its own work, apart from any vault."""
+"""What the service knows of itself, apart from any vault."""
+
+import uuid
 
 from django.db import models
+
+
+def new_identity() -> str:
+    """Return 32 hex digits that no catalogue has had before."""
+    return uuid.uuid4().hex
 
 
 class Runner(models.Model):
@@ -12,3 +19,35 @@ class Runner(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} until {self.until}" if self.token else f"{self.name}, free"
+
+
+class Catalogue(models.Model):
+    """This database, of which there is one row: how far it is, and whether it may be trusted."""
+
+    class Doubt(models.TextChoices):
+        NONE = "", "None"
+        RESTORED = "restored", "Older than what a region has seen of it"
+        CLOCK = "clock", "The clock has jumped"
+
+    identity = models.CharField(max_length=32, default=new_identity, editable=False)
+    # Grows as long as the service lives, and is written into every region.
+    mark = models.BigIntegerField(default=0)
+    seen_at = models.DateTimeField(null=True, help_text="The last moment that was seen to pass")
+    doubt = models.CharField(max_length=10, choices=Doubt, default=Doubt.NONE, blank=True)
+    doubt_text = models.CharField(max_length=300, blank=True)
+    doubted_at = models.DateTimeField(null=True)
+    # When a purge last came to its bound of a day.
+    capped_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"catalogue {self.identity[:8]} at {self.mark}"
+
+
+class ClockJump(models.Model):
+    """A stretch of time that nobody saw pass: the clock was put on, or the service stood still."""
+
+    from_at = models.DateTimeField()
+    to_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"from {self.from_at} to {self.to_at}"

@@ -103,6 +103,7 @@ class JournalEntry(models.Model):
         indexes = [
             models.Index(fields=["vault", "type", "name"]),
             models.Index(fields=["vault", "sequence"], name="journal_of_vault"),
+            models.Index(fields=["at"], name="journal_purges", condition=models.Q(kind="purge")),
         ]
         verbose_name_plural = "journal entries"
 

@@ -43,6 +43,8 @@ class Region(models.Model):
     drain_objects = models.BigIntegerField(default=0, editable=False)
     drain_bytes = models.BigIntegerField(default=0, editable=False)
     drain_cursor = models.BigIntegerField(default=0, editable=False)
+    # Up to which entry of the journal it has notes of.
+    journal_cursor = models.BigIntegerField(default=0, editable=False)
 
     class Meta:
         ordering = ["priority", "alias"]

@@ -132,6 +132,6 @@ def begin_anew(region: Region, actor: Actor) -> None:
     instance = uuid.uuid4().hex
     _make(region.alias, configured()[region.alias], "").prepare(instance)
     with transaction.atomic():
-        Region.objects.filter(pk=region.pk).update(instance=instance)
+        Region.objects.filter(pk=region.pk).update(instance=instance, journal_cursor=0)
         audit.record(actor, "region.prepare", region.alias)
     region.instance = instance

@@ -41,6 +41,8 @@ def test_each_figure_of_a_region_fires_by_itself(change, key):
         (Figures(worker_age=301), "worker"),
         (Figures(scrub_silence=3601), "scrub"),
         (Figures(sweep_silence=3601), "sweep"),
+        (Figures(doubt="The clock went wrong."), "doubt"),
+        (Figures(is_capped=True), "capped"),
         (Figures(mail_error="refused"), "mail"),
         (Figures(has_recipients=False), "nobody"),
     ],
@@ -63,7 +65,7 @@ def test_a_region_that_takes_nothing_owes_no_copies_and_no_canary():
 
 def test_every_alarm_says_what_to_do():
     everything = RegionFigures("a", True, 1, 1, 1e9, 1, 1e9, 1e9, 1e9, "", 1e9, True)
-    found = judge(Figures([everything], 1, 1, 1e9, 1e9, 1e9, "x", False))
-    assert len(found) == 13
+    found = judge(Figures([everything], 1, 1, 1e9, 1e9, 1e9, "older", True, "x", False))
+    assert len(found) == 15
     assert all(one.advice and len(one.text) < 500 and len(one.advice) < 500 for one in found)
     assert "1 object of 1 vault" in found[0].text

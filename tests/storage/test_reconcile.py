@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.audit import SERVICE
 from backup_service import clock
 from storage import expire, sweeping
 from storage.models import Region
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_reconcile_agrees_with_itself(held):
-    report = reconcile()
+    report = reconcile(SERVICE)
     assert (report.keys, report.missing, report.unknown, report.accounts_mended) == (2, 0, [], 0)
 
 
@@ -26,7 +27,7 @@ def test_reconcile_finds_missing_bytes_and_leaves_unknown_ones(backup, held):
     path_of(copy_in(held, "a")).unlink()
     stranger = path_of(copy_in(held, "b")).with_suffix("." + "0" * 32)
     stranger.write_bytes(b"whose?")
-    report = reconcile()
+    report = reconcile(SERVICE)
     assert (report.missing, len(report.unknown)) == (1, 1)
     assert stranger.exists()
     assert states(held) == {"a": "missing", "b": "stored"}
@@ -39,13 +40,13 @@ def test_reconcile_removes_again_what_the_journal_says_was_purged(backup, mainta
     expire.purge(grace_ended_before=clock.now())
     sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
     path.write_bytes(content)
-    assert reconcile().purged_again == 1
+    assert reconcile(SERVICE).purged_again == 1
     assert not path.exists()
 
 
 def test_reconcile_says_which_region_is_away(held, tmp_path):
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
-    report = reconcile()
+    report = reconcile(SERVICE)
     assert len(report.unavailable) == 1
     assert states(held) == {"a": "stored", "b": "stored"}
 

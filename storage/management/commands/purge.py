@@ -4,13 +4,12 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 
 from accounts import audit
 from accounts.audit import OPERATOR
 from backup_service import clock
-from storage import expire, sweeping
+from storage import expire, guard, sweeping, timekeeping
 from storage.management.operator import OperatorCommand
 
 
@@ -27,7 +26,8 @@ class Command(OperatorCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         if not options["now"]:
-            due = expire.due_for_purge(clock.now() - settings.GRACE).count()
+            guard.require_trust(everywhere=True)
+            due = expire.due_for_purge(timekeeping.grace_began_before()).count()
             return {"due": due, "purged": expire.purge(), "swept": sweeping.sweep()}
         if not options["yes"]:
             waiting = expire.due_for_purge(clock.now()).count()
@@ -35,6 +35,7 @@ class Command(OperatorCommand):
                 f"This would remove {waiting} deleted objects for good, without the 30 days in "
                 "which they can be brought back. If you mean it, add --yes."
             )
+        guard.require_trust(everywhere=True)
         audit.record(OPERATOR, "purge.now", "every vault")
         purged = expire.purge(grace_ended_before=clock.now())
         swept = sweeping.sweep(doomed_before=clock.now() + timedelta(days=365))

@@ -1,0 +1,206 @@
+"""A database that was restored from an older copy learns from the regions what it has missed.
+
+The journal's notes tell what was brought back or purged since. Bytes that no row knows are hashed,
+and become the object that they are; so do those of uploads that the older copy thinks are still
+under way. Everything that waits for the end of its grace waits for a whole one again. Whatever is
+in doubt is kept: nothing is removed here.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+
+from backup_service import clock
+from storage import copies, expire, lifetimes, quota, row_locks, sequence
+from storage.body import Body, ShortBodyError, WrongBytesError
+from storage.journal import Entry, last_words
+from storage.models import Attempt, JournalEntry, Region, Replica, StoredObject, Vault
+from storage.names import ObjectType, StoreKey
+from storage.regions.base import RegionError, RegionStore
+
+log = logging.getLogger(__name__)
+EPOCHS = 1000  # by which vaults' epochs grow: whatever agents have cached is stale
+Kind = JournalEntry.Kind
+
+
+@dataclass
+class Rebuilt:
+    """What was learnt, in objects."""
+
+    brought_back: int = 0
+    adopted: int = 0
+    not_adopted: int = 0
+
+
+class Rebuild:
+    """One rebuild: begun, told of every key that a region has, and ended."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.result = Rebuilt()
+        self._entries = list(entries)
+        self._last = last_words(self._entries)
+
+    def begin(self) -> None:
+        """Take over what the journal tells, and let every grace begin again."""
+        self._take_over()
+        for place, entry in self._last.items():
+            if entry.kind == Kind.UNDELETE:
+                self.result.brought_back += _bring_back(*place)
+        waiting = StoredObject.objects.filter(state=StoredObject.State.TOMBSTONED)
+        waiting.update(tombstoned_at=clock.database_now())
+        Vault.objects.update(epoch=F("epoch") + EPOCHS)
+
+    def look_at(self, region: Region, store: RegionStore, key: StoreKey, size: int) -> bool:
+        """Make an object, or a copy of one, of bytes that no copy's row knows; return whether."""
+        attempt = Attempt.objects.filter(pk=key.attempt).first()
+        if attempt is not None and attempt.state != Attempt.State.WRITING:
+            return True
+        if not Vault.objects.filter(public_id=key.vault).exists():
+            return False
+        sha256 = _hash(store, key, size)
+        if sha256 is None:
+            self.result.not_adopted += 1
+            return False
+        adopted = self._adopt(region, key, size, sha256)
+        self.result.adopted += adopted
+        return adopted
+
+    def end(self) -> None:
+        """Call nothing lost that was purged."""
+        purged = [place for place, entry in self._last.items() if entry.kind == Kind.PURGE]
+        for vault, type_, name in purged:
+            _bury(vault, type_, name)
+
+    @transaction.atomic
+    def _take_over(self) -> None:
+        """Write the missed entries down here too, and pass their numbers."""
+        vaults = {vault.public_id: vault for vault in Vault.objects.order_by("pk")}
+        for public_id in sorted({entry.vault for entry in self._entries} & vaults.keys()):
+            vault = sequence.lock(vaults[public_id])
+            missed = {entry for entry in self._entries if entry.vault == public_id}
+            have = set(
+                JournalEntry.objects.filter(vault=vault).values_list("kind", "name", "sequence")
+            )
+            JournalEntry.objects.bulk_create(
+                JournalEntry(
+                    kind=one.kind,
+                    vault=vault,
+                    type=one.type,
+                    name=one.name,
+                    sequence=one.sequence,
+                    attempts=list(one.attempts),
+                )
+                for one in sorted(missed, key=lambda one: one.sequence)
+                if (one.kind, one.name, one.sequence) not in have
+            )
+            newest = max(one.sequence for one in missed)
+            Vault.objects.filter(pk=vault.pk, sequence__lt=newest).update(sequence=newest)
+
+    @transaction.atomic
+    def _adopt(self, region: Region, key: StoreKey, size: int, sha256: str) -> bool:
+        vault = sequence.lock(Vault.objects.get(public_id=key.vault))
+        kind, name = key.object.type, key.object.name
+        held = StoredObject.objects.filter(vault=vault, type=kind, name=name).first()
+        if held is not None and (held.sha256, held.size) != (sha256, size):
+            return False
+        attempt, _ = Attempt.objects.get_or_create(
+            pk=key.attempt,
+            defaults={
+                "vault": vault,
+                "type": kind,
+                "name": name,
+                "region": region,
+                "due_at": clock.now(),
+            },
+        )
+        row_locks.hold(Attempt.objects.filter(pk=attempt.pk))
+        Attempt.objects.filter(pk=attempt.pk).update(state=Attempt.State.STORED, size=size)
+        quota.settle(attempt)
+        is_new = held is None
+        if held is None:
+            held = _create(vault, key, size, sha256)
+        row_locks.hold(StoredObject.objects.filter(pk=held.pk))
+        if held.state in (StoredObject.State.TOMBSTONED, StoredObject.State.PURGING):
+            _revive(vault, held)
+        StoredObject.objects.filter(pk=held.pk, state=StoredObject.State.LOST).update(
+            state=StoredObject.State.LIVE
+        )
+        if copies.add(held, attempt):
+            Replica.objects.filter(object=held, region=region).update(verified_at=clock.now())
+        last = self._last.get((key.vault, kind.value, name))
+        if is_new and last is not None and last.kind in (Kind.TOMBSTONE, Kind.PURGE):
+            expire.tombstone(vault, held, by=None)
+        return True
+
+
+def _hash(store: RegionStore, key: StoreKey, size: int) -> str | None:
+    """Return the SHA-256 of bytes that are what their name says, or None."""
+    expected = None if key.object.type is ObjectType.CONFIG else key.object.name
+    try:
+        with store.open(key) as reader:
+            body = Body(reader, size=size, sha256=expected)
+            body.drain()
+    except (RegionError, WrongBytesError, ShortBodyError) as error:
+        log.error("bytes that no row knows are left alone: %s in %s: %s", key, store.alias, error)
+        return None
+    return body.digest
+
+
+def _create(vault: Vault, key: StoreKey, size: int, sha256: str) -> StoredObject:
+    step = sequence.tick(vault)
+    held = StoredObject.objects.create(
+        vault=vault,
+        type=key.object.type,
+        name=key.object.name,
+        size=size,
+        sha256=sha256,
+        sequence=step.number,
+        created_at=step.at,
+    )
+    lifetimes.begin(held, step)
+    quota.book(vault.account_id, live=quota.cost(size))
+    if key.object.type is ObjectType.SNAPSHOT:
+        Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=step.at)
+    return held
+
+
+def _revive(vault: Vault, gone: StoredObject) -> None:
+    lifetimes.revive(gone, vault, None)
+    cost = quota.cost(gone.size)
+    quota.book(vault.account_id, live=cost, tombstoned=-cost)
+
+
+@transaction.atomic
+def _bring_back(public_id: str, type_: str, name: str) -> bool:
+    """Let an object live that was brought back after the copy was made."""
+    vault = Vault.objects.filter(public_id=public_id).first()
+    if vault is None:
+        return False
+    vault = sequence.lock(vault)
+    gone = StoredObject.objects.filter(
+        vault=vault,
+        type=type_,
+        name=name,
+        state__in=[StoredObject.State.TOMBSTONED, StoredObject.State.PURGING],
+    )
+    if not row_locks.hold(gone):
+        return False
+    _revive(vault, gone.get())
+    return True
+
+
+@transaction.atomic
+def _bury(public_id: str, type_: str, name: str) -> None:
+    """Take an object that was purged, and has no bytes, for removed instead of lost."""
+    vault = Vault.objects.filter(public_id=public_id).first()
+    if vault is None:
+        return
+    vault = sequence.lock(vault)
+    lost = StoredObject.objects.filter(
+        vault=vault, type=type_, name=name, state=StoredObject.State.LOST
+    )
+    if row_locks.hold(lost):
+        expire.tombstone(vault, lost.get(), by=None)

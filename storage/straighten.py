@@ -1,0 +1,89 @@
+"""Putting right what a clock that was ahead has left in the future.
+
+Work that is due in a month would not be done, a lease that ends then would let nobody else do it,
+and whoever was told of an alarm "tomorrow" would not be told today. Each such moment becomes one
+that lets things happen: work is due, leases are over, nobody has been told.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model, QuerySet
+
+from storage import leases, row_locks, runners
+from storage.models import (
+    Alarm,
+    Attempt,
+    CanaryRun,
+    Channel,
+    Credential,
+    EndedLock,
+    Heartbeat,
+    Lock,
+    LossNotice,
+    Refill,
+    Region,
+    Replica,
+    Runner,
+    Vault,
+)
+
+SKEW = timedelta(minutes=5)  # by which clocks of several hosts may differ
+PAGE = 1000  # rows that are changed in one transaction
+
+
+def future_stamps(now: datetime) -> int:
+    """Bring back what lies further ahead of `now` than it can; return how many rows changed."""
+    soon = now + SKEW
+    waiting = now + timedelta(hours=2)  # the longest wait for a next try is one hour and a half
+    upload = now + settings.ATTEMPT_LIFETIME + timedelta(hours=1)
+    kept = now + settings.GRACE + timedelta(days=1)
+    work = Replica.objects.filter(state__in=leases.WORK)
+    stored = Replica.objects.filter(state=Replica.State.STORED)
+    open_ones = Attempt.objects.filter(state__in=[Attempt.State.WRITING, Attempt.State.DOOMED])
+    aside = Attempt.objects.filter(state=Attempt.State.QUARANTINED)
+    bounds: list[tuple[QuerySet[Any], str, datetime, datetime | None]] = [
+        (work, "lease_until", soon + settings.LEASE, now),
+        (work, "next_attempt_at", waiting, now),
+        (work, "since", soon, now),
+        (work, "parked_at", soon, now),
+        (stored, "verified_at", soon, None),  # to be read back soon
+        (stored.filter(verified_at=None), "stored_at", soon, now),
+        (open_ones, "due_at", upload, upload),
+        (aside, "due_at", kept, kept),
+        (Refill.objects.all(), "ended_at", soon, now - timedelta(days=1)),
+        (Runner.objects.all(), "until", soon + runners.LEASE, None),
+        (Alarm.objects.all(), "since", soon, now),
+        (Alarm.objects.all(), "mailed_at", soon, None),
+        (LossNotice.objects.all(), "mailed_at", soon, None),
+        (Channel.objects.all(), "worked_at", soon, None),
+        (Channel.objects.all(), "failed_at", soon, now),
+        (Region.objects.all(), "away_since", soon, now),
+        (Region.objects.all(), "full_since", soon, now),
+        (Region.objects.all(), "trusted_from", soon, now),
+        (Region.objects.all(), "created_at", soon, now),
+        (Vault.objects.all(), "last_snapshot_at", soon, now),
+        (Lock.objects.all(), "created_at", soon, now),
+        (EndedLock.objects.all(), "ended_at", soon, now),
+        (Credential.objects.all(), "setup_until", soon + settings.SETUP_RIGHT, now),
+    ]
+    changed = sum(
+        _change(rows.filter(**{f"{field}__gt": latest}), **{field: becomes})
+        for rows, field, latest, becomes in bounds
+    )
+    for silent in (Heartbeat.objects.filter(at__gt=soon), CanaryRun.objects.filter(at__gt=soon)):
+        changed += silent.delete()[0]
+    return changed
+
+
+def _change(rows: QuerySet[Any], **fields: Any) -> int:
+    """Change rows, a page at a time; return how many."""
+    model: type[Model] = rows.model
+    changed, page = 0, [0] * PAGE
+    while len(page) == PAGE:
+        with transaction.atomic():
+            page = row_locks.hold(rows, most=PAGE)
+            changed += model._default_manager.filter(pk__in=page).update(**fields)
+    return changed

@@ -1,0 +1,81 @@
+"""Time that was seen to pass, by which graces end: a clock that jumps ends none.
+
+Every few seconds somebody looks at the clock. A step ahead of more than some hours is written down
+as a jump, and does not count: whether the clock was put on or the service stood still, nobody saw
+that time pass. So what was removed is kept for its whole grace, whatever the clock says.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Max
+
+from backup_service import clock
+from storage.models import Catalogue, ClockJump, Vault
+
+JUMP = timedelta(hours=6)  # a larger step was not seen
+OFTEN = timedelta(minutes=1)  # between two notes of what was seen
+BACK = timedelta(minutes=5)  # a clock that goes back by more was wrong before
+
+Span = tuple[datetime, datetime]
+
+
+def see() -> Span | None:
+    """Look at the clock; return a jump ahead if there was one, from when to when.
+
+    Where the clock went back, jumps of the future are cut down to what is past.
+    """
+    own, now = of_database(), clock.database_now()
+    seen = own.seen_at or _newest_stamp()
+    if seen is None:
+        step = timedelta()
+    else:
+        step = now - seen
+        if own.seen_at is not None and timedelta() <= step < OFTEN:
+            return None
+    mine = Catalogue.objects.filter(pk=own.pk, seen_at=own.seen_at).update(seen_at=now)
+    if not mine:
+        return None
+    if step < -BACK:
+        forget_after(now)
+    if seen is None or step <= JUMP:
+        return None
+    ClockJump.objects.create(from_at=seen, to_at=now)
+    return seen, now
+
+
+def grace_began_before() -> datetime:
+    """Return the moment since which a whole grace has passed, as far as anybody saw."""
+    now = clock.database_now()
+    return counted_back(now, settings.GRACE, ClockJump.objects.values_list("from_at", "to_at"))
+
+
+def counted_back(now: datetime, length: timedelta, jumps: Iterable[Span]) -> datetime:
+    """Return the latest moment from which to `now` so much time has passed, jumps not counted."""
+    for start, end in sorted(jumps, reverse=True):
+        end = min(end, now)
+        if end <= start:
+            continue  # of a clock that was ahead then
+        if now - end >= length:
+            break
+        length -= now - end
+        now = start
+    return now - length
+
+
+def forget_after(now: datetime) -> None:
+    """Cut jumps of a clock that was ahead down to what is past."""
+    ClockJump.objects.filter(from_at__gte=now).delete()
+    ClockJump.objects.filter(to_at__gt=now).update(to_at=now)
+
+
+def of_database() -> Catalogue:
+    """Return this database's row about itself."""
+    return Catalogue.objects.get_or_create(pk=1)[0]
+
+
+def _newest_stamp() -> datetime | None:
+    """Return the newest moment that the vaults know of, for a database that never looked."""
+    newest: datetime | None = Vault.objects.aggregate(newest=Max("sequence_at"))["newest"]
+    return newest
