@@ -57,6 +57,7 @@ _printing = threading.Lock()
 _MEMORY = "/dev/shm"
 _ENOUGH = 8 << 30
 _PLAIN = "not journey and not interop and not browser and not hardship"
+_EVERY_RESTIC = "interop and not any_restic"
 _WITHOUT_DATABASE = ("agent", "bench", "contracts", "embedded", "lanes", "stores")
 # The longest first, as they run side by side.
 STAGES = (
@@ -67,9 +68,12 @@ STAGES = (
     ),
     Stage("agent", "the agent", ["-m", _PLAIN, "tests/agent"]),
     Stage("interop", "with stock restic and rclone", ["-m", "interop"]),
-    Stage("interop-0.18", "with restic 0.18", ["-m", "interop"], restic=peers.RESTIC),
+    Stage("interop-0.18", "with restic 0.18", ["-m", _EVERY_RESTIC], restic=peers.RESTIC),
     Stage(
-        "interop-newest", "with the newest restic", ["-m", "interop"], restic=peers.NEWEST_RESTIC
+        "interop-newest",
+        "with the newest restic",
+        ["-m", _EVERY_RESTIC],
+        restic=peers.NEWEST_RESTIC,
     ),
     Stage("journeys", "the whole service", ["-m", "journey and not browser and not interop"]),
     # Once is enough for what knows no database.

@@ -143,6 +143,7 @@ def stored_text(tree: bytes) -> bytes:
     return _texts[tree]
 
 
+@pytest.mark.any_restic
 def test_backups_and_restores_are_whole(computer: Computer, source: Path, tmp_path: Path) -> None:
     summary = computer.run("backup", "--workers", "2", source.name)
     assert computer.starts >= 3, "the workers were started, not forked"

@@ -59,6 +59,7 @@ def test_restic_gets_over_lost_answers(
     assert portrait(tmp_path / "out" / small_tree.relative_to("/")) == portrait(small_tree)
 
 
+@pytest.mark.any_restic
 def test_the_agent_gets_over_lost_answers(
     gateway: Gateway, agent: Agent, small_tree: Path, home: Path, tmp_path: Path
 ):

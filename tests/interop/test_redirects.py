@@ -43,6 +43,7 @@ def test_restic_does_without_the_store(
     assert contents(tmp_path / "out") == contents(source)
 
 
+@pytest.mark.any_restic
 def test_the_agent_too(agent: Agent, restic: Restic, stored, source: Path, tmp_path: Path):
     restic.init()
     restic.run("backup", str(source))

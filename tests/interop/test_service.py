@@ -93,6 +93,7 @@ def test_each_sees_the_others_snapshot_as_unchanged(restic: Restic, agent: Agent
     assert len(seen["snapshots"] if isinstance(seen, dict) else seen) == 3
 
 
+@pytest.mark.any_restic
 def test_a_second_device_reads_with_a_restore_credential(
     gateway: Gateway, agent: Agent, without_sockets: Path, tmp_path: Path
 ):
@@ -107,6 +108,7 @@ def test_a_second_device_reads_with_a_restore_credential(
     assert "restore" in refused.stderr
 
 
+@pytest.mark.any_restic
 def test_wrong_secret_and_wrong_passphrase(agent: Agent, tree: Path):
     agent.init()
     wrong = agent.run("snapshots", check=False, NIGHTSAFE_SECRET="wrong")
@@ -117,6 +119,7 @@ def test_wrong_secret_and_wrong_passphrase(agent: Agent, tree: Path):
     assert "passphrase" in wrong.stderr.lower()
 
 
+@pytest.mark.any_restic
 def test_over_quota_is_said_clearly(gateway: Gateway, tree: Path, tmp_path: Path):
     email = gateway.customer("small", room=9_000_000)
     holder: Holder = gateway.vault(email)

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.gateway import Gateway, Holder
 from tests.interop.conftest import Agent, Restic, find_restic, portrait
 from tests.interop.test_service import pytestmark, restored, without_sockets
@@ -41,6 +43,7 @@ def test_with_maintain_the_agent_prunes_and_restic_finds_all_well(
     agent.run("check", "--read-data")
 
 
+@pytest.mark.any_restic
 def test_with_backup_alone_nothing_is_forgotten_or_pruned(agent: Agent, tree: Path):
     agent.init()
     agent.run("backup", str(tree))

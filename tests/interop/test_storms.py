@@ -13,6 +13,7 @@ from tests.interop.proxy import StormyProxy
 pytestmark = pytest.mark.interop
 
 
+@pytest.mark.any_restic
 def test_backups_and_restores_in_a_storm(
     gateway: Gateway, agent: Agent, restic: Restic, tree: Path, tmp_path: Path
 ) -> None:

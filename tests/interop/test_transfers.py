@@ -82,6 +82,7 @@ def require_restores(agent: Agent, source: Path, target: Path) -> None:
     assert contents(target) == contents(source)
 
 
+@pytest.mark.any_restic
 def test_few_requests(counted: Agent, asked: Asked, stored, source: Path, tmp_path: Path):
     back_up(counted, source)
     first = asked.take()
@@ -115,6 +116,7 @@ def test_stock_restic_reads_what_was_sent_so(
     assert contents(tmp_path / "out") == contents(source)
 
 
+@pytest.mark.any_restic
 @pytest.mark.parametrize("fault", ["refuse-503", "reset", "lost"])
 def test_packs_that_the_store_does_not_take_go_through_the_gateway(
     counted: Agent, asked: Asked, front: FaultyProxy, source: Path, tmp_path: Path, fault: str
@@ -129,6 +131,7 @@ def test_packs_that_the_store_does_not_take_go_through_the_gateway(
     counted.run("check", "--read-data")
 
 
+@pytest.mark.any_restic
 @pytest.mark.parametrize("what", ["uploads", "finish", "begin"])
 def test_an_answer_that_is_lost(
     gateway: Gateway,
@@ -150,6 +153,7 @@ def test_an_answer_that_is_lost(
     assert len(counted.run("snapshots").stdout.strip().splitlines()) >= 1
 
 
+@pytest.mark.any_restic
 def test_downloads_without_the_store(
     counted: Agent, front: FaultyProxy, stored, source: Path, tmp_path: Path
 ):
@@ -159,6 +163,7 @@ def test_downloads_without_the_store(
     assert front.fault.seen
 
 
+@pytest.mark.any_restic
 def test_what_a_killed_backup_left_is_sent_by_the_next(
     counted: Agent, gateway: Gateway, asked: Asked, front: FaultyProxy, source: Path, tmp_path: Path
 ):
@@ -196,6 +201,7 @@ def test_what_a_killed_backup_left_is_sent_by_the_next(
     counted.run("check", "--read-data")
 
 
+@pytest.mark.any_restic
 def test_over_quota_is_said(gateway: Gateway, home: Path, stored, source: Path):
     email = gateway.customer("small", room=10_000_000)
     agent = Agent(gateway.vault(email), home / "small")
@@ -209,11 +215,13 @@ def test_over_quota_is_said(gateway: Gateway, home: Path, stored, source: Path):
     assert figures["figures_agree"]
 
 
+@pytest.mark.any_restic
 def test_the_lock_is_put_and_taken_with_the_rest(counted: Agent, asked: Asked, source: Path):
     back_up(counted, source)
     assert counted.holder.request("GET", "locks/") == (200, b"[]")
 
 
+@pytest.mark.any_restic
 def test_wanted_packs_are_stored_anew(
     gateway: Gateway, counted: Agent, asked: Asked, stored, source: Path
 ):

@@ -11,7 +11,7 @@ from storage.regions.s3 import S3Store
 from tests.contracts.test_regions import get, key, put
 from tests.stores import cluster, seaweedfs
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.any_restic]
 COUNT = 30
 
 
