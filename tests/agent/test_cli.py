@@ -384,6 +384,18 @@ def test_an_output_that_cannot_be_written_ends_no_backup(
     assert len(list(repository.storage.list(ObjectKind.SNAPSHOT))) == 1
 
 
+@pytest.mark.parametrize("how", ["", "--long", "--json"])
+def test_a_list_that_cannot_be_written_is_said_once(
+    repository: Repository, source: Path, how: str
+) -> None:
+    """Its lines go out many at a time, the last of them at the end."""
+    as_a_shell_runs_it(repository, 'backup "$1"', source)
+    done = as_a_shell_runs_it(repository, f"ls {how} latest > /dev/full", source)
+    assert done.returncode == 1
+    assert done.stderr.count("cannot be written (No space left on device)") == 1
+    assert done.stderr.count("\n") == 1
+
+
 def as_a_shell_runs_it(
     repository: Repository, line: str, source: Path
 ) -> "subprocess.CompletedProcess[str]":

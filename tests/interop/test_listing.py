@@ -190,18 +190,24 @@ def listed(tree: Path) -> Repository:
     return repository
 
 
-Entry = tuple[str, int, int, int]
+Entry = tuple[object, ...]
+
+
+TIMES = ("mtime", "atime", "ctime")
+NUMBERS = ("uid", "gid", "inode")
 
 
 def their_entries(repository: Repository, *arguments: str) -> dict[str, Entry]:
     said = ask_restic(repository, "ls", *arguments, "--json").stdout
     nodes = [node for node in map(json.loads, said.splitlines()) if node["struct_type"] == "node"]
+    is_new = restic_version() >= (0, 17)  # before it said nothing of inodes
     return {
         show_path(os.fsencode(node["path"])): (
             node["type"],
             posix_permissions(node.get("mode", 0)),
             node.get("size", 0),
-            parse_time(node["mtime"]),
+            *(parse_time(node[time]) for time in TIMES),
+            *(node.get(number, 0) for number in (NUMBERS if is_new else NUMBERS[:2])),
         )
         for node in nodes
     }
@@ -210,8 +216,13 @@ def their_entries(repository: Repository, *arguments: str) -> dict[str, Entry]:
 def our_entries(repository: Repository, *arguments: str) -> dict[str, Entry]:
     out = text_of(Ours(repository), "ls", *arguments, "--json")
     entries = [json.loads(line) for line in out.splitlines()]
+    numbers = NUMBERS if restic_version() >= (0, 17) else NUMBERS[:2]
     return {
-        one["path"]: (one["type"], one["mode"], one["size"], parse_time(one["mtime"]))
+        one["path"]: (
+            *(one[name] for name in ("type", "mode", "size")),
+            *(parse_time(one[time]) for time in TIMES),
+            *(one[number] for number in numbers),
+        )
         for one in entries
     }
 

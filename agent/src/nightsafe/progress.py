@@ -119,4 +119,6 @@ class Tally:
 def show_path(path: bytes) -> str:
     """A path as text that is safe to print: no control characters, no broken encoding."""
     text = path.decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -9,6 +9,8 @@ from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nightsafe.groups import Filter
     from nightsafe.walk import Found
 
@@ -20,8 +22,9 @@ def add_parser(verbs: Verbs) -> None:
         "ls",
         run,
         help="list what a snapshot holds",
-        json='lines {"event": "entry", "path", "type", "size", "mode", "mtime"}; "mode" is the '
-        "permissions as a number; of what cannot be read, issues as for backup",
+        json='lines {"event": "entry", "path", "type", "size", "mode", "mtime", "atime", "ctime", '
+        '"uid", "gid", "inode"}; "mode" is the permissions as a number; of what cannot be read, '
+        "issues as for backup",
     )
     parser.add_argument(
         "snapshot",
@@ -51,7 +54,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     selection = Selection(map(os.fsencode, args.paths))
     name, _, folder = args.snapshot.partition(":")
-    with opened_repository(args, output) as repository:
+    with opened_repository(args, output) as repository, output.together():
         snapshot = find_one(repository, name, output, _filter(args))
         repository.load_index()
         reader, count, damaged = BlobReader(repository), 0, 0
@@ -65,9 +68,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
                 {"event": "issue", "kind": issue.kind, "path": show_path(path), "text": issue.text}
             )
 
+        show = _shower(output, is_long=args.long)
         tree = find_folder(reader, snapshot.tree, os.fsencode(folder))
         for found in walk(reader, tree, selection, on_damage=tell):
-            _show(found, output, is_long=args.long)
+            show(found)
             count += 1
         require_found(count + damaged, selection)
     if damaged:
@@ -83,14 +87,36 @@ def _filter(args: argparse.Namespace) -> "Filter":
     return replace(chosen, paths=tuple(map(os.path.abspath, chosen.paths)))
 
 
-def _show(found: "Found", output: Output, *, is_long: bool) -> None:
+def _shower(output: Output, *, is_long: bool) -> "Callable[[Found], None]":
+    """What shows an entry; all that it needs is loaded here, once, for there may be millions."""
     from nightsafe.gojson import format_time
     from nightsafe.progress import show_path
     from nightsafe.tree import posix_permissions
 
-    node, shown = found.node, show_path(found.path)
-    mode = posix_permissions(node.mode)
-    detail = f"{node.type:8} {mode:4o} {node.size:>14} {show_time(node.mtime)}  "
-    output.line((detail if is_long else "") + shown)
-    fields = {"event": "entry", "path": shown, "type": node.type, "size": node.size}
-    output.result(fields | {"mode": mode, "mtime": format_time(node.mtime)})
+    def as_json(found: "Found") -> None:
+        node = found.node
+        output.result(
+            {
+                "event": "entry",
+                "path": show_path(found.path),
+                "type": node.type,
+                "size": node.size,
+                "mode": posix_permissions(node.mode),
+                "mtime": format_time(node.mtime),
+                "atime": format_time(node.atime),
+                "ctime": format_time(node.ctime),
+                "uid": node.uid,
+                "gid": node.gid,
+                "inode": node.inode,
+            }
+        )
+
+    def as_long_line(found: "Found") -> None:
+        node = found.node
+        mode = posix_permissions(node.mode)
+        detail = f"{node.type:8} {mode:4o} {node.size:>14} {show_time(node.mtime)}"
+        output.line(f"{detail}  {show_path(found.path)}")
+
+    if output.as_json:
+        return as_json
+    return as_long_line if is_long else lambda found: output.line(show_path(found.path))

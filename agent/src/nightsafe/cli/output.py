@@ -27,6 +27,7 @@ class Output:
         self.quiet = quiet
         self.progress = progress and not quiet
         self.is_cut = False
+        self._flushes = True
 
     def line(self, text: str = "") -> None:
         """Something for people to read; not with --json or --quiet."""
@@ -38,16 +39,26 @@ class Output:
         if self.as_json:
             self._print(json.dumps(fields, ensure_ascii=not _speaks_utf8()))
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let lines go out many at a time for the length of a `with` block; on a terminal each."""
+        self._flushes = False
+        try:
+            yield
+        finally:
+            self._flushes = True
+            self._print("", end="")
+
     def note(self, text: str) -> None:
         """Something to know or beware of, on standard error."""
         with suppress(OSError):  # whatever is the matter with it, the work goes on
             print(text, file=sys.stderr, flush=True)  # noqa: T201
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, end: str = "\n") -> None:
         if self.is_cut:
             return
         try:
-            print(text, flush=True)  # noqa: T201
+            print(text, end=end, flush=self._flushes)  # noqa: T201
         except BrokenPipeError:
             raise  # whoever read it has left; `main` knows
         except OSError as error:
