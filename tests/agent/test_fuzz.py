@@ -66,6 +66,7 @@ VALID: dict[str, tuple[Callable[[bytes], object], dict[str, Any]]] = {
             "excludes": ["e"],
             "parent": ID,
             "original": ID,
+            "summary": {"files_new": 1, "backup_start": TIME},
         },
     ),
     "config": (

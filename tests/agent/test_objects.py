@@ -222,6 +222,23 @@ def test_a_snapshot_survives(words: tuple[str, ...]) -> None:
     assert Snapshot.decode(before.encode(), snapshot_id=before.id) == after
 
 
+SUMMARY = b'{"files_new":2,"backup_end":"2026-11-29T03:04:55.904202264Z","of the future":[{}]}'
+
+
+def test_what_restic_tells_of_a_backup_survives() -> None:
+    text = VECTOR["snapshot"].encode()[:-1] + b',"summary":' + SUMMARY + b"}"
+    read = Snapshot.decode(text, snapshot_id="")
+    assert read.summary == SUMMARY
+    assert read.encode() == text
+
+
+@pytest.mark.parametrize("odd", [b"null", b"[]", b'"x"', b"5", b'{"a":' * 300 + b"0" + b"}" * 300])
+def test_no_snapshot_is_lost_over_its_summary(odd: bytes) -> None:
+    text = VECTOR["snapshot"].encode()
+    with_it = text[:-1] + b',"summary":' + odd + b"}"
+    assert Snapshot.decode(with_it, snapshot_id="").encode() == text
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b"{}", b'{"time":"x","tree":""}', b'{"time":5,"tree":"","paths":[]}']
 )

@@ -18,7 +18,8 @@ _PREFIX = re.compile(r"[0-9a-f]{1,64}")
 class Snapshot(NamedTuple):
     """`time` is in nanoseconds since 1970; `id` is empty until it was stored.
 
-    `zone` tells how many seconds the clock that took it was ahead of UTC.
+    `zone` tells how many seconds the clock that took it was ahead of UTC. `summary` is what stock
+    restic tells of the backup, from 0.17 on, as a JSON object; empty where there is none.
     """
 
     time: int
@@ -35,6 +36,7 @@ class Snapshot(NamedTuple):
     program_version: str = ""
     id: str = ""
     zone: int = 0
+    summary: bytes = b""
 
     @property
     def short_id(self) -> str:
@@ -59,6 +61,8 @@ class Snapshot(NamedTuple):
             f'"{k}":{_array(v)}' for k, v in (("excludes", self.excludes), ("tags", self.tags)) if v
         ]
         out += _strings(original=self.original, program_version=self.program_version)
+        if self.summary:
+            out.append(f'"summary":{self.summary.decode()}')
         return ("{" + ",".join(out) + "}").encode()
 
     @classmethod
@@ -81,6 +85,7 @@ class Snapshot(NamedTuple):
                 program_version=str(fields.get("program_version", "")),
                 id=snapshot_id,
                 zone=_zone_of(fields["time"]),
+                summary=_object(fields.get("summary")),
             )
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             raise DamagedError(f"Snapshot {snapshot_id[:8]} is damaged and was not read.") from None
@@ -134,6 +139,14 @@ def _string(value: str) -> str:
 
 def _array(values: Iterable[str]) -> str:
     return "[" + ",".join(map(_string, values)) + "]"
+
+
+def _object(value: object) -> bytes:
+    """A JSON object as text; nothing of what is none, for no snapshot is lost over its summary."""
+    try:
+        return orjson.dumps(value) if isinstance(value, dict) else b""
+    except orjson.JSONEncodeError:  # folded in on itself deeper than anybody reads
+        return b""
 
 
 def _texts(values: object) -> tuple[str, ...]:

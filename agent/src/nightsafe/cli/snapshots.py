@@ -1,6 +1,7 @@
 """`nightsafe snapshots`: list what was backed up when."""
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
 from nightsafe.cli.filters import add_filter_options, find_filter
@@ -21,8 +22,9 @@ def add_parser(verbs: Verbs) -> None:
         run,
         help="list the snapshots",
         json='one object {"snapshots": [{"id", "time", "tree_id", "hostname", "username", '
-        '"paths", "tags", "parent_id"}], "damaged": [ids]}, oldest first; with --group-by also '
-        '"groups": [{"host", "paths", "tags", "snapshots": [ids]}]',
+        '"paths", "tags", "excludes", "parent_id", "original_id", "program_version", "summary"}], '
+        '"damaged": [ids]}, oldest first; "summary" is what stock restic tells of the backup, or '
+        'null; with --group-by also "groups": [{"host", "paths", "tags", "snapshots": [ids]}]',
     )
     parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="ids, or latest")
     add_filter_options(parser.add_argument_group("which snapshots are listed"), host_letter=True)
@@ -119,5 +121,9 @@ def _snapshot_fields(snapshot: "Snapshot") -> dict[str, object]:
         "username": snapshot.username,
         "paths": list(snapshot.paths),
         "tags": list(snapshot.tags),
+        "excludes": list(snapshot.excludes),
         "parent_id": snapshot.parent,
+        "original_id": snapshot.original,
+        "program_version": snapshot.program_version,
+        "summary": json.loads(snapshot.summary) if snapshot.summary else None,
     }
