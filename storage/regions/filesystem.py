@@ -247,13 +247,13 @@ class FilesystemStore(RegionStore):
         return Capacity(total=room.f_frsize * room.f_blocks, free=room.f_frsize * room.f_bavail)
 
     def _is_vacant(self) -> bool:
-        """Whether nothing is here, or only what an interrupted `prepare` of this alias left."""
+        """Whether nothing is here, or only what this alias left: interrupted, or emptied."""
         names = {path.name for path in self.root.iterdir()}
         if MARKER in names:
             marker = json.loads((self.root / MARKER).read_bytes() or b"{}")
             if marker.get("region", self.alias) != self.alias:
                 return False
-        return names <= {MARKER, STAGING}
+        return names <= {MARKER, STAGING, NOTES}
 
     def _path(self, key: StoreKey) -> Path:
         name = key.object.name
