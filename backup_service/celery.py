@@ -25,6 +25,7 @@ app.conf.beat_schedule = {
         ("canary", "send_canary", 1800.0),
         ("marks of the catalogue", "keep_marks", 60.0),
         ("sweep", "sweep", 300.0),
+        ("survey of what lies in the regions", "survey_regions", 600.0),
         ("reconcile after a jump of the clock", "reconcile_after_jump", 300.0),
         ("expire", "expire", 3600.0),
     ]

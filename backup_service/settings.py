@@ -131,7 +131,14 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "nightsafe"
 CELERY_TASK_ROUTES = {
     f"storage.tasks.{name}": {"queue": "nightsafe-upkeep"}
-    for name in ("scrub_due", "sweep", "expire", "keep_marks", "reconcile_after_jump")
+    for name in (
+        "scrub_due",
+        "sweep",
+        "expire",
+        "survey_regions",
+        "keep_marks",
+        "reconcile_after_jump",
+    )
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -35,6 +35,7 @@ class RegionFigures:
     canary_error: str = ""  # of the newest, if it did not
     away: float = 0.0
     is_full: bool = False
+    strange: int = 0  # keys that no row knows, at the last survey
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,13 @@ def _region(region: RegionFigures) -> Iterator[Finding]:
             f"full:{at}",
             f"Region {at} has no room left.",
             "Add room or a region; uploads go to the others meanwhile.",
+        )
+    if region.strange:
+        yield Finding(
+            f"strange:{at}",
+            f"Region {at} holds bytes of {_many(region.strange, 'upload')} that no row knows.",
+            "`manage.py reconcile` names them. They are left alone: if the database was restored, "
+            "see “When the database was restored” in docs/operations.md.",
         )
     if region.takes and region.waiting_age > COPIES_LATE:
         yield Finding(

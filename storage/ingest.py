@@ -35,6 +35,7 @@ from storage.models import (
     Credential,
     Region,
     StoredObject,
+    SweptAttempt,
     Vault,
 )
 from storage.names import ObjectName, ObjectType
@@ -126,8 +127,12 @@ def _put_on_record(
 
 
 def _clear(attempt: Attempt) -> None:
-    doomed = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.DOOMED, replica=None)
-    if doomed.exists():
+    """Remove the bytes of an upload that came to nothing.
+
+    If it took so long that it was given up and swept meanwhile, it has no row any more.
+    """
+    mine = Attempt.objects.filter(pk=attempt.pk)
+    if not mine.exclude(state=Attempt.State.DOOMED, replica=None).exists():
         with suppress(RegionError):
             store_of(attempt.region).delete(attempt.key)
             _forget(attempt)
@@ -138,6 +143,7 @@ def _forget(attempt: Attempt) -> None:
     gone = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.DOOMED, replica=None)
     if row_locks.hold(gone):
         quota.settle(attempt)
+        SweptAttempt.note([attempt.pk])
         gone.delete()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from accounts.audit import Actor
 from accounts.models import Account
 from storage import damage, guard, quota, rows, sweeping
-from storage.models import Attempt, JournalEntry, Region, Replica
+from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
 from storage.names import StoreKey
 from storage.rebuild import Rebuild
 from storage.regions import configured, store_of
@@ -110,7 +110,8 @@ def _strange(
         type=key.object.type,
         name=key.object.name,
     )
-    if any(str(key) in entry.attempts for entry in purged):
+    is_swept = SweptAttempt.objects.filter(pk=key.attempt).exists()
+    if is_swept or any(str(key) in entry.attempts for entry in purged):
         store.delete(key)
         report.purged_again += 1
     elif rebuild is None or not rebuild.look_at(region, store, key, size):

@@ -27,6 +27,7 @@ from storage.models import (
     Region,
     Replica,
     Runner,
+    Survey,
     Vault,
 )
 
@@ -54,6 +55,7 @@ def future_stamps(now: datetime) -> int:
         (open_ones, "due_at", upload, upload),
         (aside, "due_at", kept, kept),
         (Refill.objects.all(), "ended_at", soon, now - timedelta(days=1)),
+        (Survey.objects.all(), "ended_at", soon, None),
         (Runner.objects.all(), "until", soon + runners.LEASE, None),
         (Alarm.objects.all(), "since", soon, now),
         (Alarm.objects.all(), "mailed_at", soon, None),

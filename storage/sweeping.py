@@ -16,7 +16,7 @@ from django.db import models, transaction
 
 from backup_service import clock
 from storage import copies, guard, quota, row_locks, runners, shares, timekeeping
-from storage.models import Attempt, Region, StoredObject
+from storage.models import Attempt, Region, StoredObject, SweptAttempt
 from storage.regions import configured, store_of
 from storage.regions.base import RegionError, RegionStore
 
@@ -26,6 +26,7 @@ PAGE = 200  # rows that are changed in one transaction
 MOST_STUCK = 500  # bytes that will not go, after which a turn ends
 STAGING_AGE = timedelta(hours=24)
 RETRY = timedelta(minutes=5)
+REMEMBERED = timedelta(days=90)  # for which the survey knows what was swept
 
 
 def sweep(*, doomed_before: datetime | None = None, seconds: float = math.inf) -> int:
@@ -41,7 +42,15 @@ def sweep(*, doomed_before: datetime | None = None, seconds: float = math.inf) -
             return 0
         _give_up_late_uploads(now, until)
         _doom_old_quarantine(timekeeping.grace_began_before() + settings.GRACE, until)
+        _forget_swept(now)
         return _remove(doomed_before or now, until)
+
+
+def _forget_swept(now: datetime) -> None:
+    """Let records of sweeps go, after which nothing of theirs can arrive any more."""
+    old = SweptAttempt.objects.filter(at__lt=now - REMEMBERED).order_by("at")
+    page = list(old.values_list("pk", flat=True)[:BATCH])
+    SweptAttempt.objects.filter(pk__in=page).delete()
 
 
 def due(before: datetime) -> models.QuerySet[Attempt]:
@@ -134,6 +143,7 @@ def _forget(gone: Sequence[Attempt]) -> int:
             )
             held = row_locks.hold(doomed)
             quota.settle_all(held)
+            SweptAttempt.note(held)
             deleted = Attempt.objects.filter(pk__in=held).delete()[1]
             count += deleted.get(Attempt._meta.label, 0)
     return count

@@ -25,6 +25,7 @@ from storage import (
     scrub,
     straighten,
     strike,
+    survey,
     sweeping,
     watch,
 )
@@ -93,6 +94,16 @@ def expire() -> None:
         return
     if expiry.purge(seconds=TURN) and expiry.is_due():
         nudge.again(nudge.EXPIRE)
+
+
+@shared_task
+def survey_regions() -> None:
+    """Find what has arrived after its upload was swept, for a while."""
+    if not _is_trusted():
+        return
+    survey.survey(seconds=TURN)
+    if survey.has_begun():
+        nudge.again(nudge.SURVEY)
 
 
 @shared_task

@@ -23,6 +23,7 @@ from storage.models import (
     Region,
     Replica,
     StoredObject,
+    Survey,
 )
 from storage.regions import configured
 from storage.scrub import NEW
@@ -144,6 +145,7 @@ def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
             "region", "error"
         )
     )
+    strange = dict(Survey.objects.values_list("region", "strange"))
     made = []
     for region in regions:
         row, seen = waiting.get(region.pk, {}), read.get(region.pk, {})
@@ -161,6 +163,7 @@ def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
                 canary_error=failed.get(region.pk, ""),
                 away=_age(region.away_since, now),
                 is_full=region.full_since is not None,
+                strange=strange.get(region.pk, 0),
             )
         )
     return made

@@ -1,7 +1,7 @@
 """Where the bytes live: vaults, their objects, and the copies of those in regions."""
 
-from storage.models.catalogue import Catalogue, ClockJump, Runner
-from storage.models.copies import Attempt, Replica
+from storage.models.catalogue import Catalogue, ClockJump, Runner, Survey
+from storage.models.copies import Attempt, Replica, SweptAttempt
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.vaults import (
     Credential,
@@ -36,6 +36,8 @@ __all__ = [
     "Reservation",
     "Runner",
     "StoredObject",
+    "Survey",
+    "SweptAttempt",
     "Usage",
     "Vault",
 ]

@@ -4,6 +4,8 @@ import uuid
 
 from django.db import models
 
+from storage.models.vaults import Region
+
 
 def new_identity() -> str:
     """Return 32 hex digits that no catalogue has had before."""
@@ -51,3 +53,16 @@ class ClockJump(models.Model):
 
     def __str__(self) -> str:
         return f"from {self.from_at} to {self.to_at}"
+
+
+class Survey(models.Model):
+    """A walk through everything that lies in a region, to find what no row knows."""
+
+    region = models.OneToOneField(Region, models.CASCADE, related_name="survey")
+    cursor = models.CharField(max_length=20, blank=True, help_text="The last vault looked at")
+    ended_at = models.DateTimeField(null=True)
+    strange = models.IntegerField(default=0, help_text="Keys that nobody knows, when it ended")
+    strange_so_far = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"survey of {self.region_id} at {self.cursor or 'its beginning'}"

@@ -1,6 +1,7 @@
 """Copies of objects in regions: the work list of everything that happens after an upload."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Self
 
 from django.db import models
@@ -62,6 +63,25 @@ class Attempt(models.Model):
     def key(self) -> StoreKey:
         """Where the bytes lie in the region. Needs `vault` loaded."""
         return StoreKey(self.vault.public_id, ObjectName(ObjectType(self.type), self.name), self.id)
+
+
+class SweptAttempt(models.Model):
+    """An attempt whose bytes were removed, and whose key is never used again.
+
+    What arrives under it all the same may be removed once more.
+    """
+
+    id = models.CharField(primary_key=True, max_length=32, editable=False)
+    at = models.DateTimeField(default=clock.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.id}, swept {self.at}"
+
+    @staticmethod
+    def note(attempts: Sequence[str]) -> None:
+        """Put on record that attempts (by primary key) are swept, in the caller's transaction."""
+        swept = [SweptAttempt(id=pk) for pk in attempts]
+        SweptAttempt.objects.bulk_create(swept, ignore_conflicts=True)
 
 
 class ReplicaQuerySet(models.QuerySet["Replica"]):

@@ -248,9 +248,13 @@ class S3Store(RegionStore):
             ) from error
 
     def sweep_staging(self, older_than: float) -> int:
-        """See RegionStore; an upload that breaks off leaves nothing in a store."""
+        """See RegionStore. A PUT that breaks off leaves nothing; an upload in parts, which somebody
+        else began, would."""
         self.check()
-        return 0
+        try:
+            return self._notes.abort_parts(older_than)
+        except StoreFailure as error:
+            raise self._meaning(error) from error
 
     def capacity(self) -> Capacity:
         """See RegionStore. A store does not tell; it says so when it is full."""

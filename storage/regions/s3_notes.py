@@ -1,5 +1,6 @@
 """The service's own notes in a bucket, beside the vaults: few, small, read back when written."""
 
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from storage.regions.base import LONGEST_NOTE, NOTES, require_note
@@ -30,6 +31,19 @@ class Notes:
             self._again.put_object(**place, Body=content)
         if self.read(name) != content:
             raise LostNoteError(name)
+
+    def abort_parts(self, older_than: float) -> int:
+        """End uploads in parts that began so many seconds ago by the store's clock; count them."""
+        aborted, place = 0, {"Bucket": self._bucket}
+        for page in self._again.get_paginator("list_multipart_uploads").paginate(**place):
+            now = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
+            for upload in page.get("Uploads", []):
+                if (now - upload["Initiated"]).total_seconds() < older_than:
+                    continue
+                which = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+                self._again.abort_multipart_upload(**place, **which)
+                aborted += 1
+        return aborted
 
     def read(self, name: str) -> bytes | None:
         """Return a note; None if there is none."""

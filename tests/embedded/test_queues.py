@@ -10,7 +10,7 @@ from backup_service.embedded import programs
 from tests.compose import read
 
 URGENT = {"heartbeat", "watch_all", "tell_losses", "replicate_due", "look_at_regions"}
-SLOW = {"sweep", "expire", "scrub_due"}
+SLOW = {"sweep", "expire", "scrub_due", "survey_regions"}
 
 
 def queue_of(task: str) -> str:

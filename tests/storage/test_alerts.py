@@ -28,6 +28,7 @@ def test_a_service_that_is_well_has_no_alarm():
         ({"canary_error": "it came back changed"}, "canary:a"),
         ({"away": 601}, "away:a"),
         ({"is_full": True}, "full:a"),
+        ({"strange": 1}, "strange:a"),
     ],
 )
 def test_each_figure_of_a_region_fires_by_itself(change, key):
@@ -64,8 +65,8 @@ def test_a_region_that_takes_nothing_owes_no_copies_and_no_canary():
 
 
 def test_every_alarm_says_what_to_do():
-    everything = RegionFigures("a", True, 1, 1, 1e9, 1, 1e9, 1e9, 1e9, "", 1e9, True)
+    everything = RegionFigures("a", True, 1, 1, 1e9, 1, 1e9, 1e9, 1e9, "", 1e9, True, 1)
     found = judge(Figures([everything], 1, 1, 1e9, 1e9, 1e9, "older", True, "x", False))
-    assert len(found) == 15
+    assert len(found) == 16
     assert all(one.advice and len(one.text) < 500 and len(one.advice) < 500 for one in found)
     assert "1 object of 1 vault" in found[0].text

@@ -1,0 +1,99 @@
+"""The survey: what lies in the regions after its upload was given up, and swept.
+
+A client's PUT that was signed in time may arrive when the sweep has been there, and so may the end
+of an upload that took longer than it may. Twice a day every region's list is walked through, vault
+by vault, in turns. What goes is what the sweep has on record as removed before, and nothing else:
+bytes that nobody knows are counted, alarmed of, and left to `reconcile`.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
+
+from backup_service import clock
+from storage import guard, runners
+from storage.models import Attempt, Region, Survey, SweptAttempt
+from storage.names import StoreKey
+from storage.regions import configured, store_of
+from storage.regions.base import RegionError, RegionStore
+
+log = logging.getLogger(__name__)
+EVERY = timedelta(hours=12)
+PAGE = 1000  # keys
+
+
+def survey(*, seconds: float = math.inf) -> int:
+    """Walk on for a while; return how many keys were removed once more.
+
+    Raises DoubtfulError while the catalogue or the clock is in doubt.
+    """
+    guard.require_no_doubt()
+    until, removed = time.monotonic() + seconds, 0
+    with runners.alone("survey") as is_mine:
+        for walk in _due() if is_mine else ():
+            try:
+                removed += _walk(walk, store_of(walk.region), until)
+            except RegionError as error:
+                log.warning("not surveyed to its end: %s", error)
+            if time.monotonic() >= until:
+                break
+    return removed
+
+
+def has_begun() -> bool:
+    """Whether a walk has begun and not ended."""
+    return Survey.objects.filter(cursor__gt="").exists()
+
+
+def _due() -> list[Survey]:
+    regions = Region.objects.filter(alias__in=configured(), status__in=Region.READABLE)
+    walks = [Survey.objects.get_or_create(region=region)[0] for region in regions]
+    before = clock.now() - EVERY
+    return [
+        walk for walk in walks if walk.ended_at is None or not before < walk.ended_at <= clock.now()
+    ]
+
+
+def _walk(walk: Survey, store: RegionStore, until: float) -> int:
+    """Look at the next vaults; where it is stands in the row after each."""
+    removed = 0
+    for vault in sorted(name for name in store.list_vaults() if name > walk.cursor):
+        for keys in _pages(store, vault):
+            again, strange = _judge(keys)
+            removed += len(store.delete_many(again))
+            walk.strange_so_far += len(strange)
+            for key in strange:
+                log.error("unknown bytes in region %s: %s", store.alias, key)
+        walk.cursor = vault
+        walk.save(update_fields=["cursor", "strange_so_far"])
+        if time.monotonic() >= until:
+            return removed
+    walk.cursor, walk.ended_at = "", clock.now()
+    walk.strange, walk.strange_so_far = walk.strange_so_far, 0
+    walk.save()
+    return removed
+
+
+def _pages(store: RegionStore, vault: str) -> Iterator[list[StoreKey]]:
+    keys = (key for key, _size in store.list_keys(vault))
+    while page := list(islice(keys, PAGE)):
+        yield page
+
+
+def _judge(keys: Sequence[StoreKey]) -> tuple[list[StoreKey], list[StoreKey]]:
+    """Return the keys that were swept before, and those that nobody knows.
+
+    The rows are asked after the list, and an upload has its row before it has bytes.
+    """
+    ids = [key.attempt for key in keys]
+    known = set(Attempt.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    unknown = [key for key in keys if key.attempt not in known]
+    if not unknown:
+        return [], []
+    ids = [key.attempt for key in unknown]
+    swept = set(SweptAttempt.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    again = [key for key in unknown if key.attempt in swept]
+    return again, [key for key in unknown if key.attempt not in swept]

@@ -1,0 +1,195 @@
+"""Bytes that arrive when their upload is no more: found and removed within a day."""
+
+import io
+from datetime import timedelta
+
+import pytest
+
+from accounts.audit import SERVICE
+from backup_service import clock
+from storage import direct, expire, ingest, leases, survey, sweeping, tasks, watch
+from storage.body import Body
+from storage.errors import BusyError
+from storage.guard import DoubtfulError
+from storage.models import Attempt, Catalogue, Region, StoredObject, Survey, SweptAttempt
+from storage.names import StoreKey
+from storage.reconcile import reconcile
+from storage.regions import store_of
+from storage.regions.base import RegionUnavailableError
+from storage.regions.filesystem import FilesystemStore
+from storage.replicate import begin, finish, replicate_due
+from tests.storage.conftest import access_of, data_name, sha, some
+
+pytestmark = pytest.mark.django_db
+LATER = timedelta(days=400)
+
+
+def keys() -> list[StoreKey]:
+    return [key for region in Region.objects.all() for key, _ in store_of(region).list_keys()]
+
+
+def sweep_all() -> None:
+    for _ in range(2):  # given up, then removed
+        sweeping.sweep(doomed_before=clock.now() + LATER)
+
+
+def upload(who, content: bytes) -> tuple[Attempt, Body]:
+    region = Region.objects.order_by("priority").first()
+    attempt = ingest._begin(access_of(who), data_name(content), region=region, size=len(content))
+    return attempt, Body(io.BytesIO(content), size=len(content), sha256=sha(content))
+
+
+@pytest.fixture
+def orphan(backup) -> StoreKey:
+    """Bytes that arrived under a key whose upload was given up and swept."""
+    content = some()
+    attempt, body = upload(backup, content)
+    Attempt.objects.update(due_at=clock.now())
+    sweep_all()
+    assert not Attempt.objects.exists()
+    store_of(attempt.region).put(attempt.key, body, len(content))
+    return attempt.key
+
+
+def test_an_upload_that_ends_after_it_was_swept_takes_its_bytes_away(backup):
+    content = some()
+    attempt, body = upload(backup, content)
+    Attempt.objects.update(due_at=clock.now())
+    sweep_all()
+    store_of(attempt.region).put(attempt.key, body, len(content))
+    access, name = access_of(backup), data_name(content)
+    with pytest.raises(BusyError):
+        ingest._put_on_record(access, name, attempt=attempt, body=body, lock="")
+    assert keys() == []
+
+
+def test_what_arrives_after_the_sweep_goes_with_the_next_survey(backup, orphan):
+    kept = some()
+    backup.put(kept)
+    replicate_due()
+    assert orphan in keys()
+    tasks.survey_regions()
+    assert orphan not in keys()
+    assert len(keys()) == 2
+    assert backup.fetch(f"data/{sha(kept)}") == kept
+
+
+def test_a_copy_that_is_made_after_it_was_given_up(backup):
+    content = some()
+    backup.put(content)
+    claim = leases.claim(1)
+    [attempt] = begin(claim.replicas)
+    attempt.vault = backup.vault
+    Attempt.objects.filter(pk=attempt.pk).update(due_at=clock.now())
+    sweep_all()
+    store_of(attempt.region).put(attempt.key, io.BytesIO(content), len(content))
+    assert not finish(claim.replicas[0], claim.token, attempt)
+    survey.survey()
+    assert [key.attempt for key in keys()] == [
+        backup.held(content).replicas.get(region__alias="a").attempt_id
+    ]
+
+
+def test_reconcile_removes_it_as_well(orphan):
+    assert reconcile(SERVICE).purged_again == 1
+    assert keys() == []
+
+
+def test_it_comes_round_twice_a_day(backup, orphan):
+    survey.survey()
+    assert keys() == []
+    store_of(Region.objects.get(alias="a")).put(orphan, io.BytesIO(b"x"), 1)
+    assert survey.survey() == 0
+    with clock.travelled(timedelta(hours=12, minutes=1)):
+        assert survey.survey() == 1
+
+
+def test_what_nobody_knows_is_left_alone_and_alarmed_of(backup, orphan):
+    SweptAttempt.objects.all().delete()
+    assert survey.survey() == 0
+    assert keys() == [orphan]
+    assert "strange:a" in {one.key for one in watch.present()}
+    assert reconcile(SERVICE).unknown == [f"a: {orphan}"]
+
+
+def test_what_is_under_way_or_stored_is_no_orphan(backup):
+    content = some()
+    attempt, body = upload(backup, content)
+    store_of(attempt.region).put(attempt.key, body, len(content))
+    assert survey.survey() == 0
+    assert keys() == [attempt.key]
+    assert not Survey.objects.filter(strange__gt=0).exists()
+
+
+def test_turns_go_on_where_they_ended(backup, bob, orphan, monkeypatch):
+    bob.put(some())
+    backup.put(some())
+    asked = []
+    monkeypatch.setattr(tasks.nudge, "again", asked.append)
+    monkeypatch.setattr(tasks, "TURN", 0)
+    for _ in range(8):
+        tasks.survey_regions()
+    assert orphan not in keys()
+    assert asked
+    assert not survey.has_begun()
+    assert set(Survey.objects.exclude(ended_at=None).values_list("region__alias", flat=True)) == {
+        "a",
+        "b",
+    }
+
+
+def test_a_list_that_breaks_off_ends_nothing(backup, bob, orphan, monkeypatch):
+    bob.put(some())
+    whole = FilesystemStore.list_keys
+
+    def broken(self, vault=None):
+        yield from whole(self, vault)
+        raise RegionUnavailableError("it broke off")
+
+    monkeypatch.setattr(FilesystemStore, "list_keys", broken)
+    survey.survey()
+    assert not Survey.objects.filter(region__alias="a").exclude(ended_at=None).exists()
+    monkeypatch.undo()
+    survey.survey()
+    assert keys() != []
+    assert orphan not in keys()
+
+
+def test_it_refuses_while_the_catalogue_is_in_doubt(orphan):
+    Catalogue.objects.update_or_create(pk=1, defaults={"doubt": "restored", "doubt_text": "Old."})
+    with pytest.raises(DoubtfulError):
+        survey.survey()
+    tasks.survey_regions()
+    assert keys() == [orphan]
+
+
+def test_records_of_sweeps_are_kept_for_three_months(orphan):
+    with clock.travelled(timedelta(days=89)):
+        sweeping.sweep()
+        assert SweptAttempt.objects.count() == 1
+    with clock.travelled(timedelta(days=91)):
+        sweeping.sweep()
+    assert not SweptAttempt.objects.exists()
+
+
+def test_an_upload_that_was_announced_and_given_up_leaves_a_record(backup):
+    region = Region.objects.order_by("priority").first()
+    wish = direct.Announced(data_name(some()), 1)
+    direct._reserve(access_of(backup), region, [wish])
+    [attempt] = Attempt.objects.all()
+    direct.give_up(access_of(backup), [attempt.pk])
+    sweep_all()
+    assert SweptAttempt.objects.get().pk == attempt.pk
+
+
+def test_a_purged_object_s_late_bytes(backup, maintain):
+    content = some()
+    backup.put(content)
+    key = Attempt.objects.select_related("vault").get().key
+    maintain.delete(f"data/{sha(content)}")
+    expire.purge(grace_ended_before=clock.now())
+    sweep_all()
+    assert not StoredObject.objects.exists()
+    store_of(Region.objects.get(alias="a")).put(key, io.BytesIO(content), len(content))
+    assert survey.survey() == 1
+    assert keys() == []
