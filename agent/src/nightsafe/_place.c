@@ -37,6 +37,13 @@ fill(int fd, const File *file)
     return 1;
 }
 
+/* A mode that gives a group no other rights than everybody, so that it does not matter which. */
+static int
+is_groupless(mode_t mode)
+{
+    return (mode >> 3 & 7) == (mode & 7) && (mode & S_ISGID) == 0;
+}
+
 /* The order matters: a new owner drops set-id bits, and times come last. */
 static int
 describe(int fd, const File *file)
@@ -51,7 +58,12 @@ describe(int fd, const File *file)
             if (fchown(fd, file->uid, file->gid) != 0)
                 return 0;
         } else {
-            mode &= ~(mode_t)(S_ISUID | S_ISGID); /* they were meant for others */
+            int is_of_group = found.st_gid == file->gid || fchown(fd, (uid_t)-1, file->gid) == 0;
+            /* Where the group may not be set, the long way takes its rights away and says so. */
+            if (!is_of_group && !is_groupless(file->mode))
+                return 0;
+            if (!is_of_group || found.st_uid != file->uid)
+                mode &= ~(mode_t)(S_ISUID | S_ISGID); /* they were meant for others */
         }
     }
     /* Mostly it was made with the mode that it shall have; set-id bits never are among that. */

@@ -54,6 +54,12 @@ class Directory(Protocol):
     def above(self) -> "Directory":
         """The folder that this one lies in, wherever that is by now."""
 
+    def narrow(self, its: Node | Attributes) -> None:
+        """Let nobody into this folder who may not be let in when it has these attributes."""
+
+    def hands_down_rights(self) -> bool:
+        """Whether what is made in it has rights for others from the beginning."""
+
     def make_folder(self, name: bytes) -> None:
         """A new folder; FileExistsError if something has the name."""
 

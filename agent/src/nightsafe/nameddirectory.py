@@ -12,7 +12,7 @@ import os
 import stat
 
 from nightsafe.directory import Directory, is_regular, mode_of, moved
-from nightsafe.metadata import Attributes, restore_at, restore_link
+from nightsafe.metadata import Attributes, narrow, restore_at, restore_link
 from nightsafe.system import FOLDER_MODE, IS_WINDOWS, NEW, TO_WRITE, reach
 from nightsafe.tree import Node
 
@@ -78,6 +78,13 @@ class NamedDirectory:
             os.close(fd)
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return fd
+
+    def narrow(self, its: Node | Attributes) -> None:
+        if not IS_WINDOWS:
+            narrow(self._look(), its)
+
+    def hands_down_rights(self) -> bool:
+        return True  # for all that is known
 
     def complete(self, fd: int, name: bytes, its: Node | Attributes | None) -> list[str]:
         # Closing a file that was written to sets its time.

@@ -7,7 +7,13 @@ import stat
 from typing import Any
 
 from nightsafe.directory import Directory
-from nightsafe.metadata import Attributes, restore_at, restore_named
+from nightsafe.metadata import (
+    Attributes,
+    hands_down_rights,
+    narrow,
+    restore_at,
+    restore_named,
+)
 from nightsafe.system import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_WRITE
 from nightsafe.tree import Node
 
@@ -19,6 +25,7 @@ class OpenDirectory:
 
     def __init__(self, fd: int) -> None:
         self.handle = fd
+        self._hands_down: bool | None = None
 
     @classmethod
     def at(cls, path: bytes) -> "OpenDirectory":
@@ -55,6 +62,14 @@ class OpenDirectory:
 
     def open_file(self, name: bytes, flags: int) -> int:
         return os.open(name, flags, dir_fd=self.handle)
+
+    def narrow(self, its: Node | Attributes) -> None:
+        narrow(self.handle, its)
+
+    def hands_down_rights(self) -> bool:
+        if self._hands_down is None:
+            self._hands_down = hands_down_rights(self.handle)
+        return self._hands_down
 
     def complete(self, fd: int, name: bytes, its: Node | Attributes | None) -> list[str]:
         try:

@@ -1,5 +1,6 @@
 """What stands in the target already: whether it stays, goes, or is in the way of a restore."""
 
+import contextlib
 import os
 import stat
 
@@ -42,7 +43,7 @@ class Standing:
         OSError if something else is, which `obstacle` tells.
         """
         try:
-            return self._target.enter(node.name)
+            is_new = self._target.enter(node.name)
         except OSError:
             status = self._target.status(node.name)
             if status is None or stat.S_IFMT(mode_of(status)) in _NOT_REPLACED:
@@ -50,6 +51,10 @@ class Standing:
             if self._keeps(node, status):
                 raise
             return self._target.replace(node.name)
+        if not is_new and self._target.here is not None and not self._options.dry_run:
+            with contextlib.suppress(OSError):  # it is somebody else's, and keeps its mode
+                self._target.here.narrow(node)
+        return is_new
 
     def obstacle(self, name: bytes) -> str:
         """What is in the way of a folder of this name, for people; empty if nothing is."""

@@ -139,7 +139,7 @@ class Writer:
         folder = self.folders.open(place)
         self._count += 1
         temporary = b".nightsafe-%s-%d.part" % (self._stem, self._count)
-        if _placed(folder.handle, temporary, piece, data):
+        if not folder.hands_down_rights() and _placed(folder.handle, temporary, piece, data):
             return []
         self._making = folder, temporary  # until it has its name: we may be told to stop
         fd = folder.new_file(temporary)

@@ -33,6 +33,9 @@ class Attributes(Protocol):
     def put(self, file: bytes | int, name: bytes, value: bytes) -> None:
         """Set one."""
 
+    def drop(self, file: bytes | int, name: bytes) -> None:
+        """Take one away."""
+
 
 class OfPython:
     """Where `os` has them."""
@@ -47,6 +50,9 @@ class OfPython:
 
     def put(self, file: bytes | int, name: bytes, value: bytes) -> None:
         os.setxattr(file, name, value, follow_symlinks=isinstance(file, int))
+
+    def drop(self, file: bytes | int, name: bytes) -> None:
+        os.removexattr(file, name, follow_symlinks=isinstance(file, int))
 
 
 class OfLibrary:
@@ -72,6 +78,11 @@ class OfLibrary:
         call, options = self._call("setxattr", file)
         size, start = ctypes.c_size_t(len(value)), ctypes.c_uint32(0)
         if call(ctypes.c_char_p(name), ctypes.c_char_p(value), size, start, options) < 0:
+            raise _error()
+
+    def drop(self, file: bytes | int, name: bytes) -> None:
+        call, options = self._call("removexattr", file)
+        if call(ctypes.c_char_p(name), options) < 0:
             raise _error()
 
     def _call(self, name: str, file: bytes | int) -> tuple[Any, Any]:
@@ -107,6 +118,9 @@ class OfNone:
 
     def put(self, file: bytes | int, name: bytes, value: bytes) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    def drop(self, file: bytes | int, name: bytes) -> None:
+        raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
 
 
 def _error() -> OSError:
