@@ -118,13 +118,13 @@ class Nightsafe(Peer):
 
 
 class Restic(Peer):
-    """Stock restic, format 2, with its own defaults."""
+    """Today's stock restic, where `make peers` fetched it; format 2, with its own defaults."""
 
     name = "restic"
 
     def __init__(self, place: Path) -> None:
         super().__init__(place)
-        self.binary = shutil.which("restic") or ""
+        self.binary = next(reversed(restics()), "")
         self.environment = {
             "RESTIC_REPOSITORY": str(self.repository),
             "RESTIC_PASSWORD": PASSPHRASE,
@@ -144,7 +144,7 @@ class Restic(Peer):
         return [self.binary, "restore", "latest", "--target", str(target)]
 
     def list_command(self) -> list[str]:
-        return [restics()[-1], "snapshots", "--json"]  # today's, where `make peers` fetched it
+        return [self.binary, "snapshots", "--json"]
 
     def far_environment(self, holder: Holder) -> dict[str, str]:
         return {"RESTIC_REPOSITORY": holder.restic}

@@ -175,10 +175,10 @@ after the last). `ratio` is the program's wall time divided by nightsafe's in th
 those the median (a machine that is slower for some minutes is so for all); `by CPU` is the same of
 CPU seconds, which other work on the machine disturbs less; `target` says whether the ratio of wall
 times reaches what the agent must reach (`must`) or aims at (`goal`).
-Every restore was compared byte by byte. Borg ran with zstd level 3. Compare ratios, not seconds:
-they hold across machines.
+Every restore was compared byte by byte. restic is the newest that `make peers` fetched; Borg ran
+with zstd level 3. Compare ratios, not seconds: they hold across machines.
 (s) lists the snapshots of a vault of the service, with 25 ms of round trip to it, with empty caches
-and again, beside the newest restic that `make peers` fetched.
+and again.
 
 What the service does is measured on pages of its own: [uploads](transfers.md), through the gateway
 and directly, and [copies, scrub and lag](benchmarks-replication.md).

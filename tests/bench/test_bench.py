@@ -1,6 +1,7 @@
 """The benchmark's own parts: what it measures, compares and claims."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from bench.cases import Results
 from bench.compare import DifferentError, require_same
 from bench.datasets import EDIT_SIZE, EDITS, edited
 from bench.measure import Cost, FailedError, run
+from bench.peers import Restic
 from bench.report import bounds, table
 from bench.targets import judge
+from tests.peers import restics
 
 
 class Named:
@@ -22,6 +25,18 @@ class Named:
 
 
 PEERS = [Named("nightsafe"), Named("restic")]
+
+
+def test_restic_is_the_newest_that_is_here(tmp_path: Path) -> None:
+    here = restics()
+    if not here:
+        pytest.skip("no stock restic is here")
+    restic = Restic(tmp_path)
+    said = subprocess.run([here[-1], "version"], capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"{restic.version()} compiled")
+    commands = [restic.init_command(), restic.backup_command("x", 0), restic.list_command()]
+    commands.append(restic.restore_command(tmp_path, 0))
+    assert {command[0] for command in commands} == {here[-1]}
 
 
 def spend(code: str, tmp_path: Path) -> Cost:
