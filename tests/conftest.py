@@ -8,11 +8,21 @@ import pytest
 
 from storage.models import Region
 from storage.regions import sync_rows
+from tests.folders import FOLDERS
 
 # A shell that starts the tests in the background has interrupts ignored, which programs started
 # here would inherit; some are to hear them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that its stage would not find."""
+    for item in items:
+        for kind, folders in FOLDERS.items():
+            at_home = any(f"/tests/{folder}/" in item.path.as_posix() for folder in folders)
+            if item.get_closest_marker(kind) and not at_home:
+                raise pytest.UsageError(f"{item.nodeid} is marked `{kind}`: move it to {folders}")
 
 
 @pytest.fixture

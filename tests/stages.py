@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 from backup_service.env import BASE_DIR
 from tests import peers, postgres
+from tests.folders import paths
 
 NO_TESTS = 5  # pytest's exit status
 NO_POSTGRES = (
@@ -67,15 +68,24 @@ STAGES = (
         ["-m", f"{_PLAIN} and not postgres", "--ignore=tests/agent"],
     ),
     Stage("agent", "the agent", ["-m", _PLAIN, "tests/agent"]),
-    Stage("interop", "with stock restic and rclone", ["-m", "interop"]),
-    Stage("interop-0.18", "with restic 0.18", ["-m", _EVERY_RESTIC], restic=peers.RESTIC),
+    Stage("interop", "with stock restic and rclone", ["-m", "interop", *paths("interop")]),
+    Stage(
+        "interop-0.18",
+        "with restic 0.18",
+        ["-m", _EVERY_RESTIC, *paths("interop")],
+        restic=peers.RESTIC,
+    ),
     Stage(
         "interop-newest",
         "with the newest restic",
-        ["-m", _EVERY_RESTIC],
+        ["-m", _EVERY_RESTIC, *paths("interop")],
         restic=peers.NEWEST_RESTIC,
     ),
-    Stage("journeys", "the whole service", ["-m", "journey and not browser and not interop"]),
+    Stage(
+        "journeys",
+        "the whole service",
+        ["-m", "journey and not browser and not interop", *paths("journey")],
+    ),
     # Once is enough for what knows no database.
     Stage(
         "postgres",
@@ -83,8 +93,12 @@ STAGES = (
         ["-m", _PLAIN, *(f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE)],
         on_postgres=True,
     ),
-    Stage("hardship", "ordinary users, odd locales, failing disks", ["-m", "hardship"]),
-    Stage("browser", "in a real browser", ["-m", "browser"]),
+    Stage(
+        "hardship",
+        "ordinary users, odd locales, failing disks",
+        ["-m", "hardship", *paths("hardship")],
+    ),
+    Stage("browser", "in a real browser", ["-m", "browser", *paths("browser")]),
 )
 
 
