@@ -23,7 +23,7 @@ from backup_service.embedded.errors import LaunchError
 BUCKET = "vault"
 START = 30.0  # seconds
 _SPACING = 20  # ports from one store's first to the next's
-_OFFSETS = (1, 2, 3, 4, 6, 11, 12, 13, 14, 16)
+_OFFSETS = (*range(1, 7), *range(11, 17))  # 5 and 15 are for a store of several drives
 _S3, _MASTER, _FILER = 4, 1, 3
 _GRPC = 10
 _FSYNC = "fs.configure -locationPrefix=/buckets/ -fsync -apply\n"

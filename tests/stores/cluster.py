@@ -28,6 +28,8 @@ class Cluster:
     def start(self) -> None:
         """Start everything. Raises TimeoutError."""
         at, folder = self.store.base, self.store.folder
+        listening = [at + offset for offset in (_MASTER, *_DRIVES, _FILER, _S3)]
+        assert {*listening, *(port + 10 for port in listening)} <= set(self.store.ports), "not held"
         (folder / "master").mkdir()
         common = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
         master = ["master", f"-mdir={folder}/master", "-defaultReplication=001", *common]
