@@ -127,13 +127,33 @@ class Delivery:
             self._wave.add(place, name, where, blob, attributes=described(node))
 
     def _file_of_names(self, place: Place, name: bytes, node: Node, folder: Directory) -> None:
-        key = (node.device_id, node.inode, hash(node.content))
-        first = self._links.get(key)
+        first = self._links.get(_key(node))
         if first is None:
-            self._links[key] = self._begin(place, name, node, folder)
+            self._links[_key(node)] = self._begin(place, name, node, folder)
             return
         self._wave.links.append(Link(place, name, node, first))
         self._wave.pieces += 1
+
+    def keep(self, place: Place, node: Node, status: os.stat_result, *, folder: Directory) -> bool:
+        """Let the file that stands in `folder` under the node's name stay, which holds the same.
+
+        It gets the node's attributes. False if it cannot stay: it has more names than the node,
+        or is not the file that another name of the node leads to, or cannot be opened.
+        """
+        identity = status.st_dev, status.st_ino
+        first = self._links.get(_key(node)) if node.links > 1 else None
+        if status.st_nlink > max(node.links, 1) or (first and first.identity != identity):
+            return False
+        try:
+            lost = folder.set_of_kept(node.name, node)
+        except OSError:
+            return False
+        if lost:
+            self._tell.noted(_path(place, node.name), ", ".join(lost))
+        if node.links > 1 and first is None:
+            kept = Unfinished(place, node.name, b"", node, identity, is_done=True)
+            self._links[_key(node)] = kept
+        return True
 
     def left(self, place: Place, node: Node) -> None:
         """Take a folder whose entries have all been taken; children before parents."""
@@ -364,6 +384,11 @@ class Delivery:
         lost = self._writer.folders.open(place).set_own(node)
         if lost:
             self._tell.noted(b"/" + place.path, ", ".join(lost))
+
+
+def _key(node: Node) -> tuple[int, int, int]:
+    """What the names of one file have in common."""
+    return node.device_id, node.inode, hash(node.content)
 
 
 def _plain_length(where: BlobLocation) -> int:

@@ -75,6 +75,9 @@ class Directory(Protocol):
     def set_of_file(self, name: bytes, its: Node | Attributes) -> list[str]:
         """Set the attributes of a file that is closed."""
 
+    def set_of_kept(self, name: bytes, its: Node | Attributes) -> list[str]:
+        """Set those of a file that was there before, where they differ."""
+
     def set_of_other(self, name: bytes, its: Node | Attributes) -> list[str]:
         """Set those of a link or a special file."""
 

@@ -1,5 +1,6 @@
 """Owners, modes, extended attributes and times of restored entries."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable
@@ -63,6 +64,43 @@ def restore_at(file: int | bytes, node: Node | Attributes) -> list[str]:
     return lost
 
 
+def settle(file: int | bytes, node: Node | Attributes) -> list[str]:
+    """`restore_at` for what was there before: as little as possible, and nobody is let in."""
+    status, spare = os.stat(file), _spare(file, node)
+    is_owned = (status.st_uid, status.st_gid) == (node.uid, node.gid)
+    is_so = is_owned and stat.S_IMODE(status.st_mode) == _mode(node, status)
+    is_so = is_so and status.st_mtime_ns == node.mtime and not spare
+    if is_so and _holds(file, node.xattrs):
+        return []
+    with contextlib.suppress(OSError):  # of somebody else; what that means is told below
+        narrow(file, node)
+    lost: list[str] = []
+    for name in spare:
+        lost += _drop(file, name)
+    return lost + restore_at(file, node)
+
+
+def _spare(file: int | bytes, node: Node | Attributes) -> list[bytes]:
+    """The names of the attributes that users set and that the node does not have."""
+    try:
+        there = xattrs.ours.names(file)
+    except OSError:
+        return []
+    wanted = {name for name, _ in node.xattrs}
+    return [
+        name
+        for name in there
+        if name not in wanted and (name.startswith(b"user.") or name in (ACCESS_LIST, DEFAULT_LIST))
+    ]
+
+
+def _holds(file: int | bytes, attributes: tuple[tuple[bytes, bytes], ...]) -> bool:
+    try:
+        return all(xattrs.ours.value(file, name) == value for name, value in attributes)
+    except OSError:
+        return False
+
+
 def restore_named(name: bytes, node: Node | Attributes, *, dir_fd: int) -> list[str]:
     """The same for an entry that cannot be opened: a symbolic link, a fifo, a device."""
     status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
@@ -94,18 +132,18 @@ def restore_link(path: bytes, node: Node | Attributes) -> list[str]:
     return lost
 
 
-def narrow(folder: int | bytes, node: Node | Attributes) -> None:
-    """Let nobody into a folder that was there before who may not be let in in the end.
+def narrow(file: int | bytes, node: Node | Attributes) -> None:
+    """Let nobody into a file or folder that was there before who may not be let in in the end.
 
     It is yet to get its group and its mode. OSError if it belongs to somebody else.
     """
-    status = os.stat(folder)
+    status = os.stat(file)
     mode, wanted = stat.S_IMODE(status.st_mode), posix_permissions(node.mode)
-    if status.st_gid != node.gid or _has(folder, ACCESS_LIST):
+    if status.st_gid != node.gid or _has(file, ACCESS_LIST):
         wanted = mode_without_group(wanted) & mode_without_group(mode)
     narrowed = mode & (wanted | ~0o077)
     if narrowed != mode:
-        os.chmod(folder, narrowed)
+        os.chmod(file, narrowed)
 
 
 def _hand_over(

@@ -12,7 +12,7 @@ import os
 import stat
 
 from nightsafe.directory import Directory, is_regular, mode_of, moved
-from nightsafe.metadata import Attributes, narrow, restore_at, restore_link
+from nightsafe.metadata import Attributes, narrow, restore_at, restore_link, settle
 from nightsafe.system import FOLDER_MODE, IS_WINDOWS, NEW, TO_WRITE, reach
 from nightsafe.tree import Node
 
@@ -96,12 +96,17 @@ class NamedDirectory:
         self._regular(path)
         return restore_at(path, its)
 
+    def set_of_kept(self, name: bytes, its: Node | Attributes) -> list[str]:
+        path = self._at(name)
+        self._regular(path)
+        return settle(path, its)
+
     def set_of_other(self, name: bytes, its: Node | Attributes) -> list[str]:
         path = self._at(name)
         return restore_link(path, its) if its.type == "symlink" else restore_at(path, its)
 
     def set_own(self, its: Node | Attributes) -> list[str]:
-        return restore_at(self._look(), its)
+        return settle(self._look(), its)
 
     def make_link(self, target: bytes, name: bytes) -> None:
         path = self._at(name)

@@ -13,8 +13,9 @@ from nightsafe.metadata import (
     narrow,
     restore_at,
     restore_named,
+    settle,
 )
-from nightsafe.system import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_WRITE
+from nightsafe.system import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_READ, TO_WRITE
 from nightsafe.tree import Node
 
 
@@ -80,11 +81,18 @@ class OpenDirectory:
     def set_of_file(self, name: bytes, its: Node | Attributes) -> list[str]:
         return self.complete(self.open_file(name, TO_CHANGE), name, its)
 
+    def set_of_kept(self, name: bytes, its: Node | Attributes) -> list[str]:
+        fd = os.open(name, TO_READ, dir_fd=self.handle)
+        try:
+            return settle(fd, its)
+        finally:
+            os.close(fd)
+
     def set_of_other(self, name: bytes, its: Node | Attributes) -> list[str]:
         return restore_named(name, its, dir_fd=self.handle)
 
     def set_own(self, its: Node | Attributes) -> list[str]:
-        return restore_at(self.handle, its)
+        return settle(self.handle, its)
 
     def make_link(self, target: bytes, name: bytes) -> None:
         os.symlink(target, name, dir_fd=self.handle)

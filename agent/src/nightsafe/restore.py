@@ -273,7 +273,7 @@ class _Restorer:
         if folder.place is None:
             return
         try:
-            if not folder.is_new and self._standing.stays(node):
+            if not folder.is_new and self._stays(folder.place, node):
                 self._report.skipped += 1
                 self._observer(FileDone(path, "unchanged"))
             elif self._delivery is None or here is None:
@@ -287,6 +287,15 @@ class _Restorer:
             self._tell.failed(path, f"it was not restored. {error}")
         except (OSError, OverflowError, ValueError) as error:
             self._tell.failed(path, describe(error))
+
+    def _stays(self, place: Place, node: Node) -> bool:
+        """Whether what stands there stays; if it may have changed, its attributes are set."""
+        status, here = self._standing.staying(node), self._target.here
+        if status is None or here is None:
+            return False
+        if self._delivery is None or self._options.overwrite != "if-changed":
+            return True
+        return self._delivery.keep(place, node, status, folder=here)
 
     def _count(self, path: bytes, node: Node) -> None:
         if node.type != "file":

@@ -22,20 +22,20 @@ class Standing:
         self._options = options
         self._index = index
 
-    def stays(self, node: Node) -> bool:
-        """Whether what stands in the way of an entry, no folder, stays as it is."""
+    def staying(self, node: Node) -> os.stat_result | None:
+        """The status of what stands in the way of an entry, no folder, and stays there."""
         here = self._target.here
         status = self._target.status(node.name) if self._options.overwrite != "always" else None
         if status is None or here is None:
-            return False
+            return None
         if self._options.overwrite != "if-changed":
-            return self._keeps(node, status)
+            return status if self._keeps(node, status) else None
         is_alike = node.type == "file" and is_regular(status)
         if not is_alike or (status.st_size, status.st_mtime_ns) != (node.size, node.mtime):
-            return False
-        if not self._options.verify:
-            return True
-        return not differs(node.name, node, folder=here, index=self._index)
+            return None
+        if self._options.verify and differs(node.name, node, folder=here, index=self._index):
+            return None
+        return status
 
     def enter(self, node: Node) -> bool:
         """Go into a folder and say whether it is new; a file that is in the way is replaced.
