@@ -101,6 +101,24 @@ def test_lengths_of_time_reach_over_changes_of_the_clock(tmp_path: Path, zone: s
             compare(repository, Ours(repository), ["--keep-within", f"{back}m"])
 
 
+def test_compact_tells_the_same_in_fewer_words(tmp_path: Path) -> None:
+    chance = seed("compact")
+    repository = new_repository(tmp_path / "r")
+    fill(repository, chance, 40)
+    ours = Ours(repository)
+    for number in ("1", "4", "100"):
+        options = ["--keep-last", number, "--group-by", "", "--dry-run", "--compact"]
+        theirs = ask_restic(repository, "forget", *options).stdout
+        status, out, err = ours.run("forget", *options)
+        assert status == 0, err
+        told = Counter(re.findall(r"^(keep|forget) +[0-9a-f]{8}  ", out, re.MULTILINE))
+        counted = dict(re.findall(r"^(keep|remove) (\d+) snapshots", theirs, re.MULTILINE))
+        assert told["keep"] == int(counted["keep"])
+        assert told["forget"] == int(counted.get("remove", 0))
+        for text in (theirs, out):
+            assert not re.search(r"/home|/etc|/srv|last snapshot", text), text
+
+
 def policy(chance: random.Random) -> list[str]:
     options: list[str] = []
     for name in ("last", *PERIODS):

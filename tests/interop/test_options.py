@@ -1,17 +1,23 @@
 """Each other option of `backup` that stock restic has, too: it does the same on drawn input.
 
-Patterns, and paths to back up, have files of their own.
+Patterns (`test_sources.py`, `test_patterns.py`), and lists of paths and patterns (`test_lists.py`)
+have files of their own; so have the options of `ls`, `snapshots` and `unlock` (`test_listing.py`),
+of `forget` (`test_forget.py`), and of `forget` with `--prune` (`test_prune_options.py`).
 """
 
+import argparse
 import json
 import os
 import random
+import re
 import shutil
 import string
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nightsafe.cli import build_parser
 
 from tests.interop.conftest import find_restic
 from tests.interop.pair import Outcome, Pair, assert_equal, shown
@@ -226,3 +232,31 @@ def test_dry_run_and_force(
         if option in ("--dry-run", "-n"):
             assert ours.snapshot is theirs.snapshot is None
             assert set((pair.place / "data").rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "verb", ["backup", "check", "forget", "init", "ls", "prune", "snapshots", "unlock"]
+)
+def test_options_have_the_same_letters(verb: str) -> None:
+    """Of what both have: whoever changes over need not learn them anew."""
+    told = subprocess.run([find_restic(), verb, "--help"], capture_output=True, text=True).stdout
+    theirs = dict(re.findall(r"^ +-(\w), --([a-z-]+)", told, re.MULTILINE))
+    ours = letters_of(verb)
+    shared = set(theirs.values()) & set().union(*ours.values())
+    assert "help" in shared
+    assert {letter for letter, name in theirs.items() if name in shared} == {
+        letter for letter, names in ours.items() if theirs.get(letter) in names
+    }
+
+
+def letters_of(verb: str) -> dict[str, set[str]]:
+    """The long names of each letter of ours, and under no letter those that have none."""
+    (verbs,) = (a for a in build_parser([verb])._actions if isinstance(a.choices, dict))
+    assert isinstance(verbs, argparse._SubParsersAction)
+    found: dict[str, set[str]] = {}
+    for action in verbs.choices[verb]._actions:
+        names = {name[2:] for name in action.option_strings if name.startswith("--")}
+        letters = [name[1:] for name in action.option_strings if not name.startswith("--")]
+        for letter in letters or [""]:
+            found.setdefault(letter, set()).update(names)
+    return found

@@ -161,8 +161,11 @@ def test_no_more_is_written_anew_than_is_allowed(wasteful: Repository, tmp_path:
         assert "no errors were found" in ask_restic(ours, "check", "--read-data").stdout
 
 
-def test_forgetting_and_pruning_at_once(wasteful: Repository, tmp_path: Path) -> None:
-    rules = ["--keep-last", "1", "--group-by", "", "--prune", "--max-unused", "0"]
+@pytest.mark.parametrize("more", [[], ["--max-repack-size", "1k"], ["--max-repack-size", "100M"]])
+def test_forgetting_and_pruning_at_once(
+    wasteful: Repository, tmp_path: Path, more: list[str]
+) -> None:
+    rules = ["--keep-last", "1", "--group-by", "", "--prune", "--max-unused", "0", *more]
     ours, theirs = (copy(wasteful, tmp_path / name) for name in ("ours", "theirs"))
     before = stored(ours)
     assert Ours(ours).run("forget", *rules, "--dry-run")[0] == 0

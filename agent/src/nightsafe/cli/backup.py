@@ -41,7 +41,9 @@ def add_parser(verbs: Verbs) -> None:
         metavar="TAGS",
         help="words for this snapshot, separated by commas; may be repeated",
     )
-    parser.add_argument("--host", default="", help="host name to note instead of this computer's")
+    parser.add_argument(
+        "-H", "--host", default="", help="host name to note instead of this computer's"
+    )
     parser.add_argument(
         "-n",
         "--dry-run",

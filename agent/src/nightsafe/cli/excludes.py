@@ -20,8 +20,11 @@ def add_exclude_options(parser: argparse.ArgumentParser) -> None:
         "A PATTERN beginning with / fits from the root on, others anywhere; * stands for any "
         "characters of a name, ** for any folders, ! in front takes back what was said before.",
     )
-    for flag, dest, metavar, text in _LISTS:
-        group.add_argument(flag, dest=dest, action="append", default=[], metavar=metavar, help=text)
+    for flags, dest, metavar, text in _LISTS:
+        names = flags.split()
+        group.add_argument(
+            *names, dest=dest, action="append", default=[], metavar=metavar, help=text
+        )
     group.add_argument(
         "--exclude-larger-than",
         type=parse_size,
@@ -61,7 +64,12 @@ _LISTS = (
         "FILE",
         "take also the paths of FILE, each ended by a NUL",
     ),
-    ("--exclude", "exclude", "PATTERN", "what this pattern fits; may be repeated, as the others"),
+    (
+        "-e --exclude",
+        "exclude",
+        "PATTERN",
+        "what this pattern fits; may be repeated, as the others",
+    ),
     ("--iexclude", "iexclude", "PATTERN", "the same, whatever the case of letters"),
     (
         "--exclude-file",

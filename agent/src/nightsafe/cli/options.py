@@ -73,7 +73,11 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
         **text,
     )
     common.add_argument(
-        "--password-file", metavar="FILE", help="a file that holds the vault's passphrase", **text
+        "-p",
+        "--password-file",
+        metavar="FILE",
+        help="a file that holds the vault's passphrase",
+        **text,
     )
     common.add_argument(
         "--password-command",
