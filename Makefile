@@ -24,8 +24,9 @@ help:
 	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (half an hour)"
 	@echo "              (BENCH=\"--quick\" for a glimpse; BENCH_DIR=scratch folder of 12 GB)"
 	@echo "make soak     kill backups and prunes 200 times each, and 300 workers while they copy;"
-	@echo "              fail and kill at every call of the storage; back up 200 times what comes,"
-	@echo "              goes and fails (SEED=number; SOAK=\"kill workers points steady\" for some)"
+	@echo "              fail and kill at every call of the storage; upload and purge in every"
+	@echo "              order; back up 200 times what comes, goes and fails (SEED=number;"
+	@echo "              SOAK=\"kill workers points orders steady\" for some)"
 	@echo "make check    formatting, types, layering, settings, migrations"
 	@echo "make format   put the code into its one form"
 	@echo "make lock     write locks/ anew (needs uv)"
@@ -67,7 +68,7 @@ bench: install peers
 	@$(BIN)/python -m bench $(or $(BENCH),--write)
 
 soak: install
-	@for one in $(or $(SOAK),kill workers points steady); do \
+	@for one in $(or $(SOAK),kill workers points orders steady); do \
 		$(BIN)/python -m tests.soak.$$one $(if $(SEED),--seed $(SEED)) || exit 1; done
 
 check: install

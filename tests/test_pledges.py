@@ -23,4 +23,4 @@ def test_every_command_is_there(module: str) -> None:
 
 def test_they_are_many() -> None:
     assert len(TESTS) > 20
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5

@@ -1,0 +1,21 @@
+"""`python -m tests.soak.orders`: two uploads and a purge of one object, in every order of their
+steps. The tests draw some of them in each run."""
+
+import os
+import subprocess
+import sys
+
+from backup_service.env import BASE_DIR
+
+TEST = "tests/storage/test_expire.py::test_two_uploads_and_a_purge"
+
+
+def main() -> int:
+    """Walk all 210; return the exit status."""
+    command = [sys.executable, "-m", "pytest", "-q", "-o", "timeout=3600", TEST]
+    environment = {**os.environ, "NIGHTSAFE_EVERY_ORDER": "1"}
+    return subprocess.run(command, cwd=BASE_DIR, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
