@@ -6,6 +6,7 @@ remove key by key. What the answer says is not believed: each key is asked for a
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from storage.names import StoreKey
@@ -14,6 +15,8 @@ from storage.regions.s3_heads import Heads
 
 log = logging.getLogger(__name__)
 MOST = 1000  # keys in one request, as S3 allows
+LEAST = 100  # for which a request of their own pays
+AT_ONCE = 4  # requests: stores go through the keys of one, one by one
 UNKNOWN = (405, 501)  # what stores say that do not know the request
 
 
@@ -28,11 +31,15 @@ class Batches:
 
     def delete(self, keys: Sequence[StoreKey]) -> list[bool]:
         """Remove keys, and tell of each, in order, whether it is surely gone. Raises nothing."""
-        gone: list[bool] = []
-        for start in range(0, len(keys), MOST):
-            some = keys[start : start + MOST]
-            gone += self._heads.lack(some) if self._send(some) else [False] * len(some)
-        return gone
+        size = min(MOST, max(LEAST, -(-len(keys) // AT_ONCE)))
+        shares = [keys[start : start + size] for start in range(0, len(keys), size)]
+        if len(shares) < 2:
+            return [one for share in shares for one in self._delete(share)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return [one for answer in pool.map(self._delete, shares) for one in answer]
+
+    def _delete(self, keys: Sequence[StoreKey]) -> list[bool]:
+        return self._heads.lack(keys) if self._send(keys) else [False] * len(keys)
 
     def _send(self, keys: Sequence[StoreKey]) -> bool:
         """Ask for it; return whether there is anything to look at afterwards."""
