@@ -42,9 +42,9 @@ def broker(configuration: Configuration) -> Program:
             "daemonize no\n"
             "set-proc-title no\n"
             "loglevel notice\n"
+            # Nothing is lost with a nudge, so none is kept, and no full disk or broken log stops it.
             'save ""\n'
-            "appendonly yes\n"
-            "appendfsync everysec\n"
+            "appendonly no\n"
         )
     return Program("valkey", [str(get_binary_path()), str(settings)], folder, is_ground=True)
 

@@ -86,6 +86,13 @@ def test_django_finds_nothing_to_say_about_this_environment(compose: dict[str, A
     assert done.returncode == 0, done.stderr
 
 
+def test_nobody_waits_for_a_broker_that_is_not_well(compose: dict[str, Any]) -> None:
+    """It carries nudges only; everything is restored and stored without it."""
+    for name, service in compose["services"].items():
+        waits = service.get("depends_on", {}).get("broker", {}).get("condition")
+        assert waits in (None, "service_started"), name
+
+
 def test_the_broker_starts_with_its_password(compose: dict[str, Any], tmp_path: Path) -> None:
     port = any_port()
     command = compose["services"]["broker"]["command"].replace("$$", "$")

@@ -10,13 +10,18 @@ from backup_service.embedded import programs
 from backup_service.embedded.configuration import choose
 
 
-def test_the_broker_writes_where_it_belongs_wherever_it_is_started(tmp_path: Path) -> None:
+def test_the_broker_belongs_to_the_data_directory_and_keeps_nothing(tmp_path: Path) -> None:
+    """Wherever it is started, on a full disk too, and after versions whose log was cut off."""
     data_dir = tmp_path / 'my "data" # größe'
     elsewhere = tmp_path / "elsewhere"
-    for folder in (data_dir, elsewhere):
-        folder.mkdir()
+    log = data_dir / "valkey" / "appendonlydir"
+    for folder in (log, elsewhere):
+        folder.mkdir(parents=True)
+    (log / "appendonly.aof.manifest").write_text("file appendonly.aof.1.incr.aof seq 1 type i\n")
+    (log / "appendonly.aof.1.incr.aof").write_bytes(b"*1\r\n$-7\r\nno command\r\n" * 9)
     configuration = choose(data_dir, {"PORT": "0"})
     argv = programs.broker(configuration).argv
+    before = {path for path in data_dir.rglob("*") if path.name != "valkey.conf"}
     with subprocess.Popen(argv, cwd=elsewhere, stdout=subprocess.DEVNULL) as broker:
         try:
             with redis.Redis.from_url(configuration.settings()["NIGHTSAFE_BROKER_URL"]) as client:
@@ -25,7 +30,8 @@ def test_the_broker_writes_where_it_belongs_wherever_it_is_started(tmp_path: Pat
                 assert client.config_get("dir")["dir"] == str(data_dir / "valkey")
         finally:
             broker.terminate()
-    assert (data_dir / "valkey" / "appendonlydir").is_dir()
+    after = {path for path in data_dir.rglob("*") if path.name != "valkey.conf"}
+    assert after == before
     assert list(elsewhere.iterdir()) == []
 
 
