@@ -42,7 +42,7 @@ def broker(configuration: Configuration) -> Program:
             "daemonize no\n"
             "set-proc-title no\n"
             "loglevel notice\n"
-            # Nothing is lost with a nudge, so none is kept, and no full disk or broken log stops it.
+            # Nothing is lost with a nudge: none is kept, and no full disk or broken log stops it.
             'save ""\n'
             "appendonly no\n"
         )
