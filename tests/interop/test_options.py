@@ -235,7 +235,7 @@ def test_dry_run_and_force(
 
 
 @pytest.mark.parametrize(
-    "verb", ["backup", "check", "forget", "init", "ls", "prune", "snapshots", "unlock"]
+    "verb", ["backup", "check", "forget", "init", "ls", "prune", "restore", "snapshots", "unlock"]
 )
 def test_options_have_the_same_letters(verb: str) -> None:
     """Of what both have: whoever changes over need not learn them anew."""

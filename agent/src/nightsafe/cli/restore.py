@@ -38,7 +38,9 @@ def add_parser(verbs: Verbs) -> None:
         help="snapshot id, the beginning of one, or latest; with :FOLDER after it that folder "
         "alone, without those above it",
     )
-    parser.add_argument("--target", required=True, metavar="FOLDER", help="where to restore to")
+    parser.add_argument(
+        "-t", "--target", required=True, metavar="FOLDER", help="where to restore to"
+    )
     _add_patterns(parser.add_argument_group("what to restore (patterns as for backup)"))
     parser.add_argument(
         "--overwrite",
@@ -66,14 +68,14 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def _add_patterns(group: "argparse._ArgumentGroup") -> None:
-    for name, text in (
-        ("include", "only what fits"),
-        ("iinclude", "the same, in whatever case"),
-        ("exclude", "all but what fits"),
-        ("iexclude", "the same, in whatever case"),
+    for names, text in (
+        ("-i --include", "only what fits"),
+        ("--iinclude", "the same, in whatever case"),
+        ("-e --exclude", "all but what fits"),
+        ("--iexclude", "the same, in whatever case"),
     ):
         group.add_argument(
-            f"--{name}",
+            *names.split(),
             action="append",
             default=[],
             metavar="PATTERN",
