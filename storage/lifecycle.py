@@ -1,5 +1,7 @@
 """The life of a region: added, read-only, drained, offline, online, removed. Each act on record."""
 
+import logging
+
 from django.db import transaction
 from django.db.models import Count, Q
 
@@ -10,8 +12,9 @@ from storage import emptying, placement, refill, strike
 from storage.models import Region, Replica, StoredObject
 from storage.protection import LEAST_COPIES
 from storage.regions import begin_anew, configured, store_of, sync_rows
-from storage.regions.base import RegionError
+from storage.regions.base import RegionError, RegionStore
 
+log = logging.getLogger(__name__)
 Status = Region.Status
 
 
@@ -108,7 +111,10 @@ def remove(region: Region, actor: Actor) -> None:
             f"Region {region.alias} is {region.status}. Drain it first: "
             f"`region drain {region.alias}`."
         )
-    if not strike.finish(region, actor):
+    store = _store_of(region)
+    if strike.finish(region, actor):
+        _drop_notes(store)
+    else:
         left = emptying.left_in(region)
         raise RegionActError(
             f"Region {region.alias} is not empty: {left.objects} copies, {left.doomed} doomed "
@@ -116,6 +122,22 @@ def remove(region: Region, actor: Actor) -> None:
             f"(`region drain {region.alias}`) and wait until `region status` calls it empty. If "
             "its store is lost for good: `region remove --lost`."
         )
+
+
+def _store_of(region: Region) -> RegionStore | None:
+    try:
+        return store_of(region)
+    except RegionError:
+        return None  # taken out of the environment already
+
+
+def _drop_notes(store: RegionStore | None) -> None:
+    """Leave nothing of the catalogue in a store that is given back."""
+    try:
+        if store is not None:
+            store.drop_notes()
+    except RegionError as error:
+        log.warning("the service's notes are still there: %s", error)
 
 
 def give_up(region: Region, actor: Actor) -> None:

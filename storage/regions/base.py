@@ -256,6 +256,10 @@ class RegionStore(ABC):
         """Return the names of all notes whose first word is `word`, in order. Raises as above."""
 
     @abstractmethod
+    def drop_notes(self) -> None:
+        """Remove all notes, of a region that is given up. Raises as above."""
+
+    @abstractmethod
     def sweep_staging(self, older_than: float) -> int:
         """Remove what interrupted writes left longer than `older_than` seconds ago; count it."""
 

@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -227,6 +228,15 @@ class FilesystemStore(RegionStore):
         except OSError as error:
             raise self._unavailable(error) from error
 
+    def drop_notes(self) -> None:
+        """See RegionStore."""
+        self.check()
+        try:
+            if (self.root / NOTES).exists():
+                shutil.rmtree(self.root / NOTES)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
     def sweep_staging(self, older_than: float) -> int:
         """See RegionStore."""
         self.check()
@@ -247,13 +257,13 @@ class FilesystemStore(RegionStore):
         return Capacity(total=room.f_frsize * room.f_blocks, free=room.f_frsize * room.f_bavail)
 
     def _is_vacant(self) -> bool:
-        """Whether nothing is here, or only what this alias left: interrupted, or emptied."""
+        """Whether nothing is here, or only what an interrupted `prepare` of this alias left."""
         names = {path.name for path in self.root.iterdir()}
         if MARKER in names:
             marker = json.loads((self.root / MARKER).read_bytes() or b"{}")
             if marker.get("region", self.alias) != self.alias:
                 return False
-        return names <= {MARKER, STAGING, NOTES}
+        return names <= {MARKER, STAGING}
 
     def _path(self, key: StoreKey) -> Path:
         name = key.object.name

@@ -105,6 +105,12 @@ class MemoryStore(RegionStore):
         with self._lock:
             return sorted(name for name in self._notes if name.startswith(f"{word}/"))
 
+    def drop_notes(self) -> None:
+        """See RegionStore."""
+        self.check()
+        with self._lock:
+            self._notes.clear()
+
     def sweep_staging(self, older_than: float) -> int:
         """See RegionStore; a write that ends leaves nothing here."""
         self.check()

@@ -20,7 +20,6 @@ from storage.names import (
     parse_store_key,
 )
 from storage.regions.base import (
-    NOTES,
     Capacity,
     Expected,
     NoSuchKeyError,
@@ -235,6 +234,12 @@ class S3Store(RegionStore):
         with self._noting():
             return self._notes.names(word)
 
+    def drop_notes(self) -> None:
+        """See RegionStore."""
+        self._check_lately()
+        with self._noting():
+            self._notes.drop()
+
     @contextmanager
     def _noting(self) -> Iterator[None]:
         """Say in a store's words what goes wrong with notes."""
@@ -302,13 +307,9 @@ class S3Store(RegionStore):
         self._again.head_bucket(**place)
 
     def _is_vacant(self) -> bool:
-        """Whether nothing is here, or only what this alias left: interrupted, or emptied."""
-        names: set[str] = set()
-        behind = {"StartAfter": f"{NOTES}0"}  # all notes
-        for where in ({}, behind):
-            found = self._again.list_objects_v2(Bucket=self.region.bucket, MaxKeys=2, **where)
-            names |= {entry["Key"] for entry in found.get("Contents", [])}
-        names = {name for name in names if not name.startswith(f"{NOTES}/")}
+        """Whether nothing is here, or only what an interrupted `prepare` of this alias left."""
+        found = self._again.list_objects_v2(Bucket=self.region.bucket, MaxKeys=2)
+        names = {entry["Key"] for entry in found.get("Contents", [])}
         if MARKER in names and self._marker().get("region", self.alias) != self.alias:
             return False
         return names <= {MARKER}

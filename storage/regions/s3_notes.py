@@ -59,10 +59,17 @@ class Notes:
 
     def names(self, word: str) -> list[str]:
         """Return the names that begin with a word, in order."""
+        return sorted(key.removeprefix(f"{NOTES}/") for key in self._keys(f"{NOTES}/{word}/"))
+
+    def drop(self) -> None:
+        """Remove every note."""
+        for key in self._keys(f"{NOTES}/"):
+            self._again.delete_object(Bucket=self._bucket, Key=key)
+
+    def _keys(self, prefix: str) -> list[str]:
         pages = self._again.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket,
-            Prefix=f"{NOTES}/{word}/",
+            Prefix=prefix,
             PaginationConfig={"PageSize": self._page},
         )
-        keys = [str(entry["Key"]) for page in pages for entry in page.get("Contents", [])]
-        return sorted(key.removeprefix(f"{NOTES}/") for key in keys)
+        return [str(entry["Key"]) for page in pages for entry in page.get("Contents", [])]

@@ -78,6 +78,18 @@ def test_many_keys_go_at_once_and_only_they(store):
     assert store.delete_many([]) == []
 
 
+def test_notes_of_a_region_that_is_given_up_are_dropped(store):
+    store.drop_notes()  # there are none yet
+    where = key(b"kept")
+    put(store, where, b"kept")
+    for name in ("mark", "journal/1", "journal/2"):
+        store.write_note(name, b"one")
+    store.drop_notes()
+    assert store.read_note("mark") is None
+    assert store.list_notes("journal") == []
+    assert [found for found, _ in store.list_keys()] == [where]
+
+
 def test_more_keys_than_a_request_takes(store):
     left = key(b"left")
     put(store, left, b"left")

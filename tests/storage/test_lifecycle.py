@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
-from storage import lifecycle
+from storage import lifecycle, tasks
 from storage.lifecycle import RegionActError
 from storage.models import Attempt, StoredObject
 from storage.regions import prepare_new
@@ -107,7 +107,10 @@ def test_an_empty_region_is_removed_and_may_begin_anew(backup, contents, tmp_pat
         lifecycle.remove(region("b"), SERVICE)
     work()
     sweep()
+    tasks.keep_marks()
     lifecycle.remove(region("b"), SERVICE)
+    assert not (tmp_path / "region-b" / ".catalogue").exists()
+    assert (tmp_path / "region-a" / ".catalogue" / "mark").exists()
     assert (region("b").status, region("b").instance) == ("removed", "")
     assert "take it out of NIGHTSAFE_REGIONS" in figures("b").problem
     assert prepare_new(SERVICE) == []
