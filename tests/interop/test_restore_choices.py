@@ -1,0 +1,248 @@
+"""Each option of `restore` that stock restic has, too: over drawn targets it does the same."""
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from nightsafe.cli import main
+from nightsafe.localfolder import LocalFolder
+
+from tests import repositories
+from tests.interop.conftest import PASSPHRASE, find_restic, portrait
+from tests.interop.pair import shown, version_of
+
+pytestmark = pytest.mark.interop
+ROUNDS = int(os.environ.get("NIGHTSAFE_TEST_ROUNDS", "4"))
+NAMES = ["a", "b", "C", "c", "d.txt", "e.txt", "F.TXT"]
+PATTERNS = ["a", "b", "*.txt", "/a", "/a/b", "a/*", "c", "/C/**", "**/b/*", "d.*", "none", "*"]
+SECOND = 10**9
+BASE = 1_500_000_000 * SECOND
+
+
+@pytest.fixture(autouse=True)
+def _own_data_directory() -> None:
+    """The agent knows nothing of the server, so there are no settings of it to replace."""
+
+
+class Two:
+    """A snapshot of one folder, restored by both programs into equal targets."""
+
+    def __init__(self, place: Path, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.place = place
+        self.chance = chance
+        self.binary = find_restic()
+        self.version = version_of(self.binary)
+        self.source, self.repository = place / "source", place / "repository"
+        self.theirs, self.ours = place / "theirs", place / "ours"
+        repositories.make(LocalFolder(str(self.repository)), PASSPHRASE)
+        monkeypatch.setenv("NIGHTSAFE_REPOSITORY", str(self.repository))
+        monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
+        monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(place / "cache"))
+
+    def draw(self) -> None:
+        """Another snapshot, and targets that hold more or less of it."""
+        for folder in (self.source, self.theirs, self.ours):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.source.mkdir()
+        grow(self.chance, self.source)
+        self.restic("backup", ".", here=self.source)
+        subprocess.run(["cp", "-a", str(self.source), str(self.theirs)], check=True)
+
+    def settle(self) -> None:
+        """Let both targets be equal."""
+        subprocess.run(["cp", "-a", str(self.theirs), str(self.ours)], check=True)
+
+    def restic(self, *arguments: str, here: Path) -> tuple[int, str]:
+        done = subprocess.run(
+            [self.binary, "--no-cache", "--repo", str(self.repository), *arguments],
+            env={**os.environ, "RESTIC_PASSWORD": PASSPHRASE},
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert arguments[0] != "backup" or done.returncode == 0, done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    def compare(
+        self,
+        options: Sequence[str],
+        capsys: pytest.CaptureFixture[str],
+        folders: Sequence[str] = ("", "", ":/", ":/a", ":/C", ":b"),
+    ) -> None:
+        """Restore with both; the targets must be equal afterwards, and so whether all went well."""
+        folder = self.chance.choice(folders) if self.version >= (0, 17) else ""
+        theirs, they_said = self.restic(
+            "restore", f"latest{folder}", "--target", str(self.theirs), *options, here=self.place
+        )
+        more = ["--yes"] if "--delete" in options else []
+        command = ["restore", f"latest{folder}", "--target", str(self.ours), *options, *more]
+        ours = main([*command, "--workers", "0"])
+        text = f"{shown(options)} {folder}\n{they_said}\n{''.join(capsys.readouterr())}"
+        if ours == 1:  # there is no such folder, or nothing fits, where restic is content
+            assert theirs != 0 or "holds nothing" in text or "holds no folder" in text, text
+        else:
+            assert (ours == 0) == (theirs == 0), text
+        parts = 5 if any("clude" in option for option in options) else 7
+        left, right = (portrait(target) for target in (self.ours, self.theirs))
+        # What an option left out may stay another name of what was restored.
+        assert {n: v[:parts] for n, v in left.items()} == {
+            n: v[:parts] for n, v in right.items()
+        }, text
+
+
+@pytest.fixture
+def two(tmp_path: Path, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> Two:
+    return Two(tmp_path, chance, monkeypatch)
+
+
+@pytest.fixture
+def overwriting(two: Two) -> Two:
+    if two.version < (0, 17):
+        pytest.skip("this restic always overwrites, and never deletes")
+    return two
+
+
+def grow(chance: random.Random, folder: Path, depth: int = 0) -> None:
+    """Fill a folder with files, links, files of several names, and folders."""
+    for name in chance.sample(NAMES, chance.randint(2, 5)):
+        path = folder / name
+        kind = chance.random()
+        if kind < 0.35 and depth < 2:
+            path.mkdir()
+            grow(chance, path, depth + 1)
+            continue
+        if kind < 0.45:
+            path.symlink_to(chance.choice(NAMES))
+            continue
+        path.write_bytes(chance.randbytes(chance.choice([0, 5, 300, 5000])))
+        path.chmod(chance.choice([0o644, 0o640, 0o600, 0o755]))
+        if kind < 0.65:
+            os.link(path, folder / f"{name}-too")
+        at(path, chance.randrange(100))
+
+
+def at(path: Path, seconds: int) -> None:
+    os.utime(path, ns=(BASE, BASE + seconds * SECOND))
+
+
+def disturb(chance: random.Random, top: Path, *, in_the_way: bool, full: float = 0) -> None:
+    """Change, remove and add something in a target, and put things `in_the_way` of others.
+
+    So many of the folders among those are `full`, of 1.
+    """
+    for path in sorted(top.rglob("*"), reverse=True):
+        if path.is_symlink():
+            if chance.random() < 0.3:
+                path.unlink()
+        elif path.is_dir():
+            disturb_folder(chance, path, in_the_way=in_the_way)
+        else:
+            disturb_file(chance, path, in_the_way=in_the_way, full=full)
+    (top / "beside").write_text("beside")
+
+
+def disturb_folder(chance: random.Random, path: Path, *, in_the_way: bool) -> None:
+    kind = chance.random()
+    if kind < 0.3:
+        (path / "extra").write_text("extra")
+    elif kind < 0.5:
+        (path / "more" / "deep").mkdir(parents=True)
+        (path / "more" / "deep" / "file").write_text("more")
+    elif kind < 0.6 and in_the_way:
+        shutil.rmtree(path)
+        path.write_text("a file in the way of a folder")
+
+
+def disturb_file(chance: random.Random, path: Path, *, in_the_way: bool, full: float) -> None:
+    before, kind = path.stat(), chance.random()
+    if kind < 0.15:
+        path.unlink()
+    elif kind < 0.3:
+        path.write_bytes(bytes(before.st_size))
+        os.utime(path, ns=(BASE, before.st_mtime_ns))
+    elif kind < 0.45:
+        path.write_bytes(b"other, and of another size")
+        at(path, chance.choice([-1000, 1000]))
+    elif kind < 0.55:
+        path.chmod(0o666)
+        os.utime(path, ns=(BASE, before.st_mtime_ns))
+    elif kind < 0.75 and in_the_way:
+        path.unlink()
+        if chance.random() < 0.5:
+            path.symlink_to("/nowhere")
+            return
+        path.mkdir()
+        if chance.random() < full and before.st_nlink == 1:  # others restic cannot replace so
+            (path / "inside").write_text("inside")
+
+
+def drawn_patterns(chance: random.Random) -> list[str]:
+    kind = chance.choice(["include", "exclude", "iinclude", "iexclude"])
+    return [f"--{kind}={pattern}" for pattern in chance.sample(PATTERNS, chance.randint(1, 2))]
+
+
+def test_patterns_and_folders(
+    two: Two, chance: random.Random, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(ROUNDS):
+        two.draw()
+        shutil.rmtree(two.theirs)
+        two.theirs.mkdir()
+        two.settle()
+        two.compare(drawn_patterns(chance), capsys)
+
+
+def test_what_is_there_is_replaced(
+    overwriting: Two, chance: random.Random, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(ROUNDS):
+        mode = chance.choice(["always", "if-changed"])
+        more = chance.choice([[], ["--delete"], drawn_patterns(chance)])
+        overwriting.draw()
+        # To a full folder that stays, restic gives the attributes of the file that did not come.
+        full = 0.4 if "--delete" in more else 0
+        disturb(chance, overwriting.theirs, in_the_way=True, full=full)
+        overwriting.settle()
+        overwriting.compare([f"--overwrite={mode}", *more], capsys, [""])
+
+
+def test_what_is_there_is_kept(
+    overwriting: Two, chance: random.Random, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not what is in the way: restic replaces that, whatever was asked for."""
+    for _ in range(ROUNDS):
+        overwriting.draw()
+        for path in overwriting.source.rglob("*-too"):  # restic links them to what is kept
+            (overwriting.theirs / path.relative_to(overwriting.source)).unlink()
+            path.unlink()
+        overwriting.restic("backup", ".", here=overwriting.source)
+        disturb(chance, overwriting.theirs, in_the_way=False)
+        overwriting.settle()
+        mode = chance.choice(["if-newer", "never"])
+        more = chance.choice([[], ["--delete"], drawn_patterns(chance)])
+        overwriting.compare([f"--overwrite={mode}", *more], capsys)
+
+
+def test_what_is_deleted(
+    overwriting: Two, chance: random.Random, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(ROUNDS):
+        overwriting.draw()
+        disturb(chance, overwriting.theirs, in_the_way=False)
+        overwriting.settle()
+        overwriting.compare(["--delete", *drawn_patterns(chance)], capsys)
+
+
+def test_a_dry_run_and_a_verification(
+    overwriting: Two, chance: random.Random, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option in ("--dry-run", "--verify"):
+        overwriting.draw()
+        disturb(chance, overwriting.theirs, in_the_way=False)
+        overwriting.settle()
+        overwriting.compare([option, *drawn_patterns(chance)], capsys)
