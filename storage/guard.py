@@ -66,12 +66,13 @@ def require_no_doubt() -> None:
         )
 
 
-def see_clock() -> None:
-    """Look at the clock; a jump is a doubt."""
+def see_clock() -> bool:
+    """Look at the clock; a jump is a doubt. Return whether there was one."""
     jump = timekeeping.see()
     if jump is not None:
         what = f"The clock went from {jump[0]:%Y-%m-%d %H:%M} to {jump[1]:%Y-%m-%d %H:%M} UTC."
         _doubt(Doubt.CLOCK, what)
+    return jump is not None
 
 
 def keep_marks() -> None:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 COPIES = "storage.tasks.replicate_due"
 LOSSES = "storage.tasks.tell_losses"
 SWEEP = "storage.tasks.sweep"
+RECONCILE = "storage.tasks.reconcile_after_jump"
 SURVEY = "storage.tasks.survey_regions"
 EXPIRE = "storage.tasks.expire"
 SPACING = 0.25  # seconds between two nudges of a process

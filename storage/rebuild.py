@@ -103,6 +103,9 @@ class Rebuild:
     def _adopt(self, region: Region, key: StoreKey, size: int, sha256: str) -> bool:
         vault = sequence.lock(Vault.objects.get(public_id=key.vault))
         kind, name = key.object.type, key.object.name
+        settled = Attempt.objects.filter(pk=key.attempt).exclude(state=Attempt.State.WRITING)
+        if settled.exists():
+            return False  # meanwhile, by somebody else
         held = StoredObject.objects.filter(vault=vault, type=kind, name=name).first()
         if held is not None and (held.sha256, held.size) != (sha256, size):
             return False

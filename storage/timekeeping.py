@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Max
 
 from backup_service import clock
-from storage.models import Catalogue, ClockJump, Vault
+from storage.models import CanaryRun, Catalogue, ClockJump, Vault
 
 JUMP = timedelta(hours=6)  # a larger step was not seen
 OFTEN = timedelta(minutes=1)  # between two notes of what was seen
@@ -76,6 +76,9 @@ def of_database() -> Catalogue:
 
 
 def _newest_stamp() -> datetime | None:
-    """Return the newest moment that the vaults know of, for a database that never looked."""
-    newest: datetime | None = Vault.objects.aggregate(newest=Max("sequence_at"))["newest"]
-    return newest
+    """Return the newest moment on record, for a database that never looked at the clock."""
+    stamps = (
+        Vault.objects.aggregate(newest=Max("sequence_at"))["newest"],
+        CanaryRun.objects.aggregate(newest=Max("at"))["newest"],
+    )
+    return max((stamp for stamp in stamps if stamp is not None), default=None)

@@ -27,6 +27,7 @@ from storage.body import Body
 from storage.guard import DoubtfulError
 from storage.models import (
     Attempt,
+    CanaryRun,
     Catalogue,
     ClockJump,
     JournalEntry,
@@ -336,6 +337,15 @@ def test_a_database_that_never_looked_takes_its_newest_stamp_for_the_last_moment
         upkeep()
     assert Catalogue.objects.get().doubt == "clock"
     assert len(keys()) == 2
+
+
+def test_a_service_that_was_running_has_its_canary_to_tell(backup, maintain):
+    content = some()
+    store(backup, content)
+    with clock.travelled(MONTH):
+        CanaryRun.objects.create(region=Region.objects.first(), went_well=True, seconds=1)
+        tasks.heartbeat()
+    assert Catalogue.objects.get().doubt == ""
 
 
 def test_small_steps_are_time(regions):
