@@ -24,6 +24,7 @@ class Program:
     folder: Path = BASE_DIR
     role: str = "site"
     is_ground: bool = False  # others stand on it, so it stops last
+    is_needed: bool = True  # nothing goes on if it cannot be kept up
 
 
 def broker(configuration: Configuration) -> Program:
@@ -46,7 +47,8 @@ def broker(configuration: Configuration) -> Program:
             'save ""\n'
             "appendonly no\n"
         )
-    return Program("valkey", [str(get_binary_path()), str(settings)], folder, is_ground=True)
+    argv = [str(get_binary_path()), str(settings)]
+    return Program("valkey", argv, folder, is_ground=True, is_needed=False)
 
 
 def _quoted(path: Path) -> str:

@@ -15,13 +15,19 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def wait_until_ready(configuration: Configuration, supervisor: Supervisor) -> None:
-    """Wait for site, gateway, broker and worker. Raises LaunchError, StopRequested."""
+    """Wait for site, gateway, broker and worker; without the broker for none but the first two.
+
+    Raises LaunchError, StopRequested.
+    """
     deadline = time.monotonic() + PATIENCE
     for name, url in (
         ("gateway", f"{configuration.gateway_url}/healthz"),
+        ("site", f"{configuration.site_url}/healthz"),
         ("site", f"{configuration.site_url}/readyz"),
     ):
         while (trouble := _trouble(url)) is not None:
+            if url.endswith("/readyz") and supervisor.does_without():
+                return
             if time.monotonic() > deadline:
                 raise LaunchError(
                     f"The {name} was not ready after {PATIENCE:.0f} seconds: {trouble}.\n"

@@ -16,6 +16,7 @@ QUICK = 10.0  # seconds; a process that lived less has died quickly
 QUICK_DEATHS = 5  # in a row, and we give up
 FIRST_DELAY = 0.1  # seconds before the first new start, then doubled
 LONGEST_DELAY = 5.0
+DELAY_WITHOUT = 60.0  # seconds between tries of what is not needed and cannot be kept up
 TICK = 0.5  # seconds
 
 
@@ -42,6 +43,10 @@ class Supervisor:
         service = _Service(program)
         self._services[program.name] = service
         service.child = self._start(program)
+
+    def does_without(self) -> bool:
+        """Whether something that is not needed cannot be kept up."""
+        return any(one.quick_deaths >= QUICK_DEATHS for one in self._services.values())
 
     def run(self, program: Program, *, to_terminal: bool = False) -> int:
         """Run a process to its end, minding the others; return its exit status.
@@ -110,6 +115,9 @@ class Supervisor:
         lived = time.monotonic() - child.started
         service.child = None
         service.quick_deaths = service.quick_deaths + 1 if lived < QUICK else 1
+        if service.quick_deaths >= QUICK_DEATHS and not service.program.is_needed:
+            self._do_without(service)
+            return
         if service.quick_deaths >= QUICK_DEATHS:
             raise LaunchError(
                 f"{name} died {QUICK_DEATHS} times within seconds of its start, so everything "
@@ -118,6 +126,17 @@ class Supervisor:
         delay = min(FIRST_DELAY * 2**service.quick_deaths, LONGEST_DELAY)
         service.start_at = time.monotonic() + delay
         print(f"{name} {_manner(child.status)}; it is started again.", flush=True)
+
+    def _do_without(self, service: _Service) -> None:
+        service.start_at = time.monotonic() + DELAY_WITHOUT
+        name = service.program.name
+        if service.quick_deaths == QUICK_DEATHS:
+            print(
+                f"{name} died {QUICK_DEATHS} times within seconds of its start. All else goes on "
+                "without it: uploads and restores work, copies and alarms wait. It is tried again "
+                f"every minute.\n{self.end_of_log(name)}",
+                flush=True,
+            )
 
     def _end(self, children: list[Child], *, patience: float) -> None:
         asked_before = self._signals.stops

@@ -97,7 +97,7 @@ def test_without_a_broker_uploads_succeed_and_copies_follow(
     service = own_service().start()
     agent = enrol(service, home)
     agent.init()
-    for _ in range(QUICK_DEATHS - 2):  # with more of them the launcher would give up
+    for _ in range(QUICK_DEATHS - 2):  # with more of them it is tried once a minute
         wait_until(lambda: service.pid_of("valkey") is not None, 60)
         service.kill("valkey")
     (top := without_sockets(tree)).joinpath("more").write_bytes(os.urandom(2_000_000))

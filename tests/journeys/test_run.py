@@ -1,5 +1,6 @@
 """The launcher as a person meets it: started, started twice, hurt, stopped, and shown at work."""
 
+import hashlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from backup_service.embedded import datadir
 from backup_service.env import BASE_DIR
 from tests.journeys.conftest import StartService
 from tests.journeys.service import (
@@ -23,6 +25,7 @@ from tests.journeys.service import (
     processes_about,
     wait_until,
 )
+from tests.journeys.test_faults import enrol
 from tests.tools import tool
 
 pytestmark = pytest.mark.journey
@@ -275,6 +278,25 @@ class TestLife:
         assert "could not be prepared" in done.stderr
         assert "NONSENSE" in done.stderr
         assert not processes_about(service.data_dir)
+
+    def test_without_its_broker_it_starts_stores_and_restores(
+        self, own_service: StartService, tmp_path: Path
+    ) -> None:
+        service = own_service()
+        service.data_dir.mkdir()
+        senseless = "redis://:two words@127.0.0.1:1/0"  # a password that its settings cannot hold
+        datadir.write_settings(service.data_dir, {"NIGHTSAFE_BROKER_URL": senseless})
+        service.start()
+        assert "valkey died 5 times within seconds of its start. All else goes on" in service.output
+        for url in (service.url, service.gateway_url):
+            assert get(f"{url}/healthz")[0] == 200
+            assert get(f"{url}/readyz")[0] == 503
+        holder = enrol(service, tmp_path / "home").holder
+        content = os.urandom(100_000)
+        name = hashlib.sha256(content).hexdigest()
+        assert holder.request("POST", f"data/{name}", content)[0] == 200
+        assert holder.request("GET", f"data/{name}") == (200, content)
+        assert service.stop() == 0
 
 
 @pytest.fixture(scope="class")
