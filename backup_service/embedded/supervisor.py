@@ -1,4 +1,4 @@
-"""Keeping the processes up: a dead one is started again, a hopeless one stops everything."""
+"""Keeping processes up: the dead are started again, a hopeless one that is needed stops all."""
 
 import os
 import signal
