@@ -60,7 +60,10 @@ class Reserve:
         draft = self._file.with_suffix(".new")
         try:
             with draft.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, SIZE)
+                if hasattr(os, "posix_fallocate"):  # not so on macOS
+                    os.posix_fallocate(file.fileno(), 0, SIZE)
+                else:
+                    file.write(bytes(SIZE))
             draft.replace(self._file)
         except OSError:  # a quota, or somebody was quicker: it is tried again
             with contextlib.suppress(OSError):
