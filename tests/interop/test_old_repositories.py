@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from nightsafe.check import check
+from nightsafe.cli.output import show_size
 from nightsafe.forget import remove_snapshots
 from nightsafe.gojson import parse_time
 from nightsafe.localfolder import LocalFolder
@@ -98,6 +99,9 @@ def test_all_that_a_snapshot_says_is_shown(old: Place) -> None:
         assert one["summary"] == other.get("summary")
     if restic_version() >= (0, 17):
         assert shown[0]["summary"]["total_files_processed"] > 0
+        lines = ours(old, "snapshots").splitlines()
+        for line, one in zip(lines, shown, strict=True):
+            assert line.endswith(f"  {show_size(one['summary']['total_bytes_processed'])}")
 
 
 def test_all_that_a_tree_says_is_shown(old: Place) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nightsafe.cli.filters import add_filter_options, find_filter
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, printable, show_time
+from nightsafe.cli.output import Output, printable, show_size, show_time
 
 if TYPE_CHECKING:
     from nightsafe.groups import Group
@@ -88,7 +88,13 @@ def _line(snapshot: "Snapshot", *, compact: bool) -> str:
     tags = f" [{', '.join(snapshot.tags)}]" if snapshot.tags else ""
     where = "" if compact else f":{' '.join(snapshot.paths)}"
     when = f"{snapshot.short_id}  {show_time(snapshot.time)}"
-    return printable(f"{when}  {snapshot.hostname}{where}{tags}")
+    return printable(f"{when}  {snapshot.hostname}{where}{tags}{_size(snapshot)}")
+
+
+def _size(snapshot: "Snapshot") -> str:
+    """The bytes of what was backed up, where the snapshot tells them, as today's restic does."""
+    size = json.loads(snapshot.summary).get("total_bytes_processed") if snapshot.summary else None
+    return f"  {show_size(size)}" if isinstance(size, int | float) else ""
 
 
 def _fields(
