@@ -59,7 +59,7 @@ _MEMORY = "/dev/shm"
 _ENOUGH = 8 << 30
 _PLAIN = "not journey and not interop and not browser and not hardship"
 _EVERY_RESTIC = "interop and not any_restic"
-_WITHOUT_DATABASE = ("agent", "bench", "contracts", "embedded", "lanes", "stores")
+_WITHOUT_DATABASE = ("agent", "bench", "contracts", "embedded", "lanes", "soak", "stores")
 # The longest first, as they run side by side.
 STAGES = (
     Stage(

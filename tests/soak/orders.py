@@ -1,5 +1,6 @@
 """`python -m tests.soak.orders`: two uploads and a purge of one object, in every order of their
-steps. The tests draw some of them in each run."""
+steps, and the emptying of a region with a fault at every call and write. The tests draw some of
+them in each run."""
 
 import os
 import subprocess
@@ -7,12 +8,15 @@ import sys
 
 from backup_service.env import BASE_DIR
 
-TEST = "tests/storage/test_expire.py::test_two_uploads_and_a_purge"
+TESTS = (
+    "tests/storage/test_expire.py::test_two_uploads_and_a_purge",
+    "tests/storage/test_drain_faults.py",
+)
 
 
 def main() -> int:
-    """Walk all 210; return the exit status."""
-    command = [sys.executable, "-m", "pytest", "-q", "-o", "timeout=3600", TEST]
+    """Walk them all; return the exit status."""
+    command = [sys.executable, "-m", "pytest", "-q", "-o", "timeout=3600", *TESTS]
     environment = {**os.environ, "NIGHTSAFE_EVERY_ORDER": "1"}
     return subprocess.run(command, cwd=BASE_DIR, env=environment, check=False).returncode
 
