@@ -164,6 +164,14 @@ def snapshots(service: Service, one: Customer) -> dict[str, int]:
     return {name[:8]: number for name, number in found.items()}
 
 
+def covered(service: Service, one: Customer, safe: int | None = None) -> list[str]:
+    """Return the snapshots that the recovery point covers, that of now or an earlier one."""
+    if safe is None:
+        safe = recovery_sequence(service, one)
+    sequences, saved = snapshots(service, one), list(one.saved)
+    return [name for name in saved if sequences.get(name[:8], safe + 1) <= safe]
+
+
 def thin(service: Service) -> list[str]:
     """Return what is live and has not two copies."""
     code = (
@@ -200,7 +208,10 @@ def test_a_region_the_broker_and_the_workers(
         wait_until(lambda: all(len(one.saved) >= 4 for one in everybody), 120)
         service.travel(11 * 60)  # leases of killed workers run out
         wait_until(lambda: count["killed"] >= 3, 60)
-        safe = {one.vault: recovery_sequence(service, one) for one in everybody}
+        safe: dict[str, int] = {}
+        for one in everybody:  # copies follow while workers are killed, some time
+            wait_until(lambda one=one: len(covered(service, one)) >= 2, 120)
+            safe[one.vault] = recovery_sequence(service, one)
         burn(drives / "1")
         before = [len(one.saved) for one in everybody]
         wait_until(
@@ -212,10 +223,9 @@ def test_a_region_the_broker_and_the_workers(
     assert count["flushed"] > 50
 
     for one in everybody:
-        sequences = snapshots(service, one)
-        covered = [name for name in one.saved if sequences[name[:8]] <= safe[one.vault]]
-        assert len(covered) >= 2, (safe, sequences)
-        for name in {covered[0], *covered[-2:]}:
+        names = covered(service, one, safe[one.vault])
+        assert len(names) >= 2
+        for name in {names[0], *names[-2:]}:
             one.require_restored(name, tmp_path / "restored" / name)
 
     # The region is begun anew. What only it had is lost, and customers do what the mail about that
