@@ -128,8 +128,8 @@ def _page(lines: Sequence[str], busy: float) -> str:
 
 Transfers of one byte that were begun, sent to the store and given up, and what it takes to remove
 them: bytes from the store, rows, and what they held of the quota. The store is a real SeaweedFS on
-this computer, in memory; the database is SQLite. Every key is asked for after its removal. It must be
-{MUST:.0f} a second at least.
+this computer, in memory; the database is SQLite. Every key is asked for after its removal.
+It must be {MUST:.0f} a second at least.
 
 {table}
 
