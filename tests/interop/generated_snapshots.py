@@ -37,9 +37,9 @@ STEPS = (0, 1, 10**9, HOUR // 2, HOUR, DAY // 3, DAY, DAY, 7 * DAY, 9 * DAY, 31 
 
 
 def seed(where: str) -> random.Random:
-    """Chance, drawn anew for each run and printed; NIGHTSAFE_TEST_SEED repeats one."""
-    number = int(os.environ.get("NIGHTSAFE_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"NIGHTSAFE_TEST_SEED={number} ({where})")
+    """Chance, drawn anew for each run and printed; NIGHTSAFE_SEED repeats one."""
+    number = int(os.environ.get("NIGHTSAFE_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"NIGHTSAFE_SEED={number} ({where})")
     return random.Random(f"{number} {where}")
 
 
