@@ -16,7 +16,7 @@ from django.db import models, transaction
 
 from backup_service import clock
 from storage import copies, guard, quota, row_locks, runners, shares, timekeeping
-from storage.models import Attempt, Region, StoredObject, SweptAttempt
+from storage.models import Attempt, Region, Replica, StoredObject, SweptAttempt
 from storage.regions import configured, store_of
 from storage.regions.base import RegionError, RegionStore
 
@@ -36,7 +36,7 @@ def sweep(*, doomed_before: datetime | None = None, seconds: float = math.inf) -
     another worker is at it. Raises DoubtfulError while the catalogue or the clock is in doubt.
     """
     guard.require_no_doubt()
-    until, now = time.monotonic() + seconds, clock.now()
+    until, now = time.monotonic() + seconds, clock.database_now()
     with runners.alone("sweep") as is_mine:
         if not is_mine:
             return 0
@@ -70,19 +70,20 @@ def _give_up_late_uploads(now: datetime, until: float) -> None:
 
 
 def _doom_old_quarantine(now: datetime, until: float) -> None:
-    """Let damaged bytes go after a grace of their own, unless their object has nothing else."""
-    lost = StoredObject.objects.filter(
+    """Let damaged bytes go after a grace of their own, unless nothing of their object is proved."""
+    proved = Replica.objects.filter(object=models.OuterRef("pk")).proved()
+    wanting = StoredObject.objects.filter(
+        ~models.Exists(proved),
         vault=models.OuterRef("vault"),
         type=models.OuterRef("type"),
         name=models.OuterRef("name"),
-        state=StoredObject.State.LOST,
     )
-    quarantined = Attempt.objects.filter(state=Attempt.State.QUARANTINED)
-    old = quarantined.filter(~models.Exists(lost), due_at__lte=now).order_by("pk")
+    quarantined = Attempt.objects.filter(~models.Exists(wanting), state=Attempt.State.QUARANTINED)
+    old = quarantined.filter(due_at__lte=now).order_by("pk")
     page = [""] * PAGE
     while len(page) == PAGE and time.monotonic() < until:
         page = list(old.values_list("pk", flat=True)[:PAGE])
-        copies.doom(quarantined.filter(~models.Exists(lost), pk__in=page))
+        copies.doom(quarantined.filter(pk__in=page))
 
 
 def _remove(before: datetime, until: float) -> int:

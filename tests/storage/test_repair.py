@@ -11,7 +11,7 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage import copies, scrub, sweeping
 from storage.errors import BadRequestError
-from storage.models import Attempt, StoredObject
+from storage.models import Attempt, Replica, StoredObject
 from storage.repair import repair
 from storage.replicate import replicate_due
 from tests.storage.conftest import damage, path_of, sha, some
@@ -69,6 +69,19 @@ def test_the_last_damaged_bytes_of_a_lost_object_are_kept(held):
         sweeping.sweep()
         assert sweeping.sweep() == 0
     assert Attempt.objects.filter(state="quarantined").count() == 2
+
+
+def test_damaged_bytes_are_kept_while_no_copy_is_proved(held):
+    damage(copy_in(held, "a"))
+    scrub.scrub_all()
+    repair(SERVICE)
+    Replica.objects.update(verified_at=None)
+    with clock.travelled(timedelta(days=31)):
+        sweeping.sweep()
+        assert Attempt.objects.filter(state="quarantined").count() == 1
+        scrub.scrub_all()
+        sweeping.sweep()
+    assert not Attempt.objects.filter(state="quarantined").exists()
 
 
 def test_half_written_files_of_killed_processes_are_swept(held, tmp_path):
