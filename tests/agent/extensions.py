@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 NAMES = (
-    *("_cut", "_digest", "_entries", "_gather", "_known", "_look"),
+    *("_compare", "_cut", "_digest", "_entries", "_gather", "_known", "_look"),
     *("_nodes", "_place", "_prove", "_rabin", "_scrypt", "_seal"),
 )
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from nightsafe import directory, sift, target
-from nightsafe.delivery import Listener
 from nightsafe.directory import (
     Directory,
     are_safe_names,
@@ -19,6 +18,7 @@ from nightsafe.errors import RestoreError
 from nightsafe.extent import Extent
 from nightsafe.extras import Extras
 from nightsafe.fetch import BlobReader
+from nightsafe.finishing import Listener
 from nightsafe.nameddirectory import NamedDirectory
 from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repository import Repository

@@ -11,6 +11,7 @@ def go(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Restore in this way; small restores need no workers, so they are made to."""
     if "workers" in way:
         monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
+        monkeypatch.setattr(delivery, "_IN_PROCESS_COMPARISONS", 0)
     if "by paths" in way:
         monkeypatch.setattr(target, "_KIND", NamedDirectory)
 

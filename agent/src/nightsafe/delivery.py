@@ -6,55 +6,39 @@ links are made, and the folders that were left in it get their times. Meanwhile 
 wave is gathered, so neither memory nor waiting grows with the snapshot.
 """
 
-import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
+from nightsafe.comparing import Compared, Comparison, Gathering
 from nightsafe.crypto import OVERHEAD
-from nightsafe.directory import Directory, discard, temporary_name
-from nightsafe.errors import DamagedError, RestoreError
+from nightsafe.directory import Directory
+from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
+from nightsafe.finishing import Finisher, Listener, locate, path_of, plain_length
 from nightsafe.index import BlobLocation
 from nightsafe.metadata import described
 from nightsafe.pack import BlobKind
 from nightsafe.plan import Job, Piece, Place, arrange
 from nightsafe.porters import Porters
 from nightsafe.repository import Repository
-from nightsafe.system import TO_WRITE
-from nightsafe.target import write_all
 from nightsafe.tree import Node
 from nightsafe.waves import Link, Unfinished, Wave
 from nightsafe.writer import Outcome, Writer, describe
 
 _FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000
 _IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
+_IN_PROCESS_COMPARISONS = 1
 _WAVES_AT_ONCE = 2
 _LOOK_SECONDS = 0.002
 _NOTHING = BlobLocation(b"", 0, 0, 0)
 _piece: Callable[[Iterable[Any]], Piece] = partial(tuple.__new__, Piece)
 _briefly: Callable[[Node], tuple[bytes, int, int, tuple[bytes, ...] | None]]
 _briefly = itemgetter(*map(Node._fields.index, ("name", "size", "links", "content")))
-
-
-class Listener:
-    """Who hears what became of the entries; the paths begin at the target."""
-
-    def restored(self, files: list[tuple[bytes, str, int]]) -> None:
-        """Files are complete under their names: path, "restored", bytes."""
-
-    def advanced(self, size: int) -> None:
-        """So many bytes were written."""
-
-    def noted(self, path: bytes, text: str) -> None:
-        """Something about an entry could not be set."""
-
-    def failed(self, path: bytes, text: str) -> None:
-        """An entry was not restored."""
 
 
 class Delivery:
@@ -79,21 +63,24 @@ class Delivery:
         self._tell = listener
         self._start = partial(Writer, repository.storage, repository.master, target, clears=clears)
         self._writer = self._start()
+        self._finisher = Finisher(self._writer.folders, reader, self._located, listener)
         self._workers = workers
-        self._porters: Porters[Job, Outcome] | None = None
+        self._porters: Porters[Job | Comparison, Outcome | Compared] | None = None
         self._links: dict[tuple[int, int, int], Unfinished] = {}
         self._waves: deque[Wave] = deque()
         self._wave = Wave(0)
         self._limit = _FIRST_WAVE
         self._look_at = 0.0
+        self._gathering = Gathering(self._located)
+        self._held: list[Comparison] = []
 
-    def files(self, place: Place, nodes: Iterable[Node]) -> list[Node]:
+    def files(self, place: Place, nodes: Iterable[Node], wave: Wave | None = None) -> list[Node]:
         """Take those files that have one name and one blob at most, as nearly all have.
 
         The others are returned, and those whose blob is not known or of another size than they
         are; `file` is for them.
         """
-        wave, get = self._wave, self._located.get
+        wave, get = wave or self._wave, self._located.get
         number, packs, others = wave.number_of(place), wave.packs, []
         for node in nodes:
             name, size, links, content = _briefly(node)
@@ -120,19 +107,30 @@ class Delivery:
         if node.links > 1:
             self._file_of_names(place, name, node, folder)
         elif len(content) > 1:
-            self._begin(place, name, node, folder)
+            self._begin(self._wave, place, name, node, folder)
         else:
             blob = content[0] if content else b""
-            where = self._locate(blob) if content else _NOTHING
+            where = locate(self._located, blob) if content else _NOTHING
             self._wave.add(place, name, where, blob, attributes=described(node))
 
     def _file_of_names(self, place: Place, name: bytes, node: Node, folder: Directory) -> None:
         first = self._links.get(_key(node))
         if first is None:
-            self._links[_key(node)] = self._begin(place, name, node, folder)
+            self._links[_key(node)] = self._begin(self._wave, place, name, node, folder)
             return
         self._wave.links.append(Link(place, name, node, first))
         self._wave.pieces += 1
+
+    def compare(self, place: Place, nodes: Iterable[Node]) -> list[Node]:
+        """Take files of which something has the name already: what is right stays, and gets its
+        attributes; the others are made as if `files` had taken them.
+
+        Those are returned that cannot be compared.
+        """
+        jobs, others = self._gathering.take(self._wave.number, place, nodes)
+        for job in jobs:
+            self._hand_out(job)
+        return others
 
     def keep(self, place: Place, node: Node, status: os.stat_result, *, folder: Directory) -> bool:
         """Let the file that stands in `folder` under the node's name stay, which holds the same.
@@ -149,7 +147,7 @@ class Delivery:
         except OSError:
             return False
         if lost:
-            self._tell.noted(_path(place, node.name), ", ".join(lost))
+            self._tell.noted(path_of(place, node.name), ", ".join(lost))
         if node.links > 1 and first is None:
             kept = Unfinished(place, node.name, b"", node, identity, is_done=True)
             self._links[_key(node)] = kept
@@ -182,7 +180,7 @@ class Delivery:
         for wave in (*self._waves, self._wave):
             for unfinished in wave.unfinished:
                 if not unfinished.is_done:
-                    self._drop(unfinished)
+                    self._finisher.drop(unfinished)
         self._writer.close()
 
     def _close(self) -> None:
@@ -194,54 +192,65 @@ class Delivery:
         """Let go of the folders, after `finish`."""
         self._writer.close()
 
-    def _locate(self, blob: bytes) -> BlobLocation:
-        where = self._located.get(blob)
-        if where is None:
-            raise DamagedError(f"The data blob {blob.hex()[:8]} is in no index.")
-        return where
-
-    def _begin(self, place: Place, name: bytes, node: Node, folder: Directory) -> Unfinished:
-        found = [self._locate(blob) for blob in node.content or ()]
-        with self._new(place, name, node, found, folder) as unfinished:
-            number = len(self._wave.unfinished)
-            self._wave.unfinished.append(unfinished)
+    def _begin(
+        self, wave: Wave, place: Place, name: bytes, node: Node, folder: Directory
+    ) -> Unfinished:
+        found = [locate(self._located, blob) for blob in node.content or ()]
+        with self._finisher.begin(place, name, node, found, folder) as unfinished:
+            number = len(wave.unfinished)
+            wave.unfinished.append(unfinished)
         position = 0
         for blob, where in zip(node.content or (), found, strict=True):
-            self._wave.add(place, unfinished.temporary, where, blob, position=position, file=number)
-            position += _plain_length(where)
+            wave.add(place, unfinished.temporary, where, blob, position=position, file=number)
+            position += plain_length(where)
         return unfinished
 
-    @contextlib.contextmanager
-    def _new(
-        self, place: Place, name: bytes, node: Node, found: list[BlobLocation], folder: Directory
-    ) -> Iterator[Unfinished]:
-        """A file of the right length under a temporary name; removed if the block fails."""
-        temporary = temporary_name()
-        fd = folder.new_file(temporary)
-        try:
-            with open(fd, "wb", buffering=0):
-                os.ftruncate(fd, sum(map(_plain_length, found)))
-                status = os.fstat(fd)
-            yield Unfinished(place, name, temporary, node, (status.st_dev, status.st_ino))
-        except BaseException:
-            discard(temporary, folder)
-            raise
-
     def _launch(self) -> None:
+        for job in self._gathering.rest(self._wave.number):
+            self._hand_out(job)
+        self._compare_here()
         wave, self._wave = self._wave, Wave(self._wave.number + 1)
         self._waves.append(wave)
+        if not wave.open_comparisons:
+            self._send(wave)
+
+    def _hand_out(self, job: Comparison) -> None:
+        """Let workers compare, or keep it for us if it is little."""
+        self._wave.open_comparisons += 1
+        self._wave.pieces += job.checks
+        self._held.append(job)
+        if self._workers and (self._porters or len(self._held) > _IN_PROCESS_COMPARISONS):
+            porters = self._with_workers()
+            for held in self._held:
+                porters.submit(held)
+            self._held.clear()
+
+    def _compare_here(self) -> None:
+        held, self._held = self._held, []
+        for job in held:
+            self._settle_comparison(job, self._writer.compare(job))
+
+    def _with_workers(self) -> "Porters[Job | Comparison, Outcome | Compared]":
+        if self._porters is None:
+            self._porters = Porters(self._start, self._workers)
+        return self._porters
+
+    def _send(self, wave: Wave) -> None:
+        """Let a wave's pieces be fetched and written, when all that is to be is known."""
+        wave.is_sent = True
         jobs: list[Job] = []
         for pack, pieces in wave.packs.items():
             end = self._index.pack_end(pack) if pack else 0
             jobs += arrange(wave.number, pack, pieces, pack_end=end, places=wave.places.__getitem__)
+        is_small = sum(map(len, wave.packs.values())) <= _IN_PROCESS_PIECES
+        is_small = is_small and wave.size <= _IN_PROCESS_BYTES
         wave.packs = {}
         wave.open_jobs = len(jobs)
-        is_small = wave.pieces <= _IN_PROCESS_PIECES and wave.size <= _IN_PROCESS_BYTES
-        if self._porters is None and self._workers and not is_small:
-            self._porters = Porters(self._start, self._workers)
+        if self._workers and not is_small:
+            self._with_workers()
         for job in jobs:
             if self._porters is None:
-                self._settle(job, self._writer.run(job, self._writer.fetch(job)))
+                self._settle(job, self._writer.write(job, self._writer.fetch(job)))
             else:
                 self._porters.submit(job)
 
@@ -252,17 +261,79 @@ class Delivery:
             self._settle_ready(self._porters, wait=True)
             self._finish_ready()
 
-    def _settle_ready(self, porters: Porters[Job, Outcome], *, wait: bool) -> None:
+    def _settle_ready(
+        self, porters: "Porters[Job | Comparison, Outcome | Compared]", *, wait: bool
+    ) -> None:
         for job, outcome in porters.results(wait=wait):
-            self._settle(job, outcome)
+            if isinstance(job, Comparison) and isinstance(outcome, Compared):
+                self._settle_comparison(job, outcome)
+            elif isinstance(job, Job) and isinstance(outcome, Outcome):
+                self._settle(job, outcome)
 
     def _finish_ready(self) -> None:
-        while self._waves and not self._waves[0].open_jobs:
-            self._finish_wave(self._waves[0])
+        while self._waves and self._waves[0].is_sent and not self._waves[0].open_jobs:
+            self._finisher.finish(self._waves[0])
             self._waves.popleft()
 
+    def _wave_of(self, number: int) -> Wave:
+        is_current = number == self._wave.number
+        return self._wave if is_current else self._waves[number - self._waves[0].number]
+
+    def _settle_comparison(self, job: Comparison, outcome: Compared) -> None:
+        wave = self._wave_of(job.wave)
+        wave.open_comparisons -= 1
+        others, notes = set(outcome.others), dict(outcome.notes)
+        right: list[tuple[bytes, str, int]] = []
+        number = -1
+        for place, _, nodes in job.groups:
+            for node in nodes:
+                number += 1
+                if note := notes.get(number, ""):
+                    self._tell.noted(path_of(place, node.name), note)
+                is_right: bool | None = number not in others
+                if self._gathering.parts:
+                    is_right = self._put_together(place, node, is_right=number not in others)
+                if is_right:
+                    right.append((path_of(place, node.name), "unchanged", node.size))
+                elif is_right is not None:
+                    self._make_other(wave, place, node)
+        if right:
+            self._tell.kept(right)
+        if not wave.open_comparisons and wave is not self._wave:
+            self._send(wave)
+
+    def _put_together(self, place: Place, node: Node, *, is_right: bool) -> bool | None:
+        """Whether a file is right of which this is a part, or all; None while that is open."""
+        parts = self._gathering.parts.get((place.path, node.name))
+        if parts is None:
+            return is_right
+        parts.left -= 1
+        parts.is_right = parts.is_right and is_right
+        if parts.left:
+            return None
+        del self._gathering.parts[place.path, node.name]
+        return parts.is_right and self._set_kept(place, node)
+
+    def _set_kept(self, place: Place, node: Node) -> bool:
+        """Set the attributes of a file that was found right in parts."""
+        try:
+            lost = self._writer.folders.open(place).set_of_kept(node.name, node)
+        except OSError:
+            return False
+        if lost:
+            self._tell.noted(path_of(place, node.name), ", ".join(lost))
+        return True
+
+    def _make_other(self, wave: Wave, place: Place, node: Node) -> None:
+        """Take a file that is not what it should be."""
+        try:
+            if self.files(place, [node], wave):
+                self._begin(wave, place, node.name, node, self._writer.folders.open(place))
+        except (OSError, OverflowError, ValueError) as error:
+            self._tell.failed(path_of(place, node.name), describe(error))
+
     def _settle(self, job: Job, outcome: Outcome) -> None:
-        wave = self._waves[job.wave - self._waves[0].number]
+        wave = self._wave_of(job.wave)
         wave.open_jobs -= 1
         self._tell.advanced(outcome.bytes)
         problems, notes = dict(outcome.failed), dict(outcome.notes)
@@ -271,7 +342,7 @@ class Delivery:
         for number in sorted({*problems, *notes}):
             problem, note = problems.get(number, ""), notes.get(number, "")
             self._tell_trouble(wave, job, job.pieces[number], problem=problem, note=note)
-        leads = {number: _path(place, b"") for number, place in job.places.items()}
+        leads = {number: path_of(place, b"") for number, place in job.places.items()}
         done = [
             (leads[place] + name, "restored", plain_length or max(0, length - OVERHEAD))
             for number, (_, length, plain_length, _, place, name, _, _, its) in enumerate(
@@ -283,7 +354,7 @@ class Delivery:
             self._tell.restored(done)
 
     def _tell_trouble(self, wave: Wave, job: Job, piece: Piece, *, problem: str, note: str) -> None:
-        path = _path(job.places[piece.place], piece.name)
+        path = path_of(job.places[piece.place], piece.name)
         if piece.attributes is None:
             unfinished = wave.unfinished[piece.file]
             unfinished.problem = unfinished.problem or problem
@@ -301,99 +372,7 @@ class Delivery:
         self._tell.advanced(len(data))
         return self._writer.put(job.places[piece.place], piece, data)
 
-    def _told(self, path: bytes, node: Node, problem: str, note: str = "") -> None:
-        if problem:
-            self._tell.failed(path, problem)
-            return
-        if note:
-            self._tell.noted(path, note)
-        self._tell.restored([(path, "restored", node.size)])
-
-    def _finish_wave(self, wave: Wave) -> None:
-        for unfinished in wave.unfinished:
-            self._finish_file(unfinished)
-        for link in wave.links:
-            self._finish_link(link)
-        for place, node in wave.left:
-            self._finish_folder(place, node)
-
-    def _finish_file(self, unfinished: Unfinished) -> None:
-        note = ""
-        if not unfinished.problem:
-            try:
-                note = self._publish(unfinished)
-                unfinished.is_done = True
-            except (OSError, OverflowError, ValueError) as error:
-                unfinished.problem = describe(error)
-        if unfinished.problem:
-            self._drop(unfinished)
-        path = _path(unfinished.place, unfinished.name)
-        self._told(path, unfinished.node, unfinished.problem, note)
-
-    def _publish(self, unfinished: Unfinished) -> str:
-        folder = self._writer.folders.open(unfinished.place)
-        lost = folder.set_of_file(unfinished.temporary, unfinished.node)
-        folder.rename(unfinished.temporary, unfinished.name, clears=self._writer.folders.clears)
-        return ", ".join(lost)
-
-    def _drop(self, unfinished: Unfinished) -> None:
-        with contextlib.suppress(OSError, RestoreError):  # the folder may be gone
-            discard(unfinished.temporary, self._writer.folders.open(unfinished.place))
-
-    def _finish_link(self, link: Link) -> None:
-        first = link.first
-        path = _path(link.place, link.name)
-        try:
-            self._writer.folders.link(
-                first.place, first.name, to=link.place, as_name=link.name, identity=first.identity
-            )
-        except OSError as error:
-            self._told(path, link.node, self._copy_instead(link, error))
-        else:
-            self._told(path, link.node, "")
-
-    def _copy_instead(self, link: Link, trouble: OSError) -> str:
-        """A file of its own, where a link cannot be made; returns why that failed, if it did."""
-        try:
-            describe(trouble)  # a full disk ends the restore
-            folder = self._writer.folders.open(link.place)
-            found = [self._locate(blob) for blob in link.node.content or ()]
-            with self._new(link.place, link.name, link.node, found, folder) as copy:
-                self._fill(copy)
-                self._publish(copy)
-        except DamagedError as error:
-            return f"it was not restored. {error}"
-        except OSError as error:
-            return describe(error)
-        return ""
-
-    def _fill(self, copy: Unfinished) -> None:
-        folder = self._writer.folders.open(copy.place)
-        fd = folder.open_file(copy.temporary, TO_WRITE)
-        try:
-            position = 0
-            for blob in copy.node.content or ():
-                data = self._reader.load(BlobKind.DATA, blob)
-                write_all(fd, data, position)
-                position += len(data)
-                self._tell.advanced(len(data))
-        finally:
-            os.close(fd)
-
-    def _finish_folder(self, place: Place, node: Node) -> None:
-        lost = self._writer.folders.open(place).set_own(node)
-        if lost:
-            self._tell.noted(b"/" + place.path, ", ".join(lost))
-
 
 def _key(node: Node) -> tuple[int, int, int]:
     """What the names of one file have in common."""
     return node.device_id, node.inode, hash(node.content)
-
-
-def _plain_length(where: BlobLocation) -> int:
-    return where.plain_length or where.length - OVERHEAD
-
-
-def _path(place: Place, name: bytes) -> bytes:
-    return b"/" + place.path + b"/" + name if place.path else b"/" + name

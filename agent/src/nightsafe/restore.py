@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nightsafe.delivery import Delivery, Listener
+from nightsafe.delivery import Delivery
 from nightsafe.errors import DamagedError
 from nightsafe.extent import Extent
 from nightsafe.extras import Extras, LeftError
 from nightsafe.fetch import BlobReader
+from nightsafe.finishing import Listener
 from nightsafe.locks import hold
 from nightsafe.plan import Place
 from nightsafe.porters import default_workers
@@ -198,6 +199,11 @@ class _Restorer:
         if not files or not self._make([folder]):
             return
         others = [node for node in folder.held.nodes if node.type != "file"]
+        if not folder.is_new:
+            there = self._target.names()
+            standing = [node for node in files if node.name in there]
+            others += self._delivery.compare(folder.place, standing)
+            files = [node for node in files if node.name not in there]
         for start in range(0, len(files), _FILES_AT_ONCE):
             part = files[start : start + _FILES_AT_ONCE]
             others += self._delivery.files(folder.place, part)
@@ -279,6 +285,9 @@ class _Restorer:
             elif self._delivery is None or here is None:
                 self._count(path, node)
             elif node.type == "file":
+                stands = not folder.is_new and self._target.status(node.name) is not None
+                if stands and not self._delivery.compare(folder.place, [node]):
+                    return
                 self._delivery.file(folder.place, node.name, node, folder=here)
             else:
                 self._restore_special(path, node)
@@ -305,6 +314,8 @@ class _Restorer:
         self._tell.restored([(path, "restored", node.size)])
 
     def _restore_special(self, path: bytes, node: Node) -> None:
+        if node.type == "symlink" and self._standing.is_link(node):
+            return
         with self._target.new_entry(node.name) as (here, temporary):
             if node.type == "symlink":
                 here.make_link(node.link_target, temporary)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nightsafe.delivery import Listener
 from nightsafe.directory import Fold, are_safe_names, refusal
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
+from nightsafe.finishing import Listener
 from nightsafe.sound import KINDS, means_an_entry
 from nightsafe.tree import Node, Unreadable
 from nightsafe.walk import Chosen

@@ -37,6 +37,15 @@ class Standing:
             return None
         return status
 
+    def is_link(self, node: Node) -> bool:
+        """Whether the very link of a node stands there, with all that is said of it."""
+        here, status = self._target.here, self._target.status(node.name)
+        if here is None or status is None or not stat.S_ISLNK(mode_of(status)):
+            return False
+        described = (status.st_uid, status.st_gid, status.st_mtime_ns)
+        is_so = described == (node.uid, node.gid, node.mtime)
+        return is_so and here.read_link(node.name) == node.link_target
+
     def enter(self, node: Node) -> bool:
         """Go into a folder and say whether it is new; a file that is in the way is replaced.
 

@@ -72,6 +72,13 @@ class Target:
         """The folder where the cursor stands, which is `path` from the target on."""
         return Place(path, *(self.here.identity() if self.here is not None else (0, 0)))
 
+    def names(self) -> set[bytes]:
+        """What stands here, as far as it can be listed."""
+        try:
+            return set(self.here.names()) if self.here is not None else set()
+        except OSError:
+            return set()
+
     def status(self, name: bytes) -> os.stat_result | None:
         """What stands under a name here, if anything; a link is not followed."""
         if self.here is None:

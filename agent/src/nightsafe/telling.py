@@ -1,6 +1,6 @@
 """What a restore tells on its way: counted in its report, and handed to the observer."""
 
-from nightsafe.delivery import Listener
+from nightsafe.finishing import Listener
 from nightsafe.progress import Advanced, Event, FilesDone, Issue, Observer
 from nightsafe.restoreoptions import RestoreReport
 
@@ -14,6 +14,10 @@ class Telling(Listener):
 
     def restored(self, files: list[tuple[bytes, str, int]]) -> None:
         self._report.files += len(files)
+        self._observer(FilesDone(files, bytes))
+
+    def kept(self, files: list[tuple[bytes, str, int]]) -> None:
+        self._report.skipped += len(files)
         self._observer(FilesDone(files, bytes))
 
     def advanced(self, size: int) -> None:

@@ -6,8 +6,8 @@ import stat
 from collections.abc import Collection
 
 from nightsafe.crypto import OVERHEAD
-from nightsafe.delivery import Listener
 from nightsafe.directory import Directory, mode_of
+from nightsafe.finishing import Listener
 from nightsafe.index import Index
 from nightsafe.pack import BlobKind
 from nightsafe.sift import Sieve

@@ -34,7 +34,10 @@ class Link:
 
 @dataclass
 class Wave:
-    """What was gathered and goes out together; `pieces` and `size` (sealed bytes) say how much."""
+    """What was gathered and goes out together; `pieces` and `size` (sealed bytes) say how much.
+
+    It `is_sent` when all its comparisons are over and its pieces are on their way.
+    """
 
     number: int
     places: list[Place] = field(default_factory=list)
@@ -46,6 +49,8 @@ class Wave:
     links: list[Link] = field(default_factory=list)
     left: list[tuple[Place, Node]] = field(default_factory=list)
     open_jobs: int = 0
+    open_comparisons: int = 0
+    is_sent: bool = False
 
     def number_of(self, place: Place) -> int:
         """The number that stands for a folder in this wave."""

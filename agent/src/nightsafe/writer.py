@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from nightsafe import comparing
+from nightsafe.comparing import Compared, Comparison
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.directory import Directory, discard
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
@@ -71,9 +73,9 @@ class Writer:
         self.folders.close()
         self._storage.close()
 
-    def fetch(self, job: Job) -> bytes:
+    def fetch(self, job: Job | Comparison) -> bytes:
         """The bytes of the pack that the job wants; empty if they cannot be had."""
-        if job.end <= job.start:
+        if isinstance(job, Comparison) or job.end <= job.start:
             return b""
         try:
             return self._storage.load(
@@ -82,7 +84,15 @@ class Writer:
         except (NoCopyError, ObjectNotFoundError):
             return b""
 
-    def run(self, job: Job, fetched: bytes) -> Outcome:
+    def run(self, job: Job | Comparison, fetched: bytes) -> Outcome | Compared:
+        """What `compare` or `write` does."""
+        return self.compare(job) if isinstance(job, Comparison) else self.write(job, fetched)
+
+    def compare(self, job: Comparison) -> Compared:
+        """Compare files with what they should be, and set the attributes of those that are."""
+        return comparing.run(job, self.folders.open)
+
+    def write(self, job: Job, fetched: bytes) -> Outcome:
         """Write all pieces. TargetFullError, or RestoreError if a folder was moved."""
         outcome, size = Outcome(0, [], [], []), 0
         for number, (piece, data) in enumerate(self._opened(memoryview(fetched), job)):

@@ -1,0 +1,237 @@
+/* Whether files hold what they should, for many in one call.
+ *
+ * nightsafe.compare does the same with the library when this extension is missing, or the
+ * processor has no instructions for SHA-256.
+ */
+#define PY_SSIZE_T_CLEAN
+#define _GNU_SOURCE
+#include <Python.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "digest.h"
+
+enum { OTHER = 0, SAME = 1, TO_SET = 2 }; /* as in nightsafe.compare */
+enum { AT_ONCE = 64, NAMES = 1024 };
+#define ROOM ((size_t)6 << 20)
+#define ENOUGH ((size_t)512 << 10)
+
+/* What is asked of one file: blobs of these ids and lengths from `position` on, and the rest. */
+typedef struct {
+    const char *name;
+    const uint8_t *ids;
+    const uint64_t *lengths;
+    size_t blobs;
+    uint64_t position, size, links;
+    mode_t mode;
+    uid_t uid;
+    gid_t gid;
+    struct timespec modified;
+    int has_attributes;
+} File;
+
+/* Blobs that were read and are hashed together. */
+typedef struct {
+    uint8_t *room;
+    size_t room_size, used, count;
+    Message messages[AT_ONCE];
+    const uint8_t *wanted[AT_ONCE];
+    uint8_t *verdicts[AT_ONCE];
+    uint8_t digests[AT_ONCE][DIGEST];
+} Batch;
+
+static void
+flush(Batch *batch)
+{
+    digest_all(batch->messages, batch->count);
+    for (size_t i = 0; i < batch->count; i++)
+        if (memcmp(batch->digests[i], batch->wanted[i], DIGEST) != 0)
+            *batch->verdicts[i] = OTHER;
+    batch->count = batch->used = 0;
+}
+
+/* Reads one blob into the batch; false if that is not possible, or there are fewer bytes. */
+static int
+take(Batch *batch, int fd, uint64_t position, size_t length, const uint8_t *id, uint8_t *verdict)
+{
+    if (batch->count == AT_ONCE || batch->used + length > ROOM)
+        flush(batch);
+    if (length > batch->room_size) { /* so large that it is alone */
+        uint8_t *room = realloc(batch->room, length);
+        if (room == NULL)
+            return 0;
+        batch->room = room;
+        batch->room_size = length;
+    }
+    uint8_t *at = batch->room + batch->used;
+    for (size_t held = 0; held < length;) {
+        ssize_t count = pread(fd, at + held, length - held, (off_t)(position + held));
+        if (count <= 0)
+            return 0;
+        held += (size_t)count;
+    }
+    size_t number = batch->count++;
+    batch->messages[number] =
+        (Message){.data = at, .size = length, .digest = batch->digests[number]};
+    batch->wanted[number] = id;
+    batch->verdicts[number] = verdict;
+    batch->used += length;
+    /* Three are as quick to hash together as more, and so caches still hold them. */
+    if (batch->used > ENOUGH && batch->count % MOST_LANES == 0)
+        flush(batch);
+    return 1;
+}
+
+static int
+open_quietly(int folder, const char *name)
+{
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    int fd = openat(folder, name, flags | O_NOATIME);
+    return fd < 0 && errno == EPERM ? openat(folder, name, flags) : fd;
+}
+
+/* Whether a file has attributes that people set, or too many to tell; others are the system's. */
+static int
+has_attributes(int fd)
+{
+    char names[NAMES];
+    ssize_t size = flistxattr(fd, names, sizeof names);
+    if (size < 0)
+        return errno == ERANGE;
+    for (const char *name = names; name < names + size; name += strlen(name) + 1)
+        if (strncmp(name, "user.", 5) == 0 || strncmp(name, "system.posix_acl", 16) == 0)
+            return 1;
+    return 0;
+}
+
+static int
+is_described(int fd, const File *file, const struct stat *found)
+{
+    return found->st_uid == file->uid && found->st_gid == file->gid &&
+           (found->st_mode & 07777) == file->mode && !file->has_attributes &&
+           found->st_mtim.tv_sec == file->modified.tv_sec &&
+           found->st_mtim.tv_nsec == file->modified.tv_nsec && !has_attributes(fd);
+}
+
+static void
+compare_one(int folder, const File *file, Batch *batch, uint8_t *verdict)
+{
+    struct stat found;
+    int fd = open_quietly(folder, file->name);
+    *verdict = OTHER;
+    if (fd < 0)
+        return;
+    if (fstat(fd, &found) == 0 && S_ISREG(found.st_mode) &&
+        (uint64_t)found.st_size == file->size && (uint64_t)found.st_nlink <= file->links) {
+        uint64_t position = file->position;
+        size_t blob = 0;
+        *verdict = is_described(fd, file, &found) ? SAME : TO_SET;
+        for (; blob < file->blobs && *verdict != OTHER; blob++) {
+            if (!take(batch, fd, position, file->lengths[blob], file->ids + blob * DIGEST, verdict))
+                *verdict = OTHER;
+            position += file->lengths[blob];
+        }
+    }
+    close(fd);
+}
+
+static int
+read_file(PyObject *given, File *file)
+{
+    Py_ssize_t ids, lengths, name;
+    long long modified;
+    unsigned long mode, uid, gid;
+    const char *id_bytes, *length_bytes;
+    unsigned long long position, size, links;
+    PyObject *atime; /* which is not compared: to read a file may change it */
+    if (!PyArg_ParseTuple(given, "y#Ky#y#KKkkkLpO", &file->name, &name, &position, &id_bytes, &ids,
+                          &length_bytes, &lengths, &size, &links, &mode, &uid, &gid, &modified,
+                          &file->has_attributes, &atime))
+        return 0;
+    if (ids % DIGEST || lengths != ids / DIGEST * (Py_ssize_t)sizeof(uint64_t) ||
+        strlen(file->name) != (size_t)name || strchr(file->name, '/') != NULL) {
+        PyErr_SetString(PyExc_ValueError, "What is asked of a file is not sound.");
+        return 0;
+    }
+    file->ids = (const uint8_t *)id_bytes;
+    file->lengths = (const uint64_t *)(const void *)length_bytes;
+    file->blobs = (size_t)(ids / DIGEST);
+    file->position = position;
+    file->size = size;
+    file->links = links;
+    file->mode = (mode_t)mode;
+    file->uid = (uid_t)uid;
+    file->gid = (gid_t)gid;
+    long long seconds = modified / 1000000000 - (modified % 1000000000 < 0);
+    file->modified.tv_sec = (time_t)seconds;
+    file->modified.tv_nsec = (long)(modified - seconds * 1000000000);
+    return 1;
+}
+
+static void
+compare_all(int folder, const File *files, Py_ssize_t count, Batch *batch, uint8_t *verdicts)
+{
+    for (Py_ssize_t i = 0; i < count; i++)
+        compare_one(folder, &files[i], batch, &verdicts[i]);
+    flush(batch);
+}
+
+/* compare(folder, files): a verdict on each, as bytes. */
+static PyObject *
+compare(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int folder;
+    PyObject *list;
+    if (!PyArg_ParseTuple(args, "iO!", &folder, &PyList_Type, &list))
+        return NULL;
+    Py_ssize_t count = PyList_GET_SIZE(list), held = 0;
+    File *files = PyMem_Calloc((size_t)count + 1, sizeof *files);
+    Batch *batch = PyMem_Calloc(1, sizeof *batch);
+    PyObject *verdicts = PyBytes_FromStringAndSize(NULL, count);
+    if (files == NULL || batch == NULL || (batch->room = malloc(ROOM)) == NULL)
+        PyErr_NoMemory();
+    else if (verdicts != NULL)
+        while (held < count && read_file(PyList_GET_ITEM(list, held), &files[held]))
+            held++;
+    if (!PyErr_Occurred()) {
+        uint8_t *to = (uint8_t *)PyBytes_AS_STRING(verdicts);
+        batch->room_size = ROOM;
+        Py_BEGIN_ALLOW_THREADS
+        compare_all(folder, files, count, batch, to);
+        Py_END_ALLOW_THREADS
+    } else {
+        Py_CLEAR(verdicts);
+    }
+    if (batch != NULL)
+        free(batch->room);
+    PyMem_Free(batch);
+    PyMem_Free(files);
+    return verdicts;
+}
+
+static PyMethodDef methods[] = {
+    {"compare", compare, METH_VARARGS, "compare(folder, files): a verdict on each, as bytes."},
+    {NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                                    .m_name = "nightsafe._compare",
+                                    .m_doc = "Whether files hold what they should.",
+                                    .m_size = -1,
+                                    .m_methods = methods};
+
+PyMODINIT_FUNC
+PyInit__compare(void)
+{
+    if (!can_digest()) {
+        PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
+        return NULL;
+    }
+    return PyModule_Create(&module);
+}

@@ -1,0 +1,3 @@
+from nightsafe.compare import RawCheck
+
+def compare(folder: int, files: list[RawCheck]) -> bytes: ...
