@@ -46,11 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "--cases",
-        default="abcfgs",
+        default="abcfghus",
         metavar="LETTERS",
         type=_letters,
-        help="a sources, b random, c archive, f a million files, g releases, s snapshots far away "
-        "(default all)",
+        help="a sources, b random, c archive, f a million files, g releases, h and u restores "
+        "over what is there, s snapshots far away (default all)",
     )
     parser.add_argument("--repeat", type=int, default=0, help="rounds (5, or 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="small data, one round")

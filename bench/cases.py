@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nightsafe.localfolder import LocalFolder
+
 from bench.compare import require_same
 from bench.datasets import edited, ensure
 from bench.listing import far_vault, list_snapshots
 from bench.measure import Cost
-from bench.peers import Peer
+from bench.peers import PASSPHRASE, Nightsafe, Peer
+from tests import repositories
 
-DATA = "abcfg"
+DATA = "abcfghu"
 """The groups that work on a data set."""
 UNCHANGED = 3  # times in a row: a third of a second is too short to be measured once
 
@@ -43,7 +46,7 @@ class Setting:
 
     def data(self, letter: str) -> Path:
         """The path of a data set, built when it is not there."""
-        small = self.quick and letter in "abc"
+        small = self.quick and letter in "abchu"
         return ensure(f"quick-{letter}" if small else letter, self.scratch)
 
     @property
@@ -110,6 +113,36 @@ def releases(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
     results.sizes["g first", peer.name] = peer.size()
 
 
+def _over(letter: str, setting: Setting, peer: Peer, results: Results) -> None:
+    """Restore into a folder that holds everything already, and look whether it still does.
+
+    Both have keys that cost the same and little, since that is not what is measured.
+    """
+    if not peer.verifies_what_is_there:
+        return
+    source = setting.data(letter)
+    peer.place.mkdir(parents=True, exist_ok=True)
+    is_theirs = not isinstance(peer, Nightsafe)
+    repositories.make(LocalFolder(str(peer.repository)), PASSPHRASE, by_restic=is_theirs)
+    peer.backup(source, 0)
+    shutil.rmtree(setting.target, ignore_errors=True)
+    peer.restore(setting.target, 0)
+    for _ in range(UNCHANGED):
+        results.add(f"{letter} over", peer, peer.restore(setting.target, 0))
+    require_same(source, setting.target / source.name)
+    shutil.rmtree(setting.target)
+
+
+def random_bytes_over(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
+    """(h): a restore of one large file over itself."""
+    _over("h", setting, peer, results)
+
+
+def system_over(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
+    """(u): a restore of many files over themselves."""
+    _over("u", setting, peer, results)
+
+
 def far_snapshots(setting: Setting, peer: Peer, results: Results, turn: int) -> None:
     """(s): the snapshots of a vault far away, the first time and again."""
     peer.place.mkdir(parents=True)
@@ -125,6 +158,8 @@ GROUPS: dict[str, Group] = {
     "c": system_archive,
     "f": million_files,
     "g": releases,
+    "h": random_bytes_over,
+    "u": system_over,
     "s": far_snapshots,
 }
 

@@ -118,6 +118,23 @@ def build_subset(target: Path) -> None:
     shutil.copytree(found, target, symlinks=True)
 
 
+def build_gibibyte(target: Path) -> None:
+    """1 GiB that cannot be compressed, the same each time."""
+    source = random.Random(23)
+    with target.open("wb") as file:
+        for _ in range(SIZE // 2 // _BLOCK):
+            file.write(source.randbytes(_BLOCK))
+
+
+def _copy_of(*folders: str) -> Callable[[Path], None]:
+    def build(target: Path) -> None:
+        """What this system has in some folders, as it is."""
+        target.mkdir()
+        subprocess.run(["cp", "-a", *folders, str(target)], check=True)
+
+    return build
+
+
 def _head_of(letter: str) -> Callable[[Path], None]:
     def build(target: Path) -> None:
         with ensure(letter, target.parents[1]).open("rb") as source, target.open("wb") as file:
@@ -132,9 +149,13 @@ _BUILDERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "c": ("c.tar", build_archive),
     "f": ("f", build_many),
     "g": ("g", build_releases),
+    "h": ("h.bin", build_gibibyte),
+    "u": ("u", _copy_of("/usr/share", "/usr/include")),
     "quick-a": ("s", build_subset),
     "quick-b": ("b-quick.bin", _head_of("b")),
     "quick-c": ("c-quick.tar", _head_of("c")),
+    "quick-h": ("h-quick.bin", _head_of("h")),
+    "quick-u": ("u-quick", _copy_of("/usr/include")),
 }
 
 

@@ -22,6 +22,8 @@ class Peer(ABC):
     """A backup program and its repository below `place`."""
 
     name = ""
+    verifies_what_is_there = True
+    """Whether a restore reads what is in the target before it fetches it again."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -66,8 +68,8 @@ class Peer(ABC):
         )
 
     def restore(self, target: Path, number: int) -> Cost:
-        """Restore into an empty folder."""
-        target.mkdir(parents=True)
+        """Restore into a folder, empty or not."""
+        target.mkdir(parents=True, exist_ok=True)
         command = self.restore_command(target, number)
         return measure.run(command, environment=self.environment, folder=target)
 
@@ -154,6 +156,7 @@ class Borg(Peer):
     """Borg from PyPI in an environment of its own, with zstd level 3 as the other two have."""
 
     name = "borg"
+    verifies_what_is_there = False
 
     def __init__(self, place: Path) -> None:
         super().__init__(place)

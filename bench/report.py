@@ -33,6 +33,8 @@ CASES = {
     "f unchanged": "(f) unchanged",
     "g first": "(g) one release of Django",
     "g next": "(g) each next release",
+    "h over": "(h) 1 GiB random, restored over it",
+    "u over": "(u) /usr/share, /usr/include, the same",
     "s first": "(s) 1,000 snapshots far away",
     "s again": "(s) the same, again",
 }

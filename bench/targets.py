@@ -21,6 +21,8 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("c restore", "restic"): Target(1.5, 2),
     ("f first", "restic"): Target(2, 2),
     ("f unchanged", "restic"): Target(5, 5),
+    ("h over", "restic"): Target(1.5, 2),
+    ("u over", "restic"): Target(2.5, 3),
     ("s first", "restic"): Target(1.0, 1.4),
     ("s again", "restic"): Target(1.0, 1.4),
     ("a first", "borg"): Target(3.5, 4.2),
