@@ -20,3 +20,8 @@ def test_a_seed_that_was_printed_repeats_a_failure() -> None:
         check=True,
     )
     assert done.stdout.split() == ["5", "7", "None"]
+
+
+def test_they_are_in_force() -> None:
+    """Whatever DJANGO_SETTINGS_MODULE says, as it does beneath whoever imports the service."""
+    assert "tests.settings" in sys.modules
