@@ -51,7 +51,7 @@ def restore_at(file: int | bytes, node: Node | Attributes) -> list[str]:
     write, and so do times where files are reached by their paths.
     """
     status = os.stat(file)
-    lost = _hand_over(status, node, partial(os.chown, file))
+    lost = _hand_over(status, node, lambda uid, gid: os.chown(file, uid, gid))
     if lost or (status.st_uid, status.st_gid) != (node.uid, node.gid):
         status = os.stat(file)
     mode, not_set = _set_attributes(file, node, status)
