@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe import gather, look
 from nightsafe.check import check
-from nightsafe.gojson import format_time, parse_time
+from nightsafe.gojson import format_second, format_time, parse_time
 from nightsafe.look import portable_look, portable_record, portable_survey, record, survey
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
@@ -103,3 +104,28 @@ def test_any_second_can_be_written(second: int) -> None:
     text = format_time(second * SECOND)
     assert len(text) in (20, 25)
     parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("Australia/Sydney", "9999-04-04T02:24:26+10:00"),
+        ("America/St_Johns", "9999-11-07T01:24:26-02:30"),
+    ],
+)
+@pytest.mark.parametrize("before", [(2026, 1, 1), (2026, 7, 1)])
+def test_an_hour_that_clocks_show_twice_beyond_the_last_year(
+    monkeypatch: pytest.MonkeyPatch, zone: str, shown: str, before: tuple[int, int, int]
+) -> None:
+    """The offset is the one that Go takes, whatever the system's library was asked before."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        time.mktime((*before, 0, 0, 0, 0, 0, -1))
+        format_second.cache_clear()
+        later = parse_time(shown) // SECOND + 5 * 146_097 * 86_400  # 2,000 years, as many weeks
+        assert format_time(later * SECOND) == shown
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+        format_second.cache_clear()

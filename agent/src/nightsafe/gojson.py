@@ -137,7 +137,18 @@ def _within_years(second: int) -> int:
         if 0 <= local.tm_year <= _LAST_YEAR:
             return second
     year = 0 if second < 0 else _LAST_YEAR
-    return int(time.mktime((year, *local[1:6], 0, 0, -1)))
+    return _second_of((year, *local[1:6]))
+
+
+def _second_of(day_and_time: tuple[int, ...]) -> int:
+    """The second of a local date and time; of one that clocks show twice, or skip, that which Go
+    takes: by the zone's offset at the time that UTC would have had."""
+    year, *rest = day_and_time
+    # Python's years begin with 1; the calendar of the year 0 is that of 400.
+    cycles = int(year < 1)
+    in_utc = calendar.timegm((year + cycles * _CYCLE_YEARS, *rest, 0, 0, 0)) - cycles * _CYCLE
+    offset = time.localtime(in_utc).tm_gmtoff
+    return in_utc - time.localtime(in_utc - offset).tm_gmtoff
 
 
 def _stamp(clock: time.struct_time) -> str:
