@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nightsafe.glob import is_sound
 
 from tests.interop.conftest import find_restic
 from tests.interop.pair import Outcome, Pair, assert_equal
@@ -179,6 +180,11 @@ def test_lists_of_patterns(
         data = written(chance, lines, blanks=True)
         (tmp_path / "list").write_bytes(data)
         arguments = [f"--{option}", str(tmp_path / "list"), "--", "."]
-        theirs = pair.by_restic(*arguments, here=here)
-        assert_equal(theirs, back_up(*arguments, here=here), (str(here), data, arguments))
+        theirs, ours = pair.by_restic(*arguments, here=here), back_up(*arguments, here=here)
+        told = (str(here), data, arguments)
+        if theirs.status == 0 and "makes no sense" in ours.said:
+            # Restic holds each pattern against itself, and may not come to what is wrong in it.
+            assert not all(is_sound(line.strip()) for line in lines), told
+        else:
+            assert_equal(theirs, ours, told)
         shutil.rmtree(top.parent)
