@@ -21,8 +21,11 @@ from tests.agent.conftest import PASSPHRASE, reopen
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Eleven folders, a few files in each."""
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Eleven folders, a few files in each, named from the current folder.
+
+    Folders above belong to everybody, and would be in the snapshots.
+    """
     root = tmp_path / "tree"
     for place in ("", *(f"{n}/below" for n in range(5))):
         for folder in (root / place, (root / place).parent):
@@ -30,7 +33,8 @@ def tree(tmp_path: Path) -> Path:
             if folder != tmp_path:
                 (folder / "a.txt").write_text(place)
                 (folder / "b.o").write_text(place)
-    return root
+    monkeypatch.chdir(tmp_path)
+    return Path("tree")
 
 
 def looked(root: Path, wants: Excluder | None = None) -> Ahead:
