@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits for the client's acknowledgement
     wanted = ""
 
     def log_message(self, *args: object) -> None:

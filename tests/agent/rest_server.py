@@ -64,6 +64,7 @@ class RestServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: RestServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits for the client's acknowledgement
 
     def log_message(self, *args: object) -> None:
         """Quiet."""

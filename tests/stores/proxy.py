@@ -92,6 +92,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     owner: FaultyProxy
     store: int
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits for the client's acknowledgement
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing; tests look at what comes back."""
