@@ -12,28 +12,23 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from functools import wraps
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from django import forms
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 # How Django's file backend ends each mail.
 RULE = b"-" * 79
 MOST_SHOWN = 50
 COOKIE = "nightsafe_mail"
 COOKIE_AGE = 30 * 24 * 3600  # seconds
-WANTED = (
-    "Mails hold links that sign people in, so this page wants the token of whoever runs the "
-    "service. Open the address that stands behind “Mails” where the service was started, or add "
-    "?token= and what service.env in the data directory says of NIGHTSAFE_MAIL_TOKEN."
-)
-
 View = Callable[[HttpRequest], HttpResponse]
 
 
@@ -59,29 +54,6 @@ def on_this_computer(view: View) -> View:
     return guarded
 
 
-def with_token(view: View) -> View:
-    """Answer 403 without the token, which comes with the address once and in a cookie later."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest) -> HttpResponse:
-        if _opens(request.GET.get("token", "")):
-            response: HttpResponse = redirect("mailbox")  # it stays in no history and no referrer
-            response.set_cookie(
-                COOKIE,
-                settings.MAIL_TOKEN,
-                max_age=COOKIE_AGE,
-                path=request.path,
-                httponly=True,
-                samesite="Lax",
-            )
-            return response
-        if not _opens(request.COOKIES.get(COOKIE, "")):
-            raise PermissionDenied(WANTED)
-        return view(request)
-
-    return guarded
-
-
 def _opens(token: str) -> bool:
     return bool(settings.MAIL_TOKEN) and constant_time_compare(token, settings.MAIL_TOKEN)
 
@@ -94,13 +66,50 @@ def is_local(request: HttpRequest) -> bool:
     return _is_loopback(request.META.get("REMOTE_ADDR", "")) and _is_loopback(host)
 
 
-@require_safe
+class TokenForm(forms.Form):
+    """What opens the page. It is sent in the body, so it stands in no history and in no log."""
+
+    token = forms.CharField(
+        label="Token",
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+
+    def clean_token(self) -> str:
+        """Return the token if it is the service's."""
+        token: str = self.cleaned_data["token"]
+        if not _opens(token):
+            raise forms.ValidationError("This is not the token that was printed.")
+        return token
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @on_this_computer
-@with_token
 def mailbox(request: HttpRequest) -> HttpResponse:
-    """List the mails, newest first."""
+    """List the mails, newest first, to a browser that has the token; ask others for it."""
+    if request.method == "POST":
+        form = TokenForm(request.POST)
+        if form.is_valid():
+            return _let_in(request)
+        return render(request, "mailbox_token.html", {"form": form}, status=HTTPStatus.FORBIDDEN)
+    if not _opens(request.COOKIES.get(COOKIE, "")):
+        found = {"form": TokenForm()}
+        return render(request, "mailbox_token.html", found, status=HTTPStatus.FORBIDDEN)
     return render(request, "mailbox.html", {"mails": read_mails(Path(settings.MAIL_DIR))})
+
+
+def _let_in(request: HttpRequest) -> HttpResponse:
+    response: HttpResponse = redirect("mailbox")
+    response.set_cookie(
+        COOKIE,
+        settings.MAIL_TOKEN,
+        max_age=COOKIE_AGE,
+        path=request.path,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
 
 
 def read_mails(directory: Path) -> list[Mail]:

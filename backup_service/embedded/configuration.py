@@ -54,8 +54,8 @@ class Configuration:
 
     @property
     def mails_url(self) -> str:
-        """The address at which the service's mails are read, with what opens it."""
-        return f"{self.site_url}/mail/?token={self.mail_token}"
+        """The address at which the service's mails are read, with the `mail_token`."""
+        return f"{self.site_url}/mail/"
 
     def settings(self) -> dict[str, str]:
         """Return the content of `service.env`."""

@@ -122,7 +122,7 @@ def _announce(configuration: Configuration, seconds: float) -> None:
         f"Nightsafe is ready after {seconds:.1f} s.\n"
         f"  Website  {configuration.site_url}/\n"
         f"  Gateway  {configuration.gateway_url}/restic/\n"
-        f"  Mails    {configuration.mails_url}\n"
+        f"  Mails    {configuration.mails_url} (token: {configuration.mail_token})\n"
         f"  Logs     {configuration.data_dir / 'logs'}/\n"
         f"  Regions  {regions.describe(configuration.data_dir, configuration.settings())}",
         flush=True,

@@ -23,8 +23,8 @@ def token(settings):
 
 @pytest.fixture
 def opened(client):
-    """A browser that has followed the printed address once."""
-    response = client.get("/mail/", {"token": TOKEN}, **HERE)
+    """A browser that was given the printed token once."""
+    response = client.post("/mail/", {"token": TOKEN}, **HERE)
     assert (response.status_code, response.url) == (302, "/mail/")
     return client
 
@@ -83,17 +83,23 @@ def test_only_embedded(opened, settings):
 def test_other_users_of_this_computer_see_nothing(client, filed, given):
     """They reach the page as its owner does, and know no token."""
     send("reset", "Open http://127.0.0.1:8000/accounts/password/reset/key/1-secret/")
-    response = client.get("/mail/", given, **HERE)
-    assert response.status_code == 403
-    assert "secret" not in response.content.decode()
-    assert "Open the address that stands behind" in text(response)
-    assert not response.cookies
+    for response in client.get("/mail/", **HERE), client.post("/mail/", given, **HERE):
+        assert response.status_code == 403
+        assert "secret" not in response.content.decode()
+        assert "wants the token that was printed" in text(response)
+        assert "nightsafe_mail" not in response.cookies
 
 
 def test_without_a_token_nobody_gets_in(client, settings):
     settings.MAIL_TOKEN = ""
     client.cookies["nightsafe_mail"] = ""
-    assert client.get("/mail/", {"token": ""}, **HERE).status_code == 403
+    assert client.get("/mail/", **HERE).status_code == 403
+    assert client.post("/mail/", {"token": ""}, **HERE).status_code == 403
+
+
+def test_an_address_opens_nothing(client):
+    """Addresses stand in logs and histories."""
+    assert client.get("/mail/", {"token": TOKEN}, **HERE).status_code == 403
 
 
 def test_the_cookie_is_for_this_page_alone(opened):

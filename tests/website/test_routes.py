@@ -38,7 +38,9 @@ DOOR = Expected(anonymous=200, bob=302, alice=302, changes=True)
 
 EXPECTED = {
     "": Expected(anonymous=200, bob=302, alice=302),
-    "mail/": Expected(anonymous=403, bob=403, alice=403),  # wants a token, see test_mailbox
+    "mail/": Expected(
+        anonymous=403, bob=403, alice=403, changes=True
+    ),  # wants a token, see test_mailbox
     "healthz": Expected(anonymous={200, 503}, bob={200, 503}, alice={200, 503}),
     "readyz": Expected(anonymous={200, 503}, bob={200, 503}, alice={200, 503}),
     "metrics": Expected(anonymous=404, bob=404, alice=404),  # wants a token, see test_metrics
