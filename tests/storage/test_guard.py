@@ -1,9 +1,8 @@
 """An older database and a wrong clock destroy nothing, until all regions were compared."""
 
 import io
-import itertools
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -12,7 +11,6 @@ from django.core.management.base import CommandError
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage import (
-    bounds,
     emptying,
     expire,
     guard,
@@ -20,16 +18,13 @@ from storage import (
     journal,
     sweeping,
     tasks,
-    timekeeping,
     watch,
 )
 from storage.body import Body
 from storage.guard import DoubtfulError
 from storage.models import (
     Attempt,
-    CanaryRun,
     Catalogue,
-    ClockJump,
     JournalEntry,
     Lifetime,
     Region,
@@ -283,141 +278,3 @@ def test_what_is_in_the_journal_is_written_once(backup, maintain, regions):
     for _ in range(3):
         tasks.keep_marks()
     assert [len(store_of(region).list_notes("journal")) for region in regions] == [1, 1]
-
-
-# --- The clock
-
-
-def test_a_clock_31_days_ahead_destroys_nothing(backup, maintain):
-    kept, gone = some(), some()
-    store(backup, kept)
-    store(backup, gone)
-    maintain.delete(f"data/{sha(gone)}")
-    tasks.heartbeat()
-    before = sorted(keys())
-    with clock.travelled(MONTH):
-        upkeep()
-        assert Catalogue.objects.get().doubt == "clock"
-        assert "doubt" in {one.key for one in watch.present()}
-        tasks.reconcile_after_jump()
-        assert Catalogue.objects.get().doubt == ""
-        upkeep()
-        assert sorted(keys()) == before
-    tasks.heartbeat()  # it was set right
-    with passed(29 * DAY):
-        upkeep()
-        assert sorted(keys()) == before
-    with passed(31 * DAY):
-        upkeep()
-    with passed(32 * DAY):
-        upkeep()
-    assert {key for key in keys() if sha(gone) in key} == set()
-    assert backup.fetch(f"data/{sha(kept)}") == kept
-
-
-def test_a_clock_that_stays_ahead_ends_the_grace_when_it_has_passed(backup, maintain):
-    content = some()
-    store(backup, content)
-    maintain.delete(f"data/{sha(content)}")
-    tasks.heartbeat()
-    with clock.travelled(MONTH):
-        upkeep()
-        tasks.reconcile_after_jump()
-    for days, copies in ((29, 2), (31, 2), (32, 0)):  # its bytes are doomed first
-        with passed(MONTH + days * DAY):
-            upkeep()
-            assert len(keys()) == copies
-
-
-def test_a_database_that_never_looked_takes_its_newest_stamp_for_the_last_moment(backup, maintain):
-    content = some()
-    store(backup, content)
-    maintain.delete(f"data/{sha(content)}")
-    with clock.travelled(MONTH):
-        upkeep()
-    assert Catalogue.objects.get().doubt == "clock"
-    assert len(keys()) == 2
-
-
-def test_a_service_that_was_running_has_its_canary_to_tell(backup, maintain):
-    content = some()
-    store(backup, content)
-    with clock.travelled(MONTH):
-        CanaryRun.objects.create(region=Region.objects.first(), went_well=True, seconds=1)
-        tasks.heartbeat()
-    assert Catalogue.objects.get().doubt == ""
-
-
-def test_small_steps_are_time(regions):
-    tasks.heartbeat()
-    for hours in (5, 10, 15):
-        with clock.travelled(timedelta(hours=hours)):
-            tasks.heartbeat()
-    assert not ClockJump.objects.exists()
-    assert Catalogue.objects.get().doubt == ""
-
-
-def test_a_jump_is_written_down_once_whoever_sees_it(regions):
-    tasks.heartbeat()
-    with clock.travelled(MONTH):
-        for _ in range(3):
-            guard.see_clock()
-    assert ClockJump.objects.count() == 1
-    tasks.heartbeat()
-    assert not ClockJump.objects.filter(to_at__gt=clock.now()).exists()
-
-
-def at(day: float) -> datetime:
-    return datetime(2026, 1, 1, tzinfo=UTC) + day * DAY
-
-
-@pytest.mark.parametrize(
-    ("jumps", "expected"),
-    [
-        ([], 70),
-        ([(80, 90)], 60),
-        ([(80, 90), (50, 55)], 60),
-        ([(80, 90), (55, 65)], 50),
-        ([(0, 95)], -25),
-        ([(10, 60)], 70),
-        ([(90, 200)], 60),  # it is still going on
-        ([(150, 200)], 70),  # of a clock that was ahead
-        ([(99, 100), (97, 98), (95, 96)], 67),
-        ([(60, 75), (80, 90)], 45),
-    ],
-)
-def test_time_that_nobody_saw_does_not_count(jumps, expected):
-    for order in itertools.permutations(jumps):
-        spans = [(at(start), at(end)) for start, end in order]
-        assert timekeeping.counted_back(at(100), 30 * DAY, spans) == at(expected)
-
-
-# --- A day's share
-
-
-def test_a_day_takes_its_share_and_says_so(backup, maintain, bob, settings, monkeypatch):
-    monkeypatch.setattr(bounds, "LEAST_OF_ACCOUNT", 2)
-    settings.PURGE_SHARE = 50
-    for who, by, count in ((backup, maintain, 8), (bob, bob, 2)):
-        for content in [some() for _ in range(count)]:
-            who.put(content)
-            by.delete(f"data/{sha(content)}")
-    with passed(MONTH):
-        assert expire.purge() == 4 + 2
-        assert expire.purge() == 0
-        assert "capped" in {one.key for one in watch.present()}
-    with passed(MONTH + DAY + timedelta(hours=1)):
-        assert expire.purge() == 2  # of four that are left
-    assert StoredObject.objects.filter(vault=bob.vault).count() == 0
-
-
-def test_all_together_have_a_bound_too(backup, maintain, settings, monkeypatch):
-    monkeypatch.setattr(bounds, "LEAST_OF_ALL", 1)
-    settings.PURGE_SHARE = 25
-    for content in [some() for _ in range(8)]:
-        backup.put(content)
-        maintain.delete(f"data/{sha(content)}")
-    monkeypatch.setattr(expire, "BATCH", 1)
-    with passed(MONTH):
-        assert expire.purge() == 2
-        assert expire.purge(grace_ended_before=clock.now()) == 6  # an operator's word

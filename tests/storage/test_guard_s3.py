@@ -16,13 +16,13 @@ from tests.storage.test_guard import (
     MONTH,
     keys,
     lived,
-    test_a_clock_31_days_ahead_destroys_nothing,
     test_after_a_reconciliation_all_that_was_acknowledged_is_there,
     test_an_older_database_destroys_nothing,
     test_marks_grow_and_stand_in_every_region,
     test_the_journal_lies_in_every_region,
     upkeep,
 )
+from tests.storage.test_timekeeping import test_a_clock_31_days_ahead_destroys_nothing
 from tests.stores import regions as places
 
 __all__ = [
