@@ -1,8 +1,8 @@
 """The survey: what lies in the regions after its upload was given up, and swept.
 
 A client's PUT that was signed in time may arrive when the sweep has been there, and so may the end
-of an upload that took longer than it may. Twice a day every region's list is walked through, vault
-by vault, in turns. What goes is what the sweep has on record as removed before, and nothing else:
+of an upload that took longer than it may. Twice a day every region's list is walked through, page
+by page, in turns of bounded time, however large a vault is. What goes is what the sweep has on record as removed before, and nothing else:
 bytes that nobody knows are counted, alarmed of, and left to `reconcile`.
 """
 
@@ -16,7 +16,7 @@ from itertools import islice
 from backup_service import clock
 from storage import guard, runners
 from storage.models import Attempt, Region, Survey, SweptAttempt
-from storage.names import StoreKey
+from storage.names import StoreKey, parse_store_key
 from storage.regions import configured, store_of
 from storage.regions.base import RegionError, RegionStore
 
@@ -58,29 +58,45 @@ def _due() -> list[Survey]:
 
 
 def _walk(walk: Survey, store: RegionStore, until: float) -> int:
-    """Look at the next vaults; where it is stands in the row after each."""
+    """Look at the next pages; where it is stands in the row after each."""
     removed = 0
-    for vault in sorted(name for name in store.list_vaults() if name > walk.cursor):
-        for keys in _pages(store, vault):
-            again, strange = _judge(keys)
-            removed += len(store.delete_many(again))
-            walk.strange_so_far += len(strange)
-            for key in strange:
-                log.error("unknown bytes in region %s: %s", store.alias, key)
-        walk.cursor = vault
-        walk.save(update_fields=["cursor", "strange_so_far"])
-        if time.monotonic() >= until:
-            return removed
+    for vault in sorted(name for name in store.list_vaults() if _is_ahead(name, walk.cursor)):
+        for page in _pages(store, vault, _key_in(walk.cursor, vault)):
+            removed += _look_at(page, walk, store)
+            walk.cursor = str(page[-1]) if len(page) == PAGE else vault
+            walk.save(update_fields=["cursor", "strange_so_far"])
+            if time.monotonic() >= until:
+                return removed
     walk.cursor, walk.ended_at = "", clock.now()
     walk.strange, walk.strange_so_far = walk.strange_so_far, 0
     walk.save()
     return removed
 
 
-def _pages(store: RegionStore, vault: str) -> Iterator[list[StoreKey]]:
-    keys = (key for key, _size in store.list_keys(vault))
+def _is_ahead(vault: str, cursor: str) -> bool:
+    """Whether a vault, or part of it, is still to come: the cursor is a vault or a key."""
+    return vault > cursor or cursor.startswith(f"{vault}/")
+
+
+def _key_in(cursor: str, vault: str) -> StoreKey | None:
+    """Return the key of a vault behind which the walk goes on, or None for its beginning."""
+    return parse_store_key(cursor) if cursor.startswith(f"{vault}/") else None
+
+
+def _pages(store: RegionStore, vault: str, after: StoreKey | None) -> Iterator[list[StoreKey]]:
+    keys = (key for key, _size in store.list_keys(vault, after=after))
     while page := list(islice(keys, PAGE)):
         yield page
+
+
+def _look_at(page: Sequence[StoreKey], walk: Survey, store: RegionStore) -> int:
+    """Remove what was swept before, count what nobody knows; return how many were removed."""
+    again, strange = _judge(page)
+    removed = len(store.delete_many(again))
+    walk.strange_so_far += len(strange)
+    for key in strange:
+        log.error("unknown bytes in region %s: %s", store.alias, key)
+    return removed
 
 
 def _judge(keys: Sequence[StoreKey]) -> tuple[list[StoreKey], list[StoreKey]]:

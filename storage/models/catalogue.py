@@ -59,7 +59,9 @@ class Survey(models.Model):
     """A walk through everything that lies in a region, to find what no row knows."""
 
     region = models.OneToOneField(Region, models.CASCADE, related_name="survey")
-    cursor = models.CharField(max_length=20, blank=True, help_text="The last vault looked at")
+    cursor = models.CharField(
+        max_length=200, blank=True, help_text="The last vault looked at, or the last key in one"
+    )
     ended_at = models.DateTimeField(null=True)
     strange = models.IntegerField(default=0, help_text="Keys that nobody knows, when it ended")
     strange_so_far = models.IntegerField(default=0)

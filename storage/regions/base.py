@@ -227,9 +227,13 @@ class RegionStore(ABC):
         return gone
 
     @abstractmethod
-    def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
-        """Return every key with its size, in no order, of one vault or of all.
+    def list_keys(
+        self, vault: str | None = None, *, after: StoreKey | None = None
+    ) -> Iterator[tuple[StoreKey, int]]:
+        """Return every key with its size, of one vault or of all.
 
+        The keys of one vault come in the order of their texts, and with `after` those behind that
+        key, so that a long walk can be gone on with. The vaults come in no order.
         Raises RegionUnavailableError, on the way too, if a part cannot be listed: what came until
         then is not all.
         """

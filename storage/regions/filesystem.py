@@ -146,18 +146,23 @@ class FilesystemStore(RegionStore):
             return []
         return gone
 
-    def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
+    def list_keys(
+        self, vault: str | None = None, *, after: StoreKey | None = None
+    ) -> Iterator[tuple[StoreKey, int]]:
         """See RegionStore. Files whose names are not keys are passed over."""
         self.check()
-        if vault is not None:
-            yield from self._walk(vault)
-            return
-        for name in self.list_vaults():
-            yield from self._walk(name)
+        # A file's path below the vault sorts as its key does, folder by folder.
+        begin = self._path(after).relative_to(self.root).parts if after else ()
+        for name in [vault] if vault is not None else self.list_vaults():
+            yield from self._walk(name, begin)
 
-    def _walk(self, vault: str) -> Iterator[tuple[StoreKey, int]]:
-        for folder, _folders, files in os.walk(self.root / vault, onerror=self._require_listed):
-            for file in files:
+    def _walk(self, vault: str, begin: tuple[str, ...]) -> Iterator[tuple[StoreKey, int]]:
+        """List a vault in the order of paths, behind the path whose parts are `begin`."""
+        top = self.root / vault
+        for folder, folders, files in os.walk(top, onerror=self._require_listed):
+            parts = Path(folder).relative_to(self.root).parts
+            folders[:] = sorted(f for f in folders if (*parts, f) >= begin[: len(parts) + 1])
+            for file in sorted(f for f in files if (*parts, f) > begin):
                 path = Path(folder) / file
                 key = self._key(path)
                 if key is None:

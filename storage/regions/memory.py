@@ -77,12 +77,16 @@ class MemoryStore(RegionStore):
         with self._lock:
             self._bytes.pop(key, None)
 
-    def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
+    def list_keys(
+        self, vault: str | None = None, *, after: StoreKey | None = None
+    ) -> Iterator[tuple[StoreKey, int]]:
         """See RegionStore."""
         self.check()
         with self._lock:
-            found = [(key, len(whole)) for key, whole in self._bytes.items()]
-        yield from (pair for pair in found if vault in (None, pair[0].vault))
+            found = sorted((str(key), key, len(whole)) for key, whole in self._bytes.items())
+        for text, key, size in found:
+            if vault in (None, key.vault) and (after is None or text > str(after)):
+                yield key, size
 
     def write_note(self, name: str, content: bytes, *, once: bool = False) -> None:
         """See RegionStore."""

@@ -186,9 +186,14 @@ class S3Store(RegionStore):
         rest = {*super().delete_many([key for key in keys if not sure[key]])}
         return [key for key in keys if sure[key] or key in rest]
 
-    def list_keys(self, vault: str | None = None) -> Iterator[tuple[StoreKey, int]]:
+    def list_keys(
+        self, vault: str | None = None, *, after: StoreKey | None = None
+    ) -> Iterator[tuple[StoreKey, int]]:
         """See RegionStore. Objects whose names are not keys are passed over."""
-        for page in self._pages(Prefix="" if vault is None else f"{vault}/"):
+        wanted = {"Prefix": "" if vault is None else f"{vault}/"}
+        if after is not None:
+            wanted["StartAfter"] = str(after)
+        for page in self._pages(**wanted):
             for entry in page.get("Contents", []):
                 try:
                     yield parse_store_key(entry["Key"]), int(entry["Size"])

@@ -151,6 +151,29 @@ def test_listing_by_vault(store):
     assert len(list(store.list_keys())) == 9
 
 
+def test_a_vault_is_listed_in_order_and_from_any_key_on(store):
+    held = {StoreKey(VAULT, CONFIG, "0" * 32): b"x"}
+    for number in range(6):
+        content = b"x" * number
+        lock = ObjectName(ObjectType.LOCK, hashlib.sha256(content).hexdigest())
+        held[StoreKey(VAULT, lock, "1" * 32)] = content
+        held |= {key(content, attempt=attempt): content for attempt in (1, 2)}
+    for where, content in held.items():
+        put(store, where, content)
+    for other in ("a" * 20, "z" * 20):
+        put(store, key(vault=other), b"")
+    keys = sorted(held, key=str)
+    assert [where for where, _ in store.list_keys(VAULT)] == keys
+    for number, where in enumerate(keys):
+        assert [one for one, _ in store.list_keys(VAULT, after=where)] == keys[number + 1 :]
+    for where in keys[::2]:
+        store.delete(where)
+    for number, where in enumerate(keys):  # one that is gone by now is a place to go on from too
+        later = keys[number + 1 :]
+        rest = [one for one in later if one in keys[1::2]]
+        assert [one for one, _ in store.list_keys(VAULT, after=where)] == rest
+
+
 def test_an_empty_region_lists_nothing(store):
     assert list(store.list_keys()) == list(store.list_keys(VAULT)) == []
 

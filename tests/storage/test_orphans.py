@@ -1,6 +1,7 @@
 """Bytes that arrive when their upload is no more: found and removed within a day."""
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -138,12 +139,32 @@ def test_turns_go_on_where_they_ended(backup, bob, orphan, monkeypatch):
     }
 
 
+def test_a_turn_ends_in_the_middle_of_a_vault(backup, bob, orphan, monkeypatch):
+    for _ in range(7):
+        backup.put(some())
+    bob.put(some())
+    store = store_of(Region.objects.get(alias="a"))
+    for number in range(5):  # the same object, given up again and again
+        late = replace(orphan, attempt=f"{number:032x}")
+        SweptAttempt.objects.create(pk=late.attempt)
+        store.put(late, io.BytesIO(b"x"), 1)
+    monkeypatch.setattr(survey, "PAGE", 3)
+    turns, removed = 0, 0
+    while turns == 0 or survey.has_begun():
+        removed += survey.survey(seconds=0)
+        turns += 1
+    assert removed == 6
+    assert turns >= (7 + 6 + 1) // 3  # a page each
+    assert len(keys()) == 8
+    assert Survey.objects.get(region__alias="a").ended_at is not None
+
+
 def test_a_list_that_breaks_off_ends_nothing(backup, bob, orphan, monkeypatch):
     bob.put(some())
     whole = FilesystemStore.list_keys
 
-    def broken(self, vault=None):
-        yield from whole(self, vault)
+    def broken(self, vault=None, *, after=None):
+        yield from whole(self, vault, after=after)
         raise RegionUnavailableError("it broke off")
 
     monkeypatch.setattr(FilesystemStore, "list_keys", broken)
