@@ -5,6 +5,7 @@ that they were to go. Rows whose bytes are not there become work for repair.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from accounts.audit import Actor
@@ -35,10 +36,11 @@ class Report:
     complete: bool = False
 
 
-def reconcile(actor: Actor) -> Report:
+def reconcile(actor: Actor, *, on_step: Callable[[], None] = lambda: None) -> Report:
     """Compare everything and put right what can be put right without removing anything known.
 
-    Once every region was compared to the end, doubts about catalogue and clock are over.
+    Once every region was compared to the end, doubts about catalogue and clock are over. It may
+    take hours; `on_step` is called all the while.
     """
     marks = guard.look()
     rebuild = Rebuild(guard.missed()) if guard.is_restored() else None
@@ -50,7 +52,7 @@ def reconcile(actor: Actor) -> Report:
         try:
             store = store_of(region)
             store.check()
-            _compare(region, store, report, rebuild)
+            _compare(region, store, report, rebuild, on_step)
         except RegionError as error:
             report.unavailable.append(str(error))
         else:
@@ -59,6 +61,7 @@ def reconcile(actor: Actor) -> Report:
         rebuild.end()
         report.brought_back, report.adopted = rebuild.result.brought_back, rebuild.result.adopted
     for account in Account.objects.all():
+        on_step()
         report.accounts_mended += not quota.recount(account, mend=True).agrees
     report.complete = compared >= {*marks.heard, *marks.silent}
     if report.complete:
@@ -66,9 +69,16 @@ def reconcile(actor: Actor) -> Report:
     return report
 
 
-def _compare(region: Region, store: RegionStore, report: Report, rebuild: Rebuild | None) -> None:
+def _compare(
+    region: Region,
+    store: RegionStore,
+    report: Report,
+    rebuild: Rebuild | None,
+    on_step: Callable[[], None],
+) -> None:
     found: set[str] = set()
     for key, size in store.list_keys():
+        on_step()
         report.keys += 1
         found.add(key.attempt)
         known = Attempt.objects.filter(pk=key.attempt, region=region)
@@ -78,6 +88,7 @@ def _compare(region: Region, store: RegionStore, report: Report, rebuild: Rebuil
             _strange(region, store, key, size, report, rebuild)
     stored = Replica.objects.filter(region=region, state=Replica.State.STORED)
     for replica in rows.steadily(stored, 500):
+        on_step()
         if replica.attempt_id not in found and _is_gone(replica):
             damage.mark(replica, NoSuchKeyError("not in the region's listing"))
             report.missing += 1

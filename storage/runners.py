@@ -1,8 +1,10 @@
 """One at a time: work that two workers would only do in each other's way."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db.models import Q
@@ -13,8 +15,31 @@ from storage.models import Runner
 LEASE = timedelta(minutes=10)  # after which whoever held it must have ended
 
 
+RENEWED = 60.0  # seconds between two renewals, at least
+
+
+@dataclass
+class Hold:
+    """Whether a kind of work is ours, and how it stays so."""
+
+    name: str
+    token: str
+    is_mine: bool
+    _renewed: float = field(default_factory=time.monotonic)
+
+    def __bool__(self) -> bool:
+        return self.is_mine
+
+    def renew(self) -> None:
+        """Keep what may take longer than a lease; to be called as often as one likes."""
+        if self.is_mine and time.monotonic() - self._renewed >= RENEWED:
+            self._renewed = time.monotonic()
+            held = Runner.objects.filter(name=self.name, token=self.token)
+            held.update(until=clock.now() + LEASE)
+
+
 @contextmanager
-def alone(name: str) -> Iterator[bool]:
+def alone(name: str) -> Iterator[Hold]:
     """Hold a kind of work for the length of a `with` block; yield whether nobody else has it.
 
     A turn that outlives its lease does no harm: every step of such work is conditional.
@@ -25,6 +50,6 @@ def alone(name: str) -> Iterator[bool]:
     free = Q(until=None) | Q(until__lte=now) | Q(until__gt=now + LEASE)
     mine = Runner.objects.filter(free, name=name).update(token=token, until=now + LEASE)
     try:
-        yield bool(mine)
+        yield Hold(name, token, bool(mine))
     finally:
         Runner.objects.filter(name=name, token=token).update(token="", until=None)

@@ -22,6 +22,7 @@ from storage import (
     reconcile,
     refill,
     replicate,
+    runners,
     scrub,
     straighten,
     strike,
@@ -119,8 +120,9 @@ def reconcile_after_jump() -> None:
 
     After the restoration of an older database it is for the operator to do so.
     """
-    if guard.is_of_clock_alone():
-        reconcile.reconcile(SERVICE)
+    with runners.alone("reconcile") as hold:  # asked for again before a long one has ended
+        if hold and guard.is_of_clock_alone():
+            reconcile.reconcile(SERVICE, on_step=hold.renew)
 
 
 def _is_trusted(*, everywhere: bool = False) -> bool:

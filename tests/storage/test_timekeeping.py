@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from accounts.models import Account
 from backup_service import clock
 from storage import (
     guard,
@@ -18,6 +19,7 @@ from storage.models import (
     ClockJump,
     Region,
 )
+from storage.runners import Hold
 from tests.storage.conftest import sha, some
 from tests.storage.older import passed
 from tests.storage.test_guard import DAY, MONTH, keys, store, upkeep
@@ -50,6 +52,27 @@ def test_a_clock_31_days_ahead_destroys_nothing(backup, maintain):
         upkeep()
     assert {key for key in keys() if sha(gone) in key} == set()
     assert backup.fetch(f"data/{sha(kept)}") == kept
+
+
+def test_only_one_worker_reconciles_after_a_jump(backup, monkeypatch):
+    """It is asked for every five minutes, and may take hours."""
+    store(backup, some())
+    tasks.heartbeat()
+    steps = 0
+
+    def meanwhile(hold):
+        nonlocal steps
+        steps += 1
+        tasks.reconcile_after_jump()
+        return renew(hold)
+
+    renew = Hold.renew
+    monkeypatch.setattr(Hold, "renew", meanwhile)
+    with clock.travelled(MONTH):
+        upkeep()
+        tasks.reconcile_after_jump()
+    assert steps == 2 + 2 + Account.objects.count()  # keys, rows: nobody came in between
+    assert Catalogue.objects.get().doubt == ""
 
 
 def test_a_clock_that_stays_ahead_ends_the_grace_when_it_has_passed(backup, maintain):

@@ -119,6 +119,18 @@ def test_whoever_was_killed_holds_nothing_for_long():
         assert is_mine
 
 
+def test_long_work_keeps_its_lease(monkeypatch):
+    with runners.alone("reconcile") as hold:
+        with clock.travelled(timedelta(minutes=9)):
+            hold.renew()  # too early: it may be called for every key
+            monkeypatch.setattr(runners, "RENEWED", 0)
+            hold.renew()
+        with clock.travelled(timedelta(minutes=18)), runners.alone("reconcile") as other:
+            assert not other
+            other.renew()  # takes nothing away
+    assert Runner.objects.get(name="reconcile").until is None
+
+
 def test_a_lease_of_a_clock_that_was_ahead_is_not_believed():
     Runner.objects.create(name="sweep", token="x", until=clock.now() + timedelta(days=31))
     with runners.alone("sweep") as is_mine:
