@@ -10,6 +10,7 @@ from bench.cases import DATA, GROUPS, Results, Setting, measure
 from bench.datasets import MissingError
 from bench.measure import busy_share
 from bench.peers import available
+from bench.targets import BEFORE
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -17,9 +18,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 def main() -> int:
     """Run what the options ask for; 1 when it could not be measured."""
     args = _parser().parse_args()
+    if args.write and args.before:
+        print("--write and --before: the page shows one build only", file=sys.stderr)
+        return 2
     setting = Setting(Path(args.dir), args.quick)
     repeat = args.repeat or (1 if args.quick else 5)
-    peers = [p for p in available(setting.scratch / "work") if p.name in args.peers.split(",")]
+    wanted = [*args.peers.split(","), BEFORE]
+    found = available(setting.scratch / "work", args.before)
+    peers = [peer for peer in found if peer.name in wanted]
     results, busy = Results(), 0.0
     try:
         for letter in filter(DATA.__contains__, args.cases):
@@ -56,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="small data, one round")
     parser.add_argument("--peers", default="nightsafe,restic,borg", help="programs, with commas")
     parser.add_argument(
+        "--before",
+        type=_program,
+        metavar="PROGRAM",
+        help="the nightsafe of another build, in an environment of its own: measured too",
+    )
+    parser.add_argument(
         "--dir",
         default=os.environ.get("BENCH_DIR", "/dev/shm/bench"),
         help="scratch folder, about 12 GB, best in memory (BENCH_DIR, or /dev/shm/bench)",
@@ -63,6 +75,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--build-only", action="store_true", help="only build the data sets")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} in docs/")
     return parser
+
+
+def _program(text: str) -> Path:
+    program = Path(text).absolute()  # not resolved: an environment's python is often a link
+    for path in (program, program.with_name("python")):
+        if not os.access(path, os.X_OK):
+            raise argparse.ArgumentTypeError(f"{path} is not a program")
+    return program
 
 
 def _letters(text: str) -> str:

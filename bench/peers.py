@@ -7,8 +7,6 @@ import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-import nightsafe
-
 from bench import measure
 from bench.measure import Cost
 from tests.gateway import Holder
@@ -82,13 +80,12 @@ class Nightsafe(Peer):
     """This project's agent."""
 
     name = "nightsafe"
+    program = Path(sys.executable).with_name("nightsafe")
 
     def __init__(self, place: Path) -> None:
         super().__init__(place)
-        self.binary = str(Path(sys.executable).with_name("nightsafe"))
-        # As pip does where it installs; here, where it is worked on, this may have to be told.
-        sources = str(Path(nightsafe.__file__).parent)
-        subprocess.run([sys.executable, "-m", "compileall", "-q", sources], check=True)
+        self.binary = str(self.program)
+        _compile(self.program)
         self.environment = {
             "NIGHTSAFE_REPOSITORY": str(self.repository),
             "NIGHTSAFE_PASSWORD": PASSPHRASE,
@@ -117,6 +114,16 @@ class Nightsafe(Peer):
             "NIGHTSAFE_USERNAME": holder.username,
             "NIGHTSAFE_SECRET": holder.secret,
         }
+
+
+class Before(Nightsafe):
+    """Another build of the agent, so that a change can be held against what was there before."""
+
+    name = "before"
+
+    def __init__(self, place: Path, program: Path) -> None:
+        self.program = program
+        super().__init__(place)
 
 
 class Restic(Peer):
@@ -180,14 +187,19 @@ class Borg(Peer):
         return [self.binary, "extract", f"::{number}"]
 
 
-def available(scratch: Path) -> list[Peer]:
-    """The programs that are here; Borg is installed below `scratch` when it is not."""
+def available(scratch: Path, before: Path | None = None) -> list[Peer]:
+    """The programs that are here; Borg is installed below `scratch` when it is not.
+
+    `before` is the `nightsafe` of another build, in an environment of its own.
+    """
     peers: list[Peer] = [Nightsafe(scratch / "nightsafe"), Restic(scratch / "restic")]
+    if before:
+        peers.insert(1, Before(scratch / "before", before))
     borg = Borg(scratch / "borg")
     if not os.path.exists(borg.binary) and not _install_borg(scratch / "borg-environment"):
         print(
             f"borg is left out: borgbackup {BORG_VERSION} cannot be installed here. On Debian: apt "
-            "install gcc python3-dev pkg-config libssl-dev liblz4-dev libxxhash-dev libacl1-dev",
+            "install gcc python3-dev pkg-config libssl-dev liblz4-dev libzstd-dev libxxhash-dev libacl1-dev",
             flush=True,
         )
     else:
@@ -203,6 +215,16 @@ def _install_borg(folder: Path) -> bool:
     made = subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False)
     wanted = [*pip, "--disable-pip-version-check", f"borgbackup=={BORG_VERSION}"]
     return made.returncode == 0 and subprocess.run(wanted, check=False).returncode == 0
+
+
+def _compile(program: Path) -> None:
+    """Compile an agent's sources, as pip does where it installs.
+
+    Here, where it is worked on, this may have to be told.
+    """
+    python = str(program.with_name("python"))
+    find = "import nightsafe, os; print(os.path.dirname(nightsafe.__file__))"
+    subprocess.run([python, "-m", "compileall", "-q", _said([python, "-c", find])], check=True)
 
 
 def _said(command: list[str]) -> str:

@@ -40,8 +40,14 @@ GROWTH_CASE, GROWTH_FILES, GROWTH_MUST = "f first", 921_421, 30_000_000
 SIZE_PEER, SIZE_MUST = "restic", 1.02
 
 
+BEFORE, BEFORE_MUST = "before", 0.97
+"""Against another build of the agent: no case may lose more than 3 %."""
+
+
 def judge(case: str, peer: str, ratio: float) -> str:
     """Say in a word whether a ratio reaches its target; empty where there is none."""
+    if peer == BEFORE:
+        return "must" if ratio >= BEFORE_MUST else "MISSED"
     target = TARGETS.get((case, peer))
     if target is None:
         return ""

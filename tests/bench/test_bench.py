@@ -125,3 +125,24 @@ def test_ratios_are_of_the_same_round() -> None:
 def test_a_target_is_judged(ratio: float, word: str) -> None:
     assert judge("a first", "restic", ratio) == word
     assert judge("g first", "restic", ratio) == ""
+
+
+@pytest.mark.parametrize(("ratio", "word"), [(0.969, "MISSED"), (0.97, "must"), (1.5, "must")])
+def test_another_build_is_judged_in_every_case(ratio: float, word: str) -> None:
+    assert judge("g next", "before", ratio) == word
+
+
+def test_another_build_is_measured_beside_this_one(tmp_path: Path) -> None:
+    own = Path(sys.executable).with_name("nightsafe")
+    command = ["--quick", "--cases", "b", "--peers", "nightsafe", "--before", str(own)]
+    run = bench("--dir", str(tmp_path), *command)
+    assert run.returncode == 0, run.stderr
+    rows = [line.split("|")[2].strip() for line in run.stdout.splitlines() if line[:3] == "| ("]
+    assert rows == ["nightsafe", "before"] * 2
+    assert bench(*command, "--write").returncode == 2
+    assert "is not a program" in bench("--before", str(tmp_path / "nightsafe")).stderr
+
+
+def bench(*options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "bench", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
