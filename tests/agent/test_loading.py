@@ -190,8 +190,12 @@ def test_a_damaged_answer_is_asked_for_again_and_not_kept(
     server: RestServer, remote: Repository
 ) -> None:
     names = [listing.name for listing in remote.storage.list(ObjectKind.SNAPSHOT)]
-    server.fail(method="GET", path=names[0], change=lambda body: body[:-1] + b"x", times=1)
-    server.fail(method="GET", path=names[1], change=lambda body: body[:-1] + b"x", times=99)
+
+    def damaged(body: bytes) -> bytes:
+        return body[:-1] + bytes([body[-1] ^ 1])
+
+    server.fail(method="GET", path=names[0], change=damaged, times=1)
+    server.fail(method="GET", path=names[1], change=damaged, times=99)
     found = remote.load_snapshots()
     assert found.damaged == [names[1]]
     assert kept().keys() == set(names) - {names[1]}

@@ -131,7 +131,9 @@ def test_one_changed_byte_adds_little(place: Place, first: Path) -> None:
     before = data_blobs(place)
     with (first / "large").open("r+b") as file:
         file.seek(10 << 20)
-        file.write(b"!")
+        changed = file.read(1)[0] ^ 1
+        file.seek(10 << 20)
+        file.write(bytes([changed]))
     place.agent_backup(first, options=BackupOptions(chunker="restic"))
     assert 0 < data_blobs(place) - before <= 3
 
