@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from nightsafe.localfolder import LocalFolder
 
+from tests import repositories
+from tests.hardship.ordinary import GID, TEAM, UID, Runner
 from tests.tools import tool
 
+__all__ = ["GID", "TEAM", "UID"]
+
 PASSPHRASE = "correct horse battery staple"
-UID, GID, TEAM = 61_234, 61_234, 61_299  # nobody's, on any machine that we know of
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+_LOCALE = {*ASCII, "LOCPATH"}  # a process looks at these when it starts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,16 +55,17 @@ class OrdinaryAgent:
 
     home: Path
     repository: Path
+    runner_for: Callable[[dict[str, str]], Runner]
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str | bytes, cwd: Path | None = None, expect: int = 0) -> str:
         """Run a command and return what it says on both streams; its status must be `expect`."""
-        done = subprocess.run(
-            self._command() + list(arguments),
-            env={
+        born = {name: text for name, text in self.environment.items() if name in _LOCALE}
+        done = self.runner_for(born).run(
+            arguments,
+            {
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(self.home),
-                "PYTHONPATH": str(Path.cwd()),
                 "NIGHTSAFE_REPOSITORY": str(self.repository),
                 "NIGHTSAFE_PASSWORD": PASSPHRASE,
                 "NIGHTSAFE_CONFIG_DIR": str(self.home / "config"),
@@ -67,19 +73,27 @@ class OrdinaryAgent:
                 **self.environment,
             },
             cwd=cwd or self.home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
+            together=True,
         )
         text = done.stdout.decode(errors="backslashreplace")
         assert done.returncode == expect, text
         return text
 
-    def _command(self) -> list[str | bytes]:
-        if os.geteuid() != 0:
-            return [str(Path(sys.executable).with_name("nightsafe"))]
-        here = [sys.executable, "-m", "tests.hardship.ordinary"]
-        return [*here, str(UID), str(GID), str(TEAM)]
+
+@pytest.fixture(scope="session")
+def runner_for() -> Iterator[Callable[[dict[str, str]], Runner]]:
+    """Make what runs the agent in a process that was born with some variables, or take the one
+    that was made for another test."""
+    made: dict[frozenset[tuple[str, str]], Runner] = {}
+    with ExitStack() as stack:
+
+        def find(born: dict[str, str]) -> Runner:
+            key = frozenset(born.items())
+            if key not in made:
+                made[key] = stack.enter_context(Runner(born))
+            return made[key]
+
+        yield find
 
 
 @pytest.fixture
@@ -103,14 +117,15 @@ def give(path: Path, gid: int = GID) -> None:
 
 
 @pytest.fixture
-def ordinary(own_folder: Path) -> OrdinaryAgent:
+def ordinary(own_folder: Path, runner_for: Callable[[dict[str, str]], Runner]) -> OrdinaryAgent:
     """The agent as an ordinary user, with a repository made."""
     home = own_folder / "home"
     home.mkdir()
     give(home)
-    agent = OrdinaryAgent(home, own_folder / "repository")
-    agent.run("init")
-    return agent
+    repository = own_folder / "repository"
+    repositories.make(LocalFolder(str(repository)), PASSPHRASE)
+    give(repository)
+    return OrdinaryAgent(home, repository, runner_for)
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 import os
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hardship.conftest import GID, PASSPHRASE, TEAM, UID, give
+from tests.hardship.conftest import PASSPHRASE, give
+from tests.hardship.ordinary import Runner
 
 HOMES = {
     "none": {},
@@ -18,26 +19,22 @@ HOMES = {
 }
 
 
+@pytest.fixture(scope="module", params=HOMES)
+def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
+    """What runs the agent as a user who has next to no environment from the start."""
+    with Runner(HOMES[request.param]) as made:
+        yield made
+
+
 def run(
-    home: dict[str, str], folder: Path, *arguments: str, **more: str
-) -> "subprocess.CompletedProcess[str]":
-    """Run the agent with next to no environment, in a folder that may not be changed."""
-    agent = [str(Path(sys.executable).with_name("nightsafe"))]
-    if os.geteuid() == 0:
-        agent = [sys.executable, "-m", "tests.hardship.ordinary", str(UID), str(GID), str(TEAM)]
-    given = {"PYTHONPATH": str(Path.cwd()), "NIGHTSAFE_PASSWORD": PASSPHRASE, "TMPDIR": str(folder)}
-    return subprocess.run(
-        [*agent, "-r", str(folder / "repository"), *arguments],
-        env=given | home | more,
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    runner: Runner, folder: Path, *arguments: str, **more: str
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run the agent in a folder that may not be changed."""
+    given = {"NIGHTSAFE_PASSWORD": PASSPHRASE, "TMPDIR": str(folder)}
+    return runner.run(["-r", str(folder / "repository"), *arguments], given | more, cwd="/")
 
 
-@pytest.mark.parametrize("home", HOMES)
-def test_all_but_login_and_cache_work(own_folder: Path, home: str) -> None:
+def test_all_but_login_and_cache_work(runner: Runner, own_folder: Path) -> None:
     source = own_folder / "source"
     source.mkdir()
     (source / "file").write_text("content\n")
@@ -55,16 +52,15 @@ def test_all_but_login_and_cache_work(own_folder: Path, home: str) -> None:
         ["restore", "latest", "--target", target],
         ["unlock"],
     ):
-        done = run(HOMES[home], own_folder, *arguments)
+        done = run(runner, own_folder, *arguments)
         assert done.returncode == 0, (arguments, done.stderr)
     assert Path(f"{target}{source}/file").read_text() == "content\n"
     assert set(os.listdir("/")) == before
 
 
-@pytest.mark.parametrize("home", HOMES)
-def test_a_server_is_asked_with_what_the_environment_says(own_folder: Path, home: str) -> None:
+def test_a_server_is_asked_with_what_the_environment_says(runner: Runner, own_folder: Path) -> None:
     """Whatever is the matter with a login that is stored in somebody's home."""
     credential = {"NIGHTSAFE_USERNAME": "u", "NIGHTSAFE_SECRET": "s", "NIGHTSAFE_PATIENCE": "0"}
     url = ["-r", "http://127.0.0.1:9/restic/x/"]  # where nobody listens
-    done = run(HOMES[home], own_folder, "snapshots", *url, **credential)
-    assert "refuses the connection" in done.stderr
+    done = run(runner, own_folder, "snapshots", *url, **credential)
+    assert "refuses the connection" in done.stderr.decode()
