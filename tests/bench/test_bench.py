@@ -11,7 +11,7 @@ from bench.cases import Results
 from bench.compare import DifferentError, require_same
 from bench.datasets import EDIT_SIZE, EDITS, edited
 from bench.measure import Cost, FailedError, run
-from bench.peers import Restic
+from bench.peers import Before, Restic
 from bench.report import bounds, table
 from bench.targets import judge
 from tests.peers import restics
@@ -132,17 +132,27 @@ def test_another_build_is_judged_in_every_case(ratio: float, word: str) -> None:
     assert judge("g next", "before", ratio) == word
 
 
-def test_another_build_is_measured_beside_this_one(tmp_path: Path) -> None:
+def test_another_build_is_measured_as_this_one_is(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "file").write_bytes(b"content")
     own = Path(sys.executable).with_name("nightsafe")
-    command = ["--quick", "--cases", "b", "--peers", "nightsafe", "--before", str(own)]
-    run = bench("--dir", str(tmp_path), *command)
-    assert run.returncode == 0, run.stderr
-    rows = [line.split("|")[2].strip() for line in run.stdout.splitlines() if line[:3] == "| ("]
-    assert rows == ["nightsafe", "before"] * 2
-    assert bench(*command, "--write").returncode == 2
-    assert "is not a program" in bench("--before", str(tmp_path / "nightsafe")).stderr
+    before = Before(tmp_path / "before", own)
+    before.init()
+    before.backup(tmp_path / "source", 0)
+    before.restore(tmp_path / "target", 0)
+    require_same(tmp_path / "source", tmp_path / "target" / "source")
 
 
-def bench(*options: str) -> "subprocess.CompletedProcess[str]":
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--before", "/nowhere/nightsafe"], "/nowhere/nightsafe is not a program"),
+        (["--before", "/usr/bin/env", "--write"], "not a program"),  # no Python beside it
+        (["--before", f"{sys.executable}", "--write"], "one build only"),
+    ],
+)
+def test_what_is_no_other_build_is_said(options: list[str], said: str) -> None:
     command = [sys.executable, "-m", "bench", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert said in run.stderr
