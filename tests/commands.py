@@ -8,12 +8,49 @@ import contextlib
 import io
 import json
 import os
+import subprocess
 import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 import django
 from django.core.management import call_command
 from django.db import connections
+
+from backup_service.env import BASE_DIR
+
+
+class Commands:
+    """Such a process, for the tests; it starts when it is first asked."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, *arguments: str) -> str:
+        """Return what a command prints; raises AssertionError with what went wrong."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.commands"],
+                cwd=BASE_DIR,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        print(json.dumps(arguments), file=stdin, flush=True)
+        answer = json.loads(stdout.readline())
+        assert "error" not in answer, answer
+        return str(answer["out"])
+
+    def close(self) -> None:
+        """End it: nobody asks any more."""
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
 
 
 def main(given: TextIO, answers: TextIO) -> None:
@@ -26,7 +63,7 @@ def main(given: TextIO, answers: TextIO) -> None:
             with contextlib.redirect_stdout(out):
                 call_command(*json.loads(line))
             answer = {"out": out.getvalue()}
-        except Exception as error:  # for who asked
+        except (Exception, SystemExit) as error:  # for who asked
             answer = {"error": f"{type(error).__name__}: {error}"}
         finally:
             connections.close_all()

@@ -21,6 +21,7 @@ from backup_service.embedded import programs
 from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.ports import any_port
 from backup_service.embedded.programs import Program
+from tests.commands import Commands
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
@@ -40,7 +41,7 @@ class Gateway:
     port: int
     env: dict[str, str]
     process: subprocess.Popen[bytes] = field(init=False)
-    _commands: subprocess.Popen[str] | None = field(init=False, default=None)
+    _commands: Commands | None = field(init=False, default=None)
 
     def start(self) -> None:
         """Start it as the embedded service does, and wait until it listens."""
@@ -50,7 +51,7 @@ class Gateway:
 
     def stop(self) -> None:
         if self._commands is not None:
-            self._commands.communicate()  # it ends when nobody asks any more
+            self._commands.close()
             self._commands = None
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
@@ -76,21 +77,8 @@ class Gateway:
         """Run a command in a process that is there already; it must not be one that regions or
         the configuration concern, of which that process may know what was."""
         if self._commands is None:
-            self._commands = subprocess.Popen(
-                [PYTHON, "-m", "tests.commands"],
-                cwd=ROOT,
-                env=self.env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        stdin, stdout = self._commands.stdin, self._commands.stdout
-        assert stdin is not None
-        assert stdout is not None
-        print(json.dumps([*arguments, "--json"]), file=stdin, flush=True)
-        answer = json.loads(stdout.readline())
-        assert "error" not in answer, answer
-        return json.loads(answer["out"])
+            self._commands = Commands(self.env)
+        return json.loads(self._commands.run(*arguments, "--json"))
 
     def shell(self, code: str) -> None:
         """Run a line of Python inside the service."""

@@ -56,6 +56,7 @@ class Processes(Service):
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.ask_no_more()
         self._stack.close()
 
     @contextmanager

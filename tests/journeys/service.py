@@ -12,6 +12,7 @@ from typing import Any
 
 from backup_service.embedded.datadir import read_settings
 from backup_service.env import BASE_DIR
+from tests.commands import Commands
 
 READY = "Ctrl-C to stop."
 START = 90.0  # seconds, on a slow machine
@@ -39,6 +40,7 @@ class Service:
         self._extra = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._output = data_dir.with_name(f"{data_dir.name}.out")
+        self._commands: Commands | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -94,6 +96,7 @@ class Service:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask the launcher to stop, and return its exit status."""
         assert self._process is not None, "not started"
+        self.ask_no_more()
         if self._process.poll() is None:
             self._process.send_signal(number)
         return self._process.wait(timeout=STOP)
@@ -148,6 +151,19 @@ class Service:
         if "--json" in arguments and done.returncode == 0:
             return json.loads(done.stdout)
         return done.stdout + done.stderr
+
+    def ask(self, *arguments: str) -> Any:
+        """As `manage`, in a process that is there already: for what is asked again and again."""
+        if self._commands is None:
+            self._commands = Commands(self.environment)
+        out = self._commands.run(*arguments)
+        return json.loads(out) if "--json" in arguments else out
+
+    def ask_no_more(self) -> None:
+        """End that process, which knows only the settings it began with."""
+        if self._commands is not None:
+            self._commands.close()
+            self._commands = None
 
     def travel(self, seconds: float) -> None:
         """Move the clock of all its processes, counted from the real time."""

@@ -132,7 +132,7 @@ def at_work(everybody: list[Customer], turn: Callable[[Customer], None]) -> Iter
 
     def go_on(one: Customer) -> None:
         try:
-            while not stop.wait(0.5):
+            while not stop.wait(1.5):
                 turn(one)
         except BaseException as error:  # shown by the test's own thread
             failures.append(error)
@@ -150,7 +150,7 @@ def at_work(everybody: list[Customer], turn: Callable[[Customer], None]) -> Iter
 
 
 def recovery_sequence(service: Service, one: Customer) -> int:
-    return service.manage("vault", "status", "--vault", one.vault, "--json")["recovery_sequence"]
+    return service.ask("vault", "status", "--vault", one.vault, "--json")["recovery_sequence"]
 
 
 def snapshots(service: Service, one: Customer) -> dict[str, int]:
@@ -160,7 +160,7 @@ def snapshots(service: Service, one: Customer) -> dict[str, int]:
         f"StoredObject.objects.filter(vault__public_id='{one.vault}', type='snapshots')"
         ".values_list('name', 'sequence'))))"
     )
-    found: dict[str, int] = json.loads(service.manage("shell", "-v0", "-c", code))
+    found: dict[str, int] = json.loads(service.ask("shell", "-v0", "-c", code))
     return {name[:8]: number for name, number in found.items()}
 
 
@@ -181,7 +181,7 @@ def thin(service: Service) -> list[str]:
         "print(json.dumps(list(StoredObject.objects.filter(state='live').annotate(n=stored)"
         ".filter(n__lt=2).values_list('name', flat=True))))"
     )
-    found: list[str] = json.loads(service.manage("shell", "-v0", "-c", code))
+    found: list[str] = json.loads(service.ask("shell", "-v0", "-c", code))
     return found
 
 

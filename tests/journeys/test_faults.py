@@ -32,7 +32,7 @@ def enrol(service: Service, home: Path) -> Agent:
 
 
 def regions(service: Service) -> dict[str, dict]:
-    status = service.manage("region", "status", "--json")
+    status = service.ask("region", "status", "--json")
     return {region["region"]: region for region in status["regions"]}
 
 

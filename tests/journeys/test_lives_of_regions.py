@@ -54,7 +54,7 @@ def thin(service: Processes, alias: str) -> int:
         f"held = StoredObject.objects.filter(replicas__region__alias='{alias}', state='live'); "
         "print(held.annotate(n=Replica.objects.counted().per_object()).filter(n__lt=2).count())"
     )
-    return int(service.manage("shell", "-v0", "-c", code))
+    return int(service.ask("shell", "-v0", "-c", code))
 
 
 def alone(service: Processes, alias: str) -> int:
@@ -65,17 +65,17 @@ def alone(service: Processes, alias: str) -> int:
         f"others = Replica.objects.counted().exclude(region__alias='{alias}'); "
         "print(held.exclude(pk__in=others.values('object')).count())"
     )
-    return int(service.manage("shell", "-v0", "-c", code))
+    return int(service.ask("shell", "-v0", "-c", code))
 
 
 def has_left(service: Processes, alias: str) -> bool:
     """Whether no object is in a region any more; copies elsewhere are read back as it is asked."""
-    service.manage("scrub")
+    service.ask("scrub")
     return not region(service, alias)["objects"]
 
 
 def is_whole(service: Processes) -> bool:
-    service.manage("scrub")
+    service.ask("scrub")
     shown = status(service)
     return not (shown["fewer_than_two_verified"] or shown["waiting"])
 

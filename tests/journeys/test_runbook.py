@@ -16,7 +16,7 @@ pytestmark = pytest.mark.journey
 
 
 def status(service: Service) -> dict:
-    return service.manage("region", "status", "--json")
+    return service.ask("region", "status", "--json")
 
 
 def is_whole(service: Service) -> bool:
@@ -79,7 +79,7 @@ def region(service: Service, name: str) -> dict:
 
 def is_empty(service: Service) -> bool:
     """Whether the second region has been emptied; a quarter of an hour passes as it is asked."""
-    service.manage("purge")  # the sweep, which comes by itself every five minutes
+    service.ask("purge")  # the sweep, which comes by itself every five minutes
     return bool(region(service, "b")["empty"])
 
 

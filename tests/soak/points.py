@@ -258,19 +258,25 @@ OPERATIONS = {
 }
 
 
+def _count(trial: Trial, name: str) -> int:
+    """Let an operation run undisturbed; return how many calls it makes."""
+    operation, after = getattr(trial, name)()
+    completed, calls = hurt(operation, WAYS[0], COUNT_ONLY)
+    after(completed)
+    trial.settle()
+    if not completed or calls < 5:
+        raise BrokenPledgeError(f"{name} does not work undisturbed ({calls} calls)")
+    return calls
+
+
 def run(chance: random.Random, *, sample: int, operations: list[str]) -> int:
     """Hurt every operation at every call, or at `sample` of them; return how often."""
     trial = Trial(chance)
     times = 0
     for name in operations:
+        calls = _count(trial, name)
         for way in WAYS:
             begun = time.monotonic()
-            operation, after = getattr(trial, name)()
-            completed, calls = hurt(operation, way, COUNT_ONLY)
-            after(completed)
-            trial.settle()
-            if not completed or calls < 5:
-                raise BrokenPledgeError(f"{name} does not work undisturbed ({calls} calls)")
             moments = range(1, calls + 1)
             chosen = sorted(chance.sample(moments, min(sample, calls))) if sample else moments
             for at in chosen:
