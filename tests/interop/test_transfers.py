@@ -107,6 +107,7 @@ def test_few_requests(counted: Agent, asked: Asked, stored, source: Path, tmp_pa
     assert Counter(stored)["GET data"] >= 4
 
 
+@pytest.mark.any_restic
 def test_stock_restic_reads_what_was_sent_so(
     counted: Agent, restic: Restic, stored, source: Path, tmp_path: Path
 ):
