@@ -1,10 +1,13 @@
 """The kinds of stores that the contract is held against."""
 
+import functools
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from botocore import session
 
 from backup_service.embedded.stores import Store
 from storage.regions.base import RegionStore
@@ -20,8 +23,16 @@ MakeBucket = Callable[[], str]
 @pytest.fixture(scope="session")
 def seaweed() -> Iterator[Store]:
     """One real SeaweedFS for all tests here."""
-    with seaweedfs.running() as store:
+    with descriptions_read_once(), seaweedfs.running() as store:
         yield store
+
+
+@contextmanager
+def descriptions_read_once() -> Iterator[None]:
+    """Let all clients share what they know of S3: to read it takes each a quarter of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", functools.cache(session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")
