@@ -1,5 +1,6 @@
 """What the agent's tests share: cheap keys, a repository in a folder, and file makers."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -58,6 +59,15 @@ def _signals() -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(autouse=True)
+def _what_was_there_before_is_no_garbage() -> Iterator[None]:
+    """Before it starts workers the agent looks for garbage, and all of pytest is no news to it."""
+    gc.collect(1)
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
