@@ -1,8 +1,10 @@
 """Restoring: everything comes back, nothing lands outside, nothing wrong is released."""
 
 import os
+import resource
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -183,10 +185,25 @@ def test_set_id_bits_only_for_the_owner_they_were_meant_for(
     assert (tmp_path / "target" / "other").stat().st_mode & 0o7777 == 0o755
 
 
-def test_a_deep_folder_needs_few_descriptors(repository: Repository, tmp_path: Path) -> None:
+@pytest.fixture
+def few_descriptors() -> Iterator[int]:
+    """For the length of a test no more files may be open than are now, and a hundred."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (100 + max(map(int, os.listdir("/dev/fd"))), most[1])
+    )
+    yield 100
+    resource.setrlimit(resource.RLIMIT_NOFILE, most)
+
+
+def test_a_deep_folder_needs_few_descriptors(
+    repository: Repository, tmp_path: Path, few_descriptors: int
+) -> None:
     uploader = Uploader(repository)
     tree = uploader.add(BlobKind.TREE, encode_tree([]))
-    depth = 300 if is_by_paths() else 3000  # a path has at most 4,096 bytes
+    # A path has at most 4,096 bytes, and is looked at from its top; functions call themselves
+    # a thousand times at most.
+    depth = few_descriptors + (30 if is_by_paths() else 1000)
     for _ in range(depth):
         node = Node(b"d", "dir", DIR, subtree=tree)
         tree = uploader.add(BlobKind.TREE, encode_tree([encode_node(node)]))
