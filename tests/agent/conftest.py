@@ -63,11 +63,16 @@ def _signals() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _what_was_there_before_is_no_garbage() -> Iterator[None]:
-    """Before it starts workers the agent looks for garbage, and all of pytest is no news to it."""
-    gc.collect(1)
-    gc.freeze()
+    freeze()
     yield
     gc.unfreeze()
+
+
+def freeze() -> None:
+    """Let all that there is be no garbage: before the agent starts workers it looks for some in
+    all of this process, and has all the process looked through again after that."""
+    gc.collect(1)
+    gc.freeze()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from nightsafe.restoreoptions import RestoreReport
 from nightsafe.snapshot import Snapshot
 from nightsafe.tree import Node, encode_node, encode_tree, go_mode
 
-from tests.agent.conftest import copy_vault, reopen
+from tests.agent.conftest import copy_vault, freeze, reopen
 from tests.agent.trees import fingerprint, make_mixed_tree
 from tests.agent.uploader import Uploader
 from tests.agent.ways import WAYS, go, is_by_paths
@@ -114,6 +114,7 @@ def lay_out(folder: bytes, tree: dict[bytes, object]) -> None:
 def test_any_tree_comes_back(
     tmp_path_factory: pytest.TempPathFactory, vault: Repository, tree: dict[bytes, object]
 ) -> None:
+    freeze()
     base = tmp_path_factory.mktemp("any")
     repository = copy_vault(vault, LocalFolder(str(base / "r")))
     lay_out(os.fsencode(base / "source"), tree)
