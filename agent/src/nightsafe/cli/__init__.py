@@ -1,8 +1,8 @@
 """The command `nightsafe`: parse, call one function, show what came of it.
 
-Exit status: 0 complete; 1 failed, nothing was done or no snapshot made; 3 incomplete, some
-files could not be read or restored; 130 interrupted. The verbs import what they need only
-when they run, which keeps the command quick to start.
+Exit status: 0 complete; 1 failed, nothing was done or no snapshot made; 2 the command line makes
+no sense; 3 incomplete, some files could not be read or restored; 130 interrupted. The verbs import
+what they need only when they run, which keeps the command quick to start.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from nightsafe import __version__
+from nightsafe.cli.arguments import VerbParser
 from nightsafe.cli.options import add_common
 from nightsafe.cli.output import Output, let_all_be_written
 
@@ -42,8 +43,8 @@ or from the stored login, in this order. Environment:
   NIGHTSAFE_CACHE_DIR      where caches are kept
   NIGHTSAFE_DEBUG          1 shows where an error came from
 
-Exit status: 0 complete; 1 failed; 3 incomplete (some files could not be read or restored);
-130 interrupted.
+Exit status: 0 complete; 1 failed; 2 the command line cannot be understood; 3 incomplete (some
+files could not be read or restored); 130 interrupted.
 """
 
 
@@ -59,7 +60,12 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     add_common(parser)
     # Without `prog` argparse would write a usage line, and load what measures terminals for that.
     places = parser.add_subparsers(
-        title="verbs", dest="verb", required=True, metavar="VERB", prog=parser.prog
+        title="verbs",
+        dest="verb",
+        required=True,
+        metavar="VERB",
+        prog=parser.prog,
+        parser_class=VerbParser,
     )
     for verb in verbs:
         import_module(f"nightsafe.cli.{verb}").add_parser(places)

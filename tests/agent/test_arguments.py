@@ -1,0 +1,68 @@
+"""Command lines: options and what they are about stand in any order, as with stock restic."""
+
+import pytest
+from nightsafe.cli import build_parser
+
+PARSER = build_parser()
+
+
+def parsed(line: str) -> dict[str, object]:
+    return vars(PARSER.parse_args(line.split(" ")))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("backup a --tag x b", {"paths": ["a", "b"], "tag": ["x"]}),
+        ("backup --tag x a -n b -ex c", {"paths": ["a", "b", "c"], "exclude": ["x"]}),
+        ("backup a -nfe x b", {"paths": ["a", "b"], "exclude": ["x"], "dry_run": True}),
+        ("backup a -r /vault b -q c", {"paths": ["a", "b", "c"], "repository": "/vault"}),
+        ("backup a --repo /vault b", {"paths": ["a", "b"], "repository": "/vault"}),
+        ("backup a --exclude=x b", {"paths": ["a", "b"], "exclude": ["x"]}),
+        ("-q backup a --tag x b", {"paths": ["a", "b"], "quiet": True}),
+        ("backup a -n -- -b --tag", {"paths": ["a", "-b", "--tag"], "dry_run": True}),
+        ("backup -- a -n", {"paths": ["a", "-n"], "dry_run": False}),
+        ("backup a -n -- b", {"paths": ["a", "b"]}),
+        ("backup a -n - b", {"paths": ["a", "-", "b"]}),
+        ("ls latest -l /one /two", {"snapshot": "latest", "paths": ["/one", "/two"]}),
+        ("ls -l latest -- /one", {"snapshot": "latest", "paths": ["/one"]}),
+        ("ls -l -- latest -one", {"snapshot": "latest", "paths": ["-one"], "long": True}),
+        ("ls latest --tag x /one", {"snapshot": "latest", "paths": ["/one"], "tag": ["x"]}),
+        ("snapshots a --json b", {"snapshots": ["a", "b"], "json": True}),
+        ("forget a --yes b -c", {"snapshots": ["a", "b"], "yes": True}),
+        ("forget -l 3 a --prune b", {"snapshots": ["a", "b"], "keep_last": 3}),
+        ("restore --target t latest -n", {"snapshot": "latest", "target": "t"}),
+        ("restore -t t -- latest", {"snapshot": "latest", "target": "t"}),
+        ("completion -q bash", {"shell": "bash"}),
+    ],
+)
+def test_options_stand_anywhere(line: str, expected: dict[str, object]) -> None:
+    found = parsed(line)
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("backup a --nosuch b", "unrecognized arguments: --nosuch"),
+        ("backup a --exclude-l", "argument --exclude-larger-than: expected one argument"),
+        ("backup a --exclude", "argument -e/--exclude: expected one argument"),
+        ("backup a --tag -- b", "argument --tag: expected one argument"),
+        ("backup a --files b", "ambiguous option: --files"),
+        ("prune a -n b", "unrecognized arguments: a b"),
+        ("restore -t t latest b", "unrecognized arguments: b"),
+        ("ls -l", "the following arguments are required: snapshot"),
+    ],
+)
+def test_what_makes_no_sense_is_still_refused(
+    line: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed(line)
+    assert ended.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+def test_every_exit_status_is_in_the_help() -> None:
+    text = build_parser().format_help().partition("Exit status:")[2]
+    assert [word for word in text.split() if word.isdecimal()] == ["0", "1", "2", "3", "130"]
