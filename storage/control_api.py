@@ -71,11 +71,13 @@ def begin_view(access: Access, fields: Fields) -> Answer:
 def finish_view(access: Access, fields: Fields) -> Answer:
     """The rest of the transfers, the snapshot, and the lock's end."""
     snapshot, lock = json_body.part(fields, "snapshot"), fields.get("lock")
+    unread = fields.get("unread")
     verdicts, is_done = visits.finish(
         access,
         attempts=_ids(fields, "commit"),
         snapshot=json_body.named_body(snapshot, ObjectType.SNAPSHOT) if snapshot else None,
         lock=json_body.object_name({"type": "locks", "name": lock}) if lock else None,
+        unread=None if unread is None else json_body.number(unread, "unread"),
     )
     return {"committed": [_verdict(one) for one in verdicts], "finished": is_done}
 

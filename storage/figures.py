@@ -15,7 +15,10 @@ HELD = [StoredObject.State.LIVE, StoredObject.State.LOST]
 
 def figures_of(vaults: list[Vault]) -> dict[int, VaultFigures]:
     """Return each vault's figures by its primary key: two queries, however many there are."""
-    figures = {vault.pk: VaultFigures(last_backup=vault.last_snapshot_at) for vault in vaults}
+    figures = {
+        vault.pk: VaultFigures(last_backup=vault.last_snapshot_at, unread=vault.last_unread)
+        for vault in vaults
+    }
     for row in _by_number_of_copies(vaults):
         figures[row["vault"]] = _with(figures[row["vault"]], row)
     for row in _waiting(vaults):

@@ -288,7 +288,9 @@ def _after_create(vault: Vault, created: StoredObject) -> None:
     if created.type == ObjectType.CONFIG:
         Vault.objects.filter(pk=vault.pk, state=Vault.State.SETUP).update(state=Vault.State.ACTIVE)
     if created.type == ObjectType.SNAPSHOT:
-        Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=created.created_at)
+        Vault.objects.filter(pk=vault.pk).update(
+            last_snapshot_at=created.created_at, last_unread=None
+        )
         setting_up = Credential.objects.filter(vault=vault).exclude(setup_until=None)
         Credential.objects.filter(pk__in=row_locks.hold(setting_up)).update(setup_until=None)
 

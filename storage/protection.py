@@ -14,6 +14,7 @@ class Standing(StrEnum):
 
     PROTECTED = "protected"
     COPYING = "copying"
+    INCOMPLETE = "incomplete"
     LATE = "late"
     NEVER = "never"
     AT_RISK = "at risk"
@@ -29,7 +30,8 @@ class VaultFigures:
     """What a vault holds. Bytes are of live objects; copies count verified ones only.
 
     `thin` objects have fewer than two good copies; `waiting` copies are still to be made,
-    the first of them since `waiting_since`.
+    the first of them since `waiting_since`. `unread` paths could not be read by the last backup;
+    None if the program that made it does not tell.
     """
 
     objects: int = 0
@@ -42,6 +44,7 @@ class VaultFigures:
     parked: int = 0
     waiting_since: datetime | None = None
     last_backup: datetime | None = None
+    unread: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,29 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
         return Protection(
             Standing.LATE, "Nothing has been backed up for more than two days. Is the device on?"
         )
-    if figures.thin:
+    if figures.unread:
+        unread = _many(figures.unread, "path", "paths")
         return Protection(
-            Standing.COPYING, "The backup is complete; its second copies are being made now."
+            Standing.INCOMPLETE,
+            f"The last backup lacks {unread} that could not be read. "
+            "Run it again, or look at what the program said.",
         )
-    return Protection(
-        Standing.PROTECTED,
-        f"The last backup is complete, with {figures.fewest_copies} copies of everything.",
-    )
+    if figures.thin:
+        return Protection(Standing.COPYING, _copying(figures))
+    return Protection(Standing.PROTECTED, _protected(figures))
+
+
+def _copying(figures: VaultFigures) -> str:
+    if figures.unread is None:  # stock restic does not tell
+        return "Everything that was sent is stored; its second copies are being made now."
+    return "The last backup is complete; its second copies are being made now."
+
+
+def _protected(figures: VaultFigures) -> str:
+    copies = _many(figures.fewest_copies, "copy", "copies")
+    if figures.unread is None:
+        return f"Everything that was sent has {copies}."
+    return f"The last backup is complete, with {copies} of everything."
 
 
 def _risk(figures: VaultFigures, now: datetime) -> str:
@@ -104,4 +122,4 @@ def _objects(count: int) -> str:
 
 
 def _many(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
+    return f"{count:,} {one if count == 1 else more}"

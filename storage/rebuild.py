@@ -166,7 +166,7 @@ def _create(vault: Vault, key: StoreKey, size: int, sha256: str) -> StoredObject
     lifetimes.begin(held, step)
     quota.book(vault.account_id, live=quota.cost(size))
     if key.object.type is ObjectType.SNAPSHOT:
-        Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=step.at)
+        Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=step.at, last_unread=None)
     return held
 
 

@@ -74,9 +74,17 @@ def begin(access: Access, *, lock: Named | None, since: Since | None) -> Answer:
 
 
 def finish(
-    access: Access, *, attempts: Sequence[str], snapshot: Named | None, lock: ObjectName | None
+    access: Access,
+    *,
+    attempts: Sequence[str],
+    snapshot: Named | None,
+    lock: ObjectName | None,
+    unread: int | None = None,
 ) -> tuple[list[Verdict], bool]:
     """Commit transfers, store the snapshot if all of them are on record, and remove the lock.
+
+    `unread` paths could not be read, and are not or not wholly in the snapshot; None if that is
+    not known.
 
     Returns the verdicts, and whether it went to its end; if not, snapshot and lock are as before.
     Raises what `ingest.deposit` raises.
@@ -88,10 +96,20 @@ def finish(
         name, body = snapshot
         source = Body(io.BytesIO(body), size=len(body), sha256=name.expected_sha256)
         ingest.deposit(access, name, source, lock=lock.name if lock else "")
+        if unread is not None:
+            _note_unread(access.vault, name, unread)
     if lock is not None:
         with suppress(UnknownError):
             expire.remove(access, lock)
     return verdicts, True
+
+
+def _note_unread(vault: Vault, name: ObjectName, unread: int) -> None:
+    """Keep it with the vault, if the snapshot is its last one."""
+    came = StoredObject.objects.filter(vault=vault, type=name.type, name=name.name)
+    Vault.objects.filter(pk=vault.pk, last_snapshot_at__in=came.values("created_at")).update(
+        last_unread=unread
+    )
 
 
 @transaction.atomic

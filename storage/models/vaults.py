@@ -82,6 +82,8 @@ class Vault(models.Model):
     # Moves when something known may be gone (prune, undelete, a lost object): caches are stale.
     epoch = models.BigIntegerField(default=0, editable=False)
     last_snapshot_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # How many paths that backup could not read, as its program says; stock restic says nothing.
+    last_unread = models.BigIntegerField(null=True, blank=True, editable=False)
     # Its locks, counted so that one conditional UPDATE keeps them within bounds.
     locks_held = models.IntegerField(default=0, editable=False)
     lock_bytes = models.IntegerField(default=0, editable=False)

@@ -177,4 +177,4 @@ def test_refusals_say_why(scripted: Scripted, remote: Remote) -> None:
     refusal = json.dumps({"code": "forbidden", "message": "Not with this one."}).encode()
     scripted.respond = lambda path, body: (403, refusal)
     with pytest.raises(AccessRefusedError, match=r"Not with this one\."):
-        service.finish((NAME, b"snapshot"))
+        service.finish((NAME, b"snapshot"), unread=0)

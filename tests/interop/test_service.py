@@ -130,3 +130,12 @@ def test_over_quota_is_said_clearly(gateway: Gateway, tree: Path, tmp_path: Path
     assert "Over quota" in done.stderr
     assert holder.request("GET", "snapshots/")[1] == b"[]"
     assert gateway.manage("account", "usage", "--email", email)["reserved_bytes"] == 0
+
+
+def test_the_service_learns_how_much_could_not_be_read(gateway: Gateway, agent: Agent, tree: Path):
+    agent.run("init")
+    assert agent.run("backup", str(tree), str(tree / "gone"), check=False).returncode == 3
+    gateway.shell(
+        "from storage.models import Vault; "
+        f"assert Vault.objects.get(public_id='{agent.holder.vault}').last_unread == 1"
+    )

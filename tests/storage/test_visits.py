@@ -6,7 +6,7 @@ import json
 import pytest
 
 from storage import credentials, visits
-from storage.models import Credential, Lock, Replica, StoredObject
+from storage.models import Credential, Lock, Replica, StoredObject, Vault
 from tests.storage.conftest import Caller, caller, path_of, sha, some
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +151,25 @@ def test_finish_stores_and_unlocks(furnished):
     assert call(furnished, "finish", fields)[0] == 200  # its answer may have been lost
 
 
+def test_what_could_not_be_read_is_kept_with_the_last_backup(furnished):
+    def unread() -> int | None:
+        return Vault.objects.get(pk=furnished.vault.pk).last_unread
+
+    assert unread() is None
+    told = {"snapshot": named(b"lacks some"), "unread": 3}
+    assert [call(furnished, "finish", told)[0] for _ in range(2)] == [200, 200]
+    assert unread() == 3
+    call(furnished, "finish", {"snapshot": named(b"whole"), "unread": 0})
+    assert unread() == 0
+    call(furnished, "finish", told)  # which is not the last one any more
+    assert unread() == 0
+    call(furnished, "finish", {"snapshot": named(b"of an older agent")})
+    assert unread() is None
+    call(furnished, "finish", {"snapshot": named(b"whole again"), "unread": 0})
+    furnished.put(b"of stock restic", "snapshots")
+    assert unread() is None
+
+
 def test_a_refused_snapshot_leaves_the_lock(furnished):
     begin(furnished, lock=named(b"my lock"))
     wrong = {"name": "a" * 64, "body": named(b"x")["body"]}
@@ -183,6 +202,8 @@ def test_nothing_is_stored_before_every_transfer_is(furnished):
         ("begin", {"lock": named(b"x" * 130_000)}, "too-large"),
         ("finish", {"snapshot": "x"}, "bad-request"),
         ("finish", {"lock": 1}, "bad-request"),
+        ("finish", {"unread": -1}, "bad-request"),
+        ("finish", {"unread": True}, "bad-request"),
         ("finish", {"lock": "x"}, "bad-request"),
         ("finish", {"snapshot": {"name": "a" * 64, "body": "x" * 2**20}}, "too-large"),
     ],

@@ -1,5 +1,6 @@
 """How a vault's figures become a word."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,12 +14,11 @@ GOOD = VaultFigures(
     bytes=1000,
     fewest_copies=2,
     last_backup=NOW - timedelta(hours=3),
+    unread=0,
 )
 
 
 def standing(**changes) -> Standing:
-    from dataclasses import replace
-
     return judge(replace(GOOD, **changes), NOW).standing
 
 
@@ -37,6 +37,10 @@ def standing(**changes) -> Standing:
             {"thin": 3, "waiting": 3, "waiting_since": NOW - timedelta(minutes=5)},
             Standing.COPYING,
         ),
+        ({"unread": 1}, Standing.INCOMPLETE),
+        ({"unread": None}, Standing.PROTECTED),
+        ({"unread": 1, "thin": 3, "waiting": 3, "waiting_since": NOW}, Standing.INCOMPLETE),
+        ({"unread": 1, "last_backup": NOW - timedelta(days=9)}, Standing.LATE),
         # Only one copy, and none on its way: a service with a single region.
         ({"thin": 10, "fewest_copies": 1}, Standing.AT_RISK),
         # The worst news comes first.
@@ -57,5 +61,25 @@ def test_standings(changes, expected):
 
 
 def test_every_standing_says_why():
-    assert judge(GOOD, NOW).reason.endswith("2 copies of everything.")
+    assert judge(GOOD, NOW).reason == "The last backup is complete, with 2 copies of everything."
     assert "1 object." in judge(VaultFigures(lost=1), NOW).reason
+
+
+@pytest.mark.parametrize(
+    ("unread", "said"),
+    [
+        (1, "lacks 1 path that could not be read"),
+        (1200, "lacks 1,200 paths that could not be read"),
+    ],
+)
+def test_what_a_backup_lacks_is_said(unread, said):
+    assert said in judge(replace(GOOD, unread=unread), NOW).reason
+
+
+@pytest.mark.parametrize("copying", [False, True])
+def test_of_a_program_that_tells_nothing_no_more_is_claimed_than_is_known(copying):
+    """Stock restic does not say whether it could read everything."""
+    waiting = {"thin": 3, "waiting": 3, "waiting_since": NOW} if copying else {}
+    reason = judge(replace(GOOD, unread=None, **waiting), NOW).reason
+    assert "complete" not in reason
+    assert reason.startswith("Everything that was sent ")

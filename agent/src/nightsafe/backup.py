@@ -82,9 +82,14 @@ class BackupReport:
     issues: list[Issue] = field(default_factory=list)
 
     @property
+    def unread(self) -> int:
+        """How many paths are not, or not wholly, in the snapshot."""
+        return sum(issue.is_failure for issue in self.issues)
+
+    @property
     def is_complete(self) -> bool:
         """Whether everything that was asked for is in the snapshot."""
-        return not any(issue.is_failure for issue in self.issues)
+        return not self.unread
 
 
 def backup(
@@ -310,9 +315,9 @@ class _Run:
             return named[0]
         name = lock.name if lock is not None else ""
         if self._courier is not None:
-            self._courier.finish(named, lock=name)
+            self._courier.finish(named, unread=self.report.unread, lock=name)
         else:
-            service.finish(named, lock=name)
+            service.finish(named, unread=self.report.unread, lock=name)
         if lock is not None:
             lock.was_removed(name)
         return named[0]

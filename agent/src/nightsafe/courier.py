@@ -46,17 +46,20 @@ class Courier:
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
 
-    def finish(self, snapshot: Body, *, lock: str) -> None:
-        """Send everything, then store the snapshot and remove the lock, in one request."""
+    def finish(self, snapshot: Body, *, unread: int, lock: str) -> None:
+        """Send everything, then store the snapshot, which lacks what is at `unread` paths, and
+        remove the lock, in one request."""
         self._flush()
         if self._late or len(self._sent) > self._most.objects:
             self.settle()
         attempts = list(self._sent)
-        verdicts, is_done = self._service.finish(snapshot, lock=lock, commit=attempts)
+        verdicts, is_done = self._service.finish(
+            snapshot, unread=unread, lock=lock, commit=attempts
+        )
         self._judge(attempts, verdicts)
         if not is_done:
             self.settle()
-            self._service.finish(snapshot, lock=lock)
+            self._service.finish(snapshot, unread=unread, lock=lock)
 
     def settle(self) -> None:
         """Send everything and wait until all of it is on record."""

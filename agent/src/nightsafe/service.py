@@ -106,12 +106,16 @@ class Service:
         return [(_text(entry, "name"), _bytes(entry)) for entry in _entries(answer, "locks")]
 
     def finish(
-        self, snapshot: Body, *, lock: str = "", commit: Sequence[str] = ()
+        self, snapshot: Body, *, unread: int, lock: str = "", commit: Sequence[str] = ()
     ) -> tuple[list[dict[str, Any]], bool]:
-        """Store a snapshot and remove a lock; returns what became of transfers, and whether it
-        went to its end. StaleIndexError as for any snapshot.
+        """Store a snapshot, which lacks what is at `unread` paths, and remove a lock; returns what
+        became of transfers, and whether it went to its end. StaleIndexError as for any snapshot.
         """
-        fields: dict[str, object] = {"snapshot": _named(snapshot), "commit": list(commit)}
+        fields: dict[str, object] = {
+            "snapshot": _named(snapshot),
+            "unread": unread,
+            "commit": list(commit),
+        }
         if lock:
             fields["lock"] = lock
         answer = self.place.call("finish", fields)

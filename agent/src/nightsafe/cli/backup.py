@@ -143,7 +143,6 @@ def _forecast(paths: list[bytes], wants: "Excluder", observer: "Observer") -> No
 
 def _show(report: "BackupReport", output: Output) -> None:
     count = report.count
-    unread = sum(issue.is_failure for issue in report.issues)
     output.line(
         f"{count.new} new, {count.changed} changed, {count.unchanged} unchanged files, "
         f"{show_size(count.bytes)} in {report.seconds:.1f} s"
@@ -152,8 +151,8 @@ def _show(report: "BackupReport", output: Output) -> None:
     output.line(
         f"{added} {show_size(count.added_bytes)}, stored as {show_size(count.stored_bytes)}"
     )
-    if unread:
-        output.line(f"INCOMPLETE: {show_count(unread, 'path')} could not be read")
+    if report.unread:
+        output.line(f"INCOMPLETE: {show_count(report.unread, 'path')} could not be read")
     if report.snapshot_id:
         output.line(f"snapshot {report.snapshot_id[:8]} saved")
     output.result(
