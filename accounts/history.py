@@ -20,9 +20,11 @@ SENTENCES = {
     "vault.create": "made the vault “{name}”",
     "vault.rename": "gave the vault “{before}” the name “{name}”",
     "vault.delete": "deleted the vault “{name}”, which was never set up",
+    "vault.give-up": "took {count} of what was lost off the list",
     "credential.create": "made the credential {subject} (scope {scope})",
     "credential.revoke": "revoked the credential {subject}",
-    "object.lost": "found that no good copy of {subject} is left; the next backup sends it again",
+    "object.lost": "found that no good copy of {subject} is left; "
+    "the next backup sends again what is there",
 }
 
 

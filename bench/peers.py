@@ -199,7 +199,8 @@ def available(scratch: Path, before: Path | None = None) -> list[Peer]:
     if not os.path.exists(borg.binary) and not _install_borg(scratch / "borg-environment"):
         print(
             f"borg is left out: borgbackup {BORG_VERSION} cannot be installed here. On Debian: apt "
-            "install gcc python3-dev pkg-config libssl-dev liblz4-dev libzstd-dev libxxhash-dev libacl1-dev",
+            "install gcc python3-dev pkg-config libssl-dev liblz4-dev libzstd-dev libxxhash-dev "
+            "libacl1-dev",
             flush=True,
         )
     else:

@@ -80,8 +80,9 @@ def _losses(figures: Figures) -> Iterator[Finding]:
             "lost",
             f"{_many(figures.lost, 'object')} of {_many(figures.lost_vaults, 'vault')} "
             "without a good copy.",
-            "Their owners were told to run `nightsafe backup`, which mends it. Run "
-            "`manage.py repair`: it looks for bytes that came back, quarantined ones included.",
+            "Their owners were told to run `nightsafe backup`, which sends again what is there, "
+            "and to take the rest off the list. Run `manage.py repair`: it looks for bytes that "
+            "came back, quarantined ones included.",
         )
 
 

@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet
 
 from backup_service import clock
 from storage import row_locks
-from storage.models import Region, Replica, StoredObject
+from storage.models import Region, Replica
 from storage.regions import configured
 
 WORK = [Replica.State.PENDING, Replica.State.CORRUPT, Replica.State.MISSING]
@@ -51,7 +51,7 @@ def due() -> QuerySet[Replica]:
             region__status=Region.Status.ACTIVE,
             region__alias__in=configured(),
         )
-        .exclude(object__state__in=[StoredObject.State.PURGING, StoredObject.State.LOST])
+        .mendable()
         .order_by("sequence", "pk")
     )
 

@@ -66,11 +66,14 @@ def _tell(vault: Vault) -> bool:
 _TEXT = """\
 Of {count} {objects} in your vault “{vault}” no good copy is left in any region.
 
-What to do: run `nightsafe backup` on the device now. It sends again what is still there, and that
-mends the vault. With stock restic, and a credential that may maintain the vault, run `restic
-repair index` (`restic rebuild-index` before version 0.16) and then `restic backup --force`.
-Files that have changed or gone since cannot be brought back from the snapshots that need these
-objects; all other snapshots and files are not affected.
+What to do: run `nightsafe backup` on the device now. It sends again what is still there. With
+stock restic, and a credential that may maintain the vault, run `restic repair index` (`restic
+rebuild-index` before version 0.16) and then `restic backup --force`. Files that have changed or
+gone since cannot be brought back from the snapshots that need these objects; all other snapshots
+and files are not affected.
+
+After that, take what is lost off the vault's list: `nightsafe prune` does so with a credential that
+may maintain the vault, or you do it on the vault's page. Until then the vault is shown as at risk.
 
 {names}
 

@@ -2,8 +2,9 @@
 
 A client's PUT that was signed in time may arrive when the sweep has been there, and so may the end
 of an upload that took longer than it may. Twice a day every region's list is walked through, page
-by page, in turns of bounded time, however large a vault is. What goes is what the sweep has on record as removed before, and nothing else:
-bytes that nobody knows are counted, alarmed of, and left to `reconcile`.
+by page, in turns of bounded time, however large a vault is. What goes is what the sweep has on
+record as removed before, and nothing else: bytes that nobody knows are counted, alarmed of, and
+left to `reconcile`.
 """
 
 import logging

@@ -12,6 +12,7 @@ urlpatterns = [
     path("vaults/<str:vault_id>/", views.vault, name="vault"),
     path("vaults/<str:vault_id>/rename/", views.rename, name="vault_rename"),
     path("vaults/<str:vault_id>/delete/", views.delete, name="vault_delete"),
+    path("vaults/<str:vault_id>/lost/give-up/", views.give_up, name="vault_give_up"),
     path("vaults/<str:vault_id>/credentials/add/", views.add_credential, name="credential_add"),
     path(
         "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/",

@@ -5,9 +5,13 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import credentials, expire, locks, sequence
+from storage import credentials, expire, locks, row_locks, sequence
 from storage.enrol import VaultNameTakenError
 from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredObject, Vault
+from storage.names import ObjectType
+
+REPLACEABLE = [ObjectType.DATA, ObjectType.INDEX, ObjectType.SNAPSHOT]
+MOST_GIVEN_UP = 10_000  # objects at a time, in one transaction
 
 
 class VaultInUseError(Exception):
@@ -52,6 +56,26 @@ def delete_vault(vault: Vault, *, actor: Actor) -> None:
         Credential.objects.filter(vault=locked).delete()
         Vault.objects.filter(pk=locked.pk).delete()
     audit.record(actor, "vault.delete", subject, account=account, name=name)
+
+
+@transaction.atomic
+def give_up_lost(vault: Vault, *, actor: Actor) -> int:
+    """Take what is lost off a vault's list, for its owner says so; return how much it was.
+
+    What a vault cannot be opened without, config and keys, stays on it.
+    """
+    locked = sequence.lock(vault)
+    lost = StoredObject.objects.filter(
+        vault=locked, state=StoredObject.State.LOST, type__in=REPLACEABLE
+    )
+    row_locks.hold(lost)
+    given_up = list(lost.order_by("pk")[:MOST_GIVEN_UP])
+    for held in given_up:
+        expire.tombstone(locked, held, by=None)
+    if given_up:
+        account, subject = vault.account, vault.public_id
+        audit.record(actor, "vault.give-up", subject, account=account, count=len(given_up))
+    return len(given_up)
 
 
 def _is_referred_to(vault: Vault) -> bool:

@@ -21,7 +21,7 @@ from storage.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm, Vau
 from storage.models import Credential, Vault
 from storage.recovery import lost_of, recovery_point
 from storage.retire import retire_device
-from storage.vaults import VaultInUseError, delete_vault, rename_vault
+from storage.vaults import VaultInUseError, delete_vault, give_up_lost, rename_vault
 
 HISTORY_SHOWN = 15  # events
 
@@ -175,6 +175,22 @@ def delete(request: HttpRequest, vault_id: str) -> HttpResponse:
         return redirect("vault", vault_id=found.public_id)
     messages.success(request, f"“{found.name}” is gone.")
     return redirect("dashboard")
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def give_up(request: HttpRequest, vault_id: str) -> HttpResponse:
+    """Ask, then take what is lost off a vault's list."""
+    account = own_account_to_change(request.user)
+    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    if request.method != "POST":
+        context = {"vault": found, "lost": lost_of(found)}
+        return render(request, "storage/vault_give_up.html", context)
+    count = give_up_lost(found, actor=_actor(request))
+    what = "1 lost object is" if count == 1 else f"{count:,} lost objects are"
+    messages.success(request, f"{what} off the list of “{found.name}”.")
+    return redirect("vault", vault_id=found.public_id)
 
 
 @login_required

@@ -123,9 +123,7 @@ def _when(moment: datetime) -> str:
 
 def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
     waiting = _by_region(
-        Replica.objects.filter(state__in=WORK).exclude(
-            object__state__in=[StoredObject.State.PURGING, StoredObject.State.LOST]
-        ),
+        Replica.objects.filter(state__in=WORK).mendable(),
         n=Count("pk"),
         bytes=Sum("object__size"),
         since=Min("since"),

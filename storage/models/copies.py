@@ -103,6 +103,15 @@ class ReplicaQuerySet(models.QuerySet["Replica"]):
             verified_at__isnull=False,
         )
 
+    def mendable(self) -> Self:
+        """Copies of objects that are to stay and of which there may be one to copy from."""
+        removed = models.Q(object__state=StoredObject.State.TOMBSTONED)
+        there = self.model.objects.filter(
+            object=models.OuterRef("object"), state=Replica.State.STORED
+        )
+        nowhere = [StoredObject.State.PURGING, StoredObject.State.LOST]
+        return self.exclude(object__state__in=nowhere).exclude(removed & ~models.Exists(there))
+
     def per_object(self) -> Coalesce:
         """How many of these copies an object has, to annotate rows of objects with."""
         of_object = self.filter(object=models.OuterRef("pk")).order_by().values("object")

@@ -44,6 +44,29 @@ def test_with_maintain_the_agent_prunes_and_restic_finds_all_well(
 
 
 @pytest.mark.any_restic
+def test_what_the_service_lost_is_off_its_list_after_backup_and_prune(
+    gateway: Gateway, agent: Agent, without_sockets: Path, home: Path
+):
+    """Until then the vault is at risk, and staff is alarmed."""
+    tree = without_sockets
+    agent.init()
+    agent.run("backup", str(tree))
+    code = (
+        "from storage.models import StoredObject; held = StoredObject.objects.filter("
+        f"vault__public_id='{agent.holder.vault}', type='data'); {{}}"
+    )
+    lose = "one = held.order_by('-size')[0]; one.replicas.update(state='missing'); "
+    gateway.shell(code.format(lose + "one.state = 'lost'; one.save()"))
+    agent.run("backup", str(tree))
+    keeper = Agent(maintained(gateway, agent.holder, home), home / "keeper")
+    gateway.shell(code.format("assert held.filter(state='lost').count() == 1"))
+    keeper.run("prune")
+    gateway.shell(code.format("assert not held.filter(state='lost').exists()"))
+    gateway.shell(code.format("assert held.filter(state='tombstoned').exists()"))
+    keeper.run("check", "--read-data")
+
+
+@pytest.mark.any_restic
 def test_with_backup_alone_nothing_is_forgotten_or_pruned(agent: Agent, tree: Path):
     agent.init()
     agent.run("backup", str(tree))

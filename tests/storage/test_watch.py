@@ -12,7 +12,7 @@ from django.core.management import call_command
 from accounts.audit import SERVICE
 from accounts.models import User
 from backup_service import clock
-from storage import canary, credentials, losses, scrub, watch
+from storage import canary, credentials, leases, losses, scrub, watch
 from storage.models import (
     Alarm,
     CanaryRun,
@@ -23,7 +23,7 @@ from storage.models import (
     StoredObject,
 )
 from storage.replicate import replicate_due
-from tests.storage.conftest import damage, path_of, some
+from tests.storage.conftest import damage, path_of, sha, some
 from tests.storage.copied import copy_in
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,28 @@ def lose(backup, count: int = 1) -> list[StoredObject]:
             damage(copy_in(one, alias))
     scrub.scrub_all()
     return held
+
+
+def test_no_copy_is_waited_for_of_what_was_lost_and_removed(backup, maintain):
+    """There is nothing to copy from: neither is it late, nor does a worker try."""
+    [held] = lose(backup)
+    maintain.delete(f"data/{held.name}")
+    with clock.travelled(timedelta(hours=2)):
+        Heartbeat.beat("worker")
+        assert leases.due().count() == 0
+        assert {found.key for found in watch.present()} & {"lost", "copies:a", "copies:b"} == set()
+
+
+def test_what_was_removed_and_has_a_copy_left_gets_its_others(backup, maintain):
+    content = some()
+    backup.put(content)
+    replicate_due()
+    damage(copy_in(backup.held(content), "b"))
+    scrub.scrub_all()
+    maintain.delete(f"data/{sha(content)}")
+    with clock.travelled(timedelta(hours=2)):
+        assert leases.due().count() == 1
+        assert "copies:b" in {found.key for found in watch.present()}
 
 
 def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):

@@ -53,6 +53,7 @@ EXPECTED = {
     "vaults/<str:vault_id>/": OF_ALICE,
     "vaults/<str:vault_id>/rename/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/delete/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/lost/give-up/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/credentials/add/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/": OF_ALICE_FORM,
     "accounts/login/": DOOR,

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from accounts.audit import SERVICE
 from backup_service import clock
@@ -12,6 +13,7 @@ from billing.actions import subscribe
 from storage import credentials, lifecycle, overview, refill
 from storage.models import Region, StoredObject
 from storage.names import ObjectType
+from storage.quota import recount
 from storage.replicate import replicate_due
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
@@ -101,6 +103,46 @@ def test_lost_objects_are_named_with_what_to_do(alice, bob, laptop):
     assert f"data/{names[0]}" in page
     assert "and 2 more" in page
     assert page_of(bob, laptop).status_code == 404
+
+
+def lose(laptop, *kinds: ObjectType) -> list[str]:
+    names = [deposit(laptop, kind) for kind in kinds]
+    StoredObject.objects.filter(name__in=names).update(state="lost")
+    return names
+
+
+def test_what_is_lost_is_taken_off_the_list_by_its_owner(alice, bob, account, laptop):
+    back_up(laptop)
+    page = reverse("vault_give_up", args=[laptop.vault.public_id])
+    assert page not in page_of(alice, laptop).content.decode()
+    assert "Nothing is lost" in text(alice.get(page))
+    kept = deposit(laptop, ObjectType.DATA)
+    names = lose(laptop, ObjectType.DATA, ObjectType.SNAPSHOT, ObjectType.INDEX)
+    assert page in page_of(alice, laptop).content.decode()
+    assert "Take 3 lost objects off the list?" in text(alice.get(page))
+    assert StoredObject.objects.filter(state="lost").count() == 3  # asked, not done
+    assert bob.get(page).status_code == bob.post(page).status_code == 404
+    assert StoredObject.objects.filter(state="lost").count() == 3
+
+    shown = text(alice.post(page, follow=True))
+    assert "3 lost objects are off the list" in shown
+    assert "3 objects lost" not in shown
+    assert "took 3 of what was lost off the list" in shown
+    given_up = StoredObject.objects.filter(name__in=names)
+    assert set(given_up.values_list("state", flat=True)) == {"tombstoned"}
+    assert StoredObject.objects.get(name=kept).state == "live"
+    assert recount(account, mend=False).agrees
+    assert "Nothing is lost" in text(alice.get(page))
+
+
+def test_what_a_vault_cannot_be_opened_without_is_not_given_up(alice, laptop):
+    for kind in (ObjectType.CONFIG, ObjectType.KEY):
+        deposit(laptop, kind)
+    essential = StoredObject.objects.filter(type__in=[ObjectType.CONFIG, ObjectType.KEY])
+    count = essential.update(state="lost")
+    assert count
+    alice.post(reverse("vault_give_up", args=[laptop.vault.public_id]))
+    assert essential.filter(state="lost").count() == count
 
 
 def test_its_history_is_its_own(alice, account, laptop):

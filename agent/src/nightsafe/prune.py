@@ -244,7 +244,8 @@ class _Pruner:
         self._ensure_held()
         replaced = self._write_index()
         self._remove(ObjectKind.INDEX, replaced)
-        packs = (*self.plan.unindexed, *self.plan.remove, *self.plan.repack)
+        # What is gone is removed too: a service that lost it has it on record until then.
+        packs = (*self.plan.unindexed, *self.plan.remove, *self.plan.repack, *self.plan.gone)
         self._remove(ObjectKind.DATA, [pack.hex() for pack in packs])
 
     def _repack(self) -> None:
