@@ -1,5 +1,7 @@
 """What is said reaches whoever listens, whatever their streams can encode."""
 
+import contextlib
+import io
 import json
 import os
 import pty
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nightsafe.cli import main
 from nightsafe.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE
@@ -42,28 +45,43 @@ def _vault(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
 
 
-def said(encoding: str, *arguments: str, expect: int = 0) -> "subprocess.CompletedProcess[bytes]":
+def said(encoding: str, *arguments: str, expect: int = 0) -> tuple[bytes, bytes]:
+    """Run a command; returns what it says on both streams, which are as a process has them that
+    was started with this encoding."""
+    files = io.BytesIO(), io.BytesIO()
+    out, errors = (io.TextIOWrapper(file, encoding, "strict") for file in files)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        try:
+            status: object = main(list(arguments))
+        except SystemExit as end:
+            status = end.code
+    for stream in (out, errors):
+        stream.flush()
+    assert status == expect, (arguments, *(file.getvalue() for file in files))
+    return files[0].getvalue(), files[1].getvalue()
+
+
+def said_by_a_process(encoding: str, *arguments: str, expect: int = 0) -> tuple[bytes, bytes]:
+    """The same of a process of its own."""
     environment = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
     done = subprocess.run(
         [str(AGENT), *arguments], env=environment, capture_output=True, check=False
     )
     assert done.returncode == expect, (arguments, done.stdout, done.stderr)
-    return done
+    return done.stdout, done.stderr
 
 
-def events(encoding: str, *arguments: str, expect: int = 0) -> list[dict[str, object]]:
-    out = said(encoding, *arguments, "--json", expect=expect).stdout.decode(encoding)
-    return [json.loads(line) for line in out.splitlines()]
+def loaded(out: bytes, encoding: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in out.decode(encoding).splitlines()]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_every_command_says_what_it_can(encoding: str, source: Path, tmp_path: Path) -> None:
     tags = ["--tag", "日本", "--host", "grün"]
-    before = events(
-        encoding, "backup", "--verbose", *tags, str(source), str(source / "ü-none"), expect=3
-    )
-    shown = {str(event["path"]).rpartition("/")[2] for event in before if event["event"] == "file"}
+    command = ["backup", "--verbose", "--json", *tags, str(source), str(source / "ü-none")]
     expected = {"grün", "日本", r"broken-\xff\xfe", "😀", r"\xed\xa0\x80", "a\\b"}
+    before = loaded(said_by_a_process(encoding, *command, expect=3)[0], encoding)
+    shown = {str(event["path"]).rpartition("/")[2] for event in before if event["event"] == "file"}
     assert shown == expected
     target = ["--target", str(tmp_path / "ziel-日")]
     for command in (
@@ -76,12 +94,13 @@ def test_every_command_says_what_it_can(encoding: str, source: Path, tmp_path: P
         ["check"],
     ):
         said(encoding, *command)
-        assert events(encoding, *command)
+        assert loaded(said(encoding, *command, "--json")[0], encoding)
     missing = ["restore", "latest", "--include", "日", *target]
-    assert b"Traceback" not in said(encoding, *missing, expect=1).stderr
+    assert b"Traceback" not in said(encoding, *missing, expect=1)[1]
     said(encoding, "backup", "--files-from", "日-none", expect=1)
     said(encoding, "日", expect=2)
-    listed = events(encoding, "ls", "latest", str(source))
+    out, _ = said_by_a_process(encoding, "ls", "latest", str(source), "--json")
+    listed = loaded(out, encoding)
     assert {str(entry["path"]).rpartition("/")[2] for entry in listed[1:]} == expected
 
 

@@ -25,7 +25,7 @@ from nightsafe.restore import restore
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import Listing, ObjectKind
 
-from tests.agent.conftest import copy_vault, reopen
+from tests.agent.conftest import copy_vault, freeze, reopen
 from tests.agent.trees import fingerprint
 
 EVERYTHING = PruneOptions(limit=parse_limit("0"))
@@ -151,6 +151,7 @@ def test_broken_off_at_every_step_nothing_is_lost(
     remove_snapshots(whole, whole.load_snapshots().sound[:1])
     calls, is_done = 0, False
     while not is_done:
+        freeze()
         place = str(tmp_path / f"r{calls}")
         shutil.copytree(tmp_path / "whole", place)
         repository = reopen(whole, LocalFolder(place))
@@ -160,6 +161,7 @@ def test_broken_off_at_every_step_nothing_is_lost(
         remove_locks(repository, everything=True)
         assert check(reopen(repository), read_data=True).errors == []
         prune(reopen(repository), EVERYTHING)
+        freeze()
         result = check(reopen(repository), read_data=True)
         assert (result.errors, result.unindexed) == ([], 0)
         calls += 1
@@ -198,6 +200,7 @@ def test_whatever_is_forgotten_the_rest_comes_back(
         (source / "always").write_bytes(b"x")
         seen[back_up(repository, source).id] = fingerprint(source)
     sound = repository.load_snapshots().sound
+    freeze()
     remove_snapshots(repository, [s for n, s in enumerate(sound) if forgotten >> n & 1])
     prune(reopen(repository), PruneOptions(limit=parse_limit(limit), allow_empty=True))
     assert check(reopen(repository), read_data=True).errors == []
