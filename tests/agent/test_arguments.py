@@ -1,7 +1,12 @@
 """Command lines: options and what they are about stand in any order, as with stock restic."""
 
+from pathlib import Path
+
 import pytest
-from nightsafe.cli import build_parser
+from nightsafe.cli import build_parser, main
+from nightsafe.repository import Repository
+
+from tests.agent.conftest import PASSPHRASE
 
 PARSER = build_parser()
 
@@ -61,6 +66,48 @@ def test_what_makes_no_sense_is_still_refused(
         parsed(line)
     assert ended.value.code == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("snapshots -r", "snapshots --repo", "snapshots -p", "snapshots --password-command"),
+        *(
+            "snapshots --cacert",
+            "snapshots --path",
+            "restore latest -t",
+            "ls latest",
+            "ls latest /a",
+        ),
+        *("backup a --files-from", "backup a --exclude-file", "prune --max-repack-size"),
+        *("forget --keep-within", "forget --keep-within-daily", "check --read-data-subset"),
+    ],
+)
+def test_what_is_given_is_not_empty(
+    line: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a shell gives what it knows no value of; a stored login must not stand in for that."""
+    with pytest.raises(SystemExit) as ended:
+        PARSER.parse_args([*line.split(" "), value])
+    assert ended.value.code == 2
+    assert "it is given, but empty" in capsys.readouterr().err
+
+
+def test_an_empty_source_makes_a_backup_incomplete(
+    repository: Repository,
+    source: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest is stored: a nightly backup with a variable that is not set is better than none."""
+    monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
+    place = repository.storage.location
+    assert main(["backup", "-r", place, str(source), ""]) == 3
+    said = capsys.readouterr()
+    assert "3 new" in said.out
+    assert "perhaps a variable is not set" in said.err
+    assert main(["backup", "-r", place, ""]) == 1
 
 
 def test_every_exit_status_is_in_the_help() -> None:

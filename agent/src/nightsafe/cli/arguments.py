@@ -26,6 +26,13 @@ class VerbParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
+def filled(text: str) -> str:
+    """A text that is not empty, as that of an unset variable of a shell is; for `type=`."""
+    if text.strip():
+        return text
+    raise argparse.ArgumentTypeError("it is given, but empty: perhaps a variable is not set")
+
+
 def options_first(args: Sequence[str], actions: Mapping[str, argparse.Action]) -> list[str]:
     """The same arguments: first options with their values, then the others, in their order.
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from nightsafe.cli.arguments import filled
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_count, show_size
 
@@ -21,6 +22,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--read-data-subset",
+        type=filled,
         metavar="PART",
         help="read and verify a part of it: n/t for part n of t (1/7 on Mondays, ...), a share "
         "(10%%) or a size (2G) drawn at random",

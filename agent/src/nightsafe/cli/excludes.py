@@ -4,12 +4,14 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.arguments import filled
 from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
     from nightsafe.exclude import ExcludeRules
     from nightsafe.progress import Issue
 
+_EMPTY = "this path is empty: perhaps a variable is not set; nothing for it is in this snapshot"
 _UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -22,8 +24,9 @@ def add_exclude_options(parser: argparse.ArgumentParser) -> None:
     )
     for flags, dest, metavar, text in _LISTS:
         names = flags.split()
+        kind = filled if metavar == "FILE" else str
         group.add_argument(
-            *names, dest=dest, action="append", default=[], metavar=metavar, help=text
+            *names, dest=dest, type=kind, action="append", default=[], metavar=metavar, help=text
         )
     group.add_argument(
         "--exclude-larger-than",
@@ -117,7 +120,9 @@ def find_sources(
         sources += pathlists.read_verbatim(path)
     for path in args.files_from_raw:
         sources += pathlists.read_raw(path)
-    sources += [os.fsencode(path) for path in args.paths]
+    sources += [os.fsencode(path) for path in args.paths if path]
+    if "" in args.paths:
+        unmatched.append(Issue("unreadable", b"''", _EMPTY))
     if not sources and not args.show_excludes:
         for issue in unmatched:
             output.note(str(issue))

@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.arguments import filled
+
 if TYPE_CHECKING:
     from nightsafe.cli.output import Output
     from nightsafe.groups import Filter
@@ -28,6 +30,7 @@ def add_filter_options(chosen: "argparse._ActionsContainer", *, host_letter: boo
     )
     chosen.add_argument(
         "--path",
+        type=filled,
         action="append",
         default=[],
         help="of this path only; several: of all of them",

@@ -4,6 +4,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from nightsafe.cli.arguments import filled
 from nightsafe.cli.confirm import confirm
 from nightsafe.cli.filters import add_filter_options, find_filter
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
@@ -57,11 +58,17 @@ def _add_rules(rules: "argparse._ArgumentGroup") -> None:
             help=f"keep the newest of each of the last N {name} periods that have one",
         )
     rules.add_argument(
-        "--keep-within", metavar="SPAN", help="keep what is at most so old, such as 1y5m7d2h"
+        "--keep-within",
+        type=filled,
+        metavar="SPAN",
+        help="keep what is at most so old, such as 1y5m7d2h",
     )
     for name in _PERIODS:
         rules.add_argument(
-            f"--keep-within-{name}", metavar="SPAN", help=f"keep {name} ones of the last SPAN"
+            f"--keep-within-{name}",
+            type=filled,
+            metavar="SPAN",
+            help=f"keep {name} ones of the last SPAN",
         )
     rules.add_argument(
         "--keep-tag",

@@ -4,6 +4,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.arguments import filled
 from nightsafe.cli.filters import add_filter_options, find_filter, find_one
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_time
@@ -32,7 +33,11 @@ def add_parser(verbs: Verbs) -> None:
         "folder, without those above it",
     )
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="only these paths and what is below them"
+        "paths",
+        type=filled,
+        nargs="*",
+        metavar="PATH",
+        help="only these paths and what is below them",
     )
     parser.add_argument("-l", "--long", action="store_true", help="also mode, size and time")
     parser.add_argument(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from nightsafe.cli.arguments import filled
+
 if TYPE_CHECKING:
     from nightsafe.cli.output import Output
     from nightsafe.passphrase import PassphraseSource
@@ -53,6 +55,7 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
     common.add_argument(
         "-r",
         "--repository",
+        type=filled,
         metavar="URL-OR-FOLDER",
         help="the repository: a folder (or local:folder), http(s)://... or rest:http(s)://...; no "
         "secret in it",
@@ -67,6 +70,7 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
     )
     common.add_argument(
         "--cacert",
+        type=filled,
         metavar="FILE",
         help="certificates (PEM) to believe instead of the system's, for a server with an "
         "authority of its own (default: NIGHTSAFE_CACERT)",
@@ -75,12 +79,14 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
     common.add_argument(
         "-p",
         "--password-file",
+        type=filled,
         metavar="FILE",
         help="a file that holds the vault's passphrase",
         **text,
     )
     common.add_argument(
         "--password-command",
+        type=filled,
         metavar="COMMAND",
         help="a command that prints the vault's passphrase, such as that of a password manager",
         **text,

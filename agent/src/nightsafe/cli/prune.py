@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.arguments import filled
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
 
@@ -45,6 +46,7 @@ def add_prune_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-repack-size",
+        type=filled,
         metavar="SIZE",
         help="the most that is written anew in one run (such as 2G)",
     )

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.arguments import filled
 from nightsafe.cli.confirm import confirm
 from nightsafe.cli.filters import find_one
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
@@ -39,7 +40,12 @@ def add_parser(verbs: Verbs) -> None:
         "alone, without those above it",
     )
     parser.add_argument(
-        "-t", "--target", required=True, metavar="FOLDER", help="where to restore to"
+        "-t",
+        "--target",
+        type=filled,
+        required=True,
+        metavar="FOLDER",
+        help="where to restore to",
     )
     _add_patterns(parser.add_argument_group("what to restore (patterns as for backup)"))
     parser.add_argument(
