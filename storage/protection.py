@@ -95,7 +95,7 @@ def _risk(figures: VaultFigures, now: datetime) -> str:
     if figures.lost:
         return (
             f"No good copy is left of {_objects(figures.lost)}. "
-            "Back the device up again now, so that they are sent anew."
+            "Back the device up again now: what is still there is sent anew."
         )
     if figures.last_backup is not None and not figures.snapshots:
         return (

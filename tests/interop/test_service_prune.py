@@ -60,6 +60,11 @@ def test_what_the_service_lost_is_off_its_list_after_backup_and_prune(
     agent.run("backup", str(tree))
     keeper = Agent(maintained(gateway, agent.holder, home), home / "keeper")
     gateway.shell(code.format("assert held.filter(state='lost').count() == 1"))
+    checked = keeper.run("check", check=False)
+    assert checked.returncode == 1  # as stock restic: the index names what is not there
+    assert (
+        checked.stderr.count("is missing") == checked.stderr.count("nothing is lost by that") == 1
+    )
     keeper.run("prune")
     gateway.shell(code.format("assert not held.filter(state='lost').exists()"))
     gateway.shell(code.format("assert held.filter(state='tombstoned').exists()"))

@@ -6,7 +6,7 @@ from functools import partial
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.locks import hold
-from nightsafe.pack import PackContent
+from nightsafe.pack import BlobKind, PackContent
 from nightsafe.packread import PackFinding, PackReader
 from nightsafe.porters import Porters, default_workers
 from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore, show_path
@@ -97,12 +97,24 @@ class _Checker:
         self.report.packs = len(self._packs)
         self.report.split = len(self._split)
         self.report.unindexed = len(self._sizes.keys() - self._packs.keys())
+        elsewhere: set[tuple[BlobKind, bytes]] | None = None
         for pack, content in self._packs.items():
             size = self._sizes.get(pack)
             if size is None:
-                self._error(f"Pack {pack.hex()[:8]} is missing.")
+                if elsewhere is None:
+                    elsewhere = self._stored_blobs()
+                self._error(f"Pack {pack.hex()[:8]} is missing{_consequence(content, elsewhere)}")
             elif size != content.size:
                 self._error(f"Pack {pack.hex()[:8]} has {size} bytes instead of {content.size}.")
+
+    def _stored_blobs(self) -> set[tuple[BlobKind, bytes]]:
+        """The blobs of all packs that are stored with the size that they should have."""
+        return {
+            (blob.kind, blob.id)
+            for pack, content in self._packs.items()
+            if self._sizes.get(pack) == content.size
+            for blob in content.blobs
+        }
 
     def check_snapshot(self, snapshot: Snapshot) -> None:
         """Every tree and blob that a snapshot needs must be in the index, trees readable."""
@@ -179,3 +191,13 @@ class _Checker:
     def _error(self, text: str) -> None:
         self.report.errors.append(text)
         self._observer(Issue("failed", b"", text))
+
+
+def _consequence(pack: PackContent, stored: set[tuple[BlobKind, bytes]]) -> str:
+    """What it means that a pack is missing, as the end of a sentence."""
+    if all((blob.kind, blob.id) in stored for blob in pack.blobs):
+        return (
+            "; nothing is lost by that, as all that was in it is stored in other packs too: "
+            "`nightsafe prune` (scope maintain) takes it off the index."
+        )
+    return "."
