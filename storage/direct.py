@@ -26,6 +26,7 @@ from storage.models import Attempt, Region, Replica, Reservation, StoredObject
 from storage.models.copies import new_attempt_id
 from storage.names import GIB, ObjectName, ObjectType, StoreKey
 from storage.regions.base import RegionStore
+from storage.sizes import trouble_with
 from storage.verdicts import Status, Verdict, refused
 
 MOST = 256  # objects in a batch
@@ -91,7 +92,7 @@ def _require_bounded(wishes: Sequence[Announced]) -> None:
 
 
 def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdict]:
-    """Return the verdicts that need no store: there already, of another type, too large."""
+    """Return the verdicts that need no store: there already, of another type, of no such size."""
     good = Replica.objects.readable().filter(object=models.OuterRef("pk"))
     held = StoredObject.objects.filter(
         models.Exists(good),
@@ -110,9 +111,8 @@ def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdi
             verdicts[wish] = refused(BadRequestError(what))
         elif size is not None:
             verdicts[wish] = THERE
-        elif wish.size > wish.name.size_limit:
-            what = f"{wish.name} may have {wish.name.size_limit} bytes, not {wish.size}."
-            verdicts[wish] = refused(TooLargeError(what))
+        elif trouble := trouble_with(wish.name, wish.size):
+            verdicts[wish] = refused(trouble)
     return verdicts
 
 

@@ -87,6 +87,12 @@ class TooLargeError(RefusedError):
     code = "too-large"
 
 
+class TooShortError(RefusedError):
+    """No sealed object of its type is as short as what was declared."""
+
+    code = "too-short"
+
+
 class TooSlowError(RefusedError):
     """The body came too slowly to keep a place for it."""
 

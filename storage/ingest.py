@@ -25,11 +25,12 @@ from storage import (
     quota,
     row_locks,
     sequence,
+    sizes,
 )
 from storage.access import Access
 from storage.body import Body
 from storage.connections import lend_connection
-from storage.errors import BusyError, ForbiddenError, RefusedError, TooLargeError
+from storage.errors import BusyError, ForbiddenError, RefusedError
 from storage.models import (
     Attempt,
     Credential,
@@ -55,11 +56,7 @@ def deposit(
     Raises a RefusedError whose status restic understands; then nothing was stored.
     """
     access.require_create(name.type)
-    if body.size > name.size_limit:
-        raise TooLargeError(
-            f"An object of type {name.type} has at most {name.size_limit} bytes, "
-            f"and {body.size} were announced."
-        )
+    sizes.require_sound(name, body.size)
     if name.type is ObjectType.LOCK:
         locks.put(access, name, body)
         return

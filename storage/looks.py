@@ -1,15 +1,16 @@
 """Whether what was announced has arrived: the stores are asked, never the client."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 from storage import placement
-from storage.errors import BadRequestError
+from storage.errors import BadRequestError, RefusedError
 from storage.models import Attempt
 from storage.regions import store_of
 from storage.regions.base import Expected, NoSuchKeyError, RegionError, RegionUnavailableError
+from storage.sizes import trouble_with
 from storage.verdicts import Status, Verdict, refused
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,20 @@ ASKED_AT_ONCE = 8  # of a store, when a glance was not enough
 
 def look(attempts: Iterable[Attempt]) -> dict[str, Verdict]:
     """Ask the stores for length and checksum; return the verdicts on what is not right."""
+    attempts = list(attempts)
+    unsound = {pk: refused(trouble) for pk, trouble in _unsound(attempts)}
+    return unsound | _ask([one for one in attempts if one.pk not in unsound])
+
+
+def _unsound(attempts: Sequence[Attempt]) -> Iterator[tuple[str, RefusedError]]:
+    """What no object of its type can be, which may have been announced to an older version."""
+    for one in attempts:
+        trouble = trouble_with(one.key.object, one.size or 0)
+        if trouble is not None:
+            yield one.pk, trouble
+
+
+def _ask(attempts: Sequence[Attempt]) -> dict[str, Verdict]:
     unsure = _unsure(attempts)
     shares = [share for n in range(ASKED_AT_ONCE) if (share := unsure[n::ASKED_AT_ONCE])]
     if not shares:
@@ -27,7 +42,7 @@ def look(attempts: Iterable[Attempt]) -> dict[str, Verdict]:
         return {pk: verdict for pk, verdict in pairs if verdict is not None}
 
 
-def _unsure(attempts: Iterable[Attempt]) -> list[Attempt]:
+def _unsure(attempts: Sequence[Attempt]) -> list[Attempt]:
     """Return those of which a glance at the store does not say that all is right."""
     by_region: dict[int, list[Attempt]] = {}
     for attempt in attempts:

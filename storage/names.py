@@ -38,6 +38,19 @@ SIZE_LIMITS = {
 }
 
 
+# The smallest: what is sealed has a nonce and a MAC of 16 bytes each beside its contents, and a key
+# is JSON that holds such. Of packs nothing is said here.
+SEAL = 32
+LEAST_SIZES = {
+    ObjectType.CONFIG: SEAL + 1,
+    ObjectType.KEY: SEAL + 1,
+    ObjectType.LOCK: SEAL + 1,
+    ObjectType.INDEX: SEAL + 1,
+    ObjectType.SNAPSHOT: SEAL + 1,
+    ObjectType.DATA: 0,
+}
+
+
 class InvalidNameError(ValueError):
     """A type, object name or store key that does not have the one permitted form."""
 
@@ -62,6 +75,11 @@ class ObjectName:
     def size_limit(self) -> int:
         """The largest number of bytes an object of this type may have."""
         return SIZE_LIMITS[self.type]
+
+    @property
+    def least_size(self) -> int:
+        """The smallest number of bytes an object of this type may have."""
+        return LEAST_SIZES[self.type]
 
     def __str__(self) -> str:
         return self.name if self.type is ObjectType.CONFIG else f"{self.type}/{self.name}"

@@ -16,11 +16,11 @@ from typing import Any
 
 from django.db import models, transaction
 
-from storage import direct, expire, fence, ingest, listings, locks, sequence, serve
+from storage import direct, expire, fence, ingest, listings, locks, sequence, serve, sizes
 from storage.access import Access
 from storage.body import Body, WrongBytesError
 from storage.connections import lend_connection
-from storage.errors import RefusedError, TooLargeError, UnknownError
+from storage.errors import RefusedError, UnknownError
 from storage.json_answer import Json
 from storage.models import StoredObject, Vault
 from storage.names import KIB, ObjectName, ObjectType
@@ -46,7 +46,7 @@ class Since:
 def begin(access: Access, *, lock: Named | None, since: Since | None) -> Answer:
     """Put the caller's lock, and tell what the vault holds; the caller has seen the index.
 
-    Raises WrongBytesError or TooLargeError about the lock, or ForbiddenError.
+    Raises WrongBytesError, TooLargeError or TooShortError about the lock, or ForbiddenError.
     """
     access.require_read()
     vault, held_locks = _lock(access, lock)
@@ -125,8 +125,7 @@ def _lock(access: Access, lock: Named | None) -> tuple[Vault, list[Answer]]:
 
 
 def _require_whole(name: ObjectName, body: bytes) -> None:
-    if len(body) > name.size_limit:
-        raise TooLargeError(f"A lock has at most {name.size_limit} bytes.")
+    sizes.require_sound(name, len(body))
     if hashlib.sha256(body).hexdigest() != name.name:
         raise WrongBytesError("The lock's bytes do not have the hash that its name says.")
 

@@ -86,7 +86,7 @@ def test_the_agent_gets_the_control_api(
 def test_every_call_is_answered_and_copies_are_made(production: Production, holder: Holder) -> None:
     for what in ("begin", "finish", "uploads", "downloads"):
         assert holder.call(what, {}) is not None
-    assert holder.request("POST", "config", b"config")[0] == 200
+    assert holder.request("POST", "config", b"c" * 100)[0] == 200
 
     def copied() -> bool:
         found = production.manage("region", "status")["regions"]

@@ -161,5 +161,10 @@ def some(size: int = 1000) -> bytes:
     return os.urandom(size)
 
 
+def sealed(text: bytes) -> bytes:
+    """Bytes as long as the smallest sealed objects are, which say what they stand for."""
+    return text.ljust(48, b".")
+
+
 def data_name(content: bytes) -> ObjectName:
     return parse_name(ObjectType.DATA, sha(content))

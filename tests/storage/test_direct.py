@@ -6,7 +6,7 @@ from storage import placement
 from storage.models import Attempt, Replica, StoredObject
 from storage.quota import FLOOR
 from storage.regions import store_of
-from tests.storage.conftest import sha, some
+from tests.storage.conftest import sealed, sha, some
 from tests.storage.direct import announce, booked, call, commit, entry, put, read, regions
 
 __all__ = ["regions"]
@@ -34,10 +34,10 @@ def test_what_was_put_is_an_object_like_any_other(backup):
 
 
 def test_index_files_too_and_everything_else_through_the_gateway(backup):
-    offer = announce(backup, b"index", kind="index")[0]
-    assert put(offer, b"index") == 200
+    offer = announce(backup, sealed(b"index"), kind="index")[0]
+    assert put(offer, sealed(b"index")) == 200
     assert commit(backup, offer["attempt"]) == ["stored"]
-    assert backup.names("index") == [sha(b"index")]
+    assert backup.names("index") == [sha(sealed(b"index"))]
     for kind in ("snapshots", "keys", "locks"):
         assert announce(backup, some(), kind=kind)[0]["status"] == "gateway"
 
@@ -45,8 +45,8 @@ def test_index_files_too_and_everything_else_through_the_gateway(backup):
 def test_an_index_file_waits_for_the_packs_of_its_batch(backup):
     pack, other = some(), some()
     offers = announce(backup, pack, other)
-    index = announce(backup, b"index", kind="index")[0]
-    put(index, b"index")
+    index = announce(backup, sealed(b"index"), kind="index")[0]
+    put(index, sealed(b"index"))
     put(offers[0], pack)
     ids = [index["attempt"], *[one["attempt"] for one in offers]]
     assert commit(backup, *ids) == ["busy", "stored", "missing"]
@@ -54,7 +54,7 @@ def test_an_index_file_waits_for_the_packs_of_its_batch(backup):
     assert backup.names("index") == []
     put(offers[1], other)
     assert commit(backup, *ids) == ["stored"] * 3
-    assert backup.names("index") == [sha(b"index")]
+    assert backup.names("index") == [sha(sealed(b"index"))]
 
 
 def test_what_is_there_is_not_sent_again(backup):

@@ -8,10 +8,10 @@ import pytest
 from backup_service import clock
 from storage import expire, locks
 from storage.models import EndedLock, Lock
-from tests.storage.conftest import Caller, caller, sha, some
+from tests.storage.conftest import Caller, caller, sealed, sha, some
 
 pytestmark = pytest.mark.django_db
-SNAPSHOT = b"snapshot"
+SNAPSHOT = sealed(b"snapshot")
 
 
 class Run:
@@ -142,10 +142,10 @@ def test_runs_beside_each_other(backup, maintain):
     first, second = Run(backup), Run(backup)
     read(backup)
     first.renew()
-    assert first.save(b"first") == 200
+    assert first.save(sealed(b"first")) == 200
     first.end()
     second.renew()
-    assert second.save(b"second") == 200
+    assert second.save(sealed(b"second")) == 200
     second.end()
     assert not Lock.objects.exists()
     assert not EndedLock.objects.filter(may_go_on=True).exists()
@@ -157,7 +157,7 @@ def test_one_after_the_other(backup, maintain):
         read(who)
         prune(maintain)
         run = Run(who)
-        assert run.save(b"snapshot %d" % number) == 200
+        assert run.save(sealed(b"snapshot %d" % number)) == 200
         run.end()
 
 
@@ -187,7 +187,7 @@ def test_a_lock_that_is_not_renewed_does_not_hold_up_one_that_is(backup, maintai
 
 def test_a_run_without_a_lock_cannot_be_told_from_others(backup, maintain, settings):
     backup.names("index")
-    assert backup.put(b"before anything was pruned", "snapshots").status_code == 200
+    assert backup.put(sealed(b"before anything was pruned"), "snapshots").status_code == 200
     prune(maintain)
     backup.names("index")
     assert backup.put(SNAPSHOT, "snapshots").status_code == 403
@@ -225,8 +225,8 @@ def test_a_snapshot_that_was_removed_is_not_brought_back_by_a_stale_run(backup, 
 
 def test_forgetting_a_snapshot_does_not_fence(backup, maintain):
     run = Run(backup)
-    run.save(b"old snapshot")
-    maintain.delete(f"snapshots/{sha(b'old snapshot')}")
+    run.save(sealed(b"old snapshot"))
+    maintain.delete(f"snapshots/{sha(sealed(b'old snapshot'))}")
     assert run.save() == 200
 
 

@@ -23,7 +23,7 @@ from storage.models import (
 )
 from storage.quota import FLOOR
 from storage.regions import store_of
-from tests.storage.conftest import access_of, data_name, path_of, sha, some
+from tests.storage.conftest import access_of, data_name, path_of, sealed, sha, some
 from tests.storage.copied import states
 
 pytestmark = pytest.mark.django_db
@@ -233,5 +233,5 @@ def test_a_lost_object_is_healed_by_its_repeat(backup):
 
 def test_a_snapshot_marks_the_last_backup(setup):
     assert Vault.objects.get(pk=setup.vault.pk).last_snapshot_at is None
-    setup.put(b"a snapshot", "snapshots")
+    setup.put(sealed(b"a snapshot"), "snapshots")
     assert Vault.objects.get(pk=setup.vault.pk).last_snapshot_at is not None

@@ -8,7 +8,7 @@ import pytest
 from storage import listings, rows, visits
 from storage.models import StoredObject
 from storage.names import ObjectType
-from tests.storage.conftest import sha
+from tests.storage.conftest import sealed, sha
 
 pytestmark = pytest.mark.django_db
 V2 = "application/vnd.x.restic.rest.v2"
@@ -38,10 +38,10 @@ def test_names_and_sizes(backup, vault, count):
 
 
 def test_locks(backup):
-    backup.put(b"a lock", "locks")
-    assert backup.names("locks") == [sha(b"a lock")]
+    backup.put(sealed(b"a lock"), "locks")
+    assert backup.names("locks") == [sha(sealed(b"a lock"))]
     sized = json.loads(backup.get("locks/", headers={"accept": V2}).getvalue())
-    assert sized == [{"name": sha(b"a lock"), "size": 6}]
+    assert sized == [{"name": sha(sealed(b"a lock")), "size": 48}]
 
 
 @pytest.mark.parametrize("with_sizes", [True, False])

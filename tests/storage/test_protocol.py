@@ -7,7 +7,7 @@ import pytest
 
 from storage.models import Lock, StoredObject, Usage
 from storage.quota import FLOOR
-from tests.storage.conftest import caller, sha, some
+from tests.storage.conftest import caller, sealed, sha, some
 
 V2 = "application/vnd.x.restic.rest.v2"
 pytestmark = pytest.mark.django_db
@@ -65,52 +65,52 @@ def test_ranges_that_cannot_be(backup, header):
 def test_config_during_setup(setup):
     assert setup.client.head(setup.url("config")).status_code == 404
     assert setup.post("?create=true").status_code == 200
-    assert setup.post("config", b"sealed").status_code == 200
-    assert setup.fetch("config") == b"sealed"
-    assert StoredObject.objects.get(type="config").sha256 == sha(b"sealed")
+    assert setup.post("config", sealed(b"sealed")).status_code == 200
+    assert setup.fetch("config") == sealed(b"sealed")
+    assert StoredObject.objects.get(type="config").sha256 == sha(sealed(b"sealed"))
 
 
 def test_config_is_written_once(setup):
-    setup.post("config", b"sealed")
-    assert setup.post("config", b"sealed").status_code == 200
-    response = setup.post("config", b"other")
+    setup.post("config", sealed(b"sealed"))
+    assert setup.post("config", sealed(b"sealed")).status_code == 200
+    response = setup.post("config", sealed(b"other"))
     assert response.status_code == 403
-    assert setup.fetch("config") == b"sealed"
+    assert setup.fetch("config") == sealed(b"sealed")
 
 
 def test_keys_end_with_setup(setup):
-    assert setup.put(b"key 1", "keys").status_code == 200
-    setup.post("config", b"sealed")
-    assert setup.put(b"key 2", "keys").status_code == 200
-    assert setup.put(b"first snapshot", "snapshots").status_code == 200
-    response = setup.put(b"key 3", "keys")
+    assert setup.put(sealed(b"key 1"), "keys").status_code == 200
+    setup.post("config", sealed(b"sealed"))
+    assert setup.put(sealed(b"key 2"), "keys").status_code == 200
+    assert setup.put(sealed(b"first snapshot"), "snapshots").status_code == 200
+    response = setup.put(sealed(b"key 3"), "keys")
     assert response.status_code == 403
     assert b"can no longer be written" in response.content
-    assert setup.post("config", b"other").status_code == 403
+    assert setup.post("config", sealed(b"other")).status_code == 403
 
 
 def test_setup_ends_after_an_hour(setup, settings, tmp_path):
-    setup.post("config", b"sealed")
+    setup.post("config", sealed(b"sealed"))
     settings.CLOCK_FILE = tmp_path / "clock"
     settings.CLOCK_FILE.write_text("3601")
-    assert setup.put(b"a key", "keys").status_code == 403
+    assert setup.put(sealed(b"a key"), "keys").status_code == 403
 
 
 def test_create_discards_left_over_keys(setup):
-    setup.put(b"half a set-up", "keys")
+    setup.put(sealed(b"half a set-up"), "keys")
     assert setup.post("?create=true").status_code == 200
     assert setup.names("keys") == []
-    setup.post("config", b"sealed")
-    setup.put(b"key", "keys")
+    setup.post("config", sealed(b"sealed"))
+    setup.put(sealed(b"key"), "keys")
     assert setup.post("?create=true").status_code == 200
-    assert setup.names("keys") == [sha(b"key")]
+    assert setup.names("keys") == [sha(sealed(b"key"))]
 
 
 def test_ten_keys_at_most(setup):
     for n in range(10):
-        assert setup.put(b"key %d" % n, "keys").status_code == 200
-    assert setup.put(b"key 11", "keys").status_code == 403
-    assert setup.put(b"key 3", "keys").status_code == 200
+        assert setup.put(sealed(b"key %d" % n), "keys").status_code == 200
+    assert setup.put(sealed(b"key 11"), "keys").status_code == 403
+    assert setup.put(sealed(b"key 3"), "keys").status_code == 200
 
 
 def test_the_key_window_an_owner_opens(backup, setup):
@@ -122,11 +122,11 @@ def test_the_key_window_an_owner_opens(backup, setup):
     Credential.objects.filter(pk=backup.credential.pk).update(
         keys_until=clock.now() + timedelta(minutes=10)
     )
-    past_snapshot = setup.put(b"first snapshot", "snapshots")
+    past_snapshot = setup.put(sealed(b"first snapshot"), "snapshots")
     assert past_snapshot.status_code == 200
-    assert backup.put(b"new key", "keys").status_code == 200
-    assert backup.delete(f"keys/{sha(b'new key')}").status_code == 200
-    assert backup.post("config", b"never").status_code == 403
+    assert backup.put(sealed(b"new key"), "keys").status_code == 200
+    assert backup.delete(f"keys/{sha(sealed(b'new key'))}").status_code == 200
+    assert backup.post("config", sealed(b"never")).status_code == 403
 
 
 @pytest.mark.parametrize("kind", ["data", "index", "snapshots"])
@@ -149,12 +149,12 @@ def test_a_restore_credential_only_reads(backup, restore):
 @pytest.mark.parametrize("scope", ["restore", "backup", "maintain"])
 def test_everybody_may_lock(vault, scope):
     who = caller(vault, scope)
-    assert who.put(b"a lock", "locks").status_code == 200
-    assert who.put(b"a lock", "locks").status_code == 200
-    assert who.names("locks") == [sha(b"a lock")]
-    assert who.fetch(f"locks/{sha(b'a lock')}") == b"a lock"
-    assert who.delete(f"locks/{sha(b'a lock')}").status_code == 200
-    assert who.delete(f"locks/{sha(b'a lock')}").status_code == 404
+    assert who.put(sealed(b"a lock"), "locks").status_code == 200
+    assert who.put(sealed(b"a lock"), "locks").status_code == 200
+    assert who.names("locks") == [sha(sealed(b"a lock"))]
+    assert who.fetch(f"locks/{sha(sealed(b'a lock'))}") == sealed(b"a lock")
+    assert who.delete(f"locks/{sha(sealed(b'a lock'))}").status_code == 200
+    assert who.delete(f"locks/{sha(sealed(b'a lock'))}").status_code == 404
     assert not StoredObject.objects.exists()
     assert not Lock.objects.exists()
 
@@ -163,7 +163,7 @@ def test_locks_live_a_day(backup, settings, tmp_path):
     from backup_service import clock
     from storage import locks
 
-    backup.put(b"a lock", "locks")
+    backup.put(sealed(b"a lock"), "locks")
     settings.CLOCK_FILE = tmp_path / "clock"
     settings.CLOCK_FILE.write_text(str(25 * 3600))
     assert backup.names("locks") == []
@@ -175,7 +175,7 @@ def test_locks_are_taken_in_every_state(backup, vault):
 
     Account.objects.filter(pk=vault.account_id).update(state="frozen")
     assert backup.put(some()).status_code == 403
-    assert backup.put(b"a lock", "locks").status_code == 200
+    assert backup.put(sealed(b"a lock"), "locks").status_code == 200
 
 
 def test_a_frozen_account_still_restores(backup, vault):

@@ -8,7 +8,7 @@ from django.test import RequestFactory
 
 from storage import errors, restic_api
 from storage.errors import RefusedError
-from tests.storage.conftest import sha, some
+from tests.storage.conftest import sealed, sha, some
 
 # What restic 0.18.0 and 0.19.1 do not try again; 507 is the newer one's alone.
 ENDS = {401, 403, 404, 416, 507}
@@ -52,10 +52,10 @@ def test_the_reason_is_one_line_of_ascii(text):
 
 @pytest.mark.django_db
 def test_what_the_status_lines_say(setup, restore, bob):
-    setup.post("config", b"sealed")
+    setup.post("config", sealed(b"sealed"))
     content = some()
     for response, said in [
-        (setup.post("config", b"other"), "keeps them"),
+        (setup.post("config", sealed(b"other")), "keeps them"),
         (restore.put(content), "can only restore"),
         (setup.delete("config"), "never removed"),
         (setup.put(some(5000), "locks"), "at most 4096 bytes"),

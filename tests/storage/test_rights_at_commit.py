@@ -17,7 +17,7 @@ from storage.errors import RefusedError
 from storage.models import Attempt, Credential, Region, StoredObject, Usage, Vault
 from storage.names import CONFIG, ObjectName, ObjectType
 from storage.regions import store_of
-from tests.storage.conftest import Caller, access_of, sha, some
+from tests.storage.conftest import Caller, access_of, sealed, sha, some
 
 pytestmark = pytest.mark.django_db
 Deed = Callable[[Caller], object]
@@ -41,11 +41,11 @@ def unpaid(days: int) -> Deed:
 
 
 def past_snapshot(who: Caller) -> None:
-    who.put(b"the first snapshot", "snapshots")
+    who.put(sealed(b"the first snapshot"), "snapshots")
 
 
 def past_setup(who: Caller) -> None:
-    who.post("config", b"sealed")
+    who.post("config", sealed(b"sealed"))
     of_credential(setup_until=clock.now() - timedelta(hours=1))(who)
 
 
@@ -162,12 +162,12 @@ def test_the_end_of_a_window_for_keys(setup, backup):
     until = clock.now() + timedelta(minutes=10)
     of_credential(keys_until=until)(backup)
     backup.credential.refresh_from_db()
-    key = name_of("keys", b"a new key")
+    key = name_of("keys", sealed(b"a new key"))
     with pytest.raises(RefusedError, match="can no longer be written"):
-        send(backup, key, b"a new key", of_credential(keys_until=clock.now()))
+        send(backup, key, sealed(b"a new key"), of_credential(keys_until=clock.now()))
     assert not stored(key)
     of_credential(keys_until=until)(backup)
-    send(backup, key, b"a new key", lambda who: None)
+    send(backup, key, sealed(b"a new key"), lambda who: None)
     assert stored(key)
 
 

@@ -7,7 +7,7 @@ from django.urls import get_resolver
 from accounts.audit import SERVICE
 from storage import credentials
 from storage.models import StoredObject
-from tests.storage.conftest import Caller, caller, sha, some
+from tests.storage.conftest import Caller, caller, sealed, sha, some
 
 pytestmark = pytest.mark.django_db
 
@@ -101,7 +101,7 @@ def test_revoked(backup, maintain, content):
 )
 def test_wrong_scope(vault, content, scope, method, path):
     """In a vault that is set up: a new one may be set up by whoever may write."""
-    caller(vault, "backup", with_setup=True).post("config", b"sealed")
+    caller(vault, "backup", with_setup=True).post("config", sealed(b"sealed"))
     vault.refresh_from_db()
     who = caller(vault, scope)
     where = {"config": "config", "create": "?create=true", "vault": ""}.get(

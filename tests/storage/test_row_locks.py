@@ -37,7 +37,7 @@ from storage import (
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.regions.base import NoSuchKeyError
 from storage.replicate import replicate_due
-from tests.storage.conftest import Caller, sha, some
+from tests.storage.conftest import Caller, sealed, sha, some
 from tests.storage.conftest import damage as spoil
 from tests.storage.copied import copy_in
 from tests.storage.regions import begin, region
@@ -179,7 +179,7 @@ def test_attempts_that_are_doomed(backup):
 
 
 def test_left_over_keys(setup):
-    contents = [b"one key", b"another key"]
+    contents = [sealed(b"one key"), sealed(b"another key")]
     for content in contents:
         assert setup.put(content, "keys").status_code == 200
     first, later = StoredObject.objects.order_by("pk").values_list("pk", flat=True)
@@ -205,7 +205,7 @@ def test_credentials(setup, vault, account, act):
         Credential.objects.exclude(pk__in=[first, later]).update(setup_until=None)
     turn_round(Credential, first, later)
     works: dict[str, Work] = {
-        "snapshot": lambda: setup.put(b"a snapshot", "snapshots"),
+        "snapshot": lambda: setup.put(sealed(b"a snapshot"), "snapshots"),
         "retire": lambda: retire.retire_device(Device.objects.get(), actor=SERVICE),
     }
     require_order((Credential, first), (Credential, later), works[act])

@@ -9,7 +9,7 @@ from backup_service import clock
 from storage import credentials
 from storage.enrol import create_vault
 from storage.models import Vault
-from tests.storage.conftest import Caller, caller
+from tests.storage.conftest import Caller, caller, sealed
 
 pytestmark = pytest.mark.django_db
 
@@ -18,8 +18,8 @@ def set_up(who: Caller) -> list[int]:
     """As restic and the agent do: leftovers away, a key, then the config."""
     return [
         who.client.post(who.url("") + "?create=true").status_code,
-        who.put(b"a sealed key", "keys").status_code,
-        who.post("config", b"sealed").status_code,
+        who.put(sealed(b"a sealed key"), "keys").status_code,
+        who.post("config", sealed(b"sealed")).status_code,
     ]
 
 
@@ -32,7 +32,7 @@ def test_another_credential_of_a_new_vault_may(setup, vault, scope, hours):
 
 
 def test_what_a_broken_set_up_left_is_discarded(setup, vault):
-    setup.put(b"half a set-up", "keys")
+    setup.put(sealed(b"half a set-up"), "keys")
     another = caller(vault, "backup")
     assert set_up(another) == [200, 200, 200]
     assert len(another.names("keys")) == 1
@@ -41,17 +41,17 @@ def test_what_a_broken_set_up_left_is_discarded(setup, vault):
 def test_not_once_it_is_set_up(setup, vault):
     assert set_up(setup) == [200, 200, 200]
     another = caller(vault, "maintain")
-    assert another.put(b"another key", "keys").status_code == 403
-    assert another.post("config", b"other").status_code == 403
+    assert another.put(sealed(b"another key"), "keys").status_code == 403
+    assert another.post("config", sealed(b"other")).status_code == 403
     assert another.client.post(another.url("") + "?create=true").status_code == 403
-    assert setup.put(b"another key", "keys").status_code == 200  # within its hour
+    assert setup.put(sealed(b"another key"), "keys").status_code == 200  # within its hour
     with clock.travelled(timedelta(hours=1, seconds=1)):
-        assert setup.put(b"a third key", "keys").status_code == 403
+        assert setup.put(sealed(b"a third key"), "keys").status_code == 403
 
 
 def test_not_once_there_is_a_snapshot(setup, vault):
-    setup.put(b"a snapshot", "snapshots")
-    assert caller(vault, "backup").put(b"a key", "keys").status_code == 403
+    setup.put(sealed(b"a snapshot"), "snapshots")
+    assert caller(vault, "backup").put(sealed(b"a key"), "keys").status_code == 403
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -70,4 +70,4 @@ def test_a_lost_config_is_no_new_vault(setup, vault):
     set_up(setup)
     vault.refresh_from_db()
     assert not vault.is_new
-    assert caller(vault, "backup").post("config", b"other").status_code == 403
+    assert caller(vault, "backup").post("config", sealed(b"other")).status_code == 403

@@ -7,7 +7,7 @@ import pytest
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Subscription
-from tests.storage.conftest import sha, some
+from tests.storage.conftest import sealed, sha, some
 
 pytestmark = pytest.mark.django_db
 
@@ -48,5 +48,5 @@ def test_a_frozen_account_keeps_everything(backup, maintain, vault):
     assert statuses(backup, maintain, content) == (403, 403, 200)
     refusal = maintain.delete(f"data/{sha(content)}")
     assert b"restores still work" in refusal.content
-    assert backup.put(b"a lock", "locks").status_code == 200
-    assert backup.delete(f"locks/{sha(b'a lock')}").status_code == 200
+    assert backup.put(sealed(b"a lock"), "locks").status_code == 200
+    assert backup.delete(f"locks/{sha(sealed(b'a lock'))}").status_code == 200
