@@ -52,6 +52,8 @@ class Figures:
     is_capped: bool = False
     mail_error: str = ""
     has_recipients: bool = True
+    promised: int = 0  # copies, to whoever was promised most
+    reachable: int = 0  # copies that objects can have: one in each failure domain
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def judge(figures: Figures) -> list[Finding]:
     """Return everything that is wrong, the worst first."""
     return [
         *_losses(figures),
+        *_promises(figures),
         *_upkeep(figures),
         *_silences(figures),
         *(found for region in figures.regions for found in _region(region)),
@@ -83,6 +86,18 @@ def _losses(figures: Figures) -> Iterator[Finding]:
             "Their owners were told to run `nightsafe backup`, which sends again what is there, "
             "and to take the rest off the list. Run `manage.py repair`: it looks for bytes that "
             "came back, quarantined ones included.",
+        )
+
+
+def _promises(figures: Figures) -> Iterator[Finding]:
+    if figures.reachable < figures.promised:
+        yield Finding(
+            "places",
+            f"Plans in use promise {_many(figures.promised, 'copy', 'copies')} of everything, and "
+            f"there {'is' if figures.reachable == 1 else 'are'} "
+            f"{_many(figures.reachable, 'failure domain')} for them.",
+            "Add a region that fails by itself (`manage.py region add`): what is lacking is then "
+            "made by itself. `manage.py region status` counts what lacks copies.",
         )
 
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Max, Min, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan
 from storage import emptying, leases, placement, refill
-from storage.models import Attempt, Region, Replica, StoredObject
+from storage.models import Attempt, Region, Replica, StoredObject, Vault
 from storage.regions import configured, store_of, traits_of
 from storage.regions.base import RegionUnavailableError
 
@@ -88,6 +88,17 @@ def region_status(now: datetime) -> list[RegionStatus]:
     ]
 
 
+def promised_copies() -> int:
+    """Return how many copies somebody was promised of what is held, at most; 0 of nothing."""
+    held = StoredObject.objects.filter(vault=OuterRef("pk"), state__in=refill.HELD)
+    copies = Coalesce(
+        F("account__subscription__plan__copies"),
+        Subquery(Plan.objects.filter(slug=DEFAULT_PLAN).values("copies")[:1]),
+    )
+    found = Vault.objects.filter(Exists(held)).aggregate(most=Coalesce(Max(copies), 0))
+    return int(found["most"])
+
+
 def copies_status() -> Copies:
     """Count objects by their copies. Reads every object's row: for operators, not for pages."""
     held = StoredObject.objects.filter(state__in=refill.HELD)
@@ -102,11 +113,11 @@ def copies_status() -> Copies:
         objects=Count("pk"),
         under_replicated=Count("pk", filter=Q(good__lt=F("plans"))),
         fewer_than_two_verified=Count("pk", filter=Q(proved__lt=2)),
-        promised=Coalesce(Max("plans"), 0),
     )
     return Copies(
         lost=StoredObject.objects.filter(state=StoredObject.State.LOST).count(),
         waiting=Replica.objects.filter(state__in=leases.WORK).count(),
+        promised=promised_copies(),
         reachable=placement.reachable_copies(placement.sites()),
         **figures,
     )

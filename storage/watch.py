@@ -11,7 +11,7 @@ from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 
 from accounts.models import User
 from backup_service import clock
-from storage import alerts, mail, row_locks
+from storage import alerts, mail, placement, row_locks, status
 from storage.alerts import Figures, Finding, RegionFigures
 from storage.leases import WORK
 from storage.models import (
@@ -55,6 +55,8 @@ def figures(now: datetime) -> Figures:
         is_capped=capped_at is not None and _age(capped_at, now) < CAPPED_LATELY,
         mail_error=broken.error if broken else "",
         has_recipients=settings.EMBEDDED or bool(recipients()),
+        promised=status.promised_copies(),
+        reachable=placement.reachable_copies(placement.sites()),
     )
 
 

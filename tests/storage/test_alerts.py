@@ -46,6 +46,7 @@ def test_each_figure_of_a_region_fires_by_itself(change, key):
         (Figures(is_capped=True), "capped"),
         (Figures(mail_error="refused"), "mail"),
         (Figures(has_recipients=False), "nobody"),
+        (Figures(promised=3, reachable=2), "places"),
     ],
 )
 def test_each_figure_of_the_service_fires_by_itself(figures, key):
@@ -59,6 +60,10 @@ def test_nothing_fires_early(change):
     assert keys(Figures([dataclasses.replace(WELL, **change)])) == []
 
 
+def test_as_many_places_as_copies_are_promised_are_enough():
+    assert keys(Figures(promised=2, reachable=2)) == keys(Figures(promised=0, reachable=0)) == []
+
+
 def test_a_region_that_takes_nothing_owes_no_copies_and_no_canary():
     idle = dataclasses.replace(WELL, takes=False, waiting_age=1e9, canary_age=1e9)
     assert keys(Figures([idle])) == []
@@ -66,7 +71,7 @@ def test_a_region_that_takes_nothing_owes_no_copies_and_no_canary():
 
 def test_every_alarm_says_what_to_do():
     everything = RegionFigures("a", True, 1, 1, 1e9, 1, 1e9, 1e9, 1e9, "", 1e9, True, 1)
-    found = judge(Figures([everything], 1, 1, 1e9, 1e9, 1e9, "older", True, "x", False))
-    assert len(found) == 16
+    found = judge(Figures([everything], 1, 1, 1e9, 1e9, 1e9, "older", True, "x", False, 3, 2))
+    assert len(found) == 17
     assert all(one.advice and len(one.text) < 500 and len(one.advice) < 500 for one in found)
     assert "1 object of 1 vault" in found[0].text

@@ -7,7 +7,7 @@ import pytest
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import health, lifecycle, refill
+from storage import health, lifecycle, refill, watch
 from storage.models import Refill, Region, Replica
 from storage.replicate import replicate_due
 from storage.status import copies_status
@@ -30,12 +30,14 @@ def test_what_lacks_copies_is_filled_when_a_region_is_added(settings, tmp_path, 
     status = copies_status()
     assert (status.under_replicated, status.fewer_than_two_verified) == (1, 1)
     assert (status.reachable, status.promised, status.too_few_regions) == (1, 2, True)
+    assert "places" in {found.key for found in watch.present()}
     configure(settings, tmp_path, "ad")
     assert lifecycle.add("d", SERVICE).status == "active"
     work()
     assert proved(backup.held(content)) == {"a", "d"}
     assert copies_status().under_replicated == 0
     assert not copies_status().too_few_regions
+    assert "places" not in {found.key for found in watch.present()}
 
 
 def test_a_larger_plan_gets_its_third_copy(backup, vault, contents):

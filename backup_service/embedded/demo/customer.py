@@ -16,12 +16,14 @@ from accounts.models import Account, Membership, User
 from backup_service.embedded.demo.errors import DemoError
 from backup_service.embedded.demo.files import DemoFiles, read_json, write_private
 from billing.actions import subscribe
+from billing.models import Plan
+from storage import placement
 from storage.access import vault_address
 from storage.enrol import Enrolled, create_vault, enrol_device
 from storage.models import Replica, Vault
+from storage.protection import LEAST_COPIES
 
 EMAIL = "demo@nightsafe.invalid"
-PLAN = "plus"  # SOURCE may be large
 STANDSTILL = 90.0  # seconds without a new copy after which something must be wrong
 _ACTOR = Actor(label="the demonstration")
 
@@ -56,8 +58,14 @@ def ensure_customer(files: DemoFiles) -> Account:
         user = User.objects.create_user(EMAIL, password)
         EmailAddress.objects.create(user=user, email=EMAIL, primary=True, verified=True)
         account = open_account(user, actor=_ACTOR)
-        subscribe(account, plan=PLAN, actor=_ACTOR)
+        subscribe(account, plan=largest_plan().slug, actor=_ACTOR)
     return account
+
+
+def largest_plan() -> Plan:
+    """Return the plan with most room, as SOURCE may be large, whose copies have places."""
+    places = max(LEAST_COPIES, placement.reachable_copies(placement.sites()))
+    return Plan.objects.filter(on_offer=True, copies__lte=places).order_by("-quota_bytes")[0]
 
 
 def ensure_vault(files: DemoFiles, account: Account) -> DemoVault:
