@@ -11,6 +11,7 @@ from nightsafe.extent import Extent
 from nightsafe.extras import Extras, LeftError
 from nightsafe.fetch import BlobReader
 from nightsafe.finishing import Listener
+from nightsafe.leftovers import Claim
 from nightsafe.locks import hold
 from nightsafe.plan import Place
 from nightsafe.porters import default_workers
@@ -113,7 +114,9 @@ class _Restorer:
         self._judge = Judge(repository.index)
         self._standing = Standing(self._target, options, repository.index)
         self._delivery: Delivery | None = None
-        if not options.dry_run:
+        self._claim: Claim | None = None
+        if self._target.here is not None and not options.dry_run:
+            self._claim = Claim(self._target.here)
             workers = default_workers() if options.workers is None else options.workers
             self._delivery = Delivery(
                 repository,
@@ -152,6 +155,8 @@ class _Restorer:
                 self._delivery.close()
         finally:
             self._target.close()
+            if self._claim is not None:
+                self._claim.close()
 
     def _walk(self, tree: bytes) -> None:
         stack = [self._folder(b"", None, tree, self._target.place(b""))]
@@ -210,6 +215,14 @@ class _Restorer:
             self._delivery.pump()
         folder.todo = iter(others)
 
+    def _clear(self, folder: _Folder) -> None:
+        """Remove from a folder that was there before what killed restores left in it."""
+        if self._claim is None or self._target.here is None or folder.is_new:
+            return
+        names = {node.name for node in folder.held.nodes}
+        for name in self._claim.clear(self._target.here, keep=names):
+            self._tell.cleared(folder.path + b"/" + name)
+
     def _delete(self, folder: _Folder) -> None:
         """Remove from a folder that was there before what the snapshot does not hold."""
         if self._extras is None or folder.is_new:
@@ -255,6 +268,7 @@ class _Restorer:
                 folder.place = self._target.place(folder.path[1:])
                 self._report.directories += 1
             folder.is_ready = True
+            self._clear(folder)
             self._delete(folder)
         return True
 

@@ -34,6 +34,10 @@ class Telling(Listener):
         """An entry is not for a restore to make."""
         self._issue(Issue("notice", path, text))
 
+    def cleared(self, path: bytes) -> None:
+        """An unfinished file of an earlier restore was removed."""
+        self._issue(Issue("notice", path, "removed: a restore that was killed left it unfinished"))
+
     def _issue(self, issue: Issue) -> None:
         self._report.issues.append(issue)
         event: Event = issue
