@@ -1,5 +1,6 @@
 """What every test may use. Paths are throw-away; regions are real directories."""
 
+import gc
 import os
 import random
 import signal
@@ -14,6 +15,12 @@ from tests.folders import FOLDERS
 # here would inherit; some are to hear them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Have what was imported never looked through again: a tenth of the database tests' time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
