@@ -174,9 +174,23 @@ def test_the_servers_wish_to_wait_is_honoured_within_the_patience(
         assert list(remote.list(ObjectKind.DATA)) == []
         assert pauses == [7]
     else:
-        with pytest.raises(UnreachableError, match="503: Busy"):
+        with pytest.raises(UnreachableError, match="503: Busy") as caught:
             list(remote.list(ObjectKind.DATA))
+        assert str(caught.value).endswith(" Busy. Run the same command again in a while.")
         assert pauses == []
+
+
+@pytest.mark.parametrize("text", ["No", "No.", "No. ", "No!", "Why?"])
+def test_what_a_server_says_is_a_sentence(remote: Remote, server: RestServer, text: str) -> None:
+    end = text.strip() if text != "No" else "No."
+    server.fail(status=403, text=text)
+    with pytest.raises(AccessRefusedError) as refused:
+        remote.load(ObjectKind.DATA, NAME)
+    assert str(refused.value).endswith(f" The server says: {end}")
+    server.fail(status=503, text=text, headers={"Retry-After": "9999"})
+    with pytest.raises(UnreachableError, match="503: ") as caught:
+        remote.load(ObjectKind.DATA, NAME)
+    assert f"503: {end} Run the same" in str(caught.value)
 
 
 def test_a_date_to_wait_for(remote: Remote, server: RestServer, pauses: list[float]) -> None:
@@ -201,7 +215,7 @@ def test_pauses_grow_and_vary_and_end(server: RestServer, pauses: list[float]) -
 
 def test_no_network(pauses: list[float]) -> None:
     remote = Remote(f"http://127.0.0.1:{free_port()}/v/", CREDENTIAL, patience=3)
-    with pytest.raises(UnreachableError, match="refuses the connection or there is no network"):
+    with pytest.raises(UnreachableError, match=r"or there is no network\. Check the network"):
         list(remote.list(ObjectKind.DATA))
     assert pauses
 

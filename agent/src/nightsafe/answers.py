@@ -16,6 +16,7 @@ from nightsafe.errors import (
     StaleIndexError,
     StorageError,
     TooLargeError,
+    ended,
 )
 from nightsafe.storage import ObjectKind
 
@@ -36,14 +37,21 @@ _NO_COPY = (_WORD, "damaged")
 class PassingError(Exception):
     """An attempt failed for a reason that may pass; holds the server's wish to wait, if any.
 
-    `has_no_copy`: the server is well, but no copy of this one object can be read.
+    `is_answer`: the server was heard, so the network is well. `has_no_copy`: the server is well
+    too, but no copy of this one object can be read.
     """
 
     def __init__(
-        self, reason: str, *, wait: float | None = None, has_no_copy: bool = False
+        self,
+        reason: str,
+        *,
+        wait: float | None = None,
+        is_answer: bool = False,
+        has_no_copy: bool = False,
     ) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.is_answer = is_answer
         self.has_no_copy = has_no_copy
 
 
@@ -99,6 +107,7 @@ def check_status(answer: Answer, path: str) -> None:
         raise PassingError(
             f"the server answers {status}{': ' + reason if reason else ''}",
             wait=None if has_no_copy else _retry_after(answer.headers),
+            is_answer=True,
             has_no_copy=has_no_copy,
         )
     # The service says 403 whenever it makes no sense to repeat a request; the word tells why.
@@ -141,7 +150,7 @@ _BY_WORD: dict[str, tuple[type[StorageError], str]] = {
 
 def said(reason: str) -> str:
     """The server's reason as it stands behind ours; empty if it gave none."""
-    return f" The server says: {_line(reason)}" if reason else ""
+    return ended(f" The server says: {_line(reason)}") if reason else ""
 
 
 def _reason(answer: Answer) -> str:

@@ -115,6 +115,12 @@ class UnreachableError(StorageError):
     """No usable answer within the patience given."""
 
 
+def ended(text: object) -> str:
+    """A text, such as another's message, as a sentence that more may follow."""
+    said = str(text).rstrip()
+    return said if said.endswith((".", "!", "?", "…")) else f"{said}."
+
+
 def revived(name: str, text: str, *, otherwise: NightsafeError) -> NightsafeError:
     """An error that another process met, by its class and message; `otherwise` if none of ours."""
     kind = globals().get(name)

@@ -12,7 +12,7 @@ import zstandard
 
 from nightsafe.crypto import Sealer
 from nightsafe.digest import digests
-from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
+from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError, ended
 from nightsafe.frames import decompress
 from nightsafe.index import BlobLocation
 from nightsafe.pack import BlobKind
@@ -65,7 +65,7 @@ class BlobReader:
                 f"The {kind.word} blob {blob_id.hex()[:8]} is in no index; run `nightsafe check`."
             )
         raise DamagedError(
-            f"The {kind.word} blob {blob_id.hex()[:8]} is damaged in every copy. {trouble} "
+            f"The {kind.word} blob {blob_id.hex()[:8]} is damaged in every copy. {ended(trouble)} "
             "Run `nightsafe check --read-data` to see what else is affected."
         ) from trouble
 

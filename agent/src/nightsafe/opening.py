@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe.crypto import SealKey
-from nightsafe.errors import ObjectNotFoundError, SettingsError
+from nightsafe.errors import ObjectNotFoundError, SettingsError, ended
 from nightsafe.keys import find_key
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
@@ -35,7 +35,7 @@ def open_key(storage: Storage, passphrase: str, *others: str) -> Opening:
         config = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
     except ObjectNotFoundError as error:
         raise SettingsError(
-            f"There is no repository at {storage.location}. {error} "
+            f"There is no repository at {storage.location}. {ended(error)} "
             "Check the address, or make one there with `nightsafe init`."
         ) from None
     found = find_key(_key_objects(storage), passphrase, *others)

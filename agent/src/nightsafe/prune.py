@@ -16,6 +16,7 @@ from nightsafe.errors import (
     DamagedError,
     ObjectNotFoundError,
     RefusedError,
+    ended,
 )
 from nightsafe.fetch import BlobOpener, BlobReader
 from nightsafe.index import decode_index, encode_index
@@ -92,7 +93,7 @@ def require_permission(repository: Repository) -> None:
     except ObjectNotFoundError:
         return
     except AccessRefusedError as error:
-        raise AccessRefusedError(f"{error} {_NEEDS_MAINTAIN}") from error
+        raise AccessRefusedError(f"{ended(error)} {_NEEDS_MAINTAIN}") from error
 
 
 class _Pruner:

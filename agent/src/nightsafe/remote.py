@@ -37,11 +37,14 @@ from nightsafe.errors import (
     SettingsError,
     StorageError,
     UnreachableError,
+    ended,
 )
 from nightsafe.storage import Listing, ObjectKind, check_name, is_name
 
 _ACCEPT = "application/vnd.x.restic.rest.v2"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LATER = "Run the same command again in a while."
+_CHECK = "Check the network and the address, then run the same command again."
 _MAX_REDIRECTS = 3
 _MAX_LISTING = 1 << 30
 _NO_COPY_ATTEMPTS = 4  # a few seconds: waiting for a region to come back may take days
@@ -288,9 +291,9 @@ class Remote:
         if trouble.wait is not None:
             seconds = max(seconds, min(trouble.wait, _LONGEST_WISH))
         if time.monotonic() + seconds > deadline:
+            what = f"No success with {self._url} within {self._patience:g} seconds: {trouble}"
             raise UnreachableError(
-                f"No success with {self._url} within {self._patience:g} seconds: {trouble}. "
-                "Check the network and the address, then run the same command again."
+                f"{ended(what)} {_LATER if trouble.is_answer else _CHECK}"
             ) from None
         time.sleep(seconds)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from nightsafe.errors import DamagedError
+from nightsafe.errors import DamagedError, ended
 from nightsafe.fetch import BlobReader
 from nightsafe.indexing import IndexWriter
 from nightsafe.known import KnownBlobs
@@ -108,4 +108,4 @@ def load_former(store: TreeStore, tree_id: bytes) -> tuple[bytes, str]:
     try:
         return store.load(tree_id), ""
     except DamagedError as error:
-        return b"", f"{error} The files there are read anew."
+        return b"", f"{ended(error)} The files there are read anew."
