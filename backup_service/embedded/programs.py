@@ -125,6 +125,6 @@ def _celery(command: str, *options: str) -> Sequence[str]:
 
 def demo(source: str, *, once: bool) -> Program:
     """Return the demonstration, which runs against the started service and ends."""
-    extra = ["--again"] if once else []
+    extra = ["--once"] if once else []
     extra += [f"--source={source}"] if source else []
     return Program("demo", [sys.executable, "-m", "backup_service.embedded.demo", *extra])

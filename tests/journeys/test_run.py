@@ -114,6 +114,10 @@ class TestOnceAndAgain:
         assert large == (shown.tree / "large").read_bytes()
         assert not processes_about(shown.service.data_dir)
 
+    def test_nothing_is_offered_that_has_stopped(self, shown: Shown) -> None:
+        assert "Sign in at" not in shown.output
+        assert "What was restored is in " in shown.output
+
     def test_secrets_are_for_their_owner_only(self, shown: Shown) -> None:
         data_dir = shown.service.data_dir
         assert data_dir.stat().st_mode & 0o777 == 0o700

@@ -14,9 +14,11 @@ from backup_service.embedded.demo.errors import DemoError
 
 
 def main() -> int:
-    """Show it once a data directory, or with --again every time."""
+    """Show it once a data directory, or with --once every time."""
     parser = argparse.ArgumentParser(prog="python -m backup_service.embedded.demo")
-    parser.add_argument("--again", action="store_true", help="even if it was shown before")
+    parser.add_argument(
+        "--once", action="store_true", help="even if it was shown before; then the service stops"
+    )
     parser.add_argument("--source", default="", help="what to back up; our own code without it")
     arguments = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
@@ -24,7 +26,7 @@ def main() -> int:
     from backup_service.embedded.demo import steps  # needs Django set up
 
     try:
-        return steps.show(arguments.source, again=arguments.again)
+        return steps.show(arguments.source, once=arguments.once)
     except DemoError as error:
         print(f"nightsafe: {error}", file=sys.stderr, flush=True)
         return 1

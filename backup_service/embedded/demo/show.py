@@ -92,6 +92,14 @@ def write_hints(files: DemoFiles, *, url: str, username: str, secret: str) -> No
         write_private(files.folder / name, "".join(lines))
 
 
+def what_is_left(files: DemoFiles) -> str:
+    """Return what can still be looked at when the service stops now."""
+    return (
+        f"\nThe service stops now. What was restored is in {_short(files.restored)}\n"
+        "`make run` without ONCE goes on serving, and says how to sign in.\n"
+    )
+
+
 def where_to_look(files: DemoFiles, *, site_url: str) -> str:
     """Return how to sign in and what else to try."""
     sign_in = "".join(f"  {line}\n" for line in files.sign_in.read_text().splitlines()[1:])

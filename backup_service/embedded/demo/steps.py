@@ -22,19 +22,27 @@ from backup_service.embedded.demo.customer import (
 )
 from backup_service.embedded.demo.errors import DemoError
 from backup_service.embedded.demo.files import DemoFiles, write_private
-from backup_service.embedded.demo.show import size, step, tell_list, where_to_look, write_hints
+from backup_service.embedded.demo.show import (
+    size,
+    step,
+    tell_list,
+    what_is_left,
+    where_to_look,
+    write_hints,
+)
 from backup_service.env import BASE_DIR
 
 EQUAL, DIFFERENT, INCOMPLETE = 0, 1, 3
 
 
-def show(wish: str, *, again: bool) -> int:
+def show(wish: str, *, once: bool) -> int:
     """Go through all steps, unless they have succeeded here before; return the exit status.
 
-    `wish` is what to back up, or empty. Raises DemoError.
+    `wish` is what to back up, or empty. `once`: go through them in any case; the service stops
+    afterwards. Raises DemoError.
     """
     files = DemoFiles(settings.DATA_DIR)
-    if again or wish or not files.done.exists():
+    if once or wish or not files.done.exists():
         files.make()
         print("Showing it at work:", flush=True)
         source = _choose(files, wish)
@@ -49,7 +57,8 @@ def show(wish: str, *, again: bool) -> int:
         write_private(files.done, "")
     elif (kept := kept_vault(files)) is not None:
         write_hints(files, url=kept.url, username=kept.username, secret=kept.secret)
-    print(where_to_look(files, site_url=settings.SITE_URL), flush=True)
+    end = what_is_left(files) if once else where_to_look(files, site_url=settings.SITE_URL)
+    print(end, flush=True)
     return EQUAL
 
 
