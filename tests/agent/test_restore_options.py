@@ -207,6 +207,31 @@ def test_a_dry_run_changes_nothing(
     assert not target.exists()
 
 
+@pytest.mark.parametrize("overwrite", ["always", "if-changed", "if-newer", "never"])
+def test_a_dry_run_says_what_the_real_one_does(
+    repository: Repository, snapshot: Snapshot, target: Path, source: Path, overwrite: str
+) -> None:
+    """What stands there with the right content stays, whatever its time; what else does not."""
+    bring_back(repository, snapshot, target)
+    inside = Path(f"{target}{source}")
+    os.utime(inside / "large", ns=(1, 1))
+    (inside / "one.txt").write_bytes(b"one\nand more")
+    (inside / "inner" / "two.txt").unlink()
+    (inside / "inner" / "two.txt" / "in the way").mkdir(parents=True)
+
+    def tried(*, dry_run: bool) -> tuple[object, ...]:
+        report = bring_back(repository, snapshot, target, overwrite=overwrite, dry_run=dry_run)
+        issues = sorted(map(str, report.issues))
+        return report.files, report.skipped, report.others, report.directories, issues
+
+    before = fingerprint(target)
+    trial = tried(dry_run=True)
+    assert fingerprint(target) == before
+    assert trial == tried(dry_run=False)
+    is_replaced = overwrite in ("always", "if-changed")  # what was made just now is newer
+    assert (trial[0], len(trial[4])) == ((1, 1) if is_replaced else (0, 0))
+
+
 def test_overwriting_in_an_unknown_way() -> None:
     with pytest.raises(UsageError, match="if-newer"):
         RestoreOptions(overwrite="sometimes")

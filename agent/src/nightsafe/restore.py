@@ -297,6 +297,7 @@ class _Restorer:
                 self._report.skipped += 1
                 self._observer(FileDone(path, "unchanged"))
             elif self._delivery is None or here is None:
+                self._standing.require_way(node)
                 self._count(path, node)
             elif node.type == "file":
                 stands = not folder.is_new and self._target.status(node.name) is not None
@@ -315,7 +316,7 @@ class _Restorer:
         """Whether what stands there stays; if it may have changed, its attributes are set."""
         status, here = self._standing.staying(node), self._target.here
         if status is None or here is None:
-            return False
+            return self._options.dry_run and self._standing.holds(node)
         if self._delivery is None or self._options.overwrite != "if-changed":
             return True
         return self._delivery.keep(place, node, status, folder=here)

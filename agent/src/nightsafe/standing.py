@@ -1,6 +1,7 @@
 """What stands in the target already: whether it stays, goes, or is in the way of a restore."""
 
 import contextlib
+import errno
 import os
 import stat
 
@@ -36,6 +37,30 @@ class Standing:
         if self._options.verify and differs(node.name, node, folder=here, index=self._index):
             return None
         return status
+
+    def holds(self, node: Node) -> bool:
+        """Whether the very content of a file stands there already, so that a restore, which
+        compares it, would leave it. Reads all of it."""
+        here, status = self._target.here, self._target.status(node.name)
+        if here is None or status is None or node.type != "file" or node.content is None:
+            return False
+        is_alike = is_regular(status) and status.st_size == node.size
+        if not is_alike or node.links > 1 or status.st_nlink > 1:
+            return False
+        return not differs(node.name, node, folder=here, index=self._index)
+
+    def require_way(self, node: Node) -> None:
+        """OSError where a restore could not put an entry, no folder, in place: in that of a folder
+        with something in it."""
+        here, status = self._target.here, self._target.status(node.name)
+        if here is None or status is None or not stat.S_ISDIR(mode_of(status)):
+            return
+        inner = here.enter(node.name)
+        try:
+            if inner.names() and not self._options.delete:
+                raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+        finally:
+            inner.close()
 
     def is_link(self, node: Node) -> bool:
         """Whether the very link of a node stands there, with all that is said of it."""
