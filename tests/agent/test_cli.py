@@ -74,7 +74,13 @@ def test_a_whole_life(run: Run, source: Path, tmp_path: Path) -> None:
     assert "file      644" in run("ls", "-l", "latest")[1]
     status, out, _ = run("restore", "latest", "--target", tmp_path / "t", "--include", source)
     assert status == 0
+    assert "restored 3 files, " in out
     assert Path(f"{tmp_path}/t{source}/inner/two.txt").read_text() == "two\n"
+    status, out, _ = run("restore", "latest", "-t", tmp_path / "u", "--include", "two.txt")
+    assert "restored 1 file, " in out
+    status, out, _ = run("restore", "latest", "-t", tmp_path / "u", "--include", "two.txt", "-n")
+    assert "would restore 0 files, " in out
+    assert "\n1 entry would be left unchanged\n" in out
     status, out, _ = run("check", "--read-data")
     assert status == 0
     assert "no errors found" in out

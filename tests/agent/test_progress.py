@@ -43,7 +43,7 @@ def test_a_tally_says_how_far_and_how_long(clock: list[float]) -> None:
     )
     assert tally.speed == 1_000_000
     assert tally.seconds_left == 2
-    expected = "2.0 MB of 4.0 MB, 1 files, 1.0 MB/s, 300.0 kB sent, 2 s left"
+    expected = "2.0 MB of 4.0 MB, 1 file, 1.0 MB/s, 300.0 kB sent, 2 s left"
     assert progress_line(tally) == expected
 
 

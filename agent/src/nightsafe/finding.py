@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nightsafe.counts import show_count
 from nightsafe.errors import DamagedError, SnapshotNotFoundError, UsageError
 from nightsafe.groups import Filter, newest_first
 from nightsafe.repository import Repository, Snapshots
@@ -48,8 +49,9 @@ def _latest(found: Snapshots, chosen: Filter) -> Snapshot:
     if fitting := newest_first(filter(chosen.takes, found.sound)):
         return fitting[0]
     if found.damaged:
+        are = show_count(len(found.damaged), "is", "are")
         raise DamagedError(
-            f"No snapshot that fits can be read: {len(found.damaged)} are damaged, such as "
+            f"No snapshot that fits can be read: {are} damaged, such as "
             f"{found.damaged[0][:8]}. Run `nightsafe check`."
         )
     if found.sound:

@@ -8,6 +8,7 @@ oldest snapshot keeps that one too, so that what is kept reaches back as far as 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from nightsafe.counts import show_count
 from nightsafe.errors import RefusedError
 from nightsafe.groups import Group, grouped, newest_first
 from nightsafe.loading import remove_all
@@ -191,7 +192,8 @@ def _require_listed(repository: Repository, keep: Iterable[Snapshot]) -> None:
         return
     listed = {listing.name for listing in repository.storage.list(ObjectKind.SNAPSHOT)}
     if missing := sorted(names - listed):
+        words = "snapshot that was to be kept is", "snapshots that were to be kept are"
         raise RefusedError(
-            f"Nothing was forgotten: {len(missing)} snapshots that were to be kept are not listed "
-            f"any more, such as {missing[0][:8]}. Did somebody else forget some? Run it again."
+            f"Nothing was forgotten: {show_count(len(missing), *words)} not listed any more, such "
+            f"as {missing[0][:8]}. Did somebody else forget some? Run it again."
         )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import orjson
 
+from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,
@@ -103,7 +104,7 @@ class Lock(NamedTuple):
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.time // 1_000_000_000))
         kind = "exclusively " if self.exclusive else ""
         who = f"{kind}by {self.username or 'someone'} on {self.hostname or 'an unknown host'}"
-        text = f"{who} (process {self.pid}) since {since}, {minutes} minutes ago"
+        text = f"{who} (process {self.pid}) since {since}, {show_count(minutes, 'minute')} ago"
         return "".join(char for char in text if char.isprintable())
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nightsafe.counts import show_count
 from nightsafe.errors import TreeError
 
 try:
@@ -83,7 +84,11 @@ def require_whole(tree: bytes, entries: int) -> None:
     found = count(tree)
     if found == entries:
         return
-    what = "cannot be read" if found is None else f"holds {found} entries instead of {entries}"
+    what = (
+        "cannot be read"
+        if found is None
+        else f"holds {found} instead of {show_count(entries, 'entry', 'entries')}"
+    )
     raise TreeError(
         f"A folder's list came out broken (it {what}), so it was not stored, and no snapshot was "
         "made. Earlier snapshots are not touched. This is a fault of the program or of this "

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,
@@ -233,9 +234,10 @@ class _Pruner:
                 raise _refused(f"pack {pack.hex()[:8]} does not have the size that it should have")
         if missing := used - there:
             kind, blob = min(missing, key=lambda key: key[1])
+            words = "blob that snapshots need is", "blobs that snapshots need are"
             raise _refused(
-                f"{len(missing)} blobs that snapshots need are not stored, such as the "
-                f"{kind.word} blob {blob.hex()[:8]}"
+                f"{show_count(len(missing), *words)} not stored, such as the {kind.word} blob "
+                f"{blob.hex()[:8]}"
             )
 
     def carry_out(self) -> None:

@@ -1,5 +1,6 @@
 """The way in: reading what a file holds, and what may be wrong with what was read."""
 
+from nightsafe.counts import show_count
 from nightsafe.look import Status
 from nightsafe.sight import Problem
 from nightsafe.system import read_at
@@ -32,7 +33,8 @@ def doubts(path: bytes, before: Status, after: Status, size: int) -> list[Proble
     A file system that fails may say that a file ends where it does not.
     """
     if size < before.st_size and before.st_mtime_ns == after.st_mtime_ns:
-        text = f"only {size} of its {before.st_size} bytes could be read; the snapshot holds those"
+        whole = show_count(before.st_size, "byte")
+        text = f"only {size} of its {whole} could be read; the snapshot holds those"
         return [("unreadable", path, text)]
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         return [("changed", path, CHANGED)]

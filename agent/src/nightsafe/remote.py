@@ -29,6 +29,7 @@ from nightsafe.answers import (
     parse_listing,
 )
 from nightsafe.connections import TROUBLES, Connections, basic, explained
+from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
     NoCopyError,
@@ -291,7 +292,8 @@ class Remote:
         if trouble.wait is not None:
             seconds = max(seconds, min(trouble.wait, _LONGEST_WISH))
         if time.monotonic() + seconds > deadline:
-            what = f"No success with {self._url} within {self._patience:g} seconds: {trouble}"
+            tried = show_count(self._patience, "second")
+            what = f"No success with {self._url} within {tried}: {trouble}"
             raise UnreachableError(
                 f"{ended(what)} {_LATER if trouble.is_answer else _CHECK}"
             ) from None

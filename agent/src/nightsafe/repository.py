@@ -8,6 +8,7 @@ from typing import NamedTuple
 import zstandard
 
 from nightsafe.config import Config
+from nightsafe.counts import show_count
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import (
     DamagedError,
@@ -215,7 +216,10 @@ class Snapshots(NamedTuple):
     def doubt(self) -> str:
         """Why these may not be all of them; empty if they are. Nothing is removed in doubt."""
         if self.damaged:
-            return f"{len(self.damaged)} snapshots cannot be read, such as {self.damaged[0][:8]}"
+            return (
+                f"{show_count(len(self.damaged), 'snapshot')} cannot be read, such as "
+                f"{self.damaged[0][:8]}"
+            )
         if self.vanished:
             return f"snapshot {self.vanished[0][:8]} is listed, and is not there"
         return "the list of snapshots names one twice" if self.is_repeated else ""

@@ -7,6 +7,7 @@ made. Restore, check and verification ask here, so that they say the same.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from nightsafe.counts import show_count
 from nightsafe.crypto import OVERHEAD
 from nightsafe.index import Index
 from nightsafe.pack import BlobKind
@@ -62,7 +63,7 @@ class Judge:
             size += found.plain_length or found.length - OVERHEAD
         if size == node.size:
             return None
-        text = f"its parts have {size} bytes together, and the snapshot says {node.size}"
+        text = f"its parts have {show_count(size, 'byte')}, and the snapshot says {node.size}"
         return Fault(text, is_fatal=not size)
 
 

@@ -10,6 +10,7 @@ from nightsafe.cli.filters import add_filter_options, find_filter
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, printable, show_time
 from nightsafe.cli.prune import add_prune_options, prune_and_show, prune_options
+from nightsafe.counts import show_count
 
 if TYPE_CHECKING:
     from nightsafe.forget import Policy, Verdict
@@ -115,12 +116,12 @@ def run(args: argparse.Namespace, output: Output) -> int:
         kept = [snapshot for verdict in verdicts for snapshot in verdict.keep]
         removed = [snapshot for verdict in verdicts for snapshot in verdict.remove]
         _show(verdicts, output, is_trial=args.dry_run, compact=args.compact)
-        question = f"Forget {len(removed)} snapshots?"
+        question = f"Forget {show_count(len(removed), 'snapshot')}?"
         if removed and not args.dry_run:
             if not confirm(question, yes=args.yes, output=output):
                 return 1
             count = remove_snapshots(repository, removed, keep=kept)
-            output.line(f"{count} snapshots forgotten")
+            output.line(f"{show_count(count, 'snapshot')} forgotten")
         output.result(_fields(verdicts, removed=len(removed), is_trial=args.dry_run))
         if args.prune and removed:
             prune_and_show(repository, _following(options, args, removed), output)
@@ -188,7 +189,8 @@ def _show(verdicts: "list[Verdict]", output: Output, *, is_trial: bool, compact:
     kept = sum(len(verdict.keep) for verdict in verdicts)
     removed = sum(len(verdict.remove) for verdict in verdicts)
     if is_trial:
-        output.line(f"{removed} snapshots would be forgotten, {kept} kept; nothing was changed")
+        would = f"{show_count(removed, 'snapshot')} would be forgotten"
+        output.line(f"{would}, {kept} kept; nothing was changed")
 
 
 def _line(word: str, snapshot: "Snapshot", reasons: str, *, compact: bool) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from nightsafe.counts import show_count
+
 if TYPE_CHECKING:
     from nightsafe.progress import Event, Observer, Tally
 
@@ -195,7 +197,7 @@ class _PlainLines:
 def progress_line(tally: "Tally") -> str:
     """How far the work is, for people: bytes, files, speed, what was sent, time left."""
     total = f" of {show_size(tally.totals.bytes)}" if tally.totals else ""
-    parts = [f"{show_size(tally.bytes)}{total}", f"{tally.files} files"]
+    parts = [f"{show_size(tally.bytes)}{total}", show_count(tally.files, "file")]
     parts.append(f"{show_size(tally.speed)}/s")
     if tally.sent:
         parts.append(f"{show_size(tally.sent)} sent")
@@ -213,11 +215,6 @@ def show_duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def show_count(number: int, what: str) -> str:
-    """A number of things for people: `1 file`, `2 files`."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def show_size(size: float) -> str:

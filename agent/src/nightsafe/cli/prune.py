@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from nightsafe.cli.arguments import filled
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
+from nightsafe.counts import show_count
 
 if TYPE_CHECKING:
     from nightsafe.prune import PruneOptions, PruneReport
@@ -81,9 +82,9 @@ def prune_and_show(repository: "Repository", options: "PruneOptions", output: Ou
 
 def _show(report: "PruneReport", output: Output, *, is_trial: bool) -> None:
     would = "would be " if is_trial else ""
+    removed = show_count(report.removed + report.unindexed, "pack")
     output.line(
-        f"{report.removed + report.unindexed} packs {would}removed, {report.repacked} "
-        f"{would}written anew, {report.kept} kept"
+        f"{removed} {would}removed, {report.repacked} {would}written anew, {report.kept} kept"
     )
     output.line(
         f"{show_size(report.freed_bytes)} {would}freed; {show_size(report.used_bytes)} in use, "

@@ -10,6 +10,7 @@ from nightsafe.cli.confirm import confirm
 from nightsafe.cli.filters import find_one
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
+from nightsafe.counts import show_count
 
 if TYPE_CHECKING:
     import threading
@@ -160,19 +161,19 @@ def _show(
 ) -> None:
     failed = sum(issue.is_failure for issue in report.issues)
     output.line(
-        f"{'would restore' if args.dry_run else 'restored'} {report.files} files, "
-        f"{report.directories} folders, {report.others} others, "
+        f"{'would restore' if args.dry_run else 'restored'} {show_count(report.files, 'file')}, "
+        f"{show_count(report.directories, 'folder')}, {show_count(report.others, 'other')}, "
         f"{show_size(report.bytes)} in {report.seconds:.1f} s to {args.target}"
     )
     for count, text in (
-        (report.skipped, "entries left as they were"),
-        (report.deleted, f"entries {'would be ' if args.dry_run else ''}deleted"),
-        (report.verified, "entries read back and right"),
+        (report.skipped, f"{'would be ' if args.dry_run else ''}left unchanged"),
+        (report.deleted, f"{'would be ' if args.dry_run else ''}deleted"),
+        (report.verified, "read back and right"),
     ):
         if count:
-            output.line(f"{count} {text}")
+            output.line(f"{show_count(count, 'entry', 'entries')} {text}")
     if failed:
-        output.line(f"INCOMPLETE: {failed} entries could not be restored")
+        output.line(f"INCOMPLETE: {show_count(failed, 'entry', 'entries')} could not be restored")
     output.result(
         {
             "event": "summary",

@@ -4,6 +4,7 @@ import argparse
 
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
+from nightsafe.counts import show_count
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -29,6 +30,6 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     with opened_repository(args, output) as repository:
         removed = remove_locks(repository, everything=args.all)
-    output.line(f"{removed} locks removed")
+    output.line(f"{show_count(removed, 'lock')} removed")
     output.result({"removed": removed})
     return 0
