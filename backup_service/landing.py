@@ -5,6 +5,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from billing.models import Plan
+from storage import placement
+from storage.regions.disks import share_a_disk
 
 
 @require_safe
@@ -12,4 +14,9 @@ def landing(request: HttpRequest) -> HttpResponse:
     """Show visitors the service; bring signed-in people to their dashboard."""
     if request.user.is_authenticated:
         return redirect("dashboard")
-    return render(request, "landing.html", {"plans": Plan.objects.filter(on_offer=True)})
+    context = {
+        "plans": Plan.objects.filter(on_offer=True),
+        "places": placement.reachable_copies(placement.sites()),
+        "shares_disk": share_a_disk(),
+    }
+    return render(request, "landing.html", context)

@@ -78,14 +78,14 @@ def _rights(standing: Standing, now: datetime) -> _Rights:
     if now - unpaid < RESTORE_ONLY_AFTER:
         reason = (
             "A payment is overdue, so new backups are paused; restores still work. "
-            "Please update the payment details on the website."
+            "Please settle it with whoever runs this service."
         )
         return _Rights(remove=True, restore=True, reason=reason)
     if now - unpaid < RESTORES_END_AFTER:
         reason = (
             "A payment has been overdue for more than 60 days: only restores work, until "
             f"{unpaid + RESTORES_END_AFTER:%Y-%m-%d}. "
-            "Please update the payment details on the website."
+            "Please settle it with whoever runs this service."
         )
         return _Rights(restore=True, reason=reason)
     return _Rights(reason="This account has been unpaid for more than 90 days.")

@@ -61,7 +61,7 @@ class Access:
         if kind is ObjectType.LOCK:
             return
         if kind is ObjectType.CONFIG:
-            raise ForbiddenError("A vault's config is never removed; close the vault instead.")
+            raise ForbiddenError("A vault's config is never removed.")
         if not self.entitlements.may_remove:
             raise ForbiddenError(self.entitlements.reason)
         if kind is ObjectType.KEY and self.credential.scope != Credential.Scope.RESTORE:

@@ -93,7 +93,7 @@ def enrol_device(
     if limit is not None and account.devices.filter(retired_at=None).count() >= limit:
         raise DeviceLimitError(
             f"Your plan has room for {limit} device{'s' if limit != 1 else ''}. "
-            "Choose a larger plan, or retire a device that is no longer used."
+            "Retire one that is no longer used, or ask whoever runs this service for a larger plan."
         )
     if continent is not None:
         choose_continent(account, continent=continent, actor=actor)

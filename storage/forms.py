@@ -14,8 +14,9 @@ SCOPES = {
     "who takes it from the device cannot destroy your history. Right for almost every device.",
     Credential.Scope.RESTORE: "Only reads. Right for a new computer that you restore to, or for "
     "somebody who checks the backups.",
-    Credential.Scope.MAINTAIN: "Also removes old snapshots and prunes. What it removes can be "
-    "brought back for 30 days. Keep it away from the device that backs up.",
+    Credential.Scope.MAINTAIN: "Also removes old snapshots and prunes. What it removes is "
+    "kept for 30 days, but there is no page yet to bring it back. Keep it away from the device "
+    "that backs up.",
 }
 
 

@@ -186,5 +186,6 @@ def _sorry(account: Account, wanted: int, quota: int) -> str:
     what = f"this upload of {wanted / 10**6:.1f} MB does not fit" if wanted else "that is too much"
     return (
         f"Over quota: {used:.2f} of {quota / 10**9:.0f} GB are used, and {what}. Nothing stored is "
-        "affected and restores work. Choose a larger plan on the website, or remove old snapshots."
+        "affected and restores work. To make room, remove old snapshots (`forget --prune`) with a "
+        "credential of scope maintain, or ask whoever runs this service for a larger plan."
     )

@@ -26,6 +26,7 @@ from storage.drain import discard, hang_up
 from storage.errors import (
     BadRequestError,
     BusyError,
+    ForbiddenError,
     LengthRequiredError,
     RangeError,
     RefusedError,
@@ -89,10 +90,9 @@ def vault_view(request: HttpRequest, access: Access) -> HttpResponseBase:
         expire.discard_leftover_keys(access)
         return HttpResponse()
     if request.method == "DELETE":
-        return HttpResponse(
-            "A vault is closed on the website, not from here.",
-            status=HTTPStatus.FORBIDDEN,
-            content_type="text/plain",
+        raise ForbiddenError(
+            "No program can delete a vault. To make room, remove snapshots with a credential of "
+            "scope maintain; one that was never set up is deleted on its page."
         )
     return HttpResponseNotAllowed(["POST"])
 

@@ -20,6 +20,7 @@ from storage.enrol import Enrolled, LimitError, VaultNameTakenError, enrol_devic
 from storage.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm, VaultForm
 from storage.models import Credential, Vault
 from storage.recovery import lost_of, recovery_point
+from storage.regions.disks import share_a_disk
 from storage.retire import retire_device
 from storage.vaults import VaultInUseError, delete_vault, give_up_lost, rename_vault
 
@@ -99,7 +100,8 @@ def continent(request: HttpRequest) -> HttpResponse:
         choose_continent(account, actor=_actor(request), **form.cleaned_data)
         messages.success(request, "Saved. It holds for new backups from now on.")
         return redirect("account_email")
-    return render(request, "storage/continent.html", {"form": form})
+    context = {"form": form, "shares_disk": share_a_disk()}
+    return render(request, "storage/continent.html", context)
 
 
 @login_required
@@ -134,6 +136,7 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
         "credentials": overview.credentials_of(found),
         "regions": overview.copies_by_region(found),
         "recovery": recovery_point(found),
+        "shares_disk": share_a_disk(),
         "lost": lost_of(found),
         "deeds": history.deeds(account, overview.events_of(found)[:HISTORY_SHOWN]),
     }

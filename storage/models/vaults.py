@@ -108,7 +108,7 @@ class Credential(models.Model):
     class Scope(models.TextChoices):
         RESTORE = "restore", "Restore: reads everything"
         BACKUP = "backup", "Back up: also adds, never removes"
-        MAINTAIN = "maintain", "Maintain: also removes, recoverable for the grace period"
+        MAINTAIN = "maintain", "Maintain: also removes; that is kept for the grace period"
 
     vault = models.ForeignKey(Vault, models.PROTECT, related_name="credentials")
     device = models.ForeignKey(Device, models.PROTECT, null=True, related_name="credentials")

@@ -58,6 +58,7 @@ def test_what_the_status_lines_say(setup, restore, bob):
         (setup.post("config", sealed(b"other")), "keeps them"),
         (restore.put(content), "can only restore"),
         (setup.delete("config"), "never removed"),
+        (setup.delete(""), "scope maintain"),
         (setup.put(some(5000), "locks"), "at most 4096 bytes"),
         (setup.get("data/short"), "64 lower-case hexadecimal digits"),
         (bob.client.get(setup.url("data/")), "knows no such vault"),

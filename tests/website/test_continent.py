@@ -30,6 +30,12 @@ def test_the_first_device_asks_and_proposes_the_services_own_order(alice):
     assert chosen() == "north-america"
 
 
+@pytest.mark.parametrize("embedded", [True, False])
+def test_of_folders_of_one_disk_is_said_that_they_fail_together(alice, settings, embedded):
+    settings.EMBEDDED = embedded
+    assert ("fail together with it" in text(alice.get(PAGE))) == embedded
+
+
 def test_with_one_continent_there_is_nothing_to_ask(alice, settings):
     settings.REGION_OPTIONS = {"A_CONTINENT": "europe", "B_CONTINENT": "europe"}
     assert "continent" not in text(alice.get("/devices/add/"))

@@ -25,7 +25,7 @@ def test_the_form_explains_each_scope_and_starts_with_the_safe_one(alice, laptop
     page = text(alice.get(add_address(laptop)))
     assert page.count('type="radio"') == 3
     assert 'value="backup" id="id_scope_0" required checked' in page
-    assert "can be brought back for 30 days" in page
+    assert "is kept for 30 days, but there is no page yet to bring it back" in page
 
 
 @pytest.mark.parametrize("scope", ["restore", "backup", "maintain"])

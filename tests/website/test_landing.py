@@ -24,6 +24,17 @@ def test_plans_come_from_their_rows(client):
     assert "<h3>Personal</h3>" not in page
 
 
+def test_it_promises_what_there_is(client, regions, settings):
+    settings.EMBEDDED = False
+    page = " ".join(text(client.get("/")).split())
+    assert "Data rooms" not in page
+    assert "3 copies, in separate places, once there are so many (now 2)" in page
+    assert "2 copies, in separate places </li>" in page
+    assert "on trial" not in page
+    settings.EMBEDDED = True
+    assert "on trial" in text(client.get("/"))
+
+
 def test_visitors_find_both_doors(client):
     links = read(client.get("/")).links
     assert reverse("account_signup") in links

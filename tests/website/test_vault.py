@@ -92,6 +92,15 @@ def test_the_recovery_point_is_told(alice, laptop):
     assert "1 object since has not" in " ".join(page.split())
 
 
+@pytest.mark.parametrize("embedded", [True, False])
+def test_nobody_is_told_that_folders_of_one_disk_are_separate(alice, laptop, settings, embedded):
+    settings.EMBEDDED = embedded
+    back_up(laptop)
+    page = " ".join(text(page_of(alice, laptop)).split())
+    assert ("folders of one disk" in page) == embedded
+    assert ("the loss of a whole one would cost nothing" in page) == (not embedded)
+
+
 def test_lost_objects_are_named_with_what_to_do(alice, bob, laptop):
     back_up(laptop)
     assert "no good copy" not in text(page_of(alice, laptop)).lower()

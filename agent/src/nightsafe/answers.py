@@ -24,8 +24,9 @@ REASON_SIZE = 4096
 """Bytes of a refusal's body that are read."""
 _REASON_SHOWN = 300
 QUOTA_USED = (
-    "The storage of the plan is used up; nothing already stored is touched. Choose a larger plan "
-    "on the website, or run `nightsafe forget --prune` on what is no longer needed."
+    "The storage of the plan is used up; nothing already stored is touched. To make room, run "
+    "`nightsafe forget --prune` with a credential that may remove (scope maintain; one of scope "
+    "backup may not), or get a larger plan."
 )
 EXISTS = "There is a repository already at this address."
 NO_LISTING = "The server's list of objects is not readable; is this a restic REST server's address?"
