@@ -5,6 +5,7 @@ from functools import partial
 
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
+from nightsafe.index import INDEX_REPAIR
 from nightsafe.locks import hold
 from nightsafe.pack import BlobKind, PackContent
 from nightsafe.packread import PackFinding, PackReader
@@ -77,7 +78,7 @@ class _Checker:
         for name in snapshots.damaged:
             self._error(f"Snapshot {name[:8]} is damaged.")
         for name in self._repository.load_index(kept=False, each=self._collect):
-            self._error(f"Index file {name[:8]} is damaged.")
+            self._error(f"Index file {name[:8]} is damaged: {INDEX_REPAIR}.")
         return snapshots.sound
 
     def _collect(self, content: PackContent) -> None:

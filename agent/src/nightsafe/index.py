@@ -11,6 +11,11 @@ from nightsafe.errors import DamagedError
 from nightsafe.pack import BlobEntry, BlobKind, PackContent, decode_entries
 from nightsafe.tree import read_id
 
+INDEX_REPAIR = (
+    "run `restic repair index` (`restic rebuild-index` before restic 0.16), in a vault of the "
+    "service with a credential with the scope maintain, which lists anew what is stored"
+)
+"""What to do where an index file cannot be read, for the middle of a sentence."""
 _MAX_OFFSET = 1 << 32
 _KINDS = {kind.word: kind for kind in BlobKind}
 

@@ -20,7 +20,7 @@ from nightsafe.errors import (
     ended,
 )
 from nightsafe.fetch import BlobOpener, BlobReader
-from nightsafe.index import decode_index, encode_index
+from nightsafe.index import INDEX_REPAIR, decode_index, encode_index
 from nightsafe.loading import cache_of, load_texts, remove_all, text_of, unlisted
 from nightsafe.locks import LockHold, hold
 from nightsafe.pack import BlobEntry, BlobKind, PackBuilder, PackContent
@@ -188,7 +188,10 @@ class _Pruner:
             try:
                 self._files[name] = decode_index(text_of(text))
             except (DamagedError, ObjectNotFoundError) as error:
-                raise _refused(f"index file {name[:8]} cannot be read. {error}") from error
+                raise RefusedError(
+                    f"Nothing was removed, for index file {name} cannot be read: {ended(error)} "
+                    f"Snapshots may need what it lists. To mend it, {INDEX_REPAIR}; then prune."
+                ) from error
         for contents in self._files.values():
             for content in contents:
                 self._learn(content)
