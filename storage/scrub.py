@@ -100,6 +100,12 @@ def scrub_region(region: Region) -> Findings:
     return _Scrubber().run(rows.steadily(_stored(there)))
 
 
+def regions_away() -> list[str]:
+    """Return the aliases of the regions that should be read and are not there now."""
+    there = {region.pk for region in _reachable()}
+    return [region.alias for region in _readable() if region.pk not in there]
+
+
 def extent(rows: QuerySet[Replica] | None = None) -> tuple[int, int]:
     """Return how many copies there are to scrub, of `rows` or of all, and their bytes."""
     stored = Replica.objects.readable() if rows is None else rows
@@ -140,9 +146,13 @@ def _stored(rows: ReplicaQuerySet) -> QuerySet[Replica]:
     return rows.readable().select_related("object", "region", "attempt__vault")
 
 
+def _readable() -> QuerySet[Region]:
+    return Region.objects.filter(alias__in=configured(), status__in=Region.READABLE)
+
+
 def _reachable() -> list[Region]:
     regions = []
-    for region in Region.objects.filter(alias__in=configured(), status__in=Region.READABLE):
+    for region in _readable():
         try:
             store_of(region).check()
         except RegionUnavailableError as error:

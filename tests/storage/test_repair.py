@@ -1,5 +1,6 @@
 """Damage is found by scrub, repaired from another copy, and lost objects are found again."""
 
+import json
 import os
 import shutil
 from datetime import timedelta
@@ -143,13 +144,25 @@ def test_the_commands_say_what_is_away_and_what_to_do(held, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         call_command("scrub", "--all")
     assert ended.value.code == 1
-    call_command("repair")
+    with pytest.raises(SystemExit) as ended:
+        call_command("repair")
+    assert ended.value.code == 1
     said = capsys.readouterr()
     assert "unreachable: 1" in said.out
     assert "repair --begin-anew a" in said.err
     call_command("repair", "--begin-anew", "a")
     call_command("scrub", "--all")
     assert states(held) == {"a": "stored", "b": "stored"}
+
+
+def test_a_scrub_of_what_is_due_says_what_is_away(held, tmp_path, capsys):
+    shutil.rmtree(tmp_path / "region-a")
+    with pytest.raises(SystemExit) as ended:
+        call_command("scrub", "--json")
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["regions_away"] == ["a"]
+    assert "Region a is not there" in said.err
 
 
 def test_lost_objects_are_found_when_their_bytes_return(backup, held, address):

@@ -18,16 +18,19 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("action", choices=["create", "revoke"])
-        parser.add_argument("--vault", required=True, help="the vault's identifier")
+        parser.add_argument("--vault", help="create: the vault's identifier, as in its address")
         parser.add_argument("--scope", choices=Credential.Scope.values, default="backup")
-        parser.add_argument("--username", help="revoke: which credential")
+        parser.add_argument("--username", help="revoke: which credential; it says which vault")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        wanted = "username" if options["action"] == "revoke" else "vault"
+        if not options[wanted]:
+            raise CommandError(f"Say --{wanted}; see --help.")
+        if options["action"] == "revoke":
+            return self._revoke(options["username"], vault=options["vault"])
         vault = Vault.objects.filter(public_id=options["vault"], closed_at=None).first()
         if vault is None:
             raise CommandError(f"There is no vault {options['vault']}.")
-        if options["action"] == "revoke":
-            return self._revoke(vault, options["username"])
         made = credentials.create(vault, scope=options["scope"], actor=OPERATOR)
         return {
             "vault": vault.public_id,
@@ -37,9 +40,13 @@ class Command(OperatorCommand):
             "scope": made.credential.scope,
         }
 
-    def _revoke(self, vault: Vault, username: str | None) -> dict[str, Any]:
-        found = vault.credentials.filter(prefix=username or "").first()
+    def _revoke(self, username: str, *, vault: str | None) -> dict[str, Any]:
+        """Revoke a credential, of `vault` if that is named too."""
+        named = Credential.objects.select_related("vault").filter(prefix=username)
+        found = (named.filter(vault__public_id=vault) if vault else named).first()
         if found is None:
-            raise CommandError("Say which one with --username; this vault has no such credential.")
+            raise CommandError(
+                f"There is no credential {username}{' in this vault' * bool(vault)}."
+            )
         credentials.revoke(found, actor=OPERATOR)
-        return {"vault": vault.public_id, "revoked": found.prefix}
+        return {"vault": found.vault.public_id, "revoked": found.prefix}

@@ -1,6 +1,7 @@
 """`manage.py repair`: make bad and missing copies good again, now."""
 
 import dataclasses
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,10 +11,18 @@ from storage.repair import repair
 
 
 class Command(OperatorCommand):
+    is_whole = True
     help = (
         "Make missing and damaged copies again from good ones, and look for lost objects. A "
-        "region whose store is gone for good is begun anew only if it is named."
+        "region whose store is gone for good is begun anew only if it is named. Exit status 0: "
+        "every region is there; 1: one is away, so its part is not done."
     )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Repair, and end with a status that says whether every region was there."""
+        super().handle(*args, **options)
+        if not self.is_whole:
+            sys.exit(1)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -28,6 +37,7 @@ class Command(OperatorCommand):
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         repairs = repair(OPERATOR, anew=options["begin_anew"])
+        self.is_whole = not repairs.regions_away
         for alias in repairs.regions_away:
             self.stderr.write(
                 f"Region {alias} is not there. Bring it back (is its drive mounted?). If it is "

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 from backup_service import clock
@@ -17,17 +18,18 @@ EVERY = 0.2  # seconds
 
 class Command(OperatorCommand):
     findings = Findings()
+    regions_away: Sequence[str] = ()
     help = (
         "Read back the copies that are due, or with --all every copy. Copies in a region that is "
         "not there are counted as unreachable, and nothing more. It may be stopped at any "
         "moment; without --all it goes on where it was. Exit status 0: all is well; 1: something "
-        "is damaged or was not reached."
+        "is damaged or was not reached, or a region is not there."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Scrub, and end with a status that says whether all is well."""
         super().handle(*args, **options)
-        if self.findings.damaged or self.findings.unreachable:
+        if self.findings.damaged or self.findings.unreachable or self.regions_away:
             sys.exit(1)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,7 +45,10 @@ class Command(OperatorCommand):
             findings = scrub.scrub_due(byte_budget=float("inf"), report=bar.show)
         bar.end()
         self.findings = findings
-        return dataclasses.asdict(findings)
+        self.regions_away = scrub.regions_away()
+        for alias in self.regions_away:
+            self.stderr.write(f"Region {alias} is not there, so nothing in it was read.")
+        return {**dataclasses.asdict(findings), "regions_away": list(self.regions_away)}
 
 
 class Bar:
