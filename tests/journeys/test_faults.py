@@ -1,6 +1,5 @@
 """A customer's backup while things break: regions destroyed, the broker emptied, workers killed."""
 
-import json
 import os
 import signal
 import threading
@@ -81,8 +80,7 @@ def test_a_region_burns_and_is_filled_again(
     (top / "new").write_bytes(os.urandom(2_000_000))
     agent.run("backup", str(top))
 
-    repairs = json.loads(service.manage("repair", "--json", check=False))
-    assert repairs["regions_away"] == ["a"]
+    assert '"regions_away": ["a"]' in service.manage("repair", "--json", check=False)
     assert service.manage("repair", "--begin-anew", "a", "--json")["regions_begun_anew"] == ["a"]
     settle(service)
     assert regions(service)["a"]["objects"] > held
