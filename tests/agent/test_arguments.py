@@ -94,6 +94,24 @@ def test_what_is_given_is_not_empty(
     assert "it is given, but empty" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("snapshots --patience abc", "'abc' is no number of seconds, such as 900"),
+        ("snapshots --patience inf", "'inf' is no number of seconds, such as 900"),
+        ("snapshots --latest x", "'x' is no whole number from 0 on"),
+        ("backup a --workers -1", "'-1' is no whole number from 0 to 64"),
+        ("restore latest -t t --workers 65", "'65' is no whole number from 0 to 64"),
+        ("forget --keep-last all", "'all' is no number, such as 7, and not unlimited"),
+        ("backup a --exclude-larger-than big", "'big' is no size such as 100K, 20M or 3G"),
+    ],
+)
+def test_what_is_no_number(line: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        PARSER.parse_args(line.split(" "))
+    assert capsys.readouterr().err.rstrip().endswith(text)
+
+
 def test_an_empty_source_makes_a_backup_incomplete(
     repository: Repository,
     source: Path,
@@ -113,3 +131,21 @@ def test_an_empty_source_makes_a_backup_incomplete(
 def test_every_exit_status_is_in_the_help() -> None:
     text = build_parser().format_help().partition("Exit status:")[2]
     assert [word for word in text.split() if word.isdecimal()] == ["0", "1", "2", "3", "130"]
+
+
+@pytest.mark.parametrize("verb", ["ls", "restore"])
+def test_advice_is_of_the_verbs_own_options(
+    repository: Repository,
+    source: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+) -> None:
+    monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
+    place = ["-r", repository.storage.location]
+    assert main([*place, "backup", str(source)]) == 0
+    more = ["-t", str(source / "out")] if verb == "restore" else []
+    assert main([*place, verb, f"latest:{source}/one.txt", *more]) == 1
+    said = capsys.readouterr().err
+    assert "holds no folder" in said
+    assert ("--include" in said) == (verb == "restore")

@@ -311,10 +311,20 @@ def test_addresses(text: str, url: str, credential: Credential | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ftp://h/", "http:///v", "http://h/v?x", "http://h/#x", "http://h:port/"]
+    ("text", "said"),
+    [
+        ("", "must begin with http"),
+        ("ftp://h/", "must begin with http"),
+        ("http://", "names no server"),
+        ("https:", "names no server"),
+        ("http:///v", "names no server"),
+        ("http://h/v?x", "must not contain"),
+        ("http://h/#x", "must not contain"),
+        ("http://h:port/", "not a valid URL"),
+    ],
 )
-def test_bad_addresses(text: str) -> None:
-    with pytest.raises(SettingsError):
+def test_bad_addresses(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
         RemoteUrl.parse(text)
 
 

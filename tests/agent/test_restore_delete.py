@@ -194,7 +194,7 @@ def test_what_cannot_be_told_is_kept_and_said(repository: Repository, target: Pa
     snapshot = snapshot_of(repository, tree, "/home/me", "/home/odd")
     report = delete(repository, snapshot, target)
     assert [(issue.path, issue.kind) for issue in report.issues] == [
-        (b"", "failed"),
+        (b"/", "failed"),
         (b"/odd", "failed"),
     ]
     assert "cannot be told" in report.issues[0].text

@@ -75,7 +75,7 @@ def test_of_two_files_of_one_name_the_first_stays(repository: Repository, tmp_pa
         for content in (b"first", b"second")
     ]
     report = bring_back(repository, store_tree(repository, *nodes), tmp_path / "target")
-    assert [issue.path for issue in report.issues] == [b""]
+    assert [issue.path for issue in report.issues] == [b"/"]
     assert (tmp_path / "target" / "x").read_bytes() == b"first"
 
 

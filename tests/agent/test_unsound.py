@@ -108,6 +108,13 @@ def test_sizes_that_do_not_add_up(repository: Repository, tmp_path: Path) -> Non
     assert ["/long" in errors[0], "/short" in errors[1], len(errors)] == [True, True, 2]
 
 
+def test_a_lost_top_has_a_name_too(repository: Repository, tmp_path: Path) -> None:
+    """Its path is empty, and would leave a message without a subject."""
+    report = bring_back(repository, bytes(32), tmp_path / "t")
+    assert [issue.path for issue in report.issues] == [b"/"]
+    assert str(report.issues[0]).startswith("/: what is in it is lost. ")
+
+
 def test_a_list_goes_on_past_it(
     repository: Repository,
     unsound: Node | str,

@@ -34,8 +34,13 @@ class RemoteUrl(NamedTuple):
             port = f":{parts.port}" if parts.port else ""
         except ValueError:
             raise SettingsError("The repository's address is not a valid URL.") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https"):
             raise SettingsError("The repository's address must begin with http:// or https://.")
+        if not parts.hostname:
+            raise SettingsError(
+                f"The repository's address names no server: it goes on after {parts.scheme}:// "
+                "with one, such as backup.example.com/restic/…/."
+            )
         if parts.query or parts.fragment:
             raise SettingsError("The repository's address must not contain ? or #.")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -57,7 +57,12 @@ def restore(
         repository.load_index()
         if lock is not None:
             lock.settle()
-        tree = find_folder(BlobReader(repository), snapshot.tree, options.folder)
+        tree = find_folder(
+            BlobReader(repository),
+            snapshot.tree,
+            options.folder,
+            advice="For a single file use --include.",
+        )
         run = _Restorer(repository, target, selection, options, report, observer)
         run.restore(tree, snapshot)
         if options.verify and not options.dry_run:

@@ -45,12 +45,12 @@ class Sieve:
     def sift(self, path: bytes, tree: bytes | None) -> Sifted:
         """The entries of the folder `path`; of all others it is told why they are not made."""
         if tree is None:
-            self._tell.failed(path or b"/", "the snapshot does not say what is in it")
+            self._tell.failed(path, "the snapshot does not say what is in it")
             return _LOST
         try:
             nodes, unreadable = self._reader.read_tree(tree)
         except DamagedError as error:
-            self._tell.failed(path or b"/", f"what is in it is lost. {error}")
+            self._tell.failed(path, f"what is in it is lost. {error}")
             return _LOST
         for entry in unreadable:
             self._tell_unreadable(path, entry)

@@ -25,20 +25,21 @@ class Telling(Listener):
         self._observer(Advanced(size))
 
     def noted(self, path: bytes, text: str) -> None:
-        self._issue(Issue("metadata", path, f"could not set its {text}"))
+        self._issue("metadata", path, f"could not set its {text}")
 
     def failed(self, path: bytes, text: str) -> None:
-        self._issue(Issue("failed", path, text))
+        self._issue("failed", path, text)
 
     def passed_over(self, path: bytes, text: str) -> None:
         """An entry is not for a restore to make."""
-        self._issue(Issue("notice", path, text))
+        self._issue("notice", path, text)
 
     def cleared(self, path: bytes) -> None:
         """An unfinished file of an earlier restore was removed."""
-        self._issue(Issue("notice", path, "removed: a restore that was killed left it unfinished"))
+        self._issue("notice", path, "removed: a restore that was killed left it unfinished")
 
-    def _issue(self, issue: Issue) -> None:
+    def _issue(self, kind: str, path: bytes, text: str) -> None:
+        issue = Issue(kind, path or b"/", text)
         self._report.issues.append(issue)
         event: Event = issue
         self._observer(event)

@@ -149,8 +149,11 @@ def require_found(found: int, selection: Chosen) -> None:
         )
 
 
-def find_folder(reader: BlobReader, tree: bytes, path: bytes) -> bytes:
-    """The tree of the folder `path` in a snapshot; RestoreError when it holds no such folder."""
+def find_folder(reader: BlobReader, tree: bytes, path: bytes, *, advice: str = "") -> bytes:
+    """The tree of the folder `path` in a snapshot; RestoreError when it holds no such folder.
+
+    `advice` is a sentence for whoever meant a file.
+    """
     for name in filter(None, path.split(b"/")):
         nodes, unreadable = reader.read_tree(tree)
         inner = next((node.subtree for node in nodes if node.name == name), None)
@@ -158,9 +161,7 @@ def find_folder(reader: BlobReader, tree: bytes, path: bytes) -> bytes:
             raise DamagedError(f"A folder above {path!a} is damaged: {unreadable[0]}.")
         if inner is None:
             shown = ascii(path.decode("utf-8", "replace"))
-            raise RestoreError(
-                f"The snapshot holds no folder {shown}; `nightsafe ls` shows what it holds. "
-                "For a single file use --include."
-            )
+            text = f"The snapshot holds no folder {shown}; `nightsafe ls` shows what it holds."
+            raise RestoreError(f"{text} {advice}".rstrip())
         tree = inner
     return tree

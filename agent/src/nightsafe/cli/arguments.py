@@ -6,7 +6,7 @@ and knows no place for what comes after it.
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
@@ -31,6 +31,22 @@ def filled(text: str) -> str:
     if text.strip():
         return text
     raise argparse.ArgumentTypeError("it is given, but empty: perhaps a variable is not set")
+
+
+def whole(least: int, most: int = 0) -> Callable[[str], int]:
+    """What reads whole numbers from `least` to `most`, or any from `least` on; for `type=`."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least or (most and number > most):
+            to = f"to {most}" if most else "on"
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} {to}")
+        return number
+
+    return read
 
 
 def options_first(args: Sequence[str], actions: Mapping[str, argparse.Action]) -> list[str]:

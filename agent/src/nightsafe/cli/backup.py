@@ -6,6 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.arguments import whole
 from nightsafe.cli.excludes import add_exclude_options, find_rules, find_sources, show_rules
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
@@ -63,8 +64,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=int,
-        choices=range(65),
+        type=whole(0, 64),
         metavar="N",
         help="worker processes: 0 for none (default: one for each core, at most 8)",
     )

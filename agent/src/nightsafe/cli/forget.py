@@ -92,9 +92,12 @@ def _add_filters(chosen: "argparse._ArgumentGroup") -> None:
 
 
 def _number(text: str) -> int:
-    value = -1 if text == "unlimited" else int(text)
+    try:
+        value = -1 if text == "unlimited" else int(text)
+    except ValueError:
+        value = -2
     if value < -1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, such as 7, and not unlimited")
     return value
 
 

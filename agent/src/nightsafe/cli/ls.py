@@ -74,7 +74,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
             )
 
         show = _shower(output, is_long=args.long)
-        tree = find_folder(reader, snapshot.tree, os.fsencode(folder))
+        advice = "For a single file give its path after the snapshot, behind a blank."
+        tree = find_folder(reader, snapshot.tree, os.fsencode(folder), advice=advice)
         for found in walk(reader, tree, selection, on_damage=tell):
             show(found)
             count += 1

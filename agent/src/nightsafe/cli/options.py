@@ -97,9 +97,12 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, such as 900")
     return value
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nightsafe.cli.arguments import filled
+from nightsafe.cli.arguments import filled, whole
 from nightsafe.cli.confirm import confirm
 from nightsafe.cli.filters import find_one
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
@@ -70,7 +70,10 @@ def add_parser(verbs: Verbs) -> None:
         "-n", "--dry-run", action="store_true", help="tell what would be done, and do nothing"
     )
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="worker processes (default: one a processor)"
+        "--workers",
+        type=whole(0, 64),
+        metavar="N",
+        help="worker processes: 0 for none (default: one for each core, at most 8)",
     )
 
 
@@ -78,7 +81,7 @@ def _add_patterns(group: "argparse._ArgumentGroup") -> None:
     for names, text in (
         ("-i --include", "only what fits"),
         ("--iinclude", "the same, in whatever case"),
-        ("-e --exclude", "all but what fits"),
+        ("-e --exclude", "not what fits"),
         ("--iexclude", "the same, in whatever case"),
     ):
         group.add_argument(

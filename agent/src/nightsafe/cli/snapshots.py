@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.arguments import whole
 from nightsafe.cli.filters import add_filter_options, find_filter
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, printable, show_size, show_time
@@ -29,7 +30,11 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="ids, or latest")
     add_filter_options(parser.add_argument_group("which snapshots are listed"), host_letter=True)
     parser.add_argument(
-        "--latest", type=int, default=0, metavar="N", help="the newest N of each host and paths"
+        "--latest",
+        type=whole(0),
+        default=0,
+        metavar="N",
+        help="the newest N of each host and paths",
     )
     parser.add_argument(
         "-g",
