@@ -5,6 +5,7 @@ asks its rules only about what it listed; so do we. Older ones ask about what wa
 """
 
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -132,7 +133,9 @@ def test_the_same_is_stored(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     compared = 0
-    for number in range(ROUNDS):
+    for number in itertools.count():
+        if compared == ROUNDS:
+            break
         top = tmp_path / f"place-{number}" / "tree"
         top.mkdir(parents=True)
         grow(chance, top)
@@ -154,7 +157,6 @@ def test_the_same_is_stored(
         assert_equal(theirs, ours, f"cd {here}; {shown([*options, '--', *sources])}")
         compared += 1
         shutil.rmtree(top.parent)
-    assert compared
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)])
@@ -207,16 +209,17 @@ def test_the_root_is_what_is_in_it(
         pytest.skip("only root may make a folder the root")
     root = tmp_path / "root"
     pair = Pair(root / "vault", find_restic(), root=root)
-    for number in range(ROUNDS // 2):
+    kinds = ["/", "//", "/.", ".", "../..", "/tmp/.."]
+    if pair.version >= (0, 19):  # of what is given, older ones ask in another way; see above
+        kinds.append("/tmp")
+    for number in range(max(2, ROUNDS // 2)):
         empty(pair)
         grow(chance, pair.root)
         here = chance.choice(["/", "/tmp/deep"] if number else ["/"])
         (pair.root / "tmp" / "deep").mkdir(parents=True, exist_ok=True)
-        sources = chance.sample(["/", "//", "/.", ".", "../..", "/tmp/..", "/tmp"], 2)
+        sources = chance.sample(kinds, 2)
         options = draw_options(chance, [inside(pair, path) for path in grown(pair)])
         options += [f"--exclude=/{name}" for name in pair.own]
-        if pair.version < (0, 19) and "/tmp" in sources:
-            continue  # which rules may speak of; see above
         theirs = pair.by_restic(*options, "--", *sources, here=Path(here))
         ours = pair.by_us(
             *options, "--", *sources, here=Path(here), monkeypatch=monkeypatch, capsys=capsys
