@@ -230,7 +230,7 @@ def test_an_unsound_repository_is_left_alone(
     versions(repository, source)
     spoil(repository, kind, remove=remove)
     before = names(repository)
-    with pytest.raises(RefusedError, match="nightsafe check|restic repair index"):
+    with pytest.raises(RefusedError, match=r"nightsafe check|restic repair index"):
         prune(reopen(repository), EVERYTHING)
     assert names(repository) == before
     assert list(repository.storage.list(ObjectKind.LOCK)) == []
