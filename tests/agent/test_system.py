@@ -337,3 +337,15 @@ def test_where_our_own_things_are(
         monkeypatch.setattr(module, "get_win_folder", lambda name: environ[name.split("_", 1)[1]])
     monkeypatch.setattr(platformdirs, "PlatformDirs", getattr(module, chosen))
     assert (config_dir({}), cache_dir({})) == (config, cache)
+
+
+@pytest.mark.parametrize(
+    "names", [[], [b"one"], [b"a\xff", b"\xc3\xa4", b"line\nfeed", b" ", b"a" * 255]]
+)
+def test_names_are_the_bytes_that_the_folder_has(tmp_path: Path, names: list[bytes]) -> None:
+    for name in names:
+        (tmp_path / os.fsdecode(name)).touch()
+    assert sorted(system.list_names(os.fsencode(tmp_path))) == sorted(names)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    assert sorted(system.names_in(folder)) == sorted(names)
+    os.close(folder)

@@ -15,7 +15,7 @@ from nightsafe.metadata import (
     restore_named,
     settle,
 )
-from nightsafe.system import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_READ, TO_WRITE
+from nightsafe.system import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_READ, TO_WRITE, names_in
 from nightsafe.tree import Node
 
 
@@ -44,7 +44,7 @@ class OpenDirectory:
         os.close(self.handle)
 
     def names(self) -> list[bytes]:
-        return list(map(os.fsencode, os.listdir(self.handle)))
+        return names_in(self.handle)
 
     def status(self, name: bytes) -> os.stat_result:
         return os.stat(name, dir_fd=self.handle, follow_symlinks=False)

@@ -261,9 +261,16 @@ def list_names(path: bytes) -> list[bytes]:
         return os.listdir(reach(path))
     fd = _open_quietly(path, FOLDER)
     try:
-        return list(map(os.fsencode, os.listdir(fd)))
+        return names_in(fd)
     finally:
         os.close(fd)
+
+
+def names_in(folder: int) -> list[bytes]:
+    """The names in an open folder, in no order."""
+    # They come as text, which takes no NUL; encoded all at once it costs a tenth.
+    names = os.listdir(folder)
+    return os.fsencode("\0".join(names)).split(b"\0") if names else []
 
 
 def open_to_read(path: bytes) -> int:
