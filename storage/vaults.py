@@ -11,7 +11,7 @@ from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredO
 from storage.names import ObjectType
 
 REPLACEABLE = [ObjectType.DATA, ObjectType.INDEX, ObjectType.SNAPSHOT]
-MOST_GIVEN_UP = 10_000  # objects at a time, in one transaction
+MOST_GIVEN_UP = 500  # objects at a time: the vault is locked meanwhile
 
 
 class VaultInUseError(Exception):
@@ -62,14 +62,15 @@ def delete_vault(vault: Vault, *, actor: Actor) -> None:
 def give_up_lost(vault: Vault, *, actor: Actor) -> int:
     """Take what is lost off a vault's list, for its owner says so; return how much it was.
 
-    What a vault cannot be opened without, config and keys, stays on it.
+    It is MOST_GIVEN_UP at most, the oldest first. What a vault cannot be opened without, config
+    and keys, stays on it.
     """
     locked = sequence.lock(vault)
     lost = StoredObject.objects.filter(
         vault=locked, state=StoredObject.State.LOST, type__in=REPLACEABLE
     )
-    row_locks.hold(lost)
-    given_up = list(lost.order_by("pk")[:MOST_GIVEN_UP])
+    held_now = row_locks.hold(lost, most=MOST_GIVEN_UP)
+    given_up = list(lost.filter(pk__in=held_now).order_by("pk"))
     for held in given_up:
         expire.tombstone(locked, held, by=None)
     if given_up:

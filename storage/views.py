@@ -191,8 +191,17 @@ def give_up(request: HttpRequest, vault_id: str) -> HttpResponse:
         context = {"vault": found, "lost": lost_of(found)}
         return render(request, "storage/vault_give_up.html", context)
     count = give_up_lost(found, actor=_actor(request))
-    what = "1 lost object is" if count == 1 else f"{count:,} lost objects are"
-    messages.success(request, f"{what} off the list of “{found.name}”.")
+    left = lost_of(found).count
+    if count:
+        what = "1 lost object is" if count == 1 else f"{count:,} lost objects are"
+        more = f" {left:,} more are on it; do it again for those." if left else ""
+        messages.success(request, f"{what} off the list of “{found.name}”.{more}")
+    elif left:
+        messages.error(
+            request,
+            "Nothing was taken off the list: what is lost are keys or the config, without which "
+            "the vault cannot be opened. Write to those who run the service.",
+        )
     return redirect("vault", vault_id=found.public_id)
 
 

@@ -30,7 +30,7 @@ def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """Index files read by the extension, and by what stands in for it."""
     if request.param == "Python":
         monkeypatch.setattr(index, "_entries", None)
-    elif not is_built("_entries"):
+    elif not is_built("_entries"):  # never in CI; see `extensions`
         pytest.skip("nightsafe._entries is not built here")
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import credentials, lifecycle, overview, refill
+from storage import credentials, lifecycle, overview, refill, vaults
 from storage.models import Region, StoredObject
 from storage.names import ObjectType
 from storage.quota import recount
@@ -150,8 +150,21 @@ def test_what_a_vault_cannot_be_opened_without_is_not_given_up(alice, laptop):
     essential = StoredObject.objects.filter(type__in=[ObjectType.CONFIG, ObjectType.KEY])
     count = essential.update(state="lost")
     assert count
-    alice.post(reverse("vault_give_up", args=[laptop.vault.public_id]))
+    page = reverse("vault_give_up", args=[laptop.vault.public_id])
+    assert "cannot be opened" in text(alice.post(page, follow=True))
     assert essential.filter(state="lost").count() == count
+
+
+def test_what_is_lost_is_taken_off_so_many_at_a_time(alice, laptop, monkeypatch):
+    """A region that burns may lose very many, and the vault is locked meanwhile."""
+    monkeypatch.setattr(vaults, "MOST_GIVEN_UP", 2)
+    back_up(laptop)
+    lose(laptop, *[ObjectType.DATA] * 3)
+    page = reverse("vault_give_up", args=[laptop.vault.public_id])
+    assert "2 lost objects are off the list" in text(alice.post(page, follow=True))
+    assert StoredObject.objects.filter(state="lost").count() == 1
+    assert "1 lost object is off the list" in text(alice.post(page, follow=True))
+    assert not StoredObject.objects.filter(state="lost").exists()
 
 
 def test_its_history_is_its_own(alice, account, laptop):
