@@ -84,6 +84,7 @@ class Nightsafe(Peer):
 
     def __init__(self, place: Path) -> None:
         super().__init__(place)
+        self.start: Path | None = None
         self.binary = str(self.program)
         _compile(self.program)
         self.environment = {
@@ -98,6 +99,14 @@ class Nightsafe(Peer):
 
     def init_command(self) -> list[str]:
         return [self.binary, "init"]
+
+    def init(self) -> None:
+        """Start with an empty vault: with a copy of `start` where there is one."""
+        if self.start is None:
+            super().init()
+            return
+        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.copytree(self.start, self.repository)
 
     def backup_command(self, source: str, number: int) -> list[str]:
         return [self.binary, "backup", source]
@@ -126,6 +135,20 @@ class Before(Nightsafe):
         super().__init__(place)
 
 
+def share_start(*builds: Nightsafe) -> None:
+    """Let builds begin every case with copies of one empty vault, made here by the first of them.
+
+    What a key costs is measured anew by every `init` and differs by more than builds may.
+    """
+    first = builds[0]
+    first.init()
+    start = first.place.with_name("empty-vault")
+    shutil.rmtree(start, ignore_errors=True)
+    first.repository.rename(start)
+    for build in builds:
+        build.start = start
+
+
 class Restic(Peer):
     """Today's stock restic, where `make peers` fetched it; format 2, with its own defaults."""
 
@@ -145,6 +168,14 @@ class Restic(Peer):
 
     def init_command(self) -> list[str]:
         return [self.binary, "init"]
+
+    def init(self) -> None:
+        """Start with an empty vault: with a copy of `start` where there is one."""
+        if self.start is None:
+            super().init()
+            return
+        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.copytree(self.start, self.repository)
 
     def backup_command(self, source: str, number: int) -> list[str]:
         return [self.binary, "backup", source]
@@ -192,9 +223,12 @@ def available(scratch: Path, before: Path | None = None) -> list[Peer]:
 
     `before` is the `nightsafe` of another build, in an environment of its own.
     """
-    peers: list[Peer] = [Nightsafe(scratch / "nightsafe"), Restic(scratch / "restic")]
+    ours = Nightsafe(scratch / "nightsafe")
+    peers: list[Peer] = [ours, Restic(scratch / "restic")]
     if before:
-        peers.insert(1, Before(scratch / "before", before))
+        theirs = Before(scratch / "before", before)
+        share_start(ours, theirs)
+        peers.insert(1, theirs)
     borg = Borg(scratch / "borg")
     if not os.path.exists(borg.binary) and not _install_borg(scratch / "borg-environment"):
         print(

@@ -11,7 +11,7 @@ from bench.cases import Results
 from bench.compare import DifferentError, require_same
 from bench.datasets import EDIT_SIZE, EDITS, edited
 from bench.measure import Cost, FailedError, run
-from bench.peers import Before, Restic
+from bench.peers import Before, Nightsafe, Restic, share_start
 from bench.report import bounds, table
 from bench.targets import judge
 from tests.peers import restics
@@ -142,6 +142,21 @@ def test_another_build_is_measured_as_this_one_is(tmp_path: Path) -> None:
     before.backup(tmp_path / "source", 0)
     before.restore(tmp_path / "target", 0)
     require_same(tmp_path / "source", tmp_path / "target" / "source")
+
+
+def test_two_builds_begin_with_one_vault(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"x")
+    ours = Nightsafe(tmp_path / "nightsafe")
+    theirs = Before(tmp_path / "before", Nightsafe.program)
+    share_start(ours, theirs)
+    keys = set()
+    for build in (ours, theirs, ours):
+        build.init()
+        keys |= {key.read_bytes() for key in (build.repository / "keys").iterdir()}
+        assert not list((build.repository / "snapshots").iterdir())
+        build.backup(tmp_path / "source", 0)
+        assert len(list((build.repository / "snapshots").iterdir())) == 1
+    assert len(keys) == 1
 
 
 @pytest.mark.parametrize(
