@@ -13,7 +13,7 @@ from nightsafe import archive, crew, large, work
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
-from nightsafe.nodes import encode_file
+from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.progress import Advanced
 from nightsafe.repository import Repository
 from nightsafe.scan import node_of
@@ -219,8 +219,17 @@ def test_faulty_memory_is_noticed(
 
 def test_fast_nodes_are_the_same(mixed: Path) -> None:
     set_xattr(mixed / "large.bin", "user.one", b"1")
+    (mixed / "folder with an attribute").mkdir(mode=0o7)
+    set_xattr(mixed / "folder with an attribute", "user.one", b"1")
     seen = 0
-    for folder, _, files in os.walk(os.fsencode(mixed)):
+    for folder, folders, files in os.walk(os.fsencode(mixed)):
+        for name in folders:
+            path = os.path.join(folder, name)
+            status, problems = os.lstat(path), []
+            slow = encode_node(node_of(name, path, status)._replace(subtree=b""))
+            whole = encode_entry(name, path, status, problems) + b'"}'
+            assert (whole.decode(), problems) == (slow, [])
+            seen += 1
         for name in files:
             path = os.path.join(folder, name)
             status = os.lstat(path)
@@ -231,7 +240,7 @@ def test_fast_nodes_are_the_same(mixed: Path) -> None:
                 fast = encode_file(name, path, status, size=size, ids=ids, problems=problems)
                 assert (fast, problems) == (encode_node(node), [])
                 seen += 1
-    assert seen > 15
+    assert seen > 20
 
 
 KILLED = """

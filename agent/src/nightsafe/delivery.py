@@ -27,7 +27,7 @@ from nightsafe.plan import Job, Piece, Place, arrange
 from nightsafe.porters import Porters
 from nightsafe.repository import Repository
 from nightsafe.tree import Node
-from nightsafe.waves import Link, Unfinished, Wave
+from nightsafe.waves import Left, Link, Unfinished, Wave
 from nightsafe.writer import Outcome, Writer, describe
 
 _FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000
@@ -153,9 +153,9 @@ class Delivery:
             self._links[_key(node)] = kept
         return True
 
-    def left(self, place: Place, node: Node) -> None:
+    def left(self, place: Place, node: Node, *, is_new: bool) -> None:
         """Take a folder whose entries have all been taken; children before parents."""
-        self._wave.left.append((place, node))
+        self._wave.left.append(Left(place, node, is_new))
 
     def pump(self) -> None:
         """Go on with what was taken; to be called often."""

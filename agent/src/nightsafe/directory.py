@@ -81,8 +81,8 @@ class Directory(Protocol):
     def set_of_other(self, name: bytes, its: Node | Attributes) -> list[str]:
         """Set those of a link or a special file."""
 
-    def set_own(self, its: Node | Attributes) -> list[str]:
-        """Set those of this folder."""
+    def set_own(self, its: Node | Attributes, *, is_new: bool = False) -> list[str]:
+        """Set those of this folder, where they differ; all of them if nobody had it before."""
 
     def make_link(self, target: bytes, name: bytes) -> None:
         """A symbolic link."""

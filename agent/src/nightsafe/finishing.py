@@ -14,7 +14,7 @@ from nightsafe.plan import Place
 from nightsafe.system import TO_WRITE
 from nightsafe.target import Folders, write_all
 from nightsafe.tree import Node
-from nightsafe.waves import Link, Unfinished, Wave
+from nightsafe.waves import Left, Link, Unfinished, Wave
 from nightsafe.writer import describe
 
 
@@ -75,8 +75,8 @@ class Finisher:
             self._finish_file(unfinished)
         for link in wave.links:
             self._finish_link(link)
-        for place, node in wave.left:
-            self._finish_folder(place, node)
+        for left in wave.left:
+            self._finish_folder(left)
 
     def _finish_file(self, unfinished: Unfinished) -> None:
         note = ""
@@ -142,10 +142,10 @@ class Finisher:
         finally:
             os.close(fd)
 
-    def _finish_folder(self, place: Place, node: Node) -> None:
-        lost = self._folders.open(place).set_own(node)
+    def _finish_folder(self, left: Left) -> None:
+        lost = self._folders.open(left.place).set_own(left.node, is_new=left.is_new)
         if lost:
-            self._tell.noted(b"/" + place.path, ", ".join(lost))
+            self._tell.noted(b"/" + left.place.path, ", ".join(lost))
 
     def _told(self, path: bytes, node: Node, problem: str, note: str = "") -> None:
         if problem:

@@ -105,8 +105,8 @@ class NamedDirectory:
         path = self._at(name)
         return restore_link(path, its) if its.type == "symlink" else restore_at(path, its)
 
-    def set_own(self, its: Node | Attributes) -> list[str]:
-        return settle(self._look(), its)
+    def set_own(self, its: Node | Attributes, *, is_new: bool = False) -> list[str]:
+        return restore_at(self._look(), its) if is_new else settle(self._look(), its)
 
     def make_link(self, target: bytes, name: bytes) -> None:
         path = self._at(name)

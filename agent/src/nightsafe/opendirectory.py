@@ -91,8 +91,8 @@ class OpenDirectory:
     def set_of_other(self, name: bytes, its: Node | Attributes) -> list[str]:
         return restore_named(name, its, dir_fd=self.handle)
 
-    def set_own(self, its: Node | Attributes) -> list[str]:
-        return settle(self.handle, its)
+    def set_own(self, its: Node | Attributes, *, is_new: bool = False) -> list[str]:
+        return restore_at(self.handle, its) if is_new else settle(self.handle, its)
 
     def make_link(self, target: bytes, name: bytes) -> None:
         os.symlink(target, name, dir_fd=self.handle)

@@ -27,7 +27,7 @@ _TEXT = rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?!d[89a-f])[0-9a-f]{4}))*+"'
 _ID = rb'"[0-9a-f]{64}"'
 _ATTRIBUTE = rb'\{"name":' + _TEXT + rb',"value":' + _TEXT + rb"\}"
 _VALUE = rb"(?:%b|0|[1-9][0-9]*|\[%b(?:,%b)*\])" % (_TEXT, _ATTRIBUTE, _ATTRIBUTE)
-_NODE = re.compile(
+_NODE = (
     rb'\{"name":"(?!")(?P<name>%b),"type":(?P<type>%b)' % (_TEXT[1:], _TEXT)
     + rb'(?:,"(?!(?:content|subtree)":)[a-z_]+":%b)*+' % _VALUE
     + rb',"content":(?:null|(?P<list>\[(?:%b(?:,%b)*+)?\]))' % (_ID, _ID)
@@ -41,9 +41,10 @@ def portable_count(tree: bytes) -> int | None:
         return None
     if tree == _BEGIN + _END:
         return 0
+    node = re.compile(_NODE)  # not before: it takes a millisecond
     at, nodes, before = len(_BEGIN), 0, b""
     while True:
-        found = _NODE.match(tree, at)
+        found = node.match(tree, at)
         if found is None or not _is_sound(found):
             return None
         name = found["name"][:-1]

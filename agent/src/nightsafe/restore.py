@@ -281,7 +281,7 @@ class _Restorer:
         if folder.place is not None and folder.node is not None:
             self._target.leave()
             if self._delivery is not None:
-                self._delivery.left(folder.place, folder.node)
+                self._delivery.left(folder.place, folder.node, is_new=folder.is_new)
         if self._delivery is not None:
             self._delivery.pump()
 

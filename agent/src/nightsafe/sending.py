@@ -78,12 +78,13 @@ class Sender:
         return self.sent()
 
     def _raise_trouble(self) -> None:
+        if self._trouble is None:
+            return
         if isinstance(self._trouble, OSError):
             # As one of the system it would be taken for an error of the file that is being read.
             text = f"What was backed up cannot be stored: {self._trouble}."
             raise StorageError(text) from self._trouble
-        if self._trouble is not None:
-            raise self._trouble
+        raise self._trouble
 
     def _work(self) -> None:
         while (pack := self._waiting.get()) is not None:

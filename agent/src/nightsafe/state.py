@@ -6,7 +6,6 @@ Nothing kept there names a file of the user or holds a passphrase or key.
 import json
 import os
 from collections.abc import Mapping
-from pathlib import PureWindowsPath
 from typing import Literal, NamedTuple
 
 from nightsafe.address import Credential
@@ -44,8 +43,11 @@ def _own(kind: Literal["cache", "config"]) -> str:
         found = folder.user_cache_dir if kind == "cache" else folder.user_config_dir
     except RuntimeError:
         found = ""
-    is_absolute = os.path.isabs(found) or PureWindowsPath(found).is_absolute()
-    return found if is_absolute else os.path.join(NOWHERE, kind)
+    if os.path.isabs(found):
+        return found
+    from pathlib import PureWindowsPath  # what platformdirs says for Windows, where it is tested
+
+    return found if PureWindowsPath(found).is_absolute() else os.path.join(NOWHERE, kind)
 
 
 def login_path(environ: Mapping[str, str] = os.environ) -> str:

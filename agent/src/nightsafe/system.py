@@ -293,8 +293,10 @@ def open_to_read(path: bytes) -> int:
 
 def _open_quietly(path: bytes, flags: int) -> int:
     if _NO_TRACE:
-        with contextlib.suppress(PermissionError):
+        try:
             return os.open(path, flags | _NO_TRACE)
+        except PermissionError:  # it is not ours
+            pass
     return os.open(path, flags)
 
 

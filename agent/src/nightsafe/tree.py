@@ -33,6 +33,7 @@ _TEXTS = ("name", "type", "user", "group", "mtime", "atime", "ctime")
 _ONLY_INT, _ONLY_STR = {int}, {str}
 _PLAIN_NAME = re.compile(r"[ !#-%'-;=?-\[\]-~]*")
 _SPECIAL = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20))
+_ANY_SPECIAL = sum(bit for _, bit in _SPECIAL)
 
 
 def node_type(mode: int) -> str:
@@ -48,7 +49,8 @@ def go_mode(mode: int) -> int:
 
 def posix_permissions(mode: int) -> int:
     """Go's mode bits as POSIX permissions with setuid, setgid and sticky; no type."""
-    return mode & 0o777 | sum(posix for posix, bit in _SPECIAL if mode & bit)
+    special = sum(posix for posix, bit in _SPECIAL if mode & bit) if mode & _ANY_SPECIAL else 0
+    return mode & 0o777 | special
 
 
 class Node(NamedTuple):

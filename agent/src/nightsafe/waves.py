@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from nightsafe.index import BlobLocation
 from nightsafe.metadata import Described
@@ -32,6 +33,14 @@ class Link:
     first: Unfinished
 
 
+class Left(NamedTuple):
+    """A folder in which nothing more is made; `is_new` if this restore made it."""
+
+    place: Place
+    node: Node
+    is_new: bool
+
+
 @dataclass
 class Wave:
     """What was gathered and goes out together; `pieces` and `size` (sealed bytes) say how much.
@@ -47,7 +56,7 @@ class Wave:
     size: int = 0
     unfinished: list[Unfinished] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
-    left: list[tuple[Place, Node]] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
     open_jobs: int = 0
     open_comparisons: int = 0
     is_sent: bool = False
