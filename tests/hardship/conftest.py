@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -96,16 +97,29 @@ def runner_for() -> Iterator[Callable[[dict[str, str]], Runner]]:
         yield find
 
 
+@contextmanager
+def open_to_all() -> Iterator[Path]:
+    """A folder where others can get to.
+
+    It is not in pytest's own: whenever pytest begins somewhere, it closes that to all others.
+    """
+    with tempfile.TemporaryDirectory(prefix="open-", ignore_cleanup_errors=True) as name:
+        place = Path(name)
+        place.chmod(0o755)
+        for folder in place.parents:
+            if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
+                folder.chmod(folder.stat().st_mode & 0o777 | 0o011)
+        yield place
+
+
 @pytest.fixture
-def own_folder(tmp_path: Path) -> Path:
+def own_folder() -> Iterator[Path]:
     """A folder that belongs to the ordinary user, who can get there."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
-            folder.chmod(0o711)
-    made = tmp_path / "own"
-    made.mkdir(mode=0o755)
-    give(made)
-    return made
+    with open_to_all() as place:
+        made = place / "own"
+        made.mkdir(mode=0o755)
+        give(made)
+        yield made
 
 
 def give(path: Path, gid: int = GID) -> None:
@@ -163,22 +177,21 @@ def mounted(place: Path, refused: tuple[str, ...]) -> Iterator[Mount]:
 
 
 @pytest.fixture(scope="session")
-def latin1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def latin1() -> Iterator[dict[str, str]]:
     """An environment in which text has eight bits, as on computers set up long ago."""
-    place = tmp_path_factory.mktemp("locales")
     name = "de_DE.ISO-8859-1"
-    made = subprocess.run(
-        [tool("localedef"), "-f", "ISO-8859-1", "-i", "de_DE", str(place / name)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if not (place / name).exists():
-        reason = f"no locale of eight bits can be made (Debian: apt install locales): {made.stderr}"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    for folder in (place, *place.parents[:2]):
-        folder.chmod(0o755)
-    return {"LOCPATH": str(place), "LC_ALL": name, "PYTHONUTF8": "0"}
+    with open_to_all() as place:
+        made = subprocess.run(
+            [tool("localedef"), "-f", "ISO-8859-1", "-i", "de_DE", str(place / name)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not (place / name).exists():
+            reason = "no locale of eight bits can be made (Debian: apt install locales)"
+            reason = f"{reason}: {made.stderr}"
+            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        yield {"LOCPATH": str(place), "LC_ALL": name, "PYTHONUTF8": "0"}
 
 
 @pytest.fixture
