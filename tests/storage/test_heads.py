@@ -163,6 +163,7 @@ class Crowd:
         self.connections = self.asked = self.most = 0
         self._says = says
         self._open = 0
+        self._all_came = threading.Event()
         self._lock = threading.Lock()
         self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.endpoint = f"http://127.0.0.1:{self._server.getsockname()[1]}"
@@ -182,7 +183,10 @@ class Crowd:
                     number, self.asked = self.asked, self.asked + 1
                     self._open += 1
                     self.most = max(self.most, self._open)
-                time.sleep(0.02)
+                    if self._open == AT_ONCE:
+                        self._all_came.set()
+                self._all_came.wait(20)  # however slowly threads begin here
+                time.sleep(0.02)  # for one too many
                 with self._lock:
                     self._open -= 1
                 says = self._says(number)

@@ -1,5 +1,6 @@
 """Who copies what, and how much at once: leases, limits and turns."""
 
+import threading
 import time
 from datetime import timedelta
 
@@ -62,12 +63,15 @@ def test_many_copies_are_made_at_once_and_no_more_than_allowed(backup, monkeypat
     settings.COPIES_AT_ONCE = {"b": "3"}
     for _ in range(12):
         backup.put(some())
-    real, now, most = FilesystemStore.put, [], []
+    real, now, most, all_there = FilesystemStore.put, [], [], threading.Event()
 
     def put(self, key, body, size):
         now.append(key)
         most.append(len(now))
-        time.sleep(0.02)
+        if len(now) == 3:
+            all_there.set()
+        assert all_there.wait(20), "nobody came beside it"
+        time.sleep(0.02)  # for one too many
         real(self, key, body, size)
         now.remove(key)
 
