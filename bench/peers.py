@@ -169,14 +169,6 @@ class Restic(Peer):
     def init_command(self) -> list[str]:
         return [self.binary, "init"]
 
-    def init(self) -> None:
-        """Start with an empty vault: with a copy of `start` where there is one."""
-        if self.start is None:
-            super().init()
-            return
-        shutil.rmtree(self.place, ignore_errors=True)
-        shutil.copytree(self.start, self.repository)
-
     def backup_command(self, source: str, number: int) -> list[str]:
         return [self.binary, "backup", source]
 

@@ -16,11 +16,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import django
@@ -158,7 +159,8 @@ def through(gateway: Gateway, holder: Holder, base: bytes, count: int) -> Row:
 
 def direct(gateway: Gateway, holder: Holder, base: bytes, count: int) -> Row:
     """Packs as an agent sends them: announced by the gibibyte, each commit with the next."""
-    requests, commit = 0, []
+    requests = 0
+    commit: list[str] = []
     with metered(gateway) as meter:
         for start in range(0, count, GIB // PACK):
             numbers = range(start, min(count, start + GIB // PACK))
@@ -252,7 +254,7 @@ def used(gateway: Gateway) -> float:
     return seconds
 
 
-def each(do, arguments: list[tuple]) -> list:
+def each(do: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
     """Do something with each of the arguments, several at once."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda one: do(*one), arguments))
@@ -268,7 +270,7 @@ def post_pack(holder: Holder, base: bytes, number: int) -> int:
     return post(holder, pack(base, number))
 
 
-def put_pack(offer: dict, base: bytes, number: int) -> int:
+def put_pack(offer: dict[str, Any], base: bytes, number: int) -> int:
     """Upload a pack to the store."""
     return put(offer, pack(base, number))
 
@@ -300,7 +302,7 @@ def post(holder: Holder, content: bytes) -> int:
         return int(answer.status)
 
 
-def put(offer: dict, content: bytes) -> int:
+def put(offer: dict[str, Any], content: bytes) -> int:
     """Upload to the store; the status."""
     where = urlsplit(offer["url"])
     connection = http.client.HTTPConnection(where.netloc, timeout=120)
@@ -311,7 +313,7 @@ def put(offer: dict, content: bytes) -> int:
     return answer.status
 
 
-def require(wanted: list, found: list) -> None:
+def require(wanted: list[Any], found: list[Any]) -> None:
     """Measure only what worked."""
     if found != wanted:
         raise SystemExit(f"It did not work: {found[:10]}")

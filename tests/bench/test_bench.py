@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cases import Results
+from bench.cases import Results, Setting, measure
 from bench.compare import DifferentError, require_same
 from bench.datasets import EDIT_SIZE, EDITS, edited
 from bench.measure import Cost, FailedError, run
@@ -31,12 +31,14 @@ def test_restic_is_the_newest_that_is_here(tmp_path: Path) -> None:
     here = restics()
     if not here:
         pytest.skip("no stock restic is here")
-    restic = Restic(tmp_path)
+    restic = Restic(tmp_path / "restic")
     said = subprocess.run([here[-1], "version"], capture_output=True, text=True, check=True).stdout
     assert said.startswith(f"{restic.version()} compiled")
     commands = [restic.init_command(), restic.backup_command("x", 0), restic.list_command()]
     commands.append(restic.restore_command(tmp_path, 0))
     assert {command[0] for command in commands} == {here[-1]}
+    restic.init()
+    assert (restic.repository / "config").exists()
 
 
 def spend(code: str, tmp_path: Path, *, freshen: bool = True) -> Cost:
@@ -157,6 +159,22 @@ def test_two_builds_begin_with_one_vault(tmp_path: Path) -> None:
         build.backup(tmp_path / "source", 0)
         assert len(list((build.repository / "snapshots").iterdir())) == 1
     assert len(keys) == 1
+
+
+def test_a_program_that_has_no_part_in_a_case_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Blind(Nightsafe):
+        name = "blind"
+        verifies_what_is_there = False
+
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "h").write_bytes(b"x")
+    monkeypatch.setattr(Setting, "data", lambda setting, letter: setting.scratch / "d" / letter)
+    (tmp_path / "work").mkdir()
+    peers = [Blind(tmp_path / "work" / "blind"), Nightsafe(tmp_path / "work" / "nightsafe")]
+    results = measure("h", Setting(tmp_path), peers, repeat=2, results=Results())
+    assert {peer for _, peer in results.costs} == {"nightsafe"}
 
 
 @pytest.mark.parametrize(
