@@ -68,6 +68,7 @@ def test_times_of_access_stay(
 ) -> None:
     """On a first backup, and on one that looks whether anything has changed."""
     if not hasattr(os, "O_NOATIME") or not shows_reading(tmp_path):
+        # Mounted with noatime, a disk shows the same whatever the agent does.
         pytest.skip("this system or disk does not note when a file was read")
     monkeypatch.chdir(tmp_path)
     before = make_old(Path("source"))
@@ -81,6 +82,7 @@ def test_times_of_access_stay(
 def test_a_marker_is_looked_at_without_a_trace(repository: Repository, tmp_path: Path) -> None:
     """CACHEDIR.TAG, whose content decides."""
     if not hasattr(os, "O_NOATIME") or not shows_reading(tmp_path):
+        # Mounted with noatime, a disk shows the same whatever the agent does.
         pytest.skip("this system or disk does not note when a file was read")
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "CACHEDIR.TAG").write_bytes(b"Signature")
