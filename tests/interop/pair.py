@@ -62,7 +62,8 @@ class Pair:
         self.own: list[str] = []
         if self._confined:
             install(binary, self.root)
-            self.own = [*os.listdir(self.root), f"{place.name}-cache"]
+            os.mkdir(f"{place}-cache")
+            self.own = os.listdir(self.root)
         self._address = "/" + os.path.relpath(place, self.root)
 
     def by_restic(self, *arguments: str | bytes, here: Path, stdin: bytes = b"") -> Outcome:
@@ -72,7 +73,8 @@ class Pair:
             b"RESTIC_REPOSITORY": os.fsencode(self._address),
             b"RESTIC_PASSWORD": PASSPHRASE.encode(),
             b"PWD": os.fsencode(here),
-            **({b"TMPDIR": b"/tmp"} if self._confined else {}),
+            # Where no source leads: a pack in the making is a file there.
+            **({b"TMPDIR": os.fsencode(f"{self._address}-cache")} if self._confined else {}),
         }
         done = subprocess.run(
             [*self.within, self._restic, "--no-cache", "backup", *arguments],
