@@ -1,13 +1,17 @@
 """A real gateway process with a database of its own, spoken to over sockets."""
 
+import atexit
 import base64
+import functools
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -25,6 +29,7 @@ from tests.commands import Commands
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
+DATABASE = "nightsafe.sqlite3"  # its name in a data directory
 QUIET = {"NIGHTSAFE_LOG_LEVEL": "ERROR", "NIGHTSAFE_BROKER_URL": "redis://127.0.0.1:1/0"}
 
 
@@ -213,17 +218,60 @@ def _wait_for(port: int) -> None:
             time.sleep(0.05)
 
 
-def _own_database(data_dir: Path) -> str | None:
-    """Return the URL of a database of its own on the server the suite runs on, if any."""
-    url = os.environ.get("DATABASE_URL")
-    if url is None:
-        return None
+def _database(data_dir: Path) -> dict[str, str]:
+    """Make a database with all tables, a copy of one made once; return what the service is told.
+
+    It is a file in the data directory, or one more on the server that the suite runs on.
+    """
+    server = os.environ.get("DATABASE_URL")
+    if server is None:
+        shutil.copyfile(_template_file(), data_dir / DATABASE)
+        return {}
+    name = _name()
+    _on_server(server, f'CREATE DATABASE "{name}" TEMPLATE "{_template(server)}"')
+    return {"DATABASE_URL": _beside(server, name)}
+
+
+@functools.cache
+def _template_file() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="nightsafe-tables-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _make_tables({"DATA_DIR": str(folder)})
+    return folder / DATABASE
+
+
+@functools.cache
+def _template(server: str) -> str:
+    name = _name()
+    _on_server(server, f'CREATE DATABASE "{name}"')
+    with tempfile.TemporaryDirectory(prefix="nightsafe-tables-") as folder:
+        _make_tables({"DATA_DIR": folder, "DATABASE_URL": _beside(server, name)})
+    return name
+
+
+def _make_tables(environment: dict[str, str]) -> None:
+    env = {**os.environ, **QUIET, "NIGHTSAFE_EMBEDDED": "1", **environment}
+    _manage(env, "migrate", "-v0")
+    _manage(env, "createcachetable")
+
+
+def _manage(env: dict[str, str], *command: str) -> None:
+    subprocess.run([PYTHON, "manage.py", *command], cwd=ROOT, env=env, check=True)
+
+
+def _name() -> str:
+    return f"wire_{uuid.uuid4().hex[:12]}"
+
+
+def _beside(server: str, name: str) -> str:
+    return server.rsplit("/", 1)[0] + "/" + name
+
+
+def _on_server(server: str, statement: str) -> None:
     import psycopg
 
-    name = f"wire_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return url.rsplit("/", 1)[0] + "/" + name
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(statement.encode())
 
 
 def start_gateway(data_dir: Path, **environment: str) -> Gateway:
@@ -237,12 +285,9 @@ def start_gateway(data_dir: Path, **environment: str) -> Gateway:
         "NIGHTSAFE_GATEWAY_URL": f"http://127.0.0.1:{port}",
         **environment,
     }
-    database = _own_database(data_dir)
-    if database is not None:
-        env["DATABASE_URL"] = database
+    env |= _database(data_dir)
     running = Gateway(data_dir, port, env)
-    for command in (["migrate", "-v0"], ["createcachetable"], ["region", "prepare"]):
-        subprocess.run([PYTHON, "manage.py", *command], cwd=ROOT, env=env, check=True)
+    _manage(env, "region", "prepare")
     running.start()
     return running
 

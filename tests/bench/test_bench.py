@@ -27,6 +27,12 @@ class Named:
 PEERS = [Named("nightsafe"), Named("restic")]
 
 
+@pytest.fixture
+def stale_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that compare no costs: to freshen memory takes seconds of a processor each time."""
+    monkeypatch.setattr("bench.measure.freshen_memory", lambda: None)
+
+
 def test_restic_is_the_newest_that_is_here(tmp_path: Path) -> None:
     here = restics()
     if not here:
@@ -135,6 +141,7 @@ def test_another_build_is_judged_in_every_case(ratio: float, word: str) -> None:
     assert judge("g next", "before", ratio) == word
 
 
+@pytest.mark.usefixtures("stale_memory")
 def test_another_build_is_measured_as_this_one_is(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "file").write_bytes(b"content")
@@ -146,6 +153,7 @@ def test_another_build_is_measured_as_this_one_is(tmp_path: Path) -> None:
     require_same(tmp_path / "source", tmp_path / "target" / "source")
 
 
+@pytest.mark.usefixtures("stale_memory")
 def test_two_builds_begin_with_one_vault(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"x")
     ours = Nightsafe(tmp_path / "nightsafe")
@@ -161,6 +169,7 @@ def test_two_builds_begin_with_one_vault(tmp_path: Path) -> None:
     assert len(keys) == 1
 
 
+@pytest.mark.usefixtures("stale_memory")
 def test_a_program_that_has_no_part_in_a_case_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
