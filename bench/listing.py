@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from nightsafe.address import Credential
-from nightsafe.parallel import several
 from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import CONNECTIONS, ObjectKind
+from nightsafe.workers.threads import several
 
 from bench import measure
 from bench.delay import DelayingProxy

@@ -25,7 +25,7 @@ from nightsafe.chunk import (
     new_cutter,
 )
 from nightsafe.crypto import SealKey
-from nightsafe.rooms import Rooms
+from nightsafe.workers.shared_buffers import Rooms
 
 from tests.agent import slow_chunker
 from tests.agent.extensions import needs

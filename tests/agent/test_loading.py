@@ -13,11 +13,11 @@ from nightsafe.check import check
 from nightsafe.errors import UnreachableError
 from nightsafe.loading import remove_all
 from nightsafe.objectcache import ObjectCache
-from nightsafe.parallel import several
 from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
 from nightsafe.storage import CONNECTIONS, ObjectKind
+from nightsafe.workers.threads import several
 
 from tests.agent.conftest import copy_vault, reopen
 from tests.agent.rest_server import RestServer, connect_string

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from nightsafe import delivery, porters, writer
+from nightsafe import delivery, writer
 from nightsafe import restore as restore_module
 from nightsafe.errors import (
     RestoreError,
@@ -24,6 +24,7 @@ from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.target import Folders
 from nightsafe.tree import Node
+from nightsafe.workers import pool
 
 from tests.agent.conftest import reopen
 from tests.agent.test_restore import DIR, FILE, LINK, back_up, bring_back, store_blob, store_tree
@@ -202,7 +203,7 @@ def test_an_interrupted_file_leaves_what_was_there(
             time.sleep(60)  # in the middle of a file when the parent is interrupted
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(porters.Porters, "results", stop)
+    monkeypatch.setattr(pool.Porters, "results", stop)
     monkeypatch.setattr(writer, "_place", None)
     monkeypatch.setattr(writer, "_fill", stop)
     with pytest.raises(KeyboardInterrupt):

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import archive, delivery, processes
+from nightsafe import archive, delivery
 from nightsafe import check as check_module
 from nightsafe.check import check
 from nightsafe.errors import QuotaError
@@ -17,6 +17,7 @@ from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions
 from nightsafe.storage import ObjectKind
+from nightsafe.workers import process as processes
 
 from tests.agent.conftest import copy_vault, reopen
 from tests.agent.rest_server import RestServer, connect_string

@@ -17,7 +17,6 @@ from nightsafe.look import IS_NATIVE
 from nightsafe.nodes import encode_planned
 from nightsafe.previous import Previous
 from nightsafe.probing import probe_all
-from nightsafe.processes import begins_with_memory
 from nightsafe.progress import Observer
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan
@@ -27,6 +26,7 @@ from nightsafe.tally import Tally
 from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.treestore import TreeStore, load_former
 from nightsafe.work import Found, Setup
+from nightsafe.workers.process import begins_with_memory
 
 INLINE_SECONDS = 0.05
 """How long this process works alone before it starts others."""

@@ -9,7 +9,6 @@ from nightsafe.index import INDEX_REPAIR
 from nightsafe.locks import hold
 from nightsafe.pack import BlobKind, PackContent
 from nightsafe.packread import PackFinding, PackReader
-from nightsafe.porters import Porters, default_workers
 from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore, show_path
 from nightsafe.repository import Repository
 from nightsafe.snapshot import Snapshot
@@ -17,6 +16,7 @@ from nightsafe.sound import Judge, misnamed
 from nightsafe.storage import ObjectKind
 from nightsafe.subset import Subset
 from nightsafe.tree import Node
+from nightsafe.workers.pool import Porters, default_workers
 
 _IN_PROCESS_PACKS = 3
 

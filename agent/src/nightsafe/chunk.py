@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from nightsafe.crypto import SealKey
 from nightsafe.errors import DamagedError
-from nightsafe.rooms import Rooms
+from nightsafe.workers.shared_buffers import Rooms
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsafe.errors import WorkerError, revived
 from nightsafe.packing import Tail
-from nightsafe.processes import start_process
 from nightsafe.sight import problem_of
 from nightsafe.work import Found, Setup, Worker
+from nightsafe.workers.process import start_process
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess

@@ -24,10 +24,10 @@ from nightsafe.index import BlobLocation
 from nightsafe.metadata import described
 from nightsafe.pack import BlobKind
 from nightsafe.plan import Job, Piece, Place, arrange
-from nightsafe.porters import Porters
 from nightsafe.repository import Repository
 from nightsafe.tree import Node
 from nightsafe.waves import Left, Link, Unfinished, Wave
+from nightsafe.workers.pool import Porters
 from nightsafe.writer import Outcome, Writer, describe
 
 _FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000

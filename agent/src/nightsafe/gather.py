@@ -16,9 +16,9 @@ from nightsafe.errors import DamagedError
 from nightsafe.gojson import format_second
 from nightsafe.known import KnownBlobs
 from nightsafe.look import Seen
-from nightsafe.memory import new_memory
 from nightsafe.nodes import owner_texts
 from nightsafe.packing import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
+from nightsafe.workers.buffers import new_memory
 
 try:
     from nightsafe import _gather

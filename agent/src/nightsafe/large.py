@@ -9,10 +9,10 @@ from nightsafe.chunk import ROOM_SIZE, Chunker, Cut
 from nightsafe.look import Status
 from nightsafe.nodes import encode_file
 from nightsafe.reading import doubts, read_into, replaced
-from nightsafe.rooms import Rooms
 from nightsafe.sight import Problem, problem_of
 from nightsafe.system import fstat, open_to_read
 from nightsafe.work import PIECE_KEPT, state_of
+from nightsafe.workers.shared_buffers import Rooms
 
 _JOB_BYTES = 5 << 20
 _LITTLE = 1 << 20

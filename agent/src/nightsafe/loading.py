@@ -17,9 +17,9 @@ from nightsafe.errors import (
 from nightsafe.journal import vault_folder
 from nightsafe.localfolder import LocalFolder
 from nightsafe.objectcache import ObjectCache
-from nightsafe.parallel import several
 from nightsafe.state import cache_dir
 from nightsafe.storage import CONNECTIONS, ObjectKind
+from nightsafe.workers.threads import several
 
 if TYPE_CHECKING:
     from nightsafe.repository import Repository

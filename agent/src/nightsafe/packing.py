@@ -16,8 +16,8 @@ from nightsafe.chunk import MIN_SIZE
 from nightsafe.crypto import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
 from nightsafe.look import Seen
-from nightsafe.memory import new_memory
 from nightsafe.pack import BlobKind
+from nightsafe.workers.buffers import new_memory
 
 LEVEL = 2
 SMALL_BLOBS = zstandard.ZstdCompressionParameters(

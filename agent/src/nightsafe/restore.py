@@ -14,7 +14,6 @@ from nightsafe.finishing import Listener
 from nightsafe.leftovers import Claim
 from nightsafe.locks import hold
 from nightsafe.plan import Place
-from nightsafe.porters import default_workers
 from nightsafe.progress import FileDone, Observer, ignore
 from nightsafe.repository import Repository
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
@@ -27,6 +26,7 @@ from nightsafe.telling import Telling
 from nightsafe.tree import Node
 from nightsafe.verify import Verifier
 from nightsafe.walk import Chosen, Selection, find_folder, require_found
+from nightsafe.workers.pool import default_workers
 from nightsafe.writer import describe
 
 _FILES_AT_ONCE = 1000

@@ -21,7 +21,6 @@ from nightsafe.gather import SmallFiles
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
 from nightsafe.look import Seen, Status, load
-from nightsafe.memory import new_memory, trim
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
@@ -33,6 +32,7 @@ from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_fo
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import Storage
 from nightsafe.system import fstat, open_to_read
+from nightsafe.workers.buffers import new_memory, trim
 from nightsafe.young import Trust
 
 CHUNKERS = ("gear", "restic")

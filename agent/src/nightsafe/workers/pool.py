@@ -19,8 +19,8 @@ from types import FrameType
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from nightsafe.errors import WorkerError, revived
-from nightsafe.processes import start_process
 from nightsafe.system import processors
+from nightsafe.workers.process import start_process
 
 J = TypeVar("J")
 R = TypeVar("R")

@@ -3,7 +3,7 @@
 A room holds what was read until its chunks are found and whoever stores them is done.
 """
 
-from nightsafe.memory import new_shared_memory
+from nightsafe.workers.buffers import new_shared_memory
 
 _LITTLE = 1 << 20
 
