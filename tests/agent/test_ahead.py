@@ -12,7 +12,7 @@ from nightsafe.ahead import Ahead
 from nightsafe.backup import BackupOptions, BackupReport, backup
 from nightsafe.cli import main
 from nightsafe.exclude import Excluder, ExcludeRules
-from nightsafe.look import Survey, survey
+from nightsafe.fs.stat import Survey, survey
 from nightsafe.repository import Repository
 from nightsafe.scan import leaves, plan_sources
 from nightsafe.sight import SLICE_ENTRIES

@@ -16,7 +16,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fetch import BlobReader
-from nightsafe.look import portable_load, portable_look, portable_record, portable_survey
+from nightsafe.fs.stat import portable_load, portable_look, portable_record, portable_survey
 from nightsafe.pack import BlobKind
 from nightsafe.progress import Issue
 from nightsafe.repository import Repository

@@ -10,7 +10,7 @@ import pytest
 from nightsafe import archive, work
 from nightsafe.backup import BackupReport
 from nightsafe.check import check
-from nightsafe.look import Status
+from nightsafe.fs.stat import Status
 from nightsafe.repository import Repository
 
 from tests.agent.conftest import reopen

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe import gather, look
+from nightsafe import gather
 from nightsafe.check import check
+from nightsafe.fs import stat
+from nightsafe.fs.stat import portable_look, portable_record, portable_survey, record, survey
 from nightsafe.gojson import format_second, format_time, parse_time
-from nightsafe.look import portable_look, portable_record, portable_survey, record, survey
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 
@@ -71,10 +72,10 @@ def test_dates_are_kept(
 def test_what_is_seen_is_the_same_each_way(tmp_path: Path, chance: random.Random) -> None:
     dates = make_dated(tmp_path / "source", chance)
     paths = [os.fsencode(path) for path in dates]
-    times = [status.st_mtime_ns for status in look.look(paths) if not isinstance(status, int)]
+    times = [status.st_mtime_ns for status in stat.look(paths) if not isinstance(status, int)]
     assert times == list(dates.values())
     texts = []
-    for see, write in ((look.look, record), (portable_look, portable_record)):
+    for see, write in ((stat.look, record), (portable_look, portable_record)):
         seen: list[Any] = [(b"x", p, s) for p, s in zip(paths, see(paths), strict=True)]
         texts.append(write(seen))
     assert texts[0] == texts[1]

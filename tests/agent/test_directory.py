@@ -19,13 +19,13 @@ from nightsafe.extent import Extent
 from nightsafe.extras import Extras
 from nightsafe.fetch import BlobReader
 from nightsafe.finishing import Listener
+from nightsafe.fs.files import TO_READ, TO_WRITE
 from nightsafe.nameddirectory import NamedDirectory
 from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions
 from nightsafe.sift import Sieve
-from nightsafe.system import TO_READ, TO_WRITE
 from nightsafe.target import Target
 from nightsafe.tree import Node
 from nightsafe.walk import Selection

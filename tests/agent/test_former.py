@@ -8,7 +8,7 @@ import pytest
 from nightsafe import former
 from nightsafe.backup import BackupReport, backup
 from nightsafe.former import ELSEWHERE
-from nightsafe.look import Status
+from nightsafe.fs.stat import Status
 from nightsafe.repository import Repository
 
 from tests.agent.conftest import reopen

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nightsafe import digest, gather, pack
 from nightsafe.chunk import MIN_SIZE
 from nightsafe.errors import DamagedError
+from nightsafe.fs.stat import look
 from nightsafe.known import KnownBlobs
-from nightsafe.look import look
 from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, OpenPacks
 from nightsafe.repository import Repository

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.look import (
+from nightsafe.fs.stat import (
     RECORD,
     Seen,
     Status,

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from nightsafe import gather, system
+from nightsafe import gather
 from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.fs import files
 from nightsafe.repository import Repository
 
 from tests.agent.conftest import reopen
@@ -130,6 +131,6 @@ def test_nobody_waits_for_what_is_no_file(tmp_path: Path) -> None:
     try:
         for name in ("fifo", "link"):
             with pytest.raises(BlockingIOError):
-                system._open_leased(os.fsencode(tmp_path / name))
+                files._open_leased(os.fsencode(tmp_path / name))
     finally:
         signal.alarm(0)

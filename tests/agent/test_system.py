@@ -10,7 +10,8 @@ from typing import Any
 
 import platformdirs
 import pytest
-from nightsafe import system, xattrs
+from nightsafe.fs import files as system
+from nightsafe.fs import xattrs
 from nightsafe.journal import Journal, dead_journals
 from nightsafe.state import cache_dir, config_dir
 

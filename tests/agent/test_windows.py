@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nightsafe import scan, windows
+from nightsafe import scan
+from nightsafe.fs import windows
 from nightsafe.scan import Plan, node_of, plan_sources
 from nightsafe.tree import go_mode
 

@@ -9,13 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe import exclude, gather, large, look, match, nodes, scan, system, work
+from nightsafe import exclude, gather, large, match, nodes, scan, work
 from nightsafe.check import check
 from nightsafe.errors import UsageError
 from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.fs import files
+from nightsafe.fs import stat as look
+from nightsafe.fs.windows import Status
 from nightsafe.repository import Repository
 from nightsafe.tree import Node, encode_node, encode_tree
-from nightsafe.windows import Status
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import run, stored
@@ -134,7 +136,7 @@ def test_a_file_that_somebody_else_holds_is_said(
 
 
 def test_patterns_are_written_with_backslashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "IS_WINDOWS", True)
+    monkeypatch.setattr(files, "IS_WINDOWS", True)
     monkeypatch.setattr(exclude, "IS_WINDOWS", True)
     patterns = match.Patterns([r"C:\Users\*\Temp", "*.tmp", r"build\out"])
     for path, fits in (
@@ -145,7 +147,7 @@ def test_patterns_are_written_with_backslashes(monkeypatch: pytest.MonkeyPatch) 
         (b"D:/src/out", False),
     ):
         assert patterns.matches(path) == fits, path
-    assert system.slashed(rb"C:\Users\me") == b"C:/Users/me"
+    assert files.slashed(rb"C:\Users\me") == b"C:/Users/me"
     with pytest.raises(UsageError, match="one-file-system"):
         Excluder(ExcludeRules(one_file_system=True))
     monkeypatch.setattr(exclude, "here", lambda: b"C:\\here")

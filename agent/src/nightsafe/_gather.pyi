@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from nightsafe.look import Seen
+from nightsafe.fs.stat import Seen
 from nightsafe.packing import OpenPack
 
 class Gatherer:

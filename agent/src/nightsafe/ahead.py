@@ -7,7 +7,7 @@ import os
 import threading
 import time
 
-from nightsafe.look import Survey, survey
+from nightsafe.fs.stat import Survey, survey
 from nightsafe.sight import SLICE_ENTRIES, Sight, Wants
 
 _FOLDERS_AT_A_TIME = 16

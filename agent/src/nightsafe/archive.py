@@ -12,8 +12,8 @@ from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
 from nightsafe.folders import ArchiveOptions, Folder, worker_count
 from nightsafe.former import ELSEWHERE, Former
+from nightsafe.fs.stat import IS_NATIVE
 from nightsafe.large import LargeFile, LargeFiles
-from nightsafe.look import IS_NATIVE
 from nightsafe.nodes import encode_planned
 from nightsafe.previous import Previous
 from nightsafe.probing import probe_all

@@ -17,6 +17,7 @@ from nightsafe.ahead import Ahead
 from nightsafe.archive import Archiver
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
+from nightsafe.fs.files import absolute, my_ids, my_name, reach
 from nightsafe.journal import Journal
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import LockHold, hold
@@ -28,7 +29,6 @@ from nightsafe.sight import Wants
 from nightsafe.snapshot import Snapshot
 from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
-from nightsafe.system import absolute, my_ids, my_name, reach
 from nightsafe.tags import flat_tags
 from nightsafe.work import CHUNKERS, Setup
 from nightsafe.young import Trust

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from nightsafe.digest import digests
 from nightsafe.directory import Directory, is_regular
-from nightsafe.system import TO_READ
+from nightsafe.fs.files import TO_READ
 
 try:
     from nightsafe import _compare

@@ -14,12 +14,12 @@ import unicodedata
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from nightsafe import windows
 from nightsafe.errors import RestoreError
+from nightsafe.fs import windows
+from nightsafe.fs.files import IS_WINDOWS
 from nightsafe.match import fold_case
 from nightsafe.metadata import Attributes
 from nightsafe.sound import means_an_entry
-from nightsafe.system import IS_WINDOWS
 from nightsafe.tree import Node
 
 _NO_ENTRIES = frozenset((b"", b".", b".."))

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.errors import UsageError
-from nightsafe.match import Patterns
-from nightsafe.system import (
+from nightsafe.fs.files import (
     IS_WINDOWS,
     absolute,
     clean,
@@ -16,9 +15,10 @@ from nightsafe.system import (
     rooted,
     slashed,
 )
+from nightsafe.match import Patterns
 
 if TYPE_CHECKING:
-    from nightsafe.look import Status
+    from nightsafe.fs.stat import Status
 
 CACHE_TAG = (b"CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55")
 """The name of the file that marks a cache folder, and how it must begin."""

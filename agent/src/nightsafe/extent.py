@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable
 
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
+from nightsafe.fs.windows import stored_path
 from nightsafe.snapshot import Snapshot
-from nightsafe.windows import stored_path
 
 
 class Held(enum.Enum):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from nightsafe.ahead import Ahead
 from nightsafe.errors import TreeError
+from nightsafe.fs.files import processors
 from nightsafe.nodes import OPEN_SUBTREE
-from nightsafe.system import processors
 from nightsafe.treecache import FolderRecord, TreeCache
 
 _OPEN = OPEN_SUBTREE.encode()

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from nightsafe.folders import Folder
+from nightsafe.fs.files import IS_WINDOWS, here, lstat, rooted
 from nightsafe.previous import Previous
 from nightsafe.scan import Plan, components
 from nightsafe.statprint import Fingerprint
-from nightsafe.system import IS_WINDOWS, here, lstat, rooted
 from nightsafe.treecache import FolderRecord, TreeCache
 
 ELSEWHERE = (

@@ -13,9 +13,9 @@ import zstandard
 from nightsafe import digest
 from nightsafe.chunk import MIN_SIZE
 from nightsafe.errors import DamagedError
+from nightsafe.fs.stat import Seen
 from nightsafe.gojson import format_second
 from nightsafe.known import KnownBlobs
-from nightsafe.look import Seen
 from nightsafe.nodes import owner_texts
 from nightsafe.packing import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
 from nightsafe.workers.buffers import new_memory

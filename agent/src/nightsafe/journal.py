@@ -17,8 +17,8 @@ from typing import Any
 
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.errors import DamagedError
+from nightsafe.fs.files import NEW, TO_CHANGE, handed_on, lock_abandoned, lock_file
 from nightsafe.pack import PackContent, decode_entries
-from nightsafe.system import NEW, TO_CHANGE, handed_on, lock_abandoned, lock_file
 
 _SUFFIX = ".journal"
 _LENGTH = struct.Struct("<I")

@@ -16,7 +16,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any
 
-from nightsafe.system import handed_on, let_holes_be
+from nightsafe.fs.files import handed_on, let_holes_be
 
 MARK_SIZE = 12
 _KEY_SIZE = 32

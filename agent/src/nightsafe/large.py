@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nightsafe.chunk import ROOM_SIZE, Chunker, Cut
-from nightsafe.look import Status
+from nightsafe.fs.files import fstat, open_to_read
+from nightsafe.fs.stat import Status
 from nightsafe.nodes import encode_file
 from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.sight import Problem, problem_of
-from nightsafe.system import fstat, open_to_read
 from nightsafe.work import PIECE_KEPT, state_of
 from nightsafe.workers.shared_buffers import Rooms
 

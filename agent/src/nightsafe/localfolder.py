@@ -16,8 +16,7 @@ from nightsafe.errors import (
     StorageError,
     StorageFullError,
 )
-from nightsafe.storage import Listing, ObjectKind, check_name, is_name
-from nightsafe.system import (
+from nightsafe.fs.files import (
     NEW,
     TO_WRITE,
     make_read_only,
@@ -25,6 +24,7 @@ from nightsafe.system import (
     sync_file,
     sync_folder,
 )
+from nightsafe.storage import Listing, ObjectKind, check_name, is_name
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)

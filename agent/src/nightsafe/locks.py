@@ -25,13 +25,13 @@ from nightsafe.errors import (
     StorageError,
     UnreachableError,
 )
+from nightsafe.fs.files import is_alive, my_ids, my_name
 from nightsafe.gojson import format_time, parse_time
 from nightsafe.loading import load_texts, remove_all, text_of
 from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.service import Service
 from nightsafe.storage import ObjectKind
-from nightsafe.system import is_alive, my_ids, my_name
 
 REFRESH_SECONDS = 300.0
 _RETRY_SECONDS = 30.0

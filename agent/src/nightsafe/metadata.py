@@ -8,7 +8,8 @@ from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
-from nightsafe import xattrs
+from nightsafe.fs import xattrs
+from nightsafe.fs.files import gives_files_away
 from nightsafe.rights import (
     ACCESS_LIST,
     DEFAULT_LIST,
@@ -18,7 +19,6 @@ from nightsafe.rights import (
     mode_without_list,
     wanted_mode,
 )
-from nightsafe.system import gives_files_away
 from nightsafe.tree import Node, posix_permissions
 
 Described = tuple[str, int, int, int, int, int, tuple[tuple[bytes, bytes], ...]]

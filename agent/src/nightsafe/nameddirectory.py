@@ -12,8 +12,8 @@ import os
 import stat
 
 from nightsafe.directory import Directory, is_regular, mode_of, moved
+from nightsafe.fs.files import FOLDER_MODE, IS_WINDOWS, NEW, TO_WRITE, reach
 from nightsafe.metadata import Attributes, narrow, restore_at, restore_link, settle
-from nightsafe.system import FOLDER_MODE, IS_WINDOWS, NEW, TO_WRITE, reach
 from nightsafe.tree import Node
 
 _Known = tuple[bytes, tuple[int, int]]

@@ -9,11 +9,11 @@ import stat
 from collections.abc import Callable
 from functools import lru_cache
 
+from nightsafe.fs.files import group_name, lstat, status_at, user_name
+from nightsafe.fs.stat import Status, may_have_xattrs
 from nightsafe.gojson import format_time, json_name, json_string
-from nightsafe.look import Status, may_have_xattrs
 from nightsafe.scan import node_of
 from nightsafe.sight import Problem
-from nightsafe.system import group_name, lstat, status_at, user_name
 from nightsafe.tree import encode_node, go_mode
 
 OPEN_SUBTREE = ',"subtree":"'

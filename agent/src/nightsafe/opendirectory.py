@@ -7,6 +7,7 @@ import stat
 from typing import Any
 
 from nightsafe.directory import Directory
+from nightsafe.fs.files import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_READ, TO_WRITE, names_in
 from nightsafe.metadata import (
     Attributes,
     hands_down_rights,
@@ -15,7 +16,6 @@ from nightsafe.metadata import (
     restore_named,
     settle,
 )
-from nightsafe.system import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_READ, TO_WRITE, names_in
 from nightsafe.tree import Node
 
 

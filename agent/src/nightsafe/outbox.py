@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe.errors import StorageError, revived
+from nightsafe.fs.files import NEW, TO_CHANGE, lock_abandoned, lock_file
 from nightsafe.service import Service
 from nightsafe.storage import ObjectKind
-from nightsafe.system import NEW, TO_CHANGE, lock_abandoned, lock_file
 
 LARGEST_BATCH = 1 << 30
 LEAST_ROOM = 256 << 20

@@ -15,7 +15,7 @@ from nightsafe import pack
 from nightsafe.chunk import MIN_SIZE
 from nightsafe.crypto import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
-from nightsafe.look import Seen
+from nightsafe.fs.stat import Seen
 from nightsafe.pack import BlobKind
 from nightsafe.workers.buffers import new_memory
 

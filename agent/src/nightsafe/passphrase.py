@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from nightsafe.blanks import BLANKS
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.system import IS_WINDOWS
+from nightsafe.fs.files import IS_WINDOWS
 
 KEYCHAIN_SERVICE = "nightsafe"
 """Under this name, with the repository's address as the user, the keychain may hold it."""

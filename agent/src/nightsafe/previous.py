@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from nightsafe.errors import DamagedError
+from nightsafe.fs.stat import Status
 from nightsafe.gojson import format_time, parse_time, quote_name
-from nightsafe.look import Status
 from nightsafe.tree import read_id
 
 _ID = re.compile(r"[0-9a-f]{64}")

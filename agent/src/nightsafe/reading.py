@@ -1,9 +1,9 @@
 """The way in: reading what a file holds, and what may be wrong with what was read."""
 
 from nightsafe.counts import show_count
-from nightsafe.look import Status
+from nightsafe.fs.files import read_at
+from nightsafe.fs.stat import Status
 from nightsafe.sight import Problem
-from nightsafe.system import read_at
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
 CHANGED = (

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from nightsafe import windows, xattrs
 from nightsafe.errors import SourceError
-from nightsafe.look import Status
+from nightsafe.fs import windows, xattrs
+from nightsafe.fs.files import group_name, list_names, read_link, user_name
+from nightsafe.fs.stat import Status
 from nightsafe.sight import Sight, Wants, list_folder
-from nightsafe.system import group_name, list_names, read_link, user_name
 from nightsafe.tree import Node, go_mode, node_type
 
 Tell = Callable[[OSError], None]

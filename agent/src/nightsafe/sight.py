@@ -5,9 +5,9 @@ import stat
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nightsafe.look import Seen, Status, Survey, look, survey
+from nightsafe.fs.files import list_names
+from nightsafe.fs.stat import Seen, Status, Survey, look, survey
 from nightsafe.statprint import Fingerprint
-from nightsafe.system import list_names
 
 SLICE_ENTRIES = 1024
 """A folder of more entries than this is dealt with in slices, so that memory is bounded."""

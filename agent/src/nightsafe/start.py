@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from nightsafe.archive import Archiver
 from nightsafe.errors import ObjectNotFoundError
 from nightsafe.former import ELSEWHERE
+from nightsafe.fs.files import clean
 from nightsafe.index import Index
 from nightsafe.indexing import IndexWriter
 from nightsafe.journal import DeadJournal, dead_journals, vault_folder
@@ -19,7 +20,6 @@ from nightsafe.snapshot import Snapshot, find_parent
 from nightsafe.state import cache_dir
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import ObjectKind
-from nightsafe.system import clean
 from nightsafe.treecache import CacheHead, TreeCache, is_outdated, load_cache
 from nightsafe.young import Trust
 

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from nightsafe.address import Credential
 from nightsafe.errors import SettingsError
-from nightsafe.system import NEW, TO_WRITE
+from nightsafe.fs.files import NEW, TO_WRITE
 
 NOWHERE = os.path.join(os.devnull, "nightsafe")
 """Where no folder can be: what would be kept there is not."""

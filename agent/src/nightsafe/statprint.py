@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from nightsafe.crypto import SealKey
-from nightsafe.look import Seen, record
+from nightsafe.fs.stat import Seen, record
 
 SIZE = 16
 

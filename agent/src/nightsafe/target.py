@@ -21,10 +21,10 @@ from nightsafe.directory import (
     temporary_name,
 )
 from nightsafe.errors import RestoreError, TargetFullError
+from nightsafe.fs.files import FOLDER_MODE, FOLDS_NAMES, OPENS_FOLDERS, write_at
 from nightsafe.nameddirectory import NamedDirectory
 from nightsafe.opendirectory import OpenDirectory
 from nightsafe.plan import Place
-from nightsafe.system import FOLDER_MODE, FOLDS_NAMES, OPENS_FOLDERS, write_at
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FOLDERS_OPEN = 64

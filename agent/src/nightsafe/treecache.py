@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
-from nightsafe.system import NEW, TO_WRITE
+from nightsafe.fs.files import NEW, TO_WRITE
 
 _RECORD = struct.Struct("<16s16s32sIQ")
 _START_SIZE = 8

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from nightsafe.crypto import OVERHEAD
 from nightsafe.directory import Directory, mode_of
 from nightsafe.finishing import Listener
+from nightsafe.fs.files import TO_READ
 from nightsafe.index import Index
 from nightsafe.pack import BlobKind
 from nightsafe.sift import Sieve
-from nightsafe.system import TO_READ
 from nightsafe.target import Target
 from nightsafe.tree import Node
 from nightsafe.walk import Chosen, walk_through

@@ -17,10 +17,11 @@ from nightsafe.config import Config
 from nightsafe.crypto import Sealer, SealKey
 from nightsafe.digest import digests
 from nightsafe.errors import WorkerError
+from nightsafe.fs.files import fstat, open_to_read
+from nightsafe.fs.stat import Seen, Status, load
 from nightsafe.gather import SmallFiles
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
-from nightsafe.look import Seen, Status, load
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
@@ -31,7 +32,6 @@ from nightsafe.sending import Sender, SentPack
 from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_folder, problem_of
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import Storage
-from nightsafe.system import fstat, open_to_read
 from nightsafe.workers.buffers import new_memory, trim
 from nightsafe.young import Trust
 

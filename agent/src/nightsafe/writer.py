@@ -16,10 +16,10 @@ from nightsafe.crypto import Sealer, SealKey
 from nightsafe.directory import Directory, discard
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener, SealedBlob
+from nightsafe.fs.files import TO_WRITE
 from nightsafe.metadata import Attributes, Described
 from nightsafe.plan import Job, Piece, Place
 from nightsafe.storage import ObjectKind, Storage
-from nightsafe.system import TO_WRITE
 from nightsafe.target import Folders, raise_if_full, write_all
 from nightsafe.tree import posix_permissions
 

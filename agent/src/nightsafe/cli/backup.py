@@ -85,7 +85,7 @@ def add_parser(verbs: Verbs) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Back up; 0 when complete, 3 when some files could not be read."""
     from nightsafe.exclude import Excluder
-    from nightsafe.system import as_text
+    from nightsafe.fs.files import as_text
 
     paths, unmatched = find_sources(args, output)
     rules = find_rules(args, paths)

@@ -133,8 +133,8 @@ def find_sources(
 def find_rules(args: argparse.Namespace, sources: list[bytes]) -> "ExcludeRules":
     """The rules that the options amount to. UsageError for what makes no sense."""
     from nightsafe.exclude import CACHE_TAG, ExcludeRules, defaults_for
+    from nightsafe.fs.files import as_text
     from nightsafe.pathlists import read_patterns
-    from nightsafe.system import as_text
 
     patterns = [] if args.no_default_excludes else list(defaults_for(sources))
     patterns += map(as_text, args.exclude)

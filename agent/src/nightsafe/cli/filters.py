@@ -39,8 +39,8 @@ def add_filter_options(chosen: "argparse._ActionsContainer", *, host_letter: boo
 
 def find_filter(args: argparse.Namespace) -> "Filter":
     """What the options say; an empty host alone stands for all."""
+    from nightsafe.fs.files import as_text
     from nightsafe.groups import Filter
-    from nightsafe.system import as_text
     from nightsafe.tags import split_tags
 
     hosts = () if args.host == [""] else tuple(map(as_text, args.host))

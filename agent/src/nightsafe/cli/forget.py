@@ -143,8 +143,8 @@ def _following(
 
 def _policy(args: argparse.Namespace) -> "Policy":
     from nightsafe.forget import Policy
+    from nightsafe.fs.files import as_text
     from nightsafe.span import Span
-    from nightsafe.system import as_text
     from nightsafe.tags import split_tags
 
     def span(text: str | None) -> Span:

@@ -95,7 +95,7 @@ def _add_patterns(group: "argparse._ArgumentGroup") -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Restore; 0 when complete, 3 when some entries could not be restored."""
-    from nightsafe.system import as_text
+    from nightsafe.fs.files import as_text
     from nightsafe.walk import PatternSelection
 
     target = os.fsencode(args.target)

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nightsafe.system import FORKS
+from nightsafe.fs.files import FORKS
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess

@@ -13,10 +13,10 @@ from functools import lru_cache
 from stat import S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, Any
 
-from nightsafe import windows
+from nightsafe.fs import windows
 
 if TYPE_CHECKING:
-    from nightsafe.look import Status
+    from nightsafe.fs.stat import Status
 
 IS_WINDOWS = os.name == "nt"
 FORKS = sys.platform == "linux" and hasattr(os, "fork")

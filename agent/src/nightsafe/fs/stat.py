@@ -10,8 +10,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from nightsafe import xattrs
-from nightsafe.system import fstat, list_names, lstat, open_to_read
+from nightsafe.fs import xattrs
+from nightsafe.fs.files import fstat, list_names, lstat, open_to_read
 
 try:
     from nightsafe import _look
