@@ -10,7 +10,7 @@ import json
 import os
 
 from nightsafe.config import Config
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.keys import KdfParams, derive, wrap
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 

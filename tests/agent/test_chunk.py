@@ -24,7 +24,7 @@ from nightsafe.chunk import (
     derive_gear,
     new_cutter,
 )
-from nightsafe.crypto import SealKey
+from nightsafe.crypto.sealer import SealKey
 from nightsafe.workers.shared_buffers import Rooms
 
 from tests.agent import slow_chunker

@@ -12,12 +12,12 @@ import pytest
 from nightsafe import archive, crew, large, work
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
+from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.progress import Advanced
 from nightsafe.repository import Repository
 from nightsafe.scan import node_of
-from nightsafe.sealing import PortableSealer
 from nightsafe.storage import ObjectKind
 from nightsafe.tree import encode_node
 

@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.digest import digests, portable_digests
+from nightsafe.crypto.sha256 import digests, portable_digests
 
 from tests.agent.extensions import needs
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import zstandard
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobOpener, SealedBlob
 

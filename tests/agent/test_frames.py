@@ -11,7 +11,8 @@ import pytest
 import zstandard
 from nightsafe.backup import backup
 from nightsafe.check import check
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobOpener
 from nightsafe.forget import remove_snapshots
@@ -22,7 +23,6 @@ from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.sealing import PortableSealer
 from nightsafe.storage import ObjectKind
 
 from tests.agent import oddframes

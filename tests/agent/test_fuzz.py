@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from nightsafe.config import Config
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NightsafeError
 from nightsafe.frames import decompress
 from nightsafe.index import decode_index

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe import digest, gather, pack
+from nightsafe import gather, pack
 from nightsafe.chunk import MIN_SIZE
+from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import look
 from nightsafe.known import KnownBlobs
@@ -78,7 +79,7 @@ def test_the_same_is_found_one_way_and_the_other(
     set_xattr(top / "more-007", "user.colour", b"brass")
     fast = outcome(worker(), top)
     with monkeypatch.context() as patch:
-        patch.setattr(digest, "digests", digest.portable_digests)
+        patch.setattr(sha256, "digests", sha256.portable_digests)
         assert fast == outcome(worker(), top)
     monkeypatch.setattr(gather, "_gather", None)
     assert fast == outcome(worker(), top)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from nightsafe import keys
-from nightsafe.crypto import SealKey
+from nightsafe.crypto.romix import romix
+from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import (
     DamagedError,
     NightsafeError,
@@ -16,7 +17,6 @@ from nightsafe.errors import (
     WeakKeyError,
 )
 from nightsafe.keys import KdfParams, derive, find_key, unwrap, wrap
-from nightsafe.romix import romix
 
 from tests.agent.extensions import needs
 from tests.repositories import CHEAP, key_of_cost
@@ -261,6 +261,6 @@ def test_what_openssl_does_not_derive_python_is_asked_for(monkeypatch: pytest.Mo
         hashlib.scrypt(b"pass", salt=bytes(64), n=params.n, r=1, p=1, maxmem=1 << 30)
     expected = derive("pass", salt=bytes(64), params=params)
     quick = keys._scrypt.romix
-    monkeypatch.setattr("nightsafe.romix.romix", lambda lanes, n, r: quick(lanes, n, r, 1))
+    monkeypatch.setattr("nightsafe.crypto.romix.romix", lambda lanes, n, r: quick(lanes, n, r, 1))
     monkeypatch.setattr(keys, "_scrypt", None)
     assert derive("pass", salt=bytes(64), params=params) == expected

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe import index
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, SnapshotNotFoundError
 from nightsafe.index import (
     Index,

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from nightsafe.crypto import SealKey
+from nightsafe.crypto.sealer import SealKey
 from nightsafe.exclude import Excluder, ExcludeRules
 from nightsafe.probing import probe_all
 from nightsafe.sight import SLICE_ENTRIES, Probe, Prober, Same, Sight, list_folder

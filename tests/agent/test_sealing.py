@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.crypto import OVERHEAD, Sealer, SealKey, mask_r
+from nightsafe.crypto.sealer import OVERHEAD, Sealer, SealKey, mask_r
+from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
-from nightsafe.sealing import PortableSealer
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "sealing.json").read_text())
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from nightsafe.crypto import SealKey
+from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import PassphraseError
 from nightsafe.localfolder import LocalFolder
 from nightsafe.opening import open_key

@@ -1,6 +1,6 @@
 /* SHA-256 of several texts in one call, side by side where the processor can.
  *
- * nightsafe.digest does the same with the library when this extension is missing, or the
+ * nightsafe.crypto.sha256 does the same with the library when this extension is missing, or the
  * processor has no instructions for it.
  */
 #define PY_SSIZE_T_CLEAN

@@ -1,7 +1,7 @@
-/* Sealing and opening as nightsafe.crypto defines it, on OpenSSL's libcrypto, with less ado for
+/* Sealing and opening as nightsafe.crypto.sealer defines it, on OpenSSL's libcrypto, with less ado for
  * each small text: AES-256 in counter mode, Poly1305-AES over the ciphertext.
  *
- * nightsafe.crypto does the same in Python when this extension is missing.
+ * nightsafe.crypto.sealer does the same in Python when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from nightsafe.digest import digests
+from nightsafe.crypto.sha256 import digests
 from nightsafe.directory import Directory, is_regular
 from nightsafe.fs.files import TO_READ
 

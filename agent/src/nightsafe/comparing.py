@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from nightsafe.compare import SAME, TO_SET, Check, RawCheck, compare
-from nightsafe.crypto import OVERHEAD
+from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.directory import Directory
 from nightsafe.index import BlobLocation
 from nightsafe.metadata import Attributes

@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from nightsafe.comparing import Compared, Comparison, Gathering
-from nightsafe.crypto import OVERHEAD
+from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.directory import Directory
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader

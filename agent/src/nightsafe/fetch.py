@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import zstandard
 
-from nightsafe.crypto import Sealer
-from nightsafe.digest import digests
+from nightsafe.crypto.sealer import Sealer
+from nightsafe.crypto.sha256 import digests
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError, ended
 from nightsafe.frames import decompress
 from nightsafe.index import BlobLocation

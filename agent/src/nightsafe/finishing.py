@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 
-from nightsafe.crypto import OVERHEAD
+from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.directory import Directory, discard, temporary_name
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader

@@ -10,8 +10,8 @@ from typing import NoReturn, Protocol
 
 import zstandard
 
-from nightsafe import digest
 from nightsafe.chunk import MIN_SIZE
+from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import Seen
 from nightsafe.gojson import format_second
@@ -57,7 +57,7 @@ class SmallFiles:
             _refuse,
             format_second,
             owner_texts,
-            digest.digests is not digest.portable_digests,
+            sha256.digests is not sha256.portable_digests,
         ).gather
 
     def gather(

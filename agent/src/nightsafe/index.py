@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from nightsafe.crypto import OVERHEAD
+from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.errors import DamagedError
 from nightsafe.pack import BlobEntry, BlobKind, PackContent, decode_entries
 from nightsafe.tree import read_id

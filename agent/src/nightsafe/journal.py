@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError
 from nightsafe.fs.files import NEW, TO_CHANGE, handed_on, lock_abandoned, lock_file
 from nightsafe.pack import PackContent, decode_entries

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, PassphraseError, UnsupportedError, WeakKeyError
 
 try:
@@ -81,7 +81,9 @@ def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
         with contextlib.suppress(MemoryError):
             return SealKey.from_bytes(_derive_in_lanes(secret, salt, params))
     if params.n >> min(16 * params.r, 64):
-        from nightsafe.romix import romix  # OpenSSL refuses so many turns with so little memory
+        from nightsafe.crypto.romix import (
+            romix,  # OpenSSL refuses so many turns with so little memory
+        )
 
         return SealKey.from_bytes(_derive(secret, salt, params, romix))
     raw = hashlib.scrypt(

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nightsafe.crypto import SealKey
+from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import ObjectNotFoundError, SettingsError, ended
 from nightsafe.keys import find_key
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from nightsafe.crypto import OVERHEAD, Sealer
+from nightsafe.crypto.sealer import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
 
 PACK_SIZE = 15 << 20

@@ -13,7 +13,7 @@ import zstandard
 
 from nightsafe import pack
 from nightsafe.chunk import MIN_SIZE
-from nightsafe.crypto import OVERHEAD, Sealer
+from nightsafe.crypto.sealer import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import Seen
 from nightsafe.pack import BlobKind

@@ -3,7 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener
 from nightsafe.pack import BlobEntry, PackContent, read_header

@@ -9,7 +9,7 @@ import zstandard
 
 from nightsafe.config import Config
 from nightsafe.counts import show_count
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import (
     DamagedError,
     NoCopyError,

@@ -5,7 +5,7 @@ import queue
 import threading
 from typing import NamedTuple
 
-from nightsafe.crypto import Sealer
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import StorageError
 from nightsafe.journal import Journal
 from nightsafe.packing import FinishedPack

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from nightsafe.counts import show_count
-from nightsafe.crypto import OVERHEAD
+from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.index import Index
 from nightsafe.pack import BlobKind
 from nightsafe.tree import Node

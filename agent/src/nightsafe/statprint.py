@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 
-from nightsafe.crypto import SealKey
+from nightsafe.crypto.sealer import SealKey
 from nightsafe.fs.stat import Seen, record
 
 SIZE = 16

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Collection
 
-from nightsafe.crypto import OVERHEAD
+from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.directory import Directory, mode_of
 from nightsafe.finishing import Listener
 from nightsafe.fs.files import TO_READ

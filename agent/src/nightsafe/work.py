@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.config import Config
-from nightsafe.crypto import Sealer, SealKey
-from nightsafe.digest import digests
+from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.sha256 import digests
 from nightsafe.errors import WorkerError
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Seen, Status, load

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from nightsafe import comparing
 from nightsafe.comparing import Compared, Comparison
-from nightsafe.crypto import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.directory import Directory, discard
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener, SealedBlob

@@ -56,11 +56,11 @@ class SealKey(_Parts):
 
 # Last, since the one in Python needs what is above; it also loads a large library.
 if TYPE_CHECKING:
-    from nightsafe.sealing import PortableSealer as Sealer
+    from nightsafe.crypto.sealer_portable import PortableSealer as Sealer
 else:
     try:
         from nightsafe._seal import Sealer
     except ImportError:  # not built here
-        from nightsafe.sealing import PortableSealer as Sealer
+        from nightsafe.crypto.sealer_portable import PortableSealer as Sealer
 
 __all__ = ["IV_SIZE", "MAC_SIZE", "OVERHEAD", "SealKey", "Sealer", "mask_r"]
