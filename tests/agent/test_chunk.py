@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nightsafe import chunk
-from nightsafe.chunk import (
+from nightsafe.chunker import chunker as chunk
+from nightsafe.chunker.chunker import (
     AVERAGE_SIZE,
     MAX_SIZE,
     MIN_SIZE,

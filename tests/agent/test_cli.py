@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightsafe.chunk import Chunker
+from nightsafe.chunker.chunker import Chunker
 from nightsafe.cli import build_parser, main
 from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder

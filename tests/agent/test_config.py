@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from nightsafe.chunker.polynomial import is_irreducible, random_polynomial
 from nightsafe.config import ChunkerChoice, Config
 from nightsafe.errors import DamagedError, UnsupportedError
-from nightsafe.polynomial import is_irreducible, random_polynomial
 
 CONFIG = {"version": 2, "id": "ab" * 32, "chunker_polynomial": "3da3358b4dc173"}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightsafe import gather, pack
-from nightsafe.chunk import MIN_SIZE
+from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import look

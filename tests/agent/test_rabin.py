@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nightsafe import rabin
-from nightsafe.chunk import MAX_SIZE, MIN_SIZE, WINDOW_SIZE, Chunker, Cutter
-from nightsafe.polynomial import DEGREE, random_polynomial, remainder
-from nightsafe.rabin import (
+from nightsafe.chunker import rabin
+from nightsafe.chunker.chunker import MAX_SIZE, MIN_SIZE, WINDOW_SIZE, Chunker, Cutter
+from nightsafe.chunker.polynomial import DEGREE, random_polynomial, remainder
+from nightsafe.chunker.rabin import (
     SPAN,
     SPLIT_MASK,
     PortableRabinCutter,
@@ -170,7 +170,7 @@ def test_both_cut_alike_with_the_true_sizes(chance: random.Random) -> None:
 
 
 def test_without_the_extension_python_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nightsafe.rabin._rabin", None)
+    monkeypatch.setattr("nightsafe.chunker.rabin._rabin", None)
     assert isinstance(new_rabin_cutter(POLYNOMIAL), PortableRabinCutter)
 
 

@@ -1,6 +1,6 @@
 /* The cuts of the chunker "gear", version 1, as docs/format.md defines them.
  *
- * nightsafe.chunk does the same with a library when this extension is missing.
+ * nightsafe.chunker.chunker does the same with a library when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

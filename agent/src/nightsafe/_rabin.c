@@ -1,6 +1,6 @@
 /* Cuts where stock restic cuts: a Rabin fingerprint of the last 64 bytes, of degree 53.
  *
- * nightsafe.rabin says what a fingerprint is, makes the tables, and does the same without this
+ * nightsafe.chunker.rabin says what a fingerprint is, makes the tables, and does the same without this
  * extension.
  */
 #define PY_SSIZE_T_CLEAN

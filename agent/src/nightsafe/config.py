@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import orjson
 
+from nightsafe.chunker.polynomial import is_irreducible, random_polynomial
 from nightsafe.errors import DamagedError, UnsupportedError
-from nightsafe.polynomial import is_irreducible, random_polynomial
 
 CHUNKER_FIELD = "nightsafe_chunker"
 _HEX = re.compile(r"[0-9a-f]{1,16}")

@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 
 import zstandard
 
-from nightsafe.chunk import MIN_SIZE
+from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import Seen

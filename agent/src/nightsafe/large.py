@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nightsafe.chunk import ROOM_SIZE, Chunker, Cut
+from nightsafe.chunker.chunker import ROOM_SIZE, Chunker, Cut
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Status
 from nightsafe.nodes import encode_file

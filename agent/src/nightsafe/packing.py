@@ -12,7 +12,7 @@ from typing import NamedTuple
 import zstandard
 
 from nightsafe import pack
-from nightsafe.chunk import MIN_SIZE
+from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto.sealer import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import Seen

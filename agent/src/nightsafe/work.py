@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from nightsafe.chunk import MIN_SIZE, Chunker, derive_gear, new_cutter
+from nightsafe.chunker.chunker import MIN_SIZE, Chunker, derive_gear, new_cutter
+from nightsafe.chunker.rabin import new_rabin_cutter
 from nightsafe.config import Config
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.crypto.sha256 import digests
@@ -26,7 +27,6 @@ from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
 from nightsafe.previous import Previous
-from nightsafe.rabin import new_rabin_cutter
 from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.sending import Sender, SentPack
 from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_folder, problem_of

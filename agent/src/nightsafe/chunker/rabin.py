@@ -10,8 +10,8 @@ from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from nightsafe.chunk import MAX_SIZE, MIN_SIZE, Cutter
-from nightsafe.polynomial import DEGREE, remainder
+from nightsafe.chunker.chunker import MAX_SIZE, MIN_SIZE, Cutter
+from nightsafe.chunker.polynomial import DEGREE, remainder
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -48,7 +48,7 @@ class PortableRabinCutter:
         self._min, self._max, self._mask = min_size, max_size, mask
 
     def ends(self, window: "Buffer", at_end: bool, /) -> list[int]:
-        """See `nightsafe.chunk.Cutter`."""
+        """See `nightsafe.chunker.chunker.Cutter`."""
         data, found, start = bytes(window), [], 0
         while start < len(data):
             end = self._search(data, start)
