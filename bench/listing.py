@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nightsafe.address import Credential
 from nightsafe.remote import Remote
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
 from nightsafe.storage import CONNECTIONS, ObjectKind
 from nightsafe.workers.threads import several
 

@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 
-from nightsafe.config import Config
 from nightsafe.crypto.sealer import Sealer, SealKey
-from nightsafe.keys import KdfParams, derive, wrap
+from nightsafe.repofile.config import Config
+from nightsafe.repofile.key import KdfParams, derive, wrap
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 CHEAP = KdfParams(1 << 14, 8, 1)

@@ -6,8 +6,8 @@ import struct
 
 import zstandard
 from nightsafe.fetch import BlobOpener
-from nightsafe.index import encode_index
-from nightsafe.pack import PackBuilder, PackContent
+from nightsafe.repofile.index import encode_index
+from nightsafe.repofile.pack import PackBuilder, PackContent
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 

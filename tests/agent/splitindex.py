@@ -2,8 +2,8 @@
 
 import random
 
-from nightsafe.index import encode_index
-from nightsafe.pack import PackContent
+from nightsafe.repofile.index import encode_index
+from nightsafe.repofile.pack import PackContent
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 

@@ -13,13 +13,13 @@ from nightsafe import indexing, scan, work
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.errors import SourceError, UsageError
 from nightsafe.fetch import BlobReader
-from nightsafe.index import decode_index, encode_index
-from nightsafe.pack import BlobKind
 from nightsafe.previous import Previous
 from nightsafe.progress import Event, FilesDone, Issue
+from nightsafe.repofile.index import decode_index, encode_index
+from nightsafe.repofile.pack import BlobKind
+from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import Node, encode_node, encode_tree
 from nightsafe.walk import walk
 
 from tests.agent.conftest import reopen
@@ -257,7 +257,7 @@ def test_data_blobs_are_spread_over_open_packs_and_tails_are_merged(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexing, "INDEX_PACKS", 2)
-    monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 200_000)
+    monkeypatch.setattr("nightsafe.repofile.pack.PACK_SIZE", 200_000)
     for number in range(40):
         (source / f"file-{number:02}").write_bytes(os.urandom(30_000))
     run(repository, source)

@@ -17,8 +17,8 @@ from nightsafe.errors import (
 )
 from nightsafe.fetch import BlobReader
 from nightsafe.fs.stat import portable_load, portable_look, portable_record, portable_survey
-from nightsafe.pack import BlobKind
 from nightsafe.progress import Issue
+from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 
@@ -219,7 +219,7 @@ def test_an_interrupted_backup_is_not_repeated(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexing, "INDEX_PACKS", 1)
-    monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 100_000)
+    monkeypatch.setattr("nightsafe.repofile.pack.PACK_SIZE", 100_000)
     for number in range(20):
         (source / f"file-{number:02}").write_bytes(os.urandom(30_000))
     with monkeypatch.context() as patch:
@@ -260,7 +260,7 @@ def test_a_place_that_fails_is_no_fault_of_the_files(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pack is sent while a file is read, and what the system says of it is not of the file."""
-    monkeypatch.setattr("nightsafe.pack.PACK_SIZE", 100_000)
+    monkeypatch.setattr("nightsafe.repofile.pack.PACK_SIZE", 100_000)
     for number in range(20):
         (source / f"file-{number:02}").write_bytes(os.urandom(600_000))
     real, told = repository.storage.save, []

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from nightsafe.chunker.chunker import Chunker
 from nightsafe.cli import build_parser, main
-from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
+from nightsafe.repofile.key import KdfParams
 from nightsafe.repository import Repository
 from nightsafe.settings import find_place
 from nightsafe.storage import ObjectKind
@@ -259,7 +259,7 @@ def test_general_help_names_verbs_environment_and_status() -> None:
 def test_init(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("nightsafe.keys.KdfParams.__new__.__defaults__", (1 << 14, 8, 1))
+    monkeypatch.setattr("nightsafe.repofile.key.KdfParams.__new__.__defaults__", (1 << 14, 8, 1))
     monkeypatch.setenv("NIGHTSAFE_PASSWORD", "new one")
     folder = str(tmp_path / "new")
     assert main(["-r", folder, "init"]) == 0

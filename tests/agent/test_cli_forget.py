@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
-from nightsafe.gojson import parse_time
+from nightsafe.repofile.go_json import parse_time
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
 from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import PASSPHRASE, reopen

@@ -12,10 +12,10 @@ from nightsafe.backup import backup
 from nightsafe.compare import OTHER, SAME, TO_SET, RawCheck, compare, portable_compare
 from nightsafe.directory import Directory
 from nightsafe.opendirectory import OpenDirectory
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
-from nightsafe.snapshot import Snapshot
 from nightsafe.walk import PatternSelection
 
 from tests.agent.conftest import reopen

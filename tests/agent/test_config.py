@@ -4,8 +4,8 @@ import json
 
 import pytest
 from nightsafe.chunker.polynomial import is_irreducible, random_polynomial
-from nightsafe.config import ChunkerChoice, Config
 from nightsafe.errors import DamagedError, UnsupportedError
+from nightsafe.repofile.config import ChunkerChoice, Config
 
 CONFIG = {"version": 2, "id": "ab" * 32, "chunker_polynomial": "3da3358b4dc173"}
 

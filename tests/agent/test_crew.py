@@ -16,10 +16,10 @@ from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.progress import Advanced
+from nightsafe.repofile.tree import encode_node
 from nightsafe.repository import Repository
 from nightsafe.scan import node_of
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import encode_node
 
 from tests.agent.conftest import PASSPHRASE, copy_vault, reopen
 from tests.agent.test_backup import names, run, stored

@@ -13,7 +13,7 @@ from nightsafe import gather
 from nightsafe.check import check
 from nightsafe.fs import stat
 from nightsafe.fs.stat import portable_look, portable_record, portable_survey, record, survey
-from nightsafe.gojson import format_second, format_time, parse_time
+from nightsafe.repofile.go_json import format_second, format_time, parse_time
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 

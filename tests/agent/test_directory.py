@@ -22,12 +22,12 @@ from nightsafe.finishing import Listener
 from nightsafe.fs.files import TO_READ, TO_WRITE
 from nightsafe.nameddirectory import NamedDirectory
 from nightsafe.opendirectory import OpenDirectory
+from nightsafe.repofile.tree import Node
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions
 from nightsafe.sift import Sieve
 from nightsafe.target import Target
-from nightsafe.tree import Node
 from nightsafe.walk import Selection
 
 from tests.agent.conftest import reopen

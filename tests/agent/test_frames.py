@@ -16,11 +16,11 @@ from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobOpener
 from nightsafe.forget import remove_snapshots
-from nightsafe.frames import decompress
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import Lock, stored_locks
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
+from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.storage import ObjectKind
@@ -73,7 +73,7 @@ def test_a_lack_of_memory_is_not_called_damage() -> None:
     frames = oddframes.frame(TEXT, window_log=29)
     program = (
         "import resource, sys\n"
-        "from nightsafe.frames import decompress\n"
+        "from nightsafe.repofile.zstd_frames import decompress\n"
         "resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))\n"
         "decompress(sys.stdin.buffer.read(), limit=1 << 20)"
     )

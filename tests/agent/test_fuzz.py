@@ -11,18 +11,18 @@ import pytest
 import zstandard
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from nightsafe.config import Config
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NightsafeError
-from nightsafe.frames import decompress
-from nightsafe.index import decode_index
-from nightsafe.keys import KdfParams, unwrap, wrap
 from nightsafe.locks import Lock
-from nightsafe.pack import BlobKind, PackBuilder, read_header
 from nightsafe.remote import Remote
-from nightsafe.snapshot import Snapshot
+from nightsafe.repofile.config import Config
+from nightsafe.repofile.index import decode_index
+from nightsafe.repofile.key import KdfParams, unwrap, wrap
+from nightsafe.repofile.pack import BlobKind, PackBuilder, read_header
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tree import decode_tree
+from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import decode_tree
 
 from tests.agent.rest_server import RestServer, connect_string
 

@@ -8,14 +8,15 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe import gather, pack
+from nightsafe import gather
 from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import look
 from nightsafe.known import KnownBlobs
-from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, OpenPacks
+from nightsafe.repofile import pack
+from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository import Repository
 from nightsafe.sight import list_folder
 from nightsafe.work import Found, Setup, Worker

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nightsafe.errors import DamagedError
-from nightsafe.gojson import (
+from nightsafe.repofile.go_json import (
     format_time,
     json_name,
     json_string,
@@ -106,11 +106,11 @@ def test_bad_times_are_refused(text: str) -> None:
 def set_zone(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     import time
 
-    from nightsafe import gojson
+    from nightsafe.repofile import go_json
 
     monkeypatch.setenv("TZ", zone)
     time.tzset()
-    gojson.format_second.cache_clear()
+    go_json.format_second.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def _zone_afterwards() -> object:
     import os
     import time
 
-    from nightsafe import gojson
+    from nightsafe.repofile import go_json
 
     before = os.environ.get("TZ")
     yield
@@ -148,4 +148,4 @@ def _zone_afterwards() -> object:
     else:
         os.environ["TZ"] = before
     time.tzset()
-    gojson.format_second.cache_clear()
+    go_json.format_second.cache_clear()

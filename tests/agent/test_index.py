@@ -5,15 +5,15 @@ import random
 from pathlib import Path
 
 import pytest
-from nightsafe import index
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import DamagedError, RefusedError
 from nightsafe.forget import remove_snapshots
-from nightsafe.index import Index, encode_index
-from nightsafe.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
+from nightsafe.repofile import index
+from nightsafe.repofile.index import Index, encode_index
+from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.storage import ObjectKind

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from nightsafe import leftovers
 from nightsafe.opendirectory import OpenDirectory
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
 
 from tests.agent.conftest import PASSPHRASE
 from tests.agent.test_restore import back_up, bring_back

@@ -14,8 +14,8 @@ from nightsafe.errors import UnreachableError
 from nightsafe.loading import remove_all
 from nightsafe.objectcache import ObjectCache
 from nightsafe.remote import Remote
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
 from nightsafe.storage import CONNECTIONS, ObjectKind
 from nightsafe.workers.threads import several
 

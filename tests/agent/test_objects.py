@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe import index
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, SnapshotNotFoundError
-from nightsafe.index import (
+from nightsafe.repofile import index
+from nightsafe.repofile.index import (
     Index,
     decode_index,
     encode,
@@ -20,7 +20,7 @@ from nightsafe.index import (
     portable_decode,
     portable_encode,
 )
-from nightsafe.pack import (
+from nightsafe.repofile.pack import (
     BlobEntry,
     BlobKind,
     PackBuilder,
@@ -28,8 +28,8 @@ from nightsafe.pack import (
     encode_entries,
     read_header,
 )
-from nightsafe.snapshot import Snapshot, find_parent, find_snapshot
-from nightsafe.tags import flat_tags
+from nightsafe.repofile.snapshot import Snapshot, find_parent, find_snapshot
+from nightsafe.repofile.tags import flat_tags
 
 from tests.agent.extensions import needs
 

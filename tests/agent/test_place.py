@@ -9,7 +9,7 @@ import pytest
 from nightsafe import writer
 from nightsafe.metadata import Attributes, restore_at
 from nightsafe.plan import Piece
-from nightsafe.tree import posix_permissions
+from nightsafe.repofile.tree import posix_permissions
 
 from tests.agent.extensions import needs
 

@@ -17,12 +17,12 @@ from nightsafe.errors import AccessRefusedError, LockedError, RefusedError, Stor
 from nightsafe.forget import remove_snapshots
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import hold, remove_locks
-from nightsafe.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit, parse_size, plan_prune
+from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.snapshot import Snapshot
 from nightsafe.storage import Listing, ObjectKind
 
 from tests.agent.conftest import copy_vault, freeze, reopen

@@ -7,7 +7,6 @@ import pytest
 import zstandard
 from nightsafe.backup import backup
 from nightsafe.check import CheckReport, check
-from nightsafe.config import Config
 from nightsafe.errors import (
     DamagedError,
     NightsafeError,
@@ -17,10 +16,11 @@ from nightsafe.errors import (
     UsageError,
 )
 from nightsafe.fetch import BlobReader
-from nightsafe.frames import decompress
-from nightsafe.index import decode_index, encode_index
 from nightsafe.localfolder import LocalFolder
-from nightsafe.pack import BlobKind
+from nightsafe.repofile.config import Config
+from nightsafe.repofile.index import decode_index, encode_index
+from nightsafe.repofile.pack import BlobKind
+from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.walk import walk

@@ -15,12 +15,12 @@ from nightsafe import restore as restoring
 from nightsafe.backup import backup
 from nightsafe.errors import RestoreError
 from nightsafe.localfolder import LocalFolder
-from nightsafe.pack import BlobKind
+from nightsafe.repofile.pack import BlobKind
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreReport
-from nightsafe.snapshot import Snapshot
-from nightsafe.tree import Node, encode_node, encode_tree, go_mode
 
 from tests.agent.conftest import copy_vault, freeze, reopen
 from tests.agent.trees import fingerprint, make_mixed_tree

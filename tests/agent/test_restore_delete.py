@@ -12,11 +12,11 @@ from nightsafe.cli import main
 from nightsafe.errors import RestoreError
 from nightsafe.extent import Extent, Held
 from nightsafe.fetch import BlobReader
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tree import Node, encode_node, go_mode
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
-from nightsafe.snapshot import Snapshot
-from nightsafe.tree import Node, encode_node, go_mode
 from nightsafe.walk import PatternSelection
 
 from tests.agent.conftest import PASSPHRASE, reopen

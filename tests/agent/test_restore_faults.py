@@ -16,14 +16,14 @@ from nightsafe.errors import (
     UnreachableError,
     WorkerError,
 )
-from nightsafe.index import encode_index
 from nightsafe.metadata import described
-from nightsafe.pack import BlobKind, PackBuilder
 from nightsafe.plan import Piece, Place
+from nightsafe.repofile.index import encode_index
+from nightsafe.repofile.pack import BlobKind, PackBuilder
+from nightsafe.repofile.tree import Node
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 from nightsafe.target import Folders
-from nightsafe.tree import Node
 from nightsafe.workers import pool
 
 from tests.agent.conftest import reopen

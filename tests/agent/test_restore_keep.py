@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from nightsafe.backup import backup
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
-from nightsafe.snapshot import Snapshot
 
 from tests.agent.conftest import reopen
 from tests.agent.trees import fingerprint, make_mixed_tree, set_xattr

@@ -7,10 +7,10 @@ import pytest
 from nightsafe.backup import backup
 from nightsafe.cli import main
 from nightsafe.errors import RestoreError, UsageError
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
-from nightsafe.snapshot import Snapshot
 from nightsafe.walk import PatternSelection
 
 from tests.agent.conftest import PASSPHRASE, reopen

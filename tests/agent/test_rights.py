@@ -10,6 +10,7 @@ import pytest
 from nightsafe import metadata
 from nightsafe.backup import backup
 from nightsafe.metadata import Attributes, narrow, restore_at
+from nightsafe.repofile.tree import Node, go_mode
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.rights import (
@@ -22,7 +23,6 @@ from nightsafe.rights import (
     read_list,
     write_list,
 )
-from nightsafe.tree import Node, go_mode
 
 from tests.agent.conftest import reopen
 from tests.agent.ways import WAYS, go

@@ -8,10 +8,10 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe import tree
 from nightsafe.errors import DamagedError
-from nightsafe.gojson import format_time
-from nightsafe.tree import (
+from nightsafe.repofile import tree
+from nightsafe.repofile.go_json import format_time
+from nightsafe.repofile.tree import (
     Node,
     decode_tree,
     encode_node,

@@ -10,10 +10,10 @@ from nightsafe.check import check
 from nightsafe.cli import main
 from nightsafe.errors import DamagedError, RefusedError
 from nightsafe.prune import prune
+from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree, go_mode, read_tree
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
-from nightsafe.tree import Node, decode_tree, encode_node, encode_tree, go_mode, read_tree
 
 from tests.agent.conftest import PASSPHRASE, reopen
 from tests.agent.hostile import snapshot_of, store, store_tree

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from nightsafe import scan
 from nightsafe.fs import windows
+from nightsafe.repofile.tree import go_mode
 from nightsafe.scan import Plan, node_of, plan_sources
-from nightsafe.tree import go_mode
 
 READ_ONLY, HIDDEN, DIRECTORY, ARCHIVE, NORMAL, REPARSE = 0x1, 0x2, 0x10, 0x20, 0x80, 0x400
 SYMLINK, JUNCTION, CLOUD, DEDUP = 0xA000000C, 0xA0000003, 0x9000001A, 0x80000013

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import zstandard
 from nightsafe.indexing import IndexWriter
-from nightsafe.pack import BlobKind, PackBuilder, encode_entries
+from nightsafe.repofile.pack import BlobKind, PackBuilder, encode_entries
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 

@@ -15,11 +15,11 @@ from typing import Any
 from unittest import mock
 
 from nightsafe.cli import main
-from nightsafe.gojson import format_second
 from nightsafe.localfolder import LocalFolder
 from nightsafe.opening import open_key
+from nightsafe.repofile.go_json import format_second
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
 from nightsafe.storage import ObjectKind
 
 from tests import repositories

@@ -18,8 +18,8 @@ import pytest
 from nightsafe.cli import main
 from nightsafe.fetch import BlobReader
 from nightsafe.localfolder import LocalFolder
+from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
 from nightsafe.walk import walk
 
 from tests import repositories

@@ -18,9 +18,9 @@ from nightsafe.fetch import BlobReader
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import hold
 from nightsafe.remote import Remote
+from nightsafe.repofile.snapshot import find_snapshot
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.snapshot import find_snapshot
 from nightsafe.storage import Storage
 from nightsafe.walk import walk
 from nightsafe.young import Trust

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from nightsafe.fetch import BlobReader
 from nightsafe.localfolder import LocalFolder
-from nightsafe.pack import BlobKind
+from nightsafe.repofile.pack import BlobKind
+from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode, node_type
 from nightsafe.repository import Repository
-from nightsafe.tree import Node, encode_node, encode_tree, go_mode, node_type
 from nightsafe.walk import walk
 
 from tests.agent.tools import program

@@ -10,7 +10,7 @@ from nightsafe import archive
 from nightsafe.backup import BackupOptions
 from nightsafe.check import check
 from nightsafe.localfolder import LocalFolder
-from nightsafe.pack import BlobKind
+from nightsafe.repofile.pack import BlobKind
 
 from tests.agent.tools import program
 from tests.agent.trees import fingerprint

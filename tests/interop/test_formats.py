@@ -7,17 +7,17 @@ from pathlib import Path
 
 from nightsafe.check import check
 from nightsafe.forget import remove_snapshots
-from nightsafe.index import encode_index
-from nightsafe.keys import KdfParams
 from nightsafe.opening import open_key
-from nightsafe.pack import BlobKind, PackBuilder, PackContent
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
+from nightsafe.repofile.index import encode_index
+from nightsafe.repofile.key import KdfParams
+from nightsafe.repofile.pack import BlobKind, PackBuilder, PackContent
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.snapshot import Snapshot
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import Node, encode_node, encode_tree
 
 from tests.agent import oddframes
 from tests.agent.splitindex import split_index

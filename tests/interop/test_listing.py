@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from nightsafe.backup import BackupOptions, backup
-from nightsafe.gojson import parse_time
 from nightsafe.locks import Lock
 from nightsafe.progress import show_path
+from nightsafe.repofile.go_json import parse_time
+from nightsafe.repofile.tree import posix_permissions
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import posix_permissions
 
 from tests.interop.generated_snapshots import (
     DAY,

@@ -16,11 +16,11 @@ import pytest
 from nightsafe.check import check
 from nightsafe.cli.output import show_size
 from nightsafe.forget import remove_snapshots
-from nightsafe.gojson import parse_time
 from nightsafe.localfolder import LocalFolder
 from nightsafe.opening import open_key
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
+from nightsafe.repofile.go_json import parse_time
 from nightsafe.restore import restore
 from nightsafe.storage import ObjectKind
 

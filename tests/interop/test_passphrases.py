@@ -5,9 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from nightsafe.keys import KdfParams
 from nightsafe.localfolder import LocalFolder
 from nightsafe.passphrase import PassphraseSource, find_passphrase
+from nightsafe.repofile.key import KdfParams
 
 from tests import repositories
 from tests.agent.tools import program

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nightsafe.backup import backup
 from nightsafe.localfolder import LocalFolder
-from nightsafe.pack import BlobKind
+from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 

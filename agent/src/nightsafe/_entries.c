@@ -1,6 +1,6 @@
 /* What index files say of the blobs in a pack: written from the pack's opened header, and read.
  *
- * nightsafe.index does the same in Python when this extension is missing.
+ * nightsafe.repofile.index does the same in Python when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

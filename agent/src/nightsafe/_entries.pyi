@@ -1,4 +1,4 @@
-from nightsafe.pack import BlobEntry, BlobKind, PackContent
+from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 
 def encode(header: bytes, /) -> bytes | None: ...
 def decode(

@@ -1,6 +1,6 @@
-/* Nodes of trees that are plain: what nightsafe.tree makes of a node's JSON, for most nodes.
+/* Nodes of trees that are plain: what nightsafe.repofile.tree makes of a node's JSON, for most nodes.
  *
- * Of anything out of the ordinary this says nothing, and nightsafe.tree looks at it in Python, as
+ * Of anything out of the ordinary this says nothing, and nightsafe.repofile.tree looks at it in Python, as
  * it does at all nodes when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
@@ -10,7 +10,7 @@
 
 #include "id.h"
 
-/* In the order of nightsafe.tree.Node. */
+/* In the order of nightsafe.repofile.tree.Node. */
 enum { NAME, TYPE, MODE, MTIME, ATIME, CTIME, UID, GID, USER, GROUP, INODE, DEVICE_ID, SIZE,
        LINKS, LINK_TARGET, XATTRS, DEVICE, CONTENT, SUBTREE, LAST };
 

@@ -1,6 +1,6 @@
 /* The memory-hard part of scrypt (RFC 7914: scryptROMix), two of whose `p` lanes run in one thread.
  *
- * nightsafe.keys calls the standard library, which runs one lane after the other, when this
+ * nightsafe.repofile.key calls the standard library, which runs one lane after the other, when this
  * extension is missing.
  */
 #define PY_SSIZE_T_CLEAN

@@ -22,14 +22,14 @@ from nightsafe.journal import Journal
 from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import LockHold, hold
 from nightsafe.progress import Event, Issue, Observer, ignore
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tags import flat_tags
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan, plan_sources, require_any
 from nightsafe.service import LARGEST_SNAPSHOT, Service
 from nightsafe.sight import Wants
-from nightsafe.snapshot import Snapshot
 from nightsafe.start import Start, cache_folder
 from nightsafe.storage import ObjectKind
-from nightsafe.tags import flat_tags
 from nightsafe.work import CHUNKERS, Setup
 from nightsafe.young import Trust
 

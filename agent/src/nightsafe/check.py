@@ -5,17 +5,17 @@ from functools import partial
 
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
-from nightsafe.index import INDEX_REPAIR
 from nightsafe.locks import hold
-from nightsafe.pack import BlobKind, PackContent
 from nightsafe.packread import PackFinding, PackReader
 from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore, show_path
+from nightsafe.repofile.index import INDEX_REPAIR
+from nightsafe.repofile.node_check import Judge, misnamed
+from nightsafe.repofile.pack import BlobKind, PackContent
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tree import Node
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
-from nightsafe.sound import Judge, misnamed
 from nightsafe.storage import ObjectKind
 from nightsafe.subset import Subset
-from nightsafe.tree import Node
 from nightsafe.workers.pool import Porters, default_workers
 
 _IN_PROCESS_PACKS = 3

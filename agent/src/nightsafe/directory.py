@@ -19,8 +19,8 @@ from nightsafe.fs import windows
 from nightsafe.fs.files import IS_WINDOWS
 from nightsafe.match import fold_case
 from nightsafe.metadata import Attributes
-from nightsafe.sound import means_an_entry
-from nightsafe.tree import Node
+from nightsafe.repofile.node_check import means_an_entry
+from nightsafe.repofile.tree import Node
 
 _NO_ENTRIES = frozenset((b"", b".", b".."))
 

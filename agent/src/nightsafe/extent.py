@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.fs.windows import stored_path
-from nightsafe.snapshot import Snapshot
+from nightsafe.repofile.snapshot import Snapshot
 
 
 class Held(enum.Enum):

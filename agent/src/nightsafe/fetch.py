@@ -13,12 +13,12 @@ import zstandard
 from nightsafe.crypto.sealer import Sealer
 from nightsafe.crypto.sha256 import digests
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError, ended
-from nightsafe.frames import decompress
-from nightsafe.index import BlobLocation
-from nightsafe.pack import BlobKind
+from nightsafe.repofile.index import BlobLocation
+from nightsafe.repofile.pack import BlobKind
+from nightsafe.repofile.tree import Node, Unreadable, decode_tree, read_tree
+from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
-from nightsafe.tree import Node, Unreadable, decode_tree, read_tree
 
 WINDOW_SIZE = 4 << 20
 _WINDOWS_KEPT = 12

@@ -9,11 +9,11 @@ from nightsafe.directory import Directory, discard, temporary_name
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
 from nightsafe.fs.files import TO_WRITE
-from nightsafe.index import BlobLocation
-from nightsafe.pack import BlobKind
 from nightsafe.plan import Place
+from nightsafe.repofile.index import BlobLocation
+from nightsafe.repofile.pack import BlobKind
+from nightsafe.repofile.tree import Node
 from nightsafe.target import Folders, write_all
-from nightsafe.tree import Node
 from nightsafe.waves import Left, Link, Unfinished, Wave
 from nightsafe.writer import describe
 

@@ -14,11 +14,11 @@ from nightsafe.groups import Group, grouped, newest_first
 from nightsafe.loading import remove_all
 from nightsafe.locks import hold
 from nightsafe.prune import require_permission
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tags import TagList, has_tags
 from nightsafe.repository import Repository
-from nightsafe.snapshot import Snapshot
 from nightsafe.span import NO_SPAN, Span, civil
 from nightsafe.storage import ObjectKind
-from nightsafe.tags import TagList, has_tags
 
 UNLIMITED = -1
 _SECOND = 1_000_000_000

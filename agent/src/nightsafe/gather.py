@@ -14,10 +14,10 @@ from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import Seen
-from nightsafe.gojson import format_second
 from nightsafe.known import KnownBlobs
 from nightsafe.nodes import owner_texts
 from nightsafe.packing import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
+from nightsafe.repofile.go_json import format_second
 from nightsafe.workers.buffers import new_memory
 
 try:

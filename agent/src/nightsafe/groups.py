@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nightsafe.errors import UsageError
-from nightsafe.snapshot import Snapshot
-from nightsafe.tags import TagList, has_tags
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tags import TagList, has_tags
 
 GROUPINGS = ("host", "paths", "tags")
 _SPELLINGS = {"hosts": "host", "path": "paths", "tag": "tags"}

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from nightsafe.index import encode_index_of
+from nightsafe.repofile.index import encode_index_of
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 

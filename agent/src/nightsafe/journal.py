@@ -18,7 +18,7 @@ from typing import Any
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError
 from nightsafe.fs.files import NEW, TO_CHANGE, handed_on, lock_abandoned, lock_file
-from nightsafe.pack import PackContent, decode_entries
+from nightsafe.repofile.pack import PackContent, decode_entries
 
 _SUFFIX = ".journal"
 _LENGTH = struct.Struct("<I")

@@ -26,9 +26,9 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fs.files import is_alive, my_ids, my_name
-from nightsafe.gojson import format_time, parse_time
 from nightsafe.loading import load_texts, remove_all, text_of
 from nightsafe.localfolder import LocalFolder
+from nightsafe.repofile.go_json import format_time, parse_time
 from nightsafe.repository import Repository
 from nightsafe.service import Service
 from nightsafe.storage import ObjectKind

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from nightsafe.fs import xattrs
 from nightsafe.fs.files import gives_files_away
+from nightsafe.repofile.tree import Node, posix_permissions
 from nightsafe.rights import (
     ACCESS_LIST,
     DEFAULT_LIST,
@@ -19,7 +20,6 @@ from nightsafe.rights import (
     mode_without_list,
     wanted_mode,
 )
-from nightsafe.tree import Node, posix_permissions
 
 Described = tuple[str, int, int, int, int, int, tuple[tuple[bytes, bytes], ...]]
 """What `Attributes` holds, as plain values: quick to make, and on their way between processes."""

@@ -14,7 +14,7 @@ import stat
 from nightsafe.directory import Directory, is_regular, mode_of, moved
 from nightsafe.fs.files import FOLDER_MODE, IS_WINDOWS, NEW, TO_WRITE, reach
 from nightsafe.metadata import Attributes, narrow, restore_at, restore_link, settle
-from nightsafe.tree import Node
+from nightsafe.repofile.tree import Node
 
 _Known = tuple[bytes, tuple[int, int]]
 

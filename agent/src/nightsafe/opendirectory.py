@@ -16,7 +16,7 @@ from nightsafe.metadata import (
     restore_named,
     settle,
 )
-from nightsafe.tree import Node
+from nightsafe.repofile.tree import Node
 
 
 class OpenDirectory:

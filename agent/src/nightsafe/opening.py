@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import ObjectNotFoundError, SettingsError, ended
-from nightsafe.keys import find_key
+from nightsafe.repofile.key import find_key
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import zstandard
 
-from nightsafe import pack
 from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto.sealer import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import Seen
-from nightsafe.pack import BlobKind
+from nightsafe.repofile import pack
+from nightsafe.repofile.pack import BlobKind
 from nightsafe.workers.buffers import new_memory
 
 LEVEL = 2

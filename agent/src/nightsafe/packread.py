@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
 from nightsafe.fetch import BlobOpener
-from nightsafe.pack import BlobEntry, PackContent, read_header
+from nightsafe.repofile.pack import BlobEntry, PackContent, read_header
 from nightsafe.storage import ObjectKind, Storage
 
 

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from nightsafe.blanks import BLANKS
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.fs.files import IS_WINDOWS
+from nightsafe.repofile.go_space import BLANKS
 
 KEYCHAIN_SERVICE = "nightsafe"
 """Under this name, with the repository's address as the user, the keychain may hold it."""

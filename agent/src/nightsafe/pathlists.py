@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from nightsafe.blanks import BLANKS
 from nightsafe.errors import UsageError
 from nightsafe.fs.files import as_pattern, as_text
 from nightsafe.glob import expression, sound_beginning
+from nightsafe.repofile.go_space import BLANKS
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -7,8 +7,8 @@ import orjson
 
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import Status
-from nightsafe.gojson import format_time, parse_time, quote_name
-from nightsafe.tree import read_id
+from nightsafe.repofile.go_json import format_time, parse_time, quote_name
+from nightsafe.repofile.tree import read_id
 
 _ID = re.compile(r"[0-9a-f]{64}")
 

@@ -20,12 +20,12 @@ from nightsafe.errors import (
     ended,
 )
 from nightsafe.fetch import BlobOpener, BlobReader
-from nightsafe.index import INDEX_REPAIR, decode_index, encode_index
 from nightsafe.loading import cache_of, load_texts, remove_all, text_of, unlisted
 from nightsafe.locks import LockHold, hold
-from nightsafe.pack import BlobEntry, BlobKind, PackBuilder, PackContent
 from nightsafe.progress import Advanced, Observer, Totals, ignore
 from nightsafe.pruneplan import BlobKey, Limit, PrunePlan, parse_limit, plan_prune
+from nightsafe.repofile.index import INDEX_REPAIR, decode_index, encode_index
+from nightsafe.repofile.pack import BlobEntry, BlobKind, PackBuilder, PackContent
 from nightsafe.repository import Repository
 from nightsafe.storage import ObjectKind
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nightsafe.errors import UsageError
-from nightsafe.pack import BlobEntry, BlobKind, PackContent
+from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 
 BlobKey = tuple[BlobKind, bytes]
 Limit = Callable[[int], float]

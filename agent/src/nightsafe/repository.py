@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import zstandard
 
-from nightsafe.config import Config
 from nightsafe.counts import show_count
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import (
@@ -16,14 +15,15 @@ from nightsafe.errors import (
     ObjectNotFoundError,
     UsageError,
 )
-from nightsafe.frames import decompress
-from nightsafe.index import Index, decode_index
-from nightsafe.keys import KdfParams, wrap
 from nightsafe.loading import Text, cache_of, drop_gone, load_texts
 from nightsafe.opening import Opening, open_key
-from nightsafe.pack import PackContent
+from nightsafe.repofile.config import Config
+from nightsafe.repofile.index import Index, decode_index
+from nightsafe.repofile.key import KdfParams, wrap
+from nightsafe.repofile.pack import PackContent
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.service import Service
-from nightsafe.snapshot import Snapshot
 from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 _COMPRESSED = b"\x02"

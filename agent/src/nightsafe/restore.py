@@ -15,15 +15,15 @@ from nightsafe.leftovers import Claim
 from nightsafe.locks import hold
 from nightsafe.plan import Place
 from nightsafe.progress import FileDone, Observer, ignore
+from nightsafe.repofile.node_check import Judge
+from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repofile.tree import Node
 from nightsafe.repository import Repository
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
 from nightsafe.sift import Sieve, Sifted
-from nightsafe.snapshot import Snapshot
-from nightsafe.sound import Judge
 from nightsafe.standing import Standing
 from nightsafe.target import Target, raise_if_full
 from nightsafe.telling import Telling
-from nightsafe.tree import Node
 from nightsafe.verify import Verifier
 from nightsafe.walk import Chosen, Selection, find_folder, require_found
 from nightsafe.workers.pool import default_workers

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from nightsafe.tree import posix_permissions
+from nightsafe.repofile.tree import posix_permissions
 
 ACCESS_LIST = b"system.posix_acl_access"
 DEFAULT_LIST = b"system.posix_acl_default"

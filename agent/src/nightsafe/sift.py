@@ -7,8 +7,8 @@ from nightsafe.directory import Fold, are_safe_names, refusal
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.finishing import Listener
-from nightsafe.sound import KINDS, means_an_entry
-from nightsafe.tree import Node, Unreadable
+from nightsafe.repofile.node_check import KINDS, means_an_entry
+from nightsafe.repofile.tree import Node, Unreadable
 from nightsafe.walk import Chosen
 
 

@@ -6,10 +6,10 @@ import os
 import stat
 
 from nightsafe.directory import is_regular, mode_of
-from nightsafe.index import Index
+from nightsafe.repofile.index import Index
+from nightsafe.repofile.tree import Node
 from nightsafe.restoreoptions import RestoreOptions
 from nightsafe.target import Target
-from nightsafe.tree import Node
 from nightsafe.verify import differs
 
 _NOT_REPLACED = (stat.S_IFDIR, stat.S_IFLNK)

@@ -7,16 +7,16 @@ from nightsafe.archive import Archiver
 from nightsafe.errors import ObjectNotFoundError
 from nightsafe.former import ELSEWHERE
 from nightsafe.fs.files import clean
-from nightsafe.index import Index
 from nightsafe.indexing import IndexWriter
 from nightsafe.journal import DeadJournal, dead_journals, vault_folder
 from nightsafe.known import KnownBlobs
-from nightsafe.pack import BlobKind, PackContent, encode_entries
 from nightsafe.progress import Issue, Observer
+from nightsafe.repofile.index import Index
+from nightsafe.repofile.pack import BlobKind, PackContent, encode_entries
+from nightsafe.repofile.snapshot import Snapshot, find_parent
 from nightsafe.repository import Repository
 from nightsafe.scan import components
 from nightsafe.service import Service
-from nightsafe.snapshot import Snapshot, find_parent
 from nightsafe.state import cache_dir
 from nightsafe.statprint import Fingerprint
 from nightsafe.storage import ObjectKind

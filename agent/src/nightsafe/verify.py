@@ -9,11 +9,11 @@ from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.directory import Directory, mode_of
 from nightsafe.finishing import Listener
 from nightsafe.fs.files import TO_READ
-from nightsafe.index import Index
-from nightsafe.pack import BlobKind
+from nightsafe.repofile.index import Index
+from nightsafe.repofile.pack import BlobKind
+from nightsafe.repofile.tree import Node
 from nightsafe.sift import Sieve
 from nightsafe.target import Target
-from nightsafe.tree import Node
 from nightsafe.walk import Chosen, walk_through
 
 

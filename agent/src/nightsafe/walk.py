@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
 from nightsafe.match import Patterns
-from nightsafe.tree import Node
+from nightsafe.repofile.tree import Node
 
 
 class Found(NamedTuple):

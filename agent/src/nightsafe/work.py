@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from nightsafe.chunker.chunker import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.chunker.rabin import new_rabin_cutter
-from nightsafe.config import Config
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.crypto.sha256 import digests
 from nightsafe.errors import WorkerError
@@ -24,10 +23,11 @@ from nightsafe.gather import SmallFiles
 from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
 from nightsafe.nodes import encode_entry, encode_file
-from nightsafe.pack import BlobKind
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
 from nightsafe.previous import Previous
 from nightsafe.reading import doubts, read_into, replaced
+from nightsafe.repofile.config import Config
+from nightsafe.repofile.pack import BlobKind
 from nightsafe.sending import Sender, SentPack
 from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_folder, problem_of
 from nightsafe.statprint import Fingerprint

@@ -19,9 +19,9 @@ from nightsafe.fetch import BlobOpener, SealedBlob
 from nightsafe.fs.files import TO_WRITE
 from nightsafe.metadata import Attributes, Described
 from nightsafe.plan import Job, Piece, Place
+from nightsafe.repofile.tree import posix_permissions
 from nightsafe.storage import ObjectKind, Storage
 from nightsafe.target import Folders, raise_if_full, write_all
-from nightsafe.tree import posix_permissions
 
 try:
     from nightsafe import _place

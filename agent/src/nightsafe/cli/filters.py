@@ -8,8 +8,8 @@ from nightsafe.cli.arguments import filled
 if TYPE_CHECKING:
     from nightsafe.cli.output import Output
     from nightsafe.groups import Filter
+    from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository import Repository
-    from nightsafe.snapshot import Snapshot
 
 
 def add_filter_options(chosen: "argparse._ActionsContainer", *, host_letter: bool = False) -> None:
@@ -41,7 +41,7 @@ def find_filter(args: argparse.Namespace) -> "Filter":
     """What the options say; an empty host alone stands for all."""
     from nightsafe.fs.files import as_text
     from nightsafe.groups import Filter
-    from nightsafe.tags import split_tags
+    from nightsafe.repofile.tags import split_tags
 
     hosts = () if args.host == [""] else tuple(map(as_text, args.host))
     tags = tuple(map(split_tags, map(as_text, args.tag)))

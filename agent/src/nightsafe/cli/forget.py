@@ -15,8 +15,8 @@ from nightsafe.counts import show_count
 if TYPE_CHECKING:
     from nightsafe.forget import Policy, Verdict
     from nightsafe.prune import PruneOptions
+    from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository import Repository
-    from nightsafe.snapshot import Snapshot
 
 _PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
@@ -144,8 +144,8 @@ def _following(
 def _policy(args: argparse.Namespace) -> "Policy":
     from nightsafe.forget import Policy
     from nightsafe.fs.files import as_text
+    from nightsafe.repofile.tags import split_tags
     from nightsafe.span import Span
-    from nightsafe.tags import split_tags
 
     def span(text: str | None) -> Span:
         return Span.parse(text) if text else Span()
@@ -167,7 +167,7 @@ def _verdicts(
     from nightsafe.finding import find_named
     from nightsafe.forget import Verdict, judge
     from nightsafe.groups import Group, parse_grouping
-    from nightsafe.snapshot import LATEST
+    from nightsafe.repofile.snapshot import LATEST
 
     by, chosen = parse_grouping(args.group_by), find_filter(args)
     found = repository.load_snapshots()

@@ -95,9 +95,9 @@ def _filter(args: argparse.Namespace) -> "Filter":
 
 def _shower(output: Output, *, is_long: bool) -> "Callable[[Found], None]":
     """What shows an entry; all that it needs is loaded here, once, for there may be millions."""
-    from nightsafe.gojson import format_time
     from nightsafe.progress import show_path
-    from nightsafe.tree import posix_permissions
+    from nightsafe.repofile.go_json import format_time
+    from nightsafe.repofile.tree import posix_permissions
 
     def as_json(found: "Found") -> None:
         node = found.node

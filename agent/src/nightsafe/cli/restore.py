@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import threading
 
     from nightsafe.progress import Observer
+    from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository import Repository
     from nightsafe.restoreoptions import RestoreReport
-    from nightsafe.snapshot import Snapshot
     from nightsafe.walk import Chosen
 
 

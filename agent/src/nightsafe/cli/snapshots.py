@@ -11,8 +11,8 @@ from nightsafe.cli.output import Output, printable, show_size, show_time
 
 if TYPE_CHECKING:
     from nightsafe.groups import Group
+    from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository import Snapshots
-    from nightsafe.snapshot import Snapshot
 
 
 def add_parser(verbs: Verbs) -> None:

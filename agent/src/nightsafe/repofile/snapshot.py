@@ -7,9 +7,9 @@ from typing import NamedTuple
 import orjson
 
 from nightsafe.errors import DamagedError, SnapshotNotFoundError
-from nightsafe.gojson import format_time, format_time_in, json_string, parse_time
-from nightsafe.tags import flat_tags
-from nightsafe.tree import read_id
+from nightsafe.repofile.go_json import format_time, format_time_in, json_string, parse_time
+from nightsafe.repofile.tags import flat_tags
+from nightsafe.repofile.tree import read_id
 
 LATEST = "latest"
 _PREFIX = re.compile(r"[0-9a-f]{1,64}")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from nightsafe.errors import DamagedError
-from nightsafe.gojson import format_time, json_name, json_string, parse_time, unquote_name
+from nightsafe.repofile.go_json import format_time, json_name, json_string, parse_time, unquote_name
 
 try:
     from nightsafe import _nodes

@@ -8,8 +8,8 @@ import orjson
 
 from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.errors import DamagedError
-from nightsafe.pack import BlobEntry, BlobKind, PackContent, decode_entries
-from nightsafe.tree import read_id
+from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent, decode_entries
+from nightsafe.repofile.tree import read_id
 
 INDEX_REPAIR = (
     "run `restic repair index` (`restic rebuild-index` before restic 0.16), in a vault of the "

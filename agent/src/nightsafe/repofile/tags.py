@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from nightsafe.blanks import BLANKS
+from nightsafe.repofile.go_space import BLANKS
 
 TagList = tuple[str, ...]
 """Tags that are asked for together; the empty one stands for a snapshot without any."""

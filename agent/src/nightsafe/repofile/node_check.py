@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from nightsafe.counts import show_count
 from nightsafe.crypto.sealer import OVERHEAD
-from nightsafe.index import Index
-from nightsafe.pack import BlobKind
-from nightsafe.tree import Node
+from nightsafe.repofile.index import Index
+from nightsafe.repofile.pack import BlobKind
+from nightsafe.repofile.tree import Node
 
 KINDS = ("file", "dir", "symlink", "dev", "chardev", "fifo", "socket")
 _NO_ENTRIES = (b"", b".", b"..")
