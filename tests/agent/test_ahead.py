@@ -11,7 +11,7 @@ from nightsafe import sight
 from nightsafe.ahead import Ahead
 from nightsafe.backup import BackupOptions, BackupReport, backup
 from nightsafe.cli import main
-from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs.stat import Survey, survey
 from nightsafe.repository import Repository
 from nightsafe.scan import leaves, plan_sources

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.cli import main
-from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.repository import Repository
 from nightsafe.scan import count_sources, leaves, plan_sources
 

@@ -5,7 +5,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from nightsafe.exclude import (
+from nightsafe.filters.exclude import (
     CACHE_TAG,
     DEFAULT_EXCLUDES,
     Excluder,

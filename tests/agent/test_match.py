@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe.errors import UsageError
-from nightsafe.match import Patterns, fold_case
+from nightsafe.filters.patterns import Patterns, fold_case
 
 
 @pytest.mark.parametrize(

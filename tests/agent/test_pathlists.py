@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from nightsafe.cli.excludes import find_rules, parse_size
 from nightsafe.errors import UsageError
-from nightsafe.pathlists import expand, matching, read_globs, read_patterns, read_raw, read_verbatim
+from nightsafe.filters.path_lists import (
+    expand,
+    matching,
+    read_globs,
+    read_patterns,
+    read_raw,
+    read_verbatim,
+)
 
 ENVIRON = {"HOME": "/home/me", "X1": "y"}
 

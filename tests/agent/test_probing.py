@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.crypto.sealer import SealKey
-from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.probing import probe_all
 from nightsafe.sight import SLICE_ENTRIES, Probe, Prober, Same, Sight, list_folder
 from nightsafe.statprint import Fingerprint

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe import gather
-from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs import files
 from nightsafe.repository import Repository
 

@@ -9,7 +9,7 @@ from nightsafe import archive, delivery
 from nightsafe import check as check_module
 from nightsafe.check import check
 from nightsafe.errors import QuotaError
-from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.known import KnownBlobs
 from nightsafe.localfolder import LocalFolder
 from nightsafe.remote import Remote

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe import exclude, gather, large, match, nodes, scan, work
+from nightsafe import gather, large, nodes, scan, work
 from nightsafe.check import check
 from nightsafe.errors import UsageError
-from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.filters import exclude
+from nightsafe.filters import patterns as match
+from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs import files
 from nightsafe.fs import stat as look
 from nightsafe.fs.windows import Status

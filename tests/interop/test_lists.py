@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from nightsafe.glob import is_sound
+from nightsafe.filters.wildcard import is_sound
 
 from tests.interop.conftest import find_restic
 from tests.interop.pair import Outcome, Pair, assert_equal

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe.exclude import Excluder, ExcludeRules
+from nightsafe.filters.exclude import Excluder, ExcludeRules
 
 from tests.interop.conftest import find_restic
 from tests.interop.pair import Pair, assert_equal, shown

@@ -15,9 +15,9 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from nightsafe.errors import RestoreError
+from nightsafe.filters.patterns import fold_case
 from nightsafe.fs import windows
 from nightsafe.fs.files import IS_WINDOWS
-from nightsafe.match import fold_case
 from nightsafe.metadata import Attributes
 from nightsafe.repofile.node_check import means_an_entry
 from nightsafe.repofile.tree import Node

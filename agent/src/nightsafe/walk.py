@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fetch import BlobReader
-from nightsafe.match import Patterns
+from nightsafe.filters.patterns import Patterns
 from nightsafe.repofile.tree import Node
 
 

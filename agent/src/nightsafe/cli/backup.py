@@ -15,7 +15,7 @@ from nightsafe.counts import show_count
 if TYPE_CHECKING:
     from nightsafe.ahead import Ahead
     from nightsafe.backup import BackupReport
-    from nightsafe.exclude import Excluder
+    from nightsafe.filters.exclude import Excluder
     from nightsafe.progress import Observer
 
 
@@ -84,7 +84,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Back up; 0 when complete, 3 when some files could not be read."""
-    from nightsafe.exclude import Excluder
+    from nightsafe.filters.exclude import Excluder
     from nightsafe.fs.files import as_text
 
     paths, unmatched = find_sources(args, output)

@@ -8,7 +8,7 @@ from nightsafe.cli.arguments import filled
 from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
-    from nightsafe.exclude import ExcludeRules
+    from nightsafe.filters.exclude import ExcludeRules
     from nightsafe.progress import Issue
 
 _EMPTY = "this path is empty: perhaps a variable is not set; nothing for it is in this snapshot"
@@ -103,8 +103,8 @@ def find_sources(
 ) -> "tuple[list[bytes], tuple[Issue, ...]]":
     """Every path to back up, from lists and from the arguments, in restic's order; and lines of
     lists that no path fits. UsageError when there is nothing to back up."""
-    from nightsafe import pathlists
     from nightsafe.errors import UsageError
+    from nightsafe.filters import path_lists
     from nightsafe.progress import Issue
 
     sources: list[bytes] = []
@@ -115,11 +115,11 @@ def find_sources(
         def note(line: str, text: str = text) -> None:
             unmatched.append(Issue("unreadable", line.encode("utf-8", "surrogateescape"), text))
 
-        sources += pathlists.read_globs(path, note)
+        sources += path_lists.read_globs(path, note)
     for path in args.files_from_verbatim:
-        sources += pathlists.read_verbatim(path)
+        sources += path_lists.read_verbatim(path)
     for path in args.files_from_raw:
-        sources += pathlists.read_raw(path)
+        sources += path_lists.read_raw(path)
     sources += [os.fsencode(path) for path in args.paths if path]
     if "" in args.paths:
         unmatched.append(Issue("unreadable", b"''", _EMPTY))
@@ -132,9 +132,9 @@ def find_sources(
 
 def find_rules(args: argparse.Namespace, sources: list[bytes]) -> "ExcludeRules":
     """The rules that the options amount to. UsageError for what makes no sense."""
-    from nightsafe.exclude import CACHE_TAG, ExcludeRules, defaults_for
+    from nightsafe.filters.exclude import CACHE_TAG, ExcludeRules, defaults_for
+    from nightsafe.filters.path_lists import read_patterns
     from nightsafe.fs.files import as_text
-    from nightsafe.pathlists import read_patterns
 
     patterns = [] if args.no_default_excludes else list(defaults_for(sources))
     patterns += map(as_text, args.exclude)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from nightsafe.errors import UsageError
+from nightsafe.filters.wildcard import expression, is_literal, is_sound
 from nightsafe.fs.files import as_pattern
-from nightsafe.glob import expression, is_literal, is_sound
 
 _ANY = "**"
 _Parts = tuple[str, ...]

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from nightsafe.errors import UsageError
+from nightsafe.filters.wildcard import expression, sound_beginning
 from nightsafe.fs.files import as_pattern, as_text
-from nightsafe.glob import expression, sound_beginning
 from nightsafe.repofile.go_space import BLANKS
 
 _BOMS = (

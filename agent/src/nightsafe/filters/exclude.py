@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.errors import UsageError
+from nightsafe.filters.patterns import Patterns
 from nightsafe.fs.files import (
     IS_WINDOWS,
     absolute,
@@ -15,7 +16,6 @@ from nightsafe.fs.files import (
     rooted,
     slashed,
 )
-from nightsafe.match import Patterns
 
 if TYPE_CHECKING:
     from nightsafe.fs.stat import Status
