@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nightsafe.localfolder import LocalFolder
+from nightsafe.backend.local import LocalFolder
 
 from bench.compare import require_same
 from bench.datasets import edited, ensure

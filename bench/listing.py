@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from nightsafe.address import Credential
-from nightsafe.remote import Remote
+from nightsafe.backend.base import CONNECTIONS, ObjectKind
+from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest_url import Credential
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.storage import CONNECTIONS, ObjectKind
 from nightsafe.workers.threads import several
 
 from bench import measure

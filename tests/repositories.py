@@ -9,10 +9,10 @@ import hashlib
 import json
 import os
 
+from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.key import KdfParams, derive, wrap
-from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 CHEAP = KdfParams(1 << 14, 8, 1)
 

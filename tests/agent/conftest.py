@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from nightsafe import archive, locks
-from nightsafe.localfolder import LocalFolder
+from nightsafe.backend.base import ObjectKind, Storage
+from nightsafe.backend.local import LocalFolder
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind, Storage
 from nightsafe.young import Trust
 
 from tests.agent.rest_server import RestServer, running_server

@@ -1,10 +1,10 @@
 """Snapshots of what no backup would write: trees from nodes or from any bytes."""
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests.agent.uploader import Uploader
 

@@ -5,11 +5,11 @@ import random
 import struct
 
 import zstandard
+from nightsafe.backend.base import ObjectKind
 from nightsafe.fetch import BlobOpener
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import PackBuilder, PackContent
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 _BLOCK = 64 << 10
 _COMPRESSED = b"\x02"

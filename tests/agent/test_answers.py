@@ -1,7 +1,7 @@
 """What is taken from a server's answer before anything is sent again."""
 
 import pytest
-from nightsafe.answers import is_safe
+from nightsafe.backend.rest_responses import is_safe
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from nightsafe import indexing, scan, work
+from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.errors import SourceError, UsageError
 from nightsafe.fetch import BlobReader
@@ -19,7 +20,6 @@ from nightsafe.repofile.index import decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 from nightsafe.walk import walk
 
 from tests.agent.conftest import reopen

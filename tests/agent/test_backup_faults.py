@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe import indexing, locks, reading, sight, statprint, work
+from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import backup
 from nightsafe.errors import (
     LockLostError,
@@ -20,7 +21,6 @@ from nightsafe.fs.stat import portable_load, portable_look, portable_record, por
 from nightsafe.progress import Issue
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import names, run, stored

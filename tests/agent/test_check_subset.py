@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from nightsafe import check as check_module
+from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.cli import main
 from nightsafe.errors import UsageError
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 from nightsafe.subset import Subset
 
 from tests.agent.conftest import PASSPHRASE, reopen

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.chunker.chunker import Chunker
 from nightsafe.cli import build_parser, main
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repofile.key import KdfParams
 from nightsafe.repository import Repository
 from nightsafe.settings import find_place
-from nightsafe.storage import ObjectKind
 from nightsafe.work import Setup
 
 from tests.agent.conftest import PASSPHRASE, copy_vault

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
 from nightsafe.repofile.go_json import parse_time
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import PASSPHRASE, reopen
 

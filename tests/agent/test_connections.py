@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from nightsafe.address import Credential, RemoteUrl
-from nightsafe.connections import basic
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.connections import basic
+from nightsafe.backend.proxies import Proxy, is_direct, proxy_for
+from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest_url import Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UnreachableError
-from nightsafe.proxies import Proxy, is_direct, proxy_for
-from nightsafe.remote import Remote
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests.agent.certificates import Authority
 from tests.agent.conftest import PASSPHRASE, copy_vault

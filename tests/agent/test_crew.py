@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe import archive, crew, large, work
+from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.crypto.sealer_portable import PortableSealer
@@ -19,7 +20,6 @@ from nightsafe.progress import Advanced
 from nightsafe.repofile.tree import encode_node
 from nightsafe.repository import Repository
 from nightsafe.scan import node_of
-from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import PASSPHRASE, copy_vault, reopen
 from tests.agent.test_backup import names, run, stored
@@ -51,7 +51,7 @@ def referenced(repository: Repository) -> set[str]:
 def test_workers_make_the_same_tree(
     repository: Repository, mixed: Path, vault: Repository, tmp_path: Path, at_once: None
 ) -> None:
-    from nightsafe.localfolder import LocalFolder
+    from nightsafe.backend.local import LocalFolder
 
     alone = run(repository, mixed, workers=0)
     other = copy_vault(vault, LocalFolder(str(tmp_path / "other")))
@@ -247,7 +247,7 @@ KILLED = """
 import os, sys
 from nightsafe import archive, indexing, pack
 from nightsafe.backup import BackupOptions, backup
-from nightsafe.localfolder import LocalFolder
+from nightsafe.backend.local import LocalFolder
 from nightsafe.repository import Repository
 archive.INLINE_SECONDS = -1.0
 pack.PACK_SIZE = 150_000

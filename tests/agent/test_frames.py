@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.crypto.sealer import Sealer, SealKey
@@ -16,14 +18,12 @@ from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobOpener
 from nightsafe.forget import remove_snapshots
-from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import Lock, stored_locks
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
 from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.storage import ObjectKind
 
 from tests.agent import oddframes
 from tests.agent.conftest import copy_vault, reopen

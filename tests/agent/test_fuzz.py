@@ -11,10 +11,11 @@ import pytest
 import zstandard
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.rest import Remote
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NightsafeError
 from nightsafe.locks import Lock
-from nightsafe.remote import Remote
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import decode_index
 from nightsafe.repofile.key import KdfParams, unwrap, wrap
@@ -22,7 +23,6 @@ from nightsafe.repofile.pack import BlobKind, PackBuilder, read_header
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import decode_tree
 from nightsafe.repofile.zstd_frames import decompress
-from nightsafe.storage import ObjectKind
 
 from tests.agent.rest_server import RestServer, connect_string
 

@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import DamagedError, RefusedError
@@ -16,7 +17,6 @@ from nightsafe.repofile.index import Index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import reopen
 from tests.agent.extensions import is_built

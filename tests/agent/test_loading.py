@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.base import CONNECTIONS, ObjectKind
+from nightsafe.backend.rest import Remote
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import UnreachableError
 from nightsafe.loading import remove_all
 from nightsafe.objectcache import ObjectCache
-from nightsafe.remote import Remote
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.storage import CONNECTIONS, ObjectKind
 from nightsafe.workers.threads import several
 
 from tests.agent.conftest import copy_vault, reopen

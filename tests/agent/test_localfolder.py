@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.errors import AccessRefusedError, StorageError, StorageFullError
-from nightsafe.localfolder import LocalFolder
-from nightsafe.storage import ObjectKind
 
 NAME = "ab" * 32
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from nightsafe import locks
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.rest import Remote
 from nightsafe.backup import backup
 from nightsafe.errors import (
     AccessRefusedError,
@@ -20,9 +22,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.locks import Lock, hold, remove_locks, stored_locks
-from nightsafe.remote import Remote
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import copy_vault, reopen
 from tests.agent.rest_server import RestServer

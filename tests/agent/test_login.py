@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from nightsafe.address import Credential
+from nightsafe.backend.rest_url import Credential
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.passphrase import choose_passphrase, find_passphrase

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import remote as remote_module
+from nightsafe.backend import rest as remote_module
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.rest import Remote
 from nightsafe.errors import NoCopyError, RefusedError
 from nightsafe.prune import PruneOptions, prune
-from nightsafe.remote import Remote
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import copy_vault, reopen
 from tests.agent.rest_server import RestServer

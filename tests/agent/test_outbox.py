@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import QuotaError, StorageError
 from nightsafe.outbox import LEAST_ROOM, Spool
-from nightsafe.storage import ObjectKind
 
 BATCH = 1 << 20
 
@@ -93,7 +93,7 @@ def test_packs_of_the_dead_are_taken_over_and_their_index_files_are_not(tmp_path
 def test_the_living_are_left_alone(tmp_path: Path) -> None:
     code = (
         "import sys, time; from nightsafe.outbox import Spool; "
-        "from nightsafe.storage import ObjectKind; "
+        "from nightsafe.backend.base import ObjectKind; "
         f"spool = Spool.begin(sys.argv[1], batch={BATCH}); "
         "spool.put(ObjectKind.DATA, 'a' * 64, b'x'); print('ready', flush=True); time.sleep(60)"
     )

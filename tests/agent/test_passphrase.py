@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from nightsafe.backend.local import LocalFolder
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.localfolder import LocalFolder
 from nightsafe.passphrase import PassphraseSource, choose_passphrase, find_passphrase
 from nightsafe.repository import Repository
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nightsafe import prove, work
+from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import TreeError
 from nightsafe.prove import portable_count
 from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 from nightsafe.treestore import TreeStore
 
 from tests.agent.test_backup import names, run

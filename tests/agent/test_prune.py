@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightsafe.backend.base import Listing, ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import AccessRefusedError, LockedError, RefusedError, StorageError, UsageError
 from nightsafe.forget import remove_snapshots
-from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import hold, remove_locks
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit, parse_size, plan_prune
@@ -23,7 +24,6 @@ from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.storage import Listing, ObjectKind
 
 from tests.agent.conftest import copy_vault, freeze, reopen
 from tests.agent.trees import fingerprint

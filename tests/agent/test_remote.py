@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from nightsafe import remote as remote_module
-from nightsafe.address import Credential, RemoteUrl
+from nightsafe.backend import rest as remote_module
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest_url import Credential, RemoteUrl
 from nightsafe.errors import (
     AccessRefusedError,
     ObjectExistsError,
@@ -19,8 +21,6 @@ from nightsafe.errors import (
     TooLargeError,
     UnreachableError,
 )
-from nightsafe.remote import Remote
-from nightsafe.storage import ObjectKind
 
 from tests.agent.rest_server import SECRET, USER, RestServer, running_server
 from tests.agent.tools import free_port

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import backup
 from nightsafe.check import CheckReport, check
 from nightsafe.errors import (
@@ -16,13 +18,11 @@ from nightsafe.errors import (
     UsageError,
 )
 from nightsafe.fetch import BlobReader
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 from nightsafe.walk import walk
 
 from tests.agent.conftest import PASSPHRASE, reopen

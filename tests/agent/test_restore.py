@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightsafe import delivery, writer
 from nightsafe import restore as restoring
+from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import backup
 from nightsafe.errors import RestoreError
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from nightsafe import delivery, writer
 from nightsafe import restore as restore_module
+from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import (
     RestoreError,
     StorageError,
@@ -22,7 +23,6 @@ from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind, PackBuilder
 from nightsafe.repofile.tree import Node
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 from nightsafe.target import Folders
 from nightsafe.workers import pool
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.rest import Remote
+from nightsafe.backend.service import Service, joined
 from nightsafe.errors import AccessRefusedError
-from nightsafe.remote import Remote
-from nightsafe.service import Service, joined
-from nightsafe.storage import ObjectKind
 
 from tests.agent.rest_server import running_server
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from nightsafe import archive, delivery
 from nightsafe import check as check_module
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.rest import Remote
 from nightsafe.check import check
 from nightsafe.errors import QuotaError
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.known import KnownBlobs
-from nightsafe.localfolder import LocalFolder
-from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions
-from nightsafe.storage import ObjectKind
 from nightsafe.workers import process as processes
 
 from tests.agent.conftest import copy_vault, reopen

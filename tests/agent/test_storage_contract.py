@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe.address import Credential
+from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
+from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import ObjectExistsError, ObjectNotFoundError, UsageError
-from nightsafe.localfolder import LocalFolder
-from nightsafe.remote import Remote
-from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 from tests.agent import rest_server
 from tests.agent.tools import rclone_server, stock_rest_server

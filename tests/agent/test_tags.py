@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags, has_tags, split_tags
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests.agent.conftest import PASSPHRASE, reopen
 

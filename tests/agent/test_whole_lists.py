@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.backend.rest import Remote
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
 from nightsafe.errors import RefusedError
 from nightsafe.forget import remove_snapshots
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
-from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE, copy_vault, reopen

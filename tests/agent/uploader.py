@@ -5,10 +5,10 @@ import secrets
 from dataclasses import dataclass
 
 import zstandard
+from nightsafe.backend.base import ObjectKind
 from nightsafe.indexing import IndexWriter
 from nightsafe.repofile.pack import BlobKind, PackBuilder, encode_entries
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 _OPEN_DATA_PACKS = 2
 _LEVEL = 3

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from nightsafe.localfolder import LocalFolder
+from nightsafe.backend.local import LocalFolder
 
 from tests import repositories
 from tests.hardship.ordinary import GID, TEAM, UID, Runner

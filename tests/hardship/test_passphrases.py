@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.local import LocalFolder
 from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import PassphraseError
-from nightsafe.localfolder import LocalFolder
 from nightsafe.opening import open_key
 
 from tests import repositories

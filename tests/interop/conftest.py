@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nightsafe.address import Credential
-from nightsafe.remote import Remote
+from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest_url import Credential
 
 from tests import repositories
 from tests.gateway import Holder, alice, gateway, holder

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.cli import main
-from nightsafe.localfolder import LocalFolder
 from nightsafe.opening import open_key
 from nightsafe.repofile.go_json import format_second
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests import repositories
 from tests.agent.tools import program

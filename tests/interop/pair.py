@@ -15,9 +15,9 @@ from pathlib import Path
 
 import nightsafe
 import pytest
+from nightsafe.backend.local import LocalFolder
 from nightsafe.cli import main
 from nightsafe.fetch import BlobReader
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository import Repository
 from nightsafe.walk import walk

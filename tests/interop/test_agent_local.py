@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightsafe.address import Credential
+from nightsafe.backend.base import Storage
+from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest_url import Credential
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.errors import LockedError
 from nightsafe.fetch import BlobReader
-from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import hold
-from nightsafe.remote import Remote
 from nightsafe.repofile.snapshot import find_snapshot
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.storage import Storage
 from nightsafe.walk import walk
 from nightsafe.young import Trust
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.local import LocalFolder
 from nightsafe.fetch import BlobReader
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode, node_type
 from nightsafe.repository import Repository

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from nightsafe import archive
+from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import BackupOptions
 from nightsafe.check import check
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repofile.pack import BlobKind
 
 from tests.agent.tools import program

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from nightsafe.remote import Remote
+from nightsafe.backend.rest import Remote
 from nightsafe.repository import Repository
 
 from tests import repositories

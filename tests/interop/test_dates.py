@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nightsafe.localfolder import LocalFolder
+from nightsafe.backend.local import LocalFolder
 
 from tests import repositories
 from tests.interop.conftest import AGENT, PASSPHRASE, find_restic

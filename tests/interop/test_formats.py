@@ -5,6 +5,7 @@ import os
 import random
 from pathlib import Path
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.check import check
 from nightsafe.forget import remove_snapshots
 from nightsafe.opening import open_key
@@ -17,7 +18,6 @@ from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.storage import ObjectKind
 
 from tests.agent import oddframes
 from tests.agent.splitindex import split_index

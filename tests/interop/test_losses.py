@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe.address import Credential
+from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest_url import Credential
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.progress import FilesDone, Issue
-from nightsafe.remote import Remote
 from nightsafe.repository import Repository
 
 from tests.gateway import Gateway, Holder

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.check import check
 from nightsafe.cli.output import show_size
 from nightsafe.forget import remove_snapshots
-from nightsafe.localfolder import LocalFolder
 from nightsafe.opening import open_key
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
 from nightsafe.repofile.go_json import parse_time
 from nightsafe.restore import restore
-from nightsafe.storage import ObjectKind
 
 from tests.agent.trees import fingerprint, make_mixed_tree
 from tests.interop.generated_snapshots import Ours, restic_version

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from nightsafe.localfolder import LocalFolder
+from nightsafe.backend.local import LocalFolder
 from nightsafe.passphrase import PassphraseSource, find_passphrase
 from nightsafe.repofile.key import KdfParams
 

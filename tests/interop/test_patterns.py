@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightsafe.backend.local import LocalFolder
 from nightsafe.errors import UsageError
 from nightsafe.filters.exclude import Excluder, ExcludeRules
-from nightsafe.localfolder import LocalFolder
 
 from tests import repositories
 from tests.interop.conftest import PASSPHRASE, find_restic

@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import backup
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 from tests.interop.generated_snapshots import (
     Ours,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from nightsafe.backend.local import LocalFolder
 from nightsafe.cli import main
-from nightsafe.localfolder import LocalFolder
 
 from tests import repositories
 from tests.interop.conftest import PASSPHRASE, find_restic, portrait

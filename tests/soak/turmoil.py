@@ -14,9 +14,9 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nightsafe.backend.local import LocalFolder
 from nightsafe.check import check
 from nightsafe.fetch import BlobReader
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.walk import walk

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 from nightsafe import __version__
 from nightsafe.ahead import Ahead
 from nightsafe.archive import Archiver
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.service import LARGEST_SNAPSHOT, Service
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.fs.files import absolute, my_ids, my_name, reach
 from nightsafe.journal import Journal
-from nightsafe.localfolder import LocalFolder
 from nightsafe.locks import LockHold, hold
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags
 from nightsafe.repository import Repository
 from nightsafe.scan import Plan, plan_sources, require_any
-from nightsafe.service import LARGEST_SNAPSHOT, Service
 from nightsafe.sight import Wants
 from nightsafe.start import Start, cache_folder
-from nightsafe.storage import ObjectKind
 from nightsafe.work import CHUNKERS, Setup
 from nightsafe.young import Trust
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import partial
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import DamagedError
 from nightsafe.fetch import BlobReader
 from nightsafe.locks import hold
@@ -14,7 +15,6 @@ from nightsafe.repofile.pack import BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 from nightsafe.subset import Subset
 from nightsafe.workers.pool import Porters, default_workers
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from nightsafe.answers import QUOTA_USED, said
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.rest_responses import QUOTA_USED, said
+from nightsafe.backend.service import Batch, Body, Service
 from nightsafe.errors import QuotaError
 from nightsafe.outbox import Parcel, Spool
-from nightsafe.service import Batch, Body, Service
-from nightsafe.storage import ObjectKind
 
 FIRST_BATCH = 64 << 20
 _LEAST_BATCH = 16 << 20

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import zstandard
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.crypto.sealer import Sealer
 from nightsafe.crypto.sha256 import digests
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError, ended
@@ -18,7 +19,6 @@ from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node, Unreadable, decode_tree, read_tree
 from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 WINDOW_SIZE = 4 << 20
 _WINDOWS_KEPT = 12

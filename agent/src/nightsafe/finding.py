@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.counts import show_count
 from nightsafe.errors import DamagedError, SnapshotNotFoundError, UsageError
 from nightsafe.groups import Filter, newest_first
 from nightsafe.repofile.snapshot import LATEST, Snapshot, find_name
 from nightsafe.repository import Repository, Snapshots
-from nightsafe.storage import ObjectKind
 
 _ALL = Filter()
 

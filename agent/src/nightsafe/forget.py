@@ -8,6 +8,7 @@ oldest snapshot keeps that one too, so that what is kept reaches back as far as 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.counts import show_count
 from nightsafe.errors import RefusedError
 from nightsafe.groups import Group, grouped, newest_first
@@ -18,7 +19,6 @@ from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import TagList, has_tags
 from nightsafe.repository import Repository
 from nightsafe.span import NO_SPAN, Span, civil
-from nightsafe.storage import ObjectKind
 
 UNLIMITED = -1
 _SECOND = 1_000_000_000

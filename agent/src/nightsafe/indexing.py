@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.repofile.index import encode_index_of
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 INDEX_PACKS = 16
 INDEX_BYTES = 800_000

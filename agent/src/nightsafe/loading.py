@@ -8,6 +8,8 @@ import contextlib
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from nightsafe.backend.base import CONNECTIONS, ObjectKind
+from nightsafe.backend.local import LocalFolder
 from nightsafe.errors import (
     DamagedError,
     NoCopyError,
@@ -15,10 +17,8 @@ from nightsafe.errors import (
     StorageError,
 )
 from nightsafe.journal import vault_folder
-from nightsafe.localfolder import LocalFolder
 from nightsafe.objectcache import ObjectCache
 from nightsafe.state import cache_dir
-from nightsafe.storage import CONNECTIONS, ObjectKind
 from nightsafe.workers.threads import several
 
 if TYPE_CHECKING:

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 import orjson
 
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.service import Service
 from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
@@ -27,11 +30,8 @@ from nightsafe.errors import (
 )
 from nightsafe.fs.files import is_alive, my_ids, my_name
 from nightsafe.loading import load_texts, remove_all, text_of
-from nightsafe.localfolder import LocalFolder
 from nightsafe.repofile.go_json import format_time, parse_time
 from nightsafe.repository import Repository
-from nightsafe.service import Service
-from nightsafe.storage import ObjectKind
 
 REFRESH_SECONDS = 300.0
 _RETRY_SECONDS = 30.0

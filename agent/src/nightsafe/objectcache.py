@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from nightsafe.backend.base import ObjectKind, is_name
 from nightsafe.fs.files import NEW, TO_READ, TO_WRITE
-from nightsafe.storage import ObjectKind, is_name
 
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 _ABANDONED_SECONDS = 3600.0

@@ -7,10 +7,10 @@ import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
 from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import ObjectNotFoundError, SettingsError, ended
 from nightsafe.repofile.key import find_key
-from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 
 class Opening(NamedTuple):
@@ -46,7 +46,7 @@ def _joined(storage: Storage) -> Storage:
     """The same place, as a vault of the service if it may be one."""
     if not hasattr(storage, "has_control"):
         return storage
-    from nightsafe.service import joined
+    from nightsafe.backend.service import joined
 
     return joined(storage)
 

@@ -17,10 +17,10 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.service import Service
 from nightsafe.errors import StorageError, revived
 from nightsafe.fs.files import NEW, TO_CHANGE, lock_abandoned, lock_file
-from nightsafe.service import Service
-from nightsafe.storage import ObjectKind
 
 LARGEST_BATCH = 1 << 30
 LEAST_ROOM = 256 << 20

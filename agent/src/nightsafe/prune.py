@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
@@ -27,7 +28,6 @@ from nightsafe.pruneplan import BlobKey, Limit, PrunePlan, parse_limit, plan_pru
 from nightsafe.repofile.index import INDEX_REPAIR, decode_index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackBuilder, PackContent
 from nightsafe.repository import Repository
-from nightsafe.storage import ObjectKind
 
 DEFAULT_LIMIT = "5%"
 _DEFAULT: Limit = parse_limit(DEFAULT_LIMIT)

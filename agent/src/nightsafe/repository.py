@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import zstandard
 
+from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
+from nightsafe.backend.service import Service
 from nightsafe.counts import show_count
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import (
@@ -23,8 +25,6 @@ from nightsafe.repofile.key import KdfParams, wrap
 from nightsafe.repofile.pack import PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.zstd_frames import decompress
-from nightsafe.service import Service
-from nightsafe.storage import CONFIG_NAME, ObjectKind, Storage
 
 _COMPRESSED = b"\x02"
 _MAX_TEXT = {ObjectKind.INDEX: 1 << 30, ObjectKind.SNAPSHOT: 256 << 20}

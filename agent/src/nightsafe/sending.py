@@ -5,11 +5,11 @@ import queue
 import threading
 from typing import NamedTuple
 
+from nightsafe.backend.base import ObjectKind, Storage
 from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import StorageError
 from nightsafe.journal import Journal
 from nightsafe.packing import FinishedPack
-from nightsafe.storage import ObjectKind, Storage
 
 _LOOK_AGAIN_SECONDS = 1.0
 

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
+from nightsafe.backend.base import Storage
+from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.localfolder import LocalFolder
 from nightsafe.state import load_login
-from nightsafe.storage import Storage
 
 _SERVERS = ("http", "https", "rest")
 
@@ -28,7 +28,7 @@ class Place(NamedTuple):
         if self.folder:
             return LocalFolder(self.folder)
         # Only now: what speaks HTTP takes as long to load as all the rest.
-        from nightsafe.remote import Remote
+        from nightsafe.backend.rest import Remote
 
         return Remote(self.url, self.credential, patience=patience, cacert=cacert)
 

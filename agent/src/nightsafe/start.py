@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterable
 
 from nightsafe.archive import Archiver
+from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.service import Service
 from nightsafe.errors import ObjectNotFoundError
 from nightsafe.former import ELSEWHERE
 from nightsafe.fs.files import clean
@@ -16,10 +18,8 @@ from nightsafe.repofile.pack import BlobKind, PackContent, encode_entries
 from nightsafe.repofile.snapshot import Snapshot, find_parent
 from nightsafe.repository import Repository
 from nightsafe.scan import components
-from nightsafe.service import Service
 from nightsafe.state import cache_dir
 from nightsafe.statprint import Fingerprint
-from nightsafe.storage import ObjectKind
 from nightsafe.treecache import CacheHead, TreeCache, is_outdated, load_cache
 from nightsafe.young import Trust
 

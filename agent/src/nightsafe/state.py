@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from nightsafe.address import Credential
+from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import SettingsError
 from nightsafe.fs.files import NEW, TO_WRITE
 

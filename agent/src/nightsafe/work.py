@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from nightsafe.backend.base import Storage
 from nightsafe.chunker.chunker import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.chunker.rabin import new_rabin_cutter
 from nightsafe.crypto.sealer import Sealer, SealKey
@@ -31,7 +32,6 @@ from nightsafe.repofile.pack import BlobKind
 from nightsafe.sending import Sender, SentPack
 from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_folder, problem_of
 from nightsafe.statprint import Fingerprint
-from nightsafe.storage import Storage
 from nightsafe.workers.buffers import new_memory, trim
 from nightsafe.young import Trust
 

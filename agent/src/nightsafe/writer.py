@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe import comparing
+from nightsafe.backend.base import ObjectKind, Storage
 from nightsafe.comparing import Compared, Comparison
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.directory import Directory, discard
@@ -20,7 +21,6 @@ from nightsafe.fs.files import TO_WRITE
 from nightsafe.metadata import Attributes, Described
 from nightsafe.plan import Job, Piece, Place
 from nightsafe.repofile.tree import posix_permissions
-from nightsafe.storage import ObjectKind, Storage
 from nightsafe.target import Folders, raise_if_full, write_all
 
 try:

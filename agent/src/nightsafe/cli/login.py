@@ -8,8 +8,8 @@ from nightsafe.cli.options import Verbs, add_verb
 from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
-    from nightsafe.address import Credential
-    from nightsafe.remote import Remote
+    from nightsafe.backend.rest import Remote
+    from nightsafe.backend.rest_url import Credential
     from nightsafe.state import Login
 
 
@@ -28,7 +28,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Ask, try, store, say what was found."""
-    from nightsafe.remote import Remote
+    from nightsafe.backend.rest import Remote
     from nightsafe.settings import find_cacert, find_patience
     from nightsafe.state import save_login
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def _read_login(option: str | None) -> "Login":
-    from nightsafe.address import Credential
+    from nightsafe.backend.rest_url import Credential
     from nightsafe.errors import SettingsError
     from nightsafe.settings import find_place, is_url, parse_url
     from nightsafe.state import Login
@@ -103,8 +103,8 @@ def _ask(prompt: str, *, hidden: bool) -> str:
 
 def _try(remote: "Remote") -> bool:
     """Whether the vault has a config; the storage's errors if it cannot even be listed."""
+    from nightsafe.backend.base import CONFIG_NAME, ObjectKind
     from nightsafe.errors import ObjectNotFoundError
-    from nightsafe.storage import CONFIG_NAME, ObjectKind
 
     try:
         remote.size(ObjectKind.CONFIG, CONFIG_NAME)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nightsafe.cli.arguments import filled
 
 if TYPE_CHECKING:
+    from nightsafe.backend.base import Storage
     from nightsafe.cli.output import Output
     from nightsafe.passphrase import PassphraseSource
     from nightsafe.repository import Repository
-    from nightsafe.storage import Storage
 
 _SWITCH_SECONDS = 0.0005
 _WEAK = (

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from nightsafe.address import Credential
+from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import SettingsError
 
 _PORTS = {"http": "80", "https": "443"}

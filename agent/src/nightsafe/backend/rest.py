@@ -16,8 +16,9 @@ from typing import Any, BinaryIO
 import orjson
 import urllib3
 
-from nightsafe.address import DEFAULT_PATIENCE, Credential, RemoteUrl
-from nightsafe.answers import (
+from nightsafe.backend.base import Listing, ObjectKind, check_name, is_name
+from nightsafe.backend.connections import TROUBLES, Connections, basic, explained
+from nightsafe.backend.rest_responses import (
     EXISTS,
     NO_LISTING,
     REASON_SIZE,
@@ -28,7 +29,7 @@ from nightsafe.answers import (
     is_safe,
     parse_listing,
 )
-from nightsafe.connections import TROUBLES, Connections, basic, explained
+from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
@@ -40,7 +41,6 @@ from nightsafe.errors import (
     UnreachableError,
     ended,
 )
-from nightsafe.storage import Listing, ObjectKind, check_name, is_name
 
 _ACCEPT = "application/vnd.x.restic.rest.v2"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -71,7 +71,7 @@ class _Query:
 
 
 class Remote:
-    """Storage behind a URL; see `nightsafe.storage.Storage` for the contract.
+    """Storage behind a URL; see `nightsafe.backend.base.Storage` for the contract.
 
     `patience` is the number of seconds for which one request is tried again, `cacert` a file of
     certificates that are believed instead of the system's.

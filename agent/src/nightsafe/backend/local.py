@@ -9,6 +9,7 @@ import errno
 import os
 from collections.abc import Iterator
 
+from nightsafe.backend.base import Listing, ObjectKind, check_name, is_name
 from nightsafe.errors import (
     AccessRefusedError,
     ObjectExistsError,
@@ -24,14 +25,13 @@ from nightsafe.fs.files import (
     sync_file,
     sync_folder,
 )
-from nightsafe.storage import Listing, ObjectKind, check_name, is_name
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class LocalFolder:
-    """Storage in the folder `root`; see `nightsafe.storage.Storage` for the contract."""
+    """Storage in the folder `root`; see `nightsafe.backend.base.Storage` for the contract."""
 
     def __init__(self, root: str) -> None:
         self._root = os.path.abspath(root)

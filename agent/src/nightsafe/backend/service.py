@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
+from nightsafe.backend.base import Listing, ObjectKind, Storage, is_name
 from nightsafe.errors import AccessRefusedError, ObjectNotFoundError, StorageError
-from nightsafe.storage import Listing, ObjectKind, Storage, is_name
 
 _FRESH_SECONDS = 120.0
 _FIRST_ASKED_FOR, _ASKED_FOR = 16, 256
@@ -72,7 +72,7 @@ def joined(storage: Storage) -> Storage:
 
 
 class Service:
-    """Storage that begins and finishes in one request each. See `nightsafe.storage.Storage`."""
+    """Storage that begins and finishes in one request each. See `backend.base.Storage`."""
 
     def __init__(self, place: Controlled, answer: dict[str, Any]) -> None:
         self.place = place

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import (
     AccessRefusedError,
     ObjectExistsError,
@@ -18,7 +19,6 @@ from nightsafe.errors import (
     TooLargeError,
     ended,
 )
-from nightsafe.storage import ObjectKind
 
 REASON_SIZE = 4096
 """Bytes of a refusal's body that are read."""

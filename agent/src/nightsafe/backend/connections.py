@@ -9,10 +9,10 @@ from typing import Any
 import urllib3
 from urllib3.exceptions import HTTPError, ProxyError, SSLError
 
-from nightsafe.address import Credential
-from nightsafe.answers import PassingError
+from nightsafe.backend.proxies import Proxy, proxy_for
+from nightsafe.backend.rest_responses import PassingError
+from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import NightsafeError, SettingsError, UnreachableError
-from nightsafe.proxies import Proxy, proxy_for
 
 _PIECE = 1 << 20
 _HOPELESS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL", "ALERT", "UNKNOWN_CA")
