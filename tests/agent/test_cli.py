@@ -18,7 +18,7 @@ from nightsafe.chunker.chunker import Chunker
 from nightsafe.cli import build_parser, main
 from nightsafe.repofile.key import KdfParams
 from nightsafe.repository import Repository
-from nightsafe.settings import find_place
+from nightsafe.settings.location import find_place
 from nightsafe.work import Setup
 
 from tests.agent.conftest import PASSPHRASE, copy_vault

@@ -259,7 +259,7 @@ def test_listings(listing_server: tuple[RestServer, Remote], answer: bytes) -> N
 
 @pytest.fixture(scope="module")
 def listing_server() -> Any:
-    from nightsafe.settings import find_place
+    from nightsafe.settings.location import find_place
 
     from tests.agent.rest_server import running_server
 

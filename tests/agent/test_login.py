@@ -10,10 +10,17 @@ import pytest
 from nightsafe.backend.rest_url import Credential
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.passphrase import choose_passphrase, find_passphrase
 from nightsafe.repository import Repository
-from nightsafe.settings import Place, find_patience, find_place
-from nightsafe.state import Login, cache_dir, config_dir, load_login, login_path, save_login
+from nightsafe.settings.location import Place, find_patience, find_place
+from nightsafe.settings.login import (
+    Login,
+    cache_dir,
+    config_dir,
+    load_login,
+    login_path,
+    save_login,
+)
+from nightsafe.settings.passphrase import choose_passphrase, find_passphrase
 
 from tests.agent.conftest import PASSPHRASE, copy_vault
 from tests.agent.rest_server import SECRET, USER, RestServer, connect_string

@@ -13,7 +13,7 @@ import pytest
 from nightsafe.fs import files as system
 from nightsafe.fs import xattrs
 from nightsafe.journal import Journal, dead_journals
-from nightsafe.state import cache_dir, config_dir
+from nightsafe.settings.login import cache_dir, config_dir
 
 from tests.agent.test_locks import dead_pid
 from tests.agent.trees import set_xattr

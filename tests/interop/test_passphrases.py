@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from nightsafe.backend.local import LocalFolder
-from nightsafe.passphrase import PassphraseSource, find_passphrase
 from nightsafe.repofile.key import KdfParams
+from nightsafe.settings.passphrase import PassphraseSource, find_passphrase
 
 from tests import repositories
 from tests.agent.tools import program

@@ -18,7 +18,7 @@ from nightsafe.errors import (
 )
 from nightsafe.journal import vault_folder
 from nightsafe.objectcache import ObjectCache
-from nightsafe.state import cache_dir
+from nightsafe.settings.login import cache_dir
 from nightsafe.workers.threads import several
 
 if TYPE_CHECKING:

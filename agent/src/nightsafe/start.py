@@ -18,7 +18,7 @@ from nightsafe.repofile.pack import BlobKind, PackContent, encode_entries
 from nightsafe.repofile.snapshot import Snapshot, find_parent
 from nightsafe.repository import Repository
 from nightsafe.scan import components
-from nightsafe.state import cache_dir
+from nightsafe.settings.login import cache_dir
 from nightsafe.statprint import Fingerprint
 from nightsafe.treecache import CacheHead, TreeCache, is_outdated, load_cache
 from nightsafe.young import Trust

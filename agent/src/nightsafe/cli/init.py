@@ -24,8 +24,8 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Warn, ask twice, make."""
-    from nightsafe.passphrase import choose_passphrase
     from nightsafe.repository import Repository
+    from nightsafe.settings.passphrase import choose_passphrase
 
     with opened_storage(args) as storage:
         output.note(_WARNING)

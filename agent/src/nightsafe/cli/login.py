@@ -10,7 +10,7 @@ from nightsafe.cli.output import Output
 if TYPE_CHECKING:
     from nightsafe.backend.rest import Remote
     from nightsafe.backend.rest_url import Credential
-    from nightsafe.state import Login
+    from nightsafe.settings.login import Login
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -29,8 +29,8 @@ def add_parser(verbs: Verbs) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Ask, try, store, say what was found."""
     from nightsafe.backend.rest import Remote
-    from nightsafe.settings import find_cacert, find_patience
-    from nightsafe.state import save_login
+    from nightsafe.settings.location import find_cacert, find_patience
+    from nightsafe.settings.login import save_login
 
     login = _read_login(args.repository)
     _warn_if_open(login.url, output)
@@ -64,8 +64,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
 def _read_login(option: str | None) -> "Login":
     from nightsafe.backend.rest_url import Credential
     from nightsafe.errors import SettingsError
-    from nightsafe.settings import find_place, is_url, parse_url
-    from nightsafe.state import Login
+    from nightsafe.settings.location import find_place, is_url, parse_url
+    from nightsafe.settings.login import Login
 
     if option:
         find_place(option, {})  # refuses a secret on the command line

@@ -12,8 +12,8 @@ from nightsafe.cli.arguments import filled
 if TYPE_CHECKING:
     from nightsafe.backend.base import Storage
     from nightsafe.cli.output import Output
-    from nightsafe.passphrase import PassphraseSource
     from nightsafe.repository import Repository
+    from nightsafe.settings.passphrase import PassphraseSource
 
 _SWITCH_SECONDS = 0.0005
 _WEAK = (
@@ -109,7 +109,7 @@ def _seconds(text: str) -> float:
 @contextmanager
 def opened_storage(args: argparse.Namespace) -> "Iterator[Storage]":
     """The storage that options, environment or login name; closed afterwards."""
-    from nightsafe.settings import find_cacert, find_patience, find_place
+    from nightsafe.settings.location import find_cacert, find_patience, find_place
 
     place = find_place(args.repository)
     storage = place.open(patience=find_patience(args.patience), cacert=find_cacert(args.cacert))
@@ -131,7 +131,7 @@ def opened_repository(
     `meanwhile` is called in another thread, and should end soon once its event is set.
     """
     from nightsafe.opening import open_key
-    from nightsafe.passphrase import find_passphrase
+    from nightsafe.settings.passphrase import find_passphrase
 
     with opened_storage(args) as storage:
         passphrase = find_passphrase(source=passphrase_source(args, storage))
@@ -172,6 +172,6 @@ def _doing(what: Callable[[threading.Event], None]) -> Iterator[None]:
 
 def passphrase_source(args: argparse.Namespace, storage: "Storage") -> "PassphraseSource":
     """Where the options say that the passphrase is."""
-    from nightsafe.passphrase import PassphraseSource
+    from nightsafe.settings.passphrase import PassphraseSource
 
     return PassphraseSource(args.password_file, args.password_command, storage.location)

@@ -74,7 +74,7 @@ def choose_passphrase(
             raise SettingsError("The two passphrases differ; nothing was made. Try again.")
     if not passphrase.text.strip(BLANKS):
         raise SettingsError("An empty passphrase protects nothing; choose one and try again.")
-    from nightsafe.typable import is_typable  # which nothing but this wants
+    from nightsafe.settings.typable import is_typable  # which nothing but this wants
 
     for reading in (passphrase.text, *passphrase.others):
         if is_typable(reading):
@@ -182,7 +182,7 @@ def _ask(prompt: str) -> Passphrase:
             "file that holds it, NIGHTSAFE_PASSWORD_COMMAND to a command that prints it, or "
             "NIGHTSAFE_PASSWORD."
         )
-    from nightsafe.hidden import ask_hidden
+    from nightsafe.settings.hidden_input import ask_hidden
 
     try:
         return _of_locale(ask_hidden(prompt))

@@ -11,7 +11,7 @@ from nightsafe.backend.base import Storage
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.state import load_login
+from nightsafe.settings.login import load_login
 
 _SERVERS = ("http", "https", "rest")
 
