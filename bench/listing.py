@@ -11,7 +11,7 @@ from nightsafe.backend.base import CONNECTIONS, ObjectKind
 from nightsafe.backend.rest import Remote
 from nightsafe.backend.rest_url import Credential
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.workers.threads import several
 
 from bench import measure

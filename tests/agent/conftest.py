@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe import archive, locks
+from nightsafe import archive
 from nightsafe.backend.base import ObjectKind, Storage
 from nightsafe.backend.local import LocalFolder
-from nightsafe.repository import Repository
+from nightsafe.repository import locks
+from nightsafe.repository.repository import Repository
 from nightsafe.young import Trust
 
 from tests.agent.rest_server import RestServer, running_server

@@ -4,7 +4,7 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.uploader import Uploader
 

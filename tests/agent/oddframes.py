@@ -6,10 +6,10 @@ import struct
 
 import zstandard
 from nightsafe.backend.base import ObjectKind
-from nightsafe.fetch import BlobOpener
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import PackBuilder, PackContent
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobOpener
+from nightsafe.repository.repository import Repository
 
 _BLOCK = 64 << 10
 _COMPRESSED = b"\x02"

@@ -5,7 +5,7 @@ import random
 from nightsafe.backend.base import ObjectKind
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import PackContent
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 
 def split_index(repository: Repository, chance: random.Random, *, parts: int = 3) -> None:

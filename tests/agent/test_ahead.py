@@ -13,7 +13,7 @@ from nightsafe.backup import BackupOptions, BackupReport, backup
 from nightsafe.cli import main
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs.stat import Survey, survey
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.scan import leaves, plan_sources
 from nightsafe.sight import SLICE_ENTRIES
 

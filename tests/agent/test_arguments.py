@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.cli import build_parser, main
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE
 

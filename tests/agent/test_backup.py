@@ -13,14 +13,14 @@ from nightsafe import indexing, scan, work
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.errors import SourceError, UsageError
-from nightsafe.fetch import BlobReader
 from nightsafe.previous import Previous
 from nightsafe.progress import Event, FilesDone, Issue
 from nightsafe.repofile.index import decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
-from nightsafe.repository import Repository
-from nightsafe.walk import walk
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import walk
 
 from tests.agent.conftest import reopen
 

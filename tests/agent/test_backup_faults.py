@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import indexing, locks, reading, sight, statprint, work
+from nightsafe import indexing, reading, sight, statprint, work
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import backup
 from nightsafe.errors import (
@@ -16,11 +16,12 @@ from nightsafe.errors import (
     StorageError,
     UnreachableError,
 )
-from nightsafe.fetch import BlobReader
 from nightsafe.fs.stat import portable_load, portable_look, portable_record, portable_survey
 from nightsafe.progress import Issue
 from nightsafe.repofile.pack import BlobKind
-from nightsafe.repository import Repository
+from nightsafe.repository import locks
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import names, run, stored

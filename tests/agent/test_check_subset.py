@@ -10,7 +10,7 @@ from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.cli import main
 from nightsafe.errors import UsageError
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.subset import Subset
 
 from tests.agent.conftest import PASSPHRASE, reopen

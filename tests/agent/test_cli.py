@@ -17,7 +17,7 @@ from nightsafe.backend.local import LocalFolder
 from nightsafe.chunker.chunker import Chunker
 from nightsafe.cli import build_parser, main
 from nightsafe.repofile.key import KdfParams
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.settings.location import find_place
 from nightsafe.work import Setup
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nightsafe.cli import main
 from nightsafe.filters.exclude import Excluder, ExcludeRules
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.scan import count_sources, leaves, plan_sources
 
 from tests.agent.conftest import PASSPHRASE

@@ -11,7 +11,7 @@ from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
 from nightsafe.repofile.go_json import parse_time
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE, reopen
 

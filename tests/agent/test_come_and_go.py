@@ -11,7 +11,7 @@ from nightsafe import archive, work
 from nightsafe.backup import BackupReport
 from nightsafe.check import check
 from nightsafe.fs.stat import Status
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import run, stored

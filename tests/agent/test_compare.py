@@ -13,10 +13,10 @@ from nightsafe.compare import OTHER, SAME, TO_SET, RawCheck, compare, portable_c
 from nightsafe.directory import Directory
 from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import PatternSelection
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
-from nightsafe.walk import PatternSelection
 
 from tests.agent.conftest import reopen
 from tests.agent.trees import fingerprint, make_mixed_tree, set_xattr

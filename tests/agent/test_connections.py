@@ -17,7 +17,7 @@ from nightsafe.backend.proxies import Proxy, is_direct, proxy_for
 from nightsafe.backend.rest import Remote
 from nightsafe.backend.rest_url import Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UnreachableError
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.certificates import Authority
 from tests.agent.conftest import PASSPHRASE, copy_vault

@@ -18,7 +18,7 @@ from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerE
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.progress import Advanced
 from nightsafe.repofile.tree import encode_node
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.scan import node_of
 
 from tests.agent.conftest import PASSPHRASE, copy_vault, reopen
@@ -248,7 +248,7 @@ import os, sys
 from nightsafe import archive, indexing, pack
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.backend.local import LocalFolder
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 archive.INLINE_SECONDS = -1.0
 pack.PACK_SIZE = 150_000
 repository = Repository.open(LocalFolder(sys.argv[1]), sys.argv[2])

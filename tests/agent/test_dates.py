@@ -14,7 +14,7 @@ from nightsafe.check import check
 from nightsafe.fs import stat
 from nightsafe.fs.stat import portable_look, portable_record, portable_survey, record, survey
 from nightsafe.repofile.go_json import format_second, format_time, parse_time
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 
 from tests.agent.conftest import reopen

@@ -17,18 +17,18 @@ from nightsafe.directory import (
 from nightsafe.errors import RestoreError
 from nightsafe.extent import Extent
 from nightsafe.extras import Extras
-from nightsafe.fetch import BlobReader
 from nightsafe.finishing import Listener
 from nightsafe.fs.files import TO_READ, TO_WRITE
 from nightsafe.nameddirectory import NamedDirectory
 from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repofile.tree import Node
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import Selection
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions
 from nightsafe.sift import Sieve
 from nightsafe.target import Target
-from nightsafe.walk import Selection
 
 from tests.agent.conftest import reopen
 from tests.agent.test_restore import DIR, FILE, bring_back, store_blob, store_tree

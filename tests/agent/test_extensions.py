@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nightsafe
 import pytest
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE
 from tests.agent.extensions import NAMES

@@ -7,7 +7,7 @@ import pytest
 import zstandard
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError
-from nightsafe.fetch import BlobOpener, SealedBlob
+from nightsafe.repository.blob_reader import BlobOpener, SealedBlob
 
 
 def blobs_of(sealer: Sealer) -> Iterator[SealedBlob]:

@@ -9,7 +9,7 @@ from nightsafe import former
 from nightsafe.backup import BackupReport, backup
 from nightsafe.former import ELSEWHERE
 from nightsafe.fs.stat import Status
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import reopen
 

@@ -16,13 +16,13 @@ from nightsafe.check import check
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
-from nightsafe.fetch import BlobOpener
 from nightsafe.forget import remove_snapshots
-from nightsafe.locks import Lock, stored_locks
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
 from nightsafe.repofile.zstd_frames import decompress
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobOpener
+from nightsafe.repository.locks import Lock, stored_locks
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 
 from tests.agent import oddframes

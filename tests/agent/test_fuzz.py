@@ -15,7 +15,6 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import Remote
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NightsafeError
-from nightsafe.locks import Lock
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import decode_index
 from nightsafe.repofile.key import KdfParams, unwrap, wrap
@@ -23,6 +22,7 @@ from nightsafe.repofile.pack import BlobKind, PackBuilder, read_header
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import decode_tree
 from nightsafe.repofile.zstd_frames import decompress
+from nightsafe.repository.locks import Lock
 
 from tests.agent.rest_server import RestServer, connect_string
 

@@ -17,7 +17,7 @@ from nightsafe.known import KnownBlobs
 from nightsafe.packing import BlobSealer, OpenPacks
 from nightsafe.repofile import pack
 from nightsafe.repofile.pack import BlobKind
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.sight import list_folder
 from nightsafe.work import Found, Setup, Worker
 

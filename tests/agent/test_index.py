@@ -15,7 +15,7 @@ from nightsafe.pruneplan import parse_limit
 from nightsafe.repofile import index
 from nightsafe.repofile.index import Index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 
 from tests.agent.conftest import reopen

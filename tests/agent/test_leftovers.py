@@ -11,7 +11,7 @@ import pytest
 from nightsafe import leftovers
 from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE
 from tests.agent.test_restore import back_up, bring_back

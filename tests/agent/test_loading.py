@@ -13,10 +13,10 @@ from nightsafe.backend.rest import Remote
 from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import UnreachableError
-from nightsafe.loading import remove_all
-from nightsafe.objectcache import ObjectCache
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.object_cache import ObjectCache
+from nightsafe.repository.object_loader import remove_all
+from nightsafe.repository.repository import Repository
 from nightsafe.workers.threads import several
 
 from tests.agent.conftest import copy_vault, reopen

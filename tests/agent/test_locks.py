@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from nightsafe import locks
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import Remote
 from nightsafe.backup import backup
@@ -21,8 +20,9 @@ from nightsafe.errors import (
     LockLostError,
     UnreachableError,
 )
-from nightsafe.locks import Lock, hold, remove_locks, stored_locks
-from nightsafe.repository import Repository
+from nightsafe.repository import locks
+from nightsafe.repository.locks import Lock, hold, remove_locks, stored_locks
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import copy_vault, reopen
 from tests.agent.rest_server import RestServer

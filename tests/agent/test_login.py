@@ -10,7 +10,7 @@ import pytest
 from nightsafe.backend.rest_url import Credential
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.settings.location import Place, find_patience, find_place
 from nightsafe.settings.login import (
     Login,

@@ -9,7 +9,7 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import Remote
 from nightsafe.errors import NoCopyError, RefusedError
 from nightsafe.prune import PruneOptions, prune
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import copy_vault, reopen
 from tests.agent.rest_server import RestServer

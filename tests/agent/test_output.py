@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.cli import main
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from nightsafe.packing import BlobSealer
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 MIB = 1 << 20
 

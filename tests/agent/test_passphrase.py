@@ -15,7 +15,7 @@ import pytest
 from nightsafe.backend.local import LocalFolder
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.settings.passphrase import PassphraseSource, choose_passphrase, find_passphrase
 
 from tests.agent.conftest import PASSPHRASE

@@ -11,7 +11,7 @@ from nightsafe.backup import backup
 from nightsafe.cli import output as output_module
 from nightsafe.cli.output import Output, progress_line, show_duration
 from nightsafe.progress import Advanced, FilesDone, Issue, Sent, Tally, Totals
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 EVENTS = (
     Totals(4, 4_000_000),

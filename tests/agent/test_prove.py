@@ -14,7 +14,7 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import TreeError
 from nightsafe.prove import portable_count
 from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.treestore import TreeStore
 
 from tests.agent.test_backup import names, run

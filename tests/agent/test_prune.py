@@ -17,12 +17,12 @@ from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import AccessRefusedError, LockedError, RefusedError, StorageError, UsageError
 from nightsafe.forget import remove_snapshots
-from nightsafe.locks import hold, remove_locks
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit, parse_size, plan_prune
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.locks import hold, remove_locks
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 
 from tests.agent.conftest import copy_vault, freeze, reopen

@@ -13,7 +13,7 @@ import pytest
 from nightsafe import gather
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs import files
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import run, stored

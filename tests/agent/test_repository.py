@@ -17,13 +17,13 @@ from nightsafe.errors import (
     UnsupportedError,
     UsageError,
 )
-from nightsafe.fetch import BlobReader
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.zstd_frames import decompress
-from nightsafe.repository import Repository
-from nightsafe.walk import walk
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import walk
 
 from tests.agent.conftest import PASSPHRASE, reopen
 from tests.agent.uploader import Uploader

@@ -18,7 +18,7 @@ from nightsafe.errors import RestoreError
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreReport
 

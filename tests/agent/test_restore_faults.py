@@ -22,7 +22,7 @@ from nightsafe.plan import Piece, Place
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind, PackBuilder
 from nightsafe.repofile.tree import Node
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.target import Folders
 from nightsafe.workers import pool
 

@@ -12,7 +12,7 @@ from nightsafe import writer
 from nightsafe.errors import (
     TargetFullError,
 )
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.test_restore import back_up, bring_back
 from tests.agent.ways import WAYS, go, is_by_paths

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nightsafe.backup import backup
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
 

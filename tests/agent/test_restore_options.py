@@ -8,10 +8,10 @@ from nightsafe.backup import backup
 from nightsafe.cli import main
 from nightsafe.errors import RestoreError, UsageError
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import PatternSelection
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
-from nightsafe.walk import PatternSelection
 
 from tests.agent.conftest import PASSPHRASE, reopen
 from tests.agent.trees import fingerprint

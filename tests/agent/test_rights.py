@@ -11,7 +11,7 @@ from nightsafe import metadata
 from nightsafe.backup import backup
 from nightsafe.metadata import Attributes, narrow, restore_at
 from nightsafe.repofile.tree import Node, go_mode
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.rights import (
     ACCESS_LIST,

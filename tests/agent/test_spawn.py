@@ -14,7 +14,7 @@ from nightsafe.check import check
 from nightsafe.errors import QuotaError
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.known import KnownBlobs
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions
 from nightsafe.workers import process as processes

@@ -10,7 +10,7 @@ from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags, has_tags, split_tags
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE, reopen
 

@@ -11,7 +11,7 @@ from nightsafe.cli import main
 from nightsafe.errors import DamagedError, RefusedError
 from nightsafe.prune import prune
 from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree, go_mode, read_tree
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
 

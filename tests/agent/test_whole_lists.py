@@ -14,7 +14,7 @@ from nightsafe.errors import RefusedError
 from nightsafe.forget import remove_snapshots
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE, copy_vault, reopen
 from tests.agent.rest_server import RestServer, connect_string

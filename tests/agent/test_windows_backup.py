@@ -19,7 +19,7 @@ from nightsafe.fs import files
 from nightsafe.fs import stat as look
 from nightsafe.fs.windows import Status
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import run, stored

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from nightsafe import archive, backup, large, sight, work, young
 from nightsafe.check import check
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.young import Trust
 
 from tests.agent.conftest import reopen

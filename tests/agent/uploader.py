@@ -8,7 +8,7 @@ import zstandard
 from nightsafe.backend.base import ObjectKind
 from nightsafe.indexing import IndexWriter
 from nightsafe.repofile.pack import BlobKind, PackBuilder, encode_entries
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 _OPEN_DATA_PACKS = 2
 _LEVEL = 3

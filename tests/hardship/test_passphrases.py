@@ -9,7 +9,7 @@ import pytest
 from nightsafe.backend.local import LocalFolder
 from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import PassphraseError
-from nightsafe.opening import open_key
+from nightsafe.repository.unlock import open_key
 
 from tests import repositories
 from tests.hardship.conftest import ASCII

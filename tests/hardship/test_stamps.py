@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import BackupReport, backup
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 
 from tests.repositories import CHEAP

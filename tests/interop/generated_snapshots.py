@@ -17,10 +17,10 @@ from unittest import mock
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.cli import main
-from nightsafe.opening import open_key
 from nightsafe.repofile.go_json import format_second
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.unlock import open_key
 
 from tests import repositories
 from tests.agent.tools import program

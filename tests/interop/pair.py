@@ -17,10 +17,10 @@ import nightsafe
 import pytest
 from nightsafe.backend.local import LocalFolder
 from nightsafe.cli import main
-from nightsafe.fetch import BlobReader
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository import Repository
-from nightsafe.walk import walk
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import walk
 
 from tests import repositories
 from tests.interop.conftest import AGENT, PASSPHRASE

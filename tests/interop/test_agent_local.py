@@ -17,12 +17,12 @@ from nightsafe.backend.rest_url import Credential
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.errors import LockedError
-from nightsafe.fetch import BlobReader
-from nightsafe.locks import hold
 from nightsafe.repofile.snapshot import find_snapshot
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.locks import hold
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import walk
 from nightsafe.restore import restore
-from nightsafe.walk import walk
 from nightsafe.young import Trust
 
 from tests import repositories

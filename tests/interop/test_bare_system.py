@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from nightsafe.backend.local import LocalFolder
-from nightsafe.fetch import BlobReader
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode, node_type
-from nightsafe.repository import Repository
-from nightsafe.walk import walk
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import walk
 
 from tests.agent.tools import program
 from tests.agent.trees import fingerprint, make_mixed_tree

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from nightsafe.backend.rest import Remote
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests import repositories
 from tests.agent.certificates import Authority

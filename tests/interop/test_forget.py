@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.span import Span
 
 from tests.interop.generated_snapshots import (

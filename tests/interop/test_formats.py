@@ -8,7 +8,6 @@ from pathlib import Path
 from nightsafe.backend.base import ObjectKind
 from nightsafe.check import check
 from nightsafe.forget import remove_snapshots
-from nightsafe.opening import open_key
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
 from nightsafe.repofile.index import encode_index
@@ -16,7 +15,8 @@ from nightsafe.repofile.key import KdfParams
 from nightsafe.repofile.pack import BlobKind, PackBuilder, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.unlock import open_key
 from nightsafe.restore import restore
 
 from tests.agent import oddframes

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
-from nightsafe.locks import Lock
 from nightsafe.progress import show_path
 from nightsafe.repofile.go_json import parse_time
 from nightsafe.repofile.tree import posix_permissions
-from nightsafe.repository import Repository
+from nightsafe.repository.locks import Lock
+from nightsafe.repository.repository import Repository
 
 from tests.interop.generated_snapshots import (
     DAY,

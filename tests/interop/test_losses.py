@@ -9,7 +9,7 @@ from nightsafe.backend.rest import Remote
 from nightsafe.backend.rest_url import Credential
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.progress import FilesDone, Issue
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.gateway import Gateway, Holder
 from tests.interop.conftest import PASSPHRASE, Agent, Restic, portrait

@@ -18,10 +18,10 @@ from nightsafe.backend.local import LocalFolder
 from nightsafe.check import check
 from nightsafe.cli.output import show_size
 from nightsafe.forget import remove_snapshots
-from nightsafe.opening import open_key
 from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
 from nightsafe.repofile.go_json import parse_time
+from nightsafe.repository.unlock import open_key
 from nightsafe.restore import restore
 
 from tests.agent.trees import fingerprint, make_mixed_tree

@@ -10,7 +10,7 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import backup
 from nightsafe.repofile.pack import BlobKind
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 from tests.interop.generated_snapshots import (
     Ours,

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from nightsafe.backend.local import LocalFolder
 from nightsafe.check import check
-from nightsafe.fetch import BlobReader
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import walk
 from nightsafe.restore import restore
-from nightsafe.walk import walk
 
 from tests.hardship.conftest import Mount
 from tests.repositories import CHEAP

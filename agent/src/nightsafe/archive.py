@@ -18,7 +18,7 @@ from nightsafe.nodes import encode_planned
 from nightsafe.previous import Previous
 from nightsafe.probing import probe_all
 from nightsafe.progress import Observer
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.scan import Plan
 from nightsafe.sight import SLICE_ENTRIES, Probe, Prober, Problem, Same, problem_of
 from nightsafe.statprint import Fingerprint

@@ -22,11 +22,11 @@ from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.fs.files import absolute, my_ids, my_name, reach
 from nightsafe.journal import Journal
-from nightsafe.locks import LockHold, hold
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags
-from nightsafe.repository import Repository
+from nightsafe.repository.locks import LockHold, hold
+from nightsafe.repository.repository import Repository
 from nightsafe.scan import Plan, plan_sources, require_any
 from nightsafe.sight import Wants
 from nightsafe.start import Start, cache_folder

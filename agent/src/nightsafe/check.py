@@ -5,8 +5,6 @@ from functools import partial
 
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import DamagedError
-from nightsafe.fetch import BlobReader
-from nightsafe.locks import hold
 from nightsafe.packread import PackFinding, PackReader
 from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore, show_path
 from nightsafe.repofile.index import INDEX_REPAIR
@@ -14,7 +12,9 @@ from nightsafe.repofile.node_check import Judge, misnamed
 from nightsafe.repofile.pack import BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.locks import hold
+from nightsafe.repository.repository import Repository
 from nightsafe.subset import Subset
 from nightsafe.workers.pool import Porters, default_workers
 

@@ -11,9 +11,9 @@ import os
 from collections.abc import Collection, Iterable
 
 from nightsafe.errors import DamagedError
-from nightsafe.fetch import BlobReader
 from nightsafe.fs.windows import stored_path
 from nightsafe.repofile.snapshot import Snapshot
+from nightsafe.repository.blob_reader import BlobReader
 
 
 class Held(enum.Enum):

@@ -2,8 +2,8 @@
 
 from nightsafe.directory import Directory, Fold
 from nightsafe.extent import Extent, Held
+from nightsafe.repository.tree_walker import Chosen
 from nightsafe.sift import Sifted
-from nightsafe.walk import Chosen
 
 
 class LeftError(Exception):

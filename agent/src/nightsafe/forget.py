@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from nightsafe.backend.base import ObjectKind
 from nightsafe.counts import show_count
 from nightsafe.errors import RefusedError
-from nightsafe.groups import Group, grouped, newest_first
-from nightsafe.loading import remove_all
-from nightsafe.locks import hold
 from nightsafe.prune import require_permission
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import TagList, has_tags
-from nightsafe.repository import Repository
+from nightsafe.repository.locks import hold
+from nightsafe.repository.object_loader import remove_all
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.snapshot_groups import Group, grouped, newest_first
 from nightsafe.span import NO_SPAN, Span, civil
 
 UNLIMITED = -1

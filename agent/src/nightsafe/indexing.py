@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from nightsafe.backend.base import ObjectKind
 from nightsafe.repofile.index import encode_index_of
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 INDEX_PACKS = 16
 INDEX_BYTES = 800_000

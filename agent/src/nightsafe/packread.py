@@ -6,8 +6,8 @@ from typing import NamedTuple
 from nightsafe.backend.base import ObjectKind, Storage
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
-from nightsafe.fetch import BlobOpener
 from nightsafe.repofile.pack import BlobEntry, PackContent, read_header
+from nightsafe.repository.blob_reader import BlobOpener
 
 
 class PackFinding(NamedTuple):

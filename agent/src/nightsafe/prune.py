@@ -20,14 +20,14 @@ from nightsafe.errors import (
     RefusedError,
     ended,
 )
-from nightsafe.fetch import BlobOpener, BlobReader
-from nightsafe.loading import cache_of, load_texts, remove_all, text_of, unlisted
-from nightsafe.locks import LockHold, hold
 from nightsafe.progress import Advanced, Observer, Totals, ignore
 from nightsafe.pruneplan import BlobKey, Limit, PrunePlan, parse_limit, plan_prune
 from nightsafe.repofile.index import INDEX_REPAIR, decode_index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackBuilder, PackContent
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobOpener, BlobReader
+from nightsafe.repository.locks import LockHold, hold
+from nightsafe.repository.object_loader import cache_of, load_texts, remove_all, text_of, unlisted
+from nightsafe.repository.repository import Repository
 
 DEFAULT_LIMIT = "5%"
 _DEFAULT: Limit = parse_limit(DEFAULT_LIMIT)

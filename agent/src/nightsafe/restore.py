@@ -9,23 +9,23 @@ from nightsafe.delivery import Delivery
 from nightsafe.errors import DamagedError
 from nightsafe.extent import Extent
 from nightsafe.extras import Extras, LeftError
-from nightsafe.fetch import BlobReader
 from nightsafe.finishing import Listener
 from nightsafe.leftovers import Claim
-from nightsafe.locks import hold
 from nightsafe.plan import Place
 from nightsafe.progress import FileDone, Observer, ignore
 from nightsafe.repofile.node_check import Judge
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.locks import hold
+from nightsafe.repository.repository import Repository
+from nightsafe.repository.tree_walker import Chosen, Selection, find_folder, require_found
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
 from nightsafe.sift import Sieve, Sifted
 from nightsafe.standing import Standing
 from nightsafe.target import Target, raise_if_full
 from nightsafe.telling import Telling
 from nightsafe.verify import Verifier
-from nightsafe.walk import Chosen, Selection, find_folder, require_found
 from nightsafe.workers.pool import default_workers
 from nightsafe.writer import describe
 

@@ -16,7 +16,7 @@ from nightsafe.progress import Issue, Observer
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind, PackContent, encode_entries
 from nightsafe.repofile.snapshot import Snapshot, find_parent
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 from nightsafe.scan import components
 from nightsafe.settings.login import cache_dir
 from nightsafe.statprint import Fingerprint

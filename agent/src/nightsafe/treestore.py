@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from nightsafe.errors import DamagedError, ended
-from nightsafe.fetch import BlobReader
 from nightsafe.indexing import IndexWriter
 from nightsafe.known import KnownBlobs
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
 from nightsafe.prove import require_whole
 from nightsafe.repofile.pack import BlobKind
-from nightsafe.repository import Repository
+from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.repository import Repository
 from nightsafe.sending import Sender
 from nightsafe.work import Setup
 

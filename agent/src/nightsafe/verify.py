@@ -12,9 +12,9 @@ from nightsafe.fs.files import TO_READ
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
+from nightsafe.repository.tree_walker import Chosen, walk_through
 from nightsafe.sift import Sieve
 from nightsafe.target import Target
-from nightsafe.walk import Chosen, walk_through
 
 
 def differs(name: bytes, node: Node, *, folder: Directory, index: Index) -> str:

@@ -7,9 +7,9 @@ from nightsafe.cli.arguments import filled
 
 if TYPE_CHECKING:
     from nightsafe.cli.output import Output
-    from nightsafe.groups import Filter
     from nightsafe.repofile.snapshot import Snapshot
-    from nightsafe.repository import Repository
+    from nightsafe.repository.repository import Repository
+    from nightsafe.repository.snapshot_groups import Filter
 
 
 def add_filter_options(chosen: "argparse._ActionsContainer", *, host_letter: bool = False) -> None:
@@ -40,8 +40,8 @@ def add_filter_options(chosen: "argparse._ActionsContainer", *, host_letter: boo
 def find_filter(args: argparse.Namespace) -> "Filter":
     """What the options say; an empty host alone stands for all."""
     from nightsafe.fs.files import as_text
-    from nightsafe.groups import Filter
     from nightsafe.repofile.tags import split_tags
+    from nightsafe.repository.snapshot_groups import Filter
 
     hosts = () if args.host == [""] else tuple(map(as_text, args.host))
     tags = tuple(map(split_tags, map(as_text, args.tag)))
@@ -52,8 +52,8 @@ def find_one(
     repository: "Repository", wanted: str, output: "Output", chosen: "Filter | None" = None
 ) -> "Snapshot":
     """The snapshot that is meant; what cannot be read, and might have been the latest, is said."""
-    from nightsafe.finding import find
-    from nightsafe.groups import Filter
+    from nightsafe.repository.find_snapshot import find
+    from nightsafe.repository.snapshot_groups import Filter
 
     found = find(repository, wanted, chosen or Filter())
     for name in found.unread:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nightsafe.forget import Policy, Verdict
     from nightsafe.prune import PruneOptions
     from nightsafe.repofile.snapshot import Snapshot
-    from nightsafe.repository import Repository
+    from nightsafe.repository.repository import Repository
 
 _PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
@@ -164,10 +164,10 @@ def _verdicts(
     repository: "Repository", args: argparse.Namespace, policy: "Policy"
 ) -> "list[Verdict]":
     from nightsafe.errors import RefusedError
-    from nightsafe.finding import find_named
     from nightsafe.forget import Verdict, judge
-    from nightsafe.groups import Group, parse_grouping
     from nightsafe.repofile.snapshot import LATEST
+    from nightsafe.repository.find_snapshot import find_named
+    from nightsafe.repository.snapshot_groups import Group, parse_grouping
 
     by, chosen = parse_grouping(args.group_by), find_filter(args)
     found = repository.load_snapshots()

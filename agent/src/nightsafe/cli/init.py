@@ -24,7 +24,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Warn, ask twice, make."""
-    from nightsafe.repository import Repository
+    from nightsafe.repository.repository import Repository
     from nightsafe.settings.passphrase import choose_passphrase
 
     with opened_storage(args) as storage:

@@ -12,8 +12,8 @@ from nightsafe.cli.output import Output, show_time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nightsafe.groups import Filter
-    from nightsafe.walk import Found
+    from nightsafe.repository.snapshot_groups import Filter
+    from nightsafe.repository.tree_walker import Found
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -53,9 +53,9 @@ def add_parser(verbs: Verbs) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """List paths in stored order; 3 when some of it could not be read."""
     from nightsafe.errors import DamagedError
-    from nightsafe.fetch import BlobReader
     from nightsafe.progress import Issue, show_path
-    from nightsafe.walk import Selection, find_folder, require_found, walk
+    from nightsafe.repository.blob_reader import BlobReader
+    from nightsafe.repository.tree_walker import Selection, find_folder, require_found, walk
 
     selection = Selection(map(os.fsencode, args.paths))
     name, _, folder = args.snapshot.partition(":")

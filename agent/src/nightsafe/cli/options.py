@@ -12,7 +12,7 @@ from nightsafe.cli.arguments import filled
 if TYPE_CHECKING:
     from nightsafe.backend.base import Storage
     from nightsafe.cli.output import Output
-    from nightsafe.repository import Repository
+    from nightsafe.repository.repository import Repository
     from nightsafe.settings.passphrase import PassphraseSource
 
 _SWITCH_SECONDS = 0.0005
@@ -130,7 +130,7 @@ def opened_repository(
 
     `meanwhile` is called in another thread, and should end soon once its event is set.
     """
-    from nightsafe.opening import open_key
+    from nightsafe.repository.unlock import open_key
     from nightsafe.settings.passphrase import find_passphrase
 
     with opened_storage(args) as storage:
@@ -139,7 +139,7 @@ def opened_repository(
             opening = open_key(storage, passphrase.text, *passphrase.others)
         if opening.is_weak and not output.quiet:
             output.note(_WEAK)
-        from nightsafe.repository import Repository
+        from nightsafe.repository.repository import Repository
 
         yield Repository.of(opening)
 
@@ -152,7 +152,7 @@ def _doing(what: Callable[[threading.Event], None]) -> Iterator[None]:
 
     def work() -> None:
         with suppress(Exception):  # what goes wrong ahead of time is met again in its own time
-            import nightsafe.repository  # noqa: F401  # of which the key needs next to nothing
+            import nightsafe.repository.repository  # noqa: F401  # of which the key needs next to nothing
 
             what(is_over)
 

@@ -10,7 +10,7 @@ from nightsafe.counts import show_count
 
 if TYPE_CHECKING:
     from nightsafe.prune import PruneOptions, PruneReport
-    from nightsafe.repository import Repository
+    from nightsafe.repository.repository import Repository
 
 
 def add_parser(verbs: Verbs) -> None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from nightsafe.progress import Observer
     from nightsafe.repofile.snapshot import Snapshot
-    from nightsafe.repository import Repository
+    from nightsafe.repository.repository import Repository
+    from nightsafe.repository.tree_walker import Chosen
     from nightsafe.restoreoptions import RestoreReport
-    from nightsafe.walk import Chosen
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -96,7 +96,7 @@ def _add_patterns(group: "argparse._ArgumentGroup") -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Restore; 0 when complete, 3 when some entries could not be restored."""
     from nightsafe.fs.files import as_text
-    from nightsafe.walk import PatternSelection
+    from nightsafe.repository.tree_walker import PatternSelection
 
     target = os.fsencode(args.target)
     name, _, folder = args.snapshot.partition(":")
@@ -146,9 +146,9 @@ def _forecast(
     observer: "Observer",
 ) -> None:
     """Walk the trees once before, so that the bar can say how long it will take."""
-    from nightsafe.fetch import BlobReader
     from nightsafe.progress import Totals
-    from nightsafe.walk import find_folder, walk
+    from nightsafe.repository.blob_reader import BlobReader
+    from nightsafe.repository.tree_walker import find_folder, walk
 
     repository.load_index()
     reader = BlobReader(repository)

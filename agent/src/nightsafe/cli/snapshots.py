@@ -10,9 +10,9 @@ from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, printable, show_size, show_time
 
 if TYPE_CHECKING:
-    from nightsafe.groups import Group
     from nightsafe.repofile.snapshot import Snapshot
-    from nightsafe.repository import Snapshots
+    from nightsafe.repository.repository import Snapshots
+    from nightsafe.repository.snapshot_groups import Group
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -48,7 +48,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """List; 1 when one of them is damaged."""
-    from nightsafe.groups import parse_grouping
+    from nightsafe.repository.snapshot_groups import parse_grouping
 
     by = parse_grouping(args.group_by)
     with opened_repository(args, output) as repository:
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def _chosen(args: argparse.Namespace, found: "Snapshots") -> "list[Snapshot]":
-    from nightsafe.finding import find_named
+    from nightsafe.repository.find_snapshot import find_named
 
     chosen = find_filter(args)
     if args.snapshots:
@@ -80,7 +80,7 @@ def _groups(
     snapshots: "list[Snapshot]", by: tuple[str, ...], latest: int
 ) -> "list[tuple[Group, list[Snapshot]]]":
     """Each group with its snapshots, oldest first; those of no group are together."""
-    from nightsafe.groups import grouped, newest_first
+    from nightsafe.repository.snapshot_groups import grouped, newest_first
 
     if latest > 0:
         apart = grouped(newest_first(snapshots), by or ("host", "paths"))

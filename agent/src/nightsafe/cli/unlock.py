@@ -26,7 +26,7 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Remove stale locks, or all."""
-    from nightsafe.locks import remove_locks
+    from nightsafe.repository.locks import remove_locks
 
     with opened_repository(args, output) as repository:
         removed = remove_locks(repository, everything=args.all)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from nightsafe.errors import DamagedError, RestoreError
-from nightsafe.fetch import BlobReader
 from nightsafe.filters.patterns import Patterns
 from nightsafe.repofile.tree import Node
+from nightsafe.repository.blob_reader import BlobReader
 
 
 class Found(NamedTuple):

@@ -17,12 +17,12 @@ from nightsafe.errors import (
     StorageError,
 )
 from nightsafe.journal import vault_folder
-from nightsafe.objectcache import ObjectCache
+from nightsafe.repository.object_cache import ObjectCache
 from nightsafe.settings.login import cache_dir
 from nightsafe.workers.threads import several
 
 if TYPE_CHECKING:
-    from nightsafe.repository import Repository
+    from nightsafe.repository.repository import Repository
 
 _MORE_ATTEMPTS = 2
 _THREADS = {ObjectKind.INDEX: 4}

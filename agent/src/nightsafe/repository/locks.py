@@ -29,9 +29,9 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fs.files import is_alive, my_ids, my_name
-from nightsafe.loading import load_texts, remove_all, text_of
 from nightsafe.repofile.go_json import format_time, parse_time
-from nightsafe.repository import Repository
+from nightsafe.repository.object_loader import load_texts, remove_all, text_of
+from nightsafe.repository.repository import Repository
 
 REFRESH_SECONDS = 300.0
 _RETRY_SECONDS = 30.0

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from nightsafe.backend.base import ObjectKind
 from nightsafe.counts import show_count
 from nightsafe.errors import DamagedError, SnapshotNotFoundError, UsageError
-from nightsafe.groups import Filter, newest_first
 from nightsafe.repofile.snapshot import LATEST, Snapshot, find_name
-from nightsafe.repository import Repository, Snapshots
+from nightsafe.repository.repository import Repository, Snapshots
+from nightsafe.repository.snapshot_groups import Filter, newest_first
 
 _ALL = Filter()
 

@@ -17,14 +17,14 @@ from nightsafe.errors import (
     ObjectNotFoundError,
     UsageError,
 )
-from nightsafe.loading import Text, cache_of, drop_gone, load_texts
-from nightsafe.opening import Opening, open_key
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import Index, decode_index
 from nightsafe.repofile.key import KdfParams, wrap
 from nightsafe.repofile.pack import PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.zstd_frames import decompress
+from nightsafe.repository.object_loader import Text, cache_of, drop_gone, load_texts
+from nightsafe.repository.unlock import Opening, open_key
 
 _COMPRESSED = b"\x02"
 _MAX_TEXT = {ObjectKind.INDEX: 1 << 30, ObjectKind.SNAPSHOT: 256 << 20}

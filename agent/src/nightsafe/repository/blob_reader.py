@@ -18,7 +18,7 @@ from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node, Unreadable, decode_tree, read_tree
 from nightsafe.repofile.zstd_frames import decompress
-from nightsafe.repository import Repository
+from nightsafe.repository.repository import Repository
 
 WINDOW_SIZE = 4 << 20
 _WINDOWS_KEPT = 12
