@@ -10,13 +10,13 @@ import pytest
 from nightsafe import comparing
 from nightsafe.backup import backup
 from nightsafe.compare import OTHER, SAME, TO_SET, RawCheck, compare, portable_compare
-from nightsafe.directory import Directory
-from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import PatternSelection
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
+from nightsafe.target.directory import Directory
+from nightsafe.target.directory_by_fd import OpenDirectory
 
 from tests.agent.conftest import reopen
 from tests.agent.trees import fingerprint, make_mixed_tree, set_xattr

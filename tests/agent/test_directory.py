@@ -6,21 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from nightsafe import directory, sift, target
-from nightsafe.directory import (
-    Directory,
-    are_safe_names,
-    fold_name,
-    refusal,
-    tells_case_apart,
-)
+from nightsafe import sift
 from nightsafe.errors import RestoreError
 from nightsafe.extent import Extent
 from nightsafe.extras import Extras
 from nightsafe.finishing import Listener
 from nightsafe.fs.files import TO_READ, TO_WRITE
-from nightsafe.nameddirectory import NamedDirectory
-from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
@@ -28,7 +19,17 @@ from nightsafe.repository.tree_walker import Selection
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions
 from nightsafe.sift import Sieve
-from nightsafe.target import Target
+from nightsafe.target import directory, target
+from nightsafe.target.directory import (
+    Directory,
+    are_safe_names,
+    fold_name,
+    refusal,
+    tells_case_apart,
+)
+from nightsafe.target.directory_by_fd import OpenDirectory
+from nightsafe.target.directory_by_path import NamedDirectory
+from nightsafe.target.target import Target
 
 from tests.agent.conftest import reopen
 from tests.agent.test_restore import DIR, FILE, bring_back, store_blob, store_tree

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from nightsafe import leftovers
-from nightsafe.opendirectory import OpenDirectory
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
+from nightsafe.target import leftovers
+from nightsafe.target.directory_by_fd import OpenDirectory
 
 from tests.agent.conftest import PASSPHRASE
 from tests.agent.test_restore import back_up, bring_back

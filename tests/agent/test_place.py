@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from nightsafe import writer
-from nightsafe.metadata import Attributes, restore_at
 from nightsafe.plan import Piece
 from nightsafe.repofile.tree import posix_permissions
+from nightsafe.target.metadata import Attributes, restore_at
 
 from tests.agent.extensions import needs
 

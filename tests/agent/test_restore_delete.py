@@ -215,7 +215,7 @@ def test_nothing_goes_where_nothing_is_restored(repository: Repository, target: 
 def test_a_folder_that_cannot_be_listed_is_said(
     repository: Repository, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nightsafe.opendirectory import OpenDirectory
+    from nightsafe.target.directory_by_fd import OpenDirectory
 
     def fail(self: object) -> list[bytes]:
         raise OSError(5, "Input/output error")

@@ -17,13 +17,13 @@ from nightsafe.errors import (
     UnreachableError,
     WorkerError,
 )
-from nightsafe.metadata import described
 from nightsafe.plan import Piece, Place
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind, PackBuilder
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.repository import Repository
-from nightsafe.target import Folders
+from nightsafe.target.metadata import described
+from nightsafe.target.target import Folders
 from nightsafe.workers import pool
 
 from tests.agent.conftest import reopen

@@ -7,13 +7,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from nightsafe import metadata
 from nightsafe.backup import backup
-from nightsafe.metadata import Attributes, narrow, restore_at
 from nightsafe.repofile.tree import Node, go_mode
 from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
-from nightsafe.rights import (
+from nightsafe.target import metadata
+from nightsafe.target.access_rights import (
     ACCESS_LIST,
     DEFAULT_LIST,
     Entry,
@@ -23,6 +22,7 @@ from nightsafe.rights import (
     read_list,
     write_list,
 )
+from nightsafe.target.metadata import Attributes, narrow, restore_at
 
 from tests.agent.conftest import reopen
 from tests.agent.ways import WAYS, go

@@ -1,8 +1,9 @@
 """The ways in which a restore may go: alone or with workers, by open folders or by paths."""
 
 import pytest
-from nightsafe import delivery, target
-from nightsafe.nameddirectory import NamedDirectory
+from nightsafe import delivery
+from nightsafe.target import target
+from nightsafe.target.directory_by_path import NamedDirectory
 
 WAYS = ("one process", "workers", "by paths", "workers by paths")
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from nightsafe.crypto.sha256 import digests
-from nightsafe.directory import Directory, is_regular
 from nightsafe.fs.files import TO_READ
+from nightsafe.target.directory import Directory, is_regular
 
 try:
     from nightsafe import _compare

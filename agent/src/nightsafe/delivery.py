@@ -16,16 +16,16 @@ from typing import Any
 
 from nightsafe.comparing import Compared, Comparison, Gathering
 from nightsafe.crypto.sealer import OVERHEAD
-from nightsafe.directory import Directory
 from nightsafe.errors import DamagedError
 from nightsafe.finishing import Finisher, Listener, locate, path_of, plain_length
-from nightsafe.metadata import described
 from nightsafe.plan import Job, Piece, Place, arrange
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
+from nightsafe.target.directory import Directory
+from nightsafe.target.metadata import described
 from nightsafe.waves import Left, Link, Unfinished, Wave
 from nightsafe.workers.pool import Porters
 from nightsafe.writer import Outcome, Writer, describe

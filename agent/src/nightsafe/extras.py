@@ -1,9 +1,9 @@
 """What stands in the target and not in the snapshot: found and, when wished, removed."""
 
-from nightsafe.directory import Directory, Fold
 from nightsafe.extent import Extent, Held
 from nightsafe.repository.tree_walker import Chosen
 from nightsafe.sift import Sifted
+from nightsafe.target.directory import Directory, Fold
 
 
 class LeftError(Exception):

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Mapping
 
 from nightsafe.crypto.sealer import OVERHEAD
-from nightsafe.directory import Directory, discard, temporary_name
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.fs.files import TO_WRITE
 from nightsafe.plan import Place
@@ -13,7 +12,8 @@ from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
-from nightsafe.target import Folders, write_all
+from nightsafe.target.directory import Directory, discard, temporary_name
+from nightsafe.target.target import Folders, write_all
 from nightsafe.waves import Left, Link, Unfinished, Wave
 from nightsafe.writer import describe
 

@@ -7,7 +7,7 @@ once, neighbours come along in one request, and the storage learns little of wha
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from nightsafe.metadata import Described
+from nightsafe.target.metadata import Described
 
 WINDOW_SIZE = 4 << 20
 _CUT_SIZE = 256 << 10

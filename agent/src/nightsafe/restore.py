@@ -10,7 +10,6 @@ from nightsafe.errors import DamagedError
 from nightsafe.extent import Extent
 from nightsafe.extras import Extras, LeftError
 from nightsafe.finishing import Listener
-from nightsafe.leftovers import Claim
 from nightsafe.plan import Place
 from nightsafe.progress import FileDone, Observer, ignore
 from nightsafe.repofile.node_check import Judge
@@ -23,7 +22,8 @@ from nightsafe.repository.tree_walker import Chosen, Selection, find_folder, req
 from nightsafe.restoreoptions import RestoreOptions, RestoreReport
 from nightsafe.sift import Sieve, Sifted
 from nightsafe.standing import Standing
-from nightsafe.target import Target, raise_if_full
+from nightsafe.target.leftovers import Claim
+from nightsafe.target.target import Target, raise_if_full
 from nightsafe.telling import Telling
 from nightsafe.verify import Verifier
 from nightsafe.workers.pool import default_workers

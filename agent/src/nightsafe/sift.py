@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nightsafe.directory import Fold, are_safe_names, refusal
 from nightsafe.errors import DamagedError
 from nightsafe.finishing import Listener
 from nightsafe.repofile.node_check import KINDS, means_an_entry
 from nightsafe.repofile.tree import Node, Unreadable
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.tree_walker import Chosen
+from nightsafe.target.directory import Fold, are_safe_names, refusal
 
 
 class Sifted(NamedTuple):

@@ -5,11 +5,11 @@ import errno
 import os
 import stat
 
-from nightsafe.directory import is_regular, mode_of
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.tree import Node
 from nightsafe.restoreoptions import RestoreOptions
-from nightsafe.target import Target
+from nightsafe.target.directory import is_regular, mode_of
+from nightsafe.target.target import Target
 from nightsafe.verify import differs
 
 _NOT_REPLACED = (stat.S_IFDIR, stat.S_IFLNK)

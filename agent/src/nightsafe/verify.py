@@ -6,7 +6,6 @@ import stat
 from collections.abc import Collection
 
 from nightsafe.crypto.sealer import OVERHEAD
-from nightsafe.directory import Directory, mode_of
 from nightsafe.finishing import Listener
 from nightsafe.fs.files import TO_READ
 from nightsafe.repofile.index import Index
@@ -14,7 +13,8 @@ from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.tree_walker import Chosen, walk_through
 from nightsafe.sift import Sieve
-from nightsafe.target import Target
+from nightsafe.target.directory import Directory, mode_of
+from nightsafe.target.target import Target
 
 
 def differs(name: bytes, node: Node, *, folder: Directory, index: Index) -> str:

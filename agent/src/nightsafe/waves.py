@@ -4,10 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nightsafe.metadata import Described
 from nightsafe.plan import Piece, Place
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.tree import Node
+from nightsafe.target.metadata import Described
 
 
 @dataclass

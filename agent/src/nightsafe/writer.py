@@ -14,14 +14,14 @@ from nightsafe import comparing
 from nightsafe.backend.base import ObjectKind, Storage
 from nightsafe.comparing import Compared, Comparison
 from nightsafe.crypto.sealer import Sealer, SealKey
-from nightsafe.directory import Directory, discard
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
 from nightsafe.fs.files import TO_WRITE
-from nightsafe.metadata import Attributes, Described
 from nightsafe.plan import Job, Piece, Place
 from nightsafe.repofile.tree import posix_permissions
 from nightsafe.repository.blob_reader import BlobOpener, SealedBlob
-from nightsafe.target import Folders, raise_if_full, write_all
+from nightsafe.target.directory import Directory, discard
+from nightsafe.target.metadata import Attributes, Described
+from nightsafe.target.target import Folders, raise_if_full, write_all
 
 try:
     from nightsafe import _place

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Collection
 
-from nightsafe.directory import Directory, is_regular
+from nightsafe.target.directory import Directory, is_regular
 
 try:
     import fcntl

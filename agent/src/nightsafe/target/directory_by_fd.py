@@ -6,9 +6,10 @@ import shutil
 import stat
 from typing import Any
 
-from nightsafe.directory import Directory
 from nightsafe.fs.files import FOLDER, NEW, NO_FOLLOW, TO_CHANGE, TO_READ, TO_WRITE, names_in
-from nightsafe.metadata import (
+from nightsafe.repofile.tree import Node
+from nightsafe.target.directory import Directory
+from nightsafe.target.metadata import (
     Attributes,
     hands_down_rights,
     narrow,
@@ -16,7 +17,6 @@ from nightsafe.metadata import (
     restore_named,
     settle,
 )
-from nightsafe.repofile.tree import Node
 
 
 class OpenDirectory:

@@ -18,9 +18,9 @@ from nightsafe.errors import RestoreError
 from nightsafe.filters.patterns import fold_case
 from nightsafe.fs import windows
 from nightsafe.fs.files import IS_WINDOWS
-from nightsafe.metadata import Attributes
 from nightsafe.repofile.node_check import means_an_entry
 from nightsafe.repofile.tree import Node
+from nightsafe.target.metadata import Attributes
 
 _NO_ENTRIES = frozenset((b"", b".", b".."))
 

@@ -10,7 +10,10 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from nightsafe.directory import (
+from nightsafe.errors import RestoreError, TargetFullError
+from nightsafe.fs.files import FOLDER_MODE, FOLDS_NAMES, OPENS_FOLDERS, write_at
+from nightsafe.plan import Place
+from nightsafe.target.directory import (
     Directory,
     Fold,
     discard,
@@ -20,11 +23,8 @@ from nightsafe.directory import (
     tells_case_apart,
     temporary_name,
 )
-from nightsafe.errors import RestoreError, TargetFullError
-from nightsafe.fs.files import FOLDER_MODE, FOLDS_NAMES, OPENS_FOLDERS, write_at
-from nightsafe.nameddirectory import NamedDirectory
-from nightsafe.opendirectory import OpenDirectory
-from nightsafe.plan import Place
+from nightsafe.target.directory_by_fd import OpenDirectory
+from nightsafe.target.directory_by_path import NamedDirectory
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FOLDERS_OPEN = 64

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nightsafe.fs import xattrs
 from nightsafe.fs.files import gives_files_away
 from nightsafe.repofile.tree import Node, posix_permissions
-from nightsafe.rights import (
+from nightsafe.target.access_rights import (
     ACCESS_LIST,
     DEFAULT_LIST,
     list_without_group,

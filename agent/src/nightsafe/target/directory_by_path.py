@@ -11,10 +11,10 @@ import errno
 import os
 import stat
 
-from nightsafe.directory import Directory, is_regular, mode_of, moved
 from nightsafe.fs.files import FOLDER_MODE, IS_WINDOWS, NEW, TO_WRITE, reach
-from nightsafe.metadata import Attributes, narrow, restore_at, restore_link, settle
 from nightsafe.repofile.tree import Node
+from nightsafe.target.directory import Directory, is_regular, mode_of, moved
+from nightsafe.target.metadata import Attributes, narrow, restore_at, restore_link, settle
 
 _Known = tuple[bytes, tuple[int, int]]
 
