@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import QuotaError, StorageError
-from nightsafe.outbox import LEAST_ROOM, Spool
+from nightsafe.uploader.spool import LEAST_ROOM, Spool
 
 BATCH = 1 << 20
 
@@ -49,7 +49,7 @@ def test_in_the_order_in_which_things_came(tmp_path: Path) -> None:
 def test_packs_wait_for_room_and_index_files_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nightsafe.outbox._HEADROOM", 0)
+    monkeypatch.setattr("nightsafe.uploader.spool._HEADROOM", 0)
     spool = begin(tmp_path)
     first = bytes(2 * BATCH)
     put(spool, first)
@@ -92,7 +92,7 @@ def test_packs_of_the_dead_are_taken_over_and_their_index_files_are_not(tmp_path
 
 def test_the_living_are_left_alone(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from nightsafe.outbox import Spool; "
+        "import sys, time; from nightsafe.uploader.spool import Spool; "
         "from nightsafe.backend.base import ObjectKind; "
         f"spool = Spool.begin(sys.argv[1], batch={BATCH}); "
         "spool.put(ObjectKind.DATA, 'a' * 64, b'x'); print('ready', flush=True); time.sleep(60)"

@@ -34,7 +34,7 @@ from nightsafe.work import CHUNKERS, Setup
 from nightsafe.young import Trust
 
 if TYPE_CHECKING:
-    from nightsafe.courier import Courier
+    from nightsafe.uploader.uploader import Courier
 
 EXCLUDED = "an exclude fits this folder, so nothing in it is taken but what a pattern takes back"
 
@@ -163,8 +163,8 @@ class _Run:
         if self.options.dry_run or not isinstance(service, Service) or service.batch is None:
             yield
             return
-        from nightsafe.courier import Courier
-        from nightsafe.outbox import Outbox, Spool
+        from nightsafe.uploader.spool import Outbox, Spool
+        from nightsafe.uploader.uploader import Courier
 
         spool = Spool.begin(cache_folder(self._repository), batch=service.batch.bytes)
         if spool is None:

@@ -17,7 +17,7 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest_responses import QUOTA_USED, said
 from nightsafe.backend.service import Batch, Body, Service
 from nightsafe.errors import QuotaError
-from nightsafe.outbox import Parcel, Spool
+from nightsafe.uploader.spool import Parcel, Spool
 
 FIRST_BATCH = 64 << 20
 _LEAST_BATCH = 16 << 20
