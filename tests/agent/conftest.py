@@ -12,7 +12,7 @@ from nightsafe.backend.base import ObjectKind, Storage
 from nightsafe.backend.local import LocalFolder
 from nightsafe.repository import locks
 from nightsafe.repository.repository import Repository
-from nightsafe.young import Trust
+from nightsafe.scanner.stat_trust import Trust
 
 from tests.agent.rest_server import RestServer, running_server
 from tests.repositories import CHEAP

@@ -6,16 +6,16 @@ import threading
 from pathlib import Path
 
 import pytest
-from nightsafe import ahead as ahead_module
-from nightsafe import sight
-from nightsafe.ahead import Ahead
 from nightsafe.backup import BackupOptions, BackupReport, backup
 from nightsafe.cli import main
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs.stat import Survey, survey
 from nightsafe.repository.repository import Repository
-from nightsafe.scan import leaves, plan_sources
-from nightsafe.sight import SLICE_ENTRIES
+from nightsafe.scanner import lister
+from nightsafe.scanner import prefetch as ahead_module
+from nightsafe.scanner.lister import SLICE_ENTRIES
+from nightsafe.scanner.prefetch import Ahead
+from nightsafe.scanner.sources import leaves, plan_sources
 
 from tests.agent.conftest import PASSPHRASE, reopen
 
@@ -106,7 +106,7 @@ def test_a_backup_looks_at_nothing_twice(
         asked.extend(paths)
         return survey(paths, most)
 
-    monkeypatch.setattr(sight, "survey", note)
+    monkeypatch.setattr(lister, "survey", note)
     ahead = looked(tree)
     ahead.take(os.fsencode(tree / "1"))
     second = backed_up(repository, tree, ahead)

@@ -9,11 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe import indexing, scan, work
+from nightsafe import indexing, work
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.errors import SourceError, UsageError
-from nightsafe.previous import Previous
 from nightsafe.progress import Event, FilesDone, Issue
 from nightsafe.repofile.index import decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind
@@ -21,6 +20,8 @@ from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
+from nightsafe.scanner import sources
+from nightsafe.scanner.parent_tree import Previous
 
 from tests.agent.conftest import reopen
 
@@ -170,7 +171,7 @@ def test_every_sign_of_change_counts_alone(source: Path, sign: str) -> None:
     status = (source / "one.txt").stat()
     signs = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
     seen: Any = SimpleNamespace(**{name: getattr(status, name) for name in signs})
-    node = scan.node_of(b"one.txt", os.fsencode(source / "one.txt"), status)
+    node = sources.node_of(b"one.txt", os.fsencode(source / "one.txt"), status)
     tree = encode_tree([encode_node(node.with_content([bytes(32)], 4))])
     before = Previous(tree, [])
     assert before.content_if_unchanged(b"one.txt", seen) == ["00" * 32]
@@ -287,7 +288,7 @@ def test_events_are_told(repository: Repository, source: Path) -> None:
 
 
 def test_forecast(source: Path) -> None:
-    assert scan.count_sources([os.fsencode(source), b"/no/such/path"]) == (3, 8)
+    assert sources.count_sources([os.fsencode(source), b"/no/such/path"]) == (3, 8)
 
 
 def test_a_folder_of_many_levels_needs_no_deep_stack(

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import indexing, reading, sight, statprint, work
+from nightsafe import indexing, reading, work
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import backup
 from nightsafe.errors import (
@@ -22,6 +22,7 @@ from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository import locks
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
+from nightsafe.scanner import fingerprint, lister
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import names, run, stored
@@ -46,10 +47,10 @@ def fail_to_open(monkeypatch: pytest.MonkeyPatch, name: str, code: int, call: st
 
 def look_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a call of `os` is replaced, it must be what is called."""
-    monkeypatch.setattr(sight, "look", portable_look)
-    monkeypatch.setattr(sight, "survey", portable_survey)
+    monkeypatch.setattr(lister, "look", portable_look)
+    monkeypatch.setattr(lister, "survey", portable_survey)
     monkeypatch.setattr(work, "load", portable_load)
-    monkeypatch.setattr(statprint, "record", portable_record)
+    monkeypatch.setattr(fingerprint, "record", portable_record)
 
 
 @pytest.mark.parametrize(

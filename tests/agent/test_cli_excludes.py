@@ -8,7 +8,7 @@ import pytest
 from nightsafe.cli import main
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.repository.repository import Repository
-from nightsafe.scan import count_sources, leaves, plan_sources
+from nightsafe.scanner.sources import count_sources, leaves, plan_sources
 
 from tests.agent.conftest import PASSPHRASE
 

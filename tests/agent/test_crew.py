@@ -19,7 +19,7 @@ from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.progress import Advanced
 from nightsafe.repofile.tree import encode_node
 from nightsafe.repository.repository import Repository
-from nightsafe.scan import node_of
+from nightsafe.scanner.sources import node_of
 
 from tests.agent.conftest import PASSPHRASE, copy_vault, reopen
 from tests.agent.test_backup import names, run, stored

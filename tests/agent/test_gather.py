@@ -18,7 +18,7 @@ from nightsafe.packing import BlobSealer, OpenPacks
 from nightsafe.repofile import pack
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.repository import Repository
-from nightsafe.sight import list_folder
+from nightsafe.scanner.lister import list_folder
 from nightsafe.work import Found, Setup, Worker
 
 from tests.agent.extensions import needs

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from nightsafe.crypto.sealer import SealKey
 from nightsafe.filters.exclude import Excluder, ExcludeRules
-from nightsafe.probing import probe_all
-from nightsafe.sight import SLICE_ENTRIES, Probe, Prober, Same, Sight, list_folder
-from nightsafe.statprint import Fingerprint
+from nightsafe.scanner.change_detector import probe_all
+from nightsafe.scanner.fingerprint import Fingerprint
+from nightsafe.scanner.lister import SLICE_ENTRIES, Probe, Prober, Same, Sight, list_folder
 
 PRINT = Fingerprint(SealKey(b"e" * 32, b"k" * 16, b"r" * 16))
 

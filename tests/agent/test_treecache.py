@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.treecache import CacheHead, CacheWriter, FolderRecord, TreeCache, load_cache
+from nightsafe.scanner.tree_cache import CacheHead, CacheWriter, FolderRecord, TreeCache, load_cache
 
 HEAD = CacheHead("s" * 64, 1, ("i",), ())
 # Few different beginnings, so that many keys begin alike.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nightsafe import scan
 from nightsafe.fs import windows
 from nightsafe.repofile.tree import go_mode
-from nightsafe.scan import Plan, node_of, plan_sources
+from nightsafe.scanner import sources
+from nightsafe.scanner.sources import Plan, node_of, plan_sources
 
 READ_ONLY, HIDDEN, DIRECTORY, ARCHIVE, NORMAL, REPARSE = 0x1, 0x2, 0x10, 0x20, 0x80, 0x400
 SYMLINK, JUNCTION, CLOUD, DEDUP = 0xA000000C, 0xA0000003, 0x9000001A, 0x80000013
@@ -70,8 +70,8 @@ def test_a_node_of_a_file_and_of_a_junction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("user_name", "group_name"):
-        monkeypatch.setattr(scan, name, lambda _: "")
-    monkeypatch.setattr(scan, "read_link", lambda _: windows.link_target(rb"\\?\C:\Users\me"))
+        monkeypatch.setattr(sources, name, lambda _: "")
+    monkeypatch.setattr(sources, "read_link", lambda _: windows.link_target(rb"\\?\C:\Users\me"))
     (tmp_path / "x").touch()
     path = os.fsencode(tmp_path / "x")
     node = node_of(b"x", path, windows.Status.of(Stat(ARCHIVE)))  # type: ignore[arg-type]

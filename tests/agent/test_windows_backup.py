@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe import gather, large, nodes, scan, work
+from nightsafe import gather, large, nodes, work
 from nightsafe.check import check
 from nightsafe.errors import UsageError
 from nightsafe.filters import exclude
@@ -20,6 +20,7 @@ from nightsafe.fs import stat as look
 from nightsafe.fs.windows import Status
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository.repository import Repository
+from nightsafe.scanner import sources
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import run, stored
@@ -55,7 +56,7 @@ def _as_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, ask in (("lstat", os.lstat), ("status_at", os.stat), ("fstat", os.fstat)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, lambda what, ask=ask: as_there(ask(what)))
-    for module in (scan, nodes):
+    for module in (sources, nodes):
         for name in ("user_name", "group_name"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, lambda _: "")

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 import pytest
-from nightsafe import archive, backup, large, sight, work, young
+from nightsafe import archive, backup, large, work
 from nightsafe.check import check
 from nightsafe.repository.repository import Repository
-from nightsafe.young import Trust
+from nightsafe.scanner import lister, stat_trust
+from nightsafe.scanner.stat_trust import Trust
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import run, stored
@@ -44,7 +45,7 @@ def test_how_old_is_old(ago: int, holds: bool) -> None:
 
 
 def test_whole_seconds_must_be_older(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(young, "_seconds_to_disk", lambda: 0)
+    monkeypatch.setattr(stat_trust, "_seconds_to_disk", lambda: 0)
     began = BEGAN // SECOND * SECOND
     assert before(began).holds(changed(began - 90 * SECOND + 1))
     assert not before(began).holds(changed(began - 90 * SECOND))
@@ -52,7 +53,7 @@ def test_whole_seconds_must_be_older(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_kernel_that_writes_late_makes_it_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(young, "_seconds_to_disk", lambda: 1200)
+    monkeypatch.setattr(stat_trust, "_seconds_to_disk", lambda: 1200)
     assert not before(BEGAN).holds(changed(BEGAN - 600 * SECOND))
 
 
@@ -126,7 +127,7 @@ def test_an_unchanged_old_folder_is_not_listed_again(
 def test_what_is_young_when_its_folder_is_in_slices(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
-    for module in (work, archive, sight):
+    for module in (work, archive, lister):
         monkeypatch.setattr(module, "SLICE_ENTRIES", 2)
     listed: set[bytes] = set()
     real = work.Worker.entries

@@ -23,7 +23,7 @@ from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 from nightsafe.restore import restore
-from nightsafe.young import Trust
+from nightsafe.scanner.stat_trust import Trust
 
 from tests import repositories
 from tests.agent.tools import program, rclone_server

@@ -7,7 +7,6 @@ as everything below it is known, so that few are in memory at a time.
 import time
 from collections.abc import Callable
 
-from nightsafe.ahead import Ahead
 from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
 from nightsafe.folders import ArchiveOptions, Folder, worker_count
@@ -15,15 +14,16 @@ from nightsafe.former import ELSEWHERE, Former
 from nightsafe.fs.stat import IS_NATIVE
 from nightsafe.large import LargeFile, LargeFiles
 from nightsafe.nodes import encode_planned
-from nightsafe.previous import Previous
-from nightsafe.probing import probe_all
 from nightsafe.progress import Observer
 from nightsafe.repository.repository import Repository
-from nightsafe.scan import Plan
-from nightsafe.sight import SLICE_ENTRIES, Probe, Prober, Problem, Same, problem_of
-from nightsafe.statprint import Fingerprint
+from nightsafe.scanner.change_detector import probe_all
+from nightsafe.scanner.fingerprint import Fingerprint
+from nightsafe.scanner.lister import SLICE_ENTRIES, Probe, Prober, Problem, Same, problem_of
+from nightsafe.scanner.parent_tree import Previous
+from nightsafe.scanner.prefetch import Ahead
+from nightsafe.scanner.sources import Plan
+from nightsafe.scanner.tree_cache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.tally import Tally
-from nightsafe.treecache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.treestore import TreeStore, load_former
 from nightsafe.work import Found, Setup
 from nightsafe.workers.process import begins_with_memory

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nightsafe import __version__
-from nightsafe.ahead import Ahead
 from nightsafe.archive import Archiver
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
@@ -27,11 +26,12 @@ from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags
 from nightsafe.repository.locks import LockHold, hold
 from nightsafe.repository.repository import Repository
-from nightsafe.scan import Plan, plan_sources, require_any
-from nightsafe.sight import Wants
+from nightsafe.scanner.lister import Wants
+from nightsafe.scanner.prefetch import Ahead
+from nightsafe.scanner.sources import Plan, plan_sources, require_any
+from nightsafe.scanner.stat_trust import Trust
 from nightsafe.start import Start, cache_folder
 from nightsafe.work import CHUNKERS, Setup
-from nightsafe.young import Trust
 
 if TYPE_CHECKING:
     from nightsafe.uploader.uploader import Courier

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsafe.errors import WorkerError, revived
 from nightsafe.packing import Tail
-from nightsafe.sight import problem_of
+from nightsafe.scanner.lister import problem_of
 from nightsafe.work import Found, Setup, Worker
 from nightsafe.workers.process import start_process
 

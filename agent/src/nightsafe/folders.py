@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nightsafe.ahead import Ahead
 from nightsafe.errors import TreeError
 from nightsafe.fs.files import processors
 from nightsafe.nodes import OPEN_SUBTREE
-from nightsafe.treecache import FolderRecord, TreeCache
+from nightsafe.scanner.prefetch import Ahead
+from nightsafe.scanner.tree_cache import FolderRecord, TreeCache
 
 _OPEN = OPEN_SUBTREE.encode()
 

@@ -11,10 +11,10 @@ from functools import cached_property
 
 from nightsafe.folders import Folder
 from nightsafe.fs.files import IS_WINDOWS, here, lstat, rooted
-from nightsafe.previous import Previous
-from nightsafe.scan import Plan, components
-from nightsafe.statprint import Fingerprint
-from nightsafe.treecache import FolderRecord, TreeCache
+from nightsafe.scanner.fingerprint import Fingerprint
+from nightsafe.scanner.parent_tree import Previous
+from nightsafe.scanner.sources import Plan, components
+from nightsafe.scanner.tree_cache import FolderRecord, TreeCache
 
 ELSEWHERE = (
     "The last backup of these paths was given them in another way, relative or absolute; files are "

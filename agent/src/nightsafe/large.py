@@ -10,7 +10,7 @@ from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Status
 from nightsafe.nodes import encode_file
 from nightsafe.reading import doubts, read_into, replaced
-from nightsafe.sight import Problem, problem_of
+from nightsafe.scanner.lister import Problem, problem_of
 from nightsafe.work import PIECE_KEPT, state_of
 from nightsafe.workers.shared_buffers import Rooms
 

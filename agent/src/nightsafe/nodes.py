@@ -13,8 +13,8 @@ from nightsafe.fs.files import group_name, lstat, status_at, user_name
 from nightsafe.fs.stat import Status, may_have_xattrs
 from nightsafe.repofile.go_json import format_time, json_name, json_string
 from nightsafe.repofile.tree import encode_node, go_mode
-from nightsafe.scan import node_of
-from nightsafe.sight import Problem
+from nightsafe.scanner.lister import Problem
+from nightsafe.scanner.sources import node_of
 
 OPEN_SUBTREE = ',"subtree":"'
 WITHOUT_ATTRIBUTES = "it is in this snapshot without them"

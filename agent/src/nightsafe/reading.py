@@ -3,7 +3,7 @@
 from nightsafe.counts import show_count
 from nightsafe.fs.files import read_at
 from nightsafe.fs.stat import Status
-from nightsafe.sight import Problem
+from nightsafe.scanner.lister import Problem
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"
 CHANGED = (

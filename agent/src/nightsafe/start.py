@@ -17,11 +17,11 @@ from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind, PackContent, encode_entries
 from nightsafe.repofile.snapshot import Snapshot, find_parent
 from nightsafe.repository.repository import Repository
-from nightsafe.scan import components
+from nightsafe.scanner.fingerprint import Fingerprint
+from nightsafe.scanner.sources import components
+from nightsafe.scanner.stat_trust import Trust
+from nightsafe.scanner.tree_cache import CacheHead, TreeCache, is_outdated, load_cache
 from nightsafe.settings.login import cache_dir
-from nightsafe.statprint import Fingerprint
-from nightsafe.treecache import CacheHead, TreeCache, is_outdated, load_cache
-from nightsafe.young import Trust
 
 ANEW = (
     "An older version of this program made the last backup from here, and could leave files out or "

@@ -2,7 +2,7 @@
 
 from nightsafe.folders import BackupCount, Folder
 from nightsafe.progress import Advanced, FilesDone, Issue, Observer, Sent
-from nightsafe.sight import Problem
+from nightsafe.scanner.lister import Problem
 
 _NOT_CACHED = frozenset({"unreadable", "vanished", "changed", "damaged"})
 

@@ -25,15 +25,23 @@ from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
 from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
-from nightsafe.previous import Previous
 from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.pack import BlobKind
+from nightsafe.scanner.fingerprint import Fingerprint
+from nightsafe.scanner.lister import (
+    SLICE_ENTRIES,
+    Entry,
+    Problem,
+    Sight,
+    Wants,
+    list_folder,
+    problem_of,
+)
+from nightsafe.scanner.parent_tree import Previous
+from nightsafe.scanner.stat_trust import Trust
 from nightsafe.sending import Sender, SentPack
-from nightsafe.sight import SLICE_ENTRIES, Entry, Problem, Sight, Wants, list_folder, problem_of
-from nightsafe.statprint import Fingerprint
 from nightsafe.workers.buffers import new_memory, trim
-from nightsafe.young import Trust
 
 CHUNKERS = ("gear", "restic")
 LARGE_FILE = 2 << 20

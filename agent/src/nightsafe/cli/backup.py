@@ -13,10 +13,10 @@ from nightsafe.cli.output import Output, show_size
 from nightsafe.counts import show_count
 
 if TYPE_CHECKING:
-    from nightsafe.ahead import Ahead
     from nightsafe.backup import BackupReport
     from nightsafe.filters.exclude import Excluder
     from nightsafe.progress import Observer
+    from nightsafe.scanner.prefetch import Ahead
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -99,8 +99,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     def meanwhile(is_over: threading.Event) -> None:
         nonlocal ahead
         import nightsafe.backup  # noqa: F401  # which takes a while, as the key does
-        from nightsafe.ahead import Ahead
-        from nightsafe.scan import leaves, plan_sources
+        from nightsafe.scanner.prefetch import Ahead
+        from nightsafe.scanner.sources import leaves, plan_sources
 
         ahead = Ahead()
         ahead.look(leaves(plan_sources(paths, wants=wants)), wants, is_over)
@@ -133,7 +133,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 def _forecast(paths: list[bytes], wants: "Excluder", observer: "Observer") -> None:
     """Count files meanwhile, so that the bar can say how long it will take."""
     from nightsafe.progress import Totals
-    from nightsafe.scan import count_sources, leaves, plan_sources
+    from nightsafe.scanner.sources import count_sources, leaves, plan_sources
 
     def count() -> None:
         with contextlib.suppress(OSError):  # which is met again, and told, by the backup itself

@@ -8,7 +8,7 @@ import threading
 import time
 
 from nightsafe.fs.stat import Survey, survey
-from nightsafe.sight import SLICE_ENTRIES, Sight, Wants
+from nightsafe.scanner.lister import SLICE_ENTRIES, Sight, Wants
 
 _FOLDERS_AT_A_TIME = 16
 _MOST_ENTRIES = 100_000

@@ -15,7 +15,7 @@ from nightsafe.fs import windows, xattrs
 from nightsafe.fs.files import group_name, list_names, read_link, user_name
 from nightsafe.fs.stat import Status
 from nightsafe.repofile.tree import Node, go_mode, node_type
-from nightsafe.sight import Sight, Wants, list_folder
+from nightsafe.scanner.lister import Sight, Wants, list_folder
 
 Tell = Callable[[OSError], None]
 _Found = TypeVar("_Found")

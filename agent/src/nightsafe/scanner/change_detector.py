@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from nightsafe.sight import Probe, Prober, Same
+from nightsafe.scanner.lister import Probe, Prober, Same
 
 _FOLDERS_IN_A_BATCH = 32
 _OUTSTANDING = 2

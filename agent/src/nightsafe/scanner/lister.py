@@ -7,7 +7,7 @@ from typing import Any
 
 from nightsafe.fs.files import list_names
 from nightsafe.fs.stat import Seen, Status, Survey, look, survey
-from nightsafe.statprint import Fingerprint
+from nightsafe.scanner.fingerprint import Fingerprint
 
 SLICE_ENTRIES = 1024
 """A folder of more entries than this is dealt with in slices, so that memory is bounded."""
