@@ -9,10 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe import indexing, work
+from nightsafe import work
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.errors import SourceError, UsageError
+from nightsafe.packer import index_writer
 from nightsafe.progress import Event, FilesDone, Issue
 from nightsafe.repofile.index import decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind
@@ -257,7 +258,7 @@ def test_equal_contents_are_stored_once(repository: Repository, source: Path) ->
 def test_data_blobs_are_spread_over_open_packs_and_tails_are_merged(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "INDEX_PACKS", 2)
+    monkeypatch.setattr(index_writer, "INDEX_PACKS", 2)
     monkeypatch.setattr("nightsafe.repofile.pack.PACK_SIZE", 200_000)
     for number in range(40):
         (source / f"file-{number:02}").write_bytes(os.urandom(30_000))

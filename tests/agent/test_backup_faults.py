@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import indexing, reading, work
+from nightsafe import reading, work
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import backup
 from nightsafe.errors import (
@@ -17,6 +17,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fs.stat import portable_load, portable_look, portable_record, portable_survey
+from nightsafe.packer import index_writer
 from nightsafe.progress import Issue
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository import locks
@@ -220,7 +221,7 @@ def test_a_file_swapped_for_a_fifo_does_not_hang(
 def test_an_interrupted_backup_is_not_repeated(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "INDEX_PACKS", 1)
+    monkeypatch.setattr(index_writer, "INDEX_PACKS", 1)
     monkeypatch.setattr("nightsafe.repofile.pack.PACK_SIZE", 100_000)
     for number in range(20):
         (source / f"file-{number:02}").write_bytes(os.urandom(30_000))

@@ -14,7 +14,7 @@ from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import look
 from nightsafe.known import KnownBlobs
-from nightsafe.packing import BlobSealer, OpenPacks
+from nightsafe.packer.pack_builder import BlobSealer, OpenPacks
 from nightsafe.repofile import pack
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.repository import Repository

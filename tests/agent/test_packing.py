@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from nightsafe.packing import BlobSealer
+from nightsafe.packer.pack_builder import BlobSealer
 from nightsafe.repository.repository import Repository
 
 MIB = 1 << 20

@@ -12,7 +12,7 @@ import platformdirs
 import pytest
 from nightsafe.fs import files as system
 from nightsafe.fs import xattrs
-from nightsafe.journal import Journal, dead_journals
+from nightsafe.packer.journal import Journal, dead_journals
 from nightsafe.settings.login import cache_dir, config_dir
 
 from tests.agent.test_locks import dead_pid

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import zstandard
 from nightsafe.backend.base import ObjectKind
-from nightsafe.indexing import IndexWriter
+from nightsafe.packer.index_writer import IndexWriter
 from nightsafe.repofile.pack import BlobKind, PackBuilder, encode_entries
 from nightsafe.repository.repository import Repository
 

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from nightsafe.fs.stat import Seen
-from nightsafe.packing import OpenPack
+from nightsafe.packer.pack_builder import OpenPack
 
 class Gatherer:
     """Stores small files. One instance for each thread."""

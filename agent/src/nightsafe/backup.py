@@ -20,7 +20,7 @@ from nightsafe.backend.service import LARGEST_SNAPSHOT, Service
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.fs.files import absolute, my_ids, my_name, reach
-from nightsafe.journal import Journal
+from nightsafe.packer.journal import Journal
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags

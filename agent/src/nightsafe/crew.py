@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsafe.errors import WorkerError, revived
-from nightsafe.packing import Tail
+from nightsafe.packer.pack_builder import Tail
 from nightsafe.scanner.lister import problem_of
 from nightsafe.work import Found, Setup, Worker
 from nightsafe.workers.process import start_process

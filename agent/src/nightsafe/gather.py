@@ -16,7 +16,7 @@ from nightsafe.errors import DamagedError
 from nightsafe.fs.stat import Seen
 from nightsafe.known import KnownBlobs
 from nightsafe.nodes import owner_texts
-from nightsafe.packing import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
+from nightsafe.packer.pack_builder import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
 from nightsafe.repofile.go_json import format_second
 from nightsafe.workers.buffers import new_memory
 

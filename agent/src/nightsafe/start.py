@@ -9,9 +9,9 @@ from nightsafe.backend.service import Service
 from nightsafe.errors import ObjectNotFoundError
 from nightsafe.former import ELSEWHERE
 from nightsafe.fs.files import clean
-from nightsafe.indexing import IndexWriter
-from nightsafe.journal import DeadJournal, dead_journals, vault_folder
 from nightsafe.known import KnownBlobs
+from nightsafe.packer.index_writer import IndexWriter
+from nightsafe.packer.journal import DeadJournal, dead_journals, vault_folder
 from nightsafe.progress import Issue, Observer
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind, PackContent, encode_entries

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from nightsafe.errors import DamagedError, ended
-from nightsafe.indexing import IndexWriter
 from nightsafe.known import KnownBlobs
-from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
+from nightsafe.packer.index_writer import IndexWriter
+from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
+from nightsafe.packer.pack_sender import Sender
 from nightsafe.prove import require_whole
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
-from nightsafe.sending import Sender
 from nightsafe.work import Setup
 
 

@@ -21,10 +21,11 @@ from nightsafe.errors import WorkerError
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Seen, Status, load
 from nightsafe.gather import SmallFiles
-from nightsafe.journal import Journal
 from nightsafe.known import KnownBlobs
 from nightsafe.nodes import encode_entry, encode_file
-from nightsafe.packing import BlobSealer, FinishedPack, OpenPacks, Tail
+from nightsafe.packer.journal import Journal
+from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail
+from nightsafe.packer.pack_sender import Sender, SentPack
 from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.pack import BlobKind
@@ -40,7 +41,6 @@ from nightsafe.scanner.lister import (
 )
 from nightsafe.scanner.parent_tree import Previous
 from nightsafe.scanner.stat_trust import Trust
-from nightsafe.sending import Sender, SentPack
 from nightsafe.workers.buffers import new_memory, trim
 
 CHUNKERS = ("gear", "restic")

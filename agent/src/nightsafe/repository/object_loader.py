@@ -16,7 +16,7 @@ from nightsafe.errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from nightsafe.journal import vault_folder
+from nightsafe.packer.journal import vault_folder
 from nightsafe.repository.object_cache import ObjectCache
 from nightsafe.settings.login import cache_dir
 from nightsafe.workers.threads import several

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from nightsafe.backend.base import ObjectKind, Storage
 from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import StorageError
-from nightsafe.journal import Journal
-from nightsafe.packing import FinishedPack
+from nightsafe.packer.journal import Journal
+from nightsafe.packer.pack_builder import FinishedPack
 
 _LOOK_AGAIN_SECONDS = 1.0
 
