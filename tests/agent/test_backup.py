@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe import work
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.errors import SourceError, UsageError
+from nightsafe.file_saver import worker
 from nightsafe.packer import index_writer
 from nightsafe.progress import Event, FilesDone, Issue
 from nightsafe.repofile.index import decode_index, encode_index
@@ -86,7 +86,7 @@ def test_unchanged_files_are_not_even_opened(
     def refuse(*_: object) -> None:
         raise AssertionError("opened")
 
-    monkeypatch.setattr(work.Worker, "_read", refuse)
+    monkeypatch.setattr(worker.Worker, "_read", refuse)
     assert run(repository, source).count.unchanged == 3
 
 

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import reading, work
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import backup
 from nightsafe.errors import (
@@ -16,6 +15,7 @@ from nightsafe.errors import (
     StorageError,
     UnreachableError,
 )
+from nightsafe.file_saver import file_reader, worker
 from nightsafe.fs.stat import portable_load, portable_look, portable_record, portable_survey
 from nightsafe.packer import index_writer
 from nightsafe.progress import Issue
@@ -50,7 +50,7 @@ def look_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a call of `os` is replaced, it must be what is called."""
     monkeypatch.setattr(lister, "look", portable_look)
     monkeypatch.setattr(lister, "survey", portable_survey)
-    monkeypatch.setattr(work, "load", portable_load)
+    monkeypatch.setattr(worker, "load", portable_load)
     monkeypatch.setattr(fingerprint, "record", portable_record)
 
 
@@ -93,7 +93,7 @@ def test_an_error_in_the_middle_of_a_file(
 
     with monkeypatch.context() as patch:
         look_in_python(patch)
-        patch.setattr(work.os, "read", fail)
+        patch.setattr(worker.os, "read", fail)
         report = run(repository, source)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "big")]
     assert os.fsencode(source / "big") not in stored(repository)
@@ -121,7 +121,7 @@ def grow_when_read(patch: pytest.MonkeyPatch, path: Path, *, times: int) -> None
         return real(fd, size)
 
     look_in_python(patch)
-    patch.setattr(work.os, "read", grow)
+    patch.setattr(worker.os, "read", grow)
 
 
 def test_a_file_that_grew_since_it_was_listed_is_read_again(
@@ -156,7 +156,7 @@ def test_a_file_that_ends_too_early_is_said(
     """As on a file system that fails, without the extensions: small, middle-sized and large."""
     path = source / "short"
     path.write_bytes(os.urandom(size))
-    inode, read, read_at = path.stat().st_ino, os.read, reading.read_at
+    inode, read, read_at = path.stat().st_ino, os.read, file_reader.read_at
 
     def short(fd: int, wanted: int) -> bytes:
         if os.fstat(fd).st_ino != inode:
@@ -168,8 +168,8 @@ def test_a_file_that_ends_too_early_is_said(
 
     with monkeypatch.context() as patch:
         look_in_python(patch)
-        patch.setattr(work.os, "read", short)
-        patch.setattr(reading, "read_at", short_at)
+        patch.setattr(worker.os, "read", short)
+        patch.setattr(file_reader, "read_at", short_at)
         report = run(repository, source)
     (issue,) = report.issues
     assert (issue.kind, issue.path) == ("unreadable", os.fsencode(path))
@@ -196,7 +196,7 @@ def test_a_file_swapped_for_a_link_is_not_followed(
         return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
 
     look_in_python(monkeypatch)
-    monkeypatch.setattr(work.os, "lstat", lie)
+    monkeypatch.setattr(worker.os, "lstat", lie)
     report = run(repository, source)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "one.txt")]
 
@@ -213,7 +213,7 @@ def test_a_file_swapped_for_a_fifo_does_not_hang(
         return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
 
     look_in_python(monkeypatch)
-    monkeypatch.setattr(work.os, "lstat", lie)
+    monkeypatch.setattr(worker.os, "lstat", lie)
     (issue,) = run(repository, source).issues
     assert (issue.kind, issue.is_failure) == ("unreadable", True), "what is there now is missing"
 

@@ -16,10 +16,10 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.chunker.chunker import Chunker
 from nightsafe.cli import build_parser, main
+from nightsafe.file_saver.worker import Setup
 from nightsafe.repofile.key import KdfParams
 from nightsafe.repository.repository import Repository
 from nightsafe.settings.location import find_place
-from nightsafe.work import Setup
 
 from tests.agent.conftest import PASSPHRASE, copy_vault
 from tests.agent.rest_server import RestServer, connect_string

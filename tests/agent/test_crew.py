@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from nightsafe import archive, crew, large, work
+from nightsafe import archive
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
-from nightsafe.nodes import encode_entry, encode_file
+from nightsafe.file_saver import large_files, worker, worker_pool
+from nightsafe.file_saver.node_json import encode_entry, encode_file
 from nightsafe.progress import Advanced
 from nightsafe.repofile.tree import encode_node
 from nightsafe.repository.repository import Repository
@@ -71,8 +72,8 @@ def test_a_very_large_file_is_worth_workers_from_the_beginning(
 ) -> None:
     started: list[int] = []
 
-    class Noted(crew.Processes):
-        def __init__(self, setup: work.Setup, count: int) -> None:
+    class Noted(worker_pool.Processes):
+        def __init__(self, setup: worker.Setup, count: int) -> None:
             started.append(count)
             super().__init__(setup, count)
 
@@ -81,7 +82,7 @@ def test_a_very_large_file_is_worth_workers_from_the_beginning(
     file.write_bytes(os.urandom(9_000_000))
     alone = run(repository, file, workers=2)
     assert started == []
-    monkeypatch.setattr(large, "_MUCH", 8_000_000)
+    monkeypatch.setattr(large_files, "_MUCH", 8_000_000)
     with file.open("r+b") as again:
         again.write(b"changed")
     several = run(reopen(repository), file, workers=2)
@@ -94,7 +95,7 @@ def test_folders_of_many_entries_are_dealt_with_in_slices(
     repository: Repository, mixed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run(repository, mixed)
-    for module in (work, archive):
+    for module in (worker, archive):
         monkeypatch.setattr(module, "SLICE_ENTRIES", 3)
     sliced = run(reopen(repository), mixed, hostname="another")
     assert sliced.tree_id == whole.tree_id
@@ -176,7 +177,7 @@ def test_a_killed_worker_is_a_clear_error(
         os.kill(os.getpid(), signal.SIGKILL)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work.Worker, "pieces", die)
+        patch.setattr(worker.Worker, "pieces", die)
         with pytest.raises(WorkerError, match="ended unexpectedly"):
             run(repository, mixed, workers=2)
     assert names(repository, ObjectKind.LOCK) == set()
@@ -195,7 +196,7 @@ def test_an_error_in_a_worker_is_the_backups_error(
     def fail(*_: object) -> None:
         raise error("reason")
 
-    monkeypatch.setattr(work.Worker, "pieces", fail)
+    monkeypatch.setattr(worker.Worker, "pieces", fail)
     expected = WorkerError if error is ZeroDivisionError else error
     with pytest.raises(expected, match="reason"):
         run(repository, mixed, workers=2)
@@ -212,7 +213,7 @@ def test_faulty_memory_is_noticed(
         return end
 
     monkeypatch.setattr(PortableSealer, "seal_into", flip)
-    monkeypatch.setattr("nightsafe.work.Sealer", PortableSealer)
+    monkeypatch.setattr("nightsafe.file_saver.worker.Sealer", PortableSealer)
     with pytest.raises(DamagedError, match="memory or processor"):
         run(repository, source)
 
@@ -320,10 +321,10 @@ def test_a_message_of_nothing_means_the_end() -> None:
     import socket
 
     ours, theirs = socket.socketpair()
-    crew.send(ours, ["one", b"two"])
-    assert crew.receive(theirs) == ["one", b"two"]
+    worker_pool.send(ours, ["one", b"two"])
+    assert worker_pool.receive(theirs) == ["one", b"two"]
     ours.close()
-    assert crew.receive(theirs) is None
+    assert worker_pool.receive(theirs) is None
     theirs.close()
 
 
@@ -332,13 +333,13 @@ def test_one_large_file_alone_is_worth_workers(
 ) -> None:
     (tmp_path / "large").write_bytes(os.urandom(30_000_000))
     started = []
-    real = crew.Processes.__init__
+    real = worker_pool.Processes.__init__
 
-    def count(self: crew.Processes, setup: work.Setup, number: int) -> None:
+    def count(self: worker_pool.Processes, setup: worker.Setup, number: int) -> None:
         started.append(number)
         real(self, setup, number)
 
-    monkeypatch.setattr(crew.Processes, "__init__", count)
+    monkeypatch.setattr(worker_pool.Processes, "__init__", count)
     assert run(repository, tmp_path / "large", workers=2).is_complete
     assert started == [2]
     assert check(reopen(repository), read_data=True).errors == []

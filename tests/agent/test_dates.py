@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe import gather
 from nightsafe.check import check
+from nightsafe.file_saver import small_files
 from nightsafe.fs import stat
 from nightsafe.fs.stat import portable_look, portable_record, portable_survey, record, survey
 from nightsafe.repofile.go_json import format_second, format_time, parse_time
@@ -54,7 +54,7 @@ def test_dates_are_kept(
     dates = make_dated(tmp_path / "source", chance)
     if way == "portable":
         look_in_python(monkeypatch)
-        monkeypatch.setattr(gather, "_gather", None)
+        monkeypatch.setattr(small_files, "_gather", None)
     report = run(repository, tmp_path / "source")
     assert report.is_complete
     nodes = stored(repository)

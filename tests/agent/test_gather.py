@@ -8,18 +8,18 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe import gather
 from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
+from nightsafe.file_saver import small_files as gather
+from nightsafe.file_saver.blob_set import KnownBlobs
+from nightsafe.file_saver.worker import Found, Setup, Worker
 from nightsafe.fs.stat import look
-from nightsafe.known import KnownBlobs
 from nightsafe.packer.pack_builder import BlobSealer, OpenPacks
 from nightsafe.repofile import pack
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner.lister import list_folder
-from nightsafe.work import Found, Setup, Worker
 
 from tests.agent.extensions import needs
 from tests.agent.trees import make_mixed_tree, set_xattr

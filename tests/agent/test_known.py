@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.known import KnownBlobs, PortableTable, Table
+from nightsafe.file_saver.blob_set import KnownBlobs, PortableTable, Table
 
 from tests.agent.extensions import needs
 
@@ -21,7 +21,7 @@ SIZE = START + 12 * (8 + 16 + 32)
 def test_known_blobs_grow_and_are_shared(
     monkeypatch: pytest.MonkeyPatch, table: type[PortableTable], chance: random.Random
 ) -> None:
-    monkeypatch.setattr("nightsafe.known.Table", table)
+    monkeypatch.setattr("nightsafe.file_saver.blob_set.Table", table)
     known = KnownBlobs()
     ids = [chance.randbytes(32) for _ in range(60_001)]
     assert all(known.claim(blob) for blob in ids)

@@ -9,9 +9,10 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nightsafe import prove, work
+from nightsafe import prove
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import TreeError
+from nightsafe.file_saver import worker
 from nightsafe.prove import portable_count
 from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree
 from nightsafe.repository.repository import Repository
@@ -157,14 +158,16 @@ def require_refused(repository: Repository, source: Path, text: str) -> None:
 def test_a_lost_entry_is_refused(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = work.Worker.entries
+    real = worker.Worker.entries
 
-    def lose(self: work.Worker, entries: list[tuple[bytes, bytes]], previous: bytes) -> work.Found:
+    def lose(
+        self: worker.Worker, entries: list[tuple[bytes, bytes]], previous: bytes
+    ) -> worker.Found:
         found = real(self, entries, previous)
         found.parts = found.parts[:-1]
         return found
 
-    monkeypatch.setattr(work.Worker, "entries", lose)
+    monkeypatch.setattr(worker.Worker, "entries", lose)
     require_refused(repository, source, "instead of")
 
 
@@ -172,14 +175,16 @@ def test_a_lost_entry_is_refused(
 def test_a_folder_in_another_place_is_refused(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch, slot: int
 ) -> None:
-    real = work.Worker.entries
+    real = worker.Worker.entries
 
-    def shift(self: work.Worker, entries: list[tuple[bytes, bytes]], previous: bytes) -> work.Found:
+    def shift(
+        self: worker.Worker, entries: list[tuple[bytes, bytes]], previous: bytes
+    ) -> worker.Found:
         found = real(self, entries, previous)
         found.folders = [(slot, name, former) for _, name, former in found.folders]
         return found
 
-    monkeypatch.setattr(work.Worker, "entries", shift)
+    monkeypatch.setattr(worker.Worker, "entries", shift)
     if slot == 1:
         assert run(repository, source).is_complete
     else:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from nightsafe import gather
+from nightsafe.file_saver import small_files
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs import files
 from nightsafe.repository.repository import Repository
@@ -41,7 +41,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     """With the extensions, and as without them."""
     if request.param == "portable":
         look_in_python(monkeypatch)
-        monkeypatch.setattr(gather, "_gather", None)
+        monkeypatch.setattr(small_files, "_gather", None)
 
 
 def make_old(folder: Path) -> dict[Path, int]:

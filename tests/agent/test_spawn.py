@@ -12,8 +12,8 @@ from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.rest import Remote
 from nightsafe.check import check
 from nightsafe.errors import QuotaError
+from nightsafe.file_saver.blob_set import KnownBlobs
 from nightsafe.filters.exclude import Excluder, ExcludeRules
-from nightsafe.known import KnownBlobs
 from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 from nightsafe.restoreoptions import RestoreOptions

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe import gather, large, nodes, work
 from nightsafe.check import check
 from nightsafe.errors import UsageError
+from nightsafe.file_saver import large_files, node_json, small_files, worker
 from nightsafe.filters import exclude
 from nightsafe.filters import patterns as match
 from nightsafe.filters.exclude import Excluder, ExcludeRules
@@ -51,22 +51,22 @@ def as_there(status: os.stat_result) -> Status:
 def _as_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked of the system answers as there; paths stay those of this computer."""
     look_in_python(monkeypatch)
-    monkeypatch.setattr(gather, "_gather", None)
-    for module in (look, work, nodes, large):
+    monkeypatch.setattr(small_files, "_gather", None)
+    for module in (look, worker, node_json, large_files):
         for name, ask in (("lstat", os.lstat), ("status_at", os.stat), ("fstat", os.fstat)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, lambda what, ask=ask: as_there(ask(what)))
-    for module in (sources, nodes):
+    for module in (sources, node_json):
         for name in ("user_name", "group_name"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, lambda _: "")
-    nodes.owner_texts.cache_clear()
+    node_json.owner_texts.cache_clear()
 
 
 @pytest.fixture
 def _clean_after() -> Any:
     yield
-    nodes.owner_texts.cache_clear()
+    node_json.owner_texts.cache_clear()
 
 
 def made(name: str, kind: str, mode: int, path: Path, **more: Any) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 import pytest
-from nightsafe import archive, backup, large, work
+from nightsafe import archive, backup
 from nightsafe.check import check
+from nightsafe.file_saver import large_files, worker
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner import lister, stat_trust
 from nightsafe.scanner.stat_trust import Trust
@@ -88,18 +89,18 @@ def test_young_files_are_read_once_more_and_then_believed(
     source = Path(source.name)
     first = run(repository, source)
     read: list[bytes] = []
-    real, add = work.Worker._read, large.LargeFiles.add
+    real, add = worker.Worker._read, large_files.LargeFiles.add
 
-    def note(self: work.Worker, found: Any, name: bytes, *rest: Any) -> Any:
+    def note(self: worker.Worker, found: Any, name: bytes, *rest: Any) -> Any:
         read.append(name)
         return real(self, found, name, *rest)
 
-    def note_large(self: large.LargeFiles, file: large.LargeFile) -> None:
+    def note_large(self: large_files.LargeFiles, file: large_files.LargeFile) -> None:
         read.append(file.name)
         add(self, file)
 
-    monkeypatch.setattr(work.Worker, "_read", note)
-    monkeypatch.setattr(large.LargeFiles, "add", note_large)
+    monkeypatch.setattr(worker.Worker, "_read", note)
+    monkeypatch.setattr(large_files.LargeFiles, "add", note_large)
     for minutes, expected in (10, {b"one.txt", b"two.txt", b"empty", b"more"}), (20, set()):
         if knows == "no cache":
             forget_cache()
@@ -120,23 +121,23 @@ def test_an_unchanged_old_folder_is_not_listed_again(
     def refuse(*_: object) -> None:
         raise AssertionError("listed")
 
-    monkeypatch.setattr(work.Worker, "folder", refuse)
+    monkeypatch.setattr(worker.Worker, "folder", refuse)
     assert run(reopen(repository), source).count.unchanged == 3
 
 
 def test_what_is_young_when_its_folder_is_in_slices(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
-    for module in (work, archive, lister):
+    for module in (worker, archive, lister):
         monkeypatch.setattr(module, "SLICE_ENTRIES", 2)
     listed: set[bytes] = set()
-    real = work.Worker.entries
+    real = worker.Worker.entries
 
-    def note(self: work.Worker, entries: Any, previous: bytes) -> Any:
+    def note(self: worker.Worker, entries: Any, previous: bytes) -> Any:
         listed.update(name for name, _ in entries)
         return real(self, entries, previous)
 
-    monkeypatch.setattr(work.Worker, "entries", note)
+    monkeypatch.setattr(worker.Worker, "entries", note)
     for minutes in (0, 10, 20):
         clock.ahead = 60 * minutes
         listed.clear()

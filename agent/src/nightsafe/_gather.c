@@ -1,5 +1,5 @@
 /* Small new files of one folder, many in one call: read, hashed, claimed, compressed, sealed and
- * noted, as long as nothing about them is special. nightsafe.work does all of it in Python for
+ * noted, as long as nothing about them is special. nightsafe.file_saver.worker does all of it in Python for
  * what is left over here, or when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
@@ -222,7 +222,7 @@ know_owner(Gatherer *self, const Status *status)
     return 1;
 }
 
-/* Nodes, byte for byte as nightsafe.nodes.encode_file makes them */
+/* Nodes, byte for byte as nightsafe.file_saver.node_json.encode_file makes them */
 
 /* Names that neither Go's quoting nor JSON changes. */
 static int

@@ -1,6 +1,6 @@
-/* The tables of known blobs, as nightsafe.known describes them.
+/* The tables of known blobs, as nightsafe.file_saver.blob_set describes them.
  *
- * nightsafe.known does the same in Python when this extension is missing.
+ * nightsafe.file_saver.blob_set does the same in Python when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

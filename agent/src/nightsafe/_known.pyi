@@ -1,7 +1,7 @@
 import mmap
 
 class Table:
-    """What `nightsafe.known.PortableTable` is, in C."""
+    """What `nightsafe.file_saver.blob_set.PortableTable` is, in C."""
 
     def __init__(
         self, held: mmap.mmap, key: bytes, start: int, first_bits: int, levels: int

@@ -7,13 +7,14 @@ as everything below it is known, so that few are in memory at a time.
 import time
 from collections.abc import Callable
 
-from nightsafe.crew import Crew, Inline, Job, Processes, Result
 from nightsafe.errors import SourceError
+from nightsafe.file_saver.large_files import LargeFile, LargeFiles
+from nightsafe.file_saver.node_json import encode_planned
+from nightsafe.file_saver.worker import Found, Setup
+from nightsafe.file_saver.worker_pool import Crew, Inline, Job, Processes, Result
 from nightsafe.folders import ArchiveOptions, Folder, worker_count
 from nightsafe.former import ELSEWHERE, Former
 from nightsafe.fs.stat import IS_NATIVE
-from nightsafe.large import LargeFile, LargeFiles
-from nightsafe.nodes import encode_planned
 from nightsafe.progress import Observer
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner.change_detector import probe_all
@@ -25,7 +26,6 @@ from nightsafe.scanner.sources import Plan
 from nightsafe.scanner.tree_cache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.tally import Tally
 from nightsafe.treestore import TreeStore, load_former
-from nightsafe.work import Found, Setup
 from nightsafe.workers.process import begins_with_memory
 
 INLINE_SECONDS = 0.05

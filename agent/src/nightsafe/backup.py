@@ -18,6 +18,7 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.service import LARGEST_SNAPSHOT, Service
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
+from nightsafe.file_saver.worker import CHUNKERS, Setup
 from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.fs.files import absolute, my_ids, my_name, reach
 from nightsafe.packer.journal import Journal
@@ -31,7 +32,6 @@ from nightsafe.scanner.prefetch import Ahead
 from nightsafe.scanner.sources import Plan, plan_sources, require_any
 from nightsafe.scanner.stat_trust import Trust
 from nightsafe.start import Start, cache_folder
-from nightsafe.work import CHUNKERS, Setup
 
 if TYPE_CHECKING:
     from nightsafe.uploader.uploader import Courier

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nightsafe.errors import TreeError
+from nightsafe.file_saver.node_json import OPEN_SUBTREE
 from nightsafe.fs.files import processors
-from nightsafe.nodes import OPEN_SUBTREE
 from nightsafe.scanner.prefetch import Ahead
 from nightsafe.scanner.tree_cache import FolderRecord, TreeCache
 

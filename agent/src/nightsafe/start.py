@@ -7,9 +7,9 @@ from nightsafe.archive import Archiver
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.service import Service
 from nightsafe.errors import ObjectNotFoundError
+from nightsafe.file_saver.blob_set import KnownBlobs
 from nightsafe.former import ELSEWHERE
 from nightsafe.fs.files import clean
-from nightsafe.known import KnownBlobs
 from nightsafe.packer.index_writer import IndexWriter
 from nightsafe.packer.journal import DeadJournal, dead_journals, vault_folder
 from nightsafe.progress import Issue, Observer

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nightsafe.chunker.chunker import ROOM_SIZE, Chunker, Cut
+from nightsafe.file_saver.file_reader import doubts, read_into, replaced
+from nightsafe.file_saver.node_json import encode_file
+from nightsafe.file_saver.worker import PIECE_KEPT, state_of
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Status
-from nightsafe.nodes import encode_file
-from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.scanner.lister import Problem, problem_of
-from nightsafe.work import PIECE_KEPT, state_of
 from nightsafe.workers.shared_buffers import Rooms
 
 _JOB_BYTES = 5 << 20

@@ -18,15 +18,15 @@ from nightsafe.chunker.rabin import new_rabin_cutter
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.crypto.sha256 import digests
 from nightsafe.errors import WorkerError
+from nightsafe.file_saver.blob_set import KnownBlobs
+from nightsafe.file_saver.file_reader import doubts, read_into, replaced
+from nightsafe.file_saver.node_json import encode_entry, encode_file
+from nightsafe.file_saver.small_files import SmallFiles
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Seen, Status, load
-from nightsafe.gather import SmallFiles
-from nightsafe.known import KnownBlobs
-from nightsafe.nodes import encode_entry, encode_file
 from nightsafe.packer.journal import Journal
 from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail
 from nightsafe.packer.pack_sender import Sender, SentPack
-from nightsafe.reading import doubts, read_into, replaced
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.scanner.fingerprint import Fingerprint

@@ -19,9 +19,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsafe.errors import WorkerError, revived
+from nightsafe.file_saver.worker import Found, Setup, Worker
 from nightsafe.packer.pack_builder import Tail
 from nightsafe.scanner.lister import problem_of
-from nightsafe.work import Found, Setup, Worker
 from nightsafe.workers.process import start_process
 
 if TYPE_CHECKING:

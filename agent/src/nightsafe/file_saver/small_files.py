@@ -13,9 +13,9 @@ import zstandard
 from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
+from nightsafe.file_saver.blob_set import KnownBlobs
+from nightsafe.file_saver.node_json import owner_texts
 from nightsafe.fs.stat import Seen
-from nightsafe.known import KnownBlobs
-from nightsafe.nodes import owner_texts
 from nightsafe.packer.pack_builder import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
 from nightsafe.repofile.go_json import format_second
 from nightsafe.workers.buffers import new_memory
