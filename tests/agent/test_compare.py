@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe import comparing
 from nightsafe.backup import backup
-from nightsafe.compare import OTHER, SAME, TO_SET, RawCheck, compare, portable_compare
+from nightsafe.file_restorer import comparison
+from nightsafe.file_restorer.match import OTHER, SAME, TO_SET, RawCheck, compare, portable_compare
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import PatternSelection
@@ -136,7 +136,7 @@ def test_over_a_target_that_is_right_or_wrong(
     way: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(comparing, "_JOB_BYTES", 3 << 20)  # so that large files go in parts
+    monkeypatch.setattr(comparison, "_JOB_BYTES", 3 << 20)  # so that large files go in parts
     backup(repository, [os.fsencode(source)])
     (snapshot,) = repository.load_snapshots().sound
     inside = Path(f"{tmp_path}/target{source}")

@@ -10,7 +10,7 @@ from nightsafe import sift
 from nightsafe.errors import RestoreError
 from nightsafe.extent import Extent
 from nightsafe.extras import Extras
-from nightsafe.finishing import Listener
+from nightsafe.file_restorer.finisher import Listener
 from nightsafe.fs.files import TO_READ, TO_WRITE
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader

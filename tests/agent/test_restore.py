@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe import delivery, writer
 from nightsafe import restore as restoring
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backup import backup
 from nightsafe.errors import RestoreError
+from nightsafe.file_restorer import file_restorer, file_writer
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode
@@ -180,7 +180,7 @@ def test_set_id_bits_only_for_the_owner_they_were_meant_for(
         for name, uid in ((b"mine", os.getuid()), (b"other", os.getuid() + 1))
     )
     monkeypatch.setattr(os, "geteuid", lambda: 1000)  # as if not root: owners cannot be given
-    monkeypatch.setattr(writer, "_place", None)  # it asks the system itself
+    monkeypatch.setattr(file_writer, "_place", None)  # it asks the system itself
     bring_back(repository, store_tree(repository, mine, other), tmp_path / "target")
     assert (tmp_path / "target" / "mine").stat().st_mode & 0o7777 == 0o6755
     assert (tmp_path / "target" / "other").stat().st_mode & 0o7777 == 0o755
@@ -225,7 +225,7 @@ def test_many_files_of_one_folder(
 ) -> None:
     """Those that are simple are taken many at a time, and all others come back as well."""
     monkeypatch.setattr(restoring, "_FILES_AT_ONCE", at_once)
-    monkeypatch.setattr(delivery, "_FIRST_WAVE", 10)
+    monkeypatch.setattr(file_restorer, "_FIRST_WAVE", 10)
     source = tmp_path / "source"
     source.mkdir()
     for number in range(40):

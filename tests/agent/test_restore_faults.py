@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from nightsafe import delivery, writer
 from nightsafe import restore as restore_module
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import (
@@ -17,7 +16,8 @@ from nightsafe.errors import (
     UnreachableError,
     WorkerError,
 )
-from nightsafe.plan import Piece, Place
+from nightsafe.file_restorer import file_restorer, file_writer
+from nightsafe.file_restorer.read_plan import Piece, Place
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind, PackBuilder
 from nightsafe.repofile.tree import Node
@@ -204,8 +204,8 @@ def test_an_interrupted_file_leaves_what_was_there(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pool.Porters, "results", stop)
-    monkeypatch.setattr(writer, "_place", None)
-    monkeypatch.setattr(writer, "_fill", stop)
+    monkeypatch.setattr(file_writer, "_place", None)
+    monkeypatch.setattr(file_writer, "_fill", stop)
     with pytest.raises(KeyboardInterrupt):
         bring_back(repository, snapshot, target)
     assert there.read_text() == "old"
@@ -219,7 +219,7 @@ def test_who_is_told_to_stop_removes_what_was_begun(
     """The signal comes when the file is there and nobody has got hold of it yet."""
     seen = tmp_path.stat()
     place = Place(b"", seen.st_dev, seen.st_ino)
-    worker = writer.Writer(repository.storage, repository.master, os.fsencode(tmp_path))
+    worker = file_writer.Writer(repository.storage, repository.master, os.fsencode(tmp_path))
     kind = type(worker.folders.open(place))
     real = kind.new_file
 
@@ -227,7 +227,7 @@ def test_who_is_told_to_stop_removes_what_was_begun(
         os.close(real(self, name))  # type: ignore[arg-type]
         raise SystemExit(0)
 
-    monkeypatch.setattr(writer, "_place", None)
+    monkeypatch.setattr(file_writer, "_place", None)
     monkeypatch.setattr(kind, "new_file", stop)
     its = described(Node(b"file", "file", FILE))
     with pytest.raises(SystemExit):
@@ -242,9 +242,9 @@ def test_a_worker_that_dies_is_said(
     repository: Repository, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = back_up(repository, source)
-    monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
-    monkeypatch.setattr(writer, "_place", None)
-    monkeypatch.setattr(writer, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(file_restorer, "_IN_PROCESS_PIECES", -1)
+    monkeypatch.setattr(file_writer, "_place", None)
+    monkeypatch.setattr(file_writer, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(WorkerError, match="run the same command again"):
         bring_back(repository, snapshot, tmp_path / "target")
     assert multiprocessing.active_children() == []

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from nightsafe import restore as restore_module
-from nightsafe import writer
 from nightsafe.errors import (
     TargetFullError,
 )
+from nightsafe.file_restorer import file_writer
 from nightsafe.repository.repository import Repository
 
 from tests.agent.test_restore import back_up, bring_back
@@ -59,7 +59,7 @@ def test_a_full_disk_stops_the_restore_and_says_so(
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_place", None)  # it calls the system itself
+        patch.setattr(file_writer, "_place", None)  # it calls the system itself
         patch.setattr(os, call, fail)
         patch.setattr(restore_module, "hold", lambda *_, **__: contextlib.nullcontext())
         with pytest.raises(TargetFullError, match="is full"):

@@ -5,13 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import archive, delivery
+from nightsafe import archive
 from nightsafe import check as check_module
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.rest import Remote
 from nightsafe.check import check
 from nightsafe.errors import QuotaError
+from nightsafe.file_restorer import file_restorer
 from nightsafe.file_saver.blob_set import KnownBlobs
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.repository.repository import Repository
@@ -76,7 +77,7 @@ def test_to_a_server_and_on_after_an_error(
 def test_a_restore_and_a_check_with_workers(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "_IN_PROCESS_PIECES", -1)
+    monkeypatch.setattr(file_restorer, "_IN_PROCESS_PIECES", -1)
     monkeypatch.setattr(check_module, "_IN_PROCESS_PACKS", 0)
     source, target = tmp_path / "mixed", tmp_path / "target"
     make_mixed_tree(source)

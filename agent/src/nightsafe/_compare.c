@@ -1,6 +1,6 @@
 /* Whether files hold what they should, for many in one call.
  *
- * nightsafe.compare does the same with the library when this extension is missing, or the
+ * nightsafe.file_restorer.match does the same with the library when this extension is missing, or the
  * processor has no instructions for SHA-256.
  */
 #define PY_SSIZE_T_CLEAN
@@ -16,7 +16,7 @@
 
 #include "digest.h"
 
-enum { OTHER = 0, SAME = 1, TO_SET = 2 }; /* as in nightsafe.compare */
+enum { OTHER = 0, SAME = 1, TO_SET = 2 }; /* as in nightsafe.file_restorer.match */
 enum { AT_ONCE = 64, NAMES = 1024 };
 #define ROOM ((size_t)6 << 20)
 #define ENOUGH ((size_t)512 << 10)

@@ -1,3 +1,3 @@
-from nightsafe.compare import RawCheck
+from nightsafe.file_restorer.match import RawCheck
 
 def compare(folder: int, files: list[RawCheck]) -> bytes: ...

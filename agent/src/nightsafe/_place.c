@@ -1,6 +1,6 @@
 /* A small restored file from nothing to its own name, in one call.
  *
- * nightsafe.writer does the same step by step, and always when this says that it did not.
+ * nightsafe.file_restorer.file_writer does the same step by step, and always when this says that it did not.
  */
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE

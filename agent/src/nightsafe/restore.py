@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nightsafe.delivery import Delivery
 from nightsafe.errors import DamagedError
 from nightsafe.extent import Extent
 from nightsafe.extras import Extras, LeftError
-from nightsafe.finishing import Listener
-from nightsafe.plan import Place
+from nightsafe.file_restorer.file_restorer import Delivery
+from nightsafe.file_restorer.file_writer import describe
+from nightsafe.file_restorer.finisher import Listener
+from nightsafe.file_restorer.read_plan import Place
 from nightsafe.progress import FileDone, Observer, ignore
 from nightsafe.repofile.node_check import Judge
 from nightsafe.repofile.snapshot import Snapshot
@@ -27,7 +28,6 @@ from nightsafe.target.target import Target, raise_if_full
 from nightsafe.telling import Telling
 from nightsafe.verify import Verifier
 from nightsafe.workers.pool import default_workers
-from nightsafe.writer import describe
 
 _FILES_AT_ONCE = 1000
 _SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR, "fifo": stat.S_IFIFO}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe.errors import DamagedError
-from nightsafe.finishing import Listener
+from nightsafe.file_restorer.finisher import Listener
 from nightsafe.repofile.node_check import KINDS, means_an_entry
 from nightsafe.repofile.tree import Node, Unreadable
 from nightsafe.repository.blob_reader import BlobReader

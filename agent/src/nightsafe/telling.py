@@ -1,6 +1,6 @@
 """What a restore tells on its way: counted in its report, and handed to the observer."""
 
-from nightsafe.finishing import Listener
+from nightsafe.file_restorer.finisher import Listener
 from nightsafe.progress import Advanced, Event, FilesDone, Issue, Observer
 from nightsafe.restoreoptions import RestoreReport
 

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Collection
 
 from nightsafe.crypto.sealer import OVERHEAD
-from nightsafe.finishing import Listener
+from nightsafe.file_restorer.finisher import Listener
 from nightsafe.fs.files import TO_READ
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind

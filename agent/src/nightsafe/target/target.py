@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from nightsafe.errors import RestoreError, TargetFullError
+from nightsafe.file_restorer.read_plan import Place
 from nightsafe.fs.files import FOLDER_MODE, FOLDS_NAMES, OPENS_FOLDERS, write_at
-from nightsafe.plan import Place
 from nightsafe.target.directory import (
     Directory,
     Fold,

@@ -9,9 +9,9 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
-from nightsafe.compare import SAME, TO_SET, Check, RawCheck, compare
 from nightsafe.crypto.sealer import OVERHEAD
-from nightsafe.plan import Place
+from nightsafe.file_restorer.match import SAME, TO_SET, Check, RawCheck, compare
+from nightsafe.file_restorer.read_plan import Place
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.tree import Node, go_mode, posix_permissions
 from nightsafe.target.directory import Directory

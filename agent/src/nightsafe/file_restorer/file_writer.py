@@ -10,13 +10,13 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nightsafe import comparing
 from nightsafe.backend.base import ObjectKind, Storage
-from nightsafe.comparing import Compared, Comparison
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
+from nightsafe.file_restorer import comparison
+from nightsafe.file_restorer.comparison import Compared, Comparison
+from nightsafe.file_restorer.read_plan import Job, Piece, Place
 from nightsafe.fs.files import TO_WRITE
-from nightsafe.plan import Job, Piece, Place
 from nightsafe.repofile.tree import posix_permissions
 from nightsafe.repository.blob_reader import BlobOpener, SealedBlob
 from nightsafe.target.directory import Directory, discard
@@ -90,7 +90,7 @@ class Writer:
 
     def compare(self, job: Comparison) -> Compared:
         """Compare files with what they should be, and set the attributes of those that are."""
-        return comparing.run(job, self.folders.open)
+        return comparison.run(job, self.folders.open)
 
     def write(self, job: Job, fetched: bytes) -> Outcome:
         """Write all pieces. TargetFullError, or RestoreError if a folder was moved."""

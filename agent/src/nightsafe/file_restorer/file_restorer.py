@@ -14,11 +14,13 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from nightsafe.comparing import Compared, Comparison, Gathering
 from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.errors import DamagedError
-from nightsafe.finishing import Finisher, Listener, locate, path_of, plain_length
-from nightsafe.plan import Job, Piece, Place, arrange
+from nightsafe.file_restorer.batch import Left, Link, Unfinished, Wave
+from nightsafe.file_restorer.comparison import Compared, Comparison, Gathering
+from nightsafe.file_restorer.file_writer import Outcome, Writer, describe
+from nightsafe.file_restorer.finisher import Finisher, Listener, locate, path_of, plain_length
+from nightsafe.file_restorer.read_plan import Job, Piece, Place, arrange
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
@@ -26,9 +28,7 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.target.directory import Directory
 from nightsafe.target.metadata import described
-from nightsafe.waves import Left, Link, Unfinished, Wave
 from nightsafe.workers.pool import Porters
-from nightsafe.writer import Outcome, Writer, describe
 
 _FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000
 _IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
