@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe import archive
+from nightsafe.archiver import archiver
 from nightsafe.backend.base import ObjectKind, Storage
 from nightsafe.backend.local import LocalFolder
 from nightsafe.repository import locks
@@ -51,7 +51,7 @@ def _nothing_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the computer is: no worker processes where a test does not ask for them."""
-    monkeypatch.setattr(archive, "INLINE_SECONDS", 1e9)
+    monkeypatch.setattr(archiver, "INLINE_SECONDS", 1e9)
 
 
 @pytest.fixture(autouse=True)

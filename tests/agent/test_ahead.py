@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from nightsafe.backup import BackupOptions, BackupReport, backup
+from nightsafe.archiver.backup import BackupOptions, BackupReport, backup
 from nightsafe.cli import main
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs.stat import Survey, survey

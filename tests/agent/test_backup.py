@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backup import BackupOptions, backup
 from nightsafe.errors import SourceError, UsageError
 from nightsafe.file_saver import worker
 from nightsafe.packer import index_writer

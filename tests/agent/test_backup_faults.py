@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backup import backup
 from nightsafe.errors import (
     LockLostError,
     QuotaError,

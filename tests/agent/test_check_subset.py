@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from nightsafe import check as check_module
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.cli import main
 from nightsafe.errors import UsageError

@@ -229,7 +229,7 @@ def test_unexpected_errors_are_one_line(
     def fail(*_: object) -> None:
         raise RuntimeError(f"with a secret: {PASSPHRASE}")
 
-    monkeypatch.setattr("nightsafe.backup.backup", fail)
+    monkeypatch.setattr("nightsafe.archiver.backup.backup", fail)
     status, _, err = run("backup", source)
     assert status == 1
     assert "RuntimeError" in err

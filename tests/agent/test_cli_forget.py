@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
 from nightsafe.repofile.go_json import parse_time
 from nightsafe.repofile.snapshot import Snapshot

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe import archive
-from nightsafe.backup import BackupReport
+from nightsafe.archiver import archiver
+from nightsafe.archiver.backup import BackupReport
 from nightsafe.check import check
 from nightsafe.file_saver import worker
 from nightsafe.fs.stat import Status
@@ -61,7 +61,7 @@ class Vanishing:
 def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders in one job, or in jobs of two entries each."""
     if request.param == "slices":
-        for module in (worker, archive):
+        for module in (worker, archiver):
             monkeypatch.setattr(module, "SLICE_ENTRIES", 2)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe.backup import backup
+from nightsafe.archiver.backup import backup
 from nightsafe.file_restorer import comparison
 from nightsafe.file_restorer.match import OTHER, SAME, TO_SET, RawCheck, compare, portable_compare
 from nightsafe.repofile.snapshot import Snapshot

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from nightsafe import archive
+from nightsafe.archiver import archiver
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
@@ -40,7 +40,7 @@ def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers start before anything else is done."""
-    monkeypatch.setattr(archive, "INLINE_SECONDS", -1.0)
+    monkeypatch.setattr(archiver, "INLINE_SECONDS", -1.0)
 
 
 def referenced(repository: Repository) -> set[str]:
@@ -77,7 +77,7 @@ def test_a_very_large_file_is_worth_workers_from_the_beginning(
             started.append(count)
             super().__init__(setup, count)
 
-    monkeypatch.setattr(archive, "Processes", Noted)
+    monkeypatch.setattr(archiver, "Processes", Noted)
     file = tmp_path / "large.bin"
     file.write_bytes(os.urandom(9_000_000))
     alone = run(repository, file, workers=2)
@@ -95,7 +95,7 @@ def test_folders_of_many_entries_are_dealt_with_in_slices(
     repository: Repository, mixed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run(repository, mixed)
-    for module in (worker, archive):
+    for module in (worker, archiver):
         monkeypatch.setattr(module, "SLICE_ENTRIES", 3)
     sliced = run(reopen(repository), mixed, hostname="another")
     assert sliced.tree_id == whole.tree_id
@@ -247,7 +247,7 @@ def test_fast_nodes_are_the_same(mixed: Path) -> None:
 KILLED = """
 import os, sys
 from nightsafe import archive, indexing, pack
-from nightsafe.backup import BackupOptions, backup
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.local import LocalFolder
 from nightsafe.repository.repository import Repository
 archive.INLINE_SECONDS = -1.0

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe import former
-from nightsafe.backup import BackupReport, backup
-from nightsafe.former import ELSEWHERE
+from nightsafe.archiver import parent_lookup
+from nightsafe.archiver.backup import BackupReport, backup
+from nightsafe.archiver.parent_lookup import ELSEWHERE
 from nightsafe.fs.stat import Status
 from nightsafe.repository.repository import Repository
 
@@ -118,14 +118,14 @@ def test_a_source_that_vanishes_while_it_is_looked_for(
     """One source cannot be looked at any more; the others are backed up."""
     backups = Backups(repository, monkeypatch, tmp_path, cached=False)
     backups.run(str(top.parent), "top/one", "top/deep")
-    real = former.lstat
+    real = parent_lookup.lstat
 
     def vanish(path: bytes) -> Status:
         if path.endswith(b"/one") and os.path.exists(path):
             os.unlink(path)
         return real(path)
 
-    monkeypatch.setattr(former, "lstat", vanish)
+    monkeypatch.setattr(parent_lookup, "lstat", vanish)
     monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "another"))
     paths = [os.fsencode(top / name) for name in ("one", "deep")]
     report = backup(reopen(repository), paths)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
-from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.crypto.sealer_portable import PortableSealer

@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import DamagedError, RefusedError
 from nightsafe.forget import remove_snapshots

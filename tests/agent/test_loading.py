@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import CONNECTIONS, ObjectKind
 from nightsafe.backend.rest import Remote
-from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import UnreachableError
 from nightsafe.repofile.snapshot import Snapshot

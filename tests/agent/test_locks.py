@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import Remote
-from nightsafe.backup import backup
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,

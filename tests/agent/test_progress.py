@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from nightsafe.backup import backup
+from nightsafe.archiver.backup import backup
 from nightsafe.cli import output as output_module
 from nightsafe.cli.output import Output, progress_line, show_duration
 from nightsafe.progress import Advanced, FilesDone, Issue, Sent, Tally, Totals

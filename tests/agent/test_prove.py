@@ -9,14 +9,14 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nightsafe import prove
+from nightsafe.archiver import tree_check
+from nightsafe.archiver.tree_check import portable_count
+from nightsafe.archiver.tree_saver import TreeStore
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import TreeError
 from nightsafe.file_saver import worker
-from nightsafe.prove import portable_count
 from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree
 from nightsafe.repository.repository import Repository
-from nightsafe.treestore import TreeStore
 
 from tests.agent.test_backup import names, run
 from tests.agent.trees import make_mixed_tree, odd_names
@@ -93,7 +93,9 @@ CASES += [
     (of(FILE % "a").replace(b'"a"', b'"\xed\xa0\x80"'), None),
 ]
 
-both = pytest.mark.parametrize("count", [prove.count, portable_count], ids=["built", "portable"])
+both = pytest.mark.parametrize(
+    "count", [tree_check.count, portable_count], ids=["built", "portable"]
+)
 
 
 @both
@@ -127,7 +129,7 @@ def test_what_is_taken_can_be_read(cuts: list[tuple[int, int, bytes]]) -> None:
     """And both ways of looking take the same."""
     tree = damaged(TREE, cuts)
     entries = portable_count(tree)
-    assert prove.count(tree) == entries
+    assert tree_check.count(tree) == entries
     if entries is not None:
         assert len(orjson.loads(tree)["nodes"]) == entries
 
@@ -140,9 +142,9 @@ def test_all_that_is_stored_was_looked_at(
 
     def look(tree: bytes, entries: int) -> None:
         asked[tree] = entries
-        prove.require_whole(tree, entries)
+        tree_check.require_whole(tree, entries)
 
-    monkeypatch.setattr("nightsafe.treestore.require_whole", look)
+    monkeypatch.setattr("nightsafe.archiver.tree_saver.require_whole", look)
     run(repository, tmp_path / "mixed")
     held = {len(decode_tree(tree)) for tree in asked}
     assert len(os.listdir(tmp_path / "mixed")) in held

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import Listing, ObjectKind
 from nightsafe.backend.local import LocalFolder
-from nightsafe.backup import backup
 from nightsafe.check import check
 from nightsafe.errors import AccessRefusedError, LockedError, RefusedError, StorageError, UsageError
 from nightsafe.forget import remove_snapshots

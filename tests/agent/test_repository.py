@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
-from nightsafe.backup import backup
 from nightsafe.check import CheckReport, check
 from nightsafe.errors import (
     DamagedError,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightsafe import restore as restoring
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.local import LocalFolder
-from nightsafe.backup import backup
 from nightsafe.errors import RestoreError
 from nightsafe.file_restorer import file_restorer, file_writer
 from nightsafe.repofile.pack import BlobKind

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from nightsafe.backup import backup
+from nightsafe.archiver.backup import backup
 from nightsafe.cli import main
 from nightsafe.errors import RestoreError
 from nightsafe.extent import Extent, Held

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe.backup import backup
+from nightsafe.archiver.backup import backup
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore

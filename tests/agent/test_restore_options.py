@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe.backup import backup
+from nightsafe.archiver.backup import backup
 from nightsafe.cli import main
 from nightsafe.errors import RestoreError, UsageError
 from nightsafe.repofile.snapshot import Snapshot

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from nightsafe.backup import backup
+from nightsafe.archiver.backup import backup
 from nightsafe.repofile.tree import Node, go_mode
 from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import archive
 from nightsafe import check as check_module
+from nightsafe.archiver import archiver
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.rest import Remote
@@ -30,7 +30,7 @@ from tests.agent.trees import fingerprint, make_mixed_tree
 @pytest.fixture(autouse=True)
 def _spawned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_METHOD", "spawn")
-    monkeypatch.setattr(archive, "INLINE_SECONDS", -1.0)
+    monkeypatch.setattr(archiver, "INLINE_SECONDS", -1.0)
 
 
 def test_the_same_tree(

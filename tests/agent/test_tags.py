@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags, has_tags, split_tags

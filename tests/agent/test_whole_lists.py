@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.rest import Remote
-from nightsafe.backup import BackupOptions, backup
 from nightsafe.cli import main
 from nightsafe.errors import RefusedError
 from nightsafe.forget import remove_snapshots

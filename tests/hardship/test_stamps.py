@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import BackupReport, backup
 from nightsafe.backend.local import LocalFolder
-from nightsafe.backup import BackupReport, backup
 from nightsafe.repository.repository import Repository
 from nightsafe.restore import restore
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import Storage
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.rest import Remote
 from nightsafe.backend.rest_url import Credential
-from nightsafe.backup import BackupOptions, backup
 from nightsafe.check import check
 from nightsafe.errors import LockedError
 from nightsafe.repofile.snapshot import find_snapshot

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nightsafe import archive
+from nightsafe.archiver import archiver
+from nightsafe.archiver.backup import BackupOptions
 from nightsafe.backend.local import LocalFolder
-from nightsafe.backup import BackupOptions
 from nightsafe.check import check
 from nightsafe.repofile.pack import BlobKind
 
@@ -27,7 +27,7 @@ def _own_data_directory() -> None:
 @pytest.fixture(params=[0, 2], ids=["alone", "two workers"])
 def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Small files are cut by whoever reads them, large ones always by the parent."""
-    monkeypatch.setattr(archive, "INLINE_SECONDS", -1.0)
+    monkeypatch.setattr(archiver, "INLINE_SECONDS", -1.0)
     return int(request.param)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backup import BackupOptions, backup
 from nightsafe.progress import show_path
 from nightsafe.repofile.go_json import parse_time
 from nightsafe.repofile.tree import posix_permissions

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.rest import Remote
 from nightsafe.backend.rest_url import Credential
-from nightsafe.backup import BackupOptions, backup
 from nightsafe.progress import FilesDone, Issue
 from nightsafe.repository.repository import Repository
 

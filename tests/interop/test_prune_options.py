@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
-from nightsafe.backup import backup
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.repository import Repository
 

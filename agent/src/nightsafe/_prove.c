@@ -1,6 +1,6 @@
 /* Whether a tree that is about to be stored is one: read to its last byte, entries counted.
  *
- * nightsafe.prove says what is looked for, and does the same in Python when this extension is
+ * nightsafe.archiver.tree_check says what is looked for, and does the same in Python when this extension is
  * missing.
  */
 #define PY_SSIZE_T_CLEAN

@@ -13,7 +13,7 @@ from nightsafe.cli.output import Output, show_size
 from nightsafe.counts import show_count
 
 if TYPE_CHECKING:
-    from nightsafe.backup import BackupReport
+    from nightsafe.archiver.backup import BackupReport
     from nightsafe.filters.exclude import Excluder
     from nightsafe.progress import Observer
     from nightsafe.scanner.prefetch import Ahead
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     def meanwhile(is_over: threading.Event) -> None:
         nonlocal ahead
-        import nightsafe.backup  # noqa: F401  # which takes a while, as the key does
+        import nightsafe.archiver.backup  # noqa: F401  # which takes a while, as the key does
         from nightsafe.scanner.prefetch import Ahead
         from nightsafe.scanner.sources import leaves, plan_sources
 
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     ):
         if output.progress and sys.stderr.isatty():
             _forecast(paths, wants, observer)
-        from nightsafe.backup import BackupOptions, backup
+        from nightsafe.archiver.backup import BackupOptions, backup
 
         options = BackupOptions(
             tuple(map(as_text, args.tag)),

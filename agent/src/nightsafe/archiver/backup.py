@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nightsafe import __version__
-from nightsafe.archive import Archiver
+from nightsafe.archiver.archiver import Archiver
+from nightsafe.archiver.folder import ArchiveOptions, BackupCount
+from nightsafe.archiver.parent import Start, cache_folder
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.service import LARGEST_SNAPSHOT, Service
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.file_saver.worker import CHUNKERS, Setup
-from nightsafe.folders import ArchiveOptions, BackupCount
 from nightsafe.fs.files import absolute, my_ids, my_name, reach
 from nightsafe.packer.journal import Journal
 from nightsafe.progress import Event, Issue, Observer, ignore
@@ -31,7 +32,6 @@ from nightsafe.scanner.lister import Wants
 from nightsafe.scanner.prefetch import Ahead
 from nightsafe.scanner.sources import Plan, plan_sources, require_any
 from nightsafe.scanner.stat_trust import Trust
-from nightsafe.start import Start, cache_folder
 
 if TYPE_CHECKING:
     from nightsafe.uploader.uploader import Courier

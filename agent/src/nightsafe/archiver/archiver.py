@@ -7,13 +7,15 @@ as everything below it is known, so that few are in memory at a time.
 import time
 from collections.abc import Callable
 
+from nightsafe.archiver.folder import ArchiveOptions, Folder, worker_count
+from nightsafe.archiver.parent_lookup import ELSEWHERE, Former
+from nightsafe.archiver.stats import Tally
+from nightsafe.archiver.tree_saver import TreeStore, load_former
 from nightsafe.errors import SourceError
 from nightsafe.file_saver.large_files import LargeFile, LargeFiles
 from nightsafe.file_saver.node_json import encode_planned
 from nightsafe.file_saver.worker import Found, Setup
 from nightsafe.file_saver.worker_pool import Crew, Inline, Job, Processes, Result
-from nightsafe.folders import ArchiveOptions, Folder, worker_count
-from nightsafe.former import ELSEWHERE, Former
 from nightsafe.fs.stat import IS_NATIVE
 from nightsafe.progress import Observer
 from nightsafe.repository.repository import Repository
@@ -24,8 +26,6 @@ from nightsafe.scanner.parent_tree import Previous
 from nightsafe.scanner.prefetch import Ahead
 from nightsafe.scanner.sources import Plan
 from nightsafe.scanner.tree_cache import NO_FINGERPRINT, CacheWriter, FolderRecord
-from nightsafe.tally import Tally
-from nightsafe.treestore import TreeStore, load_former
 from nightsafe.workers.process import begins_with_memory
 
 INLINE_SECONDS = 0.05

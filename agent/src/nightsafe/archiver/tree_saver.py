@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
+from nightsafe.archiver.tree_check import require_whole
 from nightsafe.errors import DamagedError, ended
 from nightsafe.file_saver.blob_set import KnownBlobs
 from nightsafe.file_saver.worker import Setup
 from nightsafe.packer.index_writer import IndexWriter
 from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
 from nightsafe.packer.pack_sender import Sender
-from nightsafe.prove import require_whole
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository

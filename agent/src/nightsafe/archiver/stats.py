@@ -1,6 +1,6 @@
 """What a backup has done so far: counted for its report, told to whoever watches."""
 
-from nightsafe.folders import BackupCount, Folder
+from nightsafe.archiver.folder import BackupCount, Folder
 from nightsafe.progress import Advanced, FilesDone, Issue, Observer, Sent
 from nightsafe.scanner.lister import Problem
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
-from nightsafe.folders import Folder
+from nightsafe.archiver.folder import Folder
 from nightsafe.fs.files import IS_WINDOWS, here, lstat, rooted
 from nightsafe.scanner.fingerprint import Fingerprint
 from nightsafe.scanner.parent_tree import Previous

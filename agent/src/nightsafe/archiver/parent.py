@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable, Iterable
 
-from nightsafe.archive import Archiver
+from nightsafe.archiver.archiver import Archiver
+from nightsafe.archiver.parent_lookup import ELSEWHERE
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.service import Service
 from nightsafe.errors import ObjectNotFoundError
 from nightsafe.file_saver.blob_set import KnownBlobs
-from nightsafe.former import ELSEWHERE
 from nightsafe.fs.files import clean
 from nightsafe.packer.index_writer import IndexWriter
 from nightsafe.packer.journal import DeadJournal, dead_journals, vault_folder
