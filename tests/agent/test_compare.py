@@ -13,8 +13,8 @@ from nightsafe.file_restorer.match import OTHER, SAME, TO_SET, RawCheck, compare
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import PatternSelection
-from nightsafe.restore import restore
-from nightsafe.restoreoptions import RestoreOptions, RestoreReport
+from nightsafe.restorer.options import RestoreOptions, RestoreReport
+from nightsafe.restorer.restore import restore
 from nightsafe.target.directory import Directory
 from nightsafe.target.directory_by_fd import OpenDirectory
 

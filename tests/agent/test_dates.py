@@ -15,7 +15,7 @@ from nightsafe.fs import stat
 from nightsafe.fs.stat import portable_look, portable_record, portable_survey, record, survey
 from nightsafe.repofile.go_json import format_second, format_time, parse_time
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import run, stored

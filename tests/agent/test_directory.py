@@ -6,19 +6,19 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from nightsafe import sift
 from nightsafe.errors import RestoreError
-from nightsafe.extent import Extent
-from nightsafe.extras import Extras
 from nightsafe.file_restorer.finisher import Listener
 from nightsafe.fs.files import TO_READ, TO_WRITE
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import Selection
-from nightsafe.restore import restore
-from nightsafe.restoreoptions import RestoreOptions
-from nightsafe.sift import Sieve
+from nightsafe.restorer import tree_filter
+from nightsafe.restorer.completeness import Extent
+from nightsafe.restorer.extraneous import Extras
+from nightsafe.restorer.options import RestoreOptions
+from nightsafe.restorer.restore import restore
+from nightsafe.restorer.tree_filter import Sieve
 from nightsafe.target import directory, target
 from nightsafe.target.directory import (
     Directory,
@@ -246,8 +246,8 @@ def test_of_names_that_are_one_to_the_disk_the_first_is_restored(
 def test_what_windows_cannot_hold_is_said(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sift, "refusal", partial(refusal, on_windows=True))
-    monkeypatch.setattr(sift, "are_safe_names", partial(are_safe_names, on_windows=True))
+    monkeypatch.setattr(tree_filter, "refusal", partial(refusal, on_windows=True))
+    monkeypatch.setattr(tree_filter, "are_safe_names", partial(are_safe_names, on_windows=True))
     monkeypatch.setattr(target, "_KIND", NamedDirectory)
     inner = store_tree(repository, *files(repository, b"fine", b"COM1.txt", b"C:evil"))
     nodes = [*files(repository, b"a:stream"), Node(b"dir", "dir", DIR, subtree=inner.tree)]

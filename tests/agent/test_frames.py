@@ -23,7 +23,7 @@ from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository.blob_reader import BlobOpener
 from nightsafe.repository.locks import Lock, stored_locks
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 
 from tests.agent import oddframes
 from tests.agent.conftest import copy_vault, reopen

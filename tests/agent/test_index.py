@@ -16,7 +16,7 @@ from nightsafe.repofile import index
 from nightsafe.repofile.index import Index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 
 from tests.agent.conftest import reopen
 from tests.agent.extensions import is_built

@@ -23,7 +23,7 @@ from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.locks import hold, remove_locks
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 
 from tests.agent.conftest import copy_vault, freeze, reopen
 from tests.agent.trees import fingerprint

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe import restore as restoring
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.local import LocalFolder
 from nightsafe.errors import RestoreError
@@ -19,8 +18,9 @@ from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
-from nightsafe.restoreoptions import RestoreReport
+from nightsafe.restorer import restore as restoring
+from nightsafe.restorer.options import RestoreReport
+from nightsafe.restorer.restore import restore
 
 from tests.agent.conftest import copy_vault, freeze, reopen
 from tests.agent.trees import fingerprint, make_mixed_tree

@@ -10,14 +10,14 @@ import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.cli import main
 from nightsafe.errors import RestoreError
-from nightsafe.extent import Extent, Held
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, go_mode
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import PatternSelection
-from nightsafe.restore import restore
-from nightsafe.restoreoptions import RestoreOptions, RestoreReport
+from nightsafe.restorer.completeness import Extent, Held
+from nightsafe.restorer.options import RestoreOptions, RestoreReport
+from nightsafe.restorer.restore import restore
 
 from tests.agent.conftest import PASSPHRASE, reopen
 from tests.agent.hostile import snapshot_of, store_tree

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from nightsafe import restore as restore_module
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import (
     RestoreError,
@@ -22,6 +21,7 @@ from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind, PackBuilder
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.repository import Repository
+from nightsafe.restorer import restore as restore_module
 from nightsafe.target.metadata import described
 from nightsafe.target.target import Folders
 from nightsafe.workers import pool

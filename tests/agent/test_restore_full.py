@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nightsafe import restore as restore_module
 from nightsafe.errors import (
     TargetFullError,
 )
 from nightsafe.file_restorer import file_writer
 from nightsafe.repository.repository import Repository
+from nightsafe.restorer import restore as restore_module
 
 from tests.agent.test_restore import back_up, bring_back
 from tests.agent.ways import WAYS, go, is_by_paths

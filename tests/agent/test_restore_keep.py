@@ -9,8 +9,8 @@ import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
-from nightsafe.restoreoptions import RestoreOptions, RestoreReport
+from nightsafe.restorer.options import RestoreOptions, RestoreReport
+from nightsafe.restorer.restore import restore
 
 from tests.agent.conftest import reopen
 from tests.agent.trees import fingerprint, make_mixed_tree, set_xattr

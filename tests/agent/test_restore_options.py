@@ -10,8 +10,8 @@ from nightsafe.errors import RestoreError, UsageError
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import PatternSelection
-from nightsafe.restore import restore
-from nightsafe.restoreoptions import RestoreOptions, RestoreReport
+from nightsafe.restorer.options import RestoreOptions, RestoreReport
+from nightsafe.restorer.restore import restore
 
 from tests.agent.conftest import PASSPHRASE, reopen
 from tests.agent.trees import fingerprint

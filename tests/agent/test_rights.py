@@ -10,7 +10,7 @@ import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.repofile.tree import Node, go_mode
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 from nightsafe.target import metadata
 from nightsafe.target.access_rights import (
     ACCESS_LIST,

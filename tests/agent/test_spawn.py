@@ -16,8 +16,8 @@ from nightsafe.file_restorer import file_restorer
 from nightsafe.file_saver.blob_set import KnownBlobs
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
-from nightsafe.restoreoptions import RestoreOptions
+from nightsafe.restorer.options import RestoreOptions
+from nightsafe.restorer.restore import restore
 from nightsafe.workers import process as processes
 
 from tests.agent.conftest import copy_vault, reopen

@@ -12,8 +12,8 @@ from nightsafe.errors import DamagedError, RefusedError
 from nightsafe.prune import prune
 from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree, go_mode, read_tree
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
-from nightsafe.restoreoptions import RestoreOptions, RestoreReport
+from nightsafe.restorer.options import RestoreOptions, RestoreReport
+from nightsafe.restorer.restore import restore
 
 from tests.agent.conftest import PASSPHRASE, reopen
 from tests.agent.hostile import snapshot_of, store, store_tree

@@ -14,7 +14,7 @@ import pytest
 from nightsafe.archiver.backup import BackupReport, backup
 from nightsafe.backend.local import LocalFolder
 from nightsafe.repository.repository import Repository
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 
 from tests.repositories import CHEAP
 from tests.tools import tool

@@ -22,7 +22,7 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 from nightsafe.scanner.stat_trust import Trust
 
 from tests import repositories

@@ -17,7 +17,7 @@ from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.unlock import open_key
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 
 from tests.agent import oddframes
 from tests.agent.splitindex import split_index

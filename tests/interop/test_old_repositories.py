@@ -22,7 +22,7 @@ from nightsafe.prune import PruneOptions, prune
 from nightsafe.pruneplan import parse_limit
 from nightsafe.repofile.go_json import parse_time
 from nightsafe.repository.unlock import open_key
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 
 from tests.agent.trees import fingerprint, make_mixed_tree
 from tests.interop.generated_snapshots import Ours, restic_version

@@ -19,7 +19,7 @@ from nightsafe.check import check
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
-from nightsafe.restore import restore
+from nightsafe.restorer.restore import restore
 
 from tests.hardship.conftest import Mount
 from tests.repositories import CHEAP

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository.repository import Repository
     from nightsafe.repository.tree_walker import Chosen
-    from nightsafe.restoreoptions import RestoreReport
+    from nightsafe.restorer.options import RestoreReport
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -113,8 +113,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         opened_repository(args, output, meanwhile=_load) as repository,
         output.observer("restore") as observer,
     ):
-        from nightsafe.restore import restore
-        from nightsafe.restoreoptions import RestoreOptions
+        from nightsafe.restorer.options import RestoreOptions
+        from nightsafe.restorer.restore import restore
 
         options = RestoreOptions(
             overwrite=args.overwrite,
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def _load(_: "threading.Event") -> None:
-    import nightsafe.restore  # noqa: F401  # which takes a while, as the key does
+    import nightsafe.restorer.restore  # noqa: F401  # which takes a while, as the key does
 
 
 def _forecast(

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nightsafe.errors import DamagedError
-from nightsafe.extent import Extent
-from nightsafe.extras import Extras, LeftError
 from nightsafe.file_restorer.file_restorer import Delivery
 from nightsafe.file_restorer.file_writer import describe
 from nightsafe.file_restorer.finisher import Listener
@@ -20,13 +18,15 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import Chosen, Selection, find_folder, require_found
-from nightsafe.restoreoptions import RestoreOptions, RestoreReport
-from nightsafe.sift import Sieve, Sifted
-from nightsafe.standing import Standing
+from nightsafe.restorer.completeness import Extent
+from nightsafe.restorer.existing import Standing
+from nightsafe.restorer.extraneous import Extras, LeftError
+from nightsafe.restorer.options import RestoreOptions, RestoreReport
+from nightsafe.restorer.report import Telling
+from nightsafe.restorer.tree_filter import Sieve, Sifted
+from nightsafe.restorer.verify import Verifier
 from nightsafe.target.leftovers import Claim
 from nightsafe.target.target import Target, raise_if_full
-from nightsafe.telling import Telling
-from nightsafe.verify import Verifier
 from nightsafe.workers.pool import default_workers
 
 _FILES_AT_ONCE = 1000

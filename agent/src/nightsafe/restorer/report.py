@@ -2,7 +2,7 @@
 
 from nightsafe.file_restorer.finisher import Listener
 from nightsafe.progress import Advanced, Event, FilesDone, Issue, Observer
-from nightsafe.restoreoptions import RestoreReport
+from nightsafe.restorer.options import RestoreReport
 
 
 class Telling(Listener):

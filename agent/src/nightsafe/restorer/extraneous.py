@@ -1,8 +1,8 @@
 """What stands in the target and not in the snapshot: found and, when wished, removed."""
 
-from nightsafe.extent import Extent, Held
 from nightsafe.repository.tree_walker import Chosen
-from nightsafe.sift import Sifted
+from nightsafe.restorer.completeness import Extent, Held
+from nightsafe.restorer.tree_filter import Sifted
 from nightsafe.target.directory import Directory, Fold
 
 

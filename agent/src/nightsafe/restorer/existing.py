@@ -7,10 +7,10 @@ import stat
 
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.tree import Node
-from nightsafe.restoreoptions import RestoreOptions
+from nightsafe.restorer.options import RestoreOptions
+from nightsafe.restorer.verify import differs
 from nightsafe.target.directory import is_regular, mode_of
 from nightsafe.target.target import Target
-from nightsafe.verify import differs
 
 _NOT_REPLACED = (stat.S_IFDIR, stat.S_IFLNK)
 

@@ -12,7 +12,7 @@ from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.tree_walker import Chosen, walk_through
-from nightsafe.sift import Sieve
+from nightsafe.restorer.tree_filter import Sieve
 from nightsafe.target.directory import Directory, mode_of
 from nightsafe.target.target import Target
 
