@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import check as check_module
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.check import check
 from nightsafe.cli import main
 from nightsafe.errors import UsageError
+from nightsafe.maintenance import check as check_module
+from nightsafe.maintenance.check import check
+from nightsafe.maintenance.read_subset import Subset
 from nightsafe.repository.repository import Repository
-from nightsafe.subset import Subset
 
 from tests.agent.conftest import PASSPHRASE, reopen
 

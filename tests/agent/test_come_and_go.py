@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver import archiver
 from nightsafe.archiver.backup import BackupReport
-from nightsafe.check import check
 from nightsafe.file_saver import worker
 from nightsafe.fs.stat import Status
+from nightsafe.maintenance.check import check
 from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import reopen

@@ -12,11 +12,11 @@ import pytest
 from nightsafe.archiver import archiver
 from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.check import check
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
 from nightsafe.file_saver import large_files, worker, worker_pool
 from nightsafe.file_saver.node_json import encode_entry, encode_file
+from nightsafe.maintenance.check import check
 from nightsafe.progress import Advanced
 from nightsafe.repofile.tree import encode_node
 from nightsafe.repository.repository import Repository

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.check import check
 from nightsafe.file_saver import small_files
 from nightsafe.fs import stat
 from nightsafe.fs.stat import portable_look, portable_record, portable_survey, record, survey
+from nightsafe.maintenance.check import check
 from nightsafe.repofile.go_json import format_second, format_time, parse_time
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.restore import restore

@@ -12,13 +12,13 @@ import zstandard
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
-from nightsafe.check import check
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
-from nightsafe.forget import remove_snapshots
-from nightsafe.prune import PruneOptions, prune
-from nightsafe.pruneplan import parse_limit
+from nightsafe.maintenance.check import check
+from nightsafe.maintenance.forget import remove_snapshots
+from nightsafe.maintenance.prune import PruneOptions, prune
+from nightsafe.maintenance.prune_plan import parse_limit
 from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository.blob_reader import BlobOpener
 from nightsafe.repository.locks import Lock, stored_locks

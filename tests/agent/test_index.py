@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.check import check
 from nightsafe.errors import DamagedError, RefusedError
-from nightsafe.forget import remove_snapshots
-from nightsafe.prune import PruneOptions, prune
-from nightsafe.pruneplan import parse_limit
+from nightsafe.maintenance.check import check
+from nightsafe.maintenance.forget import remove_snapshots
+from nightsafe.maintenance.prune import PruneOptions, prune
+from nightsafe.maintenance.prune_plan import parse_limit
 from nightsafe.repofile import index
 from nightsafe.repofile.index import Index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent

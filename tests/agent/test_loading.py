@@ -11,8 +11,8 @@ import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import CONNECTIONS, ObjectKind
 from nightsafe.backend.rest import Remote
-from nightsafe.check import check
 from nightsafe.errors import UnreachableError
+from nightsafe.maintenance.check import check
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.object_cache import ObjectCache
 from nightsafe.repository.object_loader import remove_all

@@ -8,7 +8,7 @@ from nightsafe.backend import rest as remote_module
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import Remote
 from nightsafe.errors import NoCopyError, RefusedError
-from nightsafe.prune import PruneOptions, prune
+from nightsafe.maintenance.prune import PruneOptions, prune
 from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import copy_vault, reopen

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import Listing, ObjectKind
 from nightsafe.backend.local import LocalFolder
-from nightsafe.check import check
 from nightsafe.errors import AccessRefusedError, LockedError, RefusedError, StorageError, UsageError
-from nightsafe.forget import remove_snapshots
-from nightsafe.prune import PruneOptions, prune
-from nightsafe.pruneplan import parse_limit, parse_size, plan_prune
+from nightsafe.maintenance.check import check
+from nightsafe.maintenance.forget import remove_snapshots
+from nightsafe.maintenance.prune import PruneOptions, prune
+from nightsafe.maintenance.prune_plan import parse_limit, parse_size, plan_prune
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.locks import hold, remove_locks

@@ -8,7 +8,6 @@ import zstandard
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
-from nightsafe.check import CheckReport, check
 from nightsafe.errors import (
     DamagedError,
     NightsafeError,
@@ -17,6 +16,7 @@ from nightsafe.errors import (
     UnsupportedError,
     UsageError,
 )
+from nightsafe.maintenance.check import CheckReport, check
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind

@@ -5,16 +5,16 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe import check as check_module
 from nightsafe.archiver import archiver
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.rest import Remote
-from nightsafe.check import check
 from nightsafe.errors import QuotaError
 from nightsafe.file_restorer import file_restorer
 from nightsafe.file_saver.blob_set import KnownBlobs
 from nightsafe.filters.exclude import Excluder, ExcludeRules
+from nightsafe.maintenance import check as check_module
+from nightsafe.maintenance.check import check
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.options import RestoreOptions
 from nightsafe.restorer.restore import restore

@@ -6,10 +6,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from nightsafe.check import check
 from nightsafe.cli import main
 from nightsafe.errors import DamagedError, RefusedError
-from nightsafe.prune import prune
+from nightsafe.maintenance.check import check
+from nightsafe.maintenance.prune import prune
 from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree, go_mode, read_tree
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.options import RestoreOptions, RestoreReport

@@ -11,9 +11,9 @@ from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.rest import Remote
 from nightsafe.cli import main
 from nightsafe.errors import RefusedError
-from nightsafe.forget import remove_snapshots
-from nightsafe.prune import PruneOptions, prune
-from nightsafe.pruneplan import parse_limit
+from nightsafe.maintenance.forget import remove_snapshots
+from nightsafe.maintenance.prune import PruneOptions, prune
+from nightsafe.maintenance.prune_plan import parse_limit
 from nightsafe.repository.repository import Repository
 
 from tests.agent.conftest import PASSPHRASE, copy_vault, reopen

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightsafe.check import check
 from nightsafe.errors import UsageError
 from nightsafe.file_saver import large_files, node_json, small_files, worker
 from nightsafe.filters import exclude
@@ -18,6 +17,7 @@ from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs import files
 from nightsafe.fs import stat as look
 from nightsafe.fs.windows import Status
+from nightsafe.maintenance.check import check
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner import sources

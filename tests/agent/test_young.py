@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pytest
 from nightsafe.archiver import archiver, backup
-from nightsafe.check import check
 from nightsafe.file_saver import large_files, worker
+from nightsafe.maintenance.check import check
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner import lister, stat_trust
 from nightsafe.scanner.stat_trust import Trust

@@ -15,8 +15,8 @@ from nightsafe.backend.base import Storage
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.rest import Remote
 from nightsafe.backend.rest_url import Credential
-from nightsafe.check import check
 from nightsafe.errors import LockedError
+from nightsafe.maintenance.check import check
 from nightsafe.repofile.snapshot import find_snapshot
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.locks import hold

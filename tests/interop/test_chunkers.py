@@ -9,7 +9,7 @@ import pytest
 from nightsafe.archiver import archiver
 from nightsafe.archiver.backup import BackupOptions
 from nightsafe.backend.local import LocalFolder
-from nightsafe.check import check
+from nightsafe.maintenance.check import check
 from nightsafe.repofile.pack import BlobKind
 
 from tests.agent.tools import program

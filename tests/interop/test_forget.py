@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.maintenance.calendar_span import Span
 from nightsafe.repository.repository import Repository
-from nightsafe.span import Span
 
 from tests.interop.generated_snapshots import (
     DAY,

@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 
 from nightsafe.backend.base import ObjectKind
-from nightsafe.check import check
-from nightsafe.forget import remove_snapshots
-from nightsafe.prune import PruneOptions, prune
-from nightsafe.pruneplan import parse_limit
+from nightsafe.maintenance.check import check
+from nightsafe.maintenance.forget import remove_snapshots
+from nightsafe.maintenance.prune import PruneOptions, prune
+from nightsafe.maintenance.prune_plan import parse_limit
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.key import KdfParams
 from nightsafe.repofile.pack import BlobKind, PackBuilder, PackContent

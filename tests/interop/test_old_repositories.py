@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
-from nightsafe.check import check
 from nightsafe.cli.output import show_size
-from nightsafe.forget import remove_snapshots
-from nightsafe.prune import PruneOptions, prune
-from nightsafe.pruneplan import parse_limit
+from nightsafe.maintenance.check import check
+from nightsafe.maintenance.forget import remove_snapshots
+from nightsafe.maintenance.prune import PruneOptions, prune
+from nightsafe.maintenance.prune_plan import parse_limit
 from nightsafe.repofile.go_json import parse_time
 from nightsafe.repository.unlock import open_key
 from nightsafe.restorer.restore import restore

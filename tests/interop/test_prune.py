@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from nightsafe.backend.base import ObjectKind
-from nightsafe.check import check
 from nightsafe.errors import RefusedError
-from nightsafe.forget import remove_snapshots
-from nightsafe.prune import PruneOptions, prune
-from nightsafe.pruneplan import parse_limit
+from nightsafe.maintenance.check import check
+from nightsafe.maintenance.forget import remove_snapshots
+from nightsafe.maintenance.prune import PruneOptions, prune
+from nightsafe.maintenance.prune_plan import parse_limit
 
 from tests.interop.conftest import find_restic
 from tests.interop.pair import version_of

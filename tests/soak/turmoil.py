@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nightsafe.backend.local import LocalFolder
-from nightsafe.check import check
+from nightsafe.maintenance.check import check
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk

@@ -32,8 +32,8 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Check; 0 when sound, 1 when not."""
-    from nightsafe.check import check
-    from nightsafe.subset import Subset
+    from nightsafe.maintenance.check import check
+    from nightsafe.maintenance.read_subset import Subset
 
     subset = Subset.parse(args.read_data_subset) if args.read_data_subset else None
     with opened_repository(args, output) as repository, output.observer("check") as observer:

@@ -13,8 +13,8 @@ from nightsafe.cli.prune import add_prune_options, prune_and_show, prune_options
 from nightsafe.counts import show_count
 
 if TYPE_CHECKING:
-    from nightsafe.forget import Policy, Verdict
-    from nightsafe.prune import PruneOptions
+    from nightsafe.maintenance.forget import Policy, Verdict
+    from nightsafe.maintenance.prune import PruneOptions
     from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository.repository import Repository
 
@@ -104,7 +104,7 @@ def _number(text: str) -> int:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Forget; 0 when done, 1 when the answer was no."""
     from nightsafe.errors import UsageError
-    from nightsafe.forget import remove_snapshots
+    from nightsafe.maintenance.forget import remove_snapshots
 
     policy, options = _policy(args), prune_options(args)
     if policy.is_empty and not args.snapshots:
@@ -142,10 +142,10 @@ def _following(
 
 
 def _policy(args: argparse.Namespace) -> "Policy":
-    from nightsafe.forget import Policy
     from nightsafe.fs.files import as_text
+    from nightsafe.maintenance.calendar_span import Span
+    from nightsafe.maintenance.forget import Policy
     from nightsafe.repofile.tags import split_tags
-    from nightsafe.span import Span
 
     def span(text: str | None) -> Span:
         return Span.parse(text) if text else Span()
@@ -164,7 +164,7 @@ def _verdicts(
     repository: "Repository", args: argparse.Namespace, policy: "Policy"
 ) -> "list[Verdict]":
     from nightsafe.errors import RefusedError
-    from nightsafe.forget import Verdict, judge
+    from nightsafe.maintenance.forget import Verdict, judge
     from nightsafe.repofile.snapshot import LATEST
     from nightsafe.repository.find_snapshot import find_named
     from nightsafe.repository.snapshot_groups import Group, parse_grouping

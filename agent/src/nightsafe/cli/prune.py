@@ -9,7 +9,7 @@ from nightsafe.cli.output import Output, show_size
 from nightsafe.counts import show_count
 
 if TYPE_CHECKING:
-    from nightsafe.prune import PruneOptions, PruneReport
+    from nightsafe.maintenance.prune import PruneOptions, PruneReport
     from nightsafe.repository.repository import Repository
 
 
@@ -55,8 +55,8 @@ def add_prune_options(parser: argparse.ArgumentParser) -> None:
 
 def prune_options(args: argparse.Namespace) -> "PruneOptions":
     """What the options say; UsageError when they make no sense."""
-    from nightsafe.prune import PruneOptions
-    from nightsafe.pruneplan import parse_limit, parse_size
+    from nightsafe.maintenance.prune import PruneOptions
+    from nightsafe.maintenance.prune_plan import parse_limit, parse_size
 
     most = parse_size(args.max_repack_size) if args.max_repack_size else float("inf")
     is_expected = getattr(args, "allow_empty", False)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 def prune_and_show(repository: "Repository", options: "PruneOptions", output: Output) -> None:
     """Prune, and say what came of it."""
-    from nightsafe.prune import prune
+    from nightsafe.maintenance.prune import prune
 
     with output.observer("prune") as observer:
         report = prune(repository, options, observer)

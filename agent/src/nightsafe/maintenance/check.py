@@ -5,7 +5,8 @@ from functools import partial
 
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import DamagedError
-from nightsafe.packread import PackFinding, PackReader
+from nightsafe.maintenance.pack_verifier import PackFinding, PackReader
+from nightsafe.maintenance.read_subset import Subset
 from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore, show_path
 from nightsafe.repofile.index import INDEX_REPAIR
 from nightsafe.repofile.node_check import Judge, misnamed
@@ -15,7 +16,6 @@ from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
-from nightsafe.subset import Subset
 from nightsafe.workers.pool import Porters, default_workers
 
 _IN_PROCESS_PACKS = 3

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from nightsafe.backend.base import ObjectKind
 from nightsafe.counts import show_count
 from nightsafe.errors import RefusedError
-from nightsafe.prune import require_permission
+from nightsafe.maintenance.calendar_span import NO_SPAN, Span, civil
+from nightsafe.maintenance.prune import require_permission
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import TagList, has_tags
 from nightsafe.repository.locks import hold
 from nightsafe.repository.object_loader import remove_all
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.snapshot_groups import Group, grouped, newest_first
-from nightsafe.span import NO_SPAN, Span, civil
 
 UNLIMITED = -1
 _SECOND = 1_000_000_000

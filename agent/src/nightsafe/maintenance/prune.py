@@ -20,8 +20,8 @@ from nightsafe.errors import (
     RefusedError,
     ended,
 )
+from nightsafe.maintenance.prune_plan import BlobKey, Limit, PrunePlan, parse_limit, plan_prune
 from nightsafe.progress import Advanced, Observer, Totals, ignore
-from nightsafe.pruneplan import BlobKey, Limit, PrunePlan, parse_limit, plan_prune
 from nightsafe.repofile.index import INDEX_REPAIR, decode_index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackBuilder, PackContent
 from nightsafe.repository.blob_reader import BlobOpener, BlobReader

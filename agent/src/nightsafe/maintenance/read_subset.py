@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nightsafe.errors import UsageError
-from nightsafe.pruneplan import parse_size
+from nightsafe.maintenance.prune_plan import parse_size
 
 _PART = re.compile(r"(\d+)/(\d+)")
 _MOST_PARTS = 256
