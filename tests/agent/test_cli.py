@@ -356,13 +356,13 @@ def test_a_verb_in_front_is_the_only_one_that_is_loaded(capsys: pytest.CaptureFi
     command = [sys.executable, "-c", code]
     done = subprocess.run([*command, "ls", "--help"], capture_output=True, text=True, check=True)
     alone, _, loaded = done.stdout.rpartition("\n[")
-    needed = ("arguments", "filters", "ls", "options", "output")
+    needed = ("arguments", "commands", "commands.ls", "filters", "options", "output")
     assert loaded == ", ".join(f"'nightsafe.cli.{name}'" for name in needed) + "]\n"
     with pytest.raises(SystemExit):
         build_parser().parse_args(["ls", "--help"])
     assert capsys.readouterr().out == alone + "\n"
     done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
-    assert all(f"nightsafe.cli.{verb}" in done.stdout for verb in VERBS)
+    assert all(f"nightsafe.cli.commands.{verb}" in done.stdout for verb in VERBS)
 
 
 def test_cheap_parameters_are_the_least_accepted() -> None:

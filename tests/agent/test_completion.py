@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.cli import build_parser, main
-from nightsafe.cli.completion import bash, describe, fish, man, zsh
+from nightsafe.cli.commands.completion import bash, describe, fish, man, zsh
 
 VERBS = [verb.name for verb in describe(build_parser()) if verb.name]
 

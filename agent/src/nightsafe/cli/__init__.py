@@ -26,7 +26,7 @@ VERBS = (
     *("login", "init", "backup", "snapshots", "ls", "restore"),
     *("forget", "prune", "check", "unlock", "completion"),
 )
-"""In the order of the help; each is a module with `add_parser`."""
+"""In the order of the help; each is a module of `commands` with `add_parser`."""
 _EPILOG = """\
 The repository, the credential and the passphrase are taken from options, from the environment,
 or from the stored login, in this order. Environment:
@@ -68,7 +68,7 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
         parser_class=VerbParser,
     )
     for verb in verbs:
-        import_module(f"nightsafe.cli.{verb}").add_parser(places)
+        import_module(f"nightsafe.cli.commands.{verb}").add_parser(places)
     return parser
 
 
