@@ -30,7 +30,6 @@ from nightsafe.backend.rest_responses import (
     parse_listing,
 )
 from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
-from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
     NoCopyError,
@@ -41,6 +40,7 @@ from nightsafe.errors import (
     UnreachableError,
     ended,
 )
+from nightsafe.plurals import show_count
 
 _ACCEPT = "application/vnd.x.restic.rest.v2"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

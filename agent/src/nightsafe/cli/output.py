@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from nightsafe.counts import show_count
+from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
     from nightsafe.progress import Event, Observer, Tally

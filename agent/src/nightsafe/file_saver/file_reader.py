@@ -1,8 +1,8 @@
 """The way in: reading what a file holds, and what may be wrong with what was read."""
 
-from nightsafe.counts import show_count
 from nightsafe.fs.files import read_at
 from nightsafe.fs.stat import Status
+from nightsafe.plurals import show_count
 from nightsafe.scanner.lister import Problem
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from nightsafe.backend.base import ObjectKind
-from nightsafe.counts import show_count
 from nightsafe.errors import RefusedError
 from nightsafe.maintenance.calendar_span import NO_SPAN, Span, civil
 from nightsafe.maintenance.prune import require_permission
+from nightsafe.plurals import show_count
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import TagList, has_tags
 from nightsafe.repository.locks import hold

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nightsafe.backend.base import ObjectKind
-from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,
@@ -21,6 +20,7 @@ from nightsafe.errors import (
     ended,
 )
 from nightsafe.maintenance.prune_plan import BlobKey, Limit, PrunePlan, parse_limit, plan_prune
+from nightsafe.plurals import show_count
 from nightsafe.progress import Advanced, Observer, Totals, ignore
 from nightsafe.repofile.index import INDEX_REPAIR, decode_index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackBuilder, PackContent

@@ -17,7 +17,6 @@ import orjson
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalFolder
 from nightsafe.backend.service import Service
-from nightsafe.counts import show_count
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,
@@ -29,6 +28,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fs.files import is_alive, my_ids, my_name
+from nightsafe.plurals import show_count
 from nightsafe.repofile.go_json import format_time, parse_time
 from nightsafe.repository.object_loader import load_texts, remove_all, text_of
 from nightsafe.repository.repository import Repository

@@ -9,7 +9,6 @@ import zstandard
 
 from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
 from nightsafe.backend.service import Service
-from nightsafe.counts import show_count
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import (
     DamagedError,
@@ -17,6 +16,7 @@ from nightsafe.errors import (
     ObjectNotFoundError,
     UsageError,
 )
+from nightsafe.plurals import show_count
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import Index, decode_index
 from nightsafe.repofile.key import KdfParams, wrap

@@ -10,7 +10,7 @@ from nightsafe.cli.arguments import whole
 from nightsafe.cli.excludes import add_exclude_options, find_rules, find_sources, show_rules
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
-from nightsafe.counts import show_count
+from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
     from nightsafe.archiver.backup import BackupReport

@@ -5,7 +5,7 @@ import argparse
 from nightsafe.cli.arguments import filled
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
-from nightsafe.counts import show_count
+from nightsafe.plurals import show_count
 
 
 def add_parser(verbs: Verbs) -> None:

@@ -10,7 +10,7 @@ from nightsafe.cli.confirm import confirm
 from nightsafe.cli.filters import add_filter_options, find_filter
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, printable, show_time
-from nightsafe.counts import show_count
+from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
     from nightsafe.maintenance.forget import Policy, Verdict

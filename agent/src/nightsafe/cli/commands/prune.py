@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nightsafe.cli.arguments import filled
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
-from nightsafe.counts import show_count
+from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
     from nightsafe.maintenance.prune import PruneOptions, PruneReport

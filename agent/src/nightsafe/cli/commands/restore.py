@@ -10,7 +10,7 @@ from nightsafe.cli.confirm import confirm
 from nightsafe.cli.filters import find_one
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
-from nightsafe.counts import show_count
+from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
     import threading

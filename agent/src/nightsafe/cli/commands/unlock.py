@@ -4,7 +4,7 @@ import argparse
 
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
-from nightsafe.counts import show_count
+from nightsafe.plurals import show_count
 
 
 def add_parser(verbs: Verbs) -> None:
