@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe.cli.excludes import find_rules, parse_size
+from nightsafe.cli.exclude_options import find_rules, parse_size
 from nightsafe.errors import UsageError
 from nightsafe.filters.path_lists import (
     expand,

@@ -89,7 +89,7 @@ def test_json_of_progress(clock: list[float], capsys: pytest.CaptureFixture[str]
 
 
 def test_the_bar_names_speed_time_and_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nightsafe.cli.bar import ProgressBar
+    from nightsafe.cli.progress_bar import ProgressBar
 
     screen = io.StringIO()
     monkeypatch.setattr(screen, "isatty", lambda: True)

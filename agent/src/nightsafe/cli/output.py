@@ -98,7 +98,7 @@ class Output:
             observer: Observer = _JsonLines(self) if self.as_json else _PlainLines(self)
             yield _FileLines(self, observer) if names_files else observer
         elif self.progress and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            from nightsafe.cli.bar import ProgressBar
+            from nightsafe.cli.progress_bar import ProgressBar
 
             with ProgressBar(verb) as bar:
                 yield bar

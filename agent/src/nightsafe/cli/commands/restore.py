@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from nightsafe.cli.arguments import filled, whole
 from nightsafe.cli.confirm import confirm
-from nightsafe.cli.filters import find_one
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, show_size
+from nightsafe.cli.snapshot_options import find_one
 from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
