@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import QuerySet
 
-from storage import copies, ingest, quota, row_locks, rows, sequence
+from storage import copies, ingest, quota, sequence
 from storage.access import Access
+from storage.database import bulk, lock_order
 from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType
 
@@ -33,7 +34,7 @@ def _record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
     existing = {(one.type, one.name): one for one in held}
     fresh = {(one.type, one.name): one for one in won if (one.type, one.name) not in existing}
     # Its copies are changed one object after the other, so they are locked before, all at once.
-    row_locks.hold(Replica.objects.filter(object__in=[one.pk for one in existing.values()]))
+    lock_order.hold(Replica.objects.filter(object__in=[one.pk for one in existing.values()]))
     _create(access, vault, list(fresh.values()))
     for attempt in won:
         if fresh.get((attempt.type, attempt.name)) is not attempt:
@@ -60,7 +61,7 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
         return
     steps = sequence.ticks(vault, len(attempts))
     names = [attempt.name for attempt in attempts]
-    numbered = rows.insert(
+    numbered = bulk.insert(
         StoredObject,
         {"vault_id": vault.pk, "created_by_id": access.credential.pk},
         {
@@ -75,7 +76,7 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
     )
     keys = dict(numbered)
     created = [copies.Numbered(keys[step.number], step.number) for step in steps]
-    rows.insert(
+    bulk.insert(
         Lifetime,
         {},
         {

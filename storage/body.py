@@ -7,7 +7,7 @@ from typing import Protocol
 from django.conf import settings
 from django.http import HttpRequest
 
-from storage.connections import lend_connection
+from storage.database.connections import lend_connection
 from storage.errors import BadRequestError, TooSlowError
 from storage.regions.base import CHUNK
 

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import placement, row_locks, rows
+from storage import placement
+from storage.database import bulk, lock_order
 from storage.models import Attempt, Region, Replica, StoredObject
 
 # A doomed attempt's bytes are removed only when its writer must have ended.
@@ -39,13 +40,13 @@ def place(
             "object_id": [held.pk for held, _ in pairs],
             "sequence": [held.sequence for held, _ in pairs],
         }
-        rows.insert(
+        bulk.insert(
             Replica,
             {"region_id": home.pk, "state": Replica.State.STORED, "stored_at": clock.now()},
             objects | {"attempt_id": [attempt.pk for _, attempt in pairs]},
         )
         for region in placement.companions(home, promised, continent=continent):
-            rows.insert(Replica, {"region_id": region.pk}, objects)
+            bulk.insert(Replica, {"region_id": region.pk}, objects)
 
 
 def add(held: StoredObject, attempt: Attempt) -> bool:
@@ -93,7 +94,7 @@ def ensure(held: StoredObject, home: Region, copies: int, *, continent: str = ""
 @transaction.atomic
 def doom(attempts: models.QuerySet[Attempt]) -> int:
     """Give attempts' bytes to the sweep; no row may point to them any more."""
-    return Attempt.objects.filter(pk__in=row_locks.hold(attempts)).update(
+    return Attempt.objects.filter(pk__in=lock_order.hold(attempts)).update(
         state=Attempt.State.DOOMED, due_at=clock.now() + DOOM_DELAY
     )
 

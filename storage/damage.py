@@ -7,7 +7,8 @@ from django.db import transaction
 
 from accounts import audit
 from backup_service import clock
-from storage import nudge, row_locks
+from storage import nudge
+from storage.database import lock_order
 from storage.models import LossNotice, Replica, StoredObject
 from storage.models.vaults import bump_epoch
 from storage.regions import store_of
@@ -46,7 +47,7 @@ def mark(replica: Replica, error: Exception) -> None:
     state = Replica.State.MISSING if missing else Replica.State.CORRUPT
     now = clock.now()
     with transaction.atomic():
-        row_locks.of_object(replica.object_id)
+        lock_order.of_object(replica.object_id)
         # Of two copies marked at once, the second has to see that the first is bad already.
         StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
         marked = Replica.objects.filter(

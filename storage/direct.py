@@ -18,9 +18,10 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import arrivals, ingest, looks, nudge, placement, quota, row_locks, rows
+from storage import arrivals, ingest, looks, nudge, placement, quota
 from storage.access import Access
-from storage.connections import lend_connection
+from storage.database import bulk, lock_order
+from storage.database.connections import lend_connection
 from storage.errors import BadRequestError, OverQuotaError, TooLargeError
 from storage.models import Attempt, Region, Replica, Reservation, StoredObject
 from storage.models.copies import new_attempt_id
@@ -215,7 +216,7 @@ def _begun(access: Access, wish: Announced, attempt: str) -> _Begun:
 def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[Announced, _Begun]:
     begun = {wish: _begun(access, wish, new_attempt_id()) for wish in wishes}
     ids, sizes = [one.attempt for one in begun.values()], [wish.size for wish in wishes]
-    rows.insert(
+    bulk.insert(
         Attempt,
         {
             "vault_id": access.vault.pk,
@@ -230,7 +231,7 @@ def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[
             "size": sizes,
         },
     )
-    rows.insert(
+    bulk.insert(
         Reservation,
         {"account_id": access.vault.account_id},
         {"attempt_id": ids, "size": [quota.cost(size) for size in sizes]},
@@ -284,7 +285,7 @@ def give_up(access: Access, ids: Sequence[str]) -> None:
     held against the quota until then.
     """
     mine = _direct(access).filter(pk__in=ids[:MOST], state=Attempt.State.WRITING)
-    ended = row_locks.hold(mine)
+    ended = lock_order.hold(mine)
     Attempt.objects.filter(pk__in=ended).update(state=Attempt.State.DOOMED)
 
 

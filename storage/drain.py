@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from storage.body import stream_of
-from storage.connections import lend_connection
+from storage.database.connections import lend_connection
 
 
 def hang_up(request: HttpRequest) -> None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
-from storage import copies, guard, placement, refill, row_locks
+from storage import copies, guard, placement, refill
+from storage.database import lock_order
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.placement import Site
 from storage.protection import LEAST_COPIES
@@ -88,7 +89,7 @@ def _give_up_idle(region: Region) -> None:
     page = [0]
     while page:
         with transaction.atomic():
-            page = row_locks.hold(refill.idle().filter(region=region), most=PAGE)
+            page = lock_order.hold(refill.idle().filter(region=region), most=PAGE)
             Replica.objects.filter(pk__in=page).delete()
 
 
@@ -145,7 +146,7 @@ def _let_go(replica: Replica, wanted: int) -> bool:
     held = StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
     if held is None or held.state not in refill.HELD:
         return False
-    locked = Replica.objects.filter(pk__in=row_locks.hold(Replica.objects.filter(object=held)))
+    locked = Replica.objects.filter(pk__in=lock_order.hold(Replica.objects.filter(object=held)))
     proved = locked.exclude(pk=replica.pk).proved().values_list("region", flat=True)
     if not _suffice(placement.sites(), set(proved), wanted):
         return False

@@ -13,21 +13,10 @@ from datetime import datetime
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import (
-    copies,
-    fence,
-    guard,
-    lifetimes,
-    locks,
-    quota,
-    row_locks,
-    runners,
-    sequence,
-    shares,
-    timekeeping,
-)
+from storage import copies, fence, guard, lifetimes, locks, quota, sequence, shares
 from storage.access import Access
 from storage.bounds import Bounds
+from storage.database import elapsed_time, lock_order, single_runner
 from storage.errors import UnknownError
 from storage.models import (
     Attempt,
@@ -65,7 +54,7 @@ def clear(vault: Vault) -> None:
     """Take everything out of a vault whose row is locked; its bytes stay for the grace period."""
     there = [StoredObject.State.LIVE, StoredObject.State.LOST]
     held = StoredObject.objects.filter(vault=vault, state__in=there)
-    row_locks.hold(held)
+    lock_order.hold(held)
     for one in held.order_by("pk"):
         tombstone(vault, one, by=None)
 
@@ -100,7 +89,7 @@ def discard_leftover_keys(access: Access) -> int:
         live = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LIVE)
         if live.filter(type=ObjectType.CONFIG).exists():
             return 0
-        row_locks.hold(live.filter(type=ObjectType.KEY))
+        lock_order.hold(live.filter(type=ObjectType.KEY))
         keys = list(live.filter(type=ObjectType.KEY))
         for key in keys:
             tombstone(vault, key, by=access.credential)
@@ -117,7 +106,7 @@ def due_for_purge(now: datetime) -> models.QuerySet[StoredObject]:
 
 def is_due() -> bool:
     """Whether the grace of something has ended."""
-    return due_for_purge(timekeeping.grace_began_before()).exists()
+    return due_for_purge(elapsed_time.grace_began_before()).exists()
 
 
 def purge(*, grace_ended_before: datetime | None = None, seconds: float = math.inf) -> int:
@@ -129,9 +118,9 @@ def purge(*, grace_ended_before: datetime | None = None, seconds: float = math.i
     """
     guard.require_no_doubt()
     until = time.monotonic() + seconds
-    before = grace_ended_before or timekeeping.grace_began_before()
+    before = grace_ended_before or elapsed_time.grace_began_before()
     bounds = Bounds() if grace_ended_before is None else None
-    with runners.alone("purge") as is_mine:
+    with single_runner.alone("purge") as is_mine:
         return _purge(before, until, bounds) if is_mine else 0
 
 
@@ -178,7 +167,7 @@ def _begin_purge(pk: int, before: datetime) -> bool:
         attempts=[str(attempt.key) for attempt in attempts.select_related("vault")],
     )
     now = clock.now()
-    Replica.objects.filter(pk__in=row_locks.hold(Replica.objects.filter(object=held))).update(
+    Replica.objects.filter(pk__in=lock_order.hold(Replica.objects.filter(object=held))).update(
         attempt=None,
         state=Replica.State.PENDING,
         verified_at=None,
@@ -198,9 +187,9 @@ def _finish_purge(pk: int) -> None:
         return
     vault = sequence.lock(Vault.objects.get(pk=held.vault_id))
     still = StoredObject.objects.filter(pk=pk, state=StoredObject.State.PURGING)
-    if not row_locks.hold(still):
+    if not lock_order.hold(still):
         return
-    copies_left = row_locks.hold(Replica.objects.filter(object_id=pk))
+    copies_left = lock_order.hold(Replica.objects.filter(object_id=pk))
     Replica.objects.filter(pk__in=copies_left).delete()
     still.delete()
     quota.book(vault.account_id, tombstoned=-quota.cost(held.size))

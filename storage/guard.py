@@ -16,7 +16,8 @@ from django.db.models import F
 from accounts import audit
 from accounts.audit import SERVICE, Actor
 from backup_service import clock
-from storage import journal, timekeeping
+from storage import journal
+from storage.database import elapsed_time
 from storage.models import Catalogue, Region
 from storage.regions import store_of
 from storage.regions.base import RegionError, RegionStore
@@ -58,7 +59,7 @@ def require_trust(*, everywhere: bool = False) -> None:
 
 def require_no_doubt() -> None:
     """Raise DoubtfulError if a doubt is on record."""
-    own = timekeeping.of_database()
+    own = elapsed_time.of_database()
     if own.doubt != Doubt.NONE:
         raise DoubtfulError(
             f"{own.doubt_text} Nothing is purged or swept until `manage.py reconcile` has run over "
@@ -68,7 +69,7 @@ def require_no_doubt() -> None:
 
 def see_clock() -> bool:
     """Look at the clock; a jump is a doubt. Return whether there was one."""
-    jump = timekeeping.see()
+    jump = elapsed_time.see()
     if jump is not None:
         what = f"The clock went from {jump[0]:%Y-%m-%d %H:%M} to {jump[1]:%Y-%m-%d %H:%M} UTC."
         _doubt(Doubt.CLOCK, what)
@@ -78,14 +79,14 @@ def see_clock() -> bool:
 def keep_marks() -> None:
     """Write the next mark into every region, unless this catalogue is in doubt."""
     look()
-    if timekeeping.of_database().doubt != Doubt.RESTORED:
+    if elapsed_time.of_database().doubt != Doubt.RESTORED:
         _write_marks()
 
 
 def _write_marks() -> None:
     """Take the next mark, and write it and the journal down where that can be."""
     Catalogue.objects.update(mark=F("mark") + 1)
-    own = timekeeping.of_database()
+    own = elapsed_time.of_database()
     for region, store in _living():
         try:
             if store is not None:
@@ -97,7 +98,7 @@ def _write_marks() -> None:
 
 def is_restored() -> bool:
     """Whether this database is known to be older than what a region has seen of it."""
-    return timekeeping.of_database().doubt == Doubt.RESTORED
+    return elapsed_time.of_database().doubt == Doubt.RESTORED
 
 
 def missed() -> list[journal.Entry]:
@@ -105,7 +106,7 @@ def missed() -> list[journal.Entry]:
 
     Raises RegionError if a region cannot tell.
     """
-    own = timekeeping.of_database()
+    own = elapsed_time.of_database()
     entries: list[journal.Entry] = []
     for region, store in _living():
         entries += journal.read(store or store_of(region), own.mark)
@@ -114,7 +115,7 @@ def missed() -> list[journal.Entry]:
 
 def settle(actor: Actor, *, seen: int) -> None:
     """End every doubt: a reconciliation has run over all regions, up to the mark `seen`."""
-    own = timekeeping.of_database()
+    own = elapsed_time.of_database()
     Catalogue.objects.filter(pk=own.pk).update(
         doubt=Doubt.NONE, doubt_text="", doubted_at=None, mark=max(own.mark, seen) + MARGIN
     )
@@ -140,7 +141,7 @@ def look() -> Marks:
     """Compare the regions' marks with ours; a region that is ahead is a doubt."""
     found = marks()
     # Read after them: whoever writes a mark has committed it before.
-    if found.highest > timekeeping.of_database().mark:
+    if found.highest > elapsed_time.of_database().mark:
         _doubt(
             Doubt.RESTORED,
             f"The database is older than what region {found.where} has seen of it: it was "
@@ -194,4 +195,4 @@ def _doubt(kind: Catalogue.Doubt, text: str) -> None:
 
 def is_of_clock_alone() -> bool:
     """Whether a jump of the clock is all that is in doubt."""
-    return timekeeping.of_database().doubt == Doubt.CLOCK
+    return elapsed_time.of_database().doubt == Doubt.CLOCK

@@ -23,13 +23,13 @@ from storage import (
     nudge,
     placement,
     quota,
-    row_locks,
     sequence,
     sizes,
 )
 from storage.access import Access
 from storage.body import Body
-from storage.connections import lend_connection
+from storage.database import lock_order
+from storage.database.connections import lend_connection
 from storage.errors import BusyError, ForbiddenError, RefusedError
 from storage.models import (
     Attempt,
@@ -138,7 +138,7 @@ def _clear(attempt: Attempt) -> None:
 @transaction.atomic
 def _forget(attempt: Attempt) -> None:
     gone = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.DOOMED, replica=None)
-    if row_locks.hold(gone):
+    if lock_order.hold(gone):
         quota.settle(attempt)
         SweptAttempt.note([attempt.pk])
         gone.delete()
@@ -289,7 +289,7 @@ def _after_create(vault: Vault, created: StoredObject) -> None:
             last_snapshot_at=created.created_at, last_unread=None
         )
         setting_up = Credential.objects.filter(vault=vault).exclude(setup_until=None)
-        Credential.objects.filter(pk__in=row_locks.hold(setting_up)).update(setup_until=None)
+        Credential.objects.filter(pk__in=lock_order.hold(setting_up)).update(setup_until=None)
 
 
 def _find(vault: Vault, name: ObjectName) -> StoredObject | None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from backup_service import clock
-from storage import row_locks
+from storage.database import lock_order
 from storage.models import Region, Replica
 from storage.regions import configured
 
@@ -83,7 +83,7 @@ def claim_suspect() -> Claim:
     dead = Replica.objects.filter(~Q(lease_token=""), lease_until__lt=now, state__in=WORK)
     hopeless = dead.filter(tries__gte=MOST_TRIES, parked_at=None)
     with transaction.atomic():
-        Replica.objects.filter(pk__in=row_locks.hold(hopeless)).update(
+        Replica.objects.filter(pk__in=lock_order.hold(hopeless)).update(
             parked_at=now, lease_token="", lease_until=None, last_error=DEADLY
         )
     return _take([(due().filter(~Q(lease_token=""), tries__gte=SUSPECT), 1)], 1)
@@ -112,7 +112,7 @@ def renew(claimed: Collection[tuple[int, str]]) -> None:
         lease_token__in={token for _, token in claimed},
         state__in=WORK,
     )
-    Replica.objects.filter(pk__in=row_locks.hold(mine)).update(
+    Replica.objects.filter(pk__in=lock_order.hold(mine)).update(
         lease_until=clock.now() + settings.LEASE
     )
 
@@ -163,7 +163,7 @@ def _change(rows: QuerySet[Replica], **fields: Any) -> int:
     changed, last = 0, 0
     while True:
         with transaction.atomic():
-            page = row_locks.hold(rows.filter(pk__gt=last), most=PAGE)
+            page = lock_order.hold(rows.filter(pk__gt=last), most=PAGE)
             changed += Replica.objects.filter(pk__in=page).update(**fields)
         if len(page) < PAGE:
             return changed

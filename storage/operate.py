@@ -7,14 +7,15 @@ from django.db import transaction
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import nudge, row_locks
+from storage import nudge
+from storage.database import lock_order
 from storage.models import Replica
 
 
 @transaction.atomic
 def unpark_copies(replicas: Collection[int], *, actor: Actor) -> int:
     """Put parked copies (by primary key) back on the work list; return how many."""
-    parked = row_locks.hold(Replica.objects.filter(pk__in=replicas).exclude(parked_at=None))
+    parked = lock_order.hold(Replica.objects.filter(pk__in=replicas).exclude(parked_at=None))
     unparked = Replica.objects.filter(pk__in=parked).update(
         parked_at=None, tries=0, next_attempt_at=clock.now()
     )

@@ -14,8 +14,9 @@ from django.db import transaction
 from django.db.models import F
 
 from backup_service import clock
-from storage import copies, expire, lifetimes, quota, row_locks, sequence
+from storage import copies, expire, lifetimes, quota, sequence
 from storage.body import Body, ShortBodyError, WrongBytesError
+from storage.database import lock_order
 from storage.journal import Entry, last_words
 from storage.models import Attempt, JournalEntry, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType, StoreKey
@@ -119,13 +120,13 @@ class Rebuild:
                 "due_at": clock.now(),
             },
         )
-        row_locks.hold(Attempt.objects.filter(pk=attempt.pk))
+        lock_order.hold(Attempt.objects.filter(pk=attempt.pk))
         Attempt.objects.filter(pk=attempt.pk).update(state=Attempt.State.STORED, size=size)
         quota.settle(attempt)
         is_new = held is None
         if held is None:
             held = _create(vault, key, size, sha256)
-        row_locks.hold(StoredObject.objects.filter(pk=held.pk))
+        lock_order.hold(StoredObject.objects.filter(pk=held.pk))
         if held.state in (StoredObject.State.TOMBSTONED, StoredObject.State.PURGING):
             _revive(vault, held)
         StoredObject.objects.filter(pk=held.pk, state=StoredObject.State.LOST).update(
@@ -189,7 +190,7 @@ def _bring_back(public_id: str, type_: str, name: str) -> bool:
         name=name,
         state__in=[StoredObject.State.TOMBSTONED, StoredObject.State.PURGING],
     )
-    if not row_locks.hold(gone):
+    if not lock_order.hold(gone):
         return False
     _revive(vault, gone.get())
     return True
@@ -205,5 +206,5 @@ def _bury(public_id: str, type_: str, name: str) -> None:
     lost = StoredObject.objects.filter(
         vault=vault, type=type_, name=name, state=StoredObject.State.LOST
     )
-    if row_locks.hold(lost):
+    if lock_order.hold(lost):
         expire.tombstone(vault, lost.get(), by=None)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from accounts.audit import Actor
 from accounts.models import Account
-from storage import damage, guard, quota, rows, sweeping
+from storage import damage, guard, quota, sweeping
+from storage.database import bulk
 from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
 from storage.names import StoreKey
 from storage.rebuild import Rebuild
@@ -87,7 +88,7 @@ def _compare(
         if not known.exists():
             _strange(region, store, key, size, report, rebuild)
     stored = Replica.objects.filter(region=region, state=Replica.State.STORED)
-    for replica in rows.steadily(stored, 500):
+    for replica in bulk.steadily(stored, 500):
         on_step()
         if replica.attempt_id not in found and _is_gone(replica):
             damage.mark(replica, NoSuchKeyError("not in the region's listing"))

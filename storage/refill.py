@@ -20,7 +20,8 @@ from django.db.models import F, Max, Q, QuerySet
 from accounts.models import Account, AuditEvent
 from backup_service import clock
 from billing.actions import entitlements_of
-from storage import leases, nudge, placement, row_locks
+from storage import leases, nudge, placement
+from storage.database import lock_order
 from storage.models import Refill, Replica, StoredObject
 from storage.placement import Site
 
@@ -147,7 +148,7 @@ def _placed(objects: Collection[int], sites: Collection[Site]) -> Placed:
 
 def _give_up_idle(objects: Collection[int], sites: Collection[Site]) -> None:
     hopeless = [site.region for site in sites if site.is_full or not site.takes]
-    waiting = row_locks.hold(idle().filter(object__in=objects, region__in=hopeless))
+    waiting = lock_order.hold(idle().filter(object__in=objects, region__in=hopeless))
     Replica.objects.filter(pk__in=waiting).delete()
 
 

@@ -7,8 +7,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.audit import Actor
-from storage import copies, damage, leases, row_locks, rows
+from storage import copies, damage, leases
 from storage.body import Body, ShortBodyError, WrongBytesError
+from storage.database import bulk, lock_order
 from storage.errors import BadRequestError
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.regions import begin_anew, configured, store_of
@@ -76,14 +77,14 @@ def _begin_anew(alias: str, actor: Actor) -> None:
 def _mark_all_missing(region: Region) -> None:
     """Take a region's copies off the rows: its old store is gone for good."""
     stored = Replica.objects.filter(region=region, state=Replica.State.STORED)
-    for replica in rows.steadily(stored, 500):
+    for replica in bulk.steadily(stored, 500):
         damage.mark(replica, NoSuchKeyError(f"region {region.alias} was begun anew"))
 
 
 def find_lost() -> int:
     """Look once more for bytes of lost objects, quarantined ones included; count the finds."""
     found = 0
-    for held in rows.steadily(StoredObject.objects.filter(state=StoredObject.State.LOST)):
+    for held in bulk.steadily(StoredObject.objects.filter(state=StoredObject.State.LOST)):
         attempts = Attempt.objects.filter(
             vault=held.vault_id,
             type=held.type,
@@ -102,14 +103,14 @@ def _take_back(held: StoredObject, attempt: Attempt) -> bool:
     except (RegionError, WrongBytesError, ShortBodyError):
         return False
     with transaction.atomic():
-        row_locks.of_object(held.pk)
+        lock_order.of_object(held.pk)
         StoredObject.objects.select_for_update(no_key=True).get(pk=held.pk)
         replica, _ = Replica.objects.get_or_create(
             object=held, region=attempt.region, defaults={"sequence": held.sequence}
         )
         if replica.state == Replica.State.STORED:
             return False
-        row_locks.hold(Replica.objects.filter(pk=replica.pk))
+        lock_order.hold(Replica.objects.filter(pk=replica.pk))
         taken = Attempt.objects.filter(
             pk=attempt.pk, state__in=[Attempt.State.STORED, Attempt.State.QUARANTINED]
         ).update(state=Attempt.State.STORED)

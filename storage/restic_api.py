@@ -21,7 +21,7 @@ from django.http import (
 from storage import canary_ways, expire, fence, ingest, listings, locks, serve
 from storage.access import Access, open_vault
 from storage.body import Body, stream_of
-from storage.connections import lend_connection
+from storage.database.connections import lend_connection
 from storage.drain import discard, hang_up
 from storage.errors import (
     BadRequestError,

@@ -5,7 +5,8 @@ from django.db import transaction
 from accounts import actions
 from accounts.audit import Actor
 from accounts.models import Device
-from storage import credentials, row_locks
+from storage import credentials
+from storage.database import lock_order
 from storage.models import Credential, Vault
 
 
@@ -13,8 +14,8 @@ from storage.models import Credential, Vault
 def retire_device(device: Device, *, actor: Actor) -> None:
     """Retire a device and revoke what it signs in with."""
     in_use = Credential.objects.filter(device=device, revoked_at=None)
-    row_locks.hold(Vault.objects.filter(pk__in=in_use.values("vault")))
-    row_locks.hold(in_use)
+    lock_order.hold(Vault.objects.filter(pk__in=in_use.values("vault")))
+    lock_order.hold(in_use)
     for credential in in_use.select_related("vault__account"):
         credentials.revoke(credential, actor=actor)
     actions.retire_device(device, actor=actor)

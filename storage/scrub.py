@@ -19,8 +19,9 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
-from storage import carry, damage, row_locks, rows, throttle
+from storage import carry, damage, throttle
 from storage.carry import Outcome
+from storage.database import bulk, lock_order
 from storage.models import Heartbeat, Region, Replica
 from storage.models.copies import ReplicaQuerySet
 from storage.proof import AT_ONCE, Place, Sought
@@ -62,7 +63,7 @@ def scrub_due(*, byte_budget: float, report: Report | None = None) -> Findings:
     """Read back what is due, up to about `byte_budget` bytes."""
     scrubber = _Scrubber(report=report)
     turn = due(clock.now()).filter(region__in=_reachable())
-    return scrubber.run(rows.steadily(turn), byte_budget=byte_budget)
+    return scrubber.run(bulk.steadily(turn), byte_budget=byte_budget)
 
 
 def scrub_turn(*, seconds: float) -> Findings:
@@ -75,7 +76,7 @@ def scrub_turn(*, seconds: float) -> Findings:
     for region in _reachable():
         scrubber = _Scrubber(until=until, throttle=throttle.scrubbing(region.alias), into=total)
         in_region = Replica.objects.filter(region=region)
-        scrubber.run(rows.steadily(_in_turn(in_region.filter(NEW))))
+        scrubber.run(bulk.steadily(_in_turn(in_region.filter(NEW))))
         _scrub_old(region, scrubber)
     Heartbeat.beat("scrub")
     return total
@@ -91,13 +92,13 @@ def scrub_all(*, report: Report | None = None) -> Findings:
     scrubber = _Scrubber(report=report)
     scrubber.findings.unreachable = Replica.objects.readable().exclude(region__in=healthy).count()
     there = Replica.objects.filter(region__in=healthy).order_by("pk")
-    return scrubber.run(rows.steadily(_stored(there)))
+    return scrubber.run(bulk.steadily(_stored(there)))
 
 
 def scrub_region(region: Region) -> Findings:
     """Read back every copy in one region, as fast as it goes."""
     there = Replica.objects.filter(region=region).order_by("pk")
-    return _Scrubber().run(rows.steadily(_stored(there)))
+    return _Scrubber().run(bulk.steadily(_stored(there)))
 
 
 def regions_away() -> list[str]:
@@ -134,7 +135,7 @@ def _scrub_old(region: Region, scrubber: "_Scrubber") -> None:
         old = old.filter(verified_at__lt=now - settings.SCRUB_PERIOD)
     elif first is not None and budget < first.object.size and last is not None:
         return
-    scrubber.run(rows.steadily(old), byte_budget=budget)
+    scrubber.run(bulk.steadily(old), byte_budget=budget)
     Heartbeat.objects.update_or_create(name=name, defaults={"at": now})
 
 
@@ -245,5 +246,5 @@ class _Scrubber:
             state=Replica.State.STORED,
         )
         with transaction.atomic():
-            Replica.objects.filter(pk__in=row_locks.hold(still)).update(verified_at=clock.now())
+            Replica.objects.filter(pk__in=lock_order.hold(still)).update(verified_at=clock.now())
         self._proved.clear()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from storage import damage, placement, signed_reads
-from storage.connections import lend_connection
+from storage.database.connections import lend_connection
 from storage.errors import DamagedError, RangeError, UnknownError
 from storage.models import Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
-from storage import leases, row_locks, runners
+from storage import leases
+from storage.database import lock_order, single_runner
 from storage.models import (
     Alarm,
     Attempt,
@@ -56,7 +57,7 @@ def future_stamps(now: datetime) -> int:
         (aside, "due_at", kept, kept),
         (Refill.objects.all(), "ended_at", soon, now - timedelta(days=1)),
         (Survey.objects.all(), "ended_at", soon, None),
-        (Runner.objects.all(), "until", soon + runners.LEASE, None),
+        (Runner.objects.all(), "until", soon + single_runner.LEASE, None),
         (Alarm.objects.all(), "since", soon, now),
         (Alarm.objects.all(), "mailed_at", soon, None),
         (LossNotice.objects.all(), "mailed_at", soon, None),
@@ -86,6 +87,6 @@ def _change(rows: QuerySet[Any], **fields: Any) -> int:
     changed, page = 0, [0] * PAGE
     while len(page) == PAGE:
         with transaction.atomic():
-            page = row_locks.hold(rows, most=PAGE)
+            page = lock_order.hold(rows, most=PAGE)
             changed += model._default_manager.filter(pk__in=page).update(**fields)
     return changed

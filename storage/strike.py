@@ -7,7 +7,8 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import SERVICE, Actor
-from storage import damage, quota, refill, row_locks, rows
+from storage import damage, quota, refill
+from storage.database import bulk, lock_order
 from storage.models import Attempt, Region, Replica, StoredObject
 
 PAGE = 200
@@ -32,7 +33,7 @@ def strike_due(*, seconds: float = math.inf) -> int:
 @transaction.atomic
 def _strike(replica: Replica) -> None:
     """Take a copy off the rows; without another one its object is lost, and that is said."""
-    row_locks.of_object(replica.object_id)
+    lock_order.of_object(replica.object_id)
     StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
     gone = Replica.objects.select_for_update(no_key=True).filter(pk=replica.pk).first()
     if gone is None:
@@ -45,9 +46,9 @@ def _strike(replica: Replica) -> None:
 
 def _forget_attempts(region: Region) -> None:
     """Forget uploads and doomed bytes there: nobody can finish or remove them."""
-    for attempt in rows.steadily(Attempt.objects.filter(region=region, replica=None), PAGE):
+    for attempt in bulk.steadily(Attempt.objects.filter(region=region, replica=None), PAGE):
         with transaction.atomic():
-            row_locks.hold(Attempt.objects.filter(pk=attempt.pk))
+            lock_order.hold(Attempt.objects.filter(pk=attempt.pk))
             quota.settle(attempt)
             Attempt.objects.filter(pk=attempt.pk, replica=None).delete()
 

@@ -15,7 +15,8 @@ from datetime import timedelta
 from itertools import islice
 
 from backup_service import clock
-from storage import guard, runners
+from storage import guard
+from storage.database import single_runner
 from storage.models import Attempt, Region, Survey, SweptAttempt
 from storage.names import StoreKey, parse_store_key
 from storage.regions import configured, store_of
@@ -33,7 +34,7 @@ def survey(*, seconds: float = math.inf) -> int:
     """
     guard.require_no_doubt()
     until, removed = time.monotonic() + seconds, 0
-    with runners.alone("survey") as is_mine:
+    with single_runner.alone("survey") as is_mine:
         for walk in _due() if is_mine else ():
             try:
                 removed += _walk(walk, store_of(walk.region), until)

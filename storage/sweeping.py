@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, guard, quota, row_locks, runners, shares, timekeeping
+from storage import copies, guard, quota, shares
+from storage.database import elapsed_time, lock_order, single_runner
 from storage.models import Attempt, Region, Replica, StoredObject, SweptAttempt
 from storage.regions import configured, store_of
 from storage.regions.base import RegionError, RegionStore
@@ -37,11 +38,11 @@ def sweep(*, doomed_before: datetime | None = None, seconds: float = math.inf) -
     """
     guard.require_no_doubt()
     until, now = time.monotonic() + seconds, clock.database_now()
-    with runners.alone("sweep") as is_mine:
+    with single_runner.alone("sweep") as is_mine:
         if not is_mine:
             return 0
         _give_up_late_uploads(now, until)
-        _doom_old_quarantine(timekeeping.grace_began_before() + settings.GRACE, until)
+        _doom_old_quarantine(elapsed_time.grace_began_before() + settings.GRACE, until)
         _forget_swept(now)
         return _remove(doomed_before or now, until)
 
@@ -63,7 +64,7 @@ def _give_up_late_uploads(now: datetime, until: float) -> None:
     page = [""] * PAGE
     while len(page) == PAGE and time.monotonic() < until:
         with transaction.atomic():
-            page = row_locks.hold(late, most=PAGE)
+            page = lock_order.hold(late, most=PAGE)
             Attempt.objects.filter(pk__in=page, state=Attempt.State.WRITING).update(
                 state=Attempt.State.DOOMED, due_at=now + copies.DOOM_DELAY
             )
@@ -142,7 +143,7 @@ def _forget(gone: Sequence[Attempt]) -> int:
             doomed = Attempt.objects.filter(
                 pk__in=some, state=Attempt.State.DOOMED, replica__isnull=True
             )
-            held = row_locks.hold(doomed)
+            held = lock_order.hold(doomed)
             quota.settle_all(held)
             SweptAttempt.note(held)
             deleted = Attempt.objects.filter(pk__in=held).delete()[1]
@@ -155,7 +156,7 @@ def _put_off(attempts: set[str]) -> None:
     left = sorted(attempts)
     for start in range(0, len(left), PAGE):
         with transaction.atomic():
-            held = row_locks.hold(Attempt.objects.filter(pk__in=left[start : start + PAGE]))
+            held = lock_order.hold(Attempt.objects.filter(pk__in=left[start : start + PAGE]))
             Attempt.objects.filter(pk__in=held, state=Attempt.State.DOOMED).update(
                 due_at=clock.now() + RETRY
             )

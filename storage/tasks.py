@@ -22,7 +22,6 @@ from storage import (
     reconcile,
     refill,
     replicate,
-    runners,
     scrub,
     straighten,
     strike,
@@ -31,6 +30,7 @@ from storage import (
     watch,
 )
 from storage import expire as expiry
+from storage.database import single_runner
 from storage.guard import DoubtfulError
 from storage.models import Heartbeat
 
@@ -120,7 +120,7 @@ def reconcile_after_jump() -> None:
 
     After the restoration of an older database it is for the operator to do so.
     """
-    with runners.alone("reconcile") as hold:  # asked for again before a long one has ended
+    with single_runner.alone("reconcile") as hold:  # asked for again before a long one has ended
         if hold and guard.is_of_clock_alone():
             reconcile.reconcile(SERVICE, on_step=hold.renew)
 

@@ -5,7 +5,8 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import credentials, expire, locks, row_locks, sequence
+from storage import credentials, expire, locks, sequence
+from storage.database import lock_order
 from storage.enrol import VaultNameTakenError
 from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredObject, Vault
 from storage.names import ObjectType
@@ -69,7 +70,7 @@ def give_up_lost(vault: Vault, *, actor: Actor) -> int:
     lost = StoredObject.objects.filter(
         vault=locked, state=StoredObject.State.LOST, type__in=REPLACEABLE
     )
-    held_now = row_locks.hold(lost, most=MOST_GIVEN_UP)
+    held_now = lock_order.hold(lost, most=MOST_GIVEN_UP)
     given_up = list(lost.filter(pk__in=held_now).order_by("pk"))
     for held in given_up:
         expire.tombstone(locked, held, by=None)

@@ -19,7 +19,7 @@ from django.db import models, transaction
 from storage import direct, expire, fence, ingest, listings, locks, sequence, serve, sizes
 from storage.access import Access
 from storage.body import Body, WrongBytesError
-from storage.connections import lend_connection
+from storage.database.connections import lend_connection
 from storage.errors import RefusedError, UnknownError
 from storage.json_answer import Json
 from storage.models import StoredObject, Vault

@@ -11,8 +11,9 @@ from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 
 from accounts.models import User
 from backup_service import clock
-from storage import alerts, mail, placement, row_locks, status
+from storage import alerts, mail, placement, status
 from storage.alerts import Figures, Finding, RegionFigures
+from storage.database import lock_order
 from storage.leases import WORK
 from storage.models import (
     Alarm,
@@ -91,13 +92,13 @@ def watch() -> list[Finding]:
     told_over = [alarm for alarm in over if alarm.mailed_at is not None]
     if _tell(to_tell, told_over):
         with transaction.atomic():
-            told = row_locks.hold(Alarm.objects.filter(pk__in=[alarm.pk for alarm in to_tell]))
+            told = lock_order.hold(Alarm.objects.filter(pk__in=[alarm.pk for alarm in to_tell]))
             Alarm.objects.filter(pk__in=told).update(mailed_at=now)
         told_over = []
     kept = [alarm.pk for alarm in told_over]  # to be told of once mail works again
     with transaction.atomic():
         gone = Alarm.objects.filter(pk__in=[alarm.pk for alarm in over]).exclude(pk__in=kept)
-        Alarm.objects.filter(pk__in=row_locks.hold(gone)).delete()
+        Alarm.objects.filter(pk__in=lock_order.hold(gone)).delete()
     Heartbeat.beat("watch")
     return found
 

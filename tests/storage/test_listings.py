@@ -5,7 +5,8 @@ import tracemalloc
 
 import pytest
 
-from storage import listings, rows, visits
+from storage import listings, visits
+from storage.database import bulk
 from storage.models import StoredObject
 from storage.names import ObjectType
 from tests.storage.conftest import sealed, sha
@@ -17,7 +18,7 @@ V2 = "application/vnd.x.restic.rest.v2"
 def fill(vault, count: int, kind: str = "data") -> dict[str, int]:
     """Make rows of objects; return their sizes by name."""
     sizes = {sha(b"%d" % n): n for n in range(count)}
-    rows.insert(
+    bulk.insert(
         StoredObject,
         {"vault_id": vault.pk, "type": kind, "sha256": "", "created_at": vault.created_at},
         {"name": list(sizes), "size": list(sizes.values()), "sequence": list(range(count))},

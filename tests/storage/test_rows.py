@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from backup_service import clock
-from storage import rows
+from storage.database import bulk
 from storage.models import JournalEntry
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def test_rows_are_as_django_writes_them(vault):
     )
     expected = written()
     JournalEntry.objects.all().delete()
-    rows.insert(
+    bulk.insert(
         JournalEntry,
         {"kind": JournalEntry.Kind.PURGE, "vault_id": vault.pk, "type": "data", "name": "x"},
         {"sequence": range(COUNT), "at": moments},
@@ -39,10 +39,10 @@ def test_rows_are_as_django_writes_them(vault):
 def test_rows_tell_what_the_database_gave_them(vault):
     same = {"kind": "purge", "vault_id": vault.pk, "type": "data", "name": "x"}
     numbers = range(COUNT, 2 * COUNT)
-    told = rows.insert(JournalEntry, same, {"sequence": numbers}, returning=["id", "sequence"])
+    told = bulk.insert(JournalEntry, same, {"sequence": numbers}, returning=["id", "sequence"])
     assert sorted(told) == sorted(JournalEntry.objects.values_list("id", "sequence"))
     assert {sequence for _, sequence in told} == set(numbers)
-    assert rows.insert(JournalEntry, same, {"sequence": [1]}) == []
+    assert bulk.insert(JournalEntry, same, {"sequence": [1]}) == []
 
 
 def test_values_of_every_sort_are_as_the_database_takes_them(vault):
@@ -54,7 +54,7 @@ def test_values_of_every_sort_are_as_the_database_takes_them(vault):
         "at": [now, now, now + timedelta(seconds=1)],
         "attempts": [["a"], [], ["b", "c"]],
     }
-    rows.insert(JournalEntry, {"vault_id": vault.pk, "type": "data", "name": "x"}, columns)
+    bulk.insert(JournalEntry, {"vault_id": vault.pk, "type": "data", "name": "x"}, columns)
     found = [(row["kind"], row["sequence"], row["at"], row["attempts"]) for row in written()]
     assert sorted(found) == [
         ("purge", 1, now, []),
@@ -66,7 +66,7 @@ def test_values_of_every_sort_are_as_the_database_takes_them(vault):
 def test_what_is_not_named_has_its_default(vault):
     before = clock.now()
     same = {"kind": "purge", "vault_id": vault.pk, "type": "data", "name": "x"}
-    rows.insert(JournalEntry, same, {"sequence": [7]})
+    bulk.insert(JournalEntry, same, {"sequence": [7]})
     entry = JournalEntry.objects.get()
     assert (entry.attempts, entry.credential) == ([], None)
     assert before <= entry.at <= clock.now()
@@ -75,38 +75,38 @@ def test_what_is_not_named_has_its_default(vault):
 def test_all_rows_or_none(vault):
     same = {"kind": "purge", "vault_id": vault.pk, "type": "data", "name": "x"}
     with pytest.raises(IntegrityError), transaction.atomic():
-        rows.insert(JournalEntry, same, {"sequence": [*range(COUNT), None]})
+        bulk.insert(JournalEntry, same, {"sequence": [*range(COUNT), None]})
     assert written() == []
 
 
 def test_nothing_to_insert(vault):
-    rows.insert(JournalEntry, {"vault_id": vault.pk}, {"sequence": []})
+    bulk.insert(JournalEntry, {"vault_id": vault.pk}, {"sequence": []})
     assert written() == []
 
 
 def test_an_unknown_name_and_lists_of_different_lengths(vault):
     with pytest.raises(ValueError, match="no field nmae"):
-        rows.insert(JournalEntry, {"nmae": "x"}, {"sequence": [1]})
+        bulk.insert(JournalEntry, {"nmae": "x"}, {"sequence": [1]})
     with pytest.raises(ValueError, match="shorter"):
-        rows.insert(JournalEntry, {"vault_id": vault.pk}, {"sequence": [1, 2], "name": ["x"]})
+        bulk.insert(JournalEntry, {"vault_id": vault.pk}, {"sequence": [1, 2], "name": ["x"]})
 
 
 def test_rows_come_in_their_order_while_they_are_changed(vault):
     same = {"kind": "purge", "vault_id": vault.pk, "type": "data", "name": "x"}
-    rows.insert(JournalEntry, same, {"sequence": range(COUNT)})
+    bulk.insert(JournalEntry, same, {"sequence": range(COUNT)})
     seen = []
-    for entry in rows.steadily(JournalEntry.objects.order_by("-sequence"), 7):
+    for entry in bulk.steadily(JournalEntry.objects.order_by("-sequence"), 7):
         seen.append(entry.sequence)
         JournalEntry.objects.filter(pk=entry.pk).update(name="y")
     assert seen == list(reversed(range(COUNT)))
-    assert list(rows.steadily(JournalEntry.objects.filter(name="x"))) == []
+    assert list(bulk.steadily(JournalEntry.objects.filter(name="x"))) == []
 
 
 def test_a_row_that_has_gone_before_its_turn_is_passed_over(vault):
     same = {"kind": "purge", "vault_id": vault.pk, "type": "data", "name": "x"}
-    rows.insert(JournalEntry, same, {"sequence": range(20)})
+    bulk.insert(JournalEntry, same, {"sequence": range(20)})
     seen = []
-    for entry in rows.steadily(JournalEntry.objects.filter(name="x").order_by("sequence"), 5):
+    for entry in bulk.steadily(JournalEntry.objects.filter(name="x").order_by("sequence"), 5):
         seen.append(entry.sequence)
         if entry.sequence == 0:
             JournalEntry.objects.filter(sequence__in=[12, 13]).update(name="y")

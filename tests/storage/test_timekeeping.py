@@ -7,19 +7,15 @@ import pytest
 
 from accounts.models import Account
 from backup_service import clock
-from storage import (
-    guard,
-    tasks,
-    timekeeping,
-    watch,
-)
+from storage import guard, tasks, watch
+from storage.database import elapsed_time
+from storage.database.single_runner import Hold
 from storage.models import (
     CanaryRun,
     Catalogue,
     ClockJump,
     Region,
 )
-from storage.runners import Hold
 from tests.storage.conftest import sha, some
 from tests.storage.older import passed
 from tests.storage.test_guard import DAY, MONTH, keys, store, upkeep
@@ -149,4 +145,4 @@ def at(day: float) -> datetime:
 def test_time_that_nobody_saw_does_not_count(jumps, expected):
     for order in itertools.permutations(jumps):
         spans = [(at(start), at(end)) for start, end in order]
-        assert timekeeping.counted_back(at(100), 30 * DAY, spans) == at(expected)
+        assert elapsed_time.counted_back(at(100), 30 * DAY, spans) == at(expected)

@@ -8,7 +8,8 @@ from django.db import connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import direct, expire, quota, runners, shares, sweeping, tasks
+from storage import direct, expire, quota, shares, sweeping, tasks
+from storage.database import single_runner
 from storage.enrol import create_vault
 from storage.errors import BusyError
 from storage.models import Attempt, Region, Reservation, Runner, StoredObject, Usage
@@ -104,28 +105,28 @@ def test_one_worker_at_a_time(backup, maintain, name):
         "sweep": sweeping.sweep,
         "purge": lambda: expire.purge(grace_ended_before=clock.now()),
     }[name]
-    with runners.alone(name) as is_mine:
+    with single_runner.alone(name) as is_mine:
         assert is_mine
         assert act() == 0
     assert act() == 1
 
 
 def test_whoever_was_killed_holds_nothing_for_long():
-    with runners.alone("sweep"):
+    with single_runner.alone("sweep"):
         Runner.objects.update(token="of somebody who was killed")
-    with runners.alone("sweep") as is_mine:
+    with single_runner.alone("sweep") as is_mine:
         assert not is_mine
-    with clock.travelled(timedelta(minutes=11)), runners.alone("sweep") as is_mine:
+    with clock.travelled(timedelta(minutes=11)), single_runner.alone("sweep") as is_mine:
         assert is_mine
 
 
 def test_long_work_keeps_its_lease(monkeypatch):
-    with runners.alone("reconcile") as hold:
+    with single_runner.alone("reconcile") as hold:
         with clock.travelled(timedelta(minutes=9)):
             hold.renew()  # too early: it may be called for every key
-            monkeypatch.setattr(runners, "RENEWED", 0)
+            monkeypatch.setattr(single_runner, "RENEWED", 0)
             hold.renew()
-        with clock.travelled(timedelta(minutes=18)), runners.alone("reconcile") as other:
+        with clock.travelled(timedelta(minutes=18)), single_runner.alone("reconcile") as other:
             assert not other
             other.renew()  # takes nothing away
     assert Runner.objects.get(name="reconcile").until is None
@@ -133,7 +134,7 @@ def test_long_work_keeps_its_lease(monkeypatch):
 
 def test_a_lease_of_a_clock_that_was_ahead_is_not_believed():
     Runner.objects.create(name="sweep", token="x", until=clock.now() + timedelta(days=31))
-    with runners.alone("sweep") as is_mine:
+    with single_runner.alone("sweep") as is_mine:
         assert is_mine
 
 

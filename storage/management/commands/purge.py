@@ -9,7 +9,8 @@ from django.core.management.base import CommandError
 from accounts import audit
 from accounts.audit import OPERATOR
 from backup_service import clock
-from storage import expire, guard, sweeping, timekeeping
+from storage import expire, guard, sweeping
+from storage.database import elapsed_time
 from storage.management.operator import OperatorCommand
 
 
@@ -27,7 +28,7 @@ class Command(OperatorCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         if not options["now"]:
             guard.require_trust(everywhere=True)
-            due = expire.due_for_purge(timekeeping.grace_began_before()).count()
+            due = expire.due_for_purge(elapsed_time.grace_began_before()).count()
             return {"due": due, "purged": expire.purge(), "swept": sweeping.sweep()}
         if not options["yes"]:
             waiting = expire.due_for_purge(clock.now()).count()
