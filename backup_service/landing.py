@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from billing.models import Plan
 from storage import placement
-from storage.regions.disks import share_a_disk
+from storage.stores.shared_disks import share_a_disk
 
 
 @require_safe

@@ -27,7 +27,7 @@ def plain_read(stores: Stores, workers: int, first: Callable[[], object] = lambd
     `first` is called when all are ready to begin.
     """
     from storage.models import Replica
-    from storage.regions import store_of
+    from storage.stores.registry import store_of
 
     urls = []
     copies = Replica.objects.filter(region__alias="b", state="stored")

@@ -81,7 +81,7 @@ class Stores:
     def undo_replication(self) -> None:
         """Take the copies in region b away again."""
         from storage.models import Attempt, Replica
-        from storage.regions import store_of
+        from storage.stores.registry import store_of
 
         copies = Replica.objects.filter(region__alias="b")
         for attempt in Attempt.objects.filter(region__alias="b").select_related("vault", "region"):
@@ -174,7 +174,7 @@ class Stores:
         django.setup()
         call_command("migrate", verbosity=0)
         from accounts.audit import SERVICE
-        from storage.regions import prepare_new, sync_rows
+        from storage.stores.registry import prepare_new, sync_rows
 
         sync_rows()
         prepare_new(SERVICE)

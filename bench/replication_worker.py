@@ -14,7 +14,7 @@ def main() -> int:
     from backup_service.garbage import keep_what_is_loaded
     from storage import replicate, scrub
     from storage.models import Region
-    from storage.regions import store_of
+    from storage.stores.registry import store_of
 
     # As in a worker process of the service, which made its clients long ago.
     for region in Region.objects.all():

@@ -66,7 +66,7 @@ def _given_up(count: int) -> list[Any]:
     from storage.access import Access
     from storage.models import Attempt, Region, Vault
     from storage.names import ObjectType, parse_name
-    from storage.regions import store_of
+    from storage.stores.registry import store_of
 
     quota.MOST_OPEN_OF_VAULT = quota.MOST_OPEN_OF_ACCOUNT = 10 * count  # as it was
     vault = Vault.objects.select_related("account").first()
@@ -97,7 +97,7 @@ def _given_up(count: int) -> list[Any]:
 def _one_by_one(attempts: Sequence[Any]) -> float:
     """Remove attempts as the sweep did before; return how many a second."""
     from storage import sweeping
-    from storage.regions import store_of
+    from storage.stores.registry import store_of
 
     begun = time.monotonic()
     for attempt in attempts:

@@ -18,8 +18,8 @@ from accounts.templatetags.amounts import amount
 from backup_service import clock
 from storage import lifecycle
 from storage.models import Region
-from storage.regions.base import RegionError
 from storage.status import RegionStatus, region_status
+from storage.stores.base import RegionError
 
 if TYPE_CHECKING:
     _Form = ModelForm[Region]

@@ -10,4 +10,4 @@ class StorageConfig(AppConfig):
 
     def ready(self) -> None:
         """Let `manage.py check` know of the regions' configuration."""
-        from storage.regions import checks  # noqa: F401
+        from storage.stores import checks  # noqa: F401

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from storage.database.connections import lend_connection
 from storage.errors import BadRequestError, TooSlowError
-from storage.regions.base import CHUNK
+from storage.stores.base import CHUNK
 
 
 class Stream(Protocol):

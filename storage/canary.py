@@ -34,8 +34,8 @@ from storage.enrol import create_vault
 from storage.errors import RefusedError
 from storage.models import CanaryRun, Credential, Region, Vault
 from storage.names import ObjectType, parse_name
-from storage.regions import configured
-from storage.regions.base import RegionError
+from storage.stores.base import RegionError
+from storage.stores.registry import configured
 
 log = logging.getLogger(__name__)
 VAULT = "canary"

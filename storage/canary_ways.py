@@ -21,8 +21,8 @@ from storage.body import Body
 from storage.errors import BusyError, ForbiddenError, UnknownError
 from storage.models import Region, StoredObject, Vault
 from storage.names import ObjectName
-from storage.regions import store_of
-from storage.regions.base import RegionError
+from storage.stores.base import RegionError
+from storage.stores.registry import store_of
 
 ACCOUNT = "The service's own canary"
 HEADER = "Nightsafe-Region"

@@ -11,8 +11,8 @@ from storage.body import Body
 from storage.errors import BadRequestError
 from storage.models import Replica
 from storage.proof import Place, Sought, prove_all
-from storage.regions.base import Reader, RegionError, RegionFullError, RegionUnavailableError
-from storage.throttle import Held
+from storage.stores.base import Reader, RegionError, RegionFullError, RegionUnavailableError
+from storage.stores.rate_limits import Held
 
 
 class NoGoodCopyError(Exception):

@@ -11,8 +11,8 @@ from storage import nudge
 from storage.database import lock_order
 from storage.models import LossNotice, Replica, StoredObject
 from storage.models.vaults import bump_epoch
-from storage.regions import store_of
-from storage.regions.base import NoSuchKeyError, UnreadableError
+from storage.stores.base import NoSuchKeyError, UnreadableError
+from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from storage.errors import BadRequestError, OverQuotaError, TooLargeError
 from storage.models import Attempt, Region, Replica, Reservation, StoredObject
 from storage.models.copies import new_attempt_id
 from storage.names import GIB, ObjectName, ObjectType, StoreKey
-from storage.regions.base import RegionStore
 from storage.sizes import trouble_with
+from storage.stores.base import RegionStore
 from storage.verdicts import Status, Verdict, refused
 
 MOST = 256  # objects in a batch

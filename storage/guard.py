@@ -19,8 +19,8 @@ from backup_service import clock
 from storage import journal
 from storage.database import elapsed_time
 from storage.models import Catalogue, Region
-from storage.regions import store_of
-from storage.regions.base import RegionError, RegionStore
+from storage.stores.base import RegionError, RegionStore
+from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 NOTE = "mark"

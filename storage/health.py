@@ -8,8 +8,8 @@ from django.db.models import Sum
 from backup_service import clock
 from storage import refill
 from storage.models import Attempt, Region
-from storage.regions import configured, store_of, traits_of
-from storage.regions.base import RegionError, RegionStore
+from storage.stores.base import RegionError, RegionStore
+from storage.stores.registry import configured, store_of, traits_of
 
 log = logging.getLogger(__name__)
 LEAST_ROOM = 256 * 1024**2  # bytes free, below which a region gets nothing new

@@ -40,8 +40,8 @@ from storage.models import (
     Vault,
 )
 from storage.names import ObjectName, ObjectType
-from storage.regions import store_of
-from storage.regions.base import RegionError, RegionFullError
+from storage.stores.base import RegionError, RegionFullError
+from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 MOST_KEYS = 10

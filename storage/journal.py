@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from backup_service import clock
 from storage.models import JournalEntry, Region
-from storage.regions.base import RegionStore, RegionUnavailableError
+from storage.stores.base import RegionStore, RegionUnavailableError
 
 log = logging.getLogger(__name__)
 WORD = "journal"

@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from backup_service import clock
 from storage.database import lock_order
 from storage.models import Region, Replica
-from storage.regions import configured
+from storage.stores.registry import configured
 
 WORK = [Replica.State.PENDING, Replica.State.CORRUPT, Replica.State.MISSING]
 MOST_TRIES = 12

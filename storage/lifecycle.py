@@ -11,8 +11,8 @@ from backup_service import clock
 from storage import emptying, placement, refill, strike
 from storage.models import Region, Replica, StoredObject
 from storage.protection import LEAST_COPIES
-from storage.regions import begin_anew, configured, store_of, sync_rows
-from storage.regions.base import RegionError, RegionStore
+from storage.stores.base import RegionError, RegionStore
+from storage.stores.registry import begin_anew, configured, store_of, sync_rows
 
 log = logging.getLogger(__name__)
 Status = Region.Status

@@ -8,9 +8,9 @@ from itertools import chain
 from storage import placement
 from storage.errors import BadRequestError, RefusedError
 from storage.models import Attempt
-from storage.regions import store_of
-from storage.regions.base import Expected, NoSuchKeyError, RegionError, RegionUnavailableError
 from storage.sizes import trouble_with
+from storage.stores.base import Expected, NoSuchKeyError, RegionError, RegionUnavailableError
+from storage.stores.registry import store_of
 from storage.verdicts import Status, Verdict, refused
 
 log = logging.getLogger(__name__)

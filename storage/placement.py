@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from accounts.models import Account
 from storage.models import Region, Replica
-from storage.regions import configured, store_of, traits_of
-from storage.regions.base import RegionStore, RegionUnavailableError
+from storage.stores.base import RegionStore, RegionUnavailableError
+from storage.stores.registry import configured, store_of, traits_of
 
 AVOID = 15.0  # seconds for which a region that just failed is asked last
 

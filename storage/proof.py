@@ -11,8 +11,8 @@ from nightsafe_lanes import LANES, new_digest, update_all
 
 from storage.models import Replica
 from storage.names import MIB, StoreKey
-from storage.regions.base import Reader, RegionError, RegionStore
-from storage.throttle import Throttle
+from storage.stores.base import Reader, RegionError, RegionStore
+from storage.stores.rate_limits import Throttle
 
 AT_ONCE = LANES
 # Bytes of one copy before it is the next one's turn. In quarters of it, receiving from a store took

@@ -20,7 +20,7 @@ from storage.database import lock_order
 from storage.journal import Entry, last_words
 from storage.models import Attempt, JournalEntry, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType, StoreKey
-from storage.regions.base import RegionError, RegionStore
+from storage.stores.base import RegionError, RegionStore
 
 log = logging.getLogger(__name__)
 EPOCHS = 1000  # by which vaults' epochs grow: whatever agents have cached is stale

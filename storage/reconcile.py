@@ -15,8 +15,8 @@ from storage.database import bulk
 from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
 from storage.names import StoreKey
 from storage.rebuild import Rebuild
-from storage.regions import configured, store_of
-from storage.regions.base import NoSuchKeyError, RegionError, RegionStore
+from storage.stores.base import NoSuchKeyError, RegionError, RegionStore
+from storage.stores.registry import configured, store_of
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.database import bulk, lock_order
 from storage.errors import BadRequestError
 from storage.models import Attempt, Region, Replica, StoredObject
-from storage.regions import begin_anew, configured, store_of
-from storage.regions.base import NoSuchKeyError, RegionError, RegionUnavailableError
 from storage.replicate import replicate_due
+from storage.stores.base import NoSuchKeyError, RegionError, RegionUnavailableError
+from storage.stores.registry import begin_anew, configured, store_of
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import carry, copies, damage, health, leases, placement, throttle
+from storage import carry, copies, damage, health, leases, placement
 from storage.carry import Errand, Outcome
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.proof import Place
-from storage.regions import store_of
-from storage.regions.base import RegionFullError, RegionUnavailableError
+from storage.stores import rate_limits
+from storage.stores.base import RegionFullError, RegionUnavailableError
+from storage.stores.registry import store_of
 from storage.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class _Copier:
             self._submit(job, partial(carry.outcome_of, lambda: store_of(region).check()))
 
     def _claim(self, region: Region) -> None:
-        places = throttle.places(region.alias)
+        places = rate_limits.places(region.alias)
         free = places - self._busy[region.pk]
         if free * 2 < places:
             return
@@ -240,7 +241,7 @@ def errand_of(replica: Replica, attempt: Attempt) -> Errand:
 
 def _place(replica: Replica, attempt: Attempt) -> Place:
     alias = replica.region.alias
-    return Place(replica, store_of(replica.region), attempt.key, throttle.copying(alias))
+    return Place(replica, store_of(replica.region), attempt.key, rate_limits.copying(alias))
 
 
 @transaction.atomic

@@ -19,15 +19,16 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
-from storage import carry, damage, throttle
+from storage import carry, damage
 from storage.carry import Outcome
 from storage.database import bulk, lock_order
 from storage.models import Heartbeat, Region, Replica
 from storage.models.copies import ReplicaQuerySet
 from storage.proof import AT_ONCE, Place, Sought
-from storage.regions import configured, store_of
-from storage.regions.base import NoSuchKeyError, RegionUnavailableError
-from storage.throttle import Throttle
+from storage.stores import rate_limits
+from storage.stores.base import NoSuchKeyError, RegionUnavailableError
+from storage.stores.rate_limits import Throttle
+from storage.stores.registry import configured, store_of
 
 log = logging.getLogger(__name__)
 THREADS = 4  # each of which reads a few copies side by side
@@ -74,7 +75,7 @@ def scrub_turn(*, seconds: float) -> Findings:
     until = time.monotonic() + seconds
     total = Findings()
     for region in _reachable():
-        scrubber = _Scrubber(until=until, throttle=throttle.scrubbing(region.alias), into=total)
+        scrubber = _Scrubber(until=until, throttle=rate_limits.scrubbing(region.alias), into=total)
         in_region = Replica.objects.filter(region=region)
         scrubber.run(bulk.steadily(_in_turn(in_region.filter(NEW))))
         _scrub_old(region, scrubber)

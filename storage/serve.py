@@ -18,9 +18,9 @@ from storage.database.connections import lend_connection
 from storage.errors import DamagedError, RangeError, UnknownError
 from storage.models import Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType
-from storage.regions import store_of
-from storage.regions.base import CHUNK, NoSuchKeyError, Reader, RegionError, UnreadableError
 from storage.rereads import Rereads
+from storage.stores.base import CHUNK, NoSuchKeyError, Reader, RegionError, UnreadableError
+from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 REDIRECTED = 64 * 1024  # bytes from which a client is sent to the store

@@ -13,8 +13,8 @@ from storage.direct import MOST, TYPES
 from storage.errors import TooLargeError
 from storage.models import Replica, StoredObject
 from storage.names import ObjectName
-from storage.regions import store_of
-from storage.regions.base import PresignedRequest, RegionError
+from storage.stores.base import PresignedRequest, RegionError
+from storage.stores.registry import store_of
 from storage.verdicts import Status, Verdict
 
 

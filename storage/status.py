@@ -10,8 +10,8 @@ from billing.actions import DEFAULT_PLAN
 from billing.models import Plan
 from storage import emptying, leases, placement, refill
 from storage.models import Attempt, Region, Replica, StoredObject, Vault
-from storage.regions import configured, store_of, traits_of
-from storage.regions.base import RegionUnavailableError
+from storage.stores.base import RegionUnavailableError
+from storage.stores.registry import configured, store_of, traits_of
 
 DAMAGED = [Replica.State.CORRUPT, Replica.State.MISSING]
 

@@ -19,8 +19,8 @@ from storage import guard
 from storage.database import single_runner
 from storage.models import Attempt, Region, Survey, SweptAttempt
 from storage.names import StoreKey, parse_store_key
-from storage.regions import configured, store_of
-from storage.regions.base import RegionError, RegionStore
+from storage.stores.base import RegionError, RegionStore
+from storage.stores.registry import configured, store_of
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(hours=12)

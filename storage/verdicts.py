@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from storage.errors import RefusedError
-from storage.regions.base import PresignedRequest
+from storage.stores.base import PresignedRequest
 
 
 class Status(StrEnum):

@@ -20,8 +20,8 @@ from storage.enrol import Enrolled, LimitError, VaultNameTakenError, enrol_devic
 from storage.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm, VaultForm
 from storage.models import Credential, Vault
 from storage.recovery import lost_of, recovery_point
-from storage.regions.disks import share_a_disk
 from storage.retire import retire_device
+from storage.stores.shared_disks import share_a_disk
 from storage.vaults import VaultInUseError, delete_vault, give_up_lost, rename_vault
 
 HISTORY_SHOWN = 15  # events

@@ -26,8 +26,8 @@ from storage.models import (
     StoredObject,
     Survey,
 )
-from storage.regions import configured
 from storage.scrub import NEW
+from storage.stores.registry import configured
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=1)

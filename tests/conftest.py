@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from storage.models import Region
-from storage.regions import sync_rows
+from storage.stores.registry import sync_rows
 from tests.folders import FOLDERS
 
 # A shell that starts the tests in the background has interrupts ignored, which programs started
@@ -55,7 +55,7 @@ def _own_data_directory(settings, tmp_path):
 def regions(db) -> list[Region]:
     """Two prepared regions, in the order in which uploads try them."""
     from accounts.audit import SERVICE
-    from storage.regions import prepare_new
+    from storage.stores.registry import prepare_new
 
     sync_rows()
     prepare_new(SERVICE)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.models import Account, User
 from accounts.texts import is_plain
 from storage.errors import RefusedError
-from storage.regions.base import RegionError
+from storage.stores.base import RegionError
 
 Handler = Callable[..., dict[str, Any]]
 

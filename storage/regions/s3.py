@@ -19,22 +19,6 @@ from storage.names import (
     StoreKey,
     parse_store_key,
 )
-from storage.regions.base import (
-    Capacity,
-    Expected,
-    NoSuchKeyError,
-    OtherBytesError,
-    PresignedRequest,
-    Reader,
-    RegionError,
-    RegionFullError,
-    RegionStore,
-    RegionUnavailableError,
-    Source,
-    UnreadableError,
-    checksum_of,
-)
-from storage.regions.configuration import S3Region
 from storage.regions.s3_batches import Batches
 from storage.regions.s3_client import StoreFailure, code_of, make_client, meaning, status_of
 from storage.regions.s3_heads import Heads
@@ -51,6 +35,22 @@ from storage.regions.s3_streams import (
 )
 from storage.regions.s3_wire import Wires
 from storage.regions.s3_writes import Writes
+from storage.stores.base import (
+    Capacity,
+    Expected,
+    NoSuchKeyError,
+    OtherBytesError,
+    PresignedRequest,
+    Reader,
+    RegionError,
+    RegionFullError,
+    RegionStore,
+    RegionUnavailableError,
+    Source,
+    UnreadableError,
+    checksum_of,
+)
+from storage.stores.configuration import S3Region
 
 MARKER = ".nightsafe-region"
 LARGEST = 2 * GIB  # bytes in one PUT

@@ -14,14 +14,14 @@ from botocore.exceptions import (
 )
 from storages.backends.s3 import S3Storage
 
-from storage.regions.base import (
+from storage.stores.base import (
     KeyExistsError,
     OtherBytesError,
     RegionError,
     RegionFullError,
     RegionUnavailableError,
 )
-from storage.regions.configuration import S3Region
+from storage.stores.configuration import S3Region
 
 StoreFailure = (BotoCoreError, ClientError)
 CONNECTIONS = 80  # as many as the gateway has threads, and a few

@@ -9,9 +9,9 @@ import io
 from datetime import UTC, datetime
 
 from storage.names import StoreKey
-from storage.regions.configuration import S3Region
 from storage.regions.s3_signing import Signer
 from storage.regions.s3_wire import Head, Wire, Wires, request_head
+from storage.stores.configuration import S3Region
 
 VALID = 60  # seconds
 

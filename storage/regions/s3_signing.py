@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from storage.names import StoreKey
-from storage.regions.configuration import S3Region
+from storage.stores.configuration import S3Region
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 

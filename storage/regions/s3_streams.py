@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
 from storage.names import KIB, SIZE_LIMITS, ObjectType, StoreKey
-from storage.regions.base import (
+from storage.stores.base import (
     Reader,
     RegionError,
     RegionUnavailableError,

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from backup_service.env import BASE_DIR
-from storage.regions import checks, prepare_new, store_of, sync_rows
-from storage.regions.base import RegionUnavailableError
-from storage.regions.configuration import (
+from storage.stores import checks
+from storage.stores.base import RegionUnavailableError
+from storage.stores.configuration import (
     ConfigurationError,
     DirectoryRegion,
     S3Region,
     options_of,
     parse,
 )
+from storage.stores.registry import prepare_new, store_of, sync_rows
 
 KEYS = {"ACCESS_KEY": "who", "SECRET_KEY": "hush-hush"}
 S3 = "s3+https://store.example:8333/bucket"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from backup_service.embedded.stores import Store
-from storage.regions.base import (
+from storage.regions.s3 import MARKER, S3Store
+from storage.stores.base import (
     KeyExistsError,
     NoSuchKeyError,
     OtherBytesError,
@@ -15,7 +16,6 @@ from storage.regions.base import (
     RegionUnavailableError,
     UnreadableError,
 )
-from storage.regions.s3 import MARKER, S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import get, get_into, key, put
 from tests.stores import seaweedfs

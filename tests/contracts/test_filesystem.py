@@ -8,14 +8,14 @@ import uuid
 
 import pytest
 
-from storage.regions.base import (
+from storage.stores.base import (
     NOTES,
     KeyExistsError,
     RegionFullError,
     RegionUnavailableError,
     UnreadableError,
 )
-from storage.regions.filesystem import MARKER, STAGING, FilesystemStore
+from storage.stores.filesystem import MARKER, STAGING, FilesystemStore
 from tests.contracts.test_regions import get, key, put
 
 

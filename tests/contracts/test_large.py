@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 
 from storage.names import ObjectName, ObjectType, StoreKey
-from storage.regions.base import CHUNK, RegionStore
-from storage.regions.memory import MemoryStore
+from storage.stores.base import CHUNK, RegionStore
+from storage.stores.memory import MemoryStore
 from tests.contracts.test_regions import VAULT
 
 SIZE = 300 * 1024 * 1024  # bytes

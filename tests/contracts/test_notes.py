@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from storage.regions.base import (
+from storage.regions.s3 import MARKER, S3Store
+from storage.stores.base import (
     NOTES,
     KeyExistsError,
     NoSuchKeyError,
     RegionStore,
     RegionUnavailableError,
 )
-from storage.regions.filesystem import FilesystemStore
-from storage.regions.s3 import MARKER, S3Store
+from storage.stores.filesystem import FilesystemStore
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import VAULT, get, key, put
 from tests.stores import seaweedfs

@@ -9,7 +9,7 @@ import pytest
 
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.names import CONFIG, ObjectName, ObjectType, StoreKey
-from storage.regions.base import (
+from storage.stores.base import (
     Expected,
     KeyExistsError,
     NoSuchKeyError,
@@ -19,7 +19,7 @@ from storage.regions.base import (
     RegionStore,
     RegionUnavailableError,
 )
-from storage.regions.filesystem import FilesystemStore
+from storage.stores.filesystem import FilesystemStore
 
 VAULT = "abcdefghij234567abcd"
 

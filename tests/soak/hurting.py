@@ -42,9 +42,9 @@ def watched(points: Points) -> Iterator[None]:
     from django.db.backends.utils import CursorWrapper
 
     from storage import nudge
-    from storage.regions.base import RegionUnavailableError
-    from storage.regions.filesystem import FilesystemStore
     from storage.regions.s3 import S3Store
+    from storage.stores.base import RegionUnavailableError
+    from storage.stores.filesystem import FilesystemStore
 
     places: list[tuple[Any, str, Exception]] = [
         (CursorWrapper, "execute", OperationalError("injected")),

@@ -45,7 +45,7 @@ class Trial:
         from accounts.models import User
         from billing.actions import subscribe
         from storage.enrol import create_vault
-        from storage.regions import prepare_new, sync_rows
+        from storage.stores.registry import prepare_new, sync_rows
 
         sync_rows()
         prepare_new(SERVICE)
@@ -136,9 +136,9 @@ class Trial:
         from accounts.audit import SERVICE
         from storage import scrub
         from storage.models import Replica
-        from storage.regions import store_of
         from storage.repair import repair
         from storage.replicate import replicate_due
+        from storage.stores.registry import store_of
 
         name = self.keep()
         replicate_due()
@@ -219,7 +219,7 @@ class Trial:
     def _require_no_orphans(self) -> None:
         from storage import quota
         from storage.models import Attempt, Region
-        from storage.regions import store_of
+        from storage.stores.registry import store_of
 
         for region in Region.objects.all():
             for key, _ in store_of(region).list_keys():

@@ -18,8 +18,8 @@ from storage.access import Access
 from storage.enrol import create_vault
 from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType, parse_name
-from storage.regions import store_of
-from storage.regions.filesystem import FilesystemStore
+from storage.stores.filesystem import FilesystemStore
+from storage.stores.registry import store_of
 from tests.storage.buckets import buckets, front, proxy, seaweed
 
 __all__ = ["buckets", "front", "proxy", "seaweed"]

@@ -8,8 +8,8 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage import emptying, lifecycle, refill, scrub, strike, sweeping
 from storage.models import Region, Replica, StoredObject
-from storage.regions import prepare_new, sync_rows
 from storage.replicate import replicate_due
+from storage.stores.registry import prepare_new, sync_rows
 
 LATER = timedelta(days=400)
 

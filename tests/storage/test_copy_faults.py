@@ -10,11 +10,12 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import leases, replicate, scrub, sweeping, throttle, watch
+from storage import leases, replicate, scrub, sweeping, watch
 from storage.models import Attempt, Replica, StoredObject
-from storage.regions import store_of
 from storage.repair import repair
 from storage.replicate import replicate_due
+from storage.stores import rate_limits
+from storage.stores.registry import store_of
 from tests.storage.conftest import Caller, sha, some
 from tests.storage.copied import copy_in, states
 from tests.storage.faulty_regions import (
@@ -185,7 +186,7 @@ def test_a_silent_source_is_passed_over_for_a_good_one(backup, twice, fronts, fa
     with clock.travelled(timedelta(hours=1)):
         assert replicate_due() == len(twice)
     assert {tuple(states(backup.held(content)).values()) for content in twice} == {("stored",) * 3}
-    assert 1 <= len(set(fronts["a"].fault.seen)) <= throttle.COPIES_AT_ONCE
+    assert 1 <= len(set(fronts["a"].fault.seen)) <= rate_limits.COPIES_AT_ONCE
     fronts["a"].mend()
     require_made_good(backup, twice)
 

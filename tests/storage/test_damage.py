@@ -7,8 +7,8 @@ from django.db import connection, transaction
 
 from storage import damage
 from storage.models import LossNotice, StoredObject
-from storage.regions.base import NoSuchKeyError
 from storage.replicate import replicate_due
+from storage.stores.base import NoSuchKeyError
 from tests.storage.conftest import some
 
 pytestmark = [

@@ -5,7 +5,7 @@ import pytest
 from storage import placement
 from storage.models import Attempt, Replica, StoredObject
 from storage.quota import FLOOR
-from storage.regions import store_of
+from storage.stores.registry import store_of
 from tests.storage.conftest import sealed, sha, some
 from tests.storage.direct import announce, booked, call, commit, entry, put, read, regions
 

@@ -7,7 +7,7 @@ import pytest
 from backup_service import clock
 from storage import direct, expire, survey, sweeping
 from storage.models import Attempt, Region, StoredObject
-from storage.regions import store_of
+from storage.stores.registry import store_of
 from tests.storage.conftest import access_of, sha, some
 from tests.storage.direct import announce, commit, put, regions
 

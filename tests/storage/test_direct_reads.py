@@ -4,7 +4,7 @@ import pytest
 
 from storage import placement
 from storage.models import Replica
-from storage.regions.base import PresignedRequest
+from storage.stores.base import PresignedRequest
 from tests.storage.conftest import sha, some
 from tests.storage.direct import call, read, regions
 from tests.stores.client import send

@@ -12,8 +12,8 @@ from backup_service import clock
 from storage import credentials, sweeping
 from storage.models import Attempt, Region, Reservation, StoredObject
 from storage.quota import FLOOR
-from storage.regions import store_of
-from storage.regions.base import NoSuchKeyError, PresignedRequest
+from storage.stores.base import NoSuchKeyError, PresignedRequest
+from storage.stores.registry import store_of
 from tests.storage.conftest import Caller, caller, sha, some
 from tests.storage.direct import (
     announce,

@@ -21,10 +21,10 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage import emptying, lifecycle, placement, refill, scrub, sweeping
 from storage.models import Region, Replica, StoredObject
-from storage.regions import store_of
-from storage.regions.base import RegionError, RegionStore, RegionUnavailableError
-from storage.regions.memory import MemoryStore
 from storage.replicate import replicate_due
+from storage.stores.base import RegionError, RegionStore, RegionUnavailableError
+from storage.stores.memory import MemoryStore
+from storage.stores.registry import store_of
 from tests.storage.conftest import some
 from tests.storage.regions import begin, region, work
 
@@ -42,7 +42,7 @@ def regions(settings, tmp_path, db, monkeypatch) -> list[Region]:
     def make(alias: str, location: str, instance: str) -> RegionStore:
         return stores.setdefault(alias, MemoryStore(alias))
 
-    monkeypatch.setattr("storage.regions._make", make)
+    monkeypatch.setattr("storage.stores.registry._make", make)
     return begin(settings, tmp_path, "abc")
 
 

@@ -9,10 +9,10 @@ from billing.actions import subscribe
 from storage import emptying, lifecycle, refill, scrub
 from storage.lifecycle import RegionActError
 from storage.models import Attempt, Replica
-from storage.regions import store_of
-from storage.regions.filesystem import FilesystemStore
 from storage.replicate import replicate_due
 from storage.status import copies_status
+from storage.stores.filesystem import FilesystemStore
+from storage.stores.registry import store_of
 from tests.storage.conftest import damage, some
 from tests.storage.copied import copy_in, states
 from tests.storage.regions import burn, configure, proved, region, sweep, work

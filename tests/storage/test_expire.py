@@ -13,8 +13,8 @@ from storage.access import Access
 from storage.body import Body
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
 from storage.quota import FLOOR
-from storage.regions import store_of
 from storage.replicate import replicate_due
+from storage.stores.registry import store_of
 from tests.storage.conftest import access_of, data_name, sha, some
 
 pytestmark = pytest.mark.django_db

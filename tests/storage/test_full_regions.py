@@ -13,9 +13,9 @@ from accounts.models import Account
 from backup_service import clock
 from storage import health, refill, scrub, sweeping, watch
 from storage.models import Region, Replica
-from storage.regions import prepare_new, sync_rows
-from storage.regions.filesystem import HEADROOM, STAGING
 from storage.replicate import replicate_due
+from storage.stores.filesystem import HEADROOM, STAGING
+from storage.stores.registry import prepare_new, sync_rows
 from tests.storage.conftest import person, sha, some
 from tests.storage.copied import copy_in, states
 from tests.storage.faulty_regions import buckets, everywhere, fronts, strays, ways

@@ -34,8 +34,8 @@ from storage.models import (
 )
 from storage.quota import FLOOR
 from storage.reconcile import reconcile
-from storage.regions import store_of
 from storage.replicate import replicate_due
+from storage.stores.registry import store_of
 from tests.storage import older
 from tests.storage.conftest import access_of, data_name, sha, some
 from tests.storage.older import passed

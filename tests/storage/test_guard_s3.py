@@ -6,7 +6,7 @@ from accounts.audit import SERVICE
 from storage import tasks
 from storage.models import Catalogue, Region
 from storage.reconcile import reconcile
-from storage.regions import store_of, sync_rows
+from storage.stores.registry import store_of, sync_rows
 from tests.storage import older
 from tests.storage.buckets import INSTANCE
 from tests.storage.conftest import sha, some

@@ -6,8 +6,8 @@ import pytest
 
 from backup_service import clock
 from storage import health
-from storage.regions import filesystem
-from storage.regions.base import RegionFullError
+from storage.stores import filesystem
+from storage.stores.base import RegionFullError
 from tests.storage.conftest import some
 from tests.storage.copied import states
 from tests.storage.regions import burn, region

@@ -22,7 +22,7 @@ from storage.models import (
     Vault,
 )
 from storage.quota import FLOOR
-from storage.regions import store_of
+from storage.stores.registry import store_of
 from tests.storage.conftest import access_of, data_name, path_of, sealed, sha, some
 from tests.storage.copied import states
 
@@ -74,8 +74,8 @@ def test_no_region_at_all(backup, vault, tmp_path):
 
 
 def test_a_region_without_room(backup, monkeypatch):
-    from storage.regions.base import Capacity
-    from storage.regions.filesystem import FilesystemStore
+    from storage.stores.base import Capacity
+    from storage.stores.filesystem import FilesystemStore
 
     full = {"a"}
     real = FilesystemStore.capacity

@@ -11,8 +11,8 @@ from backup_service import clock
 from storage import carry, leases, replicate
 from storage.enrol import create_vault
 from storage.models import Attempt
-from storage.regions.filesystem import FilesystemStore
 from storage.replicate import replicate_due
+from storage.stores.filesystem import FilesystemStore
 from storage.turns import Turns
 from tests.storage.conftest import caller, some
 from tests.storage.copied import copy_in, held, states

@@ -12,10 +12,10 @@ from backup_service import clock
 from storage import lifecycle, tasks
 from storage.lifecycle import RegionActError
 from storage.models import Attempt, StoredObject
-from storage.regions import prepare_new
-from storage.regions.base import RegionUnavailableError
-from storage.regions.filesystem import FilesystemStore
 from storage.status import copies_status
+from storage.stores.base import RegionUnavailableError
+from storage.stores.filesystem import FilesystemStore
+from storage.stores.registry import prepare_new
 from tests.storage.conftest import damage, some
 from tests.storage.copied import copy_in
 from tests.storage.regions import burn, configure, proved, region, sweep, work

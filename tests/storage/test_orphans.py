@@ -15,10 +15,10 @@ from storage.guard import DoubtfulError
 from storage.models import Attempt, Catalogue, Region, StoredObject, Survey, SweptAttempt
 from storage.names import StoreKey
 from storage.reconcile import reconcile
-from storage.regions import store_of
-from storage.regions.base import RegionUnavailableError
-from storage.regions.filesystem import FilesystemStore
 from storage.replicate import begin, finish, replicate_due
+from storage.stores.base import RegionUnavailableError
+from storage.stores.filesystem import FilesystemStore
+from storage.stores.registry import store_of
 from tests.storage.conftest import access_of, data_name, sha, some
 
 pytestmark = pytest.mark.django_db

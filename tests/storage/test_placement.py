@@ -12,9 +12,9 @@ from accounts.models import AuditEvent
 from storage import placement
 from storage.models import Region
 from storage.placement import Site, further, reachable_copies, upload_order
-from storage.regions import prepare_new, sync_rows
-from storage.regions.configuration import ConfigurationError, parse, traits_in
-from storage.regions.traits import Traits
+from storage.stores.configuration import ConfigurationError, parse, traits_in
+from storage.stores.registry import prepare_new, sync_rows
+from storage.stores.traits import Traits
 from tests.storage.conftest import some
 from tests.storage.copied import states
 

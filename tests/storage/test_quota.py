@@ -13,7 +13,7 @@ from backup_service import clock
 from billing.models import Plan
 from storage import quota, sweeping
 from storage.models import Attempt, Region, Reservation, Usage
-from storage.regions import store_of
+from storage.stores.registry import store_of
 from tests.storage.conftest import sha, some
 
 pytestmark = pytest.mark.django_db

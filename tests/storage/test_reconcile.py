@@ -9,8 +9,8 @@ from backup_service import clock
 from storage import expire, sweeping
 from storage.models import Region
 from storage.reconcile import reconcile
-from storage.regions import store_of
-from storage.regions.base import RegionUnavailableError
+from storage.stores.base import RegionUnavailableError
+from storage.stores.registry import store_of
 from tests.storage.conftest import path_of
 from tests.storage.copied import copy_in, held, states
 

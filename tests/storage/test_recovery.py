@@ -9,10 +9,10 @@ from accounts.audit import SERVICE
 from storage import scrub
 from storage.models import StoredObject, Vault
 from storage.recovery import recovery_point
-from storage.regions.base import UnreadableError
-from storage.regions.filesystem import FilesystemStore
 from storage.repair import repair
 from storage.replicate import replicate_due
+from storage.stores.base import UnreadableError
+from storage.stores.filesystem import FilesystemStore
 from tests.storage.conftest import damage, sha, some
 from tests.storage.copied import copy_in
 

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import leases, replicate, throttle
+from storage import leases, replicate
 from storage.models import Attempt, Replica
-from storage.regions.base import RegionUnavailableError, UnreadableError
-from storage.regions.filesystem import FilesystemStore
 from storage.replicate import replicate_due
+from storage.stores import rate_limits
+from storage.stores.base import RegionUnavailableError, UnreadableError
+from storage.stores.filesystem import FilesystemStore
 from tests.storage.conftest import path_of, sha, some
 from tests.storage.copied import copy_in, held, states
 
@@ -122,7 +123,7 @@ def test_a_region_that_fails_in_the_middle_counts_against_no_object(backup, monk
     with monkeypatch.context() as patch:
         patch.setattr(FilesystemStore, "put", put)
         assert replicate_due() == 5
-    assert len(calls) <= 5 + throttle.COPIES_AT_ONCE
+    assert len(calls) <= 5 + rate_limits.COPIES_AT_ONCE
     assert set(Replica.objects.values_list("tries", flat=True)) == {0}
     with clock.travelled(timedelta(minutes=1)):
         assert replicate_due() == 15

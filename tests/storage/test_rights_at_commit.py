@@ -16,7 +16,7 @@ from storage.body import Body
 from storage.errors import RefusedError
 from storage.models import Attempt, Credential, Region, StoredObject, Usage, Vault
 from storage.names import CONFIG, ObjectName, ObjectType
-from storage.regions import store_of
+from storage.stores.registry import store_of
 from tests.storage.conftest import Caller, access_of, sealed, sha, some
 
 pytestmark = pytest.mark.django_db

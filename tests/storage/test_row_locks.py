@@ -35,8 +35,8 @@ from storage import (
     sweeping,
 )
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
-from storage.regions.base import NoSuchKeyError
 from storage.replicate import replicate_due
+from storage.stores.base import NoSuchKeyError
 from tests.storage.conftest import Caller, sealed, sha, some
 from tests.storage.conftest import damage as spoil
 from tests.storage.copied import copy_in

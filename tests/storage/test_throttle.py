@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from storage.regions.checks import regions as check
-from storage.throttle import Held, Throttle, parse_places, parse_rate
+from storage.stores.checks import regions as check
+from storage.stores.rate_limits import Held, Throttle, parse_places, parse_rate
 
 
 @pytest.mark.parametrize(

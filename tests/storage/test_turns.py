@@ -13,7 +13,7 @@ from storage.database import single_runner
 from storage.enrol import create_vault
 from storage.errors import BusyError
 from storage.models import Attempt, Region, Reservation, Runner, StoredObject, Usage
-from storage.regions import store_of
+from storage.stores.registry import store_of
 from tests.storage.conftest import access_of, caller, data_name, sha, some
 
 pytestmark = pytest.mark.django_db

@@ -3,7 +3,7 @@
 import urllib.error
 import urllib.request
 
-from storage.regions.base import PresignedRequest
+from storage.stores.base import PresignedRequest
 
 
 def send(

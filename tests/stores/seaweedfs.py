@@ -15,7 +15,7 @@ import pytest
 
 from backup_service.embedded import stores
 from backup_service.embedded.errors import LaunchError
-from storage.regions.configuration import S3Region
+from storage.stores.configuration import S3Region
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.regions.filesystem import HEADROOM, STAGING
+from storage.stores.filesystem import HEADROOM, STAGING
 from tests.gateway import Gateway, Holder, start_gateway
 from tests.wire.test_bodies import answer, connect, sha
 

@@ -12,8 +12,8 @@ from backup_service import clock
 from storage import lifecycle, refill, strike
 from storage.management.operator import OperatorCommand
 from storage.models import Region
-from storage.regions import prepare_new, sync_rows
 from storage.status import copies_status, region_status
+from storage.stores.registry import prepare_new, sync_rows
 
 ACTS = {
     "drain": lifecycle.drain,

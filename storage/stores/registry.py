@@ -11,8 +11,8 @@ from django.db import transaction
 from accounts import audit
 from accounts.audit import Actor
 from storage.models import Region
-from storage.regions.base import RegionStore, RegionUnavailableError
-from storage.regions.configuration import (
+from storage.stores.base import RegionStore, RegionUnavailableError
+from storage.stores.configuration import (
     ConfigurationError,
     DirectoryRegion,
     RegionConfiguration,
@@ -21,8 +21,8 @@ from storage.regions.configuration import (
     parse,
     traits_in,
 )
-from storage.regions.filesystem import FilesystemStore
-from storage.regions.traits import Traits
+from storage.stores.filesystem import FilesystemStore
+from storage.stores.traits import Traits
 
 Options = tuple[tuple[str, str], ...]
 

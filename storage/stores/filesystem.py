@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from storage.names import VAULT, InvalidNameError, StoreKey, parse_store_key
-from storage.regions.base import (
+from storage.stores.base import (
     CHUNK,
     NOTES,
     Capacity,
@@ -33,7 +33,7 @@ from storage.regions.base import (
     UnreadableError,
     require_note,
 )
-from storage.regions.publishing import publish, sync_directory, sync_file
+from storage.stores.publish_file import publish, sync_directory, sync_file
 
 MARKER = ".nightsafe-region"
 STAGING = ".staging"

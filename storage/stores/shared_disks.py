@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from storage.regions import configured
+from storage.stores.registry import configured
 
 _STORES = -1  # of the embedded service's own, which stand in one directory
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from storage.regions.base import Source
+from storage.stores.base import Source
 
 # Into a region, by one worker process. More kept a small store busy with its own memory: with
 # eight, SeaweedFS needed half as much processor time again for the same bytes.

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 
 from storage.names import StoreKey
-from storage.regions.base import (
+from storage.stores.base import (
     CHUNK,
     Capacity,
     KeyExistsError,

@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from storage.regions.configuration import ConfigurationError, options_of, parse
-from storage.throttle import parse_places, parse_rate
+from storage.stores.configuration import ConfigurationError, options_of, parse
+from storage.stores.rate_limits import parse_places, parse_rate
 
 
 @register()
