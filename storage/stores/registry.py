@@ -97,7 +97,9 @@ def _parse(alias: str, location: str, options: Options) -> RegionConfiguration:
 @lru_cache(maxsize=64)
 def _s3_store(region: S3Region, instance: str, process: int) -> RegionStore:
     """Return the store with its connections, kept for all threads of one process."""
-    from storage.regions.s3 import S3Store  # a large library; who has only directories is spared
+    from storage.stores.s3.store import (
+        S3Store,  # a large library; who has only directories is spared
+    )
 
     return S3Store(region, instance)
 

@@ -10,10 +10,10 @@ import pytest
 from botocore import session
 
 from backup_service.embedded.stores import Store
-from storage.regions.s3 import S3Store
 from storage.stores.base import RegionStore
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.memory import MemoryStore
+from storage.stores.s3.store import S3Store
 from tests.hardship.conftest import mounted
 from tests.stores import seaweedfs
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import pytest
 
 from backup_service.embedded.stores import Store
-from storage.regions.s3 import S3Store
 from storage.stores.base import (
     Expected,
     NoDirectTransfersError,
     NoSuchKeyError,
     PresignedRequest,
 )
+from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import get, key, put
 from tests.stores import seaweedfs

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from backup_service.embedded.stores import Store
-from storage.regions.s3 import MARKER, S3Store
 from storage.stores.base import (
     KeyExistsError,
     NoSuchKeyError,
@@ -16,6 +15,7 @@ from storage.stores.base import (
     RegionUnavailableError,
     UnreadableError,
 )
+from storage.stores.s3.store import MARKER, S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import get, get_into, key, put
 from tests.stores import seaweedfs

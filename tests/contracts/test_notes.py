@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from storage.regions.s3 import MARKER, S3Store
 from storage.stores.base import (
     NOTES,
     KeyExistsError,
@@ -15,6 +14,7 @@ from storage.stores.base import (
     RegionUnavailableError,
 )
 from storage.stores.filesystem import FilesystemStore
+from storage.stores.s3.store import MARKER, S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import VAULT, get, key, put
 from tests.stores import seaweedfs

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backup_service.embedded.stores import Store
-from storage.regions.s3 import MARKER, S3Store
+from storage.stores.s3.store import MARKER, S3Store
 from tests.contracts.conftest import seaweed
 from tests.journeys.processes import Processes
 from tests.journeys.service import wait_until

@@ -42,9 +42,9 @@ def watched(points: Points) -> Iterator[None]:
     from django.db.backends.utils import CursorWrapper
 
     from storage import nudge
-    from storage.regions.s3 import S3Store
     from storage.stores.base import RegionUnavailableError
     from storage.stores.filesystem import FilesystemStore
+    from storage.stores.s3.store import S3Store
 
     places: list[tuple[Any, str, Exception]] = [
         (CursorWrapper, "execute", OperationalError("injected")),

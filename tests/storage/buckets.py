@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from backup_service.embedded.stores import Store
-from storage.regions.s3 import S3Store
+from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import seaweed
 from tests.stores import regions as places
 from tests.stores import seaweedfs

@@ -8,8 +8,8 @@ import pytest
 from accounts.models import Account
 from backup_service.embedded.stores import Store
 from storage.models import Attempt, Region, Replica
-from storage.regions.s3 import S3Store
 from storage.stores.registry import store_of, sync_rows
+from storage.stores.s3.store import S3Store
 from tests.storage.buckets import INSTANCE
 from tests.storage.conftest import Caller, person
 from tests.stores import regions as places

@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 
 from storage.names import ObjectName, ObjectType, StoreKey
-from storage.regions.s3_heads import AT_ONCE, Heads
-from storage.regions.s3_wire import LONGEST, Wires
 from storage.stores.base import Expected
 from storage.stores.configuration import S3Region
+from storage.stores.s3.connection import LONGEST, Wires
+from storage.stores.s3.head import AT_ONCE, Heads
 
 KEY = StoreKey("abcdefghij234567abcd", ObjectName(ObjectType.DATA, "ab" * 32), "0" * 32)
 SHA = hashlib.sha256(b"what was meant").hexdigest()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage.regions.s3_reads import Reads
-from storage.regions.s3_wire import Wire, Wires
+from storage.stores.s3.connection import Wire, Wires
+from storage.stores.s3.get import Reads
 from tests.storage.test_heads import KEY, answer, region_at, serving
 
 CONTENT = b"0123456789"

@@ -17,11 +17,11 @@ from botocore.exceptions import (
 )
 
 from storage.body import Body, WrongBytesError
-from storage.regions.s3_client import code_of, status_of
-from storage.regions.s3_streams import PIECE, AbandonedError, Upload
-from storage.regions.s3_wire import Wires
-from storage.regions.s3_writes import Writes
 from storage.stores.registry import s3_writes
+from storage.stores.s3.client import code_of, status_of
+from storage.stores.s3.connection import Wires
+from storage.stores.s3.put import Writes
+from storage.stores.s3.streams import PIECE, AbandonedError, Upload
 from tests.storage.test_heads import KEY, answer, region_at
 
 CONTENT = b"0123456789" * 50_000

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from storage.names import ObjectName, ObjectType, StoreKey
-from storage.regions.s3_client import make_client
-from storage.regions.s3_signing import Signer
 from storage.stores.configuration import S3Region
+from storage.stores.s3.client import make_client
+from storage.stores.s3.signing import Signer
 
 KEY = StoreKey("abcdefghij234567abcd", ObjectName(ObjectType.DATA, "ab" * 32), "0" * 32)
 PUT = {"Content-Length": "5", "If-None-Match": "*", "x-amz-checksum-sha256": "abc+/="}

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from storage.names import KIB
-from storage.regions.s3_kept import Kept
 from storage.stores.configuration import S3Region
+from storage.stores.s3.pool import Kept
 
 LONGEST = 64 * KIB  # bytes of an answer's head
 END = b"\r\n\r\n"

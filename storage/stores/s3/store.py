@@ -19,22 +19,6 @@ from storage.names import (
     StoreKey,
     parse_store_key,
 )
-from storage.regions.s3_batches import Batches
-from storage.regions.s3_client import StoreFailure, code_of, make_client, meaning, status_of
-from storage.regions.s3_heads import Heads
-from storage.regions.s3_notes import LostNoteError, Notes
-from storage.regions.s3_reads import Reads
-from storage.regions.s3_signing import Signer
-from storage.regions.s3_streams import (
-    AbandonedError,
-    Download,
-    Nothing,
-    Upload,
-    hashed,
-    require_span,
-)
-from storage.regions.s3_wire import Wires
-from storage.regions.s3_writes import Writes
 from storage.stores.base import (
     Capacity,
     Expected,
@@ -51,6 +35,22 @@ from storage.stores.base import (
     checksum_of,
 )
 from storage.stores.configuration import S3Region
+from storage.stores.s3.client import StoreFailure, code_of, make_client, meaning, status_of
+from storage.stores.s3.connection import Wires
+from storage.stores.s3.delete_batch import Batches
+from storage.stores.s3.get import Reads
+from storage.stores.s3.head import Heads
+from storage.stores.s3.notes import LostNoteError, Notes
+from storage.stores.s3.put import Writes
+from storage.stores.s3.signing import Signer
+from storage.stores.s3.streams import (
+    AbandonedError,
+    Download,
+    Nothing,
+    Upload,
+    hashed,
+    require_span,
+)
 
 MARKER = ".nightsafe-region"
 LARGEST = 2 * GIB  # bytes in one PUT

@@ -17,10 +17,10 @@ from botocore.exceptions import (
 from botocore.parsers import RestXMLParser
 
 from storage.names import StoreKey
-from storage.regions.s3_signing import Signer
-from storage.regions.s3_streams import PIECE, Upload
-from storage.regions.s3_wire import LONGEST, Head, Wire, Wires, request_head
 from storage.stores.configuration import S3Region
+from storage.stores.s3.connection import LONGEST, Head, Wire, Wires, request_head
+from storage.stores.s3.signing import Signer
+from storage.stores.s3.streams import PIECE, Upload
 
 VALID = 900  # seconds, as far as stores let clocks differ
 PATIENCE = 1.0  # seconds for the store to let the body come; some never say so

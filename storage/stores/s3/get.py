@@ -9,9 +9,9 @@ import io
 from datetime import UTC, datetime
 
 from storage.names import StoreKey
-from storage.regions.s3_signing import Signer
-from storage.regions.s3_wire import Head, Wire, Wires, request_head
 from storage.stores.configuration import S3Region
+from storage.stores.s3.connection import Head, Wire, Wires, request_head
+from storage.stores.s3.signing import Signer
 
 VALID = 60  # seconds
 

@@ -3,8 +3,8 @@
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from storage.regions.s3_client import StoreFailure, status_of
 from storage.stores.base import LONGEST_NOTE, NOTES, require_note
+from storage.stores.s3.client import StoreFailure, status_of
 
 
 class LostNoteError(Exception):

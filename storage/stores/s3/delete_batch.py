@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from storage.names import StoreKey
-from storage.regions.s3_client import StoreFailure, status_of
-from storage.regions.s3_heads import Heads
+from storage.stores.s3.client import StoreFailure, status_of
+from storage.stores.s3.head import Heads
 
 log = logging.getLogger(__name__)
 MOST = 1000  # keys in one request, as S3 allows
