@@ -50,11 +50,11 @@ class Stores:
         from accounts.models import User
         from billing.actions import entitlements_of, subscribe
         from storage import ingest
-        from storage.access import Access
         from storage.body import Body
-        from storage.enrol import create_vault
         from storage.models import Region
         from storage.names import ObjectType, parse_name
+        from storage.vaults.access import Access
+        from storage.vaults.enrolment import create_vault
 
         account = open_account(User.objects.create_user("bench@example.org"))
         subscribe(account, plan="plus", actor=SERVICE)

@@ -62,11 +62,12 @@ def main() -> int:
 def _given_up(count: int) -> list[Any]:
     """Begin, send and give up transfers of one byte each; return their attempts."""
     from billing.actions import entitlements_of
-    from storage import direct, quota
-    from storage.access import Access
+    from storage import direct
     from storage.models import Attempt, Region, Vault
     from storage.names import ObjectType, parse_name
     from storage.stores.registry import store_of
+    from storage.vaults import quota
+    from storage.vaults.access import Access
 
     quota.MOST_OPEN_OF_VAULT = quota.MOST_OPEN_OF_ACCOUNT = 10 * count  # as it was
     vault = Vault.objects.select_related("account").first()

@@ -6,7 +6,6 @@ from django.http import HttpRequest
 
 from accounts.staff import StaffAdmin, acting
 from storage import admin_objects, admin_regions  # noqa: F401 -- registers their pages
-from storage import credentials as credential_actions
 from storage.models import (
     Alarm,
     CanaryRun,
@@ -17,6 +16,7 @@ from storage.models import (
     LossNotice,
     Vault,
 )
+from storage.vaults import credentials as credential_actions
 
 
 @admin.register(Vault)

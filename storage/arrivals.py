@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import QuerySet
 
-from storage import copies, ingest, quota, sequence
-from storage.access import Access
+from storage import copies, ingest
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType
+from storage.vaults import quota, sequence
+from storage.vaults.access import Access
 
 
 def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:

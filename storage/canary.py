@@ -20,8 +20,7 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.actions import entitlements_of
-from storage import credentials, damage
-from storage.access import Access
+from storage import damage
 from storage.canary_ways import (
     ACCOUNT,
     ByFunctions,
@@ -30,12 +29,14 @@ from storage.canary_ways import (
     Way,
     in_region,
 )
-from storage.enrol import create_vault
 from storage.errors import RefusedError
 from storage.models import CanaryRun, Credential, Region, Vault
 from storage.names import ObjectType, parse_name
 from storage.stores.base import RegionError
 from storage.stores.registry import configured
+from storage.vaults import credentials
+from storage.vaults.access import Access
+from storage.vaults.enrolment import create_vault
 
 log = logging.getLogger(__name__)
 VAULT = "canary"

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from accounts.models import Account
 from storage import expire, ingest, serve
-from storage.access import Access
 from storage.body import Body
 from storage.errors import BusyError, ForbiddenError, UnknownError
 from storage.models import Region, StoredObject, Vault
 from storage.names import ObjectName
 from storage.stores.base import RegionError
 from storage.stores.registry import store_of
+from storage.vaults.access import Access
 
 ACCOUNT = "The service's own canary"
 HEADER = "Nightsafe-Region"

@@ -14,13 +14,13 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from storage import direct, json_answer, json_body, signed_reads, visits
-from storage.access import Access, open_vault
 from storage.direct import MOST, Announced
 from storage.drain import discard, hang_up
 from storage.errors import BusyError, RefusedError
 from storage.gate import Stay, staying
 from storage.json_body import Fields
 from storage.names import KIB, ObjectType
+from storage.vaults.access import Access, open_vault
 from storage.verdicts import Verdict
 
 log = logging.getLogger(__name__)

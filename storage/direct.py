@@ -18,8 +18,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import arrivals, ingest, looks, nudge, placement, quota
-from storage.access import Access
+from storage import arrivals, ingest, looks, nudge, placement
 from storage.database import bulk, lock_order
 from storage.database.connections import lend_connection
 from storage.errors import BadRequestError, OverQuotaError, TooLargeError
@@ -28,6 +27,8 @@ from storage.models.copies import new_attempt_id
 from storage.names import GIB, ObjectName, ObjectType, StoreKey
 from storage.sizes import trouble_with
 from storage.stores.base import RegionStore
+from storage.vaults import quota
+from storage.vaults.access import Access
 from storage.verdicts import Status, Verdict, refused
 
 MOST = 256  # objects in a batch

@@ -13,8 +13,7 @@ from datetime import datetime
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, fence, guard, lifetimes, locks, quota, sequence, shares
-from storage.access import Access
+from storage import copies, guard, shares
 from storage.bounds import Bounds
 from storage.database import elapsed_time, lock_order, single_runner
 from storage.errors import UnknownError
@@ -28,6 +27,8 @@ from storage.models import (
 )
 from storage.models.vaults import bump_epoch
 from storage.names import ObjectName, ObjectType
+from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
+from storage.vaults.access import Access
 
 BATCH = 200
 
@@ -73,8 +74,8 @@ def tombstone(vault: Vault, held: StoredObject, *, by: Credential | None) -> Non
     quota.book(vault.account_id, live=-cost, tombstoned=cost)
     kind = ObjectType(held.type)
     if by is not None:
-        fence.removed(by, kind, step.number)
-    if kind in fence.GUARDED:
+        index_freshness.removed(by, kind, step.number)
+    if kind in index_freshness.GUARDED:
         bump_epoch(vault.pk)
 
 

@@ -14,19 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import (
-    copies,
-    fence,
-    health,
-    lifetimes,
-    locks,
-    nudge,
-    placement,
-    quota,
-    sequence,
-    sizes,
-)
-from storage.access import Access
+from storage import copies, health, nudge, placement, sizes
 from storage.body import Body
 from storage.database import lock_order
 from storage.database.connections import lend_connection
@@ -42,6 +30,8 @@ from storage.models import (
 from storage.names import ObjectName, ObjectType
 from storage.stores.base import RegionError, RegionFullError
 from storage.stores.registry import store_of
+from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
+from storage.vaults.access import Access
 
 log = logging.getLogger(__name__)
 MOST_KEYS = 10
@@ -69,7 +59,7 @@ def deposit(
             return
         raise BusyError("The object was removed at this very moment; send it again.")
     if name.type is ObjectType.SNAPSHOT:
-        fence.require_fresh(access.credential, access.vault, lock=lock)
+        index_freshness.require_fresh(access.credential, access.vault, lock=lock)
     _write_and_commit(access, name, body, into=into, lock=lock)
 
 
@@ -207,7 +197,7 @@ def _commit(
     quota.require_within(access.vault.account, access.entitlements.quota)
     existing = _find(vault, name)
     if name.type is ObjectType.SNAPSHOT and not (existing and _is_live(existing)):
-        fence.require_fresh(access.credential, vault, lock=lock)
+        index_freshness.require_fresh(access.credential, vault, lock=lock)
     if name.type is ObjectType.KEY:
         _require_few_keys(vault, name)
     won = Attempt.objects.filter(

@@ -14,13 +14,14 @@ from django.db import transaction
 from django.db.models import F
 
 from backup_service import clock
-from storage import copies, expire, lifetimes, quota, sequence
+from storage import copies, expire
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.database import lock_order
 from storage.journal import Entry, last_words
 from storage.models import Attempt, JournalEntry, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType, StoreKey
 from storage.stores.base import RegionError, RegionStore
+from storage.vaults import lifetimes, quota, sequence
 
 log = logging.getLogger(__name__)
 EPOCHS = 1000  # by which vaults' epochs grow: whatever agents have cached is stale

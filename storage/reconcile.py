@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from accounts.audit import Actor
 from accounts.models import Account
-from storage import damage, guard, quota, sweeping
+from storage import damage, guard, sweeping
 from storage.database import bulk
 from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
 from storage.names import StoreKey
 from storage.rebuild import Rebuild
 from storage.stores.base import NoSuchKeyError, RegionError, RegionStore
 from storage.stores.registry import configured, store_of
+from storage.vaults import quota
 
 log = logging.getLogger(__name__)
 

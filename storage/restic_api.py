@@ -18,8 +18,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 
-from storage import canary_ways, expire, fence, ingest, listings, locks, serve
-from storage.access import Access, open_vault
+from storage import canary_ways, expire, ingest, listings, serve
 from storage.body import Body, stream_of
 from storage.database.connections import lend_connection
 from storage.drain import discard, hang_up
@@ -44,6 +43,8 @@ from storage.names import (
     parse_type,
 )
 from storage.ranges import parse_range
+from storage.vaults import index_freshness, locks
+from storage.vaults.access import Access, open_vault
 
 log = logging.getLogger(__name__)
 VERSION_2 = "application/vnd.x.restic.rest.v2"
@@ -115,7 +116,7 @@ def list_view(request: HttpRequest, access: Access, kind: str) -> HttpResponseBa
     is_v2 = VERSION_2 in request.headers.get("Accept", "")
     listed = _listing(access, checked, with_sizes=is_v2)
     if checked is ObjectType.INDEX:
-        fence.saw_index(access.credential, access.vault.sequence)
+        index_freshness.saw_index(access.credential, access.vault.sequence)
     content_type = VERSION_2 if is_v2 else "application/json"
     if listed.is_small:
         return HttpResponse(b"".join(listed.chunks()), content_type=content_type)

@@ -8,13 +8,13 @@ from django.db.models import QuerySet
 
 from backup_service import clock
 from storage import placement
-from storage.access import Access
 from storage.direct import MOST, TYPES
 from storage.errors import TooLargeError
 from storage.models import Replica, StoredObject
 from storage.names import ObjectName
 from storage.stores.base import PresignedRequest, RegionError
 from storage.stores.registry import store_of
+from storage.vaults.access import Access
 from storage.verdicts import Status, Verdict
 
 

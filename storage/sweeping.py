@@ -15,11 +15,12 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, guard, quota, shares
+from storage import copies, guard, shares
 from storage.database import elapsed_time, lock_order, single_runner
 from storage.models import Attempt, Region, Replica, StoredObject, SweptAttempt
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import configured, store_of
+from storage.vaults import quota
 
 log = logging.getLogger(__name__)
 BATCH = 1000  # keys, as many as a store removes at once

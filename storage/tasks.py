@@ -16,7 +16,6 @@ from storage import (
     guard,
     health,
     leases,
-    locks,
     losses,
     nudge,
     reconcile,
@@ -33,6 +32,7 @@ from storage import expire as expiry
 from storage.database import single_runner
 from storage.guard import DoubtfulError
 from storage.models import Heartbeat
+from storage.vaults import locks
 
 log = logging.getLogger(__name__)
 TURN = 8.0  # seconds

@@ -16,14 +16,15 @@ from typing import Any
 
 from django.db import models, transaction
 
-from storage import direct, expire, fence, ingest, listings, locks, sequence, serve, sizes
-from storage.access import Access
+from storage import direct, expire, ingest, listings, serve, sizes
 from storage.body import Body, WrongBytesError
 from storage.database.connections import lend_connection
 from storage.errors import RefusedError, UnknownError
 from storage.json_answer import Json
 from storage.models import StoredObject, Vault
 from storage.names import KIB, ObjectName, ObjectType
+from storage.vaults import index_freshness, locks, sequence
+from storage.vaults.access import Access
 from storage.verdicts import Status, Verdict
 
 MOST_LISTED = 20_000  # objects of a type in one answer
@@ -62,7 +63,7 @@ def begin(access: Access, *, lock: Named | None, since: Since | None) -> Answer:
         "wanted": _wanted(vault),
         "direct": _direct(access),
     }
-    fence.saw_index(access.credential, vault.sequence)
+    index_freshness.saw_index(access.credential, vault.sequence)
     lend_connection()
     new = _live(vault, ObjectType.SNAPSHOT).filter(sequence__gt=since.sequence if since else -1)
     small = list(new.filter(size__lte=SMALL).order_by("-sequence")[:MOST_BODIES])

@@ -44,8 +44,8 @@ class Trial:
         from accounts.audit import SERVICE
         from accounts.models import User
         from billing.actions import subscribe
-        from storage.enrol import create_vault
         from storage.stores.registry import prepare_new, sync_rows
+        from storage.vaults.enrolment import create_vault
 
         sync_rows()
         prepare_new(SERVICE)
@@ -57,7 +57,7 @@ class Trial:
 
     def access(self) -> Any:
         from billing.actions import entitlements_of
-        from storage.access import Access
+        from storage.vaults.access import Access
 
         return Access(self.credential, self.vault, entitlements_of(self.account))
 
@@ -217,9 +217,9 @@ class Trial:
             raise BrokenPledgeError("a reservation is left")
 
     def _require_no_orphans(self) -> None:
-        from storage import quota
         from storage.models import Attempt, Region
         from storage.stores.registry import store_of
+        from storage.vaults import quota
 
         for region in Region.objects.all():
             for key, _ in store_of(region).list_keys():

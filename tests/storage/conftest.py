@@ -13,13 +13,14 @@ from accounts.actions import open_account
 from accounts.audit import SERVICE
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
-from storage import credentials, placement, replicate, serve
-from storage.access import Access
-from storage.enrol import create_vault
+from storage import placement, replicate, serve
 from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType, parse_name
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.registry import store_of
+from storage.vaults import credentials
+from storage.vaults.access import Access
+from storage.vaults.enrolment import create_vault
 from tests.storage.buckets import buckets, front, proxy, seaweed
 
 __all__ = ["buckets", "front", "proxy", "seaweed"]

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from storage import quota
 from storage.models import Attempt, Region, Usage, Vault
 from storage.stores.base import PresignedRequest
 from storage.stores.registry import store_of, sync_rows
+from storage.vaults import quota
 from tests.storage.buckets import INSTANCE
 from tests.storage.conftest import Caller, sha
 from tests.stores import regions as places

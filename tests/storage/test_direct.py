@@ -4,8 +4,8 @@ import pytest
 
 from storage import placement
 from storage.models import Attempt, Replica, StoredObject
-from storage.quota import FLOOR
 from storage.stores.registry import store_of
+from storage.vaults.quota import FLOOR
 from tests.storage.conftest import sealed, sha, some
 from tests.storage.direct import announce, booked, call, commit, entry, put, read, regions
 

@@ -8,10 +8,11 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan
-from storage import credentials, direct, looks, sweeping
+from storage import direct, looks, sweeping
 from storage.models import Credential, StoredObject
 from storage.names import GIB
-from storage.quota import FLOOR
+from storage.vaults import credentials
+from storage.vaults.quota import FLOOR
 from tests.storage.conftest import sha, some
 from tests.storage.direct import announce, booked, call, put, regions
 

@@ -9,11 +9,12 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import credentials, sweeping
+from storage import sweeping
 from storage.models import Attempt, Region, Reservation, StoredObject
-from storage.quota import FLOOR
 from storage.stores.base import NoSuchKeyError, PresignedRequest
 from storage.stores.registry import store_of
+from storage.vaults import credentials
+from storage.vaults.quota import FLOOR
 from tests.storage.conftest import Caller, caller, sha, some
 from tests.storage.direct import (
     announce,

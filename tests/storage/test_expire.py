@@ -9,12 +9,12 @@ import pytest
 
 from backup_service import clock
 from storage import expire, ingest, sweeping
-from storage.access import Access
 from storage.body import Body
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
-from storage.quota import FLOOR
 from storage.replicate import replicate_due
 from storage.stores.registry import store_of
+from storage.vaults.access import Access
+from storage.vaults.quota import FLOOR
 from tests.storage.conftest import access_of, data_name, sha, some
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import expire, locks
+from storage import expire
 from storage.models import EndedLock, Lock
+from storage.vaults import locks
 from tests.storage.conftest import Caller, caller, sealed, sha, some
 
 pytestmark = pytest.mark.django_db

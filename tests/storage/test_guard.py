@@ -32,10 +32,10 @@ from storage.models import (
     Usage,
     Vault,
 )
-from storage.quota import FLOOR
 from storage.reconcile import reconcile
 from storage.replicate import replicate_due
 from storage.stores.registry import store_of
+from storage.vaults.quota import FLOOR
 from tests.storage import older
 from tests.storage.conftest import access_of, data_name, sha, some
 from tests.storage.older import passed

@@ -7,7 +7,6 @@ import pytest
 
 from backup_service import clock
 from storage import ingest, sweeping
-from storage.access import Access
 from storage.body import Body
 from storage.errors import BusyError
 from storage.models import (
@@ -21,8 +20,9 @@ from storage.models import (
     Usage,
     Vault,
 )
-from storage.quota import FLOOR
 from storage.stores.registry import store_of
+from storage.vaults.access import Access
+from storage.vaults.quota import FLOOR
 from tests.storage.conftest import access_of, data_name, path_of, sealed, sha, some
 from tests.storage.copied import states
 

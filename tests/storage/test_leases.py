@@ -9,11 +9,11 @@ import pytest
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage import carry, leases, replicate
-from storage.enrol import create_vault
 from storage.models import Attempt
 from storage.replicate import replicate_due
 from storage.stores.filesystem import FilesystemStore
 from storage.turns import Turns
+from storage.vaults.enrolment import create_vault
 from tests.storage.conftest import caller, some
 from tests.storage.copied import copy_in, held, states
 

@@ -9,9 +9,9 @@ from django.apps import apps
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import locks
-from storage.enrol import create_vault
 from storage.models import Lock, Usage, Vault
+from storage.vaults import locks
+from storage.vaults.enrolment import create_vault
 from tests.storage.conftest import Caller, caller, sha
 
 pytestmark = pytest.mark.django_db
@@ -113,10 +113,10 @@ def test_the_migration_counts_what_is_there(backup, vault):
 
 
 def test_vaults_of_an_account_are_bounded(account, vault, monkeypatch):
-    from storage import enrol
+    from storage.vaults import enrolment
 
-    monkeypatch.setattr(enrol, "MOST_VAULTS", 3)
+    monkeypatch.setattr(enrolment, "MOST_VAULTS", 3)
     for name in ("one", "two"):
         create_vault(account, name=name, actor=SERVICE)
-    with pytest.raises(enrol.VaultLimitError, match="at most 3 vaults"):
+    with pytest.raises(enrolment.VaultLimitError, match="at most 3 vaults"):
         create_vault(account, name="three", actor=SERVICE)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from storage.models import Lock, StoredObject, Usage
-from storage.quota import FLOOR
+from storage.vaults.quota import FLOOR
 from tests.storage.conftest import caller, sealed, sha, some
 
 V2 = "application/vnd.x.restic.rest.v2"
@@ -161,7 +161,7 @@ def test_everybody_may_lock(vault, scope):
 
 def test_locks_live_a_day(backup, settings, tmp_path):
     from backup_service import clock
-    from storage import locks
+    from storage.vaults import locks
 
     backup.put(sealed(b"a lock"), "locks")
     settings.CLOCK_FILE = tmp_path / "clock"
@@ -217,7 +217,7 @@ def test_with_a_wrong_credential(backup, header):
 
 def test_with_a_revoked_credential(backup):
     from accounts.audit import SERVICE
-    from storage import credentials
+    from storage.vaults import credentials
 
     credentials.revoke(backup.credential, actor=SERVICE)
     assert backup.get("data/").status_code == 401

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from backup_service import clock
 from billing.models import Plan
-from storage import quota, sweeping
+from storage import sweeping
 from storage.models import Attempt, Region, Reservation, Usage
 from storage.stores.registry import store_of
+from storage.vaults import quota
 from tests.storage.conftest import sha, some
 
 pytestmark = pytest.mark.django_db

@@ -11,12 +11,13 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan, Subscription
-from storage import arrivals, credentials, ingest, quota, sweeping
+from storage import arrivals, ingest, sweeping
 from storage.body import Body
 from storage.errors import RefusedError
 from storage.models import Attempt, Credential, Region, StoredObject, Usage, Vault
 from storage.names import CONFIG, ObjectName, ObjectType
 from storage.stores.registry import store_of
+from storage.vaults import credentials, quota
 from tests.storage.conftest import Caller, access_of, sealed, sha, some
 
 pytestmark = pytest.mark.django_db

@@ -5,8 +5,8 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts.audit import SERVICE
-from storage import credentials
 from storage.models import StoredObject
+from storage.vaults import credentials
 from tests.storage.conftest import Caller, caller, sealed, sha, some
 
 pytestmark = pytest.mark.django_db

@@ -20,7 +20,6 @@ from accounts.models import Device
 from backup_service import clock
 from storage import (
     copies,
-    credentials,
     damage,
     emptying,
     expire,
@@ -29,7 +28,6 @@ from storage import (
     operate,
     refill,
     repair,
-    retire,
     scrub,
     strike,
     sweeping,
@@ -37,6 +35,7 @@ from storage import (
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.replicate import replicate_due
 from storage.stores.base import NoSuchKeyError
+from storage.vaults import credentials, devices
 from tests.storage.conftest import Caller, sealed, sha, some
 from tests.storage.conftest import damage as spoil
 from tests.storage.copied import copy_in
@@ -206,7 +205,7 @@ def test_credentials(setup, vault, account, act):
     turn_round(Credential, first, later)
     works: dict[str, Work] = {
         "snapshot": lambda: setup.put(sealed(b"a snapshot"), "snapshots"),
-        "retire": lambda: retire.retire_device(Device.objects.get(), actor=SERVICE),
+        "retire": lambda: devices.retire_device(Device.objects.get(), actor=SERVICE),
     }
     require_order((Credential, first), (Credential, later), works[act])
 

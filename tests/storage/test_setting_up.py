@@ -6,9 +6,9 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import credentials
-from storage.enrol import create_vault
 from storage.models import Vault
+from storage.vaults import credentials
+from storage.vaults.enrolment import create_vault
 from tests.storage.conftest import Caller, caller, sealed
 
 pytestmark = pytest.mark.django_db

@@ -8,12 +8,13 @@ from django.db import connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import direct, expire, quota, shares, sweeping, tasks
+from storage import direct, expire, shares, sweeping, tasks
 from storage.database import single_runner
-from storage.enrol import create_vault
 from storage.errors import BusyError
 from storage.models import Attempt, Region, Reservation, Runner, StoredObject, Usage
 from storage.stores.registry import store_of
+from storage.vaults import quota
+from storage.vaults.enrolment import create_vault
 from tests.storage.conftest import access_of, caller, data_name, sha, some
 
 pytestmark = pytest.mark.django_db

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from storage import credentials, visits
+from storage import visits
 from storage.models import Credential, Lock, Replica, StoredObject, Vault
+from storage.vaults import credentials
 from tests.storage.conftest import Caller, caller, path_of, sealed, sha, some
 
 pytestmark = pytest.mark.django_db

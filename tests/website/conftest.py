@@ -13,12 +13,12 @@ from accounts.audit import SERVICE, Actor
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
 from storage import ingest, placement
-from storage.access import Access
 from storage.body import Body
-from storage.enrol import Enrolled, enrol_device
 from storage.models import Region, Vault
 from storage.names import CONFIG, ObjectType, parse_name
 from storage.replicate import replicate_due
+from storage.vaults.access import Access
+from storage.vaults.enrolment import Enrolled, enrol_device
 from tests.website.pages import Client
 
 PASSWORD = "a slot in the wall"

@@ -3,8 +3,8 @@
 import pytest
 
 from accounts.models import AuditEvent
-from storage.credentials import recognise
 from storage.models import Credential
+from storage.vaults.credentials import recognise
 from tests.website.conftest import back_up
 from tests.website.pages import text
 from tests.website.test_devices import secret_in, whole_database

@@ -14,7 +14,7 @@ from storage.models import Replica, StoredObject, Usage, Vault
 from storage.names import ObjectType
 from storage.protection import Standing
 from storage.replicate import replicate_due
-from storage.retire import retire_device
+from storage.vaults.devices import retire_device
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
 

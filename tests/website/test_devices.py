@@ -12,9 +12,9 @@ from django.urls import reverse
 from accounts.audit import SERVICE
 from accounts.models import Device, Membership, User
 from billing.actions import subscribe
-from storage.credentials import recognise
-from storage.enrol import Enrolled
 from storage.models import Credential, Vault
+from storage.vaults.credentials import recognise
+from storage.vaults.enrolment import Enrolled
 from tests.website.conftest import client_of, enrol
 from tests.website.pages import text
 

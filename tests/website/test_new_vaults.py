@@ -8,11 +8,11 @@ from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
 from billing.actions import entitlements_of
-from storage import credentials, locks
-from storage.access import Access
-from storage.enrol import enrol_device
 from storage.models import Credential, StoredObject, Usage, Vault
 from storage.names import ObjectType, parse_name
+from storage.vaults import credentials, locks
+from storage.vaults.access import Access
+from storage.vaults.enrolment import enrol_device
 from tests.website.conftest import deposit, enrol
 from tests.website.pages import text
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 from accounts.models import Account, AuditEvent, Device, User
 from backup_service import clock
 from billing.models import Plan
-from storage.credentials import recognise
 from storage.models import Credential, Lock, Region, Replica, StoredObject, Vault
+from storage.vaults.credentials import recognise
 from tests.website.conftest import back_up, client_of, enrol, person
 from tests.website.pages import text
 

@@ -10,11 +10,12 @@ from django.urls import reverse
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import credentials, lifecycle, overview, refill, vaults
+from storage import lifecycle, overview, refill
 from storage.models import Region, StoredObject
 from storage.names import ObjectType
-from storage.quota import recount
 from storage.replicate import replicate_due
+from storage.vaults import credentials, vaults
+from storage.vaults.quota import recount
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
 

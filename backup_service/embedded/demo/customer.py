@@ -18,10 +18,10 @@ from backup_service.embedded.demo.files import DemoFiles, read_json, write_priva
 from billing.actions import subscribe
 from billing.models import Plan
 from storage import placement
-from storage.access import vault_address
-from storage.enrol import Enrolled, create_vault, enrol_device
 from storage.models import Replica, Vault
 from storage.protection import LEAST_COPIES
+from storage.vaults.access import vault_address
+from storage.vaults.enrolment import Enrolled, create_vault, enrol_device
 
 EMAIL = "demo@nightsafe.invalid"
 STANDSTILL = 90.0  # seconds without a new copy after which something must be wrong

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
-from storage import credentials
-from storage.access import vault_address
 from storage.management.operator import OperatorCommand
 from storage.models import Credential, Vault
+from storage.vaults import credentials
+from storage.vaults.access import vault_address
 
 
 class Command(OperatorCommand):

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
-from storage.enrol import LimitError, VaultNameTakenError, create_vault
 from storage.management.operator import OperatorCommand, account_of
 from storage.models import Credential, Vault
 from storage.recovery import status_of
+from storage.vaults.enrolment import LimitError, VaultNameTakenError, create_vault
 
 
 class Command(OperatorCommand):

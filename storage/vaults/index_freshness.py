@@ -10,10 +10,10 @@ from django.db.models import Exists, F, Max, OuterRef
 from django.db.models.functions import Greatest
 
 from backup_service import clock
-from storage import runs
 from storage.errors import StaleError
 from storage.models import Credential, JournalEntry, StoredObject, Vault
 from storage.names import ObjectType
+from storage.vaults import client_runs
 
 GUARDED = {ObjectType.DATA, ObjectType.INDEX}
 
@@ -39,7 +39,7 @@ def require_fresh(credential: Credential, vault: Vault, *, lock: str = "") -> No
     """
     if _last_removal(vault) < 0:
         return
-    begun = runs.beginnings(credential, vault, lock=lock)
+    begun = client_runs.beginnings(credential, vault, lock=lock)
     if begun:
         is_stale = _lacks_since(vault, min(begun))
     else:

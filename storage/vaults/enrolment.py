@@ -9,10 +9,10 @@ from accounts.actions import add_device, choose_continent
 from accounts.audit import Actor
 from accounts.models import Account, Device
 from billing.actions import entitlements_of
-from storage import credentials
-from storage.access import vault_address
-from storage.credentials import NewCredential
 from storage.models import Credential, Usage, Vault
+from storage.vaults import credentials
+from storage.vaults.access import vault_address
+from storage.vaults.credentials import NewCredential
 
 
 class VaultNameTakenError(Exception):

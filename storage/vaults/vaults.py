@@ -5,11 +5,12 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import credentials, expire, locks, sequence
+from storage import expire
 from storage.database import lock_order
-from storage.enrol import VaultNameTakenError
 from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredObject, Vault
 from storage.names import ObjectType
+from storage.vaults import credentials, locks, sequence
+from storage.vaults.enrolment import VaultNameTakenError
 
 REPLACEABLE = [ObjectType.DATA, ObjectType.INDEX, ObjectType.SNAPSHOT]
 MOST_GIVEN_UP = 500  # objects at a time: the vault is locked meanwhile

@@ -9,10 +9,10 @@ from django.conf import settings
 from backup_service import clock
 from billing.actions import entitlements_of
 from billing.entitlements import Entitlements
-from storage import credentials
 from storage.errors import ForbiddenError, UnauthenticatedError, UnknownError
 from storage.models import Credential, Vault
 from storage.names import ObjectType
+from storage.vaults import credentials
 
 SET_UP_ONCE = {ObjectType.CONFIG, ObjectType.KEY}
 

@@ -8,12 +8,12 @@ from django.db.models import F
 from django.db.models.functions import Length
 
 from backup_service import clock
-from storage import runs, sequence
-from storage.access import Access
 from storage.body import Body
 from storage.errors import ForbiddenError, TooManyError, UnknownError
 from storage.models import Lock, Usage, Vault
 from storage.names import KIB, MIB, ObjectName
+from storage.vaults import client_runs, sequence
+from storage.vaults.access import Access
 
 # Beyond any honest use: a vault's, and those of all vaults of an account. restic's have 200 bytes.
 OF_VAULT = (500, 256 * KIB)  # locks, bytes
@@ -56,7 +56,7 @@ def _keep(access: Access, name: ObjectName, whole: bytes, *, is_begun: bool) -> 
         since=vault.values_list("sequence", flat=True).get(),
         is_begun=is_begun,
     )
-    runs.began(made)
+    client_runs.began(made)
     Usage.objects.get_or_create(account_id=account)
     if not _count(Usage.objects.filter(account=account), OF_ACCOUNT, len(whole)):
         raise TooManyError(
@@ -87,10 +87,10 @@ def remove(access: Access, name: ObjectName) -> None:
         vault = sequence.lock(access.vault)
         lock = Lock.objects.filter(vault=vault, name=name.name).first()
         if lock is not None:
-            runs.ended(lock, access.credential)
+            client_runs.ended(lock, access.credential)
             _drop(vault, Lock.objects.filter(pk=lock.pk))
         else:
-            runs.missed(access.credential, vault, name.name)
+            client_runs.missed(access.credential, vault, name.name)
     if lock is None:
         raise UnknownError("There is no such lock.")
 
@@ -103,7 +103,7 @@ def of(vault: Vault) -> models.QuerySet[Lock]:
 
 def listing(access: Access) -> list[tuple[str, int]]:
     """Return names and sizes (bytes) of the vault's locks, and note that they were asked for."""
-    runs.looked(access.credential)
+    client_runs.looked(access.credential)
     pairs = of(access.vault).annotate(size=Length("body")).values_list("name", "size")
     return list(pairs)
 
@@ -120,7 +120,7 @@ def drop_stale(now: datetime) -> int:
         with transaction.atomic():
             vault = sequence.lock(Vault.objects.get(pk=pk))
             dropped += _drop(vault, _stale(now).filter(vault=vault))
-    runs.forget_ended(now)
+    client_runs.forget_ended(now)
     return dropped
 
 

@@ -17,8 +17,8 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.ids import new_public_id
 from backup_service import clock
-from storage import sequence
 from storage.models import Credential, Vault
+from storage.vaults import sequence
 
 if TYPE_CHECKING:
     from accounts.models import Device

@@ -1,8 +1,8 @@
 """When an object was part of its vault: stretches of the vault's count, without holes."""
 
-from storage import sequence
 from storage.models import Credential, JournalEntry, Lifetime, StoredObject, Vault
-from storage.sequence import Tick
+from storage.vaults import sequence
+from storage.vaults.sequence import Tick
 
 
 def begin(held: StoredObject, step: Tick) -> None:

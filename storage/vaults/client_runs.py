@@ -22,8 +22,8 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 
 from backup_service import clock
-from storage import sequence
 from storage.models import Credential, EndedLock, Lock, Vault
+from storage.vaults import sequence
 
 RENEWED_WITHIN = timedelta(seconds=30)  # from putting a new lock to removing the former
 SILENT_AFTER = timedelta(minutes=10)  # a run renews its lock every five

@@ -5,9 +5,9 @@ from django.db import transaction
 from accounts import actions
 from accounts.audit import Actor
 from accounts.models import Device
-from storage import credentials
 from storage.database import lock_order
 from storage.models import Credential, Vault
+from storage.vaults import credentials
 
 
 @transaction.atomic
