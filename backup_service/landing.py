@@ -5,7 +5,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from billing.models import Plan
-from storage import placement
+from storage.objects import placement
 from storage.stores.shared_disks import share_a_disk
 
 

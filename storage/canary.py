@@ -20,7 +20,6 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.actions import entitlements_of
-from storage import damage
 from storage.canary_ways import (
     ACCOUNT,
     ByFunctions,
@@ -32,6 +31,7 @@ from storage.canary_ways import (
 from storage.errors import RefusedError
 from storage.models import CanaryRun, Credential, Region, Vault
 from storage.names import ObjectType, parse_name
+from storage.objects import damage
 from storage.stores.base import RegionError
 from storage.stores.registry import configured
 from storage.vaults import credentials

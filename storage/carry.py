@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from storage.body import Body
 from storage.errors import BadRequestError
 from storage.models import Replica
-from storage.proof import Place, Sought, prove_all
+from storage.objects.verify import Place, Sought, prove_all
 from storage.stores.base import Reader, RegionError, RegionFullError, RegionUnavailableError
 from storage.stores.rate_limits import Held
 

@@ -20,8 +20,8 @@ from storage.errors import BusyError, RefusedError
 from storage.gate import Stay, staying
 from storage.json_body import Fields
 from storage.names import KIB, ObjectType
+from storage.objects.batch import Verdict
 from storage.vaults.access import Access, open_vault
-from storage.verdicts import Verdict
 
 log = logging.getLogger(__name__)
 BATCH_BODY = 128 * KIB

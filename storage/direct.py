@@ -18,18 +18,20 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import arrivals, ingest, looks, nudge, placement
+from storage import ingest, looks, nudge
 from storage.database import bulk, lock_order
 from storage.database.connections import lend_connection
 from storage.errors import BadRequestError, OverQuotaError, TooLargeError
 from storage.models import Attempt, Region, Replica, Reservation, StoredObject
 from storage.models.copies import new_attempt_id
 from storage.names import GIB, ObjectName, ObjectType, StoreKey
+from storage.objects import commit as arrivals
+from storage.objects import placement
+from storage.objects.batch import Status, Verdict, refused
 from storage.sizes import trouble_with
 from storage.stores.base import RegionStore
 from storage.vaults import quota
 from storage.vaults.access import Access
-from storage.verdicts import Status, Verdict, refused
 
 MOST = 256  # objects in a batch
 BATCH = GIB  # bytes in a batch of more than one object

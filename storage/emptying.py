@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
-from storage import copies, guard, placement, refill
+from storage import guard, refill
 from storage.database import lock_order
 from storage.models import Attempt, Region, Replica, StoredObject
-from storage.placement import Site
+from storage.objects import placement, replicas
+from storage.objects.placement import Site
 from storage.protection import LEAST_COPIES
 
 log = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ def _let_go(replica: Replica, wanted: int) -> bool:
     if leaving is None:
         return False
     leaving.delete()
-    copies.doom(Attempt.objects.filter(pk=replica.attempt_id, state=Attempt.State.STORED))
+    replicas.doom(Attempt.objects.filter(pk=replica.attempt_id, state=Attempt.State.STORED))
     return True
 
 
@@ -174,7 +175,7 @@ def _doom_kept_aside(region: Region) -> None:
                 .first()
             )
             if held is None or _has_enough(held):
-                copies.doom(aside.filter(pk=attempt.pk))
+                replicas.doom(aside.filter(pk=attempt.pk))
 
 
 def _has_enough(held: StoredObject) -> bool:

@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, guard, shares
+from storage import guard, shares
 from storage.bounds import Bounds
 from storage.database import elapsed_time, lock_order, single_runner
 from storage.errors import UnknownError
@@ -27,6 +27,7 @@ from storage.models import (
 )
 from storage.models.vaults import bump_epoch
 from storage.names import ObjectName, ObjectType
+from storage.objects import replicas
 from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
 from storage.vaults.access import Access
 
@@ -176,7 +177,7 @@ def _begin_purge(pk: int, before: datetime) -> bool:
         since=now,
         next_attempt_at=now,
     )
-    copies.doom(attempts)
+    replicas.doom(attempts)
     return True
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import copies, health, nudge, placement, sizes
+from storage import health, nudge, sizes
 from storage.body import Body
 from storage.database import lock_order
 from storage.database.connections import lend_connection
@@ -28,6 +28,7 @@ from storage.models import (
     Vault,
 )
 from storage.names import ObjectName, ObjectType
+from storage.objects import placement, replicas
 from storage.stores.base import RegionError, RegionFullError
 from storage.stores.registry import store_of
 from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
@@ -177,7 +178,7 @@ def _abandon(attempt: Attempt, body: Body) -> None:
 
 def _doom(attempt: Attempt) -> None:
     Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.WRITING).update(
-        state=Attempt.State.DOOMED, due_at=clock.now() + copies.DOOM_DELAY
+        state=Attempt.State.DOOMED, due_at=clock.now() + replicas.DOOM_DELAY
     )
 
 
@@ -234,9 +235,9 @@ def join(
         lifetimes.revive(existing, vault, access.credential)
     if existing.state == StoredObject.State.LOST:
         StoredObject.objects.filter(pk=existing.pk).update(state=StoredObject.State.LIVE)
-    is_copy = copies.add(existing, attempt)
+    is_copy = replicas.add(existing, attempt)
     continent = access.vault.account.continent
-    copies.ensure(existing, attempt.region, access.entitlements.copies, continent=continent)
+    replicas.ensure(existing, attempt.region, access.entitlements.copies, continent=continent)
     back = quota.cost(existing.size) if comes_back else 0
     if is_copy or not may_come_again:
         quota.settle(attempt, live=back, tombstoned=-back)
@@ -261,8 +262,8 @@ def _create(
         created_by=access.credential,
     )
     lifetimes.begin(created, step)
-    copies.place(
-        [copies.Numbered(created.pk, created.sequence)],
+    replicas.place(
+        [replicas.Numbered(created.pk, created.sequence)],
         [attempt],
         promised=access.entitlements.copies,
         continent=access.vault.account.continent,

@@ -8,8 +8,9 @@ from django.db.models import Count, Q
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import emptying, placement, refill, strike
+from storage import emptying, refill, strike
 from storage.models import Region, Replica, StoredObject
+from storage.objects import placement
 from storage.protection import LEAST_COPIES
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import begin_anew, configured, store_of, sync_rows

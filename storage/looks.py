@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
-from storage import placement
 from storage.errors import BadRequestError, RefusedError
 from storage.models import Attempt
+from storage.objects import placement
+from storage.objects.batch import Status, Verdict, refused
 from storage.sizes import trouble_with
 from storage.stores.base import Expected, NoSuchKeyError, RegionError, RegionUnavailableError
 from storage.stores.registry import store_of
-from storage.verdicts import Status, Verdict, refused
 
 log = logging.getLogger(__name__)
 ASKED_AT_ONCE = 8  # of a store, when a glance was not enough

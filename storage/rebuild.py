@@ -14,12 +14,13 @@ from django.db import transaction
 from django.db.models import F
 
 from backup_service import clock
-from storage import copies, expire
+from storage import expire
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.database import lock_order
 from storage.journal import Entry, last_words
 from storage.models import Attempt, JournalEntry, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType, StoreKey
+from storage.objects import replicas
 from storage.stores.base import RegionError, RegionStore
 from storage.vaults import lifetimes, quota, sequence
 
@@ -133,7 +134,7 @@ class Rebuild:
         StoredObject.objects.filter(pk=held.pk, state=StoredObject.State.LOST).update(
             state=StoredObject.State.LIVE
         )
-        if copies.add(held, attempt):
+        if replicas.add(held, attempt):
             Replica.objects.filter(object=held, region=region).update(verified_at=clock.now())
         last = self._last.get((key.vault, kind.value, name))
         if is_new and last is not None and last.kind in (Kind.TOMBSTONE, Kind.PURGE):

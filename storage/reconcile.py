@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from accounts.audit import Actor
 from accounts.models import Account
-from storage import damage, guard, sweeping
+from storage import guard, sweeping
 from storage.database import bulk
 from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
 from storage.names import StoreKey
+from storage.objects import damage
 from storage.rebuild import Rebuild
 from storage.stores.base import NoSuchKeyError, RegionError, RegionStore
 from storage.stores.registry import configured, store_of

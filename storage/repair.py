@@ -7,11 +7,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.audit import Actor
-from storage import copies, damage, leases
+from storage import leases
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.database import bulk, lock_order
 from storage.errors import BadRequestError
 from storage.models import Attempt, Region, Replica, StoredObject
+from storage.objects import damage, replicas
 from storage.replicate import replicate_due
 from storage.stores.base import NoSuchKeyError, RegionError, RegionUnavailableError
 from storage.stores.registry import begin_anew, configured, store_of
@@ -117,7 +118,7 @@ def _take_back(held: StoredObject, attempt: Attempt) -> bool:
         if not taken:
             return False
         if replica.attempt_id not in (None, attempt.pk):
-            copies.quarantine(str(replica.attempt_id))
-        copies.mark_stored(replica, attempt, verified=True)
+            replicas.quarantine(str(replica.attempt_id))
+        replicas.mark_stored(replica, attempt, verified=True)
         damage.note_recovery(held.pk)
     return True

@@ -20,10 +20,12 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import carry, copies, damage, health, leases, placement
+from storage import carry, health, leases
 from storage.carry import Errand, Outcome
 from storage.models import Attempt, Region, Replica, StoredObject
-from storage.proof import Place
+from storage.objects import damage, placement
+from storage.objects import replicas as copies
+from storage.objects.verify import Place
 from storage.stores import rate_limits
 from storage.stores.base import RegionFullError, RegionUnavailableError
 from storage.stores.registry import store_of

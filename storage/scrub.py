@@ -19,12 +19,13 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
-from storage import carry, damage
+from storage import carry
 from storage.carry import Outcome
 from storage.database import bulk, lock_order
 from storage.models import Heartbeat, Region, Replica
 from storage.models.copies import ReplicaQuerySet
-from storage.proof import AT_ONCE, Place, Sought
+from storage.objects import damage
+from storage.objects.verify import AT_ONCE, Place, Sought
 from storage.stores import rate_limits
 from storage.stores.base import NoSuchKeyError, RegionUnavailableError
 from storage.stores.rate_limits import Throttle

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from storage import damage, placement, signed_reads
+from storage import signed_reads
 from storage.database.connections import lend_connection
 from storage.errors import DamagedError, RangeError, UnknownError
 from storage.models import Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType
+from storage.objects import damage, placement
 from storage.rereads import Rereads
 from storage.stores.base import CHUNK, NoSuchKeyError, Reader, RegionError, UnreadableError
 from storage.stores.registry import store_of

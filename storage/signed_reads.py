@@ -7,15 +7,15 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from backup_service import clock
-from storage import placement
 from storage.direct import MOST, TYPES
 from storage.errors import TooLargeError
 from storage.models import Replica, StoredObject
 from storage.names import ObjectName
+from storage.objects import placement
+from storage.objects.batch import Status, Verdict
 from storage.stores.base import PresignedRequest, RegionError
 from storage.stores.registry import store_of
 from storage.vaults.access import Access
-from storage.verdicts import Status, Verdict
 
 
 def offer(access: Access, names: Sequence[ObjectName]) -> list[Verdict]:

@@ -8,8 +8,9 @@ from django.db.models.functions import Coalesce
 
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan
-from storage import emptying, leases, placement, refill
+from storage import emptying, leases, refill
 from storage.models import Attempt, Region, Replica, StoredObject, Vault
+from storage.objects import placement
 from storage.stores.base import RegionUnavailableError
 from storage.stores.registry import configured, store_of, traits_of
 

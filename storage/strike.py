@@ -7,9 +7,10 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import SERVICE, Actor
-from storage import damage, refill
+from storage import refill
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Region, Replica, StoredObject
+from storage.objects import damage
 from storage.vaults import quota
 
 PAGE = 200

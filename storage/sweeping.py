@@ -15,9 +15,10 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import copies, guard, shares
+from storage import guard, shares
 from storage.database import elapsed_time, lock_order, single_runner
 from storage.models import Attempt, Region, Replica, StoredObject, SweptAttempt
+from storage.objects import replicas
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import configured, store_of
 from storage.vaults import quota
@@ -67,7 +68,7 @@ def _give_up_late_uploads(now: datetime, until: float) -> None:
         with transaction.atomic():
             page = lock_order.hold(late, most=PAGE)
             Attempt.objects.filter(pk__in=page, state=Attempt.State.WRITING).update(
-                state=Attempt.State.DOOMED, due_at=now + copies.DOOM_DELAY
+                state=Attempt.State.DOOMED, due_at=now + replicas.DOOM_DELAY
             )
 
 
@@ -85,7 +86,7 @@ def _doom_old_quarantine(now: datetime, until: float) -> None:
     page = [""] * PAGE
     while len(page) == PAGE and time.monotonic() < until:
         page = list(old.values_list("pk", flat=True)[:PAGE])
-        copies.doom(quarantined.filter(pk__in=page))
+        replicas.doom(quarantined.filter(pk__in=page))
 
 
 def _remove(before: datetime, until: float) -> int:

@@ -14,9 +14,10 @@ from accounts.actions import DeviceNameTakenError, choose_continent
 from accounts.audit import Actor
 from accounts.models import Account, User
 from billing.actions import entitlements_of
-from storage import overview, placement
+from storage import overview
 from storage.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm, VaultForm
 from storage.models import Credential, Vault
+from storage.objects import placement
 from storage.recovery import lost_of, recovery_point
 from storage.stores.shared_disks import share_a_disk
 from storage.vaults import credentials

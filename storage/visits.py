@@ -23,9 +23,9 @@ from storage.errors import RefusedError, UnknownError
 from storage.json_answer import Json
 from storage.models import StoredObject, Vault
 from storage.names import KIB, ObjectName, ObjectType
+from storage.objects.batch import Status, Verdict
 from storage.vaults import index_freshness, locks, sequence
 from storage.vaults.access import Access
-from storage.verdicts import Status, Verdict
 
 MOST_LISTED = 20_000  # objects of a type in one answer
 MOST_BODIES = 16  # snapshots whose bodies come along

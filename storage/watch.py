@@ -11,7 +11,7 @@ from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 
 from accounts.models import User
 from backup_service import clock
-from storage import alerts, mail, placement, status
+from storage import alerts, mail, status
 from storage.alerts import Figures, Finding, RegionFigures
 from storage.database import lock_order
 from storage.leases import WORK
@@ -26,6 +26,7 @@ from storage.models import (
     StoredObject,
     Survey,
 )
+from storage.objects import placement
 from storage.scrub import NEW
 from storage.stores.registry import configured
 

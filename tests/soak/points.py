@@ -109,7 +109,7 @@ class Trial:
         """Announce, send and commit, as an agent does. Raises OSError if it is not on record."""
         from storage import direct
         from storage.names import ObjectType, parse_name
-        from storage.verdicts import Status
+        from storage.objects.batch import Status
         from tests.stores.client import send
 
         wish = direct.Announced(parse_name(ObjectType.DATA, name), len(content))

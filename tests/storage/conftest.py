@@ -13,9 +13,10 @@ from accounts.actions import open_account
 from accounts.audit import SERVICE
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
-from storage import placement, replicate, serve
+from storage import replicate, serve
 from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType, parse_name
+from storage.objects import placement
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.registry import store_of
 from storage.vaults import credentials

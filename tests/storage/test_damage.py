@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from storage import damage
 from storage.models import LossNotice, StoredObject
+from storage.objects import damage
 from storage.replicate import replicate_due
 from storage.stores.base import NoSuchKeyError
 from tests.storage.conftest import some

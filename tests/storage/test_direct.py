@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage import placement
 from storage.models import Attempt, Replica, StoredObject
+from storage.objects import placement
 from storage.stores.registry import store_of
 from storage.vaults.quota import FLOOR
 from tests.storage.conftest import sealed, sha, some

@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage import placement
 from storage.models import Replica
+from storage.objects import placement
 from storage.stores.base import PresignedRequest
 from tests.storage.conftest import sha, some
 from tests.storage.direct import call, read, regions

@@ -19,8 +19,9 @@ from django.db import DatabaseError, OperationalError, connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle, placement, refill, scrub, sweeping
+from storage import emptying, lifecycle, refill, scrub, sweeping
 from storage.models import Region, Replica, StoredObject
+from storage.objects import placement
 from storage.replicate import replicate_due
 from storage.stores.base import RegionError, RegionStore, RegionUnavailableError
 from storage.stores.memory import MemoryStore

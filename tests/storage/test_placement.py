@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from accounts import actions
 from accounts.audit import SERVICE
 from accounts.models import AuditEvent
-from storage import placement
 from storage.models import Region
-from storage.placement import Site, further, reachable_copies, upload_order
+from storage.objects import placement
+from storage.objects.placement import Site, further, reachable_copies, upload_order
 from storage.stores.configuration import ConfigurationError, parse, traits_in
 from storage.stores.registry import prepare_new, sync_rows
 from storage.stores.traits import Traits

@@ -10,9 +10,10 @@ from django.core.management import call_command
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import copies, scrub, sweeping
+from storage import scrub, sweeping
 from storage.errors import BadRequestError
 from storage.models import Attempt, Replica, StoredObject
+from storage.objects import replicas
 from storage.repair import repair
 from storage.replicate import replicate_due
 from tests.storage.conftest import damage, path_of, sha, some
@@ -64,7 +65,7 @@ def test_the_last_damaged_bytes_of_a_lost_object_are_kept(held):
     for alias in "ab":
         copy = copy_in(held, alias)
         damage(copy)
-        copies.quarantine(str(copy.attempt_id))
+        replicas.quarantine(str(copy.attempt_id))
     StoredObject.objects.update(state="lost")
     with clock.travelled(timedelta(days=400)):
         sweeping.sweep()

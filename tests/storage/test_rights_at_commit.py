@@ -11,11 +11,12 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan, Subscription
-from storage import arrivals, ingest, sweeping
+from storage import ingest, sweeping
 from storage.body import Body
 from storage.errors import RefusedError
 from storage.models import Attempt, Credential, Region, StoredObject, Usage, Vault
 from storage.names import CONFIG, ObjectName, ObjectType
+from storage.objects import commit
 from storage.stores.registry import store_of
 from storage.vaults import credentials, quota
 from tests.storage.conftest import Caller, access_of, sealed, sha, some
@@ -186,7 +187,7 @@ def test_in_a_batch_of_direct_transfers(backup, what, kind):
     store_of(region).put(attempt.key, io.BytesIO(content), len(content))
     deed(backup)
     with pytest.raises(RefusedError) as refused:
-        arrivals.record(access, [attempt])
+        commit.record(access, [attempt])
     assert refused.value.data_status == status
     assert not stored(name)
     Attempt.objects.update(state="doomed")

@@ -19,8 +19,6 @@ from accounts.audit import SERVICE
 from accounts.models import Device
 from backup_service import clock
 from storage import (
-    copies,
-    damage,
     emptying,
     expire,
     leases,
@@ -33,6 +31,7 @@ from storage import (
     sweeping,
 )
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
+from storage.objects import damage, replicas
 from storage.replicate import replicate_due
 from storage.stores.base import NoSuchKeyError
 from storage.vaults import credentials, devices
@@ -174,7 +173,7 @@ def test_attempts_that_are_doomed(backup):
     first, later = sorted(copy_in(one, "b").attempt_id for one in held)
     turn_round(Attempt, first, later)
     works = Attempt.objects.filter(pk__in=[first, later])
-    require_order((Attempt, first), (Attempt, later), lambda: copies.doom(works))
+    require_order((Attempt, first), (Attempt, later), lambda: replicas.doom(works))
 
 
 def test_left_over_keys(setup):

@@ -11,7 +11,7 @@ from backup_service import clock
 from storage import scrub
 from storage.management.commands.scrub import Bar
 from storage.models import Heartbeat, Replica
-from storage.proof import PIECE
+from storage.objects.verify import PIECE
 from storage.repair import repair
 from storage.replicate import replicate_due
 from storage.scrub import Findings

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import placement, scrub, sweeping
+from storage import scrub, sweeping
 from storage.models import Attempt, Replica
+from storage.objects import placement
 from storage.replicate import replicate_due
 from tests.storage.conftest import sha, some
 from tests.storage.copied import states

@@ -17,8 +17,8 @@ from backup_service.embedded.demo.errors import DemoError
 from backup_service.embedded.demo.files import DemoFiles, read_json, write_private
 from billing.actions import subscribe
 from billing.models import Plan
-from storage import placement
 from storage.models import Replica, Vault
+from storage.objects import placement
 from storage.protection import LEAST_COPIES
 from storage.vaults.access import vault_address
 from storage.vaults.enrolment import Enrolled, create_vault, enrol_device

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import QuerySet
 
-from storage import copies, ingest
+from storage import ingest
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType
+from storage.objects import replicas
 from storage.vaults import quota, sequence
 from storage.vaults.access import Access
 
@@ -76,7 +77,7 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
         returning=["sequence", "id"],
     )
     keys = dict(numbered)
-    created = [copies.Numbered(keys[step.number], step.number) for step in steps]
+    created = [replicas.Numbered(keys[step.number], step.number) for step in steps]
     bulk.insert(
         Lifetime,
         {},
@@ -86,7 +87,7 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
             "from_at": [step.at for step in steps],
         },
     )
-    copies.place(
+    replicas.place(
         created,
         attempts,
         promised=access.entitlements.copies,

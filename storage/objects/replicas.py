@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import placement
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Region, Replica, StoredObject
+from storage.objects import placement
 
 # A doomed attempt's bytes are removed only when its writer must have ended.
 DOOM_DELAY = timedelta(minutes=15)

@@ -1,0 +1,5 @@
+"""How bytes become an object with replicas: placement, commit, verification, damage.
+
+The one commit path and the one verify path; uploads, downloads, replication and integrity
+import them.
+"""
