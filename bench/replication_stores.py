@@ -49,10 +49,10 @@ class Stores:
         from accounts.audit import SERVICE
         from accounts.models import User
         from billing.actions import entitlements_of, subscribe
-        from storage import ingest
         from storage.body import Body
         from storage.models import Region
         from storage.names import ObjectType, parse_name
+        from storage.uploads import ingest
         from storage.vaults.access import Access
         from storage.vaults.enrolment import create_vault
 

@@ -62,10 +62,10 @@ def main() -> int:
 def _given_up(count: int) -> list[Any]:
     """Begin, send and give up transfers of one byte each; return their attempts."""
     from billing.actions import entitlements_of
-    from storage import direct
     from storage.models import Attempt, Region, Vault
     from storage.names import ObjectType, parse_name
     from storage.stores.registry import store_of
+    from storage.uploads import presigned
     from storage.vaults import quota
     from storage.vaults.access import Access
 
@@ -77,10 +77,10 @@ def _given_up(count: int) -> list[Any]:
     access = Access(credential, vault, entitlements_of(vault.account))
     region = Region.objects.get(alias="a")
     names = [hashlib.sha256(os.urandom(8)).hexdigest() for _ in range(count)]
-    for start in range(0, count, direct.MOST):
-        some = names[start : start + direct.MOST]
-        wishes = [direct.Announced(parse_name(ObjectType.DATA, name), 1) for name in some]
-        direct._reserve(access, region, wishes)
+    for start in range(0, count, presigned.MOST):
+        some = names[start : start + presigned.MOST]
+        wishes = [presigned.Announced(parse_name(ObjectType.DATA, name), 1) for name in some]
+        presigned._reserve(access, region, wishes)
     attempts = list(Attempt.objects.filter(state="writing").select_related("vault", "region"))
     store: Any = store_of(region)  # past its contract, to the bucket
 

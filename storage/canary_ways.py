@@ -15,13 +15,14 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from accounts.models import Account
-from storage import expire, ingest, serve
+from storage import expire, serve
 from storage.body import Body
 from storage.errors import BusyError, ForbiddenError, UnknownError
 from storage.models import Region, StoredObject, Vault
 from storage.names import ObjectName
 from storage.stores.base import RegionError
 from storage.stores.registry import store_of
+from storage.uploads import ingest
 from storage.vaults.access import Access
 
 ACCOUNT = "The service's own canary"

@@ -13,14 +13,15 @@ from typing import Any
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from storage import direct, json_answer, json_body, signed_reads, visits
-from storage.direct import MOST, Announced
+from storage import json_answer, json_body, signed_reads, visits
 from storage.drain import discard, hang_up
 from storage.errors import BusyError, RefusedError
 from storage.gate import Stay, staying
 from storage.json_body import Fields
 from storage.names import KIB, ObjectType
 from storage.objects.batch import Verdict
+from storage.uploads import presigned
+from storage.uploads.presigned import MOST, Announced
 from storage.vaults.access import Access, open_vault
 
 log = logging.getLogger(__name__)
@@ -93,9 +94,9 @@ def uploads_view(access: Access, fields: Fields) -> Answer:
     ]
     access.require_read()
     if given_up:
-        direct.give_up(access, given_up)
-    committed = direct.commit(access, ids) if ids else []
-    offered = direct.announce(access, wishes) if wishes else []
+        presigned.give_up(access, given_up)
+    committed = presigned.commit(access, ids) if ids else []
+    offered = presigned.announce(access, wishes) if wishes else []
     return {
         "committed": [_verdict(one) for one in committed],
         "objects": [_verdict(one) for one in offered],

@@ -18,7 +18,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 
-from storage import canary_ways, expire, ingest, listings, serve
+from storage import canary_ways, expire, listings, serve
 from storage.body import Body, stream_of
 from storage.database.connections import lend_connection
 from storage.drain import discard, hang_up
@@ -43,6 +43,7 @@ from storage.names import (
     parse_type,
 )
 from storage.ranges import parse_range
+from storage.uploads import ingest
 from storage.vaults import index_freshness, locks
 from storage.vaults.access import Access, open_vault
 

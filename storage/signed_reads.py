@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from backup_service import clock
-from storage.direct import MOST, TYPES
 from storage.errors import TooLargeError
 from storage.models import Replica, StoredObject
 from storage.names import ObjectName
@@ -15,6 +14,7 @@ from storage.objects import placement
 from storage.objects.batch import Status, Verdict
 from storage.stores.base import PresignedRequest, RegionError
 from storage.stores.registry import store_of
+from storage.uploads.presigned import MOST, TYPES
 from storage.vaults.access import Access
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from storage import direct, expire, ingest, listings, serve, sizes
+from storage import expire, listings, serve, sizes
 from storage.body import Body, WrongBytesError
 from storage.database.connections import lend_connection
 from storage.errors import RefusedError, UnknownError
@@ -24,6 +24,7 @@ from storage.json_answer import Json
 from storage.models import StoredObject, Vault
 from storage.names import KIB, ObjectName, ObjectType
 from storage.objects.batch import Status, Verdict
+from storage.uploads import ingest, presigned
 from storage.vaults import index_freshness, locks, sequence
 from storage.vaults.access import Access
 
@@ -90,7 +91,7 @@ def finish(
     Returns the verdicts, and whether it went to its end; if not, snapshot and lock are as before.
     Raises what `ingest.deposit` raises.
     """
-    verdicts = direct.commit(access, attempts) if attempts else []
+    verdicts = presigned.commit(access, attempts) if attempts else []
     if any(one.status is not Status.STORED for one in verdicts):
         return verdicts, False
     if snapshot is not None:
@@ -157,8 +158,8 @@ def _wanted(vault: Vault) -> list[Answer]:
 
 
 def _direct(access: Access) -> Answer:
-    is_open = direct.home(access) is not None
-    return {"uploads": is_open, "objects": direct.MOST, "bytes": direct.BATCH}
+    is_open = presigned.home(access) is not None
+    return {"uploads": is_open, "objects": presigned.MOST, "bytes": presigned.BATCH}
 
 
 def _bodies(access: Access, held: Sequence[StoredObject]) -> Iterator[Answer]:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import QuerySet
 
-from storage import ingest
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType
 from storage.objects import replicas
+from storage.uploads import ingest
 from storage.vaults import quota, sequence
 from storage.vaults.access import Access
 

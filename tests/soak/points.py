@@ -66,9 +66,9 @@ class Trial:
         return hashlib.sha256(content).hexdigest(), content
 
     def deposit(self, name: str, content: bytes) -> None:
-        from storage import ingest
         from storage.body import Body
         from storage.names import ObjectType, parse_name
+        from storage.uploads import ingest
 
         body = Body(io.BytesIO(content), size=len(content), sha256=name)
         ingest.deposit(self.access(), parse_name(ObjectType.DATA, name), body)
@@ -107,13 +107,13 @@ class Trial:
 
     def _send_directly(self, name: str, content: bytes) -> None:
         """Announce, send and commit, as an agent does. Raises OSError if it is not on record."""
-        from storage import direct
         from storage.names import ObjectType, parse_name
         from storage.objects.batch import Status
+        from storage.uploads import presigned
         from tests.stores.client import send
 
-        wish = direct.Announced(parse_name(ObjectType.DATA, name), len(content))
-        (offer,) = direct.announce(self.access(), [wish])
+        wish = presigned.Announced(parse_name(ObjectType.DATA, name), len(content))
+        (offer,) = presigned.announce(self.access(), [wish])
         if offer.status is Status.THERE:
             return
         if offer.request is None:
@@ -121,7 +121,7 @@ class Trial:
         # What was sent before its commit was cut off is there already.
         if (status := send(offer.request, content)[0]) not in (200, 412):
             raise OSError(f"the store answers {status}")
-        (verdict,) = direct.commit(self.access(), [offer.attempt])
+        (verdict,) = presigned.commit(self.access(), [offer.attempt])
         if verdict.status is not Status.STORED:
             raise OSError(f"not on record: {verdict}")
 

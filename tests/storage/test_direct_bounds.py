@@ -8,9 +8,10 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan
-from storage import direct, looks, sweeping
+from storage import sweeping
 from storage.models import Credential, StoredObject
 from storage.names import GIB
+from storage.uploads import arrival_check, presigned
 from storage.vaults import credentials
 from storage.vaults.quota import FLOOR
 from tests.storage.conftest import sha, some
@@ -43,7 +44,7 @@ def test_two_gigabytes_and_not_a_byte_more(backup):
 
 
 def test_batches_have_bounds(backup):
-    many = [{"type": "data", "name": f"{n:064x}", "size": 1} for n in range(direct.MOST + 1)]
+    many = [{"type": "data", "name": f"{n:064x}", "size": 1} for n in range(presigned.MOST + 1)]
     for fields in (
         {"objects": many},
         {"objects": [{**one, "size": GIB} for one in many[:2]]},
@@ -145,7 +146,7 @@ def test_rights_are_asked_again_at_commit(backup, monkeypatch, what, deed):
     content = some(6000)
     offer = announce(backup, content)[0]
     assert put(offer, content) == 200
-    real = looks.look
+    real = arrival_check.look
 
     def look(attempts):
         """They end while the store is being asked."""
@@ -158,7 +159,7 @@ def test_rights_are_asked_again_at_commit(backup, monkeypatch, what, deed):
             Credential.objects.update(scope="restore")
         return found
 
-    monkeypatch.setattr(looks, "look", look)
+    monkeypatch.setattr(arrival_check, "look", look)
     status, answer = call(backup, what, {"commit": [offer["attempt"]]})
     assert (status, answer["code"]) == (
         (401, "unauthenticated") if deed == "revoked" else (403, "forbidden")

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import direct, expire, survey, sweeping
+from storage import expire, survey, sweeping
 from storage.models import Attempt, Region, StoredObject
 from storage.stores.registry import store_of
+from storage.uploads import presigned
 from tests.storage.conftest import access_of, sha, some
 from tests.storage.direct import announce, commit, put, regions
 
@@ -30,7 +31,7 @@ def sweep_all() -> None:
 def test_a_put_after_its_upload_was_given_up_and_swept(backup, vault):
     content = some()
     [offer] = announce(backup, content)
-    direct.give_up(access_of(backup), [offer["attempt"]])
+    presigned.give_up(access_of(backup), [offer["attempt"]])
     sweep_all()
     assert not Attempt.objects.exists()
     assert put(offer, content) == 200

@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import expire, ingest, sweeping
+from storage import expire, sweeping
 from storage.body import Body
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
 from storage.replicate import replicate_due
 from storage.stores.registry import store_of
+from storage.uploads import ingest
 from storage.vaults.access import Access
 from storage.vaults.quota import FLOOR
 from tests.storage.conftest import access_of, data_name, sha, some

@@ -238,7 +238,7 @@ def test_other_vaults_do_not_fence(backup, bob):
 
 
 def test_a_prune_while_the_snapshot_is_on_its_way(backup, maintain, monkeypatch):
-    from storage import ingest
+    from storage.uploads import ingest
 
     run, begin = Run(backup), ingest._begin
 

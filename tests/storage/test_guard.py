@@ -10,16 +10,7 @@ from django.core.management.base import CommandError
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import (
-    emptying,
-    expire,
-    guard,
-    ingest,
-    journal,
-    sweeping,
-    tasks,
-    watch,
-)
+from storage import emptying, expire, guard, journal, sweeping, tasks, watch
 from storage.body import Body
 from storage.guard import DoubtfulError
 from storage.models import (
@@ -35,6 +26,7 @@ from storage.models import (
 from storage.reconcile import reconcile
 from storage.replicate import replicate_due
 from storage.stores.registry import store_of
+from storage.uploads import ingest
 from storage.vaults.quota import FLOOR
 from tests.storage import older
 from tests.storage.conftest import access_of, data_name, sha, some

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import ingest, sweeping
+from storage import sweeping
 from storage.body import Body
 from storage.errors import BusyError
 from storage.models import (
@@ -21,6 +21,7 @@ from storage.models import (
     Vault,
 )
 from storage.stores.registry import store_of
+from storage.uploads import ingest
 from storage.vaults.access import Access
 from storage.vaults.quota import FLOOR
 from tests.storage.conftest import access_of, data_name, path_of, sealed, sha, some

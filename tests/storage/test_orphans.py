@@ -8,7 +8,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import direct, expire, ingest, leases, survey, sweeping, tasks, watch
+from storage import expire, leases, survey, sweeping, tasks, watch
 from storage.body import Body
 from storage.errors import BusyError
 from storage.guard import DoubtfulError
@@ -19,6 +19,7 @@ from storage.replicate import begin, finish, replicate_due
 from storage.stores.base import RegionUnavailableError
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.registry import store_of
+from storage.uploads import ingest, presigned
 from tests.storage.conftest import access_of, data_name, sha, some
 
 pytestmark = pytest.mark.django_db
@@ -195,10 +196,10 @@ def test_records_of_sweeps_are_kept_for_three_months(orphan):
 
 def test_an_upload_that_was_announced_and_given_up_leaves_a_record(backup):
     region = Region.objects.order_by("priority").first()
-    wish = direct.Announced(data_name(some()), 1)
-    direct._reserve(access_of(backup), region, [wish])
+    wish = presigned.Announced(data_name(some()), 1)
+    presigned._reserve(access_of(backup), region, [wish])
     [attempt] = Attempt.objects.all()
-    direct.give_up(access_of(backup), [attempt.pk])
+    presigned.give_up(access_of(backup), [attempt.pk])
     sweep_all()
     assert SweptAttempt.objects.get().pk == attempt.pk
 

@@ -11,13 +11,14 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan, Subscription
-from storage import ingest, sweeping
+from storage import sweeping
 from storage.body import Body
 from storage.errors import RefusedError
 from storage.models import Attempt, Credential, Region, StoredObject, Usage, Vault
 from storage.names import CONFIG, ObjectName, ObjectType
 from storage.objects import commit
 from storage.stores.registry import store_of
+from storage.uploads import ingest
 from storage.vaults import credentials, quota
 from tests.storage.conftest import Caller, access_of, sealed, sha, some
 

@@ -254,7 +254,9 @@ def test_a_copy_comes_before_the_attempt_that_it_is_found_with(backup):
 def test_an_attempt_comes_before_its_reservation(backup, act):
     content = some()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("storage.ingest._commit", lambda *args, **more: None)  # killed before it
+        patch.setattr(
+            "storage.uploads.ingest._commit", lambda *args, **more: None
+        )  # killed before it
         backup.put(content)
     attempt = Attempt.objects.select_related("vault", "region").get(name=sha(content))
     if act == "sweep":

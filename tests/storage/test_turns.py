@@ -8,11 +8,12 @@ from django.db import connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import direct, expire, shares, sweeping, tasks
+from storage import expire, shares, sweeping, tasks
 from storage.database import single_runner
 from storage.errors import BusyError
 from storage.models import Attempt, Region, Reservation, Runner, StoredObject, Usage
 from storage.stores.registry import store_of
+from storage.uploads import presigned
 from storage.vaults import quota
 from storage.vaults.enrolment import create_vault
 from tests.storage.conftest import access_of, caller, data_name, sha, some
@@ -25,8 +26,8 @@ def doomed(who, count: int) -> list[Attempt]:
     """Attempts that were given up, with quota held for them, as `begin` and `give_up` leave."""
     region = Region.objects.order_by("priority").first()
     access = access_of(who)
-    wishes = [direct.Announced(data_name(some()), 1) for _ in range(count)]
-    direct._reserve(access, region, wishes)
+    wishes = [presigned.Announced(data_name(some()), 1) for _ in range(count)]
+    presigned._reserve(access, region, wishes)
     names = [wish.name.name for wish in wishes]
     attempts = Attempt.objects.filter(name__in=names)
     attempts.update(state="doomed", due_at=clock.now())

@@ -12,12 +12,12 @@ from accounts.actions import open_account
 from accounts.audit import SERVICE, Actor
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
-from storage import ingest
 from storage.body import Body
 from storage.models import Region, Vault
 from storage.names import CONFIG, ObjectType, parse_name
 from storage.objects import placement
 from storage.replicate import replicate_due
+from storage.uploads import ingest
 from storage.vaults.access import Access
 from storage.vaults.enrolment import Enrolled, enrol_device
 from tests.website.pages import Client

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import ingest, looks, nudge
+from storage import nudge
 from storage.database import bulk, lock_order
 from storage.database.connections import lend_connection
 from storage.errors import BadRequestError, OverQuotaError, TooLargeError
@@ -30,6 +30,7 @@ from storage.objects import placement
 from storage.objects.batch import Status, Verdict, refused
 from storage.sizes import trouble_with
 from storage.stores.base import RegionStore
+from storage.uploads import arrival_check, ingest
 from storage.vaults import quota
 from storage.vaults.access import Access
 
@@ -258,7 +259,7 @@ def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
     unknown = Verdict(Status.UNKNOWN, message="This credential began no such transfer.")
     verdicts = dict.fromkeys(set(ids) - {attempt.pk for attempt in attempts}, unknown)
     lend_connection()
-    bad = looks.look(one for one in attempts if one.state == Attempt.State.WRITING)
+    bad = arrival_check.look(one for one in attempts if one.state == Attempt.State.WRITING)
     for kind in (ObjectType.DATA, ObjectType.INDEX):
         group = [one for one in attempts if one.type == kind]
         if all(verdict.status is Status.STORED for verdict in verdicts.values()):
