@@ -15,8 +15,9 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from accounts.models import Account
-from storage import expire, serve
+from storage import expire
 from storage.body import Body
+from storage.downloads import read
 from storage.errors import BusyError, ForbiddenError, UnknownError
 from storage.models import Region, StoredObject, Vault
 from storage.names import ObjectName
@@ -71,7 +72,7 @@ class ByFunctions:
 
     def fetch(self, name: ObjectName, region: Region) -> bytes:
         """See Way."""
-        return b"".join(serve.fetch_from(region, serve.find(self._access.vault, name)))
+        return b"".join(read.fetch_from(region, read.find(self._access.vault, name)))
 
     def remove(self, name: ObjectName) -> None:
         """See Way."""

@@ -13,7 +13,8 @@ from typing import Any
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from storage import json_answer, json_body, signed_reads, visits
+from storage import json_answer, json_body, visits
+from storage.downloads import presigned as signed_reads
 from storage.drain import discard, hang_up
 from storage.errors import BusyError, RefusedError
 from storage.gate import Stay, staying

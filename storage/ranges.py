@@ -2,8 +2,8 @@
 
 import re
 
+from storage.downloads.read import Span
 from storage.errors import RangeError
-from storage.serve import Span
 
 _BYTES = re.compile(r"bytes=(.+)", re.IGNORECASE | re.ASCII)
 _SPEC = re.compile(r"(\d*)-(\d*)", re.ASCII)

@@ -18,9 +18,10 @@ from django.http import (
     StreamingHttpResponse,
 )
 
-from storage import canary_ways, expire, listings, serve
+from storage import canary_ways, expire
 from storage.body import Body, stream_of
 from storage.database.connections import lend_connection
+from storage.downloads import listings, read
 from storage.drain import discard, hang_up
 from storage.errors import (
     BadRequestError,
@@ -165,7 +166,7 @@ def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespons
 
 
 def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponseBase:
-    held = serve.find(access.vault, name)
+    held = read.find(access.vault, name)
     if request.method == "HEAD":
         return HttpResponse(headers={"Content-Length": str(held.size)})
     # No object has a validator that an If-Range could be about, so it never holds.
@@ -174,11 +175,11 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
     region, reader = _region(request, access), access.credential.prefix
     # A store may make something else of a header that counts for nothing here.
     may_go = region is None and (span is not None or "Range" not in request.headers)
-    address = serve.elsewhere(held, span, reader=reader) if may_go else None
+    address = read.elsewhere(held, span, reader=reader) if may_go else None
     if address is not None:
         headers = {"Location": address, "Cache-Control": "no-store"}
         return HttpResponse(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
-    out = serve.fetch(held, span, reader=reader, region=region)
+    out = read.fetch(held, span, reader=reader, region=region)
     lend_connection()
     response = StreamingHttpResponse(out.chunks, content_type="application/octet-stream")
     response["Content-Length"] = str(out.span.length)

@@ -16,9 +16,10 @@ from typing import Any
 
 from django.db import models, transaction
 
-from storage import expire, listings, serve, sizes
+from storage import expire, sizes
 from storage.body import Body, WrongBytesError
 from storage.database.connections import lend_connection
+from storage.downloads import listings, read
 from storage.errors import RefusedError, UnknownError
 from storage.json_answer import Json
 from storage.models import StoredObject, Vault
@@ -165,8 +166,8 @@ def _direct(access: Access) -> Answer:
 def _bodies(access: Access, held: Sequence[StoredObject]) -> Iterator[Answer]:
     """Bodies of small objects; one that cannot be read now is left out."""
     for one in held:
-        with suppress(RefusedError, serve.CutShortError):
-            out = serve.fetch(one, None, reader=access.credential.prefix)
+        with suppress(RefusedError, read.CutShortError):
+            out = read.fetch(one, None, reader=access.credential.prefix)
             body = b"".join(out.chunks)
             yield {"type": one.type, "name": one.name, "body": _text(body)}
 

@@ -181,18 +181,19 @@ class Trial:
     # What must hold
 
     def _require_there(self, name: str, content: bytes) -> None:
-        from storage import serve
+        from storage.downloads import read
         from storage.names import ObjectType, parse_name
 
-        held = serve.find(self.vault, parse_name(ObjectType.DATA, name))
-        outgoing = serve.fetch(held, None, reader="points")
+        held = read.find(self.vault, parse_name(ObjectType.DATA, name))
+        outgoing = read.fetch(held, None, reader="points")
         if b"".join(outgoing.chunks) != content:
             raise BrokenPledgeError(f"{name} came back with other bytes")
 
     def settle(self) -> None:
         """Let the service go on until everything is done, then look at everything."""
         from backup_service import clock
-        from storage import expire, serve, sweeping
+        from storage import expire, sweeping
+        from storage.downloads import read
         from storage.models import Region, Reservation, StoredObject
         from storage.replicate import replicate_due
 
@@ -209,7 +210,7 @@ class Trial:
             raise BrokenPledgeError(f"live are {names}, acknowledged {set(self.acknowledged)}")
         for held in live:
             for region in Region.objects.all():
-                found = b"".join(serve.fetch_from(region, held))
+                found = b"".join(read.fetch_from(region, held))
                 if found != self.acknowledged[held.name]:
                     raise BrokenPledgeError(f"{held.name} differs in {region.alias}")
         self._require_no_orphans()

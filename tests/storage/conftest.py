@@ -13,7 +13,8 @@ from accounts.actions import open_account
 from accounts.audit import SERVICE
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
-from storage import replicate, serve
+from storage import replicate
+from storage.downloads import read
 from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType, parse_name
 from storage.objects import placement
@@ -32,7 +33,7 @@ def _no_memory():
     """What one test read, or which region failed it, is forgotten before the next."""
     placement._failed.clear()
     replicate._resting.clear()
-    serve._rereads._reads.clear()
+    read._rereads._reads.clear()
 
 
 def sha(content: bytes) -> str:

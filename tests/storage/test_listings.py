@@ -5,8 +5,9 @@ import tracemalloc
 
 import pytest
 
-from storage import listings, visits
+from storage import visits
 from storage.database import bulk
+from storage.downloads import listings
 from storage.models import StoredObject
 from storage.names import ObjectType
 from tests.storage.conftest import sealed, sha

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from storage import signed_reads
 from storage.database.connections import lend_connection
+from storage.downloads import presigned
+from storage.downloads.rereads import Rereads
 from storage.errors import DamagedError, RangeError, UnknownError
 from storage.models import Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType
 from storage.objects import damage, placement
-from storage.rereads import Rereads
 from storage.stores.base import CHUNK, NoSuchKeyError, Reader, RegionError, UnreadableError
 from storage.stores.registry import store_of
 
@@ -71,7 +71,7 @@ def elsewhere(held: StoredObject, span: Span | None, *, reader: str) -> str | No
     span = Span(span.start, min(span.length, held.size - span.start))
     if span.length < REDIRECTED:
         return None
-    request = signed_reads.sign(held)
+    request = presigned.sign(held)
     if request is None or _rereads.seen(reader, held.pk, span.start, span.length):
         return None
     return request.url

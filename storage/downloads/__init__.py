@@ -1,0 +1,4 @@
+"""The read path: objects and lists, through the gateway, or presigned.
+
+The API imports it; it imports objects, vaults and what is below.
+"""
