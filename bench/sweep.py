@@ -97,26 +97,26 @@ def _given_up(count: int) -> list[Any]:
 
 def _one_by_one(attempts: Sequence[Any]) -> float:
     """Remove attempts as the sweep did before; return how many a second."""
-    from storage import sweeping
+    from storage.deletion import sweep
     from storage.stores.registry import store_of
 
     begun = time.monotonic()
     for attempt in attempts:
         store_of(attempt.region).delete(attempt.key)
-        sweeping._forget([attempt])
+        sweep._forget([attempt])
     return len(attempts) / (time.monotonic() - begun)
 
 
 def _sweep() -> list[float]:
     """Sweep in turns until nothing is left; return the seconds of each."""
     from backup_service import clock
-    from storage import sweeping
+    from storage.deletion import sweep
 
-    sweeping._reachable()  # a worker has its clients already
+    sweep._reachable()  # a worker has its clients already
     turns = []
-    while sweeping.due(clock.now()).exists():
+    while sweep.due(clock.now()).exists():
         begun = time.monotonic()
-        sweeping.sweep(seconds=TURN)
+        sweep.sweep(seconds=TURN)
         turns.append(time.monotonic() - begun)
     return turns
 

@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from accounts.models import Account
-from storage import expire
 from storage.body import Body
+from storage.deletion import tombstones
 from storage.downloads import read
 from storage.errors import BusyError, ForbiddenError, UnknownError
 from storage.models import Region, StoredObject, Vault
@@ -76,7 +76,7 @@ class ByFunctions:
 
     def remove(self, name: ObjectName) -> None:
         """See Way."""
-        expire.remove(self._access, name)
+        tombstones.remove(self._access, name)
 
 
 class OverHttp:

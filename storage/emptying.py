@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
-from storage import guard, refill
+from storage import refill
 from storage.database import lock_order
+from storage.deletion import guard
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import placement, replicas
 from storage.objects.placement import Site

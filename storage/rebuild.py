@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models import F
 
 from backup_service import clock
-from storage import expire
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.database import lock_order
-from storage.journal import Entry, last_words
+from storage.deletion import tombstones
+from storage.deletion.journal import Entry, last_words
 from storage.models import Attempt, JournalEntry, Region, Replica, StoredObject, Vault
 from storage.names import ObjectType, StoreKey
 from storage.objects import replicas
@@ -138,7 +138,7 @@ class Rebuild:
             Replica.objects.filter(object=held, region=region).update(verified_at=clock.now())
         last = self._last.get((key.vault, kind.value, name))
         if is_new and last is not None and last.kind in (Kind.TOMBSTONE, Kind.PURGE):
-            expire.tombstone(vault, held, by=None)
+            tombstones.tombstone(vault, held, by=None)
         return True
 
 
@@ -209,4 +209,4 @@ def _bury(public_id: str, type_: str, name: str) -> None:
         vault=vault, type=type_, name=name, state=StoredObject.State.LOST
     )
     if lock_order.hold(lost):
-        expire.tombstone(vault, lost.get(), by=None)
+        tombstones.tombstone(vault, lost.get(), by=None)

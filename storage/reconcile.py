@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from accounts.audit import Actor
 from accounts.models import Account
-from storage import guard, sweeping
 from storage.database import bulk
+from storage.deletion import guard, sweep
 from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
 from storage.names import StoreKey
 from storage.objects import damage
@@ -49,7 +49,7 @@ def reconcile(actor: Actor, *, on_step: Callable[[], None] = lambda: None) -> Re
     rebuild = Rebuild(guard.missed()) if guard.is_restored() else None
     if rebuild is not None:
         rebuild.begin()
-    report = Report(staging_swept=sweeping.sweep_staging())
+    report = Report(staging_swept=sweep.sweep_staging())
     compared = set()
     for region in Region.objects.filter(alias__in=configured()):
         try:

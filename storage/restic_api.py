@@ -18,9 +18,10 @@ from django.http import (
     StreamingHttpResponse,
 )
 
-from storage import canary_ways, expire
+from storage import canary_ways
 from storage.body import Body, stream_of
 from storage.database.connections import lend_connection
+from storage.deletion import tombstones
 from storage.downloads import listings, read
 from storage.drain import discard, hang_up
 from storage.errors import (
@@ -90,7 +91,7 @@ def _answer(
 def vault_view(request: HttpRequest, access: Access) -> HttpResponseBase:
     """`POST ?create=true` begins a repository; `DELETE` is not for programs."""
     if request.method == "POST" and request.GET.get("create") == "true":
-        expire.discard_leftover_keys(access)
+        tombstones.discard_leftover_keys(access)
         return HttpResponse()
     if request.method == "DELETE":
         raise ForbiddenError(
@@ -138,7 +139,7 @@ def _object(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespo
     if request.method == "POST":
         return _post(request, access, name)
     if request.method == "DELETE":
-        expire.remove(access, name)
+        tombstones.remove(access, name)
         return HttpResponse()
     if request.method in {"GET", "HEAD"}:
         access.require_read()

@@ -15,8 +15,8 @@ from datetime import timedelta
 from itertools import islice
 
 from backup_service import clock
-from storage import guard
 from storage.database import single_runner
+from storage.deletion import guard
 from storage.models import Attempt, Region, Survey, SweptAttempt
 from storage.names import StoreKey, parse_store_key
 from storage.stores.base import RegionError, RegionStore

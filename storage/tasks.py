@@ -13,7 +13,6 @@ from backup_service import clock
 from storage import (
     canary,
     emptying,
-    guard,
     health,
     leases,
     losses,
@@ -25,12 +24,13 @@ from storage import (
     straighten,
     strike,
     survey,
-    sweeping,
     watch,
 )
-from storage import expire as expiry
 from storage.database import single_runner
-from storage.guard import DoubtfulError
+from storage.deletion import guard
+from storage.deletion import sweep as sweeping
+from storage.deletion import tombstones as expiry
+from storage.deletion.guard import DoubtfulError
 from storage.models import Heartbeat
 from storage.vaults import locks
 

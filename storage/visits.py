@@ -16,9 +16,10 @@ from typing import Any
 
 from django.db import models, transaction
 
-from storage import expire, sizes
+from storage import sizes
 from storage.body import Body, WrongBytesError
 from storage.database.connections import lend_connection
+from storage.deletion import tombstones
 from storage.downloads import listings, read
 from storage.errors import RefusedError, UnknownError
 from storage.json_answer import Json
@@ -103,7 +104,7 @@ def finish(
             _note_unread(access.vault, name, unread)
     if lock is not None:
         with suppress(UnknownError):
-            expire.remove(access, lock)
+            tombstones.remove(access, lock)
     return verdicts, True
 
 

@@ -5,8 +5,8 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import expire
 from storage.database import lock_order
+from storage.deletion import tombstones
 from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredObject, Vault
 from storage.names import ObjectType
 from storage.vaults import credentials, locks, sequence
@@ -44,7 +44,7 @@ def delete_vault(vault: Vault, *, actor: Actor) -> None:
     locked = sequence.lock(vault)
     if not locked.is_new:
         raise VaultInUseError("This vault has been set up, and backups may be in it.")
-    expire.clear(locked)
+    tombstones.clear(locked)
     locks.drop_all(locked)
     in_use = Credential.objects.filter(vault=locked, revoked_at=None).order_by("pk")
     for credential in in_use.select_related("vault__account"):
@@ -74,7 +74,7 @@ def give_up_lost(vault: Vault, *, actor: Actor) -> int:
     held_now = lock_order.hold(lost, most=MOST_GIVEN_UP)
     given_up = list(lost.filter(pk__in=held_now).order_by("pk"))
     for held in given_up:
-        expire.tombstone(locked, held, by=None)
+        tombstones.tombstone(locked, held, by=None)
     if given_up:
         account, subject = vault.account, vault.public_id
         audit.record(actor, "vault.give-up", subject, account=account, count=len(given_up))

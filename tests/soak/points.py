@@ -156,20 +156,20 @@ class Trial:
 
     def purge(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
         from backup_service import clock
-        from storage import expire, sweeping
+        from storage.deletion import sweep, tombstones
         from storage.names import ObjectType, parse_name
         from storage.replicate import replicate_due
 
         comes_back, goes = self.keep(), self.keep()
         replicate_due()
         for name in (comes_back, goes):
-            expire.remove(self.access(), parse_name(ObjectType.DATA, name))
+            tombstones.remove(self.access(), parse_name(ObjectType.DATA, name))
         content = self.acknowledged.pop(comes_back)
         self.acknowledged.pop(goes)
 
         def operation() -> None:
-            expire.purge(grace_ended_before=clock.now())
-            sweeping.sweep(doomed_before=clock.now() + LATER)
+            tombstones.purge(grace_ended_before=clock.now())
+            sweep.sweep(doomed_before=clock.now() + LATER)
 
         def after(_: bool) -> None:
             self.deposit(comes_back, content)
@@ -192,7 +192,7 @@ class Trial:
     def settle(self) -> None:
         """Let the service go on until everything is done, then look at everything."""
         from backup_service import clock
-        from storage import expire, sweeping
+        from storage.deletion import sweep, tombstones
         from storage.downloads import read
         from storage.models import Region, Reservation, StoredObject
         from storage.replicate import replicate_due
@@ -202,8 +202,8 @@ class Trial:
                 replicate_due()
         for days in (2, 3):
             with clock.travelled(timedelta(days=days)):
-                expire.purge(grace_ended_before=clock.now())
-                sweeping.sweep()
+                tombstones.purge(grace_ended_before=clock.now())
+                sweep.sweep()
         live = StoredObject.objects.filter(vault=self.vault, state="live")
         names = set(live.values_list("name", flat=True))
         if names != set(self.acknowledged):
@@ -235,14 +235,14 @@ class Trial:
     def forget(self) -> None:
         """Begin anew with an empty vault, so that trials stay quick."""
         from backup_service import clock
-        from storage import expire, sweeping
+        from storage.deletion import sweep, tombstones
         from storage.names import ObjectType, parse_name
 
         for name in list(self.acknowledged):
-            expire.remove(self.access(), parse_name(ObjectType.DATA, name))
+            tombstones.remove(self.access(), parse_name(ObjectType.DATA, name))
         self.acknowledged.clear()
-        expire.purge(grace_ended_before=clock.now())
-        sweeping.sweep(doomed_before=clock.now() + LATER)
+        tombstones.purge(grace_ended_before=clock.now())
+        sweep.sweep(doomed_before=clock.now() + LATER)
 
 
 def _spoil(store: Any, key: Any) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle, refill, scrub, strike, sweeping
+from storage import emptying, lifecycle, refill, scrub, strike
+from storage.deletion import sweep as sweeping
 from storage.models import Region, Replica, StoredObject
 from storage.replicate import replicate_due
 from storage.stores.registry import prepare_new, sync_rows

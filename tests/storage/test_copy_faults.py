@@ -10,7 +10,8 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import leases, replicate, scrub, sweeping, watch
+from storage import leases, replicate, scrub, watch
+from storage.deletion import sweep
 from storage.models import Attempt, Replica, StoredObject
 from storage.repair import repair
 from storage.replicate import replicate_due
@@ -62,9 +63,9 @@ def require_made_good(backup: Caller, contents: list[bytes]) -> None:
     assert everywhere(backup, contents)
     assert not Replica.objects.exclude(parked_at=None).exists()
     with clock.travelled(timedelta(days=32)):  # damaged bytes are kept aside for a month
-        sweeping.sweep()
+        sweep.sweep()
     with clock.travelled(timedelta(days=33)):
-        sweeping.sweep()
+        sweep.sweep()
     assert strays(backup.vault.public_id) == []
     assert everywhere(backup, contents)
 

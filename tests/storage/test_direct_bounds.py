@@ -8,7 +8,7 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan
-from storage import sweeping
+from storage.deletion import sweep
 from storage.models import Credential, StoredObject
 from storage.names import GIB
 from storage.uploads import arrival_check, presigned
@@ -119,7 +119,7 @@ def test_announcing_and_giving_up_holds_the_quota(backup):
     assert answers == ["put", "put", "put", "over-quota"]
     assert booked(backup.vault) == (0, 18_000)
     assert backup.put(some(6000)).status_code == 507
-    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     assert booked(backup.vault) == (0, 0)
     assert backup.put(some(6000)).status_code == 200
 

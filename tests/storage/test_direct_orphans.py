@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import expire, survey, sweeping
+from storage import survey
+from storage.deletion import sweep, tombstones
 from storage.models import Attempt, Region, StoredObject
 from storage.stores.registry import store_of
 from storage.uploads import presigned
@@ -25,7 +26,7 @@ def lying(vault: str) -> list[str]:
 
 def sweep_all() -> None:
     for _ in range(2):
-        sweeping.sweep(doomed_before=clock.now() + LATER)
+        sweep.sweep(doomed_before=clock.now() + LATER)
 
 
 def test_a_put_after_its_upload_was_given_up_and_swept(backup, vault):
@@ -45,7 +46,7 @@ def test_a_put_after_its_object_was_purged_and_swept(backup, maintain, vault):
     assert put(offer, content) == 200
     assert commit(backup, offer["attempt"]) == ["stored"]
     maintain.delete(f"data/{sha(content)}")
-    expire.purge(grace_ended_before=clock.now())
+    tombstones.purge(grace_ended_before=clock.now())
     sweep_all()
     assert not StoredObject.objects.exists()
     assert lying(vault.public_id) == []

@@ -9,7 +9,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import sweeping
+from storage.deletion import sweep
 from storage.models import Attempt, Region, Reservation, StoredObject
 from storage.stores.base import NoSuchKeyError, PresignedRequest
 from storage.stores.registry import store_of
@@ -136,10 +136,10 @@ def test_after_its_time(backup):
     offer = announce(backup, content)[0]
     put(offer, content)
     Attempt.objects.update(due_at=clock.now())
-    sweeping.sweep()
+    sweep.sweep()
     assert booked(backup.vault) == (0, FLOOR)
     assert commit(backup, offer["attempt"]) == ["expired"]
-    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     assert booked(backup.vault) == (0, 0)
     store = store_of(Region.objects.get(alias="a"))
     assert list(store.list_keys(backup.vault.public_id)) == []
@@ -155,11 +155,11 @@ def test_what_was_given_up_is_held_until_it_is_swept(backup):
     assert status == 200
     assert booked(backup.vault) == (0, 9000)
     assert commit(backup, offer["attempt"]) == ["expired"]
-    sweeping.sweep()  # something may still arrive, so the bytes stay on the list
+    sweep.sweep()  # something may still arrive, so the bytes stay on the list
     store, key = store_of(Region.objects.get(alias="a")), Attempt.objects.get().key
     assert store.size(key) == 9000
     assert booked(backup.vault) == (0, 9000)
-    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     assert booked(backup.vault) == (0, 0)
     with pytest.raises(NoSuchKeyError):
         store.size(key)

@@ -19,7 +19,8 @@ from django.db import DatabaseError, OperationalError, connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle, refill, scrub, sweeping
+from storage import emptying, lifecycle, refill, scrub
+from storage.deletion import sweep
 from storage.models import Region, Replica, StoredObject
 from storage.objects import placement
 from storage.replicate import replicate_due
@@ -94,7 +95,7 @@ def steps() -> list[Callable[[], object]]:
         replicate_due,
         lambda: scrub.scrub_due(byte_budget=1 << 30),
         emptying.empty_due,
-        lambda: sweeping.sweep(doomed_before=soon),
+        lambda: sweep.sweep(doomed_before=soon),
     ]
 
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import expire, sweeping
 from storage.body import Body
+from storage.deletion import sweep, tombstones
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
 from storage.replicate import replicate_due
 from storage.stores.registry import store_of
@@ -43,18 +43,18 @@ def delete(content: bytes, backup, maintain) -> None:
 
 
 def test_nothing_goes_during_the_grace(gone):
-    assert expire.purge() == 0
+    assert tombstones.purge() == 0
     with clock.travelled(timedelta(days=29, hours=23)):
-        assert expire.purge() == 0
+        assert tombstones.purge() == 0
     assert len(keys()) == 2
 
 
 def test_everything_goes_after_it(gone, vault):
     with clock.travelled(timedelta(days=30, minutes=1)):
-        assert expire.purge() == 1
+        assert tombstones.purge() == 1
     assert len(keys()) == 2
     with clock.travelled(timedelta(days=31)):
-        assert sweeping.sweep() == 2
+        assert sweep.sweep() == 2
     assert keys() == []
     assert not StoredObject.objects.exists()
     assert not Attempt.objects.exists()
@@ -65,20 +65,20 @@ def test_everything_goes_after_it(gone, vault):
 
 
 def test_a_region_that_is_away_keeps_its_doomed_bytes_on_the_list(gone, tmp_path):
-    expire.purge(grace_ended_before=clock.now())
+    tombstones.purge(grace_ended_before=clock.now())
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
-    assert sweeping.sweep(doomed_before=clock.now() + LATER) == 1
+    assert sweep.sweep(doomed_before=clock.now() + LATER) == 1
     assert Attempt.objects.filter(state="doomed").count() == 1
     (tmp_path / "unmounted").rename(tmp_path / "region-b")
-    assert sweeping.sweep(doomed_before=clock.now() + LATER) == 1
+    assert sweep.sweep(doomed_before=clock.now() + LATER) == 1
     assert keys() == []
 
 
 def test_an_interrupted_purge_is_finished(gone):
     held = StoredObject.objects.get()
-    expire._begin_purge(held.pk, clock.now())
+    tombstones._begin_purge(held.pk, clock.now())
     assert StoredObject.objects.get().state == "purging"
-    expire.purge(grace_ended_before=clock.now())
+    tombstones.purge(grace_ended_before=clock.now())
     assert not StoredObject.objects.exists()
 
 
@@ -103,10 +103,12 @@ class Upload:
 
 def purge_steps(pk: int) -> list:
     return [
-        lambda: expire._begin_purge(pk, clock.now()),
-        lambda: sweeping.sweep(doomed_before=clock.now() + LATER),
-        lambda: expire._finish_purge(pk) if StoredObject.objects.filter(pk=pk).exists() else None,
-        lambda: sweeping.sweep(doomed_before=clock.now() + LATER),
+        lambda: tombstones._begin_purge(pk, clock.now()),
+        lambda: sweep.sweep(doomed_before=clock.now() + LATER),
+        lambda: (
+            tombstones._finish_purge(pk) if StoredObject.objects.filter(pk=pk).exists() else None
+        ),
+        lambda: sweep.sweep(doomed_before=clock.now() + LATER),
     ]
 
 
@@ -123,10 +125,10 @@ def test_an_acknowledged_upload_survives_every_purge(backup, gone, vault, order)
     actors = [iter(purge_steps(held.pk)), iter([upload.send, upload.commit])]
     for actor in order:
         next(actors[actor])()
-    sweeping.sweep(doomed_before=clock.now() + LATER)
+    sweep.sweep(doomed_before=clock.now() + LATER)
     assert backup.fetch(f"data/{sha(gone)}") == gone
     replicate_due()
-    sweeping.sweep(doomed_before=clock.now() + LATER)
+    sweep.sweep(doomed_before=clock.now() + LATER)
     assert len(keys()) == 2
     assert backup.held(gone).lifetimes.filter(to_sequence=None).count() == 1
     usage = Usage.objects.get(account=vault.account)
@@ -151,13 +153,13 @@ def walk(order: tuple[int, ...], backup, maintain, vault) -> None:
     ]
     for actor in order:
         next(actors[actor])()
-    sweeping.sweep(doomed_before=clock.now() + LATER)
+    sweep.sweep(doomed_before=clock.now() + LATER)
     name = f"data/{sha(content)}"
     assert backup.fetch(name) == content, order
     assert figures(vault) == (FLOOR, 0, 0), order
     maintain.delete(name)
-    expire.purge(grace_ended_before=clock.now())
-    sweeping.sweep(doomed_before=clock.now() + LATER)
+    tombstones.purge(grace_ended_before=clock.now())
+    sweep.sweep(doomed_before=clock.now() + LATER)
     assert (keys(), figures(vault)) == ([], (0, 0, 0)), order
 
 

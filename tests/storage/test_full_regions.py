@@ -11,7 +11,8 @@ import pytest
 from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
-from storage import health, refill, scrub, sweeping, watch
+from storage import health, refill, scrub, watch
+from storage.deletion import sweep
 from storage.models import Region, Replica
 from storage.replicate import replicate_due
 from storage.stores.filesystem import HEADROOM, STAGING
@@ -64,7 +65,7 @@ class TestAStore:
             scrub.scrub_all()
         assert everywhere(backup, contents[:-1], "ac")
         assert everywhere(backup, contents[-1:], "ab")
-        sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
+        sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
         assert strays(backup.vault.public_id) == []
 
 

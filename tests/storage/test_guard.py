@@ -10,9 +10,10 @@ from django.core.management.base import CommandError
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, expire, guard, journal, sweeping, tasks, watch
+from storage import emptying, tasks, watch
 from storage.body import Body
-from storage.guard import DoubtfulError
+from storage.deletion import guard, journal, sweep, tombstones
+from storage.deletion.guard import DoubtfulError
 from storage.models import (
     Attempt,
     Catalogue,
@@ -77,8 +78,8 @@ def lived(backup, maintain) -> dict[str, bytes]:
     StoredObject.objects.filter(name=sha(contents["purged"])).update(
         tombstoned_at=clock.now() - MONTH
     )
-    expire.purge()
-    sweeping.sweep(doomed_before=clock.now() + MONTH)
+    tombstones.purge()
+    sweep.sweep(doomed_before=clock.now() + MONTH)
     tasks.keep_marks()
     older.put_back(copied)
     return contents
@@ -113,7 +114,7 @@ def test_every_way_to_destroy_refuses_then(lived, act):
         {
             "purge": lambda: call_command("purge"),
             "now": lambda: call_command("purge", "--now", "--yes"),
-            "sweep": sweeping.sweep,
+            "sweep": sweep.sweep,
             "drain": emptying.empty_due,
         }[act]()
 

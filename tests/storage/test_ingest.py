@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import sweeping
 from storage.body import Body
+from storage.deletion import sweep
 from storage.errors import BusyError
 from storage.models import (
     Attempt,
@@ -157,7 +157,7 @@ def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup):
         ingest._commit(access, name, attempt=attempt, body=body)
     assert sorted(Attempt.objects.values_list("state", flat=True)) == ["doomed", "stored"]
     assert len(list(store_of(region).list_keys())) == 2
-    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     assert [str(key) for key, _ in store_of(region).list_keys()] == [str(attempts[0].key)]
     assert backup.fetch(f"data/{sha(content)}") == content
 
@@ -167,7 +167,7 @@ def test_an_upload_that_took_too_long_is_given_up(backup, vault):
     name = data_name(content)
     attempt = ingest._begin(access, name, region=Region.objects.get(alias="a"), size=1000)
     Attempt.objects.update(due_at=attempt.created_at)
-    sweeping.sweep()
+    sweep.sweep()
     body = Body(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
     store_of(attempt.region).put(attempt.key, body, 1000)
     with pytest.raises(BusyError):
@@ -175,7 +175,7 @@ def test_an_upload_that_took_too_long_is_given_up(backup, vault):
     assert not StoredObject.objects.exists()
     assert Usage.objects.get(account=vault.account).reserved_bytes == FLOOR
     assert backup.put(content).status_code == 200
-    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     assert Usage.objects.get(account=vault.account).reserved_bytes == 0
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import expire, leases, survey, sweeping, tasks, watch
+from storage import leases, survey, tasks, watch
 from storage.body import Body
+from storage.deletion import sweep, tombstones
+from storage.deletion.guard import DoubtfulError
 from storage.errors import BusyError
-from storage.guard import DoubtfulError
 from storage.models import Attempt, Catalogue, Region, StoredObject, Survey, SweptAttempt
 from storage.names import StoreKey
 from storage.reconcile import reconcile
@@ -32,7 +33,7 @@ def keys() -> list[StoreKey]:
 
 def sweep_all() -> None:
     for _ in range(2):  # given up, then removed
-        sweeping.sweep(doomed_before=clock.now() + LATER)
+        sweep.sweep(doomed_before=clock.now() + LATER)
 
 
 def upload(who, content: bytes) -> tuple[Attempt, Body]:
@@ -187,10 +188,10 @@ def test_it_refuses_while_the_catalogue_is_in_doubt(orphan):
 
 def test_records_of_sweeps_are_kept_for_three_months(orphan):
     with clock.travelled(timedelta(days=89)):
-        sweeping.sweep()
+        sweep.sweep()
         assert SweptAttempt.objects.count() == 1
     with clock.travelled(timedelta(days=91)):
-        sweeping.sweep()
+        sweep.sweep()
     assert not SweptAttempt.objects.exists()
 
 
@@ -209,7 +210,7 @@ def test_a_purged_object_s_late_bytes(backup, maintain):
     backup.put(content)
     key = Attempt.objects.select_related("vault").get().key
     maintain.delete(f"data/{sha(content)}")
-    expire.purge(grace_ended_before=clock.now())
+    tombstones.purge(grace_ended_before=clock.now())
     sweep_all()
     assert not StoredObject.objects.exists()
     store_of(Region.objects.get(alias="a")).put(key, io.BytesIO(content), len(content))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backup_service import clock
 from billing.models import Plan
-from storage import sweeping
+from storage.deletion import sweep
 from storage.models import Attempt, Region, Reservation, Usage
 from storage.stores.registry import store_of
 from storage.vaults import quota
@@ -124,11 +124,11 @@ def test_whatever_is_done_nothing_lies_about_for_free(small_plan, backup, mainta
             case 4:
                 backup.post(f"data/{sha(content)}", content + b"x")
             case 5:
-                sweeping.sweep(doomed_before=chance.choice([clock.now(), _much_later()]))
+                sweep.sweep(doomed_before=chance.choice([clock.now(), _much_later()]))
         found = quota.recount(account, mend=False)
         assert found.agrees
         assert lying() <= sum(found.counted)
-    sweeping.sweep(doomed_before=_much_later())
+    sweep.sweep(doomed_before=_much_later())
     assert lying() == sum(quota.recount(account, mend=False).counted)
     assert not Reservation.objects.exists()
     assert not Attempt.objects.exclude(state="stored").exists()

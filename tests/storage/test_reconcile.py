@@ -6,7 +6,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import expire, sweeping
+from storage.deletion import sweep, tombstones
 from storage.models import Region
 from storage.reconcile import reconcile
 from storage.stores.base import RegionUnavailableError
@@ -37,8 +37,8 @@ def test_reconcile_removes_again_what_the_journal_says_was_purged(backup, mainta
     path = path_of(copy_in(held, "a"))
     content = path.read_bytes()
     maintain.delete(f"data/{held.name}")
-    expire.purge(grace_ended_before=clock.now())
-    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
+    tombstones.purge(grace_ended_before=clock.now())
+    sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     path.write_bytes(content)
     assert reconcile(SERVICE).purged_again == 1
     assert not path.exists()

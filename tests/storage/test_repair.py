@@ -10,7 +10,8 @@ from django.core.management import call_command
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import scrub, sweeping
+from storage import scrub
+from storage.deletion import sweep
 from storage.errors import BadRequestError
 from storage.models import Attempt, Replica, StoredObject
 from storage.objects import replicas
@@ -53,11 +54,11 @@ def test_quarantine_ends_with_a_grace_of_its_own(held):
     scrub.scrub_all()
     repair(SERVICE)
     with clock.travelled(timedelta(days=29)):
-        assert sweeping.sweep() == 0
+        assert sweep.sweep() == 0
     with clock.travelled(timedelta(days=31)):
-        sweeping.sweep()
+        sweep.sweep()
     with clock.travelled(timedelta(days=32)):
-        assert sweeping.sweep() == 1
+        assert sweep.sweep() == 1
     assert not path.exists()
 
 
@@ -68,8 +69,8 @@ def test_the_last_damaged_bytes_of_a_lost_object_are_kept(held):
         replicas.quarantine(str(copy.attempt_id))
     StoredObject.objects.update(state="lost")
     with clock.travelled(timedelta(days=400)):
-        sweeping.sweep()
-        assert sweeping.sweep() == 0
+        sweep.sweep()
+        assert sweep.sweep() == 0
     assert Attempt.objects.filter(state="quarantined").count() == 2
 
 
@@ -79,19 +80,19 @@ def test_damaged_bytes_are_kept_while_no_copy_is_proved(held):
     repair(SERVICE)
     Replica.objects.update(verified_at=None)
     with clock.travelled(timedelta(days=31)):
-        sweeping.sweep()
+        sweep.sweep()
         assert Attempt.objects.filter(state="quarantined").count() == 1
         scrub.scrub_all()
-        sweeping.sweep()
+        sweep.sweep()
     assert not Attempt.objects.filter(state="quarantined").exists()
 
 
 def test_half_written_files_of_killed_processes_are_swept(held, tmp_path):
     left = tmp_path / "region-a" / ".staging" / "half"
     left.write_bytes(b"x")
-    assert sweeping.sweep_staging() == 0
+    assert sweep.sweep_staging() == 0
     os.utime(left, (0, 0))
-    assert sweeping.sweep_staging() == 1
+    assert sweep.sweep_staging() == 1
 
 
 def test_a_drive_that_comes_back_is_believed_after_a_look(held, tmp_path):

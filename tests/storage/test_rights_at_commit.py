@@ -11,8 +11,8 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan, Subscription
-from storage import sweeping
 from storage.body import Body
+from storage.deletion import sweep
 from storage.errors import RefusedError
 from storage.models import Attempt, Credential, Region, StoredObject, Usage, Vault
 from storage.names import CONFIG, ObjectName, ObjectType
@@ -109,7 +109,7 @@ def stored(name: ObjectName) -> bool:
 
 def is_in_order(who: Caller) -> bool:
     """Whether the books are right, and nothing is held or lies about once it is swept."""
-    sweeping.sweep(doomed_before=clock.now() + timedelta(days=1))
+    sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     kept = set(Attempt.objects.filter(state="stored").values_list("pk", flat=True))
     lying = {key.attempt for r in Region.objects.all() for key, _ in store_of(r).list_keys()}
     usage = Usage.objects.get(account=who.vault.account)

@@ -18,18 +18,8 @@ from accounts.actions import add_device
 from accounts.audit import SERVICE
 from accounts.models import Device
 from backup_service import clock
-from storage import (
-    emptying,
-    expire,
-    leases,
-    lifecycle,
-    operate,
-    refill,
-    repair,
-    scrub,
-    strike,
-    sweeping,
-)
+from storage import emptying, leases, lifecycle, operate, refill, repair, scrub, strike
+from storage.deletion import sweep, tombstones
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.objects import damage, replicas
 from storage.replicate import replicate_due
@@ -157,7 +147,7 @@ def test_all_copies_of_an_object(backup, maintain, act):
     first, later = held.replicas.order_by("pk")
     if act == "purge":
         maintain.delete(f"data/{held.name}")
-        work: Work = partial(expire._begin_purge, held.pk, clock.now())
+        work: Work = partial(tombstones._begin_purge, held.pk, clock.now())
     else:
         refill.mend([held.pk])
         Replica.objects.create(object=held, region=region("c"), sequence=held.sequence)
@@ -236,7 +226,7 @@ def test_an_object_comes_before_its_copies_when_a_purge_ends(backup, maintain):
     StoredObject.objects.filter(pk=held.pk).update(state="purging")
     copy = copy_in(held, "a")
     require_order(
-        (StoredObject, held.pk), (Replica, copy.pk), lambda: expire._finish_purge(held.pk)
+        (StoredObject, held.pk), (Replica, copy.pk), lambda: tombstones._finish_purge(held.pk)
     )
 
 
@@ -262,7 +252,7 @@ def test_an_attempt_comes_before_its_reservation(backup, act):
     if act == "sweep":
         Attempt.objects.update(state="doomed")
     works: dict[str, Work] = {
-        "sweep": lambda: sweeping._forget([attempt]),
+        "sweep": lambda: sweep._forget([attempt]),
         "strike": lambda: strike._forget_attempts(attempt.region),
     }
     reservation = type(attempt.reservation)

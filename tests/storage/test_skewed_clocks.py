@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import scrub, sweeping
+from storage import scrub
+from storage.deletion import sweep
 from storage.models import Attempt, Replica
 from storage.objects import placement
 from storage.replicate import replicate_due
@@ -44,8 +45,8 @@ def test_a_clock_within_what_stores_forgive_changes_nothing(backup, fronts, ahea
     assert replicate_due() == 6
     assert scrub.scrub_all().damaged == 0
     assert everywhere(backup, contents)
-    sweeping.sweep()
-    sweeping.sweep_staging()
+    sweep.sweep()
+    sweep.sweep_staging()
     assert everywhere(backup, contents)
 
 
@@ -93,6 +94,6 @@ def test_requests_signed_for_a_client_are_judged_by_that_clock(backup, fronts, a
         with clock.travelled(timedelta(hours=hours)):
             replicate_due()
             scrub.scrub_due(byte_budget=1e9)
-            sweeping.sweep()
+            sweep.sweep()
     assert everywhere(backup, [content])
     assert strays(backup.vault.public_id) == []

@@ -7,9 +7,10 @@ import pytest
 
 from accounts.models import Account
 from backup_service import clock
-from storage import guard, tasks, watch
+from storage import tasks, watch
 from storage.database import elapsed_time
 from storage.database.single_runner import Hold
+from storage.deletion import guard
 from storage.models import (
     CanaryRun,
     Catalogue,

@@ -8,8 +8,9 @@ from django.db import connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import expire, shares, sweeping, tasks
+from storage import tasks
 from storage.database import single_runner
+from storage.deletion import fair_shares, sweep, tombstones
 from storage.errors import BusyError
 from storage.models import Attempt, Region, Reservation, Runner, StoredObject, Usage
 from storage.stores.registry import store_of
@@ -39,31 +40,31 @@ def left(who) -> int:
 
 
 def test_a_turn_ends_in_time_and_the_next_goes_on(backup, monkeypatch):
-    monkeypatch.setattr(sweeping, "BATCH", 10)
+    monkeypatch.setattr(sweep, "BATCH", 10)
     doomed(backup, 25)
-    assert sweeping.sweep(seconds=0) == 10
-    assert sweeping.sweep(seconds=0) == 10
-    assert sweeping.sweep() == 5
+    assert sweep.sweep(seconds=0) == 10
+    assert sweep.sweep(seconds=0) == 10
+    assert sweep.sweep() == 5
     assert not Reservation.objects.exists()
     assert Usage.objects.get(account=backup.vault.account).reserved_bytes == 0
 
 
 def test_nobody_s_leavings_keep_another_s_waiting(backup, bob, monkeypatch):
-    monkeypatch.setattr(sweeping, "BATCH", 10)
+    monkeypatch.setattr(sweep, "BATCH", 10)
     doomed(backup, 60)
     doomed(bob, 5)
-    sweeping.sweep(seconds=0)
+    sweep.sweep(seconds=0)
     assert (left(backup), left(bob)) == (55, 0)
 
 
 def test_one_account_s_many_vaults_have_one_share(backup, bob, monkeypatch):
-    monkeypatch.setattr(sweeping, "BATCH", 10)
+    monkeypatch.setattr(sweep, "BATCH", 10)
     account = backup.vault.account
     others = [create_vault(account, name=f"v{n}", actor=SERVICE).vault for n in range(3)]
     for who in (backup, *(caller(vault, "backup") for vault in others)):
         doomed(who, 20)
     doomed(bob, 20)
-    sweeping.sweep(seconds=0)
+    sweep.sweep(seconds=0)
     assert left(bob) == 15
 
 
@@ -72,16 +73,16 @@ def test_a_purge_takes_turns_and_shares_as_well(backup, maintain, bob, monkeypat
         for content in [some() for _ in range(count)]:
             who.put(content)
             by.delete(f"data/{sha(content)}")
-    assert expire.purge(grace_ended_before=clock.now(), seconds=0) == 0
-    monkeypatch.setattr(expire, "BATCH", 4)
-    finish, order = expire._finish_purge, []
+    assert tombstones.purge(grace_ended_before=clock.now(), seconds=0) == 0
+    monkeypatch.setattr(tombstones, "BATCH", 4)
+    finish, order = tombstones._finish_purge, []
 
     def note(pk: int) -> None:
         order.append(StoredObject.objects.get(pk=pk).vault)
         finish(pk)
 
-    monkeypatch.setattr(expire, "_finish_purge", note)
-    assert expire.purge(grace_ended_before=clock.now()) == 8
+    monkeypatch.setattr(tombstones, "_finish_purge", note)
+    assert tombstones.purge(grace_ended_before=clock.now()) == 8
     assert order[:4].count(bob.vault) == 2
 
 
@@ -92,7 +93,7 @@ def test_more_accounts_than_places_all_have_their_turn():
         taken, work[account] = work[account][:most], work[account][most:]
         return taken
 
-    batches = list(shares.fair(work, take, 10))
+    batches = list(fair_shares.fair(work, take, 10))
     assert sum(map(len, batches)) == 75
     assert all(len(batch) <= 10 for batch in batches)
 
@@ -104,8 +105,8 @@ def test_one_worker_at_a_time(backup, maintain, name):
     backup.put(content)
     maintain.delete(f"data/{sha(content)}")
     act = {
-        "sweep": sweeping.sweep,
-        "purge": lambda: expire.purge(grace_ended_before=clock.now()),
+        "sweep": sweep.sweep,
+        "purge": lambda: tombstones.purge(grace_ended_before=clock.now()),
     }[name]
     with single_runner.alone(name) as is_mine:
         assert is_mine
@@ -141,23 +142,23 @@ def test_a_lease_of_a_clock_that_was_ahead_is_not_believed():
 
 
 def test_bytes_that_will_not_go_hold_up_nothing_else(backup, monkeypatch):
-    monkeypatch.setattr(sweeping, "BATCH", 2)
+    monkeypatch.setattr(sweep, "BATCH", 2)
     attempts = doomed(backup, 6)
     for attempt in attempts[:3]:
         path = store_of(attempt.region)._path(attempt.key)
         (path / "a folder where a file should be").mkdir(parents=True)
-    assert sweeping.sweep() == 3
+    assert sweep.sweep() == 3
     assert {*Attempt.objects.values_list("pk", flat=True)} == {one.pk for one in attempts[:3]}
-    assert sweeping.sweep() == 0  # they have been put off
-    assert not sweeping.due(clock.now()).exists()
-    assert sweeping.due(clock.now() + sweeping.RETRY).count() == 3
+    assert sweep.sweep() == 0  # they have been put off
+    assert not sweep.due(clock.now()).exists()
+    assert sweep.due(clock.now() + sweep.RETRY).count() == 3
 
 
 def test_what_a_copy_points_to_is_never_swept(backup):
     content = some()
     backup.put(content)
     Attempt.objects.update(state="doomed", due_at=clock.now())
-    assert sweeping.sweep(doomed_before=clock.now() + LATER) == 0
+    assert sweep.sweep(doomed_before=clock.now() + LATER) == 0
     assert backup.fetch(f"data/{sha(content)}") == content
 
 
@@ -165,15 +166,15 @@ def test_late_uploads_are_given_up_many_at_a_time(backup, django_assert_max_num_
     doomed(backup, 30)
     Attempt.objects.update(state="writing", due_at=clock.now() - timedelta(hours=7))
     with django_assert_max_num_queries(30):
-        assert sweeping.sweep() == 0
+        assert sweep.sweep() == 0
     assert Attempt.objects.filter(state="doomed").count() == 30
-    assert sweeping.sweep(doomed_before=clock.now() + LATER) == 30
+    assert sweep.sweep(doomed_before=clock.now() + LATER) == 30
 
 
 def test_a_task_that_has_not_come_to_its_end_asks_for_another_turn(backup, monkeypatch):
     asked = []
     monkeypatch.setattr(tasks.nudge, "again", asked.append)
-    monkeypatch.setattr(sweeping, "BATCH", 10)
+    monkeypatch.setattr(sweep, "BATCH", 10)
     monkeypatch.setattr(tasks, "TURN", 0)
     doomed(backup, 15)
     tasks.sweep()
@@ -198,7 +199,7 @@ def test_open_uploads_are_bounded_by_vault_and_account(backup, bob, account, mon
     assert bob.put(some()).status_code == 200
     held = Usage.objects.get(account=account).reserved_bytes
     assert held == 12 * quota.FLOOR  # a refusal holds nothing
-    sweeping.sweep()
+    sweep.sweep()
     assert backup.put(some()).status_code == 200
 
 
@@ -213,7 +214,7 @@ def test_two_purges_at_once(backup, maintain):
 
     def run() -> None:
         try:
-            purged.append(expire._purge(clock.now(), float("inf")))
+            purged.append(tombstones._purge(clock.now(), float("inf")))
         except Exception as error:
             failed.append(error)
         finally:

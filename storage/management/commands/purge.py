@@ -9,8 +9,8 @@ from django.core.management.base import CommandError
 from accounts import audit
 from accounts.audit import OPERATOR
 from backup_service import clock
-from storage import expire, guard, sweeping
 from storage.database import elapsed_time
+from storage.deletion import guard, sweep, tombstones
 from storage.management.operator import OperatorCommand
 
 
@@ -28,16 +28,16 @@ class Command(OperatorCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         if not options["now"]:
             guard.require_trust(everywhere=True)
-            due = expire.due_for_purge(elapsed_time.grace_began_before()).count()
-            return {"due": due, "purged": expire.purge(), "swept": sweeping.sweep()}
+            due = tombstones.due_for_purge(elapsed_time.grace_began_before()).count()
+            return {"due": due, "purged": tombstones.purge(), "swept": sweep.sweep()}
         if not options["yes"]:
-            waiting = expire.due_for_purge(clock.now()).count()
+            waiting = tombstones.due_for_purge(clock.now()).count()
             raise CommandError(
                 f"This would remove {waiting} deleted objects for good, without the 30 days in "
                 "which they can be brought back. If you mean it, add --yes."
             )
         guard.require_trust(everywhere=True)
         audit.record(OPERATOR, "purge.now", "every vault")
-        purged = expire.purge(grace_ended_before=clock.now())
-        swept = sweeping.sweep(doomed_before=clock.now() + timedelta(days=365))
+        purged = tombstones.purge(grace_ended_before=clock.now())
+        swept = sweep.sweep(doomed_before=clock.now() + timedelta(days=365))
         return {"purged": purged, "swept": swept}

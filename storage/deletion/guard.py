@@ -16,8 +16,8 @@ from django.db.models import F
 from accounts import audit
 from accounts.audit import SERVICE, Actor
 from backup_service import clock
-from storage import journal
 from storage.database import elapsed_time
+from storage.deletion import journal
 from storage.models import Catalogue, Region
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import store_of

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import guard, shares
 from storage.database import elapsed_time, lock_order, single_runner
+from storage.deletion import fair_shares, guard
 from storage.models import Attempt, Region, Replica, StoredObject, SweptAttempt
 from storage.objects import replicas
 from storage.stores.base import RegionError, RegionStore
@@ -100,7 +100,7 @@ def _remove(before: datetime, until: float) -> int:
 
     accounts = doomed.order_by().values_list("vault__account", flat=True).distinct()
     swept = 0
-    for batch in shares.fair(list(accounts), take, BATCH):
+    for batch in fair_shares.fair(list(accounts), take, BATCH):
         gone = _remove_bytes(batch, stores)
         swept += _forget(gone)
         left = {attempt.pk for attempt in batch} - {attempt.pk for attempt in gone}

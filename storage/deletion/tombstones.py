@@ -13,9 +13,9 @@ from datetime import datetime
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import guard, shares
-from storage.bounds import Bounds
 from storage.database import elapsed_time, lock_order, single_runner
+from storage.deletion import fair_shares, guard
+from storage.deletion.purge_limits import Bounds
 from storage.errors import UnknownError
 from storage.models import (
     Attempt,
@@ -135,7 +135,7 @@ def _purge(before: datetime, until: float, bounds: Bounds | None = None) -> int:
         return list(mine[:most])
 
     accounts = due.order_by().values_list("vault__account", flat=True).distinct()
-    for batch in shares.fair(list(accounts), take, BATCH):
+    for batch in fair_shares.fair(list(accounts), take, BATCH):
         for pk, account in batch:
             if time.monotonic() >= until:
                 return purged
