@@ -12,8 +12,9 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
     django.setup()
     from backup_service.garbage import keep_what_is_loaded
-    from storage import replicate, scrub
+    from storage import scrub
     from storage.models import Region
+    from storage.replication import replicator
     from storage.stores.registry import store_of
 
     # As in a worker process of the service, which made its clients long ago.
@@ -24,7 +25,7 @@ def main() -> int:
     sys.stdin.readline()
     begun = time.monotonic()
     if sys.argv[1] == "replicate":
-        replicate.replicate_due()
+        replicator.replicate_due()
     else:
         scrub.scrub_region(Region.objects.get(alias="b"))
     print(time.monotonic() - begun)

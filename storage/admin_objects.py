@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from accounts.staff import StaffAdmin, acting
 from storage.models import Attempt, JournalEntry, Replica, StoredObject, Vault
-from storage.operate import unpark_copies
+from storage.replication.retry import unpark_copies
 
 
 class OfVaultAdmin(StaffAdmin):

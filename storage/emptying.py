@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
-from storage import refill
 from storage.database import lock_order
 from storage.deletion import guard
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import placement, replicas
 from storage.objects.placement import Site
 from storage.protection import LEAST_COPIES
+from storage.replication import backfill
 
 log = logging.getLogger(__name__)
 PAGE = 200
@@ -91,7 +91,7 @@ def _give_up_idle(region: Region) -> None:
     page = [0]
     while page:
         with transaction.atomic():
-            page = lock_order.hold(refill.idle().filter(region=region), most=PAGE)
+            page = lock_order.hold(backfill.idle().filter(region=region), most=PAGE)
             Replica.objects.filter(pk__in=page).delete()
 
 
@@ -108,7 +108,7 @@ def _take_out(page: Sequence[Replica]) -> int:
     """Take out what may go, and see to copies of the rest."""
     sites = placement.sites()
     stays, went = [], 0
-    promised = refill.copies_of([replica.object.vault.account for replica in page])
+    promised = backfill.copies_of([replica.object.vault.account for replica in page])
     proved = _proved([replica.object_id for replica in page])
     for replica in page:
         wanted = promised[replica.object.vault.account_id]
@@ -118,8 +118,8 @@ def _take_out(page: Sequence[Replica]) -> int:
             went += 1
         else:
             stays.append(replica.object)
-    if stays and refill.has_room():
-        refill.mend([held.pk for held in refill.lacking(stays)])
+    if stays and backfill.has_room():
+        backfill.mend([held.pk for held in backfill.lacking(stays)])
     return went
 
 
@@ -146,7 +146,7 @@ def _suffice(sites: Collection[Site], proved: Collection[int], wanted: int) -> b
 def _let_go(replica: Replica, wanted: int) -> bool:
     """Take one copy off the rows and doom its bytes, if enough others are proved at this moment."""
     held = StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
-    if held is None or held.state not in refill.HELD:
+    if held is None or held.state not in backfill.HELD:
         return False
     locked = Replica.objects.filter(pk__in=lock_order.hold(Replica.objects.filter(object=held)))
     proved = locked.exclude(pk=replica.pk).proved().values_list("region", flat=True)
@@ -184,4 +184,4 @@ def _has_enough(held: StoredObject) -> bool:
         return False
     account = held.vault.account
     proved = _proved([held.pk]).get(held.pk, set())
-    return _suffice(placement.sites(), proved, refill.copies_of([account])[account.pk])
+    return _suffice(placement.sites(), proved, backfill.copies_of([account])[account.pk])

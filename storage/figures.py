@@ -6,9 +6,9 @@ from typing import Any
 
 from django.db.models import Count, Min, Q, Sum
 
-from storage.leases import WORK
 from storage.models import Replica, StoredObject, Vault
 from storage.protection import LEAST_COPIES, VaultFigures
+from storage.replication.leases import WORK
 
 HELD = [StoredObject.State.LIVE, StoredObject.State.LOST]
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from django.db.models import Sum
 
 from backup_service import clock
-from storage import refill
 from storage.models import Attempt, Region
+from storage.replication import backfill
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import configured, store_of, traits_of
 
@@ -21,7 +21,7 @@ def note_full(region: Region) -> None:
     noted = Region.objects.filter(pk=region.pk, full_since=None).update(full_since=clock.now())
     if noted:
         log.error("region %s is full", region.alias)
-        refill.request()
+        backfill.request()
 
 
 def look() -> None:
@@ -29,7 +29,7 @@ def look() -> None:
     used = Region.objects.filter(alias__in=configured()).exclude(instance="")
     changed = [_look(region) for region in used.exclude(status=Region.Status.STRUCK)]
     if any(changed):
-        refill.request()
+        backfill.request()
 
 
 def _look(region: Region) -> bool:

@@ -8,10 +8,11 @@ from django.db.models import Count, Q
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import emptying, refill, strike
+from storage import emptying, strike
 from storage.models import Region, Replica, StoredObject
 from storage.objects import placement
 from storage.protection import LEAST_COPIES
+from storage.replication import backfill
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import begin_anew, configured, store_of, sync_rows
 
@@ -50,7 +51,7 @@ def add(alias: str, actor: Actor) -> Region:
     with transaction.atomic():
         Region.objects.filter(pk=region.pk).update(status=Status.ACTIVE)
         audit.record(actor, "region.add", alias)
-        refill.request()
+        backfill.request()
     return find(alias)
 
 
@@ -155,7 +156,7 @@ def sole_copies(region: Region) -> int:
     )
     here = StoredObject.objects.filter(
         replicas__in=Replica.objects.filter(region=region, state=Replica.State.STORED),
-        state__in=refill.HELD,
+        state__in=backfill.HELD,
     )
     return (
         StoredObject.objects.filter(pk__in=here)
@@ -177,7 +178,7 @@ def _move(
     moved = Region.objects.filter(pk=region.pk, status__in=before).update(status=status, **fields)
     if moved:
         audit.record(actor, "region.status", region.alias, status=status)
-        refill.request()
+        backfill.request()
         region.status = status
         return True
     now = Region.objects.get(pk=region.pk)

@@ -7,13 +7,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.audit import Actor
-from storage import leases
 from storage.body import Body, ShortBodyError, WrongBytesError
 from storage.database import bulk, lock_order
 from storage.errors import BadRequestError
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage, replicas
-from storage.replicate import replicate_due
+from storage.replication import leases
+from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError, RegionError, RegionUnavailableError
 from storage.stores.registry import begin_anew, configured, store_of
 

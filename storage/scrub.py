@@ -19,13 +19,13 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
-from storage import carry
-from storage.carry import Outcome
 from storage.database import bulk, lock_order
 from storage.models import Heartbeat, Region, Replica
 from storage.models.copies import ReplicaQuerySet
 from storage.objects import damage
 from storage.objects.verify import AT_ONCE, Place, Sought
+from storage.replication import transfer
+from storage.replication.transfer import Outcome
 from storage.stores import rate_limits
 from storage.stores.base import NoSuchKeyError, RegionUnavailableError
 from storage.stores.rate_limits import Throttle
@@ -218,7 +218,7 @@ class _Scrubber:
     def _begin(self, pool: ThreadPoolExecutor) -> None:
         """Hand out what was added: some copies that one thread reads side by side."""
         if self._next:
-            look = partial(carry.look_at_all, [sought for _, sought in self._next])
+            look = partial(transfer.look_at_all, [sought for _, sought in self._next])
             self._jobs[pool.submit(look)] = [replica for replica, _ in self._next]
             self._next = []
 

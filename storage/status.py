@@ -8,9 +8,10 @@ from django.db.models.functions import Coalesce
 
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan
-from storage import emptying, leases, refill
+from storage import emptying
 from storage.models import Attempt, Region, Replica, StoredObject, Vault
 from storage.objects import placement
+from storage.replication import backfill, leases
 from storage.stores.base import RegionUnavailableError
 from storage.stores.registry import configured, store_of, traits_of
 
@@ -91,7 +92,7 @@ def region_status(now: datetime) -> list[RegionStatus]:
 
 def promised_copies() -> int:
     """Return how many copies somebody was promised of what is held, at most; 0 of nothing."""
-    held = StoredObject.objects.filter(vault=OuterRef("pk"), state__in=refill.HELD)
+    held = StoredObject.objects.filter(vault=OuterRef("pk"), state__in=backfill.HELD)
     copies = Coalesce(
         F("account__subscription__plan__copies"),
         Subquery(Plan.objects.filter(slug=DEFAULT_PLAN).values("copies")[:1]),
@@ -102,7 +103,7 @@ def promised_copies() -> int:
 
 def copies_status() -> Copies:
     """Count objects by their copies. Reads every object's row: for operators, not for pages."""
-    held = StoredObject.objects.filter(state__in=refill.HELD)
+    held = StoredObject.objects.filter(state__in=backfill.HELD)
     figures = held.annotate(
         good=Replica.objects.counted().per_object(),
         proved=Replica.objects.proved().per_object(),

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
-from storage import leases
 from storage.database import lock_order, single_runner
 from storage.models import (
     Alarm,
@@ -31,6 +30,7 @@ from storage.models import (
     Survey,
     Vault,
 )
+from storage.replication import leases
 
 SKEW = timedelta(minutes=5)  # by which clocks of several hosts may differ
 PAGE = 1000  # rows that are changed in one transaction

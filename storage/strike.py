@@ -7,10 +7,10 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import SERVICE, Actor
-from storage import refill
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage
+from storage.replication import backfill
 from storage.vaults import quota
 
 PAGE = 200
@@ -75,5 +75,5 @@ def finish(region: Region, actor: Actor) -> bool:
     )
     if removed:
         audit.record(actor, "region.remove", region.alias)
-        refill.request()
+        backfill.request()
     return True

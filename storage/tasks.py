@@ -14,12 +14,9 @@ from storage import (
     canary,
     emptying,
     health,
-    leases,
     losses,
     nudge,
     reconcile,
-    refill,
-    replicate,
     scrub,
     straighten,
     strike,
@@ -32,6 +29,7 @@ from storage.deletion import sweep as sweeping
 from storage.deletion import tombstones as expiry
 from storage.deletion.guard import DoubtfulError
 from storage.models import Heartbeat
+from storage.replication import backfill, leases, replicator
 from storage.vaults import locks
 
 log = logging.getLogger(__name__)
@@ -50,7 +48,7 @@ def heartbeat() -> None:
 @shared_task
 def replicate_due() -> None:
     """Make the copies that are due, for a while; then let others have their turn."""
-    replicate.replicate_due(seconds=TURN)
+    replicator.replicate_due(seconds=TURN)
     if leases.due().exists():
         nudge.replication()
 
@@ -59,7 +57,7 @@ def replicate_due() -> None:
 def tend_regions() -> None:
     """Put lacking copies on the list, empty what is drained, strike off what has burnt."""
     strike.strike_due(seconds=TURN / 2)
-    refill.refill_due(seconds=TURN / 2)
+    backfill.refill_due(seconds=TURN / 2)
     if emptying.is_due() and _is_trusted():
         emptying.empty_due(seconds=TURN / 2)
 

@@ -14,7 +14,6 @@ from backup_service import clock
 from storage import alerts, mail, status
 from storage.alerts import Figures, Finding, RegionFigures
 from storage.database import lock_order
-from storage.leases import WORK
 from storage.models import (
     Alarm,
     CanaryRun,
@@ -27,6 +26,7 @@ from storage.models import (
     Survey,
 )
 from storage.objects import placement
+from storage.replication.leases import WORK
 from storage.scrub import NEW
 from storage.stores.registry import configured
 

@@ -126,7 +126,7 @@ class Trial:
             raise OSError(f"not on record: {verdict}")
 
     def copy(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
-        from storage.replicate import replicate_due
+        from storage.replication.replicator import replicate_due
 
         self.keep()
         self.keep()
@@ -137,7 +137,7 @@ class Trial:
         from storage import scrub
         from storage.models import Replica
         from storage.repair import repair
-        from storage.replicate import replicate_due
+        from storage.replication.replicator import replicate_due
         from storage.stores.registry import store_of
 
         name = self.keep()
@@ -158,7 +158,7 @@ class Trial:
         from backup_service import clock
         from storage.deletion import sweep, tombstones
         from storage.names import ObjectType, parse_name
-        from storage.replicate import replicate_due
+        from storage.replication.replicator import replicate_due
 
         comes_back, goes = self.keep(), self.keep()
         replicate_due()
@@ -195,7 +195,7 @@ class Trial:
         from storage.deletion import sweep, tombstones
         from storage.downloads import read
         from storage.models import Region, Reservation, StoredObject
-        from storage.replicate import replicate_due
+        from storage.replication.replicator import replicate_due
 
         for minutes in (0, 10, 20, 40):
             with clock.travelled(timedelta(minutes=minutes)):

@@ -37,7 +37,7 @@ def _kill_one(seconds: float) -> bool:
     """Start a worker and kill it after a while; return whether it was still at work."""
     from django.db import connections
 
-    from storage.replicate import replicate_due
+    from storage.replication.replicator import replicate_due
 
     connections.close_all()
     pid = os.fork()
@@ -60,7 +60,7 @@ def require_complete(trial: Trial) -> None:
     from backup_service import clock
     from storage.models import Replica
     from storage.recovery import recovery_point
-    from storage.replicate import replicate_due
+    from storage.replication.replicator import replicate_due
 
     with clock.travelled(WITHIN):
         while replicate_due():

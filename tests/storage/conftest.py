@@ -13,11 +13,11 @@ from accounts.actions import open_account
 from accounts.audit import SERVICE
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
-from storage import replicate
 from storage.downloads import read
 from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.names import ObjectName, ObjectType, parse_name
 from storage.objects import placement
+from storage.replication import replicator
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.registry import store_of
 from storage.vaults import credentials
@@ -32,7 +32,7 @@ __all__ = ["buckets", "front", "proxy", "seaweed"]
 def _no_memory():
     """What one test read, or which region failed it, is forgotten before the next."""
     placement._failed.clear()
-    replicate._resting.clear()
+    replicator._resting.clear()
     read._rereads._reads.clear()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from storage.models import Replica, StoredObject
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from tests.storage.conftest import some
 
 

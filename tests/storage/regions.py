@@ -6,10 +6,11 @@ from pathlib import Path
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle, refill, scrub, strike
+from storage import emptying, lifecycle, scrub, strike
 from storage.deletion import sweep as sweeping
 from storage.models import Region, Replica, StoredObject
-from storage.replicate import replicate_due
+from storage.replication import backfill
+from storage.replication.replicator import replicate_due
 from storage.stores.registry import prepare_new, sync_rows
 
 LATER = timedelta(days=400)
@@ -38,7 +39,7 @@ def work(*, rounds: int = 6) -> None:
         scrub.scrub_due(byte_budget=1 << 40)
         strike.strike_due()
         gone = emptying.empty_due()
-        added = refill.refill_due()
+        added = backfill.refill_due()
         made = replicate_due()
         if not gone and not added and not made:
             return

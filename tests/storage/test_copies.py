@@ -6,7 +6,7 @@ from accounts.models import AuditEvent
 from storage import scrub
 from storage.downloads.read import CutShortError
 from storage.models import Vault
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from tests.storage.conftest import damage, path_of, sha, some
 from tests.storage.copied import address, copy_in, held, states
 

@@ -10,11 +10,12 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import leases, replicate, scrub, watch
+from storage import scrub, watch
 from storage.deletion import sweep
 from storage.models import Attempt, Replica, StoredObject
 from storage.repair import repair
-from storage.replicate import replicate_due
+from storage.replication import leases, replicator
+from storage.replication.replicator import replicate_due
 from storage.stores import rate_limits
 from storage.stores.registry import store_of
 from tests.storage.conftest import Caller, sha, some
@@ -100,7 +101,7 @@ def test_a_region_that_hangs_altogether_is_left_alone_for_a_while(backup, conten
     assert replicate_due() == 0
     assert len(fronts["b"].fault.seen) == asked
     fronts["b"].mend()
-    replicate._resting.clear()
+    replicator._resting.clear()
     require_made_good(backup, contents)
 
 

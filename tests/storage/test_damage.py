@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from storage.models import LossNotice, StoredObject
 from storage.objects import damage
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError
 from tests.storage.conftest import some
 

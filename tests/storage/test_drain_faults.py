@@ -19,11 +19,12 @@ from django.db import DatabaseError, OperationalError, connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle, refill, scrub
+from storage import emptying, lifecycle, scrub
 from storage.deletion import sweep
 from storage.models import Region, Replica, StoredObject
 from storage.objects import placement
-from storage.replicate import replicate_due
+from storage.replication import backfill
+from storage.replication.replicator import replicate_due
 from storage.stores.base import RegionError, RegionStore, RegionUnavailableError
 from storage.stores.memory import MemoryStore
 from storage.stores.registry import store_of
@@ -91,7 +92,7 @@ def steps() -> list[Callable[[], object]]:
     soon = clock.now() + timedelta(days=1)
     return [
         emptying.empty_due,
-        refill.refill_due,
+        backfill.refill_due,
         replicate_due,
         lambda: scrub.scrub_due(byte_budget=1 << 30),
         emptying.empty_due,

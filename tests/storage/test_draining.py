@@ -6,10 +6,11 @@ from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
 from billing.actions import subscribe
-from storage import emptying, lifecycle, refill, scrub
+from storage import emptying, lifecycle, scrub
 from storage.lifecycle import RegionActError
 from storage.models import Attempt, Replica
-from storage.replicate import replicate_due
+from storage.replication import backfill
+from storage.replication.replicator import replicate_due
 from storage.status import copies_status
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.registry import store_of
@@ -78,7 +79,7 @@ def test_a_region_is_not_drained_where_two_copies_cannot_be(settings, tmp_path, 
 
 def test_copies_stay_while_the_others_are_unproved_or_damaged(backup, contents):
     lifecycle.drain(region("b"), SERVICE)
-    refill.refill_due()
+    backfill.refill_due()
     replicate_due()
     Replica.objects.filter(region__alias="c").update(verified_at=None)
     assert emptying.empty_due() == 0
@@ -94,7 +95,7 @@ def test_copies_stay_while_the_others_are_unproved_or_damaged(backup, contents):
 def test_the_count_is_taken_again_when_a_copy_goes(backup, contents, monkeypatch):
     """A copy elsewhere decays between the look at the page and the moment of removal."""
     lifecycle.drain(region("b"), SERVICE)
-    refill.refill_due()
+    backfill.refill_due()
     replicate_due()
     real = emptying._let_go
 
@@ -151,7 +152,7 @@ def test_the_remains_of_a_lost_object_stay_in_a_draining_region(backup, contents
 
 def test_undraining_keeps_what_has_not_gone(backup, contents):
     lifecycle.drain(region("b"), SERVICE)
-    refill.refill_due()
+    backfill.refill_due()
     lifecycle.online(region("b"), SERVICE)
     work()
     assert where(backup, contents) == {"abc"}

@@ -11,7 +11,7 @@ from backup_service import clock
 from storage.body import Body
 from storage.deletion import sweep, tombstones
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from storage.stores.registry import store_of
 from storage.uploads import ingest
 from storage.vaults.access import Access

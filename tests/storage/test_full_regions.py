@@ -11,10 +11,11 @@ import pytest
 from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
-from storage import health, refill, scrub, watch
+from storage import health, scrub, watch
 from storage.deletion import sweep
 from storage.models import Region, Replica
-from storage.replicate import replicate_due
+from storage.replication import backfill
+from storage.replication.replicator import replicate_due
 from storage.stores.filesystem import HEADROOM, STAGING
 from storage.stores.registry import prepare_new, sync_rows
 from tests.storage.conftest import person, sha, some
@@ -48,7 +49,7 @@ class TestAStore:
             assert (waiting.state, waiting.tries, waiting.parked_at) == ("pending", 0, None)
         assert region("b").health == "full"
         assert "full:b" in [found.key for found in watch.present()]
-        refill.refill_due()
+        backfill.refill_due()
         assert replicate_due() == len(contents)
         scrub.scrub_all()
         assert everywhere(backup, contents, "ac")
@@ -60,7 +61,7 @@ class TestAStore:
             assert region("b").health == "well"
             contents.append(some(20_000))
             backup.put(contents[-1])
-            refill.refill_due()
+            backfill.refill_due()
             assert replicate_due() == 1
             scrub.scrub_all()
         assert everywhere(backup, contents[:-1], "ac")
@@ -99,7 +100,7 @@ class TestADisk:
         assert list((disk / "region" / STAGING).iterdir()) == []
         waiting = Replica.objects.filter(region__alias="b", state="pending")
         assert set(waiting.values_list("tries", "verified_at")) == {(0, None)}
-        refill.refill_due()
+        backfill.refill_due()
         assert replicate_due() == len(contents) - fits
         found = ["".join(sorted(states(backup.held(content)))) for content in contents]
         assert sorted(found) == ["ab"] * fits + ["ac"] * (len(contents) - fits)

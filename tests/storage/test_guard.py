@@ -25,7 +25,7 @@ from storage.models import (
     Vault,
 )
 from storage.reconcile import reconcile
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from storage.stores.registry import store_of
 from storage.uploads import ingest
 from storage.vaults.quota import FLOOR

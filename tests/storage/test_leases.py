@@ -8,11 +8,11 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import carry, leases, replicate
 from storage.models import Attempt
-from storage.replicate import replicate_due
+from storage.replication import leases, replicator, transfer
+from storage.replication.replicator import replicate_due
+from storage.replication.scheduler import Turns
 from storage.stores.filesystem import FilesystemStore
-from storage.turns import Turns
 from storage.vaults.enrolment import create_vault
 from tests.storage.conftest import caller, some
 from tests.storage.copied import copy_in, held, states
@@ -132,10 +132,10 @@ def test_a_worker_whose_lease_was_taken_over_changes_nothing(backup, held):
     content = some()
     backup.put(content)
     slow = leases.claim(10)
-    [attempt] = replicate.begin(slow.replicas)
-    assert carry.carry(replicate.errand_of(slow.replicas[0], attempt)).error is None
+    [attempt] = replicator.begin(slow.replicas)
+    assert transfer.carry(replicator.errand_of(slow.replicas[0], attempt)).error is None
     with clock.travelled(timedelta(minutes=11)):
         assert replicate_due() == 1
-    assert not replicate.finish(slow.replicas[0], slow.token, attempt)
+    assert not replicator.finish(slow.replicas[0], slow.token, attempt)
     assert Attempt.objects.get(pk=attempt.pk).state == "doomed"
     assert copy_in(backup.held(content), "b").attempt_id != attempt.pk

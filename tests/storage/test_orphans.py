@@ -8,7 +8,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import leases, survey, tasks, watch
+from storage import survey, tasks, watch
 from storage.body import Body
 from storage.deletion import sweep, tombstones
 from storage.deletion.guard import DoubtfulError
@@ -16,7 +16,8 @@ from storage.errors import BusyError
 from storage.models import Attempt, Catalogue, Region, StoredObject, Survey, SweptAttempt
 from storage.names import StoreKey
 from storage.reconcile import reconcile
-from storage.replicate import begin, finish, replicate_due
+from storage.replication import leases
+from storage.replication.replicator import begin, finish, replicate_due
 from storage.stores.base import RegionUnavailableError
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.registry import store_of

@@ -10,7 +10,7 @@ from storage import scrub
 from storage.models import StoredObject, Vault
 from storage.recovery import recovery_point
 from storage.repair import repair
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from storage.stores.base import UnreadableError
 from storage.stores.filesystem import FilesystemStore
 from tests.storage.conftest import damage, sha, some

@@ -7,9 +7,10 @@ import pytest
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import health, lifecycle, refill, watch
+from storage import health, lifecycle, watch
 from storage.models import Refill, Region, Replica
-from storage.replicate import replicate_due
+from storage.replication import backfill
+from storage.replication.replicator import replicate_due
 from storage.status import copies_status
 from tests.storage.conftest import caller, some
 from tests.storage.copied import states
@@ -50,28 +51,28 @@ def test_a_larger_plan_gets_its_third_copy(backup, vault, contents):
 
 
 def test_a_refill_goes_on_where_it_was_interrupted(backup, contents, monkeypatch):
-    monkeypatch.setattr(refill, "BATCH", 5)
+    monkeypatch.setattr(backfill, "BATCH", 5)
     lifecycle.offline(region("b"), SERVICE)
     walk = Refill.objects.get(scope="all")
-    assert refill._step(walk) == 5
-    assert refill._step(Refill.objects.get(scope="all")) == 5
+    assert backfill._step(walk) == 5
+    assert backfill._step(Refill.objects.get(scope="all")) == 5
     assert Replica.objects.filter(region__alias="c").count() == 10
     # Somebody who stands at the old place does nothing twice, and steps back.
     walk.cursor = 0
-    assert refill._step(walk) is None
+    assert backfill._step(walk) is None
     assert Replica.objects.filter(region__alias="c").count() == 10
     work()
     assert where(backup, contents) == {"ac"}
 
 
 def test_a_refill_waits_while_there_is_a_backlog(backup, contents, monkeypatch):
-    monkeypatch.setattr(refill, "BACKLOG", 4)
-    monkeypatch.setattr(refill, "BATCH", 2)
+    monkeypatch.setattr(backfill, "BACKLOG", 4)
+    monkeypatch.setattr(backfill, "BATCH", 2)
     lifecycle.offline(region("b"), SERVICE)
-    assert refill.refill_due() == 4
-    assert refill.refill_due() == 0
+    assert backfill.refill_due() == 4
+    assert backfill.refill_due() == 0
     assert replicate_due() == 4
-    assert refill.refill_due() == 4
+    assert backfill.refill_due() == 4
     work(rounds=20)
     assert where(backup, contents) == {"ac"}
 
@@ -93,7 +94,7 @@ def test_a_copy_that_waits_for_a_full_region_goes_to_another(backup):
     backup.put(content)
     assert states(backup.held(content)) == {"a": "stored", "b": "pending"}
     health.note_full(region("b"))
-    refill.request()
+    backfill.request()
     work()
     assert states(backup.held(content)) == {"a": "stored", "c": "stored"}
 
@@ -103,8 +104,8 @@ def test_without_another_region_the_copy_waits_for_the_full_one(settings, tmp_pa
     content = some()
     backup.put(content)
     health.note_full(region("b"))
-    refill.request()
-    assert refill.refill_due() == 0
+    backfill.request()
+    assert backfill.refill_due() == 0
     assert states(backup.held(content)) == {"a": "stored", "b": "pending"}
 
 

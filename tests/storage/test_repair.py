@@ -16,7 +16,7 @@ from storage.errors import BadRequestError
 from storage.models import Attempt, Replica, StoredObject
 from storage.objects import replicas
 from storage.repair import repair
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from tests.storage.conftest import damage, path_of, sha, some
 from tests.storage.copied import address, copy_in, held, states
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import leases, replicate
 from storage.models import Attempt, Replica
-from storage.replicate import replicate_due
+from storage.replication import leases, replicator
+from storage.replication.replicator import replicate_due
 from storage.stores import rate_limits
 from storage.stores.base import RegionUnavailableError, UnreadableError
 from storage.stores.filesystem import FilesystemStore
@@ -103,7 +103,7 @@ def test_a_region_that_is_away_for_days_parks_nothing(backup, tmp_path):
         backup.put(content)
     assert {copy_in(backup.held(content), "b").tries for content in contents} == {0}
     (tmp_path / "unmounted").rename(tmp_path / "region-b")
-    replicate._resting.clear()  # it may have been slow to find out, and rests in proportion
+    replicator._resting.clear()  # it may have been slow to find out, and rests in proportion
     with clock.travelled(timedelta(hours=200)):
         assert replicate_due() == 3
 

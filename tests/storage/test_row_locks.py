@@ -18,11 +18,12 @@ from accounts.actions import add_device
 from accounts.audit import SERVICE
 from accounts.models import Device
 from backup_service import clock
-from storage import emptying, leases, lifecycle, operate, refill, repair, scrub, strike
+from storage import emptying, lifecycle, repair, scrub, strike
 from storage.deletion import sweep, tombstones
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.objects import damage, replicas
-from storage.replicate import replicate_due
+from storage.replication import backfill, leases, retry
+from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError
 from storage.vaults import credentials, devices
 from tests.storage.conftest import Caller, sealed, sha, some
@@ -124,7 +125,7 @@ def test_many_copies_on_the_work_list(backup, vault, act):
     works: dict[str, Work] = {
         "renew": lambda: leases.renew([(later.pk, "x"), (first.pk, "x")]),
         "unpark": leases.unpark,
-        "chosen": lambda: operate.unpark_copies([later.pk, first.pk], actor=SERVICE),
+        "chosen": lambda: retry.unpark_copies([later.pk, first.pk], actor=SERVICE),
         "repair": leases.bring_forward,
         "hopeless": leases.claim_suspect,
         "idle": lambda: emptying._give_up_idle(region("b")),
@@ -138,7 +139,7 @@ def test_copies_that_are_given_up_for_other_regions(backup):
     lifecycle.read_only(region("b"), SERVICE)
     turn_round(Replica, first.pk, later.pk)
     objects = [first.object_id, later.object_id]
-    require_order((Replica, first.pk), (Replica, later.pk), lambda: refill.mend(objects))
+    require_order((Replica, first.pk), (Replica, later.pk), lambda: backfill.mend(objects))
 
 
 @pytest.mark.parametrize("act", ["purge", "drain"])
@@ -149,7 +150,7 @@ def test_all_copies_of_an_object(backup, maintain, act):
         maintain.delete(f"data/{held.name}")
         work: Work = partial(tombstones._begin_purge, held.pk, clock.now())
     else:
-        refill.mend([held.pk])
+        backfill.mend([held.pk])
         Replica.objects.create(object=held, region=region("c"), sequence=held.sequence)
         replicate_due()
         lifecycle.drain(first.region, SERVICE)

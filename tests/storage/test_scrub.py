@@ -13,7 +13,7 @@ from storage.management.commands.scrub import Bar
 from storage.models import Heartbeat, Replica
 from storage.objects.verify import PIECE
 from storage.repair import repair
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from storage.scrub import Findings
 from tests.storage.conftest import damage, path_of, sha, some
 from tests.storage.copied import copy_in

@@ -12,7 +12,7 @@ from storage import scrub
 from storage.deletion import sweep
 from storage.models import Attempt, Replica
 from storage.objects import placement
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from tests.storage.conftest import sha, some
 from tests.storage.copied import states
 from tests.storage.direct import announce, commit, put, request_of

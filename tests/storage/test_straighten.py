@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 
 from backup_service import clock
-from storage import canary, leases, scrub, straighten, tasks, watch
+from storage import canary, scrub, straighten, tasks, watch
 from storage.models import (
     Alarm,
     Attempt,
@@ -18,7 +18,8 @@ from storage.models import (
     Replica,
     Vault,
 )
-from storage.replicate import replicate_due
+from storage.replication import leases
+from storage.replication.replicator import replicate_due
 from tests.storage.conftest import sha, some
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from accounts.audit import SERVICE
 from accounts.models import User
 from backup_service import clock
-from storage import canary, leases, losses, scrub, watch
+from storage import canary, losses, scrub, watch
 from storage.models import (
     Alarm,
     CanaryRun,
@@ -22,7 +22,8 @@ from storage.models import (
     Replica,
     StoredObject,
 )
-from storage.replicate import replicate_due
+from storage.replication import leases
+from storage.replication.replicator import replicate_due
 from storage.vaults import credentials
 from tests.storage.conftest import damage, path_of, sha, some
 from tests.storage.copied import copy_in

@@ -16,7 +16,7 @@ from storage.body import Body
 from storage.models import Region, Vault
 from storage.names import CONFIG, ObjectType, parse_name
 from storage.objects import placement
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from storage.uploads import ingest
 from storage.vaults.access import Access
 from storage.vaults.enrolment import Enrolled, enrol_device

@@ -13,7 +13,7 @@ from storage import overview
 from storage.models import Replica, StoredObject, Usage, Vault
 from storage.names import ObjectType
 from storage.protection import Standing
-from storage.replicate import replicate_due
+from storage.replication.replicator import replicate_due
 from storage.vaults.devices import retire_device
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text

@@ -10,10 +10,11 @@ from django.urls import reverse
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import lifecycle, overview, refill
+from storage import lifecycle, overview
 from storage.models import Region, StoredObject
 from storage.names import ObjectType
-from storage.replicate import replicate_due
+from storage.replication import backfill
+from storage.replication.replicator import replicate_due
 from storage.vaults import credentials, vaults
 from storage.vaults.quota import recount
 from tests.website.conftest import back_up, deposit, enrol
@@ -54,7 +55,7 @@ def test_a_copy_that_there_is_no_place_for_is_not_passed_over(alice, account, la
     )
     settings.REGIONS |= {"c": str(settings.DATA_DIR / "region-c")}
     lifecycle.add("c", SERVICE)
-    refill.refill_due()
+    backfill.refill_due()
     assert "2 of 3 copies" in text(page_of(alice, laptop))
     replicate_due()
     page = text(page_of(alice, laptop))

@@ -9,9 +9,10 @@ from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
 from backup_service import clock
-from storage import lifecycle, refill, strike
+from storage import lifecycle, strike
 from storage.management.operator import OperatorCommand
 from storage.models import Region
+from storage.replication import backfill
 from storage.status import copies_status, region_status
 from storage.stores.registry import prepare_new, sync_rows
 
@@ -51,7 +52,7 @@ class Command(OperatorCommand):
             sync_rows()
             prepared = prepare_new(OPERATOR)
             if prepared:
-                refill.request()
+                backfill.request()
             return {"prepared": [region.alias for region in prepared]}
         if not alias:
             raise CommandError(f"Say which region: region {action} NAME.")

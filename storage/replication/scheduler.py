@@ -13,7 +13,7 @@ from datetime import timedelta
 from django.db.models import Min
 
 from backup_service import clock
-from storage import leases
+from storage.replication import leases
 
 FRESH = timedelta(minutes=1)
 LEAST_AGE = 1.0  # seconds for which the list of vaults is good

@@ -20,16 +20,17 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import carry, health, leases
-from storage.carry import Errand, Outcome
+from storage import health
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage, placement
 from storage.objects import replicas as copies
 from storage.objects.verify import Place
+from storage.replication import leases, transfer
+from storage.replication.scheduler import Turns
+from storage.replication.transfer import Errand, Outcome
 from storage.stores import rate_limits
 from storage.stores.base import RegionFullError, RegionUnavailableError
 from storage.stores.registry import store_of
-from storage.turns import Turns
 
 log = logging.getLogger(__name__)
 MOST_THREADS = 64
@@ -99,7 +100,7 @@ class _Copier:
         self._asked.add(pk)
         if _resting.get(region.alias, 0.0) < time.monotonic():
             job = _Job(region, begun=time.monotonic())
-            self._submit(job, partial(carry.outcome_of, lambda: store_of(region).check()))
+            self._submit(job, partial(transfer.outcome_of, lambda: store_of(region).check()))
 
     def _claim(self, region: Region) -> None:
         places = rate_limits.places(region.alias)
@@ -136,7 +137,7 @@ class _Copier:
         except RegionUnavailableError as error:
             self._failed(job, Outcome(error, is_regions_fault=True, is_targets_fault=True))
             return
-        self._submit(job, partial(carry.look, place, size=held.size, sha256=held.sha256))
+        self._submit(job, partial(transfer.look, place, size=held.size, sha256=held.sha256))
 
     def _begin_copies(self, replicas: list[Replica], token: str) -> None:
         attempts = begin(replicas)
@@ -147,7 +148,7 @@ class _Copier:
             except RegionUnavailableError as error:
                 self._failed(job, Outcome(error, is_regions_fault=True, is_targets_fault=True))
                 continue
-            self._submit(job, partial(carry.carry, errand))
+            self._submit(job, partial(transfer.carry, errand))
 
     def _submit(self, job: _Job, work: Callable[[], Outcome]) -> None:
         self._jobs[self._pool.submit(work)] = job

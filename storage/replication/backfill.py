@@ -20,11 +20,12 @@ from django.db.models import F, Max, Q, QuerySet
 from accounts.models import Account, AuditEvent
 from backup_service import clock
 from billing.actions import entitlements_of
-from storage import leases, nudge
+from storage import nudge
 from storage.database import lock_order
 from storage.models import Refill, Replica, StoredObject
 from storage.objects import placement
 from storage.objects.placement import Site
+from storage.replication import leases
 
 log = logging.getLogger(__name__)
 BATCH = 200  # objects looked at between two notes of where we are

@@ -1,0 +1,4 @@
+"""Copies to further regions: leases, a fair order, transfer, backfill.
+
+Tasks and commands import it; it imports objects and what is below.
+"""
