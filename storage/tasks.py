@@ -10,24 +10,13 @@ from celery import shared_task
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import (
-    canary,
-    emptying,
-    health,
-    losses,
-    nudge,
-    reconcile,
-    scrub,
-    straighten,
-    strike,
-    survey,
-    watch,
-)
+from storage import canary, emptying, health, losses, nudge, strike, watch
 from storage.database import single_runner
 from storage.deletion import guard
 from storage.deletion import sweep as sweeping
 from storage.deletion import tombstones as expiry
 from storage.deletion.guard import DoubtfulError
+from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.models import Heartbeat
 from storage.replication import backfill, leases, replicator
 from storage.vaults import locks
@@ -101,8 +90,8 @@ def survey_regions() -> None:
     """Find what has arrived after its upload was swept, for a while."""
     if not _is_trusted():
         return
-    survey.survey(seconds=TURN)
-    if survey.has_begun():
+    orphans.survey(seconds=TURN)
+    if orphans.has_begun():
         nudge.again(nudge.SURVEY)
 
 
@@ -148,6 +137,6 @@ def tell_losses() -> None:
 @shared_task
 def watch_all() -> None:
     """Look for alarms, tell of new ones, and of losses that could not be told of."""
-    straighten.future_stamps(clock.database_now())
+    future_times.future_stamps(clock.database_now())
     losses.tell()
     watch.watch()

@@ -14,6 +14,7 @@ from backup_service import clock
 from storage import alerts, mail, status
 from storage.alerts import Figures, Finding, RegionFigures
 from storage.database import lock_order
+from storage.integrity.scrub import NEW
 from storage.models import (
     Alarm,
     CanaryRun,
@@ -27,7 +28,6 @@ from storage.models import (
 )
 from storage.objects import placement
 from storage.replication.leases import WORK
-from storage.scrub import NEW
 from storage.stores.registry import configured
 
 log = logging.getLogger(__name__)

@@ -134,9 +134,9 @@ class Trial:
 
     def repair(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
         from accounts.audit import SERVICE
-        from storage import scrub
+        from storage.integrity import scrub
+        from storage.integrity.repair import repair
         from storage.models import Replica
-        from storage.repair import repair
         from storage.replication.replicator import replicate_due
         from storage.stores.registry import store_of
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle, scrub, strike
+from storage import emptying, lifecycle, strike
 from storage.deletion import sweep as sweeping
+from storage.integrity import scrub
 from storage.models import Region, Replica, StoredObject
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due

@@ -3,8 +3,8 @@
 import pytest
 
 from accounts.models import AuditEvent
-from storage import scrub
 from storage.downloads.read import CutShortError
+from storage.integrity import scrub
 from storage.models import Vault
 from storage.replication.replicator import replicate_due
 from tests.storage.conftest import damage, path_of, sha, some

@@ -10,10 +10,11 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import scrub, watch
+from storage import watch
 from storage.deletion import sweep
+from storage.integrity import scrub
+from storage.integrity.repair import repair
 from storage.models import Attempt, Replica, StoredObject
-from storage.repair import repair
 from storage.replication import leases, replicator
 from storage.replication.replicator import replicate_due
 from storage.stores import rate_limits

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import survey
 from storage.deletion import sweep, tombstones
+from storage.integrity import orphans
 from storage.models import Attempt, Region, StoredObject
 from storage.stores.registry import store_of
 from storage.uploads import presigned
@@ -36,7 +36,7 @@ def test_a_put_after_its_upload_was_given_up_and_swept(backup, vault):
     sweep_all()
     assert not Attempt.objects.exists()
     assert put(offer, content) == 200
-    assert survey.survey() == 1
+    assert orphans.survey() == 1
     assert lying(vault.public_id) == []
 
 
@@ -51,7 +51,7 @@ def test_a_put_after_its_object_was_purged_and_swept(backup, maintain, vault):
     assert not StoredObject.objects.exists()
     assert lying(vault.public_id) == []
     assert put(offer, content) == 200
-    assert survey.survey() == 1
+    assert orphans.survey() == 1
     assert lying(vault.public_id) == []
 
 

@@ -19,8 +19,9 @@ from django.db import DatabaseError, OperationalError, connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle, scrub
+from storage import emptying, lifecycle
 from storage.deletion import sweep
+from storage.integrity import scrub
 from storage.models import Region, Replica, StoredObject
 from storage.objects import placement
 from storage.replication import backfill

@@ -6,7 +6,8 @@ from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
 from billing.actions import subscribe
-from storage import emptying, lifecycle, scrub
+from storage import emptying, lifecycle
+from storage.integrity import scrub
 from storage.lifecycle import RegionActError
 from storage.models import Attempt, Replica
 from storage.replication import backfill

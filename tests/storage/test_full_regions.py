@@ -11,8 +11,9 @@ import pytest
 from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
-from storage import health, scrub, watch
+from storage import health, watch
 from storage.deletion import sweep
+from storage.integrity import scrub
 from storage.models import Region, Replica
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due

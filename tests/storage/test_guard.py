@@ -14,6 +14,7 @@ from storage import emptying, tasks, watch
 from storage.body import Body
 from storage.deletion import guard, journal, sweep, tombstones
 from storage.deletion.guard import DoubtfulError
+from storage.integrity.reconcile import reconcile
 from storage.models import (
     Attempt,
     Catalogue,
@@ -24,7 +25,6 @@ from storage.models import (
     Usage,
     Vault,
 )
-from storage.reconcile import reconcile
 from storage.replication.replicator import replicate_due
 from storage.stores.registry import store_of
 from storage.uploads import ingest

@@ -4,8 +4,8 @@ import pytest
 
 from accounts.audit import SERVICE
 from storage import tasks
+from storage.integrity.reconcile import reconcile
 from storage.models import Catalogue, Region
-from storage.reconcile import reconcile
 from storage.stores.registry import store_of, sync_rows
 from tests.storage import older
 from tests.storage.buckets import INSTANCE

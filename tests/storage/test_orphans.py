@@ -8,14 +8,15 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import survey, tasks, watch
+from storage import tasks, watch
 from storage.body import Body
 from storage.deletion import sweep, tombstones
 from storage.deletion.guard import DoubtfulError
 from storage.errors import BusyError
+from storage.integrity import orphans
+from storage.integrity.reconcile import reconcile
 from storage.models import Attempt, Catalogue, Region, StoredObject, Survey, SweptAttempt
 from storage.names import StoreKey
-from storage.reconcile import reconcile
 from storage.replication import leases
 from storage.replication.replicator import begin, finish, replicate_due
 from storage.stores.base import RegionUnavailableError
@@ -88,7 +89,7 @@ def test_a_copy_that_is_made_after_it_was_given_up(backup):
     sweep_all()
     store_of(attempt.region).put(attempt.key, io.BytesIO(content), len(content))
     assert not finish(claim.replicas[0], claim.token, attempt)
-    survey.survey()
+    orphans.survey()
     assert [key.attempt for key in keys()] == [
         backup.held(content).replicas.get(region__alias="a").attempt_id
     ]
@@ -100,17 +101,17 @@ def test_reconcile_removes_it_as_well(orphan):
 
 
 def test_it_comes_round_twice_a_day(backup, orphan):
-    survey.survey()
+    orphans.survey()
     assert keys() == []
     store_of(Region.objects.get(alias="a")).put(orphan, io.BytesIO(b"x"), 1)
-    assert survey.survey() == 0
+    assert orphans.survey() == 0
     with clock.travelled(timedelta(hours=12, minutes=1)):
-        assert survey.survey() == 1
+        assert orphans.survey() == 1
 
 
 def test_what_nobody_knows_is_left_alone_and_alarmed_of(backup, orphan):
     SweptAttempt.objects.all().delete()
-    assert survey.survey() == 0
+    assert orphans.survey() == 0
     assert keys() == [orphan]
     assert "strange:a" in {one.key for one in watch.present()}
     assert reconcile(SERVICE).unknown == [f"a: {orphan}"]
@@ -120,7 +121,7 @@ def test_what_is_under_way_or_stored_is_no_orphan(backup):
     content = some()
     attempt, body = upload(backup, content)
     store_of(attempt.region).put(attempt.key, body, len(content))
-    assert survey.survey() == 0
+    assert orphans.survey() == 0
     assert keys() == [attempt.key]
     assert not Survey.objects.filter(strange__gt=0).exists()
 
@@ -135,7 +136,7 @@ def test_turns_go_on_where_they_ended(backup, bob, orphan, monkeypatch):
         tasks.survey_regions()
     assert orphan not in keys()
     assert asked
-    assert not survey.has_begun()
+    assert not orphans.has_begun()
     assert set(Survey.objects.exclude(ended_at=None).values_list("region__alias", flat=True)) == {
         "a",
         "b",
@@ -151,10 +152,10 @@ def test_a_turn_ends_in_the_middle_of_a_vault(backup, bob, orphan, monkeypatch):
         late = replace(orphan, attempt=f"{number:032x}")
         SweptAttempt.objects.create(pk=late.attempt)
         store.put(late, io.BytesIO(b"x"), 1)
-    monkeypatch.setattr(survey, "PAGE", 3)
+    monkeypatch.setattr(orphans, "PAGE", 3)
     turns, removed = 0, 0
-    while turns == 0 or survey.has_begun():
-        removed += survey.survey(seconds=0)
+    while turns == 0 or orphans.has_begun():
+        removed += orphans.survey(seconds=0)
         turns += 1
     assert removed == 6
     assert turns >= (7 + 6 + 1) // 3  # a page each
@@ -171,10 +172,10 @@ def test_a_list_that_breaks_off_ends_nothing(backup, bob, orphan, monkeypatch):
         raise RegionUnavailableError("it broke off")
 
     monkeypatch.setattr(FilesystemStore, "list_keys", broken)
-    survey.survey()
+    orphans.survey()
     assert not Survey.objects.filter(region__alias="a").exclude(ended_at=None).exists()
     monkeypatch.undo()
-    survey.survey()
+    orphans.survey()
     assert keys() != []
     assert orphan not in keys()
 
@@ -182,7 +183,7 @@ def test_a_list_that_breaks_off_ends_nothing(backup, bob, orphan, monkeypatch):
 def test_it_refuses_while_the_catalogue_is_in_doubt(orphan):
     Catalogue.objects.update_or_create(pk=1, defaults={"doubt": "restored", "doubt_text": "Old."})
     with pytest.raises(DoubtfulError):
-        survey.survey()
+        orphans.survey()
     tasks.survey_regions()
     assert keys() == [orphan]
 
@@ -215,5 +216,5 @@ def test_a_purged_object_s_late_bytes(backup, maintain):
     sweep_all()
     assert not StoredObject.objects.exists()
     store_of(Region.objects.get(alias="a")).put(key, io.BytesIO(content), len(content))
-    assert survey.survey() == 1
+    assert orphans.survey() == 1
     assert keys() == []

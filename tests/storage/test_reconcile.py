@@ -7,8 +7,8 @@ import pytest
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage.deletion import sweep, tombstones
+from storage.integrity.reconcile import reconcile
 from storage.models import Region
-from storage.reconcile import reconcile
 from storage.stores.base import RegionUnavailableError
 from storage.stores.registry import store_of
 from tests.storage.conftest import path_of

@@ -6,10 +6,10 @@ import pytest
 from django.core.management import call_command
 
 from accounts.audit import SERVICE
-from storage import scrub
+from storage.integrity import scrub
+from storage.integrity.repair import repair
 from storage.models import StoredObject, Vault
 from storage.recovery import recovery_point
-from storage.repair import repair
 from storage.replication.replicator import replicate_due
 from storage.stores.base import UnreadableError
 from storage.stores.filesystem import FilesystemStore

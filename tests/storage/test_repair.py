@@ -10,12 +10,12 @@ from django.core.management import call_command
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import scrub
 from storage.deletion import sweep
 from storage.errors import BadRequestError
+from storage.integrity import scrub
+from storage.integrity.repair import repair
 from storage.models import Attempt, Replica, StoredObject
 from storage.objects import replicas
-from storage.repair import repair
 from storage.replication.replicator import replicate_due
 from tests.storage.conftest import damage, path_of, sha, some
 from tests.storage.copied import address, copy_in, held, states

@@ -18,8 +18,9 @@ from accounts.actions import add_device
 from accounts.audit import SERVICE
 from accounts.models import Device
 from backup_service import clock
-from storage import emptying, lifecycle, repair, scrub, strike
+from storage import emptying, lifecycle, strike
 from storage.deletion import sweep, tombstones
+from storage.integrity import repair, scrub
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.objects import damage, replicas
 from storage.replication import backfill, leases, retry

@@ -8,13 +8,13 @@ from django.core.management import call_command
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import scrub
+from storage.integrity import scrub
+from storage.integrity.repair import repair
+from storage.integrity.scrub import Findings
 from storage.management.commands.scrub import Bar
 from storage.models import Heartbeat, Replica
 from storage.objects.verify import PIECE
-from storage.repair import repair
 from storage.replication.replicator import replicate_due
-from storage.scrub import Findings
 from tests.storage.conftest import damage, path_of, sha, some
 from tests.storage.copied import copy_in
 

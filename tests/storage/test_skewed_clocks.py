@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import scrub
 from storage.deletion import sweep
+from storage.integrity import scrub
 from storage.models import Attempt, Replica
 from storage.objects import placement
 from storage.replication.replicator import replicate_due

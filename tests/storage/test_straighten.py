@@ -6,7 +6,8 @@ import pytest
 from django.core import mail
 
 from backup_service import clock
-from storage import canary, scrub, straighten, tasks, watch
+from storage import canary, tasks, watch
+from storage.integrity import future_times, scrub
 from storage.models import (
     Alarm,
     Attempt,
@@ -68,7 +69,7 @@ def test_whoever_is_silent_is_heard_of_no_longer(regions):
         canary.send()
     assert not {"worker", "canary:a"} & {one.key for one in watch.present()}
     Region.objects.update(created_at=clock.now() - timedelta(days=1))
-    straighten.future_stamps(clock.now())
+    future_times.future_stamps(clock.now())
     assert {"worker", "scrub", "sweep", "canary:a", "canary:b"} <= {
         one.key for one in watch.present()
     }
@@ -80,7 +81,7 @@ def test_what_was_read_back_then_is_read_back_soon(backup):
     with clock.travelled(MONTH):
         replicate_due()
         scrub.scrub_all()
-    straighten.future_stamps(clock.now())
+    future_times.future_stamps(clock.now())
     assert scrub.due(clock.now()).count() == 2
 
 
@@ -91,7 +92,7 @@ def test_nothing_holds_or_keeps_for_longer_than_it_may(backup, vault):
         LossNotice.objects.create(vault=vault, mailed_at=clock.now())
         Lock.objects.create(vault=vault, name=sha(b""), body=b"", credential=backup.credential)
         Vault.objects.update(last_snapshot_at=clock.now())
-    straighten.future_stamps(clock.now())
+    future_times.future_stamps(clock.now())
     assert Attempt.objects.get().due_at < clock.now() + timedelta(hours=8)
     assert LossNotice.objects.get().mailed_at is None
     soon = clock.now() + timedelta(minutes=6)
@@ -106,5 +107,5 @@ def test_clocks_of_hosts_that_differ_a_little_change_nothing(backup, setup):
         replicate_due()
         canary.send()
         watch.watch()
-    changed = straighten.future_stamps(clock.now())
+    changed = future_times.future_stamps(clock.now())
     assert changed == 0

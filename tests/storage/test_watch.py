@@ -12,7 +12,8 @@ from django.core.management import call_command
 from accounts.audit import SERVICE
 from accounts.models import User
 from backup_service import clock
-from storage import canary, losses, scrub, watch
+from storage import canary, losses, watch
+from storage.integrity import scrub
 from storage.models import (
     Alarm,
     CanaryRun,

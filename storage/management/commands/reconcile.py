@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from accounts.audit import OPERATOR
+from storage.integrity.reconcile import reconcile
 from storage.management.operator import OperatorCommand
-from storage.reconcile import reconcile
 
 
 class Command(OperatorCommand):

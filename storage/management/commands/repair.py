@@ -6,8 +6,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.audit import OPERATOR
+from storage.integrity.repair import repair
 from storage.management.operator import OperatorCommand
-from storage.repair import repair
 
 
 class Command(OperatorCommand):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from backup_service import clock
-from storage import scrub
+from storage.integrity import scrub
+from storage.integrity.scrub import Findings
 from storage.management.operator import OperatorCommand
-from storage.scrub import Findings
 
 WIDTH = 24  # of the bar, in characters
 EVERY = 0.2  # seconds
