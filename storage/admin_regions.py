@@ -16,9 +16,9 @@ from accounts.audit import Actor
 from accounts.staff import StaffAdmin, acting
 from accounts.templatetags.amounts import amount
 from backup_service import clock
-from storage import lifecycle
 from storage.models import Region
-from storage.status import RegionStatus, region_status
+from storage.regions import lifecycle
+from storage.regions.status import RegionStatus, region_status
 from storage.stores.base import RegionError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import canary, emptying, health, losses, nudge, strike, watch
+from storage import canary, losses, nudge, watch
 from storage.database import single_runner
 from storage.deletion import guard
 from storage.deletion import sweep as sweeping
@@ -18,6 +18,7 @@ from storage.deletion import tombstones as expiry
 from storage.deletion.guard import DoubtfulError
 from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.models import Heartbeat
+from storage.regions import drain, health, write_off
 from storage.replication import backfill, leases, replicator
 from storage.vaults import locks
 
@@ -45,10 +46,10 @@ def replicate_due() -> None:
 @shared_task
 def tend_regions() -> None:
     """Put lacking copies on the list, empty what is drained, strike off what has burnt."""
-    strike.strike_due(seconds=TURN / 2)
+    write_off.strike_due(seconds=TURN / 2)
     backfill.refill_due(seconds=TURN / 2)
-    if emptying.is_due() and _is_trusted():
-        emptying.empty_due(seconds=TURN / 2)
+    if drain.is_due() and _is_trusted():
+        drain.empty_due(seconds=TURN / 2)
 
 
 @shared_task

@@ -11,7 +11,7 @@ from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 
 from accounts.models import User
 from backup_service import clock
-from storage import alerts, mail, status
+from storage import alerts, mail
 from storage.alerts import Figures, Finding, RegionFigures
 from storage.database import lock_order
 from storage.integrity.scrub import NEW
@@ -27,6 +27,7 @@ from storage.models import (
     Survey,
 )
 from storage.objects import placement
+from storage.regions import status
 from storage.replication.leases import WORK
 from storage.stores.registry import configured
 

@@ -20,11 +20,11 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import health
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage, placement
 from storage.objects import replicas as copies
 from storage.objects.verify import Place
+from storage.regions import health
 from storage.replication import leases, transfer
 from storage.replication.scheduler import Turns
 from storage.replication.transfer import Errand, Outcome

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import health, nudge, sizes
+from storage import nudge, sizes
 from storage.body import Body
 from storage.database import lock_order
 from storage.database.connections import lend_connection
@@ -29,6 +29,7 @@ from storage.models import (
 )
 from storage.names import ObjectName, ObjectType
 from storage.objects import placement, replicas
+from storage.regions import health
 from storage.stores.base import RegionError, RegionFullError
 from storage.stores.registry import store_of
 from storage.vaults import index_freshness, lifetimes, locks, quota, sequence

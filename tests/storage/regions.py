@@ -6,10 +6,10 @@ from pathlib import Path
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle, strike
 from storage.deletion import sweep as sweeping
 from storage.integrity import scrub
 from storage.models import Region, Replica, StoredObject
+from storage.regions import drain, lifecycle, write_off
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
 from storage.stores.registry import prepare_new, sync_rows
@@ -38,8 +38,8 @@ def work(*, rounds: int = 6) -> None:
     """Do what the workers do, until there is nothing more to do."""
     for _ in range(rounds):
         scrub.scrub_due(byte_budget=1 << 40)
-        strike.strike_due()
-        gone = emptying.empty_due()
+        write_off.strike_due()
+        gone = drain.empty_due()
         added = backfill.refill_due()
         made = replicate_due()
         if not gone and not added and not made:

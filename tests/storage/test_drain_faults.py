@@ -19,11 +19,11 @@ from django.db import DatabaseError, OperationalError, connection
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, lifecycle
 from storage.deletion import sweep
 from storage.integrity import scrub
 from storage.models import Region, Replica, StoredObject
 from storage.objects import placement
+from storage.regions import drain, lifecycle
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
 from storage.stores.base import RegionError, RegionStore, RegionUnavailableError
@@ -92,11 +92,11 @@ def steps() -> list[Callable[[], object]]:
     """Everything that the workers do about a region that is being emptied."""
     soon = clock.now() + timedelta(days=1)
     return [
-        emptying.empty_due,
+        drain.empty_due,
         backfill.refill_due,
         replicate_due,
         lambda: scrub.scrub_due(byte_budget=1 << 30),
-        emptying.empty_due,
+        drain.empty_due,
         lambda: sweep.sweep(doomed_before=soon),
     ]
 
@@ -135,7 +135,7 @@ def one_round(backup, fault: AbstractContextManager[list[int]]) -> int:
         with clock.travelled(timedelta(hours=7 * hours)):
             for step in steps():
                 step()
-    assert emptying.left_in(region("b")).is_empty
+    assert drain.left_in(region("b")).is_empty
     assert list(store_of(region("b")).list_keys()) == []
     assert all(whole_copies(backup.held(content)) == 2 for content in contents)
     return count[0]

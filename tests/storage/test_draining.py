@@ -6,13 +6,13 @@ from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
 from billing.actions import subscribe
-from storage import emptying, lifecycle
 from storage.integrity import scrub
-from storage.lifecycle import RegionActError
 from storage.models import Attempt, Replica
+from storage.regions import drain, lifecycle
+from storage.regions.lifecycle import RegionActError
+from storage.regions.status import copies_status
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
-from storage.status import copies_status
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.registry import store_of
 from tests.storage.conftest import damage, some
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def test_draining_makes_copies_elsewhere_before_it_takes_one_away(backup, contents):
     assert lifecycle.drain(region("b"), SERVICE)
     assert not lifecycle.drain(region("b"), SERVICE)
-    assert emptying.empty_due() == 0
+    assert drain.empty_due() == 0
     assert Replica.objects.filter(region__alias="b", state="stored").count() == 12
     work()
     assert where(backup, contents) == {"ac"}
@@ -83,11 +83,11 @@ def test_copies_stay_while_the_others_are_unproved_or_damaged(backup, contents):
     backfill.refill_due()
     replicate_due()
     Replica.objects.filter(region__alias="c").update(verified_at=None)
-    assert emptying.empty_due() == 0
+    assert drain.empty_due() == 0
     Replica.objects.filter(region__alias="c").update(verified_at=clock.now())
     bad = copy_in(backup.held(contents[0]), "a")
     Replica.objects.filter(pk=bad.pk).update(state="corrupt")
-    assert emptying.empty_due() == 11
+    assert drain.empty_due() == 11
     assert states(backup.held(contents[0])) == {"a": "corrupt", "b": "stored", "c": "stored"}
     work()
     assert where(backup, contents) == {"ac"}
@@ -98,15 +98,15 @@ def test_the_count_is_taken_again_when_a_copy_goes(backup, contents, monkeypatch
     lifecycle.drain(region("b"), SERVICE)
     backfill.refill_due()
     replicate_due()
-    real = emptying._let_go
+    real = drain._let_go
 
     def late(replica, wanted):
         Replica.objects.filter(object=replica.object_id, region__alias="c").update(state="corrupt")
         return real(replica, wanted)
 
     with monkeypatch.context() as patch:
-        patch.setattr(emptying, "_let_go", late)
-        assert emptying.empty_due() == 0
+        patch.setattr(drain, "_let_go", late)
+        assert drain.empty_due() == 0
     assert Replica.objects.filter(region__alias="b", state="stored").count() == 12
 
 

@@ -11,10 +11,11 @@ import pytest
 from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
-from storage import health, watch
+from storage import watch
 from storage.deletion import sweep
 from storage.integrity import scrub
 from storage.models import Region, Replica
+from storage.regions import health
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
 from storage.stores.filesystem import HEADROOM, STAGING

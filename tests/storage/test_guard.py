@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import emptying, tasks, watch
+from storage import tasks, watch
 from storage.body import Body
 from storage.deletion import guard, journal, sweep, tombstones
 from storage.deletion.guard import DoubtfulError
@@ -25,6 +25,7 @@ from storage.models import (
     Usage,
     Vault,
 )
+from storage.regions import drain
 from storage.replication.replicator import replicate_due
 from storage.stores.registry import store_of
 from storage.uploads import ingest
@@ -115,7 +116,7 @@ def test_every_way_to_destroy_refuses_then(lived, act):
             "purge": lambda: call_command("purge"),
             "now": lambda: call_command("purge", "--now", "--yes"),
             "sweep": sweep.sweep,
-            "drain": emptying.empty_due,
+            "drain": drain.empty_due,
         }[act]()
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import health
+from storage.regions import health
 from storage.stores import filesystem
 from storage.stores.base import RegionFullError
 from tests.storage.conftest import some

@@ -9,10 +9,11 @@ from django.core.management import CommandError, call_command
 from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
-from storage import lifecycle, tasks
-from storage.lifecycle import RegionActError
+from storage import tasks
 from storage.models import Attempt, StoredObject
-from storage.status import copies_status
+from storage.regions import lifecycle
+from storage.regions.lifecycle import RegionActError
+from storage.regions.status import copies_status
 from storage.stores.base import RegionUnavailableError
 from storage.stores.filesystem import FilesystemStore
 from storage.stores.registry import prepare_new

@@ -7,11 +7,12 @@ import pytest
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import health, lifecycle, watch
+from storage import watch
 from storage.models import Refill, Region, Replica
+from storage.regions import health, lifecycle
+from storage.regions.status import copies_status
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
-from storage.status import copies_status
 from tests.storage.conftest import caller, some
 from tests.storage.copied import states
 from tests.storage.regions import configure, proved, region, work

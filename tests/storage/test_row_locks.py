@@ -18,11 +18,11 @@ from accounts.actions import add_device
 from accounts.audit import SERVICE
 from accounts.models import Device
 from backup_service import clock
-from storage import emptying, lifecycle, strike
 from storage.deletion import sweep, tombstones
 from storage.integrity import repair, scrub
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.objects import damage, replicas
+from storage.regions import drain, lifecycle, write_off
 from storage.replication import backfill, leases, retry
 from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError
@@ -129,7 +129,7 @@ def test_many_copies_on_the_work_list(backup, vault, act):
         "chosen": lambda: retry.unpark_copies([later.pk, first.pk], actor=SERVICE),
         "repair": leases.bring_forward,
         "hopeless": leases.claim_suspect,
-        "idle": lambda: emptying._give_up_idle(region("b")),
+        "idle": lambda: drain._give_up_idle(region("b")),
     }
     require_order((Replica, first.pk), (Replica, later.pk), works[act])
 
@@ -155,7 +155,7 @@ def test_all_copies_of_an_object(backup, maintain, act):
         Replica.objects.create(object=held, region=region("c"), sequence=held.sequence)
         replicate_due()
         lifecycle.drain(first.region, SERVICE)
-        work = partial(emptying._let_go, first, 2)
+        work = partial(drain._let_go, first, 2)
     turn_round(Replica, first.pk, later.pk)
     require_order((Replica, first.pk), (Replica, later.pk), work)
 
@@ -214,7 +214,7 @@ def test_the_vault_comes_before_an_object_that_is_lost_or_found(backup, tmp_path
         Replica.objects.filter(pk=copy.pk).update(state="missing")
     works: dict[str, Work] = {
         "mark": lambda: damage.mark(copy, NoSuchKeyError("gone")),
-        "strike": lambda: strike._strike(copy),
+        "strike": lambda: write_off._strike(copy),
         "find": repair.find_lost,
     }
     require_order((Vault, backup.vault.pk), (StoredObject, held.pk), works[act])
@@ -255,7 +255,7 @@ def test_an_attempt_comes_before_its_reservation(backup, act):
         Attempt.objects.update(state="doomed")
     works: dict[str, Work] = {
         "sweep": lambda: sweep._forget([attempt]),
-        "strike": lambda: strike._forget_attempts(attempt.region),
+        "strike": lambda: write_off._forget_attempts(attempt.region),
     }
     reservation = type(attempt.reservation)
     require_order((Attempt, attempt.pk), (reservation, attempt.reservation.pk), works[act])

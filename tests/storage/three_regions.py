@@ -4,7 +4,7 @@ import pytest
 
 from backup_service import clock
 from storage.models import Region
-from storage.status import region_status
+from storage.regions.status import region_status
 from tests.storage.conftest import some
 from tests.storage.regions import begin, proved, work
 

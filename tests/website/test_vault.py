@@ -10,9 +10,10 @@ from django.urls import reverse
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import lifecycle, overview
+from storage import overview
 from storage.models import Region, StoredObject
 from storage.names import ObjectType
+from storage.regions import lifecycle
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
 from storage.vaults import credentials, vaults

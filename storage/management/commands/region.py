@@ -9,11 +9,11 @@ from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
 from backup_service import clock
-from storage import lifecycle, strike
 from storage.management.operator import OperatorCommand
 from storage.models import Region
+from storage.regions import lifecycle, write_off
+from storage.regions.status import copies_status, region_status
 from storage.replication import backfill
-from storage.status import copies_status, region_status
 from storage.stores.registry import prepare_new, sync_rows
 
 ACTS = {
@@ -111,7 +111,7 @@ class Command(OperatorCommand):
         struck = 0
         if lost:
             lifecycle.give_up(region, OPERATOR)
-            struck = strike.strike_due()
+            struck = write_off.strike_due()
         else:
             lifecycle.remove(region, OPERATOR)
         return {"region": region.alias, "status": "removed", "copies_struck_off": struck} | {

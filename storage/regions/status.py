@@ -8,9 +8,9 @@ from django.db.models.functions import Coalesce
 
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan
-from storage import emptying
 from storage.models import Attempt, Region, Replica, StoredObject, Vault
 from storage.objects import placement
+from storage.regions import drain as emptying
 from storage.replication import backfill, leases
 from storage.stores.base import RegionUnavailableError
 from storage.stores.registry import configured, store_of, traits_of

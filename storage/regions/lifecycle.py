@@ -8,10 +8,11 @@ from django.db.models import Count, Q
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import emptying, strike
 from storage.models import Region, Replica, StoredObject
 from storage.objects import placement
 from storage.protection import LEAST_COPIES
+from storage.regions import drain as emptying
+from storage.regions import write_off
 from storage.replication import backfill
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import begin_anew, configured, store_of, sync_rows
@@ -114,7 +115,7 @@ def remove(region: Region, actor: Actor) -> None:
             f"`region drain {region.alias}`."
         )
     store = _store_of(region)
-    if strike.finish(region, actor):
+    if write_off.finish(region, actor):
         _drop_notes(store)
     else:
         left = emptying.left_in(region)
