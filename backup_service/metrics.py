@@ -8,8 +8,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from backup_service import clock
-from storage.gauges import exposition
-from storage.watch import figures
+from storage.monitoring.alarms import figures
+from storage.monitoring.metrics import exposition
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

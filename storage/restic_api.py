@@ -18,7 +18,6 @@ from django.http import (
     StreamingHttpResponse,
 )
 
-from storage import canary_ways
 from storage.body import Body, stream_of
 from storage.database.connections import lend_connection
 from storage.deletion import tombstones
@@ -35,6 +34,7 @@ from storage.errors import (
 )
 from storage.gate import Stay, staying, uploads
 from storage.models import Region
+from storage.monitoring import canary_transport
 from storage.names import (
     CONFIG,
     InvalidNameError,
@@ -194,8 +194,8 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
 
 def _region(request: HttpRequest, access: Access) -> Region | None:
     """Return the region that the service's own canary asks for; None for everybody else."""
-    alias = request.headers.get(canary_ways.HEADER)
-    return canary_ways.region_for(access, alias) if alias else None
+    alias = request.headers.get(canary_transport.HEADER)
+    return canary_transport.region_for(access, alias) if alias else None
 
 
 def _lock(access: Access, name: ObjectName) -> HttpResponse:

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import canary, losses, nudge, watch
+from storage import nudge
 from storage.database import single_runner
 from storage.deletion import guard
 from storage.deletion import sweep as sweeping
@@ -18,6 +18,7 @@ from storage.deletion import tombstones as expiry
 from storage.deletion.guard import DoubtfulError
 from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.models import Heartbeat
+from storage.monitoring import alarms, canary, losses
 from storage.regions import drain, health, write_off
 from storage.replication import backfill, leases, replicator
 from storage.vaults import locks
@@ -140,4 +141,4 @@ def watch_all() -> None:
     """Look for alarms, tell of new ones, and of losses that could not be told of."""
     future_times.future_stamps(clock.database_now())
     losses.tell()
-    watch.watch()
+    alarms.watch()

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from storage.alerts import Figures, RegionFigures, judge
+from storage.monitoring.rules import Figures, RegionFigures, judge
 
 WELL = RegionFigures(alias="a", waiting=3, waiting_bytes=10**9, waiting_age=60, canary_age=600)
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage import watch
 from storage.deletion import purge_limits, tombstones
 from storage.models import (
     StoredObject,
 )
+from storage.monitoring import alarms
 from tests.storage.conftest import sha, some
 from tests.storage.older import passed
 from tests.storage.test_guard import DAY, MONTH
@@ -27,7 +27,7 @@ def test_a_day_takes_its_share_and_says_so(backup, maintain, bob, settings, monk
     with passed(MONTH):
         assert tombstones.purge() == 4 + 2
         assert tombstones.purge() == 0
-        assert "capped" in {one.key for one in watch.present()}
+        assert "capped" in {one.key for one in alarms.present()}
     with passed(MONTH + DAY + timedelta(hours=1)):
         assert tombstones.purge() == 2  # of four that are left
     assert StoredObject.objects.filter(vault=bob.vault).count() == 0

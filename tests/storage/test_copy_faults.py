@@ -10,11 +10,11 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import watch
 from storage.deletion import sweep
 from storage.integrity import scrub
 from storage.integrity.repair import repair
 from storage.models import Attempt, Replica, StoredObject
+from storage.monitoring import alarms
 from storage.replication import leases, replicator
 from storage.replication.replicator import replicate_due
 from storage.stores import rate_limits
@@ -135,7 +135,7 @@ def test_one_object_that_a_region_never_gives_back_is_parked_alone(backup, conte
     assert states(backup.held(contents[0])) == {"a": "stored", "b": "pending", "c": "stored"}
     parked = copy_in(backup.held(contents[0]), "b")
     assert (parked.parked_at is None, parked.tries) == (False, leases.MOST_TRIES)
-    assert "parked:b" in [found.key for found in watch.present()]
+    assert "parked:b" in [found.key for found in alarms.present()]
     fronts["b"].mend()
     with clock.travelled(timedelta(hours=48)):
         assert repair(SERVICE).copies_made == 1

@@ -11,10 +11,10 @@ import pytest
 from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
-from storage import watch
 from storage.deletion import sweep
 from storage.integrity import scrub
 from storage.models import Region, Replica
+from storage.monitoring import alarms
 from storage.regions import health
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
@@ -50,7 +50,7 @@ class TestAStore:
             waiting = copy_in(backup.held(content), "b")
             assert (waiting.state, waiting.tries, waiting.parked_at) == ("pending", 0, None)
         assert region("b").health == "full"
-        assert "full:b" in [found.key for found in watch.present()]
+        assert "full:b" in [found.key for found in alarms.present()]
         backfill.refill_due()
         assert replicate_due() == len(contents)
         scrub.scrub_all()

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import tasks, watch
+from storage import tasks
 from storage.body import Body
 from storage.deletion import guard, journal, sweep, tombstones
 from storage.deletion.guard import DoubtfulError
@@ -25,6 +25,7 @@ from storage.models import (
     Usage,
     Vault,
 )
+from storage.monitoring import alarms
 from storage.regions import drain
 from storage.replication.replicator import replicate_due
 from storage.stores.registry import store_of
@@ -104,7 +105,7 @@ def test_an_older_database_destroys_nothing(lived):
     assert Attempt.objects.filter(state="doomed").count() == 0
     assert StoredObject.objects.filter(state="tombstoned").count() == 1
     assert Catalogue.objects.get().doubt == "restored"
-    [finding] = [one for one in watch.present() if one.key == "doubt"]
+    [finding] = [one for one in alarms.present() if one.key == "doubt"]
     assert "restored" in finding.text
 
 
@@ -138,7 +139,7 @@ def test_after_a_reconciliation_all_that_was_acknowledged_is_there(lived, backup
     assert Usage.objects.get(account=vault.account).live_bytes == 5 * FLOOR
     assert Vault.objects.get(pk=vault.pk).epoch > epoch  # agents drop what they cached
     assert Lifetime.objects.filter(to_sequence=None).count() == 5
-    assert not any(one.key in ("doubt", "lost") for one in watch.present())
+    assert not any(one.key in ("doubt", "lost") for one in alarms.present())
 
 
 def test_what_it_calls_removed_is_kept_for_a_whole_grace_again(backup, maintain):

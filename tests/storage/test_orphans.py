@@ -8,7 +8,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import tasks, watch
+from storage import tasks
 from storage.body import Body
 from storage.deletion import sweep, tombstones
 from storage.deletion.guard import DoubtfulError
@@ -16,6 +16,7 @@ from storage.errors import BusyError
 from storage.integrity import orphans
 from storage.integrity.reconcile import reconcile
 from storage.models import Attempt, Catalogue, Region, StoredObject, Survey, SweptAttempt
+from storage.monitoring import alarms
 from storage.names import StoreKey
 from storage.replication import leases
 from storage.replication.replicator import begin, finish, replicate_due
@@ -113,7 +114,7 @@ def test_what_nobody_knows_is_left_alone_and_alarmed_of(backup, orphan):
     SweptAttempt.objects.all().delete()
     assert orphans.survey() == 0
     assert keys() == [orphan]
-    assert "strange:a" in {one.key for one in watch.present()}
+    assert "strange:a" in {one.key for one in alarms.present()}
     assert reconcile(SERVICE).unknown == [f"a: {orphan}"]
 
 

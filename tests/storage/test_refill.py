@@ -7,8 +7,8 @@ import pytest
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import watch
 from storage.models import Refill, Region, Replica
+from storage.monitoring import alarms
 from storage.regions import health, lifecycle
 from storage.regions.status import copies_status
 from storage.replication import backfill
@@ -32,14 +32,14 @@ def test_what_lacks_copies_is_filled_when_a_region_is_added(settings, tmp_path, 
     status = copies_status()
     assert (status.under_replicated, status.fewer_than_two_verified) == (1, 1)
     assert (status.reachable, status.promised, status.too_few_regions) == (1, 2, True)
-    assert "places" in {found.key for found in watch.present()}
+    assert "places" in {found.key for found in alarms.present()}
     configure(settings, tmp_path, "ad")
     assert lifecycle.add("d", SERVICE).status == "active"
     work()
     assert proved(backup.held(content)) == {"a", "d"}
     assert copies_status().under_replicated == 0
     assert not copies_status().too_few_regions
-    assert "places" not in {found.key for found in watch.present()}
+    assert "places" not in {found.key for found in alarms.present()}
 
 
 def test_a_larger_plan_gets_its_third_copy(backup, vault, contents):

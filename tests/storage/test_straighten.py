@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 
 from backup_service import clock
-from storage import canary, tasks, watch
+from storage import tasks
 from storage.integrity import future_times, scrub
 from storage.models import (
     Alarm,
@@ -19,6 +19,7 @@ from storage.models import (
     Replica,
     Vault,
 )
+from storage.monitoring import alarms, canary
 from storage.replication import leases
 from storage.replication.replicator import replicate_due
 from tests.storage.conftest import sha, some
@@ -53,7 +54,7 @@ def test_alarms_of_which_staff_was_told_tomorrow_are_told_today(backup):
     with clock.travelled(MONTH):
         backup.put(some())
         Replica.objects.update(since=clock.now() - timedelta(days=1))
-        watch.watch()
+        alarms.watch()
         assert mail.outbox
     Replica.objects.filter(state="pending").update(since=clock.now() - timedelta(days=1))
     mail.outbox.clear()
@@ -67,11 +68,11 @@ def test_whoever_is_silent_is_heard_of_no_longer(regions):
         for name in ("worker", "scrub", "sweep"):
             Heartbeat.beat(name)
         canary.send()
-    assert not {"worker", "canary:a"} & {one.key for one in watch.present()}
+    assert not {"worker", "canary:a"} & {one.key for one in alarms.present()}
     Region.objects.update(created_at=clock.now() - timedelta(days=1))
     future_times.future_stamps(clock.now())
     assert {"worker", "scrub", "sweep", "canary:a", "canary:b"} <= {
-        one.key for one in watch.present()
+        one.key for one in alarms.present()
     }
     assert not CanaryRun.objects.exists()
 
@@ -106,6 +107,6 @@ def test_clocks_of_hosts_that_differ_a_little_change_nothing(backup, setup):
         backup.put(some())
         replicate_due()
         canary.send()
-        watch.watch()
+        alarms.watch()
     changed = future_times.future_stamps(clock.now())
     assert changed == 0

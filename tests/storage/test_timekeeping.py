@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import Account
 from backup_service import clock
-from storage import tasks, watch
+from storage import tasks
 from storage.database import elapsed_time
 from storage.database.single_runner import Hold
 from storage.deletion import guard
@@ -17,6 +17,7 @@ from storage.models import (
     ClockJump,
     Region,
 )
+from storage.monitoring import alarms
 from tests.storage.conftest import sha, some
 from tests.storage.older import passed
 from tests.storage.test_guard import DAY, MONTH, keys, store, upkeep
@@ -34,7 +35,7 @@ def test_a_clock_31_days_ahead_destroys_nothing(backup, maintain):
     with clock.travelled(MONTH):
         upkeep()
         assert Catalogue.objects.get().doubt == "clock"
-        assert "doubt" in {one.key for one in watch.present()}
+        assert "doubt" in {one.key for one in alarms.present()}
         tasks.reconcile_after_jump()
         assert Catalogue.objects.get().doubt == ""
         upkeep()

@@ -12,7 +12,6 @@ from django.core.management import call_command
 from accounts.audit import SERVICE
 from accounts.models import User
 from backup_service import clock
-from storage import canary, losses, watch
 from storage.integrity import scrub
 from storage.models import (
     Alarm,
@@ -23,6 +22,7 @@ from storage.models import (
     Replica,
     StoredObject,
 )
+from storage.monitoring import alarms, canary, losses
 from storage.replication import leases
 from storage.replication.replicator import replicate_due
 from storage.vaults import credentials
@@ -72,7 +72,7 @@ def test_no_copy_is_waited_for_of_what_was_lost_and_removed(backup, maintain):
     with clock.travelled(timedelta(hours=2)):
         Heartbeat.beat("worker")
         assert leases.due().count() == 0
-        assert {found.key for found in watch.present()} & {"lost", "copies:a", "copies:b"} == set()
+        assert {found.key for found in alarms.present()} & {"lost", "copies:a", "copies:b"} == set()
 
 
 def test_what_was_removed_and_has_a_copy_left_gets_its_others(backup, maintain):
@@ -84,26 +84,26 @@ def test_what_was_removed_and_has_a_copy_left_gets_its_others(backup, maintain):
     maintain.delete(f"data/{sha(content)}")
     with clock.travelled(timedelta(hours=2)):
         assert leases.due().count() == 1
-        assert "copies:b" in {found.key for found in watch.present()}
+        assert "copies:b" in {found.key for found in alarms.present()}
 
 
 def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
-    assert watch.watch() == []
+    assert alarms.watch() == []
     backup.put(some())
     with clock.travelled(timedelta(minutes=4)):
         Heartbeat.beat("worker")
-        assert watch.watch() == []
+        assert alarms.watch() == []
     with clock.travelled(timedelta(minutes=20)):
         Heartbeat.beat("worker")
-        assert [found.key for found in watch.watch()] == ["copies:b"]
-        watch.watch()
+        assert [found.key for found in alarms.watch()] == ["copies:b"]
+        alarms.watch()
         assert len(mail.outbox) == 1
         assert mail.outbox[0].to == ["staff@example.org"]
         assert "1 copy for region b" in mail.outbox[0].subject
         assert "region status" in mail.outbox[0].body
     with clock.travelled(timedelta(hours=24, minutes=30)):
         Heartbeat.beat("worker")
-        watch.watch()
+        alarms.watch()
         assert len(mail.outbox) == 2
         replicate_due()
         Replica.objects.update(verified_at=clock.now())
@@ -111,7 +111,7 @@ def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
         Heartbeat.beat("sweep")
         canary.send()
         replicate_due()
-        watch.watch()
+        alarms.watch()
         assert "Over: " in subjects()[-1]
         assert not Alarm.objects.filter(key="copies:b").exists()
 
@@ -127,7 +127,7 @@ def test_silence_alone_is_heard_without_any_worker(backup, capsys):
         found = {one["key"] for one in json.loads(capsys.readouterr().out)["alarms"]}
         assert found == {"worker", "scrub", "sweep", "canary:a", "canary:b"}
     with clock.travelled(timedelta(days=31)):
-        found = {one.key for one in watch.present()}
+        found = {one.key for one in alarms.present()}
         assert {"scrub:a", "scrub:b"} <= found
 
 
@@ -139,14 +139,14 @@ def test_the_command_ends_with_0_when_all_is_well(capsys):
 def test_parked_copies_alarm(backup):
     backup.put(some())
     Replica.objects.filter(state="pending").update(parked_at=clock.now(), tries=12)
-    assert "parked:b" in [found.key for found in watch.present()]
+    assert "parked:b" in [found.key for found in alarms.present()]
 
 
 def test_new_copies_that_nobody_reads_back_alarm(backup):
     backup.put(some())
     replicate_due()
     with clock.travelled(timedelta(minutes=61)):
-        assert "unread:a" in [found.key for found in watch.present()]
+        assert "unread:a" in [found.key for found in alarms.present()]
 
 
 def test_mail_that_fails_is_itself_an_alarm_and_is_made_up_for(backup, monkeypatch):
@@ -155,23 +155,23 @@ def test_mail_that_fails_is_itself_an_alarm_and_is_made_up_for(backup, monkeypat
     Replica.objects.filter(state="pending").update(parked_at=clock.now())
     with monkeypatch.context() as patch:
         broken_mail(patch)
-        watch.watch()
+        alarms.watch()
         assert "SMTPServerDisconnected" in Channel.objects.get(name="mail").error
-        assert "mail" in [found.key for found in watch.watch()]
+        assert "mail" in [found.key for found in alarms.watch()]
         assert Alarm.objects.filter(key="mail").exists()
     assert mail.outbox == []
-    watch.watch()
+    alarms.watch()
     assert len(mail.outbox) == 1
     assert "parked" in mail.outbox[0].body or "given up" in mail.outbox[0].body
     assert Channel.objects.get(name="mail").failed_at is None
-    watch.watch()
+    alarms.watch()
     assert not Alarm.objects.filter(key="mail").exists()
 
 
 def test_without_admins_superusers_are_told(settings):
     settings.ADMINS = []
     User.objects.create_user("sam@example.org", is_staff=True, is_superuser=True)
-    assert watch.recipients() == ["sam@example.org"]
+    assert alarms.recipients() == ["sam@example.org"]
 
 
 # --- losses
@@ -222,7 +222,7 @@ def test_sending_lost_objects_again_heals_them_and_nobody_is_bothered(backup, va
             damage(copy_in(backup.held(content), alias))
     scrub.scrub_all()
     assert backup.names("data") == []
-    assert "lost" in [found.key for found in watch.present()]
+    assert "lost" in [found.key for found in alarms.present()]
     for content in contents:
         assert backup.put(content).status_code == 200
         assert backup.held_state(backup.held(content)) == "live"
@@ -231,7 +231,7 @@ def test_sending_lost_objects_again_heals_them_and_nobody_is_bothered(backup, va
     assert mail.outbox == []
     replicate_due()
     scrub.scrub_all()
-    assert "lost" not in [found.key for found in watch.present()]
+    assert "lost" not in [found.key for found in alarms.present()]
     assert all(
         held.replicas.filter(state="stored").count() == 2 for held in StoredObject.objects.all()
     )
@@ -249,7 +249,7 @@ def test_a_canary_goes_to_every_region_and_comes_back(settings):
     with clock.travelled(timedelta(hours=5)):
         assert all(run.went_well for run in canary.send())
     assert StoredObject.objects.filter(state="tombstoned").count() == 2
-    assert not any(found.key.startswith("canary") for found in watch.present())
+    assert not any(found.key.startswith("canary") for found in alarms.present())
 
 
 def test_a_region_that_is_away_or_changes_bytes_alarms_by_name(tmp_path):
@@ -258,7 +258,7 @@ def test_a_region_that_is_away_or_changes_bytes_alarms_by_name(tmp_path):
     first, second = canary.send()
     assert (first.went_well, second.went_well) == (False, True)
     assert "mounted" in first.error
-    assert [found.key for found in watch.present()] == ["canary:a"]
+    assert [found.key for found in alarms.present()] == ["canary:a"]
     (tmp_path / "unmounted").rename(tmp_path / "region-a")
     kept = Replica.objects.select_related("region", "attempt__vault").filter(
         state="stored", region__alias="b"
@@ -287,9 +287,9 @@ def test_its_credential_is_its_own_and_made_again_when_it_no_longer_fits(setting
 def test_absence_alarms():
     canary.send()
     with clock.travelled(timedelta(hours=2)):
-        assert not any(found.key.startswith("canary") for found in watch.present())
+        assert not any(found.key.startswith("canary") for found in alarms.present())
     with clock.travelled(timedelta(hours=3, minutes=1)):
-        assert {"canary:a", "canary:b"} <= {found.key for found in watch.present()}
+        assert {"canary:a", "canary:b"} <= {found.key for found in alarms.present()}
 
 
 def test_runs_are_kept_for_a_month():

@@ -4,8 +4,8 @@ import dataclasses
 import sys
 from typing import Any
 
-from storage import watch
 from storage.management.operator import OperatorCommand
+from storage.monitoring import alarms
 
 
 class Command(OperatorCommand):
@@ -16,7 +16,7 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show all alarms, and end with a status that says whether there are any."""
-        found = watch.present()
+        found = alarms.present()
         if options["json"]:
             self.show({"alarms": [dataclasses.asdict(one) for one in found]}, as_json=True)
         for one in found if not options["json"] else []:

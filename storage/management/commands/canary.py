@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from storage import canary
 from storage.management.operator import OperatorCommand
+from storage.monitoring import canary
 
 
 class Command(OperatorCommand):

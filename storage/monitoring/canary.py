@@ -20,7 +20,9 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.actions import entitlements_of
-from storage.canary_ways import (
+from storage.errors import RefusedError
+from storage.models import CanaryRun, Credential, Region, Vault
+from storage.monitoring.canary_transport import (
     ACCOUNT,
     ByFunctions,
     LostCanaryError,
@@ -28,8 +30,6 @@ from storage.canary_ways import (
     Way,
     in_region,
 )
-from storage.errors import RefusedError
-from storage.models import CanaryRun, Credential, Region, Vault
 from storage.names import ObjectType, parse_name
 from storage.objects import damage
 from storage.stores.base import RegionError
@@ -105,7 +105,9 @@ def _credential(vault: Vault) -> tuple[Credential, str]:
     The secret is derived from the service's key, so that every worker knows it and no row holds it.
     Credentials with another one, as after a change of the key, are revoked.
     """
-    secret = salted_hmac("storage.canary", vault.public_id, algorithm="sha256").hexdigest()
+    secret = salted_hmac(
+        "storage.monitoring.canary", vault.public_id, algorithm="sha256"
+    ).hexdigest()
     for known in Credential.objects.filter(vault=vault, revoked_at=None).order_by("pk"):
         if credentials.recognise(known.prefix, secret):
             return known, secret

@@ -11,8 +11,6 @@ from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 
 from accounts.models import User
 from backup_service import clock
-from storage import alerts, mail
-from storage.alerts import Figures, Finding, RegionFigures
 from storage.database import lock_order
 from storage.integrity.scrub import NEW
 from storage.models import (
@@ -26,6 +24,8 @@ from storage.models import (
     StoredObject,
     Survey,
 )
+from storage.monitoring import mail, rules
+from storage.monitoring.rules import Figures, Finding, RegionFigures
 from storage.objects import placement
 from storage.regions import status
 from storage.replication.leases import WORK
@@ -33,7 +33,7 @@ from storage.stores.registry import configured
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=1)
-CAPPED_LATELY = 2 * alerts.HOUR  # twice as long as between two purges
+CAPPED_LATELY = 2 * rules.HOUR  # twice as long as between two purges
 
 
 def figures(now: datetime) -> Figures:
@@ -74,7 +74,7 @@ def recipients() -> list[str]:
 
 def present() -> list[Finding]:
     """Return what is wrong at this moment."""
-    return alerts.judge(figures(clock.now()))
+    return rules.judge(figures(clock.now()))
 
 
 def watch() -> list[Finding]:

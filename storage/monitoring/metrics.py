@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from storage.alerts import Figures, judge
+from storage.monitoring.rules import Figures, judge
 
 PREFIX = "nightsafe_"
 

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from accounts.models import Membership
 from backup_service import clock
-from storage import mail, watch
 from storage.models import LossNotice, StoredObject, Vault
+from storage.monitoring import alarms, mail
 
 log = logging.getLogger(__name__)
 SPACING = timedelta(hours=1)
@@ -59,7 +59,7 @@ def _tell(vault: Vault) -> bool:
     )
     subject = f"Your backup “{vault.name}” is damaged: run a backup now"
     reached = mail.send(subject, text, to=owners)
-    staff = [address for address in watch.recipients() if address not in owners]
+    staff = [address for address in alarms.recipients() if address not in owners]
     return mail.send(f"Lost objects in vault {vault.public_id}", text, to=staff) and reached
 
 
