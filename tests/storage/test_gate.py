@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from storage.api.upload_limiter import Gate, Stay, requests, staying
 from storage.errors import BusyError, CrowdedError
-from storage.gate import Gate, Stay, requests, staying
 
 
 def gate(places: int, *, patience: float = 0.0) -> Gate:

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from storage import visits
+from storage.api import session
 from storage.database import bulk
 from storage.downloads import listings
 from storage.models import StoredObject
@@ -80,7 +80,7 @@ def test_a_full_disk_is_said(backup, vault, monkeypatch):
 
 def test_begin_takes_little_memory(backup, vault):
     """With as many objects as it tells, each of its lists is a text and no list of objects."""
-    fill(vault, visits.MOST_LISTED, "index")
+    fill(vault, session.MOST_LISTED, "index")
     tracemalloc.start()
     try:
         where = f"/api/v1/vaults/{vault.public_id}/begin"
@@ -90,12 +90,12 @@ def test_begin_takes_little_memory(backup, vault):
         tracemalloc.stop()
     answer = response.json()
     assert answer["index"]["complete"]
-    assert len(answer["index"]["objects"]) == visits.MOST_LISTED
+    assert len(answer["index"]["objects"]) == session.MOST_LISTED
     assert peak < 16_000_000
 
 
 def test_too_many_are_left_to_the_data_protocol(backup, vault):
-    fill(vault, visits.MOST_LISTED + 1, "index")
+    fill(vault, session.MOST_LISTED + 1, "index")
     where = f"/api/v1/vaults/{vault.public_id}/begin"
     answer = backup.client.post(where, "{}", content_type="application/json").json()
     assert answer["index"] == {"complete": False, "since": None, "objects": []}

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storage.api.range_header import parse_range
 from storage.downloads.read import Span
 from storage.errors import RangeError
-from storage.ranges import parse_range
 from tests.storage.conftest import sha
 
 CONTENT = bytes(range(100))

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from storage import visits
+from storage.api import session
 from storage.models import Credential, Lock, Replica, StoredObject, Vault
 from storage.vaults import credentials
 from tests.storage.conftest import Caller, caller, path_of, sealed, sha, some
@@ -114,9 +114,9 @@ def test_a_body_that_cannot_be_read_is_left_out(furnished):
 
 
 def test_bodies_have_bounds(furnished, monkeypatch):
-    monkeypatch.setattr(visits, "MOST_BODIES", 2)
-    monkeypatch.setattr(visits, "MOST_LISTED", 3)
-    furnished.put(b"x" * (visits.SMALL + 1), "snapshots")
+    monkeypatch.setattr(session, "MOST_BODIES", 2)
+    monkeypatch.setattr(session, "MOST_LISTED", 3)
+    furnished.put(b"x" * (session.SMALL + 1), "snapshots")
     for n in range(2):
         furnished.put(sealed(b"snapshot %d" % n), "snapshots")
     answer = begin(furnished)

@@ -18,11 +18,13 @@ from django.http import (
     StreamingHttpResponse,
 )
 
+from storage.api.discard_body import discard, hang_up
+from storage.api.range_header import parse_range
+from storage.api.upload_limiter import Stay, staying, uploads
 from storage.body import Body, stream_of
 from storage.database.connections import lend_connection
 from storage.deletion import tombstones
 from storage.downloads import listings, read
-from storage.drain import discard, hang_up
 from storage.errors import (
     BadRequestError,
     BusyError,
@@ -32,7 +34,6 @@ from storage.errors import (
     RefusedError,
     UnknownError,
 )
-from storage.gate import Stay, staying, uploads
 from storage.models import Region
 from storage.monitoring import canary_transport
 from storage.names import (
@@ -44,7 +45,6 @@ from storage.names import (
     parse_name,
     parse_type,
 )
-from storage.ranges import parse_range
 from storage.uploads import ingest
 from storage.vaults import index_freshness, locks
 from storage.vaults.access import Access, open_vault

@@ -13,12 +13,12 @@ from typing import Any
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from storage import json_answer, json_body, visits
+from storage.api import json_answer, json_body, session
+from storage.api.discard_body import discard, hang_up
+from storage.api.json_body import Fields
+from storage.api.upload_limiter import Stay, staying
 from storage.downloads import presigned as signed_reads
-from storage.drain import discard, hang_up
 from storage.errors import BusyError, RefusedError
-from storage.gate import Stay, staying
-from storage.json_body import Fields
 from storage.names import KIB, ObjectType
 from storage.objects.batch import Verdict
 from storage.uploads import presigned
@@ -66,7 +66,7 @@ def begin_view(access: Access, fields: Fields) -> Answer:
     """Everything that a backup wants to know at its start, and its lock put."""
     lock = json_body.part(fields, "lock")
     named = json_body.named_body(lock, ObjectType.LOCK) if lock else None
-    return visits.begin(access, lock=named, since=_since(json_body.part(fields, "since")))
+    return session.begin(access, lock=named, since=_since(json_body.part(fields, "since")))
 
 
 @called(limit=FINISH_BODY)
@@ -74,7 +74,7 @@ def finish_view(access: Access, fields: Fields) -> Answer:
     """The rest of the transfers, the snapshot, and the lock's end."""
     snapshot, lock = json_body.part(fields, "snapshot"), fields.get("lock")
     unread = fields.get("unread")
-    verdicts, is_done = visits.finish(
+    verdicts, is_done = session.finish(
         access,
         attempts=_ids(fields, "commit"),
         snapshot=json_body.named_body(snapshot, ObjectType.SNAPSHOT) if snapshot else None,
@@ -112,11 +112,11 @@ def downloads_view(access: Access, fields: Fields) -> Answer:
     return {"objects": [_verdict(one) for one in signed_reads.offer(access, names)]}
 
 
-def _since(fields: Fields | None) -> visits.Since | None:
+def _since(fields: Fields | None) -> session.Since | None:
     if fields is None:
         return None
     epoch = json_body.number(fields.get("epoch"), "epoch")
-    return visits.Since(epoch, json_body.number(fields.get("sequence"), "sequence"))
+    return session.Since(epoch, json_body.number(fields.get("sequence"), "sequence"))
 
 
 def _ids(fields: Fields, name: str) -> list[str]:

@@ -17,12 +17,12 @@ from typing import Any
 from django.db import models, transaction
 
 from storage import sizes
+from storage.api.json_answer import Json
 from storage.body import Body, WrongBytesError
 from storage.database.connections import lend_connection
 from storage.deletion import tombstones
 from storage.downloads import listings, read
 from storage.errors import RefusedError, UnknownError
-from storage.json_answer import Json
 from storage.models import StoredObject, Vault
 from storage.names import KIB, ObjectName, ObjectType
 from storage.objects.batch import Status, Verdict
