@@ -19,7 +19,7 @@ admin.site.site_url = "/dashboard/"
 urlpatterns = [
     path("", landing, name="landing"),
     path("", include("accounts.urls")),
-    path("", include("storage.urls")),
+    path("", include("storage.website.urls")),
     path("mail/", mailbox, name="mailbox"),
     path("healthz", healthz),
     path("readyz", readyz),

@@ -19,8 +19,8 @@ from storage.deletion import guard
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import placement, replicas
 from storage.objects.placement import Site
-from storage.protection import LEAST_COPIES
 from storage.replication import backfill
+from storage.website.protection import LEAST_COPIES
 
 log = logging.getLogger(__name__)
 PAGE = 200

@@ -10,12 +10,12 @@ from accounts.audit import Actor
 from backup_service import clock
 from storage.models import Region, Replica, StoredObject
 from storage.objects import placement
-from storage.protection import LEAST_COPIES
 from storage.regions import drain as emptying
 from storage.regions import write_off
 from storage.replication import backfill
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import begin_anew, configured, store_of, sync_rows
+from storage.website.protection import LEAST_COPIES
 
 log = logging.getLogger(__name__)
 Status = Region.Status

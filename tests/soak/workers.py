@@ -59,8 +59,8 @@ def require_complete(trial: Trial) -> None:
     """Let a worker go on; all copies have to be there in time. Raises BrokenPledgeError."""
     from backup_service import clock
     from storage.models import Replica
-    from storage.recovery import recovery_point
     from storage.replication.replicator import replicate_due
+    from storage.website.recovery_point import recovery_point
 
     with clock.travelled(WITHIN):
         while replicate_due():

@@ -9,12 +9,12 @@ from django.urls import reverse
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import overview
 from storage.models import Replica, StoredObject, Usage, Vault
 from storage.names import ObjectType
-from storage.protection import Standing
 from storage.replication.replicator import replicate_due
 from storage.vaults.devices import retire_device
+from storage.website import overview
+from storage.website.protection import Standing
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
 

@@ -50,7 +50,7 @@ def test_errors_keep_to_it_as_well(client, alice):
 
 def test_our_own_mistakes_have_a_page(alice, monkeypatch, account):
     alice.raise_request_exception = False
-    monkeypatch.setattr("storage.overview.dashboard", None)
+    monkeypatch.setattr("storage.website.overview.dashboard", None)
     response = alice.get("/dashboard/")
     assert response.status_code == 500
     assert "Something went wrong on our side" in response.content.decode()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.protection import Standing, VaultFigures, judge
+from storage.website.protection import Standing, VaultFigures, judge
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 GOOD = VaultFigures(

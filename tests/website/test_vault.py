@@ -10,7 +10,6 @@ from django.urls import reverse
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage import overview
 from storage.models import Region, StoredObject
 from storage.names import ObjectType
 from storage.regions import lifecycle
@@ -18,6 +17,7 @@ from storage.replication import backfill
 from storage.replication.replicator import replicate_due
 from storage.vaults import credentials, vaults
 from storage.vaults.quota import recount
+from storage.website import overview
 from tests.website.conftest import back_up, deposit, enrol
 from tests.website.pages import text
 

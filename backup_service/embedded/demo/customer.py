@@ -19,9 +19,9 @@ from billing.actions import subscribe
 from billing.models import Plan
 from storage.models import Replica, Vault
 from storage.objects import placement
-from storage.protection import LEAST_COPIES
 from storage.vaults.access import vault_address
 from storage.vaults.enrolment import Enrolled, create_vault, enrol_device
+from storage.website.protection import LEAST_COPIES
 
 EMAIL = "demo@nightsafe.invalid"
 STANDSTILL = 90.0  # seconds without a new copy after which something must be wrong

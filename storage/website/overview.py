@@ -12,10 +12,10 @@ from accounts.models import Account, AuditEvent, Device
 from backup_service import clock
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan, Subscription
-from storage.figures import HELD, figures_of
 from storage.models import Credential, Replica, StoredObject, Usage, Vault
 from storage.objects import placement
-from storage.protection import LEAST_COPIES, Protection, Standing, VaultFigures, judge
+from storage.website.protection import LEAST_COPIES, Protection, Standing, VaultFigures, judge
+from storage.website.vault_statistics import HELD, figures_of
 
 DAMAGED = [Replica.State.CORRUPT, Replica.State.MISSING]
 BAR = 1000  # units of the quota bar's length

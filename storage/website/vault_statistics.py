@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Count, Min, Q, Sum
 
 from storage.models import Replica, StoredObject, Vault
-from storage.protection import LEAST_COPIES, VaultFigures
 from storage.replication.leases import WORK
+from storage.website.protection import LEAST_COPIES, VaultFigures
 
 HELD = [StoredObject.State.LIVE, StoredObject.State.LOST]
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from storage.models import Replica, StoredObject, Vault
-from storage.protection import LEAST_COPIES
+from storage.website.protection import LEAST_COPIES
 
 SHOWN = 20  # names of lost objects
 KEPT = [StoredObject.State.LIVE, StoredObject.State.TOMBSTONED, StoredObject.State.LOST]

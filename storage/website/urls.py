@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from storage import views
+from storage.website import views
 
 urlpatterns = [
     path("dashboard/", views.dashboard, name="dashboard"),
