@@ -5,7 +5,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.staff import StaffAdmin, acting
-from storage import admin_objects, admin_regions  # noqa: F401 -- registers their pages
 from storage.models import (
     Alarm,
     CanaryRun,
