@@ -51,7 +51,7 @@ class Stores:
         from billing.actions import entitlements_of, subscribe
         from storage.body import Body
         from storage.models import Region
-        from storage.names import ObjectType, parse_name
+        from storage.object_names import ObjectType, parse_name
         from storage.uploads import ingest
         from storage.vaults.access import Access
         from storage.vaults.enrolment import create_vault

@@ -63,7 +63,7 @@ def _given_up(count: int) -> list[Any]:
     """Begin, send and give up transfers of one byte each; return their attempts."""
     from billing.actions import entitlements_of
     from storage.models import Attempt, Region, Vault
-    from storage.names import ObjectType, parse_name
+    from storage.object_names import ObjectType, parse_name
     from storage.stores.registry import store_of
     from storage.uploads import presigned
     from storage.vaults import quota

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import nudge
+from storage import wakeups
 from storage.database import single_runner
 from storage.deletion import guard
 from storage.deletion import sweep as sweeping
@@ -32,7 +32,7 @@ SCRUB_TURN = 40.0
 def heartbeat() -> None:
     """Show that beat, broker and a worker are alive, and see time pass."""
     if guard.see_clock():
-        nudge.again(nudge.RECONCILE)
+        wakeups.again(wakeups.RECONCILE)
     Heartbeat.beat("worker")
 
 
@@ -41,7 +41,7 @@ def replicate_due() -> None:
     """Make the copies that are due, for a while; then let others have their turn."""
     replicator.replicate_due(seconds=TURN)
     if leases.due().exists():
-        nudge.replication()
+        wakeups.replication()
 
 
 @shared_task
@@ -75,7 +75,7 @@ def sweep() -> None:
     sweeping.sweep_staging()
     swept = sweeping.sweep(seconds=TURN)
     if swept and sweeping.due(clock.now()).exists():
-        nudge.again(nudge.SWEEP)
+        wakeups.again(wakeups.SWEEP)
 
 
 @shared_task
@@ -84,7 +84,7 @@ def expire() -> None:
     if not _is_trusted(everywhere=True):
         return
     if expiry.purge(seconds=TURN) and expiry.is_due():
-        nudge.again(nudge.EXPIRE)
+        wakeups.again(wakeups.EXPIRE)
 
 
 @shared_task
@@ -94,7 +94,7 @@ def survey_regions() -> None:
         return
     orphans.survey(seconds=TURN)
     if orphans.has_begun():
-        nudge.again(nudge.SURVEY)
+        wakeups.again(wakeups.SURVEY)
 
 
 @shared_task

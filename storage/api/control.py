@@ -19,7 +19,7 @@ from storage.api.json_body import Fields
 from storage.api.upload_limiter import Stay, staying
 from storage.downloads import presigned as signed_reads
 from storage.errors import BusyError, RefusedError
-from storage.names import KIB, ObjectType
+from storage.object_names import KIB, ObjectType
 from storage.objects.batch import Verdict
 from storage.uploads import presigned
 from storage.uploads.presigned import MOST, Announced

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from accounts.texts import is_plain
 from storage.body import Body, ShortBodyError, stream_of
 from storage.errors import BadRequestError, LengthRequiredError, TooLargeError, TooSlowError
-from storage.names import InvalidNameError, ObjectName, ObjectType, parse_name
+from storage.object_names import InvalidNameError, ObjectName, ObjectType, parse_name
 
 Fields = dict[str, Any]
 

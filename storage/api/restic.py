@@ -36,7 +36,7 @@ from storage.errors import (
 )
 from storage.models import Region
 from storage.monitoring import canary_transport
-from storage.names import (
+from storage.object_names import (
     CONFIG,
     InvalidNameError,
     ObjectName,

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from storage import sizes
+from storage import object_sizes
 from storage.api.json_answer import Json
 from storage.body import Body, WrongBytesError
 from storage.database.connections import lend_connection
@@ -24,7 +24,7 @@ from storage.deletion import tombstones
 from storage.downloads import listings, read
 from storage.errors import RefusedError, UnknownError
 from storage.models import StoredObject, Vault
-from storage.names import KIB, ObjectName, ObjectType
+from storage.object_names import KIB, ObjectName, ObjectType
 from storage.objects.batch import Status, Verdict
 from storage.uploads import ingest, presigned
 from storage.vaults import index_freshness, locks, sequence
@@ -129,7 +129,7 @@ def _lock(access: Access, lock: Named | None) -> tuple[Vault, list[Answer]]:
 
 
 def _require_whole(name: ObjectName, body: bytes) -> None:
-    sizes.require_sound(name, len(body))
+    object_sizes.require_sound(name, len(body))
     if hashlib.sha256(body).hexdigest() != name.name:
         raise WrongBytesError("The lock's bytes do not have the hash that its name says.")
 

@@ -26,7 +26,7 @@ from storage.models import (
     Vault,
 )
 from storage.models.vaults import bump_epoch
-from storage.names import ObjectName, ObjectType
+from storage.object_names import ObjectName, ObjectType
 from storage.objects import replicas
 from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
 from storage.vaults.access import Access

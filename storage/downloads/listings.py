@@ -14,7 +14,7 @@ from typing import IO
 
 from storage.errors import BusyError
 from storage.models import StoredObject, Vault
-from storage.names import MIB, ObjectType
+from storage.object_names import MIB, ObjectType
 
 IN_MEMORY = MIB  # bytes of a list, from which on it lies on the disk
 PAGE = 5000  # objects

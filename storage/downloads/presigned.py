@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from backup_service import clock
 from storage.errors import TooLargeError
 from storage.models import Replica, StoredObject
-from storage.names import ObjectName
+from storage.object_names import ObjectName
 from storage.objects import placement
 from storage.objects.batch import Status, Verdict
 from storage.stores.base import PresignedRequest, RegionError

@@ -18,7 +18,7 @@ from storage.downloads import presigned
 from storage.downloads.rereads import Rereads
 from storage.errors import DamagedError, RangeError, UnknownError
 from storage.models import Region, Replica, StoredObject, Vault
-from storage.names import ObjectName, ObjectType
+from storage.object_names import ObjectName, ObjectType
 from storage.objects import damage, placement
 from storage.stores.base import CHUNK, NoSuchKeyError, Reader, RegionError, UnreadableError
 from storage.stores.registry import store_of

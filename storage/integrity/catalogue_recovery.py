@@ -19,7 +19,7 @@ from storage.database import lock_order
 from storage.deletion import tombstones
 from storage.deletion.journal import Entry, last_words
 from storage.models import Attempt, JournalEntry, Region, Replica, StoredObject, Vault
-from storage.names import ObjectType, StoreKey
+from storage.object_names import ObjectType, StoreKey
 from storage.objects import replicas
 from storage.stores.base import RegionError, RegionStore
 from storage.vaults import lifetimes, quota, sequence

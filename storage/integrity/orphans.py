@@ -18,7 +18,7 @@ from backup_service import clock
 from storage.database import single_runner
 from storage.deletion import guard
 from storage.models import Attempt, Region, Survey, SweptAttempt
-from storage.names import StoreKey, parse_store_key
+from storage.object_names import StoreKey, parse_store_key
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import configured, store_of
 

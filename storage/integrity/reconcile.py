@@ -14,7 +14,7 @@ from storage.database import bulk
 from storage.deletion import guard, sweep
 from storage.integrity.catalogue_recovery import Rebuild
 from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.objects import damage
 from storage.stores.base import NoSuchKeyError, RegionError, RegionStore
 from storage.stores.registry import configured, store_of

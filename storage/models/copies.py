@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from backup_service import clock
 from storage.models.objects import StoredObject
 from storage.models.vaults import Credential, Region, Vault
-from storage.names import ObjectName, ObjectType, StoreKey
+from storage.object_names import ObjectName, ObjectType, StoreKey
 
 
 def new_attempt_id() -> str:

@@ -6,7 +6,7 @@ from django.db import models
 
 from backup_service import clock
 from storage.models.vaults import Credential, Vault
-from storage.names import ObjectName, ObjectType
+from storage.object_names import ObjectName, ObjectType
 
 
 class StoredObject(models.Model):

@@ -30,7 +30,7 @@ from storage.monitoring.canary_transport import (
     Way,
     in_region,
 )
-from storage.names import ObjectType, parse_name
+from storage.object_names import ObjectType, parse_name
 from storage.objects import damage
 from storage.stores.base import RegionError
 from storage.stores.registry import configured

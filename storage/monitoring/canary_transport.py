@@ -20,7 +20,7 @@ from storage.deletion import tombstones
 from storage.downloads import read
 from storage.errors import BusyError, ForbiddenError, UnknownError
 from storage.models import Region, StoredObject, Vault
-from storage.names import ObjectName
+from storage.object_names import ObjectName
 from storage.stores.base import RegionError
 from storage.stores.registry import store_of
 from storage.uploads import ingest

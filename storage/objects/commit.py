@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
-from storage.names import ObjectType
+from storage.object_names import ObjectType
 from storage.objects import replicas
 from storage.uploads import ingest
 from storage.vaults import quota, sequence

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts import audit
 from backup_service import clock
-from storage import nudge
+from storage import wakeups
 from storage.database import lock_order
 from storage.models import LossNotice, Replica, StoredObject
 from storage.models.vaults import bump_epoch
@@ -63,7 +63,7 @@ def mark(replica: Replica, error: Exception) -> None:
             log.error("copy %s of object %s is %s", replica.pk, replica.object_id, state)
             note_loss(replica.object_id)
     if marked:
-        nudge.replication()
+        wakeups.replication()
 
 
 def note_loss(object_id: int) -> None:
@@ -82,7 +82,7 @@ def note_loss(object_id: int) -> None:
         held = StoredObject.objects.select_related("vault__account").get(pk=object_id)
         bump_epoch(held.vault_id)
         LossNotice.objects.update_or_create(vault=held.vault, defaults={"is_due": True})
-        nudge.losses()
+        wakeups.losses()
         log.critical("object %s/%s of vault %s is lost", held.type, held.name, held.vault_id)
         audit.record(
             audit.SERVICE,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from nightsafe_lanes import LANES, new_digest, update_all
 
 from storage.models import Replica
-from storage.names import MIB, StoreKey
+from storage.object_names import MIB, StoreKey
 from storage.stores.base import Reader, RegionError, RegionStore
 from storage.stores.rate_limits import Throttle
 

@@ -20,7 +20,7 @@ from django.db.models import F, Max, Q, QuerySet
 from accounts.models import Account, AuditEvent
 from backup_service import clock
 from billing.actions import entitlements_of
-from storage import nudge
+from storage import wakeups
 from storage.database import lock_order
 from storage.models import Refill, Replica, StoredObject
 from storage.objects import placement
@@ -111,7 +111,7 @@ def mend(objects: Collection[int]) -> int:
     )
     _give_up_idle([one.pk for one, chosen in wanted.items() if chosen], sites)
     if made:
-        nudge.replication()
+        wakeups.replication()
     return len(made)
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage import nudge
+from storage import wakeups
 from storage.database import lock_order
 from storage.models import Replica
 
@@ -21,5 +21,5 @@ def unpark_copies(replicas: Collection[int], *, actor: Actor) -> int:
     )
     if unparked:
         audit.record(actor, "copies.unpark", f"{unparked} copies", copies=sorted(replicas))
-        nudge.replication()
+        wakeups.replication()
     return unparked

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 
 CHUNK = 256 * 1024  # bytes read or written at a time
 NOTES = ".catalogue"  # where a store keeps the service's own notes, apart from all vaults

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from storage.names import VAULT, InvalidNameError, StoreKey, parse_store_key
+from storage.object_names import VAULT, InvalidNameError, StoreKey, parse_store_key
 from storage.stores.base import (
     CHUNK,
     NOTES,

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.stores.base import (
     CHUNK,
     Capacity,

@@ -7,9 +7,9 @@ from itertools import chain
 
 from storage.errors import BadRequestError, RefusedError
 from storage.models import Attempt
+from storage.object_sizes import trouble_with
 from storage.objects import placement
 from storage.objects.batch import Status, Verdict, refused
-from storage.sizes import trouble_with
 from storage.stores.base import Expected, NoSuchKeyError, RegionError, RegionUnavailableError
 from storage.stores.registry import store_of
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
-from storage import nudge, sizes
+from storage import object_sizes, wakeups
 from storage.body import Body
 from storage.database import lock_order
 from storage.database.connections import lend_connection
@@ -27,7 +27,7 @@ from storage.models import (
     SweptAttempt,
     Vault,
 )
-from storage.names import ObjectName, ObjectType
+from storage.object_names import ObjectName, ObjectType
 from storage.objects import placement, replicas
 from storage.regions import health
 from storage.stores.base import RegionError, RegionFullError
@@ -48,7 +48,7 @@ def deposit(
     Raises a RefusedError whose status restic understands; then nothing was stored.
     """
     access.require_create(name.type)
-    sizes.require_sound(name, body.size)
+    object_sizes.require_sound(name, body.size)
     if name.type is ObjectType.LOCK:
         locks.put(access, name, body)
         return
@@ -89,7 +89,7 @@ def _write_and_commit(
             _abandon(attempt, body)
             raise
         else:
-            nudge.replication()
+            wakeups.replication()
             return
     raise BusyError(
         "No region can take an upload at this moment. Nothing stored is affected, and restores "

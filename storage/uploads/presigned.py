@@ -18,17 +18,17 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
-from storage import nudge
+from storage import wakeups
 from storage.database import bulk, lock_order
 from storage.database.connections import lend_connection
 from storage.errors import BadRequestError, OverQuotaError, TooLargeError
 from storage.models import Attempt, Region, Replica, Reservation, StoredObject
 from storage.models.copies import new_attempt_id
-from storage.names import GIB, ObjectName, ObjectType, StoreKey
+from storage.object_names import GIB, ObjectName, ObjectType, StoreKey
+from storage.object_sizes import trouble_with
 from storage.objects import commit as arrivals
 from storage.objects import placement
 from storage.objects.batch import Status, Verdict, refused
-from storage.sizes import trouble_with
 from storage.stores.base import RegionStore
 from storage.uploads import arrival_check, ingest
 from storage.vaults import quota
@@ -266,7 +266,7 @@ def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
             verdicts |= _record(access, group, bad)
         else:
             verdicts |= {one.pk: bad.get(one.pk, WAITING) for one in group}
-    nudge.replication()
+    wakeups.replication()
     return [verdicts[pk] for pk in ids]
 
 

@@ -11,7 +11,7 @@ from billing.actions import entitlements_of
 from billing.entitlements import Entitlements
 from storage.errors import ForbiddenError, UnauthenticatedError, UnknownError
 from storage.models import Credential, Vault
-from storage.names import ObjectType
+from storage.object_names import ObjectType
 from storage.vaults import credentials
 
 SET_UP_ONCE = {ObjectType.CONFIG, ObjectType.KEY}

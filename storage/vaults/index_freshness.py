@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest
 from backup_service import clock
 from storage.errors import StaleError
 from storage.models import Credential, JournalEntry, StoredObject, Vault
-from storage.names import ObjectType
+from storage.object_names import ObjectType
 from storage.vaults import client_runs
 
 GUARDED = {ObjectType.DATA, ObjectType.INDEX}

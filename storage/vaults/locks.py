@@ -11,7 +11,7 @@ from backup_service import clock
 from storage.body import Body
 from storage.errors import ForbiddenError, TooManyError, UnknownError
 from storage.models import Lock, Usage, Vault
-from storage.names import KIB, MIB, ObjectName
+from storage.object_names import KIB, MIB, ObjectName
 from storage.vaults import client_runs, sequence
 from storage.vaults.access import Access
 

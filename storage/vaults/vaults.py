@@ -8,7 +8,7 @@ from backup_service import clock
 from storage.database import lock_order
 from storage.deletion import tombstones
 from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredObject, Vault
-from storage.names import ObjectType
+from storage.object_names import ObjectType
 from storage.vaults import credentials, locks, sequence
 from storage.vaults.enrolment import VaultNameTakenError
 

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from storage.names import ObjectName, ObjectType, StoreKey
+from storage.object_names import ObjectName, ObjectType, StoreKey
 from storage.stores.base import CHUNK, RegionStore
 from storage.stores.memory import MemoryStore
 from tests.contracts.test_regions import VAULT

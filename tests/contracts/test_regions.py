@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from storage.body import Body, ShortBodyError, WrongBytesError
-from storage.names import CONFIG, ObjectName, ObjectType, StoreKey
+from storage.object_names import CONFIG, ObjectName, ObjectType, StoreKey
 from storage.stores.base import (
     Expected,
     KeyExistsError,

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from backup_service.embedded.stores import Store
 from storage.body import Body
-from storage.names import ObjectName, ObjectType, StoreKey
+from storage.object_names import ObjectName, ObjectType, StoreKey
 from storage.stores.base import RegionUnavailableError
 from storage.stores.configuration import S3Region
 from storage.stores.s3.store import S3Store

@@ -230,7 +230,7 @@ def test_wanted_packs_are_stored_anew(
     gateway.shell(
         "from storage.models import Replica, StoredObject, Vault; "
         "from storage.models.vaults import bump_epoch; "
-        "from storage.names import ObjectType; "
+        "from storage.object_names import ObjectType; "
         f"vault = Vault.objects.get(public_id='{counted.holder.vault}'); "
         "held = StoredObject.objects.filter(vault=vault, type='data').order_by('-size').first(); "
         "Replica.objects.filter(object=held).update(state='missing'); "

@@ -41,7 +41,7 @@ def watched(points: Points) -> Iterator[None]:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.backends.utils import CursorWrapper
 
-    from storage import nudge
+    from storage import wakeups
     from storage.stores.base import RegionUnavailableError
     from storage.stores.filesystem import FilesystemStore
     from storage.stores.s3.store import S3Store
@@ -50,7 +50,7 @@ def watched(points: Points) -> Iterator[None]:
         (CursorWrapper, "execute", OperationalError("injected")),
         (CursorWrapper, "executemany", OperationalError("injected")),
         (BaseDatabaseWrapper, "_commit", OperationalError("injected")),
-        (nudge, "_ask", OSError("injected")),
+        (wakeups, "_ask", OSError("injected")),
     ]
     away = RegionUnavailableError("injected")
     both = ("check", "put", "open", "size", "delete", "confirm")

@@ -67,7 +67,7 @@ class Trial:
 
     def deposit(self, name: str, content: bytes) -> None:
         from storage.body import Body
-        from storage.names import ObjectType, parse_name
+        from storage.object_names import ObjectType, parse_name
         from storage.uploads import ingest
 
         body = Body(io.BytesIO(content), size=len(content), sha256=name)
@@ -107,7 +107,7 @@ class Trial:
 
     def _send_directly(self, name: str, content: bytes) -> None:
         """Announce, send and commit, as an agent does. Raises OSError if it is not on record."""
-        from storage.names import ObjectType, parse_name
+        from storage.object_names import ObjectType, parse_name
         from storage.objects.batch import Status
         from storage.uploads import presigned
         from tests.stores.client import send
@@ -157,7 +157,7 @@ class Trial:
     def purge(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
         from backup_service import clock
         from storage.deletion import sweep, tombstones
-        from storage.names import ObjectType, parse_name
+        from storage.object_names import ObjectType, parse_name
         from storage.replication.replicator import replicate_due
 
         comes_back, goes = self.keep(), self.keep()
@@ -182,7 +182,7 @@ class Trial:
 
     def _require_there(self, name: str, content: bytes) -> None:
         from storage.downloads import read
-        from storage.names import ObjectType, parse_name
+        from storage.object_names import ObjectType, parse_name
 
         held = read.find(self.vault, parse_name(ObjectType.DATA, name))
         outgoing = read.fetch(held, None, reader="points")
@@ -236,7 +236,7 @@ class Trial:
         """Begin anew with an empty vault, so that trials stay quick."""
         from backup_service import clock
         from storage.deletion import sweep, tombstones
-        from storage.names import ObjectType, parse_name
+        from storage.object_names import ObjectType, parse_name
 
         for name in list(self.acknowledged):
             tombstones.remove(self.access(), parse_name(ObjectType.DATA, name))

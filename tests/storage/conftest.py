@@ -15,7 +15,7 @@ from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
 from storage.downloads import read
 from storage.models import Credential, Region, Replica, StoredObject, Vault
-from storage.names import ObjectName, ObjectType, parse_name
+from storage.object_names import ObjectName, ObjectType, parse_name
 from storage.objects import placement
 from storage.replication import replicator
 from storage.stores.filesystem import FilesystemStore

@@ -10,7 +10,7 @@ from backup_service import clock
 from billing.models import Plan
 from storage.deletion import sweep
 from storage.models import Credential, StoredObject
-from storage.names import GIB
+from storage.object_names import GIB
 from storage.uploads import arrival_check, presigned
 from storage.vaults import credentials
 from storage.vaults.quota import FLOOR

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage.names import ObjectName, ObjectType, StoreKey
+from storage.object_names import ObjectName, ObjectType, StoreKey
 from storage.stores.base import Expected
 from storage.stores.configuration import S3Region
 from storage.stores.s3.connection import LONGEST, Wires

@@ -9,7 +9,7 @@ from storage.api import session
 from storage.database import bulk
 from storage.downloads import listings
 from storage.models import StoredObject
-from storage.names import ObjectType
+from storage.object_names import ObjectType
 from tests.storage.conftest import sealed, sha
 
 pytestmark = pytest.mark.django_db

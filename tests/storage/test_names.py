@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.names import (
+from storage.object_names import (
     CONFIG,
     InvalidNameError,
     ObjectName,

@@ -10,15 +10,15 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from backup_service import celery_app
-from storage import nudge, tasks
+from storage import tasks, wakeups
 from tests.storage.conftest import some
 
 
 def test_the_task_they_name_exists():
-    assert tasks.replicate_due.name == nudge.COPIES
-    assert tasks.tell_losses.name == nudge.LOSSES
+    assert tasks.replicate_due.name == wakeups.COPIES
+    assert tasks.tell_losses.name == wakeups.LOSSES
     celery_app.loader.import_default_modules()
-    assert {nudge.COPIES, nudge.LOSSES} <= set(celery_app.tasks)
+    assert {wakeups.COPIES, wakeups.LOSSES} <= set(celery_app.tasks)
 
 
 def test_every_tick_of_beat_names_a_task():
@@ -53,8 +53,8 @@ def test_a_nudge_is_tried_once(closing_broker: tuple[str, list[float]]) -> None:
     app = Celery("other", set_as_current=False)
     app.config_from_object("django.conf:settings", namespace="CELERY")
     app.conf.broker_url = address
-    with nudge.connection(app) as broker, pytest.raises(OperationalError):
-        app.send_task(nudge.COPIES, connection=broker, retry=False)
+    with wakeups.connection(app) as broker, pytest.raises(OperationalError):
+        app.send_task(wakeups.COPIES, connection=broker, retry=False)
     print(f"{len(came)} connections in {came[-1] - came[0]:.2f} s")
     assert len(came) <= 2
     app.close()

@@ -17,7 +17,7 @@ from storage.integrity import orphans
 from storage.integrity.reconcile import reconcile
 from storage.models import Attempt, Catalogue, Region, StoredObject, Survey, SweptAttempt
 from storage.monitoring import alarms
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.replication import leases
 from storage.replication.replicator import begin, finish, replicate_due
 from storage.stores.base import RegionUnavailableError

@@ -15,7 +15,7 @@ from storage.body import Body
 from storage.deletion import sweep
 from storage.errors import RefusedError
 from storage.models import Attempt, Credential, Region, StoredObject, Usage, Vault
-from storage.names import CONFIG, ObjectName, ObjectType
+from storage.object_names import CONFIG, ObjectName, ObjectType
 from storage.objects import commit
 from storage.stores.registry import store_of
 from storage.uploads import ingest

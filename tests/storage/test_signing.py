@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from storage.names import ObjectName, ObjectType, StoreKey
+from storage.object_names import ObjectName, ObjectType, StoreKey
 from storage.stores.configuration import S3Region
 from storage.stores.s3.client import make_client
 from storage.stores.s3.signing import Signer

@@ -2,10 +2,10 @@
 
 import pytest
 
-from storage import names, sizes
+from storage import object_names, object_sizes
 from storage.errors import TooLargeError, TooShortError
 from storage.models import Attempt, Lock, StoredObject
-from storage.names import CONFIG, SIZE_LIMITS, ObjectName, ObjectType
+from storage.object_names import CONFIG, SIZE_LIMITS, ObjectName, ObjectType
 from tests.storage import direct
 from tests.storage.conftest import sha, some
 from tests.storage.direct import regions as open_regions
@@ -24,12 +24,12 @@ def test_bounds(kind):
     """A seal takes 32 bytes, and something is sealed in it."""
     name = name_of(kind)
     for size in (33, SIZE_LIMITS[kind]):
-        sizes.require_sound(name, size)
+        object_sizes.require_sound(name, size)
     for size in (0, 10, 32):
         with pytest.raises(TooShortError):
-            sizes.require_sound(name, size)
+            object_sizes.require_sound(name, size)
     with pytest.raises(TooLargeError):
-        sizes.require_sound(name, SIZE_LIMITS[kind] + 1)
+        object_sizes.require_sound(name, SIZE_LIMITS[kind] + 1)
 
 
 @pytest.mark.django_db
@@ -71,7 +71,7 @@ class TestWithOpenStores:
         """An older version may have taken the announcement."""
         content = some(10)
         with monkeypatch.context() as older:
-            older.setitem(names.LEAST_SIZES, ObjectType.INDEX, 0)
+            older.setitem(object_names.LEAST_SIZES, ObjectType.INDEX, 0)
             offer = direct.announce(backup, content, kind="index")[0]
         assert direct.put(offer, content) == 200
         assert direct.commit(backup, offer["attempt"]) == ["refused"]

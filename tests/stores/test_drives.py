@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.stores.s3.store import S3Store
 from tests.contracts.test_regions import get, key, put
 from tests.stores import cluster, seaweedfs

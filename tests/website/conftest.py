@@ -14,7 +14,7 @@ from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
 from storage.body import Body
 from storage.models import Region, Vault
-from storage.names import CONFIG, ObjectType, parse_name
+from storage.object_names import CONFIG, ObjectType, parse_name
 from storage.objects import placement
 from storage.replication.replicator import replicate_due
 from storage.uploads import ingest

@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage.models import Replica, StoredObject, Usage, Vault
-from storage.names import ObjectType
+from storage.object_names import ObjectType
 from storage.replication.replicator import replicate_due
 from storage.vaults.devices import retire_device
 from storage.website import overview

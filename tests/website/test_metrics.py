@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.names import ObjectType
+from storage.object_names import ObjectType
 from tests.website.conftest import deposit
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from accounts.models import AuditEvent
 from backup_service import clock
 from billing.actions import entitlements_of
 from storage.models import Credential, StoredObject, Usage, Vault
-from storage.names import ObjectType, parse_name
+from storage.object_names import ObjectType, parse_name
 from storage.vaults import credentials, locks
 from storage.vaults.access import Access
 from storage.vaults.enrolment import enrol_device

@@ -11,7 +11,7 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
 from storage.models import Region, StoredObject
-from storage.names import ObjectType
+from storage.object_names import ObjectType
 from storage.regions import lifecycle
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from storage.names import KIB
+from storage.object_names import KIB
 from storage.stores.configuration import S3Region
 from storage.stores.s3.pool import Kept
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.stores.s3.client import StoreFailure, status_of
 from storage.stores.s3.head import Heads
 

@@ -8,7 +8,7 @@ needs several milliseconds for it.
 import io
 from datetime import UTC, datetime
 
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.stores.configuration import S3Region
 from storage.stores.s3.connection import Head, Wire, Wires, request_head
 from storage.stores.s3.signing import Signer

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.stores.base import Expected
 from storage.stores.configuration import S3Region
 from storage.stores.s3.connection import Head, Wire, Wires, request_head

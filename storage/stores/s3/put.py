@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import RestXMLParser
 
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.stores.configuration import S3Region
 from storage.stores.s3.connection import LONGEST, Head, Wire, Wires, request_head
 from storage.stores.s3.signing import Signer

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from storage.names import StoreKey
+from storage.object_names import StoreKey
 from storage.stores.configuration import S3Region
 
 ALGORITHM = "AWS4-HMAC-SHA256"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.names import (
+from storage.object_names import (
     GIB,
     VAULT,
     InvalidNameError,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
-from storage.names import KIB, SIZE_LIMITS, ObjectType, StoreKey
+from storage.object_names import KIB, SIZE_LIMITS, ObjectType, StoreKey
 from storage.stores.base import (
     Reader,
     RegionError,

@@ -1,7 +1,7 @@
 """How many bytes an object of each type may have: asked wherever bytes come in."""
 
 from storage.errors import RefusedError, TooLargeError, TooShortError
-from storage.names import ObjectName
+from storage.object_names import ObjectName
 
 
 def require_sound(name: ObjectName, size: int) -> None:
