@@ -21,7 +21,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from backup_service import clock
 from storage.database import bulk, lock_order
 from storage.models import Heartbeat, Region, Replica
-from storage.models.copies import ReplicaQuerySet
+from storage.models.replicas import ReplicaQuerySet
 from storage.objects import damage
 from storage.objects.verify import AT_ONCE, Place, Sought
 from storage.replication import transfer

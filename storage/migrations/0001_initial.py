@@ -3,7 +3,7 @@
 import accounts.ids
 import backup_service.clock
 import django.db.models.deletion
-import storage.models.copies
+import storage.models.replicas
 from django.db import migrations, models
 
 
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Attempt',
             fields=[
-                ('id', models.CharField(default=storage.models.copies.new_attempt_id, editable=False, max_length=32, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=storage.models.replicas.new_attempt_id, editable=False, max_length=32, primary_key=True, serialize=False)),
                 ('type', models.CharField(choices=[('config', 'Config'), ('keys', 'Key'), ('index', 'Index'), ('snapshots', 'Snapshot'), ('data', 'Data')], max_length=10)),
                 ('name', models.CharField(max_length=64)),
                 ('state', models.CharField(choices=[('writing', 'Writing'), ('stored', 'Stored: a replica points here'), ('doomed', 'Doomed: bytes are to be removed'), ('quarantined', 'Quarantined: damaged bytes, kept to look at')], default='writing', max_length=12)),

@@ -1,8 +1,9 @@
 """Where the bytes live: vaults, their objects, and the copies of those in regions."""
 
-from storage.models.catalogue import Catalogue, ClockJump, Runner, Survey
-from storage.models.copies import Attempt, Replica, SweptAttempt
+from storage.models.monitoring import Alarm, CanaryRun, Channel, LossNotice
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
+from storage.models.replicas import Attempt, Replica, SweptAttempt
+from storage.models.service_state import Catalogue, ClockJump, Runner, Survey
 from storage.models.vaults import (
     Credential,
     EndedLock,
@@ -14,7 +15,6 @@ from storage.models.vaults import (
     Usage,
     Vault,
 )
-from storage.models.watch import Alarm, CanaryRun, Channel, LossNotice
 
 __all__ = [
     "Alarm",

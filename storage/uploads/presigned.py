@@ -23,7 +23,7 @@ from storage.database import bulk, lock_order
 from storage.database.connections import lend_connection
 from storage.errors import BadRequestError, OverQuotaError, TooLargeError
 from storage.models import Attempt, Region, Replica, Reservation, StoredObject
-from storage.models.copies import new_attempt_id
+from storage.models.replicas import new_attempt_id
 from storage.object_names import GIB, ObjectName, ObjectType, StoreKey
 from storage.object_sizes import trouble_with
 from storage.objects import commit as arrivals
