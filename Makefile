@@ -34,7 +34,7 @@ help:
 install: $(STAMP)
 
 # Anew when a lock or the agent's packaging has changed; the old environment is kept for pip.
-$(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/src/nightsafe/_*.c agent/src/nightsafe/*.h) \
+$(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/csrc/*.c agent/csrc/include/*.h) \
 		lanes/pyproject.toml lanes/setup.py lanes/src/nightsafe_lanes/_lanes.c
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here." \
 		"Nightsafe needs Python 3.11 or newer: install it, or name it, PYTHON=..."; exit 1; }

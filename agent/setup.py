@@ -8,15 +8,16 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-_LIBRARIES = {name: ["crypto"] for name in ("_gather", "_known", "_seal")}
-_SOURCES = sorted(Path("src/nightsafe").glob("_*.c"))
+_LIBRARIES = {name: ["crypto"] for name in ("blob_set", "seal", "small_files")}
+_HEADERS = sorted(map(str, Path("csrc/include").glob("*.h")))
 
 setup(
     ext_modules=[
         Extension(
-            f"nightsafe.{source.stem}",
+            f"nightsafe._native.{source.stem}",
             [str(source)],
-            depends=sorted(map(str, Path("src/nightsafe").glob("*.h"))),
+            depends=_HEADERS,
+            include_dirs=["csrc/include"],
             libraries=_LIBRARIES.get(source.stem, []),
             extra_compile_args=[
                 "-O3",
@@ -27,6 +28,6 @@ setup(
             ],
             optional=True,
         )
-        for source in _SOURCES
+        for source in sorted(Path("csrc").glob("*.c"))
     ]
 )

@@ -7,8 +7,8 @@ setup(
         Extension(
             "nightsafe_lanes._lanes",
             ["src/nightsafe_lanes/_lanes.c"],
-            depends=["../agent/src/nightsafe/digest.h"],
-            include_dirs=["../agent/src/nightsafe"],
+            depends=["../agent/csrc/include/sha256_mb.h"],
+            include_dirs=["../agent/csrc/include"],
             extra_compile_args=[
                 "-O3",
                 "-std=c11",

@@ -200,13 +200,13 @@ def test_extension_and_library_cut_alike(seed: int, size: int, at_end: bool) -> 
     assert found == expected or (not at_end and found[: len(expected)] == expected)
 
 
-@needs("_cut")
+@needs("fastcdc")
 @pytest.mark.parametrize(
     ("table", "sizes"), [(2047, (1, 2, 4)), (2048, (0, 2, 4)), (2048, (2, 2, 4)), (2048, (1, 2, 3))]
 )
 def test_the_extension_refuses_nonsense(table: int, sizes: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="no sense"):
-        chunk._cut.Cutter(bytes(table), *sizes, 1, 1)
+        chunk._fastcdc.Cutter(bytes(table), *sizes, 1, 1)
 
 
 def test_an_insertion_moves_few_cuts() -> None:

@@ -34,7 +34,7 @@ def test_the_standards_example() -> None:
     assert found.hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-@needs("_digest")
+@needs("sha256")
 def test_it_refuses_what_is_not_text() -> None:
     for given_ in (["text"], [b"", 5], 7):
         with pytest.raises(TypeError):

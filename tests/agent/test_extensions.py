@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nightsafe
 import pytest
 from nightsafe.repository.repository import Repository
 
+from backup_service.env import BASE_DIR
 from tests.agent.conftest import PASSPHRASE
 from tests.agent.extensions import NAMES
 
-SOURCES = Path(nightsafe.__file__).parent
+SOURCES = BASE_DIR / "agent" / "csrc"
 MISSING = """
 import importlib, pkgutil, sys
 *missing, source, target = sys.argv[1:]
@@ -32,7 +32,7 @@ assert not any(map(sys.modules.get, missing))
 
 
 def test_all_sources_are_named() -> None:
-    assert sorted(NAMES) == sorted(path.stem for path in SOURCES.glob("_*.c"))
+    assert sorted(NAMES) == sorted(path.stem for path in SOURCES.glob("*.c"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,7 +41,7 @@ def test_in_ci_the_extension_is_built(name: str) -> None:
         # The agent works without, so a developer without a compiler is not held up.
         pytest.skip("without CI=true an extension may be missing, for want of a compiler")
     try:
-        importlib.import_module(f"nightsafe.{name}")
+        importlib.import_module(f"nightsafe._native.{name}")
     except ImportError as error:
         if "This processor" not in str(error):
             raise
@@ -52,7 +52,7 @@ def test_in_ci_the_extension_is_built(name: str) -> None:
 def test_without_the_extension_python_does_it(
     repository: Repository, source: Path, tmp_path: Path, missing: tuple[str, ...]
 ) -> None:
-    modules = [f"nightsafe.{name}" for name in missing]
+    modules = [f"nightsafe._native.{name}" for name in missing]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", MISSING, *modules, source, tmp_path / "target"],
         env={

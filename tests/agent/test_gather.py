@@ -24,7 +24,7 @@ from nightsafe.scanner.lister import list_folder
 from tests.agent.extensions import needs
 from tests.agent.trees import make_mixed_tree, set_xattr
 
-needs_gather = needs("_gather")
+needs_gather = needs("small_files")
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_same_is_found_one_way_and_the_other(
     with monkeypatch.context() as patch:
         patch.setattr(sha256, "digests", sha256.portable_digests)
         assert fast == outcome(worker(), top)
-    monkeypatch.setattr(gather, "_gather", None)
+    monkeypatch.setattr(gather, "_small_files", None)
     assert fast == outcome(worker(), top)
 
 
@@ -108,7 +108,7 @@ def test_names_contents_and_times_of_any_kind(
         os.utime(path, ns=(0, time))
     with pytest.MonkeyPatch.context() as patch:
         fast = outcome(worker(), top)
-        patch.setattr(gather, "_gather", None)
+        patch.setattr(gather, "_small_files", None)
         assert fast == outcome(worker(), top)
 
 

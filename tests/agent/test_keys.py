@@ -188,7 +188,7 @@ def test_no_more_than_twenty_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> 
 # Test vectors of RFC 7914, section 12, and others that the standard library says.
 
 
-@needs("_scrypt")
+@needs("scrypt")
 @pytest.mark.parametrize(
     ("secret", "salt", "params", "begins"),
     [
@@ -208,7 +208,7 @@ def test_lanes_give_what_the_standard_says(
     assert key._derive_in_lanes(secret, salt, params).hex().startswith(begins)
 
 
-@needs("_scrypt")
+@needs("scrypt")
 @pytest.mark.parametrize("r", [1, 2, 7, 8])
 @pytest.mark.parametrize("p", [1, 2, 3, 9, 20])
 @pytest.mark.parametrize("room", [1, 1 << 30])
@@ -223,7 +223,7 @@ def test_lanes_give_what_the_library_gives(
     assert key._derive_in_lanes(b"pass", b"salt", params) == expected
 
 
-@needs("_scrypt")
+@needs("scrypt")
 def test_lanes_of_nonsense_are_refused() -> None:
     for lanes, n, r, threads in (
         (bytes(128), 15, 1, 1),
@@ -253,7 +253,7 @@ def test_python_gives_what_the_library_gives(n: int, r: int, p: int) -> None:
     assert key._derive(b"pass", b"salt", KdfParams(n, r, p), romix) == expected
 
 
-@needs("_scrypt")
+@needs("scrypt")
 def test_what_openssl_does_not_derive_python_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extension, which stands in here for Python's 15 seconds."""
     params = KdfParams(1 << 16, 1, 1)

@@ -73,7 +73,7 @@ def memory() -> Iterator[mmap.mmap]:
         yield held
 
 
-@needs("_known")
+@needs("blob_set")
 @pytest.mark.parametrize(
     ("start", "bits", "levels"),
     [(START + 1, BITS, LEVELS), (-8, 0, 1), (8, 0, 2), (START, 31, 1), (START, 0, 0), (999, 0, 33)],
@@ -85,7 +85,7 @@ def test_a_table_never_reaches_beyond_its_memory(
         Table(memory, KEY, start, bits, levels)
 
 
-@needs("_known")
+@needs("blob_set")
 def test_a_table_refuses_what_is_no_id_and_what_comes_late(memory: mmap.mmap) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Table(memory, b"short", START, BITS, LEVELS)

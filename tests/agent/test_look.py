@@ -175,7 +175,7 @@ def test_any_number_of_folders(tmp_path: Path, count: int) -> None:
     assert survey(paths, 10) == portable_survey(paths, 10)
 
 
-@needs("_look")
+@needs("stat")
 def test_the_extension_refuses_what_it_cannot_take(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="zero byte"):
         look([b"a\0b"])

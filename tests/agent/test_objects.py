@@ -158,7 +158,7 @@ def test_an_index_is_read_alike_by_the_quick_way_and_the_general_one(
     assert outcome(decode_index, text) == outcome(portable_decode, text)
 
 
-@needs("_entries")
+@needs("index_entries")
 @pytest.mark.parametrize("ending", [b"", b"\n"])
 def test_the_usual_index_goes_the_quick_way(monkeypatch: pytest.MonkeyPatch, ending: bytes) -> None:
     text = VECTOR["index"].encode() + ending

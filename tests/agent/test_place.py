@@ -30,7 +30,7 @@ def piece(name: bytes = b"file", **changed: object) -> Piece:
     return Piece(0, 0, 0, b"", 0, name, 0, 0, attributes._replace(**changed))  # type: ignore[arg-type]
 
 
-needs_place = needs("_place")
+needs_place = needs("file_writer")
 
 
 @needs_place

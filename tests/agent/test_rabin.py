@@ -29,7 +29,7 @@ FOLD, LEAVE = fold_table(POLYNOMIAL), leave_table(POLYNOMIAL)
 # the greatest is several times the 16 KiB that the extension looks at side by side.
 SMALL = (300, 60_000, (1 << 13) - 1)
 
-needs_rabin = needs("_rabin")
+needs_rabin = needs("rabin")
 
 
 def portable(*sizes: int) -> PortableRabinCutter:
@@ -193,7 +193,7 @@ def test_cuts_do_not_depend_on_the_windows(seed: int, windows: list[int]) -> Non
 
 def cutters() -> list[Cutter]:
     """Both where both are there."""
-    in_c = [rabin._rabin.Cutter(FOLD, LEAVE, *SMALL)] if is_built("_rabin") else []
+    in_c = [rabin._rabin.Cutter(FOLD, LEAVE, *SMALL)] if is_built("rabin") else []
     return [portable(*SMALL), *in_c]
 
 

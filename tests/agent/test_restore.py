@@ -180,7 +180,7 @@ def test_set_id_bits_only_for_the_owner_they_were_meant_for(
         for name, uid in ((b"mine", os.getuid()), (b"other", os.getuid() + 1))
     )
     monkeypatch.setattr(os, "geteuid", lambda: 1000)  # as if not root: owners cannot be given
-    monkeypatch.setattr(file_writer, "_place", None)  # it asks the system itself
+    monkeypatch.setattr(file_writer, "_file_writer", None)  # it asks the system itself
     bring_back(repository, store_tree(repository, mine, other), tmp_path / "target")
     assert (tmp_path / "target" / "mine").stat().st_mode & 0o7777 == 0o6755
     assert (tmp_path / "target" / "other").stat().st_mode & 0o7777 == 0o755

@@ -204,7 +204,7 @@ def test_an_interrupted_file_leaves_what_was_there(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pool.Porters, "results", stop)
-    monkeypatch.setattr(file_writer, "_place", None)
+    monkeypatch.setattr(file_writer, "_file_writer", None)
     monkeypatch.setattr(file_writer, "_fill", stop)
     with pytest.raises(KeyboardInterrupt):
         bring_back(repository, snapshot, target)
@@ -227,7 +227,7 @@ def test_who_is_told_to_stop_removes_what_was_begun(
         os.close(real(self, name))  # type: ignore[arg-type]
         raise SystemExit(0)
 
-    monkeypatch.setattr(file_writer, "_place", None)
+    monkeypatch.setattr(file_writer, "_file_writer", None)
     monkeypatch.setattr(kind, "new_file", stop)
     its = described(Node(b"file", "file", FILE))
     with pytest.raises(SystemExit):
@@ -243,7 +243,7 @@ def test_a_worker_that_dies_is_said(
 ) -> None:
     snapshot = back_up(repository, source)
     monkeypatch.setattr(file_restorer, "_IN_PROCESS_PIECES", -1)
-    monkeypatch.setattr(file_writer, "_place", None)
+    monkeypatch.setattr(file_writer, "_file_writer", None)
     monkeypatch.setattr(file_writer, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(WorkerError, match="run the same command again"):
         bring_back(repository, snapshot, tmp_path / "target")

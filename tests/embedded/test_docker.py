@@ -140,7 +140,7 @@ def test_the_extension_is_compiled_as_the_image_does_it(tmp_path: Path) -> None:
         BASE_DIR / "lanes/src/nightsafe_lanes", copied, ignore=shutil.ignore_patterns("*.so")
     )
     command = command.replace("$(python3-config --includes)", f"-I{sysconfig.get_path('include')}")
-    command = command.replace("-I/build", f"-I{BASE_DIR / 'agent/src/nightsafe'}")
+    command = command.replace("-I/build", f"-I{BASE_DIR / 'agent/csrc/include'}")
     command = command.replace("/app/nightsafe_lanes", str(copied))
     if shutil.which("gcc") is None and not os.environ.get("CI"):
         # Who has no compiler works without the extension, too; CI has one.

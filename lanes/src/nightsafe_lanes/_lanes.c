@@ -6,7 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "digest.h"
+#include "sha256_mb.h"
 
 #if defined(__GNUC__) && defined(__x86_64__)
 

@@ -18,9 +18,9 @@ from nightsafe.errors import TreeError
 from nightsafe.plurals import show_count
 
 try:
-    from nightsafe import _prove
+    from nightsafe._native import tree_check as _tree_check
 except ImportError:  # not built here
-    _prove = None  # type: ignore[assignment]
+    _tree_check = None  # type: ignore[assignment]
 
 _BEGIN, _END = b'{"nodes":[', b"]}\n"
 _TEXT = rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?!d[89a-f])[0-9a-f]{4}))*+"'
@@ -36,7 +36,7 @@ _NODE = (
 
 
 def portable_count(tree: bytes) -> int | None:
-    """What `_prove.count` does: how many entries a tree of ours holds; None if it is not one."""
+    """Do as `_tree_check.count`: say how many entries a tree of ours has, None if it is none."""
     if not tree.startswith(_BEGIN) or not _is_text(tree):
         return None
     if tree == _BEGIN + _END:
@@ -74,10 +74,10 @@ def _is_sound(node: "re.Match[bytes]") -> bool:
 
 
 count: Callable[[bytes], int | None]
-if TYPE_CHECKING or _prove is None:
+if TYPE_CHECKING or _tree_check is None:
     count = portable_count
 else:
-    count = _prove.count
+    count = _tree_check.count
 
 
 def require_whole(tree: bytes, entries: int) -> None:

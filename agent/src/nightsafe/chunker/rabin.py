@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 try:
-    from nightsafe import _rabin
+    from nightsafe._native import rabin as _rabin
 except ImportError:  # not built here
     _rabin = None  # type: ignore[assignment]
 

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from nightsafe.crypto.sealer_portable import PortableSealer as Sealer
 else:
     try:
-        from nightsafe._seal import Sealer
+        from nightsafe._native.seal import Sealer
     except ImportError:  # not built here
         from nightsafe.crypto.sealer_portable import PortableSealer as Sealer
 

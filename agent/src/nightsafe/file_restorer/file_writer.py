@@ -24,9 +24,9 @@ from nightsafe.target.metadata import Attributes, Described
 from nightsafe.target.target import Folders, raise_if_full, write_all
 
 try:
-    from nightsafe import _place
+    from nightsafe._native import file_writer as _file_writer
 except ImportError:  # not built here
-    _place = None  # type: ignore[assignment]
+    _file_writer = None  # type: ignore[assignment]
 
 _FILES_OPEN = 16
 _NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
@@ -190,10 +190,10 @@ def _sealed(view: memoryview, start: int, piece: Piece) -> SealedBlob:
 
 def _placed(folder: int, temporary: bytes, piece: Piece, data: bytes) -> bool:
     """Make a small file in one step, where that can be; if not, nothing was done."""
-    if _place is None or folder < 0 or piece.attributes is None or len(data) >= _SMALL:
+    if _file_writer is None or folder < 0 or piece.attributes is None or len(data) >= _SMALL:
         return False
     _, mode, uid, gid, atime, mtime, xattrs = piece.attributes
-    return not xattrs and _place.place(
+    return not xattrs and _file_writer.place(
         folder, temporary, piece.name, data, posix_permissions(mode), uid, gid, atime, mtime
     )
 

@@ -14,9 +14,9 @@ from nightsafe.fs.files import TO_READ
 from nightsafe.target.directory import Directory, is_regular
 
 try:
-    from nightsafe import _compare
+    from nightsafe._native import file_match as _file_match
 except ImportError:  # not built here, or another kind of processor
-    _compare = None  # type: ignore[assignment]
+    _file_match = None  # type: ignore[assignment]
 
 OTHER, SAME, TO_SET = range(3)
 """A file holds something else; what it should, with these attributes; the same with others."""
@@ -51,13 +51,13 @@ RawCheck = tuple[Any, ...]
 
 def compare(folder: Directory, checks: list[RawCheck]) -> bytes:
     """A verdict on each file: OTHER, SAME or TO_SET."""
-    if _compare is not None and folder.handle >= 0:
-        return _compare.compare(folder.handle, checks)
+    if _file_match is not None and folder.handle >= 0:
+        return _file_match.compare(folder.handle, checks)
     return portable_compare(folder, checks)
 
 
 def portable_compare(folder: Directory, checks: list[RawCheck]) -> bytes:
-    """What `_compare.compare` does."""
+    """What `_file_match.compare` does."""
     return bytes(_verdict(folder, Check(*check)) for check in checks)
 
 

@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     Table = PortableTable
 else:
     try:
-        from nightsafe._known import Table
+        from nightsafe._native.blob_set import Table
     except ImportError:  # not built here
         Table = PortableTable
 

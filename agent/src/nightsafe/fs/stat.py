@@ -1,6 +1,6 @@
 """The way in: what lstat says of a folder's entries, many at a time.
 
-Most of an unchanged backup is this. `_look` does it in C where it could be built; what it
+Most of an unchanged backup is this. `_stat` does it in C where it could be built; what it
 gives is an `os.stat_result` as far as a backup needs one.
 """
 
@@ -14,9 +14,9 @@ from nightsafe.fs import xattrs
 from nightsafe.fs.files import fstat, list_names, lstat, open_to_read
 
 try:
-    from nightsafe import _look
+    from nightsafe._native import stat as _stat
 except ImportError:  # not built here
-    _look = None  # type: ignore[assignment]
+    _stat = None  # type: ignore[assignment]
 
 RECORD = struct.Struct("<10Q")
 """Mode, size, inode, owner, group, links, device, device number, changed, status changed; of the
@@ -55,7 +55,7 @@ Seen = tuple[bytes, bytes, Status]
 
 
 def portable_look(paths: list[bytes]) -> list[Status | int]:
-    """What `_look.look` does: for each path its status, or the errno that lstat gave."""
+    """What `_stat.look` does: for each path its status, or the errno that lstat gave."""
     found: list[Status | int] = []
     for path in paths:
         try:
@@ -66,7 +66,7 @@ def portable_look(paths: list[bytes]) -> list[Status | int]:
 
 
 def portable_record(entries: Sequence[Seen]) -> bytes:
-    """What `_look.record` does: a text that stands for the entries, in their order."""
+    """What `_stat.record` does: a text that stands for the entries, in their order."""
     return b"".join(
         _LENGTH.pack(len(name))
         + name
@@ -92,7 +92,7 @@ folders in it; None if it has too many entries; the errno if something cannot be
 
 
 def portable_survey(paths: list[bytes], most: int) -> list[Survey]:
-    """What `_look.survey` does: look at whole folders; None for those of more than `most`."""
+    """What `_stat.survey` does: look at whole folders; None for those of more than `most`."""
     return [_survey_of(path, most) for path in paths]
 
 
@@ -112,7 +112,7 @@ def _survey_of(path: bytes, most: int) -> Survey:
 
 
 def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
-    """What `_look.load` does: read a file's content to the beginning of `room`.
+    """What `_stat.load` does: read a file's content to the beginning of `room`.
 
     Returns whether the file may have extended attributes; None if it is not what `status` says,
     or cannot be read. ValueError unless there is room for one byte more than its size.
@@ -149,11 +149,11 @@ def _identity(status: Status) -> tuple[int, int, int, int, int]:
 
 
 look: Callable[[list[bytes]], Sequence[Status | int]]
-if TYPE_CHECKING or _look is None:
+if TYPE_CHECKING or _stat is None:
     look, record, load = portable_look, portable_record, portable_load
     survey = portable_survey
 else:
-    look, record, load, survey = _look.look, _look.record, _look.load, _look.survey
+    look, record, load, survey = _stat.look, _stat.record, _stat.load, _stat.survey
 
-IS_NATIVE = _look is not None
+IS_NATIVE = _stat is not None
 """Whether looking leaves other threads running."""

@@ -123,7 +123,7 @@ def _encode_entries(header: bytes) -> bytes:
 
 
 def portable_encode(header: bytes) -> bytes | None:
-    """What `_entries.encode` does: a header's entries as an index file has them, with commas
+    """What `_index_entries.encode` does: a header's entries as an index file has them, with commas
     between; None if the header is not sound."""
     try:
         return _encode_blobs(decode_entries(header))
@@ -143,18 +143,18 @@ def _encode_blob(blob: BlobEntry) -> str:
 
 
 try:
-    from nightsafe import _entries
+    from nightsafe._native import index_entries as _index_entries
 
-    encode = _entries.encode
+    encode = _index_entries.encode
 except ImportError:  # not built here
-    _entries = None  # type: ignore[assignment]
+    _index_entries = None  # type: ignore[assignment]
     encode = portable_encode
 
 
 def decode_index(text: bytes) -> list[PackContent]:
     """The packs that an index file lists; DamagedError when it is not sound."""
-    if _entries is not None:
-        found = _entries.decode(text, PackContent, BlobEntry, BlobKind.DATA, BlobKind.TREE)
+    if _index_entries is not None:
+        found = _index_entries.decode(text, PackContent, BlobEntry, BlobKind.DATA, BlobKind.TREE)
         if found is not None:
             return found
     return portable_decode(text)

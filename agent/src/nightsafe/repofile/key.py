@@ -20,7 +20,7 @@ from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, PassphraseError, UnsupportedError, WeakKeyError
 
 try:
-    from nightsafe import _scrypt
+    from nightsafe._native import scrypt as _scrypt
 except ImportError:  # not built here
     _scrypt = None  # type: ignore[assignment]
 

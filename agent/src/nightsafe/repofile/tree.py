@@ -14,9 +14,9 @@ from nightsafe.errors import DamagedError
 from nightsafe.repofile.go_json import format_time, json_name, json_string, parse_time, unquote_name
 
 try:
-    from nightsafe import _nodes
+    from nightsafe._native import tree_nodes as _tree_nodes
 except ImportError:  # not built here
-    _nodes = None  # type: ignore[assignment]
+    _tree_nodes = None  # type: ignore[assignment]
 
 _FORMATS = {
     stat.S_IFREG: ("file", 0),
@@ -196,9 +196,9 @@ def _load(blob: bytes) -> Any:
 
 
 def _decode_all(entries: list[Any]) -> list[Node]:
-    if _nodes is None:
+    if _tree_nodes is None:
         return [_decode_node(entry) for entry in entries]
-    plain = zip(map(_nodes.decode, entries), entries, strict=True)
+    plain = zip(map(_tree_nodes.decode, entries), entries, strict=True)
     return [_make(fields) if fields else _decode_node(entry) for fields, entry in plain]
 
 
@@ -220,7 +220,7 @@ def _name_of(entry: Any) -> bytes:
 
 
 def _decode_node(entry: dict[str, Any]) -> Node:
-    # By position and with few calls: without `_nodes`, restores spend much of their time here.
+    # By position and with few calls: without `_tree_nodes`, restores spend much of their time here.
     get = entry.get
     numbers = [get(field, 0) for field in _NUMBERS]
     if set(map(type, numbers)) != _ONLY_INT or min(numbers) < 0:

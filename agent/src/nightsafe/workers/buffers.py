@@ -7,9 +7,9 @@ import contextlib
 import mmap
 
 try:
-    from nightsafe import _look
+    from nightsafe._native import stat as _stat
 except ImportError:  # not built here
-    _look = None  # type: ignore[assignment]
+    _stat = None  # type: ignore[assignment]
 
 
 def new_memory(size: int) -> mmap.mmap:
@@ -30,5 +30,5 @@ def new_shared_memory(size: int) -> mmap.mmap:
 
 def trim() -> None:
     """Give back what the allocator keeps for later, where it can be told to."""
-    if _look is not None:
-        _look.trim()
+    if _stat is not None:
+        _stat.trim()

@@ -174,13 +174,13 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._place",
+                                    .m_name = "nightsafe._native.file_writer",
                                     .m_doc = "Making small files.",
                                     .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
-PyInit__place(void)
+PyInit_file_writer(void)
 {
     return PyModule_Create(&module);
 }

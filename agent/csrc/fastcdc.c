@@ -131,7 +131,7 @@ static PyMethodDef cutter_methods[] = {
 
 static PyTypeObject CutterType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._cut.Cutter",
+    .tp_name = "nightsafe._native.fastcdc.Cutter",
     .tp_basicsize = sizeof(Cutter),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Cuts with one gear table of 256 native 64-bit numbers.",
@@ -141,10 +141,10 @@ static PyTypeObject CutterType = {
 };
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._cut", .m_doc = "The chunker's cuts.", .m_size = -1};
+    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.fastcdc", .m_doc = "The chunker's cuts.", .m_size = -1};
 
 PyMODINIT_FUNC
-PyInit__cut(void)
+PyInit_fastcdc(void)
 {
     if (PyType_Ready(&CutterType) < 0)
         return NULL;

@@ -6,7 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "digest.h"
+#include "sha256_mb.h"
 
 enum { LONG = 4096 };
 
@@ -74,13 +74,13 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._digest",
+                                    .m_name = "nightsafe._native.sha256",
                                     .m_doc = "SHA-256 of several texts.",
                                     .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
-PyInit__digest(void)
+PyInit_sha256(void)
 {
     if (!can_digest()) {
         PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");

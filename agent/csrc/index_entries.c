@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "id.h"
+#include "hex_id.h"
 
 enum { PLAIN = 37, COMPRESSED = 41, OVERHEAD = 32, MOST = 220 };
 
@@ -256,13 +256,13 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._entries",
+                                    .m_name = "nightsafe._native.index_entries",
                                     .m_doc = "Entries of index files.",
                                     .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
-PyInit__entries(void)
+PyInit_index_entries(void)
 {
     return PyModule_Create(&module);
 }

@@ -249,13 +249,13 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._prove",
+                                    .m_name = "nightsafe._native.tree_check",
                                     .m_doc = "Trees before they are stored.",
                                     .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
-PyInit__prove(void)
+PyInit_tree_check(void)
 {
     return PyModule_Create(&module);
 }

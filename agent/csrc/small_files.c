@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "digest.h"
+#include "sha256_mb.h"
 #include "status.h"
 
 enum { ID = DIGEST, OVERHEAD = 32, PLAIN_ENTRY = 37, ENTRY = 41, STAMPS = 64, PACKS = 2 };
@@ -731,7 +731,7 @@ static PyMethodDef gatherer_methods[] = {
 
 static PyTypeObject GathererType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._gather.Gatherer",
+    .tp_name = "nightsafe._native.small_files.Gatherer",
     .tp_basicsize = sizeof(Gatherer),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Stores small files. One instance per thread.",
@@ -742,12 +742,12 @@ static PyTypeObject GathererType = {
 };
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._gather", .m_doc = "Small files.", .m_size = -1};
+    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.small_files", .m_doc = "Small files.", .m_size = -1};
 
 static int
 find_status(void)
 {
-    PyObject *look = PyImport_ImportModule("nightsafe._look");
+    PyObject *look = PyImport_ImportModule("nightsafe._native.stat");
     if (look == NULL)
         return 0;
     StatusType = (PyTypeObject *)PyObject_GetAttrString(look, "Status");
@@ -756,12 +756,12 @@ find_status(void)
         return 0;
     if (PyType_Check(StatusType) && StatusType->tp_basicsize == sizeof(Status))
         return 1;
-    PyErr_SetString(PyExc_ImportError, "nightsafe._look is of another version.");
+    PyErr_SetString(PyExc_ImportError, "nightsafe._native.stat is of another version.");
     return 0;
 }
 
 PyMODINIT_FUNC
-PyInit__gather(void)
+PyInit_small_files(void)
 {
     is_new = PyUnicode_InternFromString("new");
     name_view = PyUnicode_InternFromString("view");

@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "digest.h"
+#include "sha256_mb.h"
 
 enum { OTHER = 0, SAME = 1, TO_SET = 2 }; /* as in nightsafe.file_restorer.match */
 enum { AT_ONCE = 64, NAMES = 1024 };
@@ -230,13 +230,13 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._compare",
+                                    .m_name = "nightsafe._native.file_match",
                                     .m_doc = "Whether files hold what they should.",
                                     .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
-PyInit__compare(void)
+PyInit_file_match(void)
 {
     if (!can_digest()) {
         PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");

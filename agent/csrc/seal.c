@@ -421,7 +421,7 @@ static PyMethodDef sealer_methods[] = {
 
 static PyTypeObject SealerType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._seal.Sealer",
+    .tp_name = "nightsafe._native.seal.Sealer",
     .tp_basicsize = sizeof(Sealer),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Seals and opens with one key. One instance per thread.",
@@ -432,10 +432,10 @@ static PyTypeObject SealerType = {
 };
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._seal", .m_doc = "Sealing.", .m_size = -1};
+    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.seal", .m_doc = "Sealing.", .m_size = -1};
 
 PyMODINIT_FUNC
-PyInit__seal(void)
+PyInit_seal(void)
 {
     PyObject *errors = PyImport_ImportModule("nightsafe.errors");
     if (errors == NULL)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "id.h"
+#include "hex_id.h"
 
 /* In the order of nightsafe.repofile.tree.Node. */
 enum { NAME, TYPE, MODE, MTIME, ATIME, CTIME, UID, GID, USER, GROUP, INODE, DEVICE_ID, SIZE,
@@ -232,13 +232,13 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._nodes",
+                                    .m_name = "nightsafe._native.tree_nodes",
                                     .m_doc = "Plain nodes.",
                                     .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
-PyInit__nodes(void)
+PyInit_tree_nodes(void)
 {
     for (int i = 0; i < LAST; i++)
         if ((keys[i] = PyUnicode_InternFromString(words[i])) == NULL)

@@ -186,7 +186,7 @@ static PyMethodDef cutter_methods[] = {
 
 static PyTypeObject CutterType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._rabin.Cutter",
+    .tp_name = "nightsafe._native.rabin.Cutter",
     .tp_basicsize = sizeof(Cutter),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Cuts with one polynomial, given as two tables of 256 native 64-bit numbers.",
@@ -195,12 +195,12 @@ static PyTypeObject CutterType = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._rabin",
+                                    .m_name = "nightsafe._native.rabin",
                                     .m_doc = "Cuts where stock restic cuts.",
                                     .m_size = -1};
 
 PyMODINIT_FUNC
-PyInit__rabin(void)
+PyInit_rabin(void)
 {
     if (PyType_Ready(&CutterType) < 0)
         return NULL;

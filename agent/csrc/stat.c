@@ -75,7 +75,7 @@ static PyGetSetDef status_times[] = {
 
 static PyTypeObject StatusType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._look.Status",
+    .tp_name = "nightsafe._native.stat.Status",
     .tp_basicsize = sizeof(Status),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_doc = "What lstat says of one path.",
@@ -544,13 +544,13 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._look",
+                                    .m_name = "nightsafe._native.stat",
                                     .m_doc = "Looking at many paths.",
                                     .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
-PyInit__look(void)
+PyInit_stat(void)
 {
     if (PyType_Ready(&StatusType) < 0)
         return NULL;

@@ -217,7 +217,7 @@ static PyMethodDef table_methods[] = {
 
 static PyTypeObject TableType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._known.Table",
+    .tp_name = "nightsafe._native.blob_set.Table",
     .tp_basicsize = sizeof(Table),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Table(held, key, start, first_bits, levels): marks of ids in shared memory.",
@@ -228,12 +228,12 @@ static PyTypeObject TableType = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._known",
+                                    .m_name = "nightsafe._native.blob_set",
                                     .m_doc = "Known blobs.",
                                     .m_size = -1};
 
 PyMODINIT_FUNC
-PyInit__known(void)
+PyInit_blob_set(void)
 {
     if (PyType_Ready(&TableType) < 0)
         return NULL;

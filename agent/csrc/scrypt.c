@@ -295,13 +295,13 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._scrypt",
+                                    .m_name = "nightsafe._native.scrypt",
                                     .m_doc = "scrypt's lanes side by side.",
                                     .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
-PyInit__scrypt(void)
+PyInit_scrypt(void)
 {
     return PyModule_Create(&module);
 }
