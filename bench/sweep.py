@@ -64,6 +64,7 @@ def _given_up(count: int) -> list[Any]:
     from billing.actions import entitlements_of
     from storage.models import Attempt, Region, Vault
     from storage.object_names import ObjectType, parse_name
+    from storage.objects.batch import MAX_OBJECTS
     from storage.stores.registry import store_of
     from storage.uploads import presigned
     from storage.vaults import quota
@@ -77,8 +78,8 @@ def _given_up(count: int) -> list[Any]:
     access = Access(credential, vault, entitlements_of(vault.account))
     region = Region.objects.get(alias="a")
     names = [hashlib.sha256(os.urandom(8)).hexdigest() for _ in range(count)]
-    for start in range(0, count, presigned.MOST):
-        some = names[start : start + presigned.MOST]
+    for start in range(0, count, MAX_OBJECTS):
+        some = names[start : start + MAX_OBJECTS]
         wishes = [presigned.Announced(parse_name(ObjectType.DATA, name), 1) for name in some]
         presigned._reserve(access, region, wishes)
     attempts = list(Attempt.objects.filter(state="writing").select_related("vault", "region"))

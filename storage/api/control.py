@@ -20,9 +20,9 @@ from storage.api.upload_limiter import Stay, staying
 from storage.downloads import presigned as signed_reads
 from storage.errors import BusyError, RefusedError
 from storage.object_names import KIB, ObjectType
-from storage.objects.batch import Verdict
+from storage.objects.batch import MAX_OBJECTS, Verdict
 from storage.uploads import presigned
-from storage.uploads.presigned import MOST, Announced
+from storage.uploads.presigned import Announced
 from storage.vaults.access import Access, open_vault
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def uploads_view(access: Access, fields: Fields) -> Answer:
     given_up = _ids(fields, "give_up")
     wishes = [
         Announced(json_body.object_name(entry), json_body.number(entry.get("size"), "size"))
-        for entry in json_body.entries(fields, "objects", most=MOST)
+        for entry in json_body.entries(fields, "objects", most=MAX_OBJECTS)
     ]
     access.require_read()
     if given_up:
@@ -107,7 +107,7 @@ def uploads_view(access: Access, fields: Fields) -> Answer:
 @called(limit=BATCH_BODY)
 def downloads_view(access: Access, fields: Fields) -> Answer:
     """Presigned GETs of live objects."""
-    listed = json_body.entries(fields, "objects", most=MOST)
+    listed = json_body.entries(fields, "objects", most=MAX_OBJECTS)
     names = [json_body.object_name(entry) for entry in listed]
     return {"objects": [_verdict(one) for one in signed_reads.offer(access, names)]}
 
@@ -120,7 +120,7 @@ def _since(fields: Fields | None) -> session.Since | None:
 
 
 def _ids(fields: Fields, name: str) -> list[str]:
-    return [json_body.text(one, name) for one in json_body.entries(fields, name, most=MOST)]
+    return [json_body.text(one, name) for one in json_body.entries(fields, name, most=MAX_OBJECTS)]
 
 
 def _verdict(verdict: Verdict) -> Answer:

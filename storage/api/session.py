@@ -25,6 +25,7 @@ from storage.downloads import listings, read
 from storage.errors import RefusedError, UnknownError
 from storage.models import StoredObject, Vault
 from storage.object_names import KIB, ObjectName, ObjectType
+from storage.objects import batch
 from storage.objects.batch import Status, Verdict
 from storage.uploads import ingest, presigned
 from storage.vaults import index_freshness, locks, sequence
@@ -161,7 +162,7 @@ def _wanted(vault: Vault) -> list[Answer]:
 
 def _direct(access: Access) -> Answer:
     is_open = presigned.home(access) is not None
-    return {"uploads": is_open, "objects": presigned.MOST, "bytes": presigned.BATCH}
+    return {"uploads": is_open, "objects": batch.MAX_OBJECTS, "bytes": batch.MAX_BYTES}
 
 
 def _bodies(access: Access, held: Sequence[StoredObject]) -> Iterator[Answer]:

@@ -7,22 +7,19 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from backup_service import clock
-from storage.errors import TooLargeError
 from storage.models import Replica, StoredObject
 from storage.object_names import ObjectName
-from storage.objects import placement
+from storage.objects import batch, placement
 from storage.objects.batch import Status, Verdict
 from storage.stores.base import PresignedRequest, RegionError
 from storage.stores.registry import store_of
-from storage.uploads.presigned import MOST, TYPES
 from storage.vaults.access import Access
 
 
 def offer(access: Access, names: Sequence[ObjectName]) -> list[Verdict]:
     """Answer about each object that a client wants to read, in order."""
     access.require_read()
-    if len(names) > MOST:
-        raise TooLargeError(f"A batch has at most {MOST} objects, and there are {len(names)}.")
+    batch.require_few(len(names), "objects")
     live = StoredObject.objects.filter(
         vault=access.vault,
         state=StoredObject.State.LIVE,
@@ -64,7 +61,7 @@ def _stored(held: Sequence[StoredObject]) -> QuerySet[Replica]:
 
 
 def _sign(held: StoredObject, replicas: Sequence[Replica]) -> PresignedRequest | None:
-    if held.type not in TYPES:
+    if held.type not in batch.TYPES:
         return None
     for replica in replicas:
         if replica.attempt is None or placement.site_of(replica.region).is_away:

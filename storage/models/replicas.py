@@ -147,6 +147,8 @@ class Replica(models.Model):
     parked_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
 
+    LEAST = 2  # verified copies in independent regions, fewer of which protect nothing
+
     objects = ReplicaQuerySet.as_manager()
 
     class Meta:

@@ -1,5 +1,6 @@
 """Vaults, who may enter them, and what they count against."""
 
+import logging
 from datetime import datetime
 
 from django.db import models
@@ -8,6 +9,8 @@ from django.db.models import F
 from accounts.ids import new_public_id
 from accounts.models import Account, Device
 from backup_service import clock
+
+log = logging.getLogger(__name__)
 
 
 class Region(models.Model):
@@ -58,6 +61,12 @@ class Region(models.Model):
         if self.away_since is not None:
             return "away"
         return "full" if self.full_since is not None else "well"
+
+    def note_full(self) -> None:
+        """Record that its store says it is full, and have other places found for copies."""
+        if Region.objects.filter(pk=self.pk, full_since=None).update(full_since=clock.now()):
+            log.error("region %s is full", self.alias)
+            Refill.request()
 
 
 class Vault(models.Model):
@@ -246,6 +255,12 @@ class Refill(models.Model):
 
     def __str__(self) -> str:
         return f"refill of {self.scope} at {self.cursor}"
+
+    @classmethod
+    def request(cls, scope: str = EVERYTHING) -> None:
+        """Begin a walk, or begin it anew: over everything, or over one account's objects."""
+        cls.objects.get_or_create(scope=scope)
+        cls.objects.filter(scope=scope).update(cursor=0, ended_at=None, round=F("round") + 1)
 
 
 class Heartbeat(models.Model):

@@ -1,11 +1,17 @@
-"""What the control API answers about one object of a batch."""
+"""A batch of objects in the control API: its limits, and the answer about each object."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from storage.errors import RefusedError
+from storage.errors import RefusedError, TooLargeError
+from storage.object_names import GIB, ObjectType
 from storage.stores.base import PresignedRequest
+
+MAX_OBJECTS = 256
+MAX_BYTES = GIB  # of more than one object
+# What may go straight to a region's store and come from there: each is named by its bytes' hash.
+TYPES = {ObjectType.DATA, ObjectType.INDEX}
 
 
 class Status(StrEnum):
@@ -34,6 +40,12 @@ class Verdict:
     size: int | None = None
     request: PresignedRequest | None = None
     until: datetime | None = None
+
+
+def require_few(count: int, what: str) -> None:
+    """Raise TooLargeError if a batch has more than MAX_OBJECTS of `what`."""
+    if count > MAX_OBJECTS:
+        raise TooLargeError(f"A batch has at most {MAX_OBJECTS} {what}, and there are {count}.")
 
 
 def refused(error: RefusedError) -> Verdict:

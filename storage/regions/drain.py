@@ -20,7 +20,6 @@ from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import placement, replicas
 from storage.objects.placement import Site
 from storage.replication import backfill
-from storage.website.protection import LEAST_COPIES
 
 log = logging.getLogger(__name__)
 PAGE = 200
@@ -139,7 +138,7 @@ def _suffice(sites: Collection[Site], proved: Collection[int], wanted: int) -> b
     """
     have = {s.failure_domain for s in sites if s.region in proved and s.counts}
     possible = have | {s.failure_domain for s in sites if s.takes and not s.is_full}
-    return len(have) >= max(min(wanted, LEAST_COPIES), min(wanted, len(possible)))
+    return len(have) >= max(min(wanted, Replica.LEAST), min(wanted, len(possible)))
 
 
 @transaction.atomic

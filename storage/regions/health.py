@@ -6,8 +6,7 @@ from datetime import timedelta
 from django.db.models import Sum
 
 from backup_service import clock
-from storage.models import Attempt, Region
-from storage.replication import backfill
+from storage.models import Attempt, Refill, Region
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import configured, store_of, traits_of
 
@@ -16,20 +15,12 @@ LEAST_ROOM = 256 * 1024**2  # bytes free, below which a region gets nothing new
 FULL_FOR = timedelta(minutes=5)  # a store that has said so is asked last for this long
 
 
-def note_full(region: Region) -> None:
-    """Record that a region's store has said that it is full, and find other places for copies."""
-    noted = Region.objects.filter(pk=region.pk, full_since=None).update(full_since=clock.now())
-    if noted:
-        log.error("region %s is full", region.alias)
-        backfill.request()
-
-
 def look() -> None:
     """See how every region does; a change of what can take copies begins a refill."""
     used = Region.objects.filter(alias__in=configured()).exclude(instance="")
     changed = [_look(region) for region in used.exclude(status=Region.Status.STRUCK)]
     if any(changed):
-        backfill.request()
+        Refill.request()
 
 
 def _look(region: Region) -> bool:

@@ -8,14 +8,13 @@ from django.db.models import Count, Q
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
-from storage.models import Region, Replica, StoredObject
+from storage.models import Refill, Region, Replica, StoredObject
 from storage.objects import placement
 from storage.regions import drain as emptying
 from storage.regions import write_off
 from storage.replication import backfill
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import begin_anew, configured, store_of, sync_rows
-from storage.website.protection import LEAST_COPIES
 
 log = logging.getLogger(__name__)
 Status = Region.Status
@@ -52,7 +51,7 @@ def add(alias: str, actor: Actor) -> Region:
     with transaction.atomic():
         Region.objects.filter(pk=region.pk).update(status=Status.ACTIVE)
         audit.record(actor, "region.add", alias)
-        backfill.request()
+        Refill.request()
     return find(alias)
 
 
@@ -60,11 +59,11 @@ def drain(region: Region, actor: Actor) -> bool:
     """Begin to empty a region. Return whether that is new. Raises RegionActError."""
     others = [site for site in placement.sites() if site.region != region.pk]
     places = placement.reachable_copies(site for site in others if site.takes)
-    if places < LEAST_COPIES:
+    if places < Replica.LEAST:
         raise RegionActError(
             f"Without {region.alias} there {'is' if places == 1 else 'are'} {places or 'no'} "
             f"failure domain{'s' * (places != 1)} left to take copies, and every object needs "
-            f"{LEAST_COPIES}. Add a region first, then drain this one."
+            f"{Replica.LEAST}. Add a region first, then drain this one."
         )
     left = emptying.left_in(region)
     return _move(
@@ -179,7 +178,7 @@ def _move(
     moved = Region.objects.filter(pk=region.pk, status__in=before).update(status=status, **fields)
     if moved:
         audit.record(actor, "region.status", region.alias, status=status)
-        backfill.request()
+        Refill.request()
         region.status = status
         return True
     now = Region.objects.get(pk=region.pk)

@@ -8,9 +8,8 @@ from django.db import transaction
 from accounts import audit
 from accounts.audit import SERVICE, Actor
 from storage.database import bulk, lock_order
-from storage.models import Attempt, Region, Replica, StoredObject
+from storage.models import Attempt, Refill, Region, Replica, StoredObject
 from storage.objects import damage
-from storage.replication import backfill
 from storage.vaults import quota
 
 PAGE = 200
@@ -75,5 +74,5 @@ def finish(region: Region, actor: Actor) -> bool:
     )
     if removed:
         audit.record(actor, "region.remove", region.alias)
-        backfill.request()
+        Refill.request()
     return True

@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from accounts.models import Account, AuditEvent
 from backup_service import clock
@@ -34,12 +34,6 @@ EVERY = timedelta(hours=1)
 HELD = [StoredObject.State.LIVE, StoredObject.State.TOMBSTONED]
 
 Placed = dict[int, set[int]]  # object -> regions that have it or are about to
-
-
-def request(scope: str = Refill.EVERYTHING) -> None:
-    """Begin a walk, or begin it anew: over everything, or over one account's objects."""
-    Refill.objects.get_or_create(scope=scope)
-    Refill.objects.filter(scope=scope).update(cursor=0, ended_at=None, round=F("round") + 1)
 
 
 def refill_due(*, seconds: float = math.inf) -> int:
@@ -158,7 +152,7 @@ def _begin_in_time() -> None:
     """Begin the regular walk over everything when its time has come."""
     walk, is_new = Refill.objects.get_or_create(scope=Refill.EVERYTHING)
     if not is_new and walk.ended_at is not None and walk.ended_at < clock.now() - EVERY:
-        request()
+        Refill.request()
     Refill.objects.exclude(scope=Refill.EVERYTHING).exclude(ended_at=None).delete()
 
 
@@ -170,5 +164,5 @@ def _notice_plans() -> None:
         pk__gt=walk.seen_event, pk__lte=newest, verb="plan.choose", account__isnull=False
     )
     for scope in set(changed.values_list("account__public_id", flat=True)):
-        request(str(scope))
+        Refill.request(str(scope))
     Refill.objects.filter(pk=walk.pk, seen_event__lt=newest).update(seen_event=newest)

@@ -24,7 +24,6 @@ from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage, placement
 from storage.objects import replicas as copies
 from storage.objects.verify import Place
-from storage.regions import health
 from storage.replication import leases, transfer
 from storage.replication.scheduler import Turns
 from storage.replication.transfer import Errand, Outcome
@@ -201,7 +200,7 @@ class _Copier:
         if outcome.is_targets_fault:
             self._open.discard(job.region.pk)
         if isinstance(outcome.error, RegionFullError):
-            health.note_full(job.region)
+            job.region.note_full()
         leases.put_off(
             job.replica,
             job.token,

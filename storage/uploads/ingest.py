@@ -29,7 +29,6 @@ from storage.models import (
 )
 from storage.object_names import ObjectName, ObjectType
 from storage.objects import placement, replicas
-from storage.regions import health
 from storage.stores.base import RegionError, RegionFullError
 from storage.stores.registry import store_of
 from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
@@ -81,7 +80,7 @@ def _write_and_commit(
             _abandon(attempt, body)
             placement.avoid(region.alias)
             if isinstance(error, RegionFullError):
-                health.note_full(region)
+                region.note_full()
             log.warning("region %s refused an upload: %s", region.alias, error)
             if not body.is_untouched:
                 raise _sorry(error) from error

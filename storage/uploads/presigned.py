@@ -26,18 +26,15 @@ from storage.models import Attempt, Region, Replica, Reservation, StoredObject
 from storage.models.replicas import new_attempt_id
 from storage.object_names import GIB, ObjectName, ObjectType, StoreKey
 from storage.object_sizes import trouble_with
+from storage.objects import batch, placement
 from storage.objects import commit as arrivals
-from storage.objects import placement
 from storage.objects.batch import Status, Verdict, refused
 from storage.stores.base import RegionStore
 from storage.uploads import arrival_check, ingest
 from storage.vaults import quota
 from storage.vaults.access import Access
 
-MOST = 256  # objects in a batch
-BATCH = GIB  # bytes in a batch of more than one object
 OUTSTANDING = 8 * GIB  # bytes of a vault's transfers that are neither committed nor swept
-TYPES = {ObjectType.DATA, ObjectType.INDEX}
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def announce(access: Access, wishes: Sequence[Announced]) -> list[Verdict]:
     BusyError when too many are open.
     """
     _require_bounded(wishes)
-    for kind in {wish.name.type for wish in wishes} & TYPES:
+    for kind in {wish.name.type for wish in wishes} & batch.TYPES:
         access.require_create(kind)
     verdicts = _judge(access, wishes)
     open_ones = [wish for wish in dict.fromkeys(wishes) if wish not in verdicts]
@@ -85,11 +82,10 @@ def home(access: Access) -> tuple[Region, RegionStore] | None:
 
 
 def _require_bounded(wishes: Sequence[Announced]) -> None:
-    if len(wishes) > MOST:
-        raise TooLargeError(f"A batch has at most {MOST} objects, and there are {len(wishes)}.")
+    batch.require_few(len(wishes), "objects")
     total = sum(wish.size for wish in wishes)
-    if len(wishes) > 1 and total > BATCH:
-        raise TooLargeError(f"A batch has at most {BATCH} bytes, and there are {total}.")
+    if len(wishes) > 1 and total > batch.MAX_BYTES:
+        raise TooLargeError(f"A batch has at most {batch.MAX_BYTES} bytes, and there are {total}.")
     sizes: dict[ObjectName, int] = {}
     for wish in wishes:
         if sizes.setdefault(wish.name, wish.size) != wish.size:
@@ -109,7 +105,7 @@ def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdi
     verdicts = {}
     for wish in wishes:
         size = sizes.get((wish.name.type, wish.name.name))
-        if wish.name.type not in TYPES:
+        if wish.name.type not in batch.TYPES:
             verdicts[wish] = _gateway("Objects of this type go through the gateway.")
         elif size is not None and size != wish.size:
             what = f"The vault has {wish.name} with {size} bytes, not {wish.size}."
@@ -249,8 +245,7 @@ def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
     Repeating it is safe: what is on record already is answered with "stored". Index files go on
     record only when all else of the batch is, since they may speak of packs in it.
     """
-    if len(ids) > MOST:
-        raise TooLargeError(f"A batch has at most {MOST} attempts, and there are {len(ids)}.")
+    batch.require_few(len(ids), "attempts")
     attempts = list(_direct(access).filter(pk__in=ids))
     regions = Region.objects.in_bulk({attempt.region_id for attempt in attempts})
     for attempt in attempts:
@@ -288,7 +283,7 @@ def give_up(access: Access, ids: Sequence[str]) -> None:
     Their bytes, if any came or still come, are swept when nothing can arrive any more, and are
     held against the quota until then.
     """
-    mine = _direct(access).filter(pk__in=ids[:MOST], state=Attempt.State.WRITING)
+    mine = _direct(access).filter(pk__in=ids[: batch.MAX_OBJECTS], state=Attempt.State.WRITING)
     ended = lock_order.hold(mine)
     Attempt.objects.filter(pk__in=ended).update(state=Attempt.State.DOOMED)
 

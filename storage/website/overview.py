@@ -14,7 +14,7 @@ from billing.actions import DEFAULT_PLAN
 from billing.models import Plan, Subscription
 from storage.models import Credential, Replica, StoredObject, Usage, Vault
 from storage.objects import placement
-from storage.website.protection import LEAST_COPIES, Protection, Standing, VaultFigures, judge
+from storage.website.protection import Protection, Standing, VaultFigures, judge
 from storage.website.vault_statistics import HELD, figures_of
 
 DAMAGED = [Replica.State.CORRUPT, Replica.State.MISSING]
@@ -168,7 +168,7 @@ def overview(vaults: Iterable[Vault], plan: Plan) -> list[VaultOverview]:
     vaults = list(vaults)
     now = clock.now()
     figures = figures_of(vaults)
-    wanted = max(LEAST_COPIES, plan.copies)
+    wanted = max(Replica.LEAST, plan.copies)
     possible = placement.reachable_copies(placement.sites())
     return [
         VaultOverview(vault, figures[vault.pk], judge(figures[vault.pk], now), wanted, possible)

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 LATE_AFTER = timedelta(hours=48)
 COPY_PATIENCE = timedelta(hours=1)
-LEAST_COPIES = 2
 
 
 class Standing(StrEnum):

@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import QuerySet
 
 from storage.models import Replica, StoredObject, Vault
-from storage.website.protection import LEAST_COPIES
 
 SHOWN = 20  # names of lost objects
 KEPT = [StoredObject.State.LIVE, StoredObject.State.TOMBSTONED, StoredObject.State.LOST]
@@ -50,7 +49,7 @@ def recovery_point(vault: Vault) -> RecoveryPoint:
 def _thin(vault: Vault) -> QuerySet[StoredObject]:
     """Return what is kept of a vault and has too few copies."""
     kept = StoredObject.objects.filter(vault=vault, state__in=KEPT)
-    return kept.annotate(good=Replica.objects.counted().per_object()).filter(good__lt=LEAST_COPIES)
+    return kept.annotate(good=Replica.objects.counted().per_object()).filter(good__lt=Replica.LEAST)
 
 
 def status_of(vault: Vault) -> dict[str, Any]:

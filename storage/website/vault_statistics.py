@@ -8,7 +8,7 @@ from django.db.models import Count, Min, Q, Sum
 
 from storage.models import Replica, StoredObject, Vault
 from storage.replication.leases import WORK
-from storage.website.protection import LEAST_COPIES, VaultFigures
+from storage.website.protection import VaultFigures
 
 HELD = [StoredObject.State.LIVE, StoredObject.State.LOST]
 
@@ -42,7 +42,7 @@ def _with(before: VaultFigures, row: Mapping[str, Any]) -> VaultFigures:
         snapshots=before.snapshots + (0 if is_lost else row["snapshots"]),
         bytes=before.bytes + row["bytes"],
         lost=before.lost + (count if is_lost else 0),
-        thin=before.thin + (count if good < LEAST_COPIES else 0),
+        thin=before.thin + (count if good < Replica.LEAST else 0),
         fewest_copies=min(before.fewest_copies, good) if before.objects else good,
     )
 

@@ -11,7 +11,8 @@ from billing.models import Plan
 from storage.deletion import sweep
 from storage.models import Credential, StoredObject
 from storage.object_names import GIB
-from storage.uploads import arrival_check, presigned
+from storage.objects.batch import MAX_OBJECTS
+from storage.uploads import arrival_check
 from storage.vaults import credentials
 from storage.vaults.quota import FLOOR
 from tests.storage.conftest import sha, some
@@ -44,7 +45,7 @@ def test_two_gigabytes_and_not_a_byte_more(backup):
 
 
 def test_batches_have_bounds(backup):
-    many = [{"type": "data", "name": f"{n:064x}", "size": 1} for n in range(presigned.MOST + 1)]
+    many = [{"type": "data", "name": f"{n:064x}", "size": 1} for n in range(MAX_OBJECTS + 1)]
     for fields in (
         {"objects": many},
         {"objects": [{**one, "size": GIB} for one in many[:2]]},

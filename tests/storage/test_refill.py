@@ -9,7 +9,7 @@ from backup_service import clock
 from billing.actions import subscribe
 from storage.models import Refill, Region, Replica
 from storage.monitoring import alarms
-from storage.regions import health, lifecycle
+from storage.regions import lifecycle
 from storage.regions.status import copies_status
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
@@ -94,8 +94,8 @@ def test_a_copy_that_waits_for_a_full_region_goes_to_another(backup):
     content = some()
     backup.put(content)
     assert states(backup.held(content)) == {"a": "stored", "b": "pending"}
-    health.note_full(region("b"))
-    backfill.request()
+    region("b").note_full()
+    Refill.request()
     work()
     assert states(backup.held(content)) == {"a": "stored", "c": "stored"}
 
@@ -104,8 +104,8 @@ def test_without_another_region_the_copy_waits_for_the_full_one(settings, tmp_pa
     configure(settings, tmp_path, "ab")
     content = some()
     backup.put(content)
-    health.note_full(region("b"))
-    backfill.request()
+    region("b").note_full()
+    Refill.request()
     assert backfill.refill_due() == 0
     assert states(backup.held(content)) == {"a": "stored", "b": "pending"}
 

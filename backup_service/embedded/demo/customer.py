@@ -21,7 +21,6 @@ from storage.models import Replica, Vault
 from storage.objects import placement
 from storage.vaults.access import vault_address
 from storage.vaults.enrolment import Enrolled, create_vault, enrol_device
-from storage.website.protection import LEAST_COPIES
 
 EMAIL = "demo@nightsafe.invalid"
 STANDSTILL = 90.0  # seconds without a new copy after which something must be wrong
@@ -64,7 +63,7 @@ def ensure_customer(files: DemoFiles) -> Account:
 
 def largest_plan() -> Plan:
     """Return the plan with most room, as SOURCE may be large, whose copies have places."""
-    places = max(LEAST_COPIES, placement.reachable_copies(placement.sites()))
+    places = max(Replica.LEAST, placement.reachable_copies(placement.sites()))
     return Plan.objects.filter(on_offer=True, copies__lte=places).order_by("-quota_bytes")[0]
 
 

@@ -10,10 +10,9 @@ from django.core.management.base import CommandError
 from accounts.audit import OPERATOR
 from backup_service import clock
 from storage.management.operator import OperatorCommand
-from storage.models import Region
+from storage.models import Refill, Region
 from storage.regions import lifecycle, write_off
 from storage.regions.status import copies_status, region_status
-from storage.replication import backfill
 from storage.stores.registry import prepare_new, sync_rows
 
 ACTS = {
@@ -52,7 +51,7 @@ class Command(OperatorCommand):
             sync_rows()
             prepared = prepare_new(OPERATOR)
             if prepared:
-                backfill.request()
+                Refill.request()
             return {"prepared": [region.alias for region in prepared]}
         if not alias:
             raise CommandError(f"Say which region: region {action} NAME.")
