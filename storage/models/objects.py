@@ -54,6 +54,11 @@ class StoredObject(models.Model):
         return f"{self.type}/{self.name[:8]}"
 
     @property
+    def is_live(self) -> bool:
+        """Whether it is part of its vault now."""
+        return self.state == self.State.LIVE
+
+    @property
     def object_name(self) -> ObjectName:
         """The checked name."""
         return ObjectName(ObjectType(self.type), self.name)

@@ -1,76 +1,147 @@
-"""What arrived in a region becomes objects: many uploads of one vault in one transaction."""
+"""The commit: uploads whose bytes are durable in a region become objects, whichever way they came.
+
+One transaction for uploads to one vault. Rights and quota are asked again, each attempt is taken
+out of the sweep's reach, and then there is a new object with its lifetime and its replicas, or a
+further replica of an object that was there, or a removed object comes back. Whatever was held
+against the quota is settled.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from storage.database import bulk, lock_order
-from storage.models import Attempt, Lifetime, Region, Replica, StoredObject, Vault
+from storage.errors import ForbiddenError
+from storage.models import Attempt, Credential, Lifetime, Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectType
 from storage.objects import replicas
-from storage.uploads import ingest
-from storage.vaults import quota, sequence
+from storage.vaults import index_freshness, lifetimes, quota, sequence
 from storage.vaults.access import Access
 
+MAX_KEYS = 10  # of a vault
+_Key = tuple[str, str]  # an object's type and name
 
-def record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
-    """Make objects, copies or revivals of attempts whose bytes were seen to be right.
 
-    Returns the ids of those that were; the others had ended meanwhile. Every attempt is of the
-    access's vault, is named by its bytes' hash, and has its size. Raises a RefusedError where the
-    access ended or does not allow it any more.
+@dataclass(frozen=True)
+class Arrival:
+    """An upload whose bytes lie in its region and were seen to be right.
+
+    `size` is in bytes, `sha256` has 64 hex digits. `may_come_again` says whether the client holds
+    an address to which it can send the same bytes once more, after they were removed.
     """
-    return _record(access, arrived) if arrived else set()
+
+    attempt: Attempt
+    size: int
+    sha256: str
+    may_come_again: bool = False
+
+    @property
+    def key(self) -> _Key:
+        """What the object is called in its vault."""
+        return self.attempt.type, self.attempt.name
+
+
+def commit(access: Access, arrivals: Sequence[Arrival], *, lock: str = "") -> dict[str, bool]:
+    """Put uploads to the access's vault on record, all of them or none.
+
+    `lock` is the name of the run's lock, if the client says so. Returns, by attempt, whether its
+    bytes became a replica; they do not where the region has a good one. An attempt that had ended
+    before, or whose region was taken out of use, is left out. Raises a RefusedError where the
+    access ended, does not allow it any more, or would replace what is there.
+    """
+    return _commit(access, arrivals, lock) if arrivals else {}
 
 
 @transaction.atomic
-def _record(access: Access, arrived: Sequence[Attempt]) -> set[str]:
+def _commit(access: Access, arrivals: Sequence[Arrival], lock: str) -> dict[str, bool]:
     vault = sequence.lock(access.vault)
     access = access.renewed()  # what allowed it at its beginning may have ended meanwhile
-    for kind in {attempt.type for attempt in arrived}:
+    for kind in {one.attempt.type for one in arrivals}:
         access.require_create(ObjectType(kind))
     quota.require_within(access.vault.account, access.entitlements.quota)
-    won = _win(arrived)
-    held = _named(vault, won).select_for_update(no_key=True).order_by("pk")
-    existing = {(one.type, one.name): one for one in held}
-    fresh = {(one.type, one.name): one for one in won if (one.type, one.name) not in existing}
-    # Its copies are changed one object after the other, so they are locked before, all at once.
-    lock_order.hold(Replica.objects.filter(object__in=[one.pk for one in existing.values()]))
-    _create(access, vault, list(fresh.values()))
-    for attempt in won:
-        if fresh.get((attempt.type, attempt.name)) is not attempt:
+    won = _take(arrivals)
+    held = _held(vault, won)
+    for one in won:
+        _require_allowed(access, vault, one, held.get(one.key), lock)
+    new = {one.key: one for one in won if one.key not in held}
+    _create(access, vault, list(new.values()))
+    became = {one.attempt.pk: True for one in new.values()}
+    for one in won:
+        if new.get(one.key) is not one:
             # One that came twice in this batch was made just now.
-            there = existing.get((attempt.type, attempt.name)) or _named(vault, [attempt]).get()
-            ingest.join(access, vault, there, attempt)
-    return {attempt.pk for attempt in won}
+            existing = held.get(one.key) or _named(vault, [one]).get()
+            became[one.attempt.pk] = _join(access, vault, existing, one)
+    return became
 
 
-def _win(arrived: Sequence[Attempt]) -> list[Attempt]:
-    """Take the attempts out of the sweep's reach; return those that were not in it yet."""
-    writing = Attempt.objects.select_for_update(no_key=True, of=("self",)).filter(
-        pk__in=[attempt.pk for attempt in arrived],
+def _take(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Take attempts out of the sweep's reach; return those that were not in it yet."""
+    open_ones = Attempt.objects.filter(
+        pk__in=[one.attempt.pk for one in arrivals],
         state=Attempt.State.WRITING,
         region__status__in=Region.READABLE,
     )
-    still = set(writing.order_by("pk").values_list("pk", flat=True))
+    if len(arrivals) == 1:  # one statement, for those that come through the gateway
+        (one,) = arrivals
+        return [one] if open_ones.update(state=Attempt.State.STORED, size=one.size) else []
+    locked = open_ones.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    still = set(locked.values_list("pk", flat=True))
     Attempt.objects.filter(pk__in=still).update(state=Attempt.State.STORED)
-    return [attempt for attempt in arrived if attempt.pk in still]
+    return [one for one in arrivals if one.attempt.pk in still]
 
 
-def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
-    if not attempts:
+def _held(vault: Vault, arrivals: Sequence[Arrival]) -> dict[_Key, StoredObject]:
+    """Lock and return what the vault has under these names already, with its replicas locked."""
+    rows = _named(vault, arrivals).select_for_update(no_key=True).order_by("pk")
+    held = {(one.type, one.name): one for one in rows}
+    if held:
+        # Replicas are changed one object after the other, so they are locked before, all at once.
+        lock_order.hold(Replica.objects.filter(object__in=[one.pk for one in held.values()]))
+    return held
+
+
+def _require_allowed(
+    access: Access, vault: Vault, arrival: Arrival, held: StoredObject | None, lock: str
+) -> None:
+    """Raise a RefusedError where the object may not be put on record just now."""
+    if held is not None:
+        require_same(held, size=arrival.size, sha256=arrival.sha256)
+    if arrival.attempt.type == ObjectType.SNAPSHOT and not (held and held.is_live):
+        index_freshness.require_fresh(access.credential, vault, lock=lock)
+    if arrival.attempt.type == ObjectType.KEY:
+        _require_few_keys(vault, arrival.attempt.name)
+
+
+def require_same(held: StoredObject, *, size: int, sha256: str) -> None:
+    """Raise ForbiddenError if an object has other bytes than came under its name."""
+    if (held.sha256, held.size) != (sha256, size):
+        raise ForbiddenError(
+            f"The vault has other bytes under the name {held.type}/{held.name} and keeps them."
+        )
+
+
+def _require_few_keys(vault: Vault, name: str) -> None:
+    others = StoredObject.objects.filter(
+        vault=vault, type=ObjectType.KEY, state=StoredObject.State.LIVE
+    ).exclude(name=name)
+    if others.count() >= MAX_KEYS:
+        raise ForbiddenError(f"A vault has at most {MAX_KEYS} keys; remove one first.")
+
+
+def _create(access: Access, vault: Vault, arrivals: Sequence[Arrival]) -> None:
+    if not arrivals:
         return
-    steps = sequence.ticks(vault, len(attempts))
-    names = [attempt.name for attempt in attempts]
+    steps = sequence.ticks(vault, len(arrivals))
     numbered = bulk.insert(
         StoredObject,
         {"vault_id": vault.pk, "created_by_id": access.credential.pk},
         {
-            "type": [attempt.type for attempt in attempts],
-            "name": names,
-            "size": [attempt.size or 0 for attempt in attempts],
-            "sha256": names,
+            "type": [one.attempt.type for one in arrivals],
+            "name": [one.attempt.name for one in arrivals],
+            "size": [one.size for one in arrivals],
+            "sha256": [one.sha256 for one in arrivals],
             "sequence": [step.number for step in steps],
             "created_at": [step.at for step in steps],
         },
@@ -87,20 +158,57 @@ def _create(access: Access, vault: Vault, attempts: Sequence[Attempt]) -> None:
             "from_at": [step.at for step in steps],
         },
     )
+    attempts = [one.attempt for one in arrivals]
     replicas.place(
         created,
         attempts,
         promised=access.entitlements.copies,
         continent=access.vault.account.continent,
     )
-    live = sum(quota.cost(attempt.size or 0) for attempt in attempts)
+    live = sum(quota.cost(one.size) for one in arrivals)
     quota.settle_all([attempt.pk for attempt in attempts], live=live)
+    for attempt, step in zip(attempts, steps, strict=True):
+        _note_milestones(vault, attempt.type, step)
 
 
-def _named(vault: Vault, attempts: Sequence[Attempt]) -> QuerySet[StoredObject]:
-    """The vault's objects that have these names, of the attempts' types, which an index finds."""
+def _note_milestones(vault: Vault, kind: str, step: sequence.Tick) -> None:
+    """A config ends a vault's set-up, a snapshot the right to set it up."""
+    if kind == ObjectType.CONFIG:
+        Vault.objects.filter(pk=vault.pk, state=Vault.State.SETUP).update(state=Vault.State.ACTIVE)
+    if kind == ObjectType.SNAPSHOT:
+        Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=step.at, last_unread=None)
+        setting_up = Credential.objects.filter(vault=vault).exclude(setup_until=None)
+        Credential.objects.filter(pk__in=lock_order.hold(setting_up)).update(setup_until=None)
+
+
+def _join(access: Access, vault: Vault, existing: StoredObject, arrival: Arrival) -> bool:
+    """Let bytes that an object has already be one more replica, or bring it back.
+
+    Return whether they became a replica. If not, and if they may come again, they are held
+    against the quota until they are swept. Raises OverQuotaError.
+    """
+    attempt = arrival.attempt
+    comes_back = existing.state in {StoredObject.State.TOMBSTONED, StoredObject.State.PURGING}
+    if comes_back:
+        lifetimes.revive(existing, vault, access.credential)
+    if existing.state == StoredObject.State.LOST:
+        StoredObject.objects.filter(pk=existing.pk).update(state=StoredObject.State.LIVE)
+    is_replica = replicas.add(existing, attempt)
+    continent = access.vault.account.continent
+    replicas.ensure(existing, attempt.region, access.entitlements.copies, continent=continent)
+    back = quota.cost(existing.size) if comes_back else 0
+    if is_replica or not arrival.may_come_again:
+        quota.settle(attempt, live=back, tombstoned=-back)
+    elif comes_back:  # beside what is held, this needs room of its own
+        quota.hold(access.vault.account, [existing.size], access.allowance)
+        quota.book(vault.account_id, live=back, tombstoned=-back, reserved=-back)
+    return is_replica
+
+
+def _named(vault: Vault, arrivals: Sequence[Arrival]) -> QuerySet[StoredObject]:
+    """The vault's objects that have these names, of the same types, which an index finds."""
     return StoredObject.objects.filter(
         vault=vault,
-        type__in={attempt.type for attempt in attempts},
-        name__in=[attempt.name for attempt in attempts],
+        type__in={one.attempt.type for one in arrivals},
+        name__in=[one.attempt.name for one in arrivals],
     )

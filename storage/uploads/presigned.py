@@ -27,10 +27,11 @@ from storage.models.replicas import new_attempt_id
 from storage.object_names import GIB, ObjectName, ObjectType, StoreKey
 from storage.object_sizes import trouble_with
 from storage.objects import batch, placement
-from storage.objects import commit as arrivals
 from storage.objects.batch import Status, Verdict, refused
+from storage.objects.commit import Arrival
+from storage.objects.commit import commit as put_on_record
 from storage.stores.base import RegionStore
-from storage.uploads import arrival_check, ingest
+from storage.uploads import arrival_check
 from storage.vaults import quota
 from storage.vaults.access import Access
 
@@ -165,7 +166,7 @@ def _reserve(
     """Make an attempt, with its quota held, for every object, or take up an open one."""
     found: dict[Announced, _Begun | OverQuotaError] = dict(_open_ones(access, region, wishes))
     fresh = [wish for wish in wishes if wish not in found]
-    allowance = ingest.allowance_of(access)
+    allowance = access.allowance
     try:
         quota.hold(access.vault.account, [wish.size for wish in fresh], allowance)
         granted = fresh
@@ -270,7 +271,8 @@ def _record(
 ) -> dict[str, Verdict]:
     """Put on record what arrived, and answer about that and about what had ended before."""
     arrived = [one for one in attempts if one.state == Attempt.State.WRITING and one.pk not in bad]
-    won = arrivals.record(access, arrived)
+    arrivals = [Arrival(one, one.size or 0, one.name, may_come_again=True) for one in arrived]
+    won = put_on_record(access, arrivals)
     verdicts = {one.pk: bad[one.pk] for one in attempts if one.pk in bad}
     verdicts |= dict.fromkeys(won, Verdict(Status.STORED))
     return verdicts | _settled(access, [one for one in attempts if one.pk not in verdicts])

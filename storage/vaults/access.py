@@ -12,7 +12,7 @@ from billing.entitlements import Entitlements
 from storage.errors import ForbiddenError, UnauthenticatedError, UnknownError
 from storage.models import Credential, Vault
 from storage.object_names import ObjectType
-from storage.vaults import credentials
+from storage.vaults import credentials, quota
 
 SET_UP_ONCE = {ObjectType.CONFIG, ObjectType.KEY}
 
@@ -38,6 +38,13 @@ class Access:
             )
         account = credential.vault.account
         return Access(credential, credential.vault, entitlements_of(account))
+
+    @property
+    def allowance(self) -> quota.Allowance:
+        """How many bytes may be charged on behalf of this credential."""
+        if self.credential.scope == Credential.Scope.MAINTAIN:
+            return quota.Allowance.for_upkeep(self.entitlements.quota)
+        return quota.Allowance(self.entitlements.quota)
 
     def require_read(self) -> None:
         """Raise ForbiddenError where even restores have ended."""

@@ -184,11 +184,10 @@ def test_in_a_batch_of_direct_transfers(backup, what, kind):
     region = Region.objects.get(alias="a")
     attempt = ingest._begin(access, name, region=region, size=len(content))
     Attempt.objects.filter(pk=attempt.pk).update(size=len(content))
-    attempt.size = len(content)
     store_of(region).put(attempt.key, io.BytesIO(content), len(content))
     deed(backup)
     with pytest.raises(RefusedError) as refused:
-        commit.record(access, [attempt])
+        commit.commit(access, [commit.Arrival(attempt, len(content), name.name)])
     assert refused.value.data_status == status
     assert not stored(name)
     Attempt.objects.update(state="doomed")

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 
 from storage.body import Body, WrongBytesError
-from storage.stores.registry import s3_writes
+from storage.stores.s3 import put as s3_put
 from storage.stores.s3.client import code_of, status_of
 from storage.stores.s3.connection import Wires
 from storage.stores.s3.put import Writes
@@ -132,7 +132,7 @@ def test_what_another_host_may_take_is_for_the_general_client():
 
 
 def test_a_store_that_never_says_go_on(monkeypatch):
-    monkeypatch.setattr(s3_writes, "PATIENCE", 0.05)
+    monkeypatch.setattr(s3_put, "PATIENCE", 0.05)
     with store((b"", GO_ON + DONE)) as (writes, came):
         assert put(writes)
     assert came[1] == CONTENT
@@ -152,7 +152,7 @@ def test_no_answer_is_an_error(nothing):
 
 
 def test_a_store_that_hangs(monkeypatch):
-    monkeypatch.setattr(s3_writes, "PATIENCE", 0.05)
+    monkeypatch.setattr(s3_put, "PATIENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as server:
         region = region_at(f"http://127.0.0.1:{server.getsockname()[1]}")
         region = replace(region, read_timeout=0.2)
