@@ -99,3 +99,18 @@ def enrol_device(
         choose_continent(account, continent=continent, actor=actor)
     device = add_device(account, name=name, actor=actor)
     return create_vault(account, name=name, actor=actor, device=device)
+
+
+@transaction.atomic
+def rename_vault(vault: Vault, *, name: str, actor: Actor) -> None:
+    """Give a vault another name; its address stays. Raises VaultNameTakenError."""
+    before = vault.name
+    try:
+        with transaction.atomic():
+            Vault.objects.filter(pk=vault.pk).update(name=name)
+    except IntegrityError as error:
+        raise VaultNameTakenError(name) from error
+    vault.name = name
+    audit.record(
+        actor, "vault.rename", vault.public_id, account=vault.account, name=name, before=before
+    )

@@ -14,17 +14,23 @@ from accounts.actions import DeviceNameTakenError, choose_continent
 from accounts.audit import Actor
 from accounts.models import Account, User
 from billing.actions import entitlements_of
+from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Credential, Vault
 from storage.objects import placement
 from storage.stores.shared_disks import share_a_disk
 from storage.vaults import credentials
 from storage.vaults.access import vault_address
 from storage.vaults.devices import retire_device
-from storage.vaults.enrolment import Enrolled, LimitError, VaultNameTakenError, enrol_device
-from storage.vaults.vaults import VaultInUseError, delete_vault, give_up_lost, rename_vault
+from storage.vaults.enrolment import (
+    Enrolled,
+    LimitError,
+    VaultNameTakenError,
+    enrol_device,
+    rename_vault,
+)
+from storage.vaults.recovery_point import lost_of, recovery_point
 from storage.website import overview
 from storage.website.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm, VaultForm
-from storage.website.recovery_point import lost_of, recovery_point
 
 HISTORY_SHOWN = 15  # events
 

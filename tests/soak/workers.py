@@ -60,7 +60,7 @@ def require_complete(trial: Trial) -> None:
     from backup_service import clock
     from storage.models import Replica
     from storage.replication.replicator import replicate_due
-    from storage.website.recovery_point import recovery_point
+    from storage.vaults.recovery_point import recovery_point
 
     with clock.travelled(WITHIN):
         while replicate_due():

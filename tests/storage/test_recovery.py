@@ -12,7 +12,7 @@ from storage.models import StoredObject, Vault
 from storage.replication.replicator import replicate_due
 from storage.stores.base import UnreadableError
 from storage.stores.filesystem import FilesystemStore
-from storage.website.recovery_point import recovery_point
+from storage.vaults.recovery_point import recovery_point
 from tests.storage.conftest import damage, sha, some
 from tests.storage.copied import copy_in
 

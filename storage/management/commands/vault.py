@@ -9,7 +9,7 @@ from accounts.audit import OPERATOR
 from storage.management.operator import OperatorCommand, account_of
 from storage.models import Credential, Vault
 from storage.vaults.enrolment import LimitError, VaultNameTakenError, create_vault
-from storage.website.recovery_point import status_of
+from storage.vaults.recovery_point import status_of
 
 
 class Command(OperatorCommand):

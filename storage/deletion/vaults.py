@@ -1,6 +1,6 @@
-"""What an owner does to a vault itself: another name, or an end before it was ever used."""
+"""What an owner removes: a vault that was never used, or what was lost of one."""
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts import audit
 from accounts.audit import Actor
@@ -10,7 +10,6 @@ from storage.deletion import tombstones
 from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredObject, Vault
 from storage.object_names import ObjectType
 from storage.vaults import credentials, locks, sequence
-from storage.vaults.enrolment import VaultNameTakenError
 
 REPLACEABLE = [ObjectType.DATA, ObjectType.INDEX, ObjectType.SNAPSHOT]
 MOST_GIVEN_UP = 500  # objects at a time: the vault is locked meanwhile
@@ -18,21 +17,6 @@ MOST_GIVEN_UP = 500  # objects at a time: the vault is locked meanwhile
 
 class VaultInUseError(Exception):
     """The vault was set up, so something may be in it. The text is for the customer."""
-
-
-@transaction.atomic
-def rename_vault(vault: Vault, *, name: str, actor: Actor) -> None:
-    """Give a vault another name; its address stays. Raises VaultNameTakenError."""
-    before = vault.name
-    try:
-        with transaction.atomic():
-            Vault.objects.filter(pk=vault.pk).update(name=name)
-    except IntegrityError as error:
-        raise VaultNameTakenError(name) from error
-    vault.name = name
-    audit.record(
-        actor, "vault.rename", vault.public_id, account=vault.account, name=name, before=before
-    )
 
 
 @transaction.atomic
