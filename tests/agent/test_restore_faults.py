@@ -16,13 +16,14 @@ from nightsafe.errors import (
     WorkerError,
 )
 from nightsafe.file_restorer import file_restorer, file_writer
-from nightsafe.file_restorer.read_plan import Piece, Place
+from nightsafe.file_restorer.read_plan import Piece
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind, PackBuilder
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer import restore as restore_module
 from nightsafe.target.metadata import described
+from nightsafe.target.place import Place
 from nightsafe.target.target import Folders
 from nightsafe.workers import pool
 

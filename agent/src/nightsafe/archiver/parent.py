@@ -11,12 +11,13 @@ from nightsafe.errors import ObjectNotFoundError
 from nightsafe.file_saver.blob_set import KnownBlobs
 from nightsafe.fs.files import clean
 from nightsafe.packer.index_writer import IndexWriter
-from nightsafe.packer.journal import DeadJournal, dead_journals, vault_folder
+from nightsafe.packer.journal import DeadJournal, dead_journals
 from nightsafe.progress import Issue, Observer
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind, PackContent, encode_entries
 from nightsafe.repofile.snapshot import Snapshot, find_parent
 from nightsafe.repository.repository import Repository
+from nightsafe.repository.vault_folder import vault_folder
 from nightsafe.scanner.fingerprint import Fingerprint
 from nightsafe.scanner.sources import components
 from nightsafe.scanner.stat_trust import Trust

@@ -4,10 +4,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nightsafe.file_restorer.read_plan import Piece, Place
+from nightsafe.file_restorer.read_plan import Piece
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.tree import Node
 from nightsafe.target.metadata import Described
+from nightsafe.target.place import Place
 
 
 @dataclass

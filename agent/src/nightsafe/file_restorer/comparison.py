@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.file_restorer.match import SAME, TO_SET, Check, RawCheck, compare
-from nightsafe.file_restorer.read_plan import Place
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.tree import Node, go_mode, posix_permissions
 from nightsafe.target.directory import Directory
 from nightsafe.target.metadata import Attributes
+from nightsafe.target.place import Place
 
 _JOB_FILES, _JOB_BYTES = 512, 16 << 20
 _NOTHING = BlobLocation(b"", 0, 0, 0)

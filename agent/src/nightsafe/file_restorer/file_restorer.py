@@ -20,7 +20,7 @@ from nightsafe.file_restorer.batch import Left, Link, Unfinished, Wave
 from nightsafe.file_restorer.comparison import Compared, Comparison, Gathering
 from nightsafe.file_restorer.file_writer import Outcome, Writer, describe
 from nightsafe.file_restorer.finisher import Finisher, Listener, locate, path_of, plain_length
-from nightsafe.file_restorer.read_plan import Job, Piece, Place, arrange
+from nightsafe.file_restorer.read_plan import Job, Piece, arrange
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
@@ -28,6 +28,7 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.target.directory import Directory
 from nightsafe.target.metadata import described
+from nightsafe.target.place import Place
 from nightsafe.workers.pool import Porters
 
 _FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000

@@ -15,12 +15,13 @@ from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
 from nightsafe.file_restorer import comparison
 from nightsafe.file_restorer.comparison import Compared, Comparison
-from nightsafe.file_restorer.read_plan import Job, Piece, Place
+from nightsafe.file_restorer.read_plan import Job, Piece
 from nightsafe.fs.files import TO_WRITE
 from nightsafe.repofile.tree import posix_permissions
 from nightsafe.repository.blob_reader import BlobOpener, SealedBlob
 from nightsafe.target.directory import Directory, discard
 from nightsafe.target.metadata import Attributes, Described
+from nightsafe.target.place import Place
 from nightsafe.target.target import Folders, raise_if_full, write_all
 
 try:

@@ -8,13 +8,13 @@ from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.file_restorer.batch import Left, Link, Unfinished, Wave
 from nightsafe.file_restorer.file_writer import describe
-from nightsafe.file_restorer.read_plan import Place
 from nightsafe.fs.files import TO_WRITE
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.target.directory import Directory, discard, temporary_name
+from nightsafe.target.place import Place
 from nightsafe.target.target import Folders, write_all
 
 

@@ -8,19 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from nightsafe.target.metadata import Described
+from nightsafe.target.place import Place
 
 WINDOW_SIZE = 4 << 20
 _CUT_SIZE = 256 << 10
 _JOB_SIZE = 16 << 20
 _JOB_PIECES = 512
-
-
-class Place(NamedTuple):
-    """A folder below the target: its path from there, and which folder that must be."""
-
-    path: bytes
-    device: int
-    inode: int
 
 
 class Piece(NamedTuple):

@@ -7,15 +7,13 @@ deleted at any time, and then those packs are sent again.
 """
 
 import contextlib
-import hashlib
-import hmac
 import os
 import secrets
 import struct
 from collections.abc import Iterator
 from typing import Any
 
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError
 from nightsafe.fs.files import NEW, TO_CHANGE, handed_on, lock_abandoned, lock_file
 from nightsafe.repofile.pack import PackContent, decode_entries
@@ -24,13 +22,6 @@ _SUFFIX = ".journal"
 _LENGTH = struct.Struct("<I")
 _MAX_RECORD = 64 << 20
 _ID_SIZE = 32
-
-
-def vault_folder(cache_dir: str, master: SealKey, vault_id: str) -> str:
-    """Where this computer keeps things about one vault; the name says nothing about it."""
-    key = master.encrypt + master.mac_k + master.mac_r
-    tag = hmac.new(key, b"nightsafe/cache/1" + vault_id.encode(), hashlib.sha256)
-    return os.path.join(cache_dir, "vaults", tag.hexdigest()[:32])
 
 
 class Journal:

@@ -16,8 +16,8 @@ from nightsafe.errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from nightsafe.packer.journal import vault_folder
 from nightsafe.repository.object_cache import ObjectCache
+from nightsafe.repository.vault_folder import vault_folder
 from nightsafe.settings.login import cache_dir
 from nightsafe.workers.threads import several
 

@@ -9,7 +9,6 @@ from nightsafe.errors import DamagedError
 from nightsafe.file_restorer.file_restorer import Delivery
 from nightsafe.file_restorer.file_writer import describe
 from nightsafe.file_restorer.finisher import Listener
-from nightsafe.file_restorer.read_plan import Place
 from nightsafe.progress import FileDone, Observer, ignore
 from nightsafe.repofile.node_check import Judge
 from nightsafe.repofile.snapshot import Snapshot
@@ -26,6 +25,7 @@ from nightsafe.restorer.report import Telling
 from nightsafe.restorer.tree_filter import Sieve, Sifted
 from nightsafe.restorer.verify import Verifier
 from nightsafe.target.leftovers import Claim
+from nightsafe.target.place import Place
 from nightsafe.target.target import Target, raise_if_full
 from nightsafe.workers.pool import default_workers
 

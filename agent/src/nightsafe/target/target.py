@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from nightsafe.errors import RestoreError, TargetFullError
-from nightsafe.file_restorer.read_plan import Place
 from nightsafe.fs.files import FOLDER_MODE, FOLDS_NAMES, OPENS_FOLDERS, write_at
 from nightsafe.target.directory import (
     Directory,
@@ -25,6 +24,7 @@ from nightsafe.target.directory import (
 )
 from nightsafe.target.directory_by_fd import OpenDirectory
 from nightsafe.target.directory_by_path import NamedDirectory
+from nightsafe.target.place import Place
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FOLDERS_OPEN = 64

@@ -1,0 +1,11 @@
+"""What a folder below the target is known by."""
+
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """A folder below the target: its path from there, and which folder that must be."""
+
+    path: bytes
+    device: int
+    inode: int
