@@ -1,4 +1,4 @@
-"""An upload's body on its way in: counted, hashed, timed, and never held in memory."""
+"""An upload's body: counted, hashed and rate-checked while it streams, never held in memory."""
 
 import hashlib
 import time

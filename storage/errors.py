@@ -1,4 +1,4 @@
-"""Why the service refuses something: each with the HTTP status restic understands."""
+"""Reasons to refuse a request, each with the HTTP status that restic understands."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Names of objects as restic's protocol writes them, checked before anything else sees them.
+"""Parses and checks the names of objects in restic's protocol.
 
 Pure: no database, no store. Source: restic's description of its REST protocol.
 """

@@ -1,4 +1,4 @@
-"""How many bytes an object of each type may have: asked wherever bytes come in."""
+"""Checks the size of an object against the limits of its type."""
 
 from storage.errors import RefusedError, TooLargeError, TooShortError
 from storage.object_names import ObjectName

@@ -1,4 +1,4 @@
-"""Celery's shells around the modules that do the work. Arguments: none, so none can leak.
+"""Celery tasks: thin shells without arguments around the modules that do the work.
 
 What may take long has a queue of its own (`CELERY_TASK_ROUTES`) and workers of its own, so that
 heartbeat, watch and copies never wait behind it.

@@ -1,4 +1,4 @@
-"""Nudges: telling the workers that there is work, without ever waiting for the broker.
+"""Wakes the workers through the broker, without ever waiting for it.
 
 The rows are the work list, and the workers look at it by themselves every few seconds; a nudge
 only makes them look now. So a nudge may be lost, and requests never wait for one: a thread of the

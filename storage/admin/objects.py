@@ -1,4 +1,4 @@
-"""Staff pages about objects, their copies and what was removed.
+"""Staff pages about objects, their replicas and what was removed.
 
 These tables are the big ones. They are listed by primary key, counted no further than somebody
 pages, and searched by vault, because that is how they are indexed.

@@ -1,4 +1,4 @@
-"""The staff page about regions: what they hold, what waits, and the acts of their lives."""
+"""The staff page about regions: what they hold, what waits, and their life cycle."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

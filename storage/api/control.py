@@ -1,4 +1,4 @@
-"""The control API: what restic's protocol lacks, for agents. Parse, `access`, one call, answer.
+"""The agents' control API, for what restic's protocol lacks.
 
 Every request is a POST of one JSON object to `/api/v1/vaults/<vault>/…`, under the same
 credential as the data protocol. Refusals are JSON too: `code` for programs, `message` for people.

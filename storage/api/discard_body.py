@@ -1,4 +1,4 @@
-"""What is left of a refused request's body: read up to a bound, so that the answer is seen."""
+"""Reads the rest of a refused request's body, up to a bound, so that the client sees the answer."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Answers of the control API as JSON, in parts: long ones come as text that is JSON already."""
+"""Streams responses of the control API as JSON."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Bodies of the control API: one JSON object of bounded size, whose fields are checked."""
+"""Parses request bodies of the control API: one JSON object of bounded size, fields checked."""
 
 import base64
 import binascii

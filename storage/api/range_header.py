@@ -1,4 +1,4 @@
-"""The Range header: one span of bytes, as RFC 9110 (sections 14.1 and 14.2) has it. Pure."""
+"""Parses the Range header: one byte range, as RFC 9110 (sections 14.1 and 14.2) has it. Pure."""
 
 import re
 

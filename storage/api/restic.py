@@ -1,4 +1,4 @@
-"""restic's REST protocol, versions 1 and 2: parse, ask `access`, call one function, answer.
+"""restic's REST protocol, versions 1 and 2.
 
 Source: restic's description of its REST backend. Bodies are streamed in and out; refusals are
 answered after the body was read, up to a bound, so that the client gets to see the reason.

@@ -1,4 +1,4 @@
-"""How an agent comes in and leaves: one request each, for everything that a backup wants to know.
+"""Backup sessions: one request to begin and one to finish.
 
 begin: the lock is put and, under the vault's row lock, the others' are read: of two that begin at
 the same time one sees the other. finish: what is left of direct transfers is committed, the

@@ -1,4 +1,4 @@
-"""How much one gateway process does at a time, and how little of it one account can take away.
+"""Limits how much one gateway process does at a time, and how much of it for one account.
 
 A thread, a place for an upload: whatever an account takes, it leaves as much for everybody else. So
 beside one busy account half of the places stay free, beside two at least a quarter, and places do

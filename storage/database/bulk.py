@@ -1,4 +1,4 @@
-"""Many rows: read while others write, or new ones that differ in little, written with little work.
+"""Bulk inserts, and iteration over many rows while others write.
 
 Django's `bulk_create` makes an object of each row and prepares each of its values; for the copies
 of a batch that was more work than all else together. Here a value that all rows share is prepared

@@ -1,4 +1,4 @@
-"""Database connections are few and clients are slow, so nobody holds one while bytes flow."""
+"""Lends database connections, so that nobody holds one while bytes flow."""
 
 from django.db import connection
 

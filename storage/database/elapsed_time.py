@@ -1,4 +1,4 @@
-"""Time that was seen to pass, by which graces end: a clock that jumps ends none.
+"""Measures elapsed time by what was observed, so that a clock that jumps ends no grace period.
 
 Every few seconds somebody looks at the clock. A step ahead of more than some hours is written down
 as a jump, and does not count: whether the clock was put on or the service stood still, nobody saw

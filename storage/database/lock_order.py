@@ -1,4 +1,4 @@
-"""The one order in which transactions lock rows, so that no two of them wait for each other.
+"""The order in which transactions lock rows, so that none of them deadlock.
 
 Tables, from first to last; whoever needs several takes them in this order and leaves out the rest:
 

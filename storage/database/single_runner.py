@@ -1,4 +1,4 @@
-"""One at a time: work that two workers would only do in each other's way."""
+"""Lets a job run in one worker at a time."""
 
 import time
 import uuid

@@ -1,4 +1,4 @@
-"""Work in equal shares: whoever has left the most of it holds up nobody else's."""
+"""Divides work fairly between accounts, so that a large backlog of one delays no other."""
 
 import random
 from collections import deque

@@ -1,4 +1,4 @@
-"""The guard before everything that destroys: purge, sweep, and the emptying of regions.
+"""Refuses to destroy anything while the catalogue or the clock is in doubt.
 
 Each region has the catalogue's high-water mark. A database that is behind the mark of a region was
 restored from an older copy: what it calls expired or given up may be what customers rely on. Then,

@@ -1,4 +1,4 @@
-"""The journal of removals, in every region as well: notes that are only ever added.
+"""Writes the append-only journal of removals to every region.
 
 Each note holds what was removed, brought back or purged since the one before, under the number of
 the catalogue's mark at that time. So of an older database that was restored it can be told, from

@@ -1,4 +1,4 @@
-"""How much a day's purge takes at most, of each account and in all.
+"""Limits how much one day's purge removes, of each account and in all.
 
 Whatever makes a purge take what it should not, an operator hears of it while most is still there.
 """

@@ -1,4 +1,4 @@
-"""The sweep: bytes that no row points to leave the regions, in turns of bounded time.
+"""Garbage collection: removes bytes that no row points to, in turns of bounded time.
 
 One worker does it at a time, in batches that hold an equal share of every account's leavings, so
 that nobody's keep another's waiting. What could not be removed stays on the list.

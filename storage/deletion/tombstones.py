@@ -1,4 +1,4 @@
-"""Deletion, slowly: tombstone -> grace -> purge -> sweep.
+"""Deletion: tombstone, grace period, purge, sweep.
 
 A DELETE only writes a tombstone. After the grace a purge takes the object off the rows, and the
 sweep (`sweeping.py`) removes bytes that no row points to. Purges take turns of bounded time, in

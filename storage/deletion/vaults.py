@@ -1,4 +1,4 @@
-"""What an owner removes: a vault that was never used, or what was lost of one."""
+"""Deletes a vault that was never used, or takes lost objects off a vault's list."""
 
 from django.db import transaction
 

@@ -1,4 +1,4 @@
-"""Lists of objects, of any length and in little memory.
+"""Lists objects of a vault, however many, in little memory.
 
 The database is read in one go, so that a list is of one moment, into a file that is kept in memory
 while it is small; a client takes it from there as slowly as it likes and holds no connection of the

@@ -1,4 +1,4 @@
-"""Downloads straight from a region's store: presigned GETs, in batches or as a redirect."""
+"""Presigned downloads straight from a region's store, in batches or as a redirect."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The read path: which objects a vault has, and their bytes from a healthy copy.
+"""The read path: finds an object and streams its bytes from a healthy replica.
 
 A whole object is hashed on its way out and its last piece is held back until the hash is right,
 so wrong bytes never look complete. A range cannot be hashed: there the client's own check

@@ -1,4 +1,4 @@
-"""Noticing that a client asks again for what it just got: the sign of bytes it would not accept."""
+"""Detects a client that repeats a read, which suggests that it rejected the bytes."""
 
 import threading
 import time

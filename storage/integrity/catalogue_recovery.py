@@ -1,4 +1,4 @@
-"""A database that was restored from an older copy learns from the regions what it has missed.
+"""Brings a database that was restored from an older copy up to date from the regions.
 
 The journal's notes tell what was brought back or purged since. Bytes that no row knows are hashed,
 and become the object that they are; so do those of uploads that the older copy thinks are still

@@ -1,4 +1,4 @@
-"""Putting right what a clock that was ahead has left in the future.
+"""Corrects timestamps that a clock set ahead has left in the future.
 
 Work that is due in a month would not be done, a lease that ends then would let nobody else do it,
 and whoever was told of an alarm "tomorrow" would not be told today. Each such moment becomes one

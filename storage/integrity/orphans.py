@@ -1,4 +1,4 @@
-"""The survey: what lies in the regions after its upload was given up, and swept.
+"""Finds bytes in the regions that no row has known since their upload was given up.
 
 A client's PUT that was signed in time may arrive when the sweep has been there, and so may the end
 of an upload that took longer than it may. Twice a day every region's list is walked through, page

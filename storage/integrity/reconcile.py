@@ -1,4 +1,4 @@
-"""Reconciliation: rows against stores, in both directions, and figures against rows.
+"""Reconciles rows with stores, in both directions, and figures with rows.
 
 Bytes that no row knows are reported and left alone, unless the journal or a given-up upload says
 that they were to go. Rows whose bytes are not there become work for repair.

@@ -1,4 +1,4 @@
-"""Repair: making bad and missing copies good again, and finding what was thought lost."""
+"""Replaces corrupt and missing replicas, and finds replicas of objects believed lost."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

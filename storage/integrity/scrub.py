@@ -1,4 +1,4 @@
-"""Scrub: reading stored bytes again, so that decay is found early and mended from a good copy.
+"""Reads stored bytes again, so that decay is found early and mended from a good replica.
 
 New copies are read back within the hour. Old ones come round steadily, the longest unread first,
 at the pace that brings every copy of a region round in four fifths of the scrub period. Where it

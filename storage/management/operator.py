@@ -1,4 +1,4 @@
-"""What the operator's commands share: sub-commands, `--json`, and clear ends."""
+"""What the operator's commands share: sub-commands, `--json`, errors."""
 
 import json
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""Where the bytes live: vaults, their objects, and the copies of those in regions."""
+"""The tables: vaults, their objects, and the replicas of those in regions."""
 
 from storage.models.monitoring import Alarm, CanaryRun, Channel, LossNotice
 from storage.models.objects import JournalEntry, Lifetime, StoredObject

@@ -1,4 +1,4 @@
-"""What the service knows of its own health: alarms, canaries, and whom it told."""
+"""Tables of monitoring: alarms, canary runs, channels, notices."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Objects of vaults, when they were there, and the journal of what was removed."""
+"""Tables of objects, their lifetimes, and the journal of removals."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Copies of objects in regions: the work list of everything that happens after an upload."""
+"""Tables of upload attempts and replicas; those still to be made are the work list."""
 
 import uuid
 from collections.abc import Sequence

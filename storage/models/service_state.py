@@ -1,4 +1,4 @@
-"""What the service knows of itself, apart from any vault."""
+"""Tables of the service's own state, apart from any vault."""
 
 import uuid
 

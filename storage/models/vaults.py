@@ -1,4 +1,4 @@
-"""Vaults, who may enter them, and what they count against."""
+"""Tables of regions, vaults, credentials, locks and usage."""
 
 import logging
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Watching: the figures behind alarms and metrics, the alarms at present, and telling of them."""
+"""Collects the figures behind alarms and metrics, keeps alarms, and mails staff."""
 
 import logging
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The canary: a small vault of the service's own, stored and read back in every region.
+"""The canary: stores and reads back a small vault of the service's own in every region.
 
 It goes the way that customers' bytes go (`canary_ways.py`): over HTTP to the gateway, with a
 credential, through quota, an attempt, the store and the commit, then the read path with its hash.

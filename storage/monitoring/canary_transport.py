@@ -1,4 +1,4 @@
-"""How the canary comes to a region and back: over HTTP as customers do, or by function calls.
+"""How the canary reaches a region: over HTTP as customers do, or by function calls.
 
 Over HTTP it goes through all that a customer's bytes go through: the address, TLS, the proxy, the
 gateway's process, the protocol. Only in one thing it differs: it says which region it means, which

@@ -1,4 +1,4 @@
-"""Losses: telling people at once which objects have no good copy left, and what to do.
+"""Notifies owners of objects that have no good replica left.
 
 One mail a vault and hour at most, so that a burning region does not become a thousand mails.
 """

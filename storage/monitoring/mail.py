@@ -1,4 +1,4 @@
-"""Sending mail to people, and keeping a record of whether it works."""
+"""Sends mail, and records whether that works."""
 
 import logging
 import smtplib

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, in its text format: what the database says, whoever is asked."""
+"""Prometheus metrics in text format, from the database."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""When something is an alarm: pure rules over figures.
+"""Alarm rules: pure functions of figures.
 
 They fire on silence as much as on errors: what was not heard of, read back or tried in its time is
 an alarm, whatever the reason. Ages are in seconds; those of things that never were count from the

@@ -1,4 +1,4 @@
-"""A batch of objects in the control API: its limits, and the answer about each object."""
+"""A batch of objects in the control API: its limits, and the result for each object."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The commit: uploads whose bytes are durable in a region become objects, whichever way they came.
+"""Commits uploads whose bytes are durable in a region, whichever way they came.
 
 One transaction for uploads to one vault. Rights and quota are asked again, each attempt is taken
 out of the sweep's reach, and then there is a new object with its lifetime and its replicas, or a

@@ -1,4 +1,4 @@
-"""Bad copies: proving one good, marking one bad, and what follows when none is left."""
+"""Marks replicas as corrupt or missing, and objects without a good replica as lost."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Which regions an object's bytes go to.
+"""Chooses the regions for an object's bytes.
 
 The rules are pure functions of what is known of the regions (`Site`): no two copies of an object
 in one failure domain, the account's continent first, regions that are full or away last.

@@ -1,4 +1,4 @@
-"""Which attempt is which region's copy: the few ways in which a replica's row changes."""
+"""The state changes of replicas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Proving that copies are good: reading them from end to end and hashing them, side by side.
+"""Verifies replicas: reads them from end to end and hashes them, several at a time.
 
 A processor that hashes one stream waits for its own results half of the time; see `lanes/`.
 """

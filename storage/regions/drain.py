@@ -1,4 +1,4 @@
-"""Emptying a region: its copies are made elsewhere, and only then taken out of it.
+"""Drains a region: removes its replicas once the objects have enough elsewhere.
 
 Whether a copy may go is decided when it goes: with the object's row locked, the proved copies in
 other failure domains are counted again, and the copy leaves the rows in the same transaction if

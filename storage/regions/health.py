@@ -1,4 +1,4 @@
-"""Looking at the regions: which are away, and which are full."""
+"""Checks which regions are away and which are full."""
 
 import logging
 from datetime import timedelta

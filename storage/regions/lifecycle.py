@@ -1,4 +1,4 @@
-"""The life of a region: added, read-only, drained, offline, online, removed. Each act on record."""
+"""The life cycle of a region: active, read-only, draining, offline, removed."""
 
 import logging
 

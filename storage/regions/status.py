@@ -1,4 +1,4 @@
-"""How the regions stand: what they hold, what waits, what is damaged."""
+"""Reports what each region holds, what waits, and what is damaged."""
 
 from dataclasses import dataclass
 from datetime import datetime

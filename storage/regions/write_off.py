@@ -1,4 +1,4 @@
-"""A burnt region: its copies are struck off the rows, and whoever has lost something is told."""
+"""Removes the replicas of a destroyed region and notifies the owners of lost objects."""
 
 import math
 import time

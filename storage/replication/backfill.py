@@ -1,4 +1,4 @@
-"""Refill: walking over objects to find those with fewer copies than their plan promises.
+"""Finds objects with fewer replicas than their plan promises, and queues the missing ones.
 
 What they lack is put on the work list as PENDING replicas; making them is the workers' business.
 A walk begins when a region is added, lost, emptied or comes back, when an account changes its

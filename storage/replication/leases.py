@@ -1,4 +1,4 @@
-"""Work on copies: claimed in a short transaction, done outside any, finished if still held."""
+"""Leases on replication work: claimed in a short transaction, finished only if still held."""
 
 import random
 import uuid

@@ -1,4 +1,4 @@
-"""Copies: PENDING, CORRUPT or MISSING -> copied, read back, STORED.
+"""Makes the replicas that are pending, corrupt or missing.
 
 One worker makes many copies at once. Its threads carry the bytes (`carry.py`); the rows are
 claimed and finished here, by one thread, and no transaction is open while bytes flow. The bytes

@@ -1,4 +1,4 @@
-"""What staff may do to copies that gave up, on record."""
+"""Lets staff retry replicas that were parked after too many failures."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""Whose turn it is: vaults with copies to be made, served round and round, region by region.
+"""Round-robin scheduling of pending replicas across vaults, per region.
 
 Of a vault's copies the oldest commit goes first, so that its recovery point moves on; between
 vaults everybody gets the same. Vaults that have waited only moments take every second turn, so a

@@ -1,4 +1,4 @@
-"""Carrying bytes from region to region, and proving them: store I/O and nothing else.
+"""Copies bytes from region to region and verifies them: store I/O and nothing else.
 
 This is what threads do. They never look at the database, so a slow store holds no connection and
 no transaction; what happened comes back as an `Outcome` for whoever holds the lease.

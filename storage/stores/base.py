@@ -1,4 +1,4 @@
-"""What a region's store must do; every kind of store passes the same contract suite.
+"""The contract of a region's store, which every kind of store is tested against.
 
 A store holds bytes under keys that are written once and never used again. It knows nothing of
 vaults' contents, quotas or rows. Implementations are safe to use from several threads.

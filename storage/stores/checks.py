@@ -1,4 +1,4 @@
-"""`manage.py check`: nonsense about regions is told before anything starts."""
+"""Django system checks of the configured regions."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

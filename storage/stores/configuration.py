@@ -1,4 +1,4 @@
-"""What the environment says about regions: checked, and turned into values. Pure.
+"""Parses and checks the configuration of regions in the environment. Pure.
 
 `NIGHTSAFE_REGIONS="a=/disk1/a,b=s3+https://store.example/bucket"` names the regions, most wanted
 first: a directory, or a bucket in an S3-compatible store. What else a store wants stands in

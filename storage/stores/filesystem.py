@@ -1,4 +1,4 @@
-"""A region in a directory, for instance on a drive of its own.
+"""A store in a directory, for instance on a drive of its own.
 
 Bytes are staged, fsynced, and published by a hard link, which fails if the name is taken; then
 the directories are fsynced (`publishing` says what happens where there are no links). A marker file

@@ -1,4 +1,4 @@
-"""A region in this process's memory: a full store under the same contract, for tests."""
+"""A store in this process's memory, for tests: the full contract."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How a file that was staged gets its name, for good and once only, on any file system.
+"""Gives a staged file its final name, durably and once only, on any file system.
 
 exFAT, vfat, SMB and the like have no hard links; there a name is claimed by an empty file, which
 the staged one then replaces. What a file system has no way to fsync is left to it.

@@ -1,4 +1,4 @@
-"""How fast bytes may flow, and how many things may go on at once, region by region.
+"""Limits bandwidth and concurrency of each region.
 
 `NIGHTSAFE_COPY_RATES="b=20M"` holds copying from and to region b to 20 million bytes a second in
 each worker process; `NIGHTSAFE_SCRUB_RATES` does the same for reading back.

@@ -1,4 +1,4 @@
-"""The regions that this service is configured with, and the stores behind them."""
+"""The configured regions, and the store behind each."""
 
 import os
 import threading

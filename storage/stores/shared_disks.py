@@ -1,4 +1,4 @@
-"""Whether regions are in truth one disk, as those of a service on trial are unless told otherwise.
+"""Tells whether regions share a disk, as those of a trial do.
 
 What fails together is for the operator to say (`traits.py`), and placement goes by that alone. This
 is for pages, so that they claim no more than is so.

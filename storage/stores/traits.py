@@ -1,4 +1,4 @@
-"""What placement wants to know of a region, from the environment. Pure.
+"""What placement knows of a region, from its configuration. Pure.
 
 `NIGHTSAFE_REGION_<ALIAS>_CONTINENT`, `…_FAILURE_DOMAIN` and `…_CAPACITY`, for every kind of store.
 """

@@ -1,4 +1,4 @@
-"""Whether what was announced has arrived: the stores are asked, never the client."""
+"""Verifies presigned uploads against the store, never trusting the client."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The write path, from top to bottom.
+"""The write path of an upload through the gateway, from top to bottom.
 
 credential -> vault -> name -> quota held -> bytes to a fresh attempt, hashed on the way -> one
 transaction: the object, its lifetime, its copies, the settlement -> 200 -> a nudge to the workers.

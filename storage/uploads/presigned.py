@@ -1,4 +1,4 @@
-"""Direct transfers: bytes go from the client to the region's store, and only words come here.
+"""Presigned uploads: bytes go from the client straight to a region's store.
 
 announce: names and sizes -> quota held for all of them at once -> an attempt and a presigned PUT
 each. commit: attempts -> the store is asked for length and checksum, never the client -> one

@@ -1,4 +1,4 @@
-"""The only door: credential, then vault, then object, and what the scope allows there."""
+"""Authenticates a request's credential and authorizes what it may do in its vault."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Clients' runs, as their locks show them: when each began, and which may be going on.
+"""Runs of restic clients, as their locks show them: when each began, which may be going on.
 
 Several processes may use one credential, and nothing but its lock tells one from another. Stock
 restic (0.14 to 0.19 were watched) lists the locks, puts its own, lists them again, and then reads

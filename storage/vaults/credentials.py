@@ -1,4 +1,4 @@
-"""Credentials: made, recognised, revoked. The secret itself is shown once and never stored.
+"""Creates, recognises and revokes credentials. A secret is shown once and stored as a hash.
 
 A secret has 256 random bits, so a fast hash is as good as a slow one and costs uploads nothing.
 """

@@ -1,4 +1,4 @@
-"""Taking a device out of use: its credentials end with it, its vaults and backups stay."""
+"""Retires a device: its credentials end with it, its vaults and backups stay."""
 
 from django.db import transaction
 

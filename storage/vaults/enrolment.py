@@ -1,4 +1,4 @@
-"""Bringing a device in: a vault of its own and the credential that may set it up."""
+"""Enrols a device: a vault and the credential that may set it up."""
 
 from dataclasses import dataclass
 

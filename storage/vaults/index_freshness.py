@@ -1,4 +1,4 @@
-"""The fence: a run that read the index before something was pruned may not save a snapshot.
+"""Refuses a snapshot of a run that read the index before something was pruned.
 
 Such a client would deduplicate against packs that are gone, and its snapshot would look complete
 and not be. The fence belongs to the run, which its lock tells from others of the same credential

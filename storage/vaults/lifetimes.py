@@ -1,4 +1,4 @@
-"""When an object was part of its vault: stretches of the vault's count, without holes."""
+"""The validity intervals of objects, in the vault's own count."""
 
 from storage.models import Credential, JournalEntry, Lifetime, StoredObject, Vault
 from storage.vaults import sequence

@@ -1,4 +1,4 @@
-"""Locks: rows of the database, accepted in every state of account and vault, and bounded."""
+"""restic's locks, kept as rows, bounded, and accepted in every state of account and vault."""
 
 from datetime import datetime
 

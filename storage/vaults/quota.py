@@ -1,4 +1,4 @@
-"""Quota: held before an upload, settled when nothing of it lies about any more, recounted by audit.
+"""Quota: reserved before an upload, settled after it, recounted by reconciliation.
 
 One conditional UPDATE decides; reading first and writing later would let parallel uploads pass
 the cap together. Charged = live bytes + bytes held for uploads + max(0, tombstoned bytes - plan

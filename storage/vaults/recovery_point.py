@@ -1,4 +1,4 @@
-"""The recovery point: how far back a vault would fall if a whole region were gone this moment."""
+"""The recovery point: how far back a vault would fall if a region were lost this moment."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The vault's own count: every change of what it holds takes the next number.
+"""The vault's sequence: every change of what it holds takes the next number.
 
 Taken under the vault row's lock with the database's clock, so that no two changes share a number,
 times never run backwards, and a moment in the past has one answer.

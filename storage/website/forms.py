@@ -1,4 +1,4 @@
-"""What people fill in about devices and credentials."""
+"""Forms about devices and credentials."""
 
 from collections.abc import Sequence
 

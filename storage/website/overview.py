@@ -1,4 +1,4 @@
-"""The read side of the pages: what an account's vaults hold, in a fixed number of queries."""
+"""Reads what the pages show of an account's vaults, in a fixed number of queries."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How well a vault is protected, in a word and a sentence: a pure function of its figures."""
+"""Words how well a vault is protected: a pure function of its figures."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

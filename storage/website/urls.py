@@ -1,4 +1,4 @@
-"""Addresses of the pages about devices, vaults and credentials."""
+"""URLs of the pages about devices, vaults and credentials."""
 
 from django.urls import path
 

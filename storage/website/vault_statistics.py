@@ -1,4 +1,4 @@
-"""Counting what vaults hold, many at a time."""
+"""Per-vault statistics, of many vaults at a time."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Every error the agent raises on purpose, in one family.
+"""The agent's exceptions: one family, each with a text that says what to do.
 
 The message of each is one plain line that says what happened and what to do next. No
 message holds a passphrase, a credential's secret or a key.

@@ -1,4 +1,4 @@
-"""Numbers of things for people, in one and in many."""
+"""Counts in words: one file, two files."""
 
 
 def show_count(number: float, what: str, many: str = "") -> str:

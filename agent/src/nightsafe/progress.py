@@ -1,4 +1,4 @@
-"""What a backup or restore tells while it runs; whoever listens decides how to show it."""
+"""The events that a backup or restore reports while it runs."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

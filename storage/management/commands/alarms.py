@@ -1,4 +1,4 @@
-"""`manage.py alarms`: what is wrong at this moment; exit status 1 if anything is."""
+"""`manage.py alarms`: list present alarms; exit status 1 if there are any."""
 
 import dataclasses
 import sys

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: rows against stores, figures against rows."""
+"""`manage.py reconcile`: compare rows with stores, and figures with rows."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""`manage.py region …`: the stores behind the service, from their first day to their last."""
+"""`manage.py region …`: the life cycle of regions."""
 
 import dataclasses
 import time

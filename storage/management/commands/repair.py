@@ -1,4 +1,4 @@
-"""`manage.py repair`: make bad and missing copies good again, now."""
+"""`manage.py repair`: replace corrupt and missing replicas, now."""
 
 import dataclasses
 import sys

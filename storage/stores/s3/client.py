@@ -1,4 +1,4 @@
-"""Clients of an S3-compatible store, and what its errors mean."""
+"""Creates boto3 clients, and interprets their errors."""
 
 import ipaddress
 from typing import Any

@@ -1,4 +1,4 @@
-"""Connections on which little is done for a request: bytes out, the head of an answer back.
+"""An HTTP/1.1 connection with little overhead per request.
 
 The general client for stores takes a millisecond or two for a request, the standard library's
 half of one. What this understands is HTTP/1.1 as stores speak it, no more; whoever reads an answer

@@ -1,4 +1,4 @@
-"""Removing many keys of a bucket with one request, and making sure that they are gone.
+"""Deletes many keys of a bucket with one request, and makes sure that they are gone.
 
 DeleteObjects is what most stores know, and not all: whoever is told that a store does not knows to
 remove key by key. What the answer says is not believed: each key is asked for afterwards.

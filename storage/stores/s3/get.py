@@ -1,4 +1,4 @@
-"""Reading objects over connections that are kept, with little work for each.
+"""GET of objects over pooled connections, with little overhead.
 
 One signed GET. It either begins to give exactly the bytes that were asked for, or says nothing:
 then the general client asks again, which knows about retries, redirects and what errors mean, and

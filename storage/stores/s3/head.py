@@ -1,4 +1,4 @@
-"""A quick look at what a store has under keys, or has no more, for whole batches.
+"""Checks which keys of a batch a store has, without a request for each where it can.
 
 Signed HEADs over connections that are kept. They only ever say yes or "not sure": whoever is not
 sure asks through the general client, which knows about retries, redirects and what errors mean.

@@ -1,4 +1,4 @@
-"""Connections to a store that are kept for the next request."""
+"""A pool of connections to a store."""
 
 import threading
 from typing import Generic, Protocol, TypeVar

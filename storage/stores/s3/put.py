@@ -1,4 +1,4 @@
-"""Writing objects over connections that are kept, with little work for each.
+"""PUT of objects over pooled connections, with little overhead.
 
 One signed PUT, whose body is sent only when the store has let it come (`Expect: 100-continue`), so
 that what it refuses at once can still go to another region. The general client does the same and

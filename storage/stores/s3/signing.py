@@ -1,4 +1,4 @@
-"""Presigned requests (AWS Signature Version 4 in the query), in a few microseconds each.
+"""Presigns requests (AWS Signature Version 4 in the query), in a few microseconds each.
 
 The general library takes a millisecond for one, and a batch has hundreds. Source: AWS's
 description of "Authenticating Requests: Using Query Parameters"; botocore is the oracle in tests.

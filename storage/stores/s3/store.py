@@ -1,4 +1,4 @@
-"""A region in a bucket of an S3-compatible store, which may hold nothing else.
+"""A store in a bucket of an S3-compatible service, which may hold nothing else.
 
 Every object is one PUT with its length, its SHA-256 and `If-None-Match: *`; no answer is believed
 before a HEAD has shown the same length and checksum. A marker object names the region, so that

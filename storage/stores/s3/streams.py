@@ -1,4 +1,4 @@
-"""Bytes on their way into an S3-compatible store and out of it, a piece at a time."""
+"""Streams bodies to and from an S3-compatible store."""
 
 import hashlib
 import io

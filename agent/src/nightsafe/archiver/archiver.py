@@ -1,4 +1,4 @@
-"""From a plan of paths to a stored tree: the parent's side of a backup.
+"""Feeds a backup's paths to the workers and assembles their results into a stored tree.
 
 Folders are handed out to a crew of workers, deepest first; a folder's tree is stored as soon
 as everything below it is known, so that few are in memory at a time.

@@ -1,4 +1,4 @@
-"""Backing up: scan, read, cut, store; then the index, then the snapshot.
+"""Runs one backup: scan, read, chunk and store; then the index, then the snapshot.
 
 The snapshot is written last, so a backup that was interrupted is never seen as complete.
 """

@@ -1,4 +1,4 @@
-"""The way in: a folder on its way from a name to a stored tree, and what is counted of it."""
+"""The state of one folder during a backup, from its name to its stored tree."""
 
 import os
 from collections.abc import Callable, Sequence

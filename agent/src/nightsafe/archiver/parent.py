@@ -1,4 +1,4 @@
-"""The way in, before anything is read: what is there already, and what can be believed of it."""
+"""Finds the parent snapshot, the tree cache and abandoned journals before anything is read."""
 
 import os
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""The way in: what the last backup left of a path, in the cache or in its snapshot's tree.
+"""Looks up what the last backup knew of a path, in the cache or in its snapshot's tree.
 
 The same sources may have been written otherwise then: as relative paths, which stand in a snapshot
 by their own names, or as absolute ones, which stand below their ancestors. The cache knows folders

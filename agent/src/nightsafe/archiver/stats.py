@@ -1,4 +1,4 @@
-"""What a backup has done so far: counted for its report, told to whoever watches."""
+"""Counts what a backup has done, for its report and for observers."""
 
 from nightsafe.archiver.folder import BackupCount, Folder
 from nightsafe.progress import Advanced, FilesDone, Issue, Observer, Sent

@@ -1,4 +1,4 @@
-"""The way in: no tree is stored that is not whole.
+"""Refuses to store a tree that does not parse or does not add up.
 
 A tree is put together from parts that several processes made at several times. Should they ever
 not fit together, what was stored could not be restored, and nobody would know before the day it

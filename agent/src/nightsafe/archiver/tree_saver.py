@@ -1,4 +1,4 @@
-"""The way in: trees are stored by the parent alone, as soon as all below them is known."""
+"""Stores trees, in the main process alone, as soon as everything below them is known."""
 
 from collections.abc import Callable
 

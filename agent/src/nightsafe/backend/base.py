@@ -1,4 +1,4 @@
-"""The contract of a place that keeps objects: a local folder, or a server (`remote.py`).
+"""The contract of a storage backend, which keeps objects by kind and name.
 
 An object is immutable and named by the SHA-256 of its own bytes in lower-case
 hexadecimal; `config` alone has a fixed name. Implementations raise `StorageError`s only.

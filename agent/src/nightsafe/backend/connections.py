@@ -1,4 +1,4 @@
-"""How requests get to servers: straight or through a proxy, and whose certificates are believed."""
+"""Makes HTTP connections: proxies, certificates, pools."""
 
 import base64
 import os

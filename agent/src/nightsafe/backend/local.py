@@ -1,4 +1,4 @@
-"""A repository in a folder of this computer, in the layout stock restic uses.
+"""A repository in a folder of this computer, in stock restic's layout.
 
 It may lie on a file system that knows no permissions and cannot make a folder durable (exFAT,
 vfat, SMB): both are asked for, and not missed.

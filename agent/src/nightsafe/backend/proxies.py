@@ -1,4 +1,4 @@
-"""Which proxy a request goes through, by the variables that curl and Go's programs read.
+"""Chooses the proxy for a URL from the variables that curl and Go read.
 
 `HTTPS_PROXY`, `HTTP_PROXY` and for both `ALL_PROXY` name proxies, `NO_PROXY` who is asked without
 one; each may be written in small letters. This computer itself is never asked through a proxy. A

@@ -1,4 +1,4 @@
-"""Storage on a server that speaks restic's REST protocol.
+"""The backend for servers that speak restic's REST protocol.
 
 Requests that fail for a passing reason are tried again, with growing and jittered pauses,
 until the patience is used up. A POST may be repeated: an object has one possible content.

@@ -1,4 +1,4 @@
-"""What a server's answers mean: statuses, reasons, redirects, listings."""
+"""Turns a server's responses into results and typed errors."""
 
 import email.utils
 import time

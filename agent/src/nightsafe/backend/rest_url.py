@@ -1,4 +1,4 @@
-"""Where a server's vault is, and with what right: read without anything that speaks HTTP."""
+"""Parses and checks the URL of a vault and its credential, without loading an HTTP client."""
 
 from typing import NamedTuple
 

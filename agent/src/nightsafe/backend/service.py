@@ -1,4 +1,4 @@
-"""A vault of the service: its control API, where plain storage needs many requests.
+"""The backend for the service's control API, which answers in one request what REST needs many for.
 
 One question tells everything that a command wants to know at its start; what it told is used
 for what is asked first, once, and asked for anew after that. A server that does not know the

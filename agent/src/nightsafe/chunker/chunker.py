@@ -1,4 +1,4 @@
-"""Content-defined chunking: where a file's bytes are cut into blobs.
+"""Content-defined chunking: decides where a file is cut into blobs.
 
 The cuts are FastCDC-2020's with a gear table that only holders of the vault's master key
 know (`docs/format.md` defines it to the byte). They depend on the content alone, never on

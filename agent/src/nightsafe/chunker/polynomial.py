@@ -1,4 +1,4 @@
-"""Irreducible polynomials of degree 53 over GF(2), which every restic config must hold.
+"""Irreducible polynomials of degree 53 over GF(2), one of which every restic config holds.
 
 A polynomial is an int whose bit i is the coefficient of x^i. Our own chunker does not use
 it; stock restic does, and refuses a config without a valid one, and `rabin` cuts as restic does.

@@ -1,4 +1,4 @@
-"""The command `nightsafe`: parse, call one function, show what came of it.
+"""The command `nightsafe`: parses the command line, calls one function, shows the result.
 
 Exit status: 0 complete; 1 failed, nothing was done or no snapshot made; 2 the command line makes
 no sense; 3 incomplete, some files could not be read or restored; 130 interrupted. The verbs import

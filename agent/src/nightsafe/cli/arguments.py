@@ -1,4 +1,4 @@
-"""How a verb reads its arguments: options and what they are about in any order, as in restic.
+"""An argument parser that takes options and operands in any order, as restic does.
 
 `argparse` alone gives what stands before the first option to all positionals that may be several,
 and knows no place for what comes after it.

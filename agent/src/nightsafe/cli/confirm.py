@@ -1,4 +1,4 @@
-"""Asking before something is removed."""
+"""Asks for confirmation before something is removed."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The options of a backup that say what to take and what to leave out."""
+"""The options of `backup` that say what to take and what to leave out."""
 
 import argparse
 import os

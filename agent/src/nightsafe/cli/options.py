@@ -1,4 +1,4 @@
-"""Options that every verb has, and how a verb gets at its repository."""
+"""The options that all commands share, and how a command opens its repository."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""How a command speaks: lines for people, JSON for programs, a bar for a terminal."""
+"""Writes a command's output: lines for people, JSON for programs, a bar for a terminal."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The progress bar for a terminal: how far, how fast, what was sent, time left, which file."""
+"""The progress bar for a terminal: share, speed, bytes sent, time left, current file."""
 
 import time
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""Options that say which snapshots are meant."""
+"""The options that select snapshots."""
 
 import argparse
 from typing import TYPE_CHECKING

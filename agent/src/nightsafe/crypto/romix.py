@@ -1,4 +1,4 @@
-"""The memory-hard part of scrypt in Python, for the few keys that OpenSSL does not derive.
+"""scrypt's memory-hard part in Python, for the parameters that OpenSSL does not take.
 
 It refuses 2 ** (16 r) turns and more, which stock restic writes on fast computers: it lowers r to
 1 where memory would be too much. This takes about a minute; `_scrypt` does it in a moment.

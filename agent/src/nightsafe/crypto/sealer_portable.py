@@ -1,5 +1,4 @@
-"""Sealing in Python, on the library `cryptography`: what `_seal` does in C, for where it is not
-built."""
+"""Sealing in Python, on the library `cryptography`, where the C extension is not built."""
 
 import hmac
 import os

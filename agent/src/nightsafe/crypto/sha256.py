@@ -1,4 +1,4 @@
-"""SHA-256 of several texts at once: blobs are named by it, and recognised when they come back.
+"""SHA-256 of several buffers at once: the names of blobs.
 
 A processor that hashes one text waits for its own results half of the time, so `_sha256` hashes
 three side by side, where it could be built and the processor has instructions for it.

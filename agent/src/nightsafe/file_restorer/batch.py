@@ -1,4 +1,4 @@
-"""What a restore sends out together: pieces by pack, and what to do when all are written."""
+"""A batch of restore work: blobs grouped by pack, and the steps to run once all are written."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

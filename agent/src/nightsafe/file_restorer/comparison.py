@@ -1,4 +1,4 @@
-"""What a restore compares before it fetches: files that are there already, in jobs for workers."""
+"""Compares files in the target with the snapshot before anything is fetched, in the workers."""
 
 import stat
 from array import array

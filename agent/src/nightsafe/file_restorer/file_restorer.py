@@ -1,4 +1,4 @@
-"""Between the walk through the trees and the workers: files gathered, sent out, finished.
+"""Collects files to restore, hands them to the workers in batches, and finishes them.
 
 Files come in one by one and are gathered into waves of bounded size. The jobs of a wave go
 to the workers pack by pack; when all are done its large files get their names, its hard

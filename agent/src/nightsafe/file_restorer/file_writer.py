@@ -1,4 +1,4 @@
-"""The last step of a restore: verified blobs become files. Runs in worker processes.
+"""Writes verified blobs into files. Runs in worker processes.
 
 A file is written under a temporary name, gets its attributes, and only then its own name.
 """

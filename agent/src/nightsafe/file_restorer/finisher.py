@@ -1,4 +1,4 @@
-"""The end of a restore's waves: large files get names, links are made, folders get their times."""
+"""Finishes a batch: publishes large files, makes links, sets folders' metadata."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Whether files that stand in a target hold already what is to be restored.
+"""Tells whether a file in the target already holds what is to be restored.
 
 To read and hash what is there costs less than to fetch, open and write it again; and what is
 right keeps its place on the disk.

@@ -1,4 +1,4 @@
-"""The plan of a restore: which bytes of which pack become which parts of which files.
+"""Plans which byte ranges of which packs to read, and where their blobs belong.
 
 Pure. Wanted blobs are grouped by pack and read in runs, so that each pack is fetched about
 once, neighbours come along in one request, and the storage learns little of what is wanted.

@@ -1,4 +1,4 @@
-"""Which blobs are stored or being stored: a set of ids that all worker processes share.
+"""A set of blob ids in shared memory: which blobs are stored or being stored.
 
 The set is a file without a name, mapped into every process: a row of open-addressing tables,
 each twice as large as the one before. Pages that hold nothing cost no memory. Nothing is

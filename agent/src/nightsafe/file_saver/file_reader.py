@@ -1,4 +1,4 @@
-"""The way in: reading what a file holds, and what may be wrong with what was read."""
+"""Reads files, and detects what may be wrong with what was read."""
 
 from nightsafe.fs.files import read_at
 from nightsafe.fs.stat import Status

@@ -1,4 +1,4 @@
-"""The way in: large files are cut here, and their pieces are read and sealed by the workers."""
+"""Cuts large files in the main process; the workers read and seal the pieces."""
 
 import os
 import stat

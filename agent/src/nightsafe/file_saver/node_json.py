@@ -1,4 +1,4 @@
-"""The way in: the JSON of nodes, fast where they are regular files or folders.
+"""Encodes nodes as JSON, fast for regular files and folders.
 
 Byte for byte what `tree.encode_node` gives, with what many files share made once.
 """

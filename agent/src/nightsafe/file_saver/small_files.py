@@ -1,4 +1,4 @@
-"""The way in: a folder's small new files, many in one call, as long as nothing is special.
+"""Saves a folder's small new files, many in one call.
 
 `_small_files` does it in C where it could be built. It stops before whatever is not for it (another
 kind of entry, a large file, one that changes or has extended attributes, a name that JSON

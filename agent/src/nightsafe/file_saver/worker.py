@@ -1,4 +1,4 @@
-"""The way in: what one worker does, in a process of its own or in the parent.
+"""A backup worker: does one job at a time, in its own process or in the main one.
 
 Jobs and results are plain tuples of numbers, bytes and lists, since they pass between
 processes. A folder's result holds its nodes' JSON with gaps, which the parent fills: the

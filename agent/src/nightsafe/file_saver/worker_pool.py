@@ -1,4 +1,4 @@
-"""The way in: who does the jobs. At first this process; when it is worth it, several others.
+"""Runs backup jobs in this process at first, and in worker processes once there is enough work.
 
 Parent and workers talk over socket pairs in messages of a length and a marshalled value. A
 worker that dies is an error of the backup, never a wait; a parent that dies takes its workers

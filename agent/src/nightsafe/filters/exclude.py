@@ -1,4 +1,4 @@
-"""Which entries of the folders that are backed up stay out of the snapshot."""
+"""Decides which entries of the folders being backed up are left out."""
 
 import os
 import stat

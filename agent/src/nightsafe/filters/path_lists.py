@@ -1,4 +1,4 @@
-"""Files that list patterns or paths, read as stock restic reads them.
+"""Reads files that list patterns or paths, as stock restic does.
 
 They are UTF-8 whatever the locale, or UTF-16 with a byte-order mark; bytes that are neither stay
 what they are. Lines end at LF, and one CR before it belongs to the end.

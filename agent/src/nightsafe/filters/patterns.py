@@ -1,4 +1,4 @@
-"""Patterns of paths, with the meaning that they have in stock restic.
+"""Patterns of paths, with stock restic's semantics.
 
 A pattern is split at its slashes. One that begins with a slash fits from the root on, any
 other one fits anywhere: its parts must be neighbouring parts of the path. What is below a

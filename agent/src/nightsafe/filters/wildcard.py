@@ -1,4 +1,4 @@
-"""The signs that may stand in one part of a pattern: ``*``, ``?``, sets, backslash."""
+"""Wildcards within one path component: ``*``, ``?``, sets and escapes."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the operating system gives, and what stands in for it where it does not.
+"""File operations, and what stands in for them on systems that lack one.
 
 Whatever Linux, macOS and Windows do not all have is looked for here and in `xattrs`, and
 nowhere else. What Windows says of files is told as `windows` maps it.

@@ -1,4 +1,4 @@
-"""The way in: what lstat says of a folder's entries, many at a time.
+"""Batched `lstat` and directory listing.
 
 Most of an unchanged backup is this. `_stat` does it in C where it could be built; what it
 gives is an `os.stat_result` as far as a backup needs one.

@@ -1,4 +1,4 @@
-"""How Windows' names, paths and attributes are told in a vault: as stock restic tells them.
+"""Windows' names, paths and attributes, represented in a vault as stock restic does.
 
 Pure, so that it can be tried on any computer. Paths and names are UTF-8, as Python has them
 there when asked for bytes.

@@ -1,4 +1,4 @@
-"""Extended attributes of files: Linux's as Python gives them, macOS's from its own library.
+"""Extended attributes on Linux and macOS.
 
 Where a system has none, no file has any, and none can be set. A file is a path, whose last
 part is not followed if it is a link, or a descriptor.

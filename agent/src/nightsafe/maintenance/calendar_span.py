@@ -1,4 +1,4 @@
-"""Lengths of time in calendar units, counted as restic counts them."""
+"""Spans of time in calendar units, counted as restic counts them."""
 
 import re
 import time

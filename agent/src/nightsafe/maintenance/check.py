@@ -1,4 +1,4 @@
-"""Checking: is everything there that the snapshots need, and is it what it claims to be?"""
+"""Checks that a repository holds all that its snapshots need, and that it is sound."""
 
 from dataclasses import dataclass, field
 from functools import partial

@@ -1,4 +1,4 @@
-"""Forgetting snapshots. Which to keep is told by restic's rules, as a pure function.
+"""Applies a retention policy to snapshots, by restic's rules.
 
 Snapshots are put into groups, and the rules look at each group from the newest snapshot on. A
 snapshot is kept when at least one rule wants it. A rule that is not used up when it comes to the

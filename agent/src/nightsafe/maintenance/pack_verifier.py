@@ -1,4 +1,4 @@
-"""Reading whole packs and verifying them down to each blob. Runs in worker processes."""
+"""Reads whole packs and verifies every blob. Runs in worker processes."""
 
 import hashlib
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Pruning: removing what no snapshot needs. It may be killed at any moment and run again.
+"""Removes what no snapshot needs. It may be killed at any moment and run again.
 
 New packs are written first, then the index files that list them, and only then the index
 files that these replace are removed, and the packs last. So at every moment everything that

@@ -1,4 +1,4 @@
-"""What a prune shall do with each pack: keep it, write its used blobs anew, or remove it. Pure."""
+"""Decides what prune does with each pack: keep, repack or remove. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Which packs a check reads, when it shall not read them all. Pure but for the dice."""
+"""Chooses which packs a check reads for `--read-data-subset`. Pure but for the random choice."""
 
 import random
 import re

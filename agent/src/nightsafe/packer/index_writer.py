@@ -1,4 +1,4 @@
-"""The way in: index files are written as packs arrive, so that a kill costs little."""
+"""Writes index files while packs arrive, so that a kill costs little."""
 
 import time
 from collections.abc import Callable

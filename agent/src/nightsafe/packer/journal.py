@@ -1,4 +1,4 @@
-"""A note on this computer of every pack before it is sent.
+"""A local journal of every pack about to be sent, from which a killed backup is resumed.
 
 If a backup is killed, packs may have arrived that no index file lists yet. The next backup
 reads the dead one's journal, asks which of its packs are there, and lists them in the index,

@@ -1,4 +1,4 @@
-"""The way in: blobs are compressed and sealed straight into the packs that are open.
+"""Compresses and seals blobs straight into open packs.
 
 What was just sealed is opened again and compared before it is trusted, so that a fault of
 this computer's memory is found now and not at the restore.

@@ -1,4 +1,4 @@
-"""The way in: finished packs go to the storage while the next ones are being filled."""
+"""Uploads finished packs in threads while the next ones are filled."""
 
 import hashlib
 import queue

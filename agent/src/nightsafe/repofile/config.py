@@ -1,4 +1,4 @@
-"""The repository's `config` object: version, id, and how its files are cut.
+"""The repository's `config` object: version, id, and the chunker's parameters.
 
 Stock restic reads the first three fields and ignores ours.
 """

@@ -1,4 +1,4 @@
-"""Text exactly as Go's standard library writes it, so that tree ids equal stock restic's.
+"""JSON exactly as Go's standard library writes it, so that tree ids equal stock restic's.
 
 Three layers meet in a tree: `strconv.Quote` for file names, `encoding/json` for strings,
 and RFC 3339 with nanoseconds in the local zone for times. All functions are pure, apart

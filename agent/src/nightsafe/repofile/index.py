@@ -1,4 +1,4 @@
-"""The index: in which pack, and where in it, each blob lies."""
+"""The index: which pack holds each blob, and where in it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial

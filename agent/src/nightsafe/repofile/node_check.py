@@ -1,4 +1,4 @@
-"""Sound nodes: those of which a restore can make what was backed up.
+"""Checks nodes: a sound one is enough to restore what was backed up.
 
 The bytes of a tree may be just those that were stored, and still describe nothing that can be
 made. Restore, check and verification ask here, so that they say the same.

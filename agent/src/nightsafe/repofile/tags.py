@@ -1,4 +1,4 @@
-"""Tags: words that a snapshot carries, separated by commas where several are written at once."""
+"""Tags of snapshots, and how several are written at once."""
 
 from collections.abc import Iterable, Sequence
 

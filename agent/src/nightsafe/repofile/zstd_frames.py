@@ -1,4 +1,4 @@
-"""Compressed texts: zstd's frames, undone within bounds.
+"""Decompresses zstd frames within bounds.
 
 A text is one frame as every writer makes it, but it may be several, with skippable ones anywhere
 between them, and of windows up to 512 MiB: what stock restic reads is read here.

@@ -1,4 +1,4 @@
-"""The way out, first step: blobs come back from packs, verified before anyone sees them.
+"""Reads blobs from packs and verifies them.
 
 Packs are read in aligned windows: neighbours come along in one request, and the storage
 does not learn which blobs are wanted.

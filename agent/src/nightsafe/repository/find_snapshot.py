@@ -1,4 +1,4 @@
-"""The snapshot that somebody means, of which no more is loaded than is needed to tell."""
+"""Finds the snapshot that is meant, loading no more than needed to tell."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Locks: short notes in the repository that say who works on it, as restic writes them.
+"""Locks: objects that say who is working on a repository, as restic writes them.
 
 Many non-exclusive locks may stand together; an exclusive one stands alone. A lock is
 renewed every five minutes while it is held, and counts as stale after thirty.

@@ -1,4 +1,4 @@
-"""Objects of a vault that this computer read before, so that it need not ask for them again.
+"""A local cache of a vault's immutable objects.
 
 An object never changes, so what was kept is right for as long as the vault lists it. It is kept as
 it is stored, sealed, under its name, which is the SHA-256 of its bytes: whatever became of a file

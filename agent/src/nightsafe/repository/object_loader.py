@@ -1,4 +1,4 @@
-"""Objects of which a repository has many: fetched and removed several at a time, or kept.
+"""Loads and removes many objects at a time, by way of the local cache.
 
 Where a request takes its time, one after the other would take most of a command's. What never
 changes is fetched once; it stays on this computer until the vault has it no more.

@@ -1,4 +1,4 @@
-"""Which snapshots are looked at, and which of them together."""
+"""Filters snapshots, and groups them by host, paths or tags."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Walking a snapshot's tree, as restore, check and listing need it: without recursion."""
+"""Walks a snapshot's tree for restore, check and ls, without recursion."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""The way into a repository: its key, for which nothing else of it has to be loaded.
+"""Finds the key that a passphrase opens, before anything else of a repository is loaded.
 
 To derive the key takes longer than all the rest of a small command, so it begins first.
 """

@@ -1,4 +1,4 @@
-"""Where this computer keeps things about one vault: caches and journals."""
+"""The local folder for one vault's caches and journals."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Which folders of a snapshot hold all that was in them, as far as that can be told.
+"""Tells which folders of a snapshot are known to be whole.
 
 Above the paths that were backed up a snapshot holds folders in part. It says which paths those
 were, but not where in it they stand: a path that was given relatively stands there by its last

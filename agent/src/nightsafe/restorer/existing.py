@@ -1,4 +1,4 @@
-"""What stands in the target already: whether it stays, goes, or is in the way of a restore."""
+"""Decides what happens to entries that are in the target already."""
 
 import contextlib
 import errno

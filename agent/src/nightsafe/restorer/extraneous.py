@@ -1,4 +1,4 @@
-"""What stands in the target and not in the snapshot: found and, when wished, removed."""
+"""Finds and, if asked, removes entries of the target that the snapshot does not have."""
 
 from nightsafe.repository.tree_walker import Chosen
 from nightsafe.restorer.completeness import Extent, Held

@@ -1,4 +1,4 @@
-"""What is wanted of a restore, and what became of it."""
+"""The options of a restore, and its report."""
 
 from dataclasses import dataclass, field
 

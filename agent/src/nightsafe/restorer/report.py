@@ -1,4 +1,4 @@
-"""What a restore tells on its way: counted in its report, and handed to the observer."""
+"""Counts what a restore does, and passes it on to observers."""
 
 from nightsafe.file_restorer.finisher import Listener
 from nightsafe.progress import Advanced, Event, FilesDone, Issue, Observer

@@ -1,4 +1,4 @@
-"""Restoring: trees are walked, folders made, and files handed to the delivery."""
+"""Runs one restore: walks trees, makes folders, hands files to the file restorer."""
 
 import stat
 import time

@@ -1,4 +1,4 @@
-"""Sifting a tree: which of its entries are restored, and what is said of the others."""
+"""Filters a tree: which entries are restored, and what is said of the others."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

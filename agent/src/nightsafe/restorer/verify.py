@@ -1,4 +1,4 @@
-"""Reading back what stands in the target, and comparing it with what the snapshot says."""
+"""Reads restored files back and compares them with the snapshot."""
 
 import hashlib
 import os

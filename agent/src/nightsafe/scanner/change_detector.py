@@ -1,4 +1,4 @@
-"""The way in: comparing many folders with what the last backup from here found, in threads.
+"""Compares many folders with what the last backup found, in threads.
 
 Most of it is asking the file system, which leaves other threads running, so processes of their
 own would only be dearer to start and to talk to.

@@ -1,4 +1,4 @@
-"""A folder's fingerprint: a keyed hash of all that stat says of its entries."""
+"""A folder's fingerprint: a keyed hash of the `stat` data of its entries."""
 
 import hashlib
 import hmac

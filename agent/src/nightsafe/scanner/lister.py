@@ -1,4 +1,4 @@
-"""The way in: which entries of a folder are wanted, and what lstat says of them."""
+"""Lists the wanted entries of a folder with their `lstat` data."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What the snapshot before said of a folder, whoever wrote it."""
+"""What the parent snapshot, whoever wrote it, has of a folder."""
 
 import re
 from typing import Any

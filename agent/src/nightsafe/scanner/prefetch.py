@@ -1,4 +1,4 @@
-"""The way in: folders looked at while the key is derived, when nothing else can be done yet.
+"""Prefetches directory metadata while scrypt derives the key.
 
 What was seen serves `sight.Prober` in place of looking again. It is younger than the command.
 """

@@ -1,4 +1,4 @@
-"""The way in, first step: which paths a backup has, and what the file system says of each."""
+"""Resolves the paths of a backup and plans the walk over them."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""The way in: how old what stat says must be to be believed.
+"""How old timestamps must be before an unchanged `stat` proves an unchanged file.
 
 Size, times and inode say that a file is as it was only if every change since then must have moved
 one of them. Soon after a change that is not so:

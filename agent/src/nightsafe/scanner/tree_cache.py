@@ -1,4 +1,4 @@
-"""What the last backup from here found, so that an unchanged folder costs one look.
+"""A local cache of the last backup's folders, with which an unchanged one is recognised.
 
 For each folder: a keyed hash of its path, the fingerprint of its entries, and its tree's id.
 The cache is believed only while the snapshot it belongs to stands and every index file that

@@ -1,4 +1,4 @@
-"""What a person types at a terminal without it being shown."""
+"""Reads a passphrase from a terminal without echo."""
 
 import os
 import sys

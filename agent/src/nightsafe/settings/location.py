@@ -1,4 +1,4 @@
-"""Which repository and credential a command works with, and where from.
+"""Finds the repository and credential that a command works with.
 
 The order is: option, environment, stored login.
 """

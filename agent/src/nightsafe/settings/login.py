@@ -1,4 +1,4 @@
-"""Where the agent keeps its own things on this computer: a login and, later, caches.
+"""Stores a login, and finds the agent's own folders on this computer.
 
 Nothing kept there names a file of the user or holds a passphrase or key.
 """

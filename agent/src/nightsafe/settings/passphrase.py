@@ -1,4 +1,4 @@
-"""The vault's passphrase: from a file, a command, the environment, the keychain, or a person.
+"""Finds the vault's passphrase: file, command, environment, keychain or terminal.
 
 It is never an option's value, where every user of the computer could see it.
 

@@ -1,4 +1,4 @@
-"""Whether a text can be typed as one line, at any computer."""
+"""Tells whether a text can be typed as one line on any computer."""
 
 import unicodedata
 

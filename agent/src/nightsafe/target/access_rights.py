@@ -1,4 +1,4 @@
-"""Who may do what with a restored entry: never more people than with what was backed up.
+"""Keeps restored entries from being open to more people than what was backed up.
 
 A mode speaks of a group, and an access list of users and groups. Where the group cannot be the
 one that was meant, or the list cannot be set, the rights of the group that stands there instead

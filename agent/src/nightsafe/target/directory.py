@@ -1,4 +1,4 @@
-"""A folder that a restore writes to: entries are made, named, replaced and removed by one name.
+"""The interface to a directory below a restore's target, which addresses entries by name.
 
 No link is ever followed, and a folder that was moved or replaced meanwhile is noticed. Where
 the system knows open folders, `opendirectory` holds on to them; elsewhere `nameddirectory`

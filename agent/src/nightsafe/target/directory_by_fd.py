@@ -1,4 +1,4 @@
-"""A folder of a restore where the system knows open folders: everything is relative to it."""
+"""A directory entered through a file descriptor: everything is relative to it."""
 
 import errno
 import os

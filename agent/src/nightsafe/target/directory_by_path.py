@@ -1,4 +1,4 @@
-"""A folder of a restore where the system does not know open folders, as on Windows.
+"""A directory addressed by its path, where descriptors cannot be, as on Windows.
 
 Before each act every folder on the way from the target is looked at again: it must be a folder,
 no link and no junction, and the same one as before. What a snapshot holds cannot lead outside.

@@ -1,4 +1,4 @@
-"""What a killed restore leaves: unfinished files, which the next one to come by removes.
+"""Finds and removes unfinished files that a killed restore left behind.
 
 A restore holds a shared lock (flock) on the folder that is its target for as long as it runs, and
 worker processes hold it with it; so whoever finds an unfinished file can tell whether it may be in

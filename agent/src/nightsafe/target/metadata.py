@@ -1,4 +1,4 @@
-"""Owners, modes, extended attributes and times of restored entries."""
+"""Sets owners, modes, extended attributes and times of restored entries."""
 
 import contextlib
 import os

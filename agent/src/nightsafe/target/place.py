@@ -1,4 +1,4 @@
-"""What a folder below the target is known by."""
+"""A folder below the target, and how it is recognised again."""
 
 from typing import NamedTuple
 

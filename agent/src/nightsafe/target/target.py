@@ -1,4 +1,4 @@
-"""The folder a restore writes to, and the promise that nothing lands outside of it.
+"""The target folder of a restore, outside of which nothing is ever written.
 
 All work is relative to one folder, one name at a time, and no symbolic link is ever followed:
 not one that a hostile snapshot made, nor one that was there before.

@@ -1,4 +1,4 @@
-"""What a backup sends to the service lies here first, so that it goes out in large batches.
+"""On-disk spool between the packers and the service, so that packs are uploaded in large batches.
 
 Packs and index files are put into a folder of this computer by whichever process made them; a
 courier in the parent announces up to a gibibyte of them at once, sends them to the store, and has

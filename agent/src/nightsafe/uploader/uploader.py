@@ -1,4 +1,4 @@
-"""The courier takes batches out of the outbox to the service's store, and has them committed.
+"""Uploads spooled packs to the service's store in batches, and has them committed.
 
 A batch is announced in the same request that commits the one before. Packs whose way to the store
 fails, or that the service wants otherwise, go through the service one by one. An index file goes

@@ -1,4 +1,4 @@
-"""Memory for bulk data: mapped, in large pages where there are any, and used again and again.
+"""Large reusable memory buffers, in huge pages where there are any.
 
 The first touch of a page costs more than sealing what is written to it, so buffers are kept.
 """

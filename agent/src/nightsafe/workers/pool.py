@@ -1,4 +1,4 @@
-"""Worker processes for the way out: jobs go to them, results come back, in any order.
+"""A pool of worker processes: jobs go in, results come out in any order.
 
 A worker begins with the memory of this process, or anew where it cannot fork, and then with
 what it is given. While it works on one job a thread of its own fetches what the next one needs.

@@ -1,4 +1,4 @@
-"""Processes that work for this one: with its memory where it can fork, begun anew elsewhere."""
+"""Starts worker processes: forked where possible, spawned elsewhere."""
 
 import warnings
 from collections.abc import Callable, Iterable

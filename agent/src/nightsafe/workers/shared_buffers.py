@@ -1,4 +1,4 @@
-"""The way in: memory that all processes see, into which large files are read, once.
+"""Buffers in memory shared by all processes, into which large files are read once.
 
 A room holds what was read until its chunks are found and whoever stores them is done.
 """

@@ -1,4 +1,4 @@
-"""Doing the same for many things at a time, in threads, for what waits more than it works."""
+"""Runs one function over many items in threads, for work that mostly waits."""
 
 import queue
 import threading

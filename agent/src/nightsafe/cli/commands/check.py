@@ -1,4 +1,4 @@
-"""`nightsafe check`: is the repository sound?"""
+"""`nightsafe check`: verify a repository."""
 
 import argparse
 

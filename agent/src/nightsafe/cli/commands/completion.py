@@ -1,4 +1,4 @@
-"""`nightsafe completion`: what a shell needs to complete verbs and options; also a man page.
+"""`nightsafe completion`: print completions for a shell, or the man page.
 
 Everything is taken from the parser, so nothing is written twice.
 """
