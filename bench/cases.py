@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 
 from bench.compare import require_same
 from bench.datasets import edited, ensure
@@ -123,7 +123,7 @@ def _over(letter: str, setting: Setting, peer: Peer, results: Results) -> None:
     source = setting.data(letter)
     peer.place.mkdir(parents=True, exist_ok=True)
     is_theirs = not isinstance(peer, Nightsafe)
-    repositories.make(LocalFolder(str(peer.repository)), PASSPHRASE, by_restic=is_theirs)
+    repositories.make(LocalBackend(str(peer.repository)), PASSPHRASE, by_restic=is_theirs)
     peer.backup(source, 0)
     shutil.rmtree(setting.target, ignore_errors=True)
     peer.restore(setting.target, 0)

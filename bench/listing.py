@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from nightsafe.backend.base import CONNECTIONS, ObjectKind
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
@@ -47,7 +47,7 @@ def _served(scratch: Path) -> Iterator[Holder]:
 
 
 def _fill(holder: Holder) -> None:
-    storage = Remote(holder.url, Credential(holder.username, holder.secret))
+    storage = RestBackend(holder.url, Credential(holder.username, holder.secret))
     repository = Repository.create(storage, PASSPHRASE)
 
     def save(number: int) -> None:

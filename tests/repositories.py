@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 
-from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
+from nightsafe.backend.base import CONFIG_NAME, Backend, ObjectKind
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.key import KdfParams, derive, wrap
@@ -17,7 +17,7 @@ from nightsafe.repofile.key import KdfParams, derive, wrap
 CHEAP = KdfParams(1 << 14, 8, 1)
 
 
-def make(storage: Storage, passphrase: str, *, by_restic: bool = False) -> SealKey:
+def make(storage: Backend, passphrase: str, *, by_restic: bool = False) -> SealKey:
     """Make what the agent makes, or stock restic, but for the key's cost; returns its key."""
     master, config = SealKey.random(), Config.new()
     if by_restic:
@@ -42,7 +42,7 @@ def key_of_cost(master: SealKey, passphrase: str, params: KdfParams) -> bytes:
     return json.dumps(fields).encode()
 
 
-def add_key(storage: Storage, master: SealKey, passphrase: str, params: KdfParams) -> str:
+def add_key(storage: Backend, master: SealKey, passphrase: str, params: KdfParams) -> str:
     """Store one more key, of any cost; returns its name."""
     key_object = key_of_cost(master, passphrase, params)
     name = hashlib.sha256(key_object).hexdigest()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from nightsafe.archiver import archiver
-from nightsafe.backend.base import ObjectKind, Storage
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.base import Backend, ObjectKind
+from nightsafe.backend.local import LocalBackend
 from nightsafe.repository import locks
 from nightsafe.repository.repository import Repository
-from nightsafe.scanner.stat_trust import Trust
+from nightsafe.scanner.stat_trust import StatTrust
 
 from tests.agent.rest_server import RestServer, running_server
 from tests.repositories import CHEAP
@@ -45,7 +45,7 @@ def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of tests are seconds old, and would all be read again by the next backup."""
-    monkeypatch.setattr(Trust, "before", lambda began: Trust(began, began))
+    monkeypatch.setattr(StatTrust, "before", lambda began: StatTrust(began, began))
 
 
 @pytest.fixture(autouse=True)
@@ -84,25 +84,25 @@ def server() -> Iterator[RestServer]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> LocalFolder:
+def folder(tmp_path: Path) -> LocalBackend:
     """An empty place for a repository."""
-    return LocalFolder(str(tmp_path / "repository"))
+    return LocalBackend(str(tmp_path / "repository"))
 
 
 @pytest.fixture(scope="session")
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """A repository whose key and config the tests' own repositories share: scrypt is slow."""
-    place = LocalFolder(str(tmp_path_factory.mktemp("vault")))
+    place = LocalBackend(str(tmp_path_factory.mktemp("vault")))
     return Repository.create(place, PASSPHRASE, params=CHEAP)
 
 
 @pytest.fixture
-def repository(folder: LocalFolder, vault: Repository) -> Repository:
+def repository(folder: LocalBackend, vault: Repository) -> Repository:
     """A new repository in `folder`."""
     return copy_vault(vault, folder)
 
 
-def copy_vault(vault: Repository, place: Storage) -> Repository:
+def copy_vault(vault: Repository, place: Backend) -> Repository:
     """An empty repository at `place` with the vault's key and config."""
     place.create()
     for kind in (ObjectKind.KEY, ObjectKind.CONFIG):
@@ -111,7 +111,7 @@ def copy_vault(vault: Repository, place: Storage) -> Repository:
     return reopen(vault, place)
 
 
-def reopen(repository: Repository, place: Storage | None = None) -> Repository:
+def reopen(repository: Repository, place: Backend | None = None) -> Repository:
     """The same repository as a new process would see it, without deriving the key again."""
     return Repository(place or repository.storage, repository._master, repository.config)
 

@@ -14,7 +14,7 @@ from nightsafe.repository.repository import Repository
 from nightsafe.scanner import lister
 from nightsafe.scanner import prefetch as ahead_module
 from nightsafe.scanner.lister import SLICE_ENTRIES
-from nightsafe.scanner.prefetch import Ahead
+from nightsafe.scanner.prefetch import Prefetch
 from nightsafe.scanner.sources import leaves, plan_sources
 
 from tests.agent.conftest import PASSPHRASE, reopen
@@ -37,8 +37,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("tree")
 
 
-def looked(root: Path, wants: Excluder | None = None) -> Ahead:
-    ahead = Ahead()
+def looked(root: Path, wants: Excluder | None = None) -> Prefetch:
+    ahead = Prefetch()
     ahead.look([os.fsencode(root)], wants, threading.Event())
     return ahead
 
@@ -47,7 +47,7 @@ def folders(root: Path) -> list[bytes]:
     return [os.fsencode(path) for path, _, _ in os.walk(root)]
 
 
-def backed_up(repository: Repository, root: Path, ahead: Ahead | None = None) -> BackupReport:
+def backed_up(repository: Repository, root: Path, ahead: Prefetch | None = None) -> BackupReport:
     return backup(reopen(repository), [os.fsencode(root)], BackupOptions(ahead=ahead))
 
 
@@ -76,7 +76,7 @@ def test_rules_that_names_do_not_tell_are_left_for_later(tree: Path) -> None:
 def test_it_ends_when_it_is_over_and_when_it_is_enough(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_over, none = threading.Event(), Ahead()
+    is_over, none = threading.Event(), Prefetch()
     is_over.set()
     none.look([os.fsencode(tree)], None, is_over)
     assert not [path for path in folders(tree) if none.take(path)]
@@ -87,7 +87,7 @@ def test_it_ends_when_it_is_over_and_when_it_is_enough(
 
 
 def test_what_cannot_be_looked_at_is_left_for_later(tree: Path) -> None:
-    ahead = Ahead()
+    ahead = Prefetch()
     gone = os.fsencode(tree / "gone")
     ahead.look(
         [gone, os.fsencode(tree / "a.txt"), os.fsencode(tree / "3")], None, threading.Event()
@@ -159,7 +159,7 @@ def test_what_goes_wrong_ahead_of_time_disturbs_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("ahead")
 
-    monkeypatch.setattr(Ahead, "look", fail)
+    monkeypatch.setattr(Prefetch, "look", fail)
     monkeypatch.setenv("NIGHTSAFE_REPOSITORY", repository.storage.location)
     monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
     assert main(["backup", str(tree)]) == 0

@@ -22,7 +22,7 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 from nightsafe.scanner import sources
-from nightsafe.scanner.parent_tree import Previous
+from nightsafe.scanner.parent_tree import ParentTree
 
 from tests.agent.conftest import reopen
 
@@ -174,7 +174,7 @@ def test_every_sign_of_change_counts_alone(source: Path, sign: str) -> None:
     seen: Any = SimpleNamespace(**{name: getattr(status, name) for name in signs})
     node = sources.node_of(b"one.txt", os.fsencode(source / "one.txt"), status)
     tree = encode_tree([encode_node(node.with_content([bytes(32)], 4))])
-    before = Previous(tree, [])
+    before = ParentTree(tree, [])
     assert before.content_if_unchanged(b"one.txt", seen) == ["00" * 32]
     setattr(seen, sign, getattr(seen, sign) + 1)
     assert before.content_if_unchanged(b"one.txt", seen) is None

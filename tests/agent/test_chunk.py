@@ -25,7 +25,7 @@ from nightsafe.chunker.chunker import (
     new_cutter,
 )
 from nightsafe.crypto.sealer import SealKey
-from nightsafe.workers.shared_buffers import Rooms
+from nightsafe.workers.shared_buffers import SharedBuffers
 
 from tests.agent import slow_chunker
 from tests.agent.extensions import needs
@@ -141,7 +141,7 @@ def test_cuts_do_not_depend_on_where_the_window_ends(chance: random.Random) -> N
 
 def test_a_scan_waits_for_rooms_and_gives_what_it_read(chance: random.Random) -> None:
     """Several files one after the other, of all of which some chunks are held for a while."""
-    rooms = Rooms(ROOM_SIZE, 3)
+    rooms = SharedBuffers(ROOM_SIZE, 3)
     chunker = Chunker(new_cutter(derive_gear(MASTER)))
     held: list[tuple[int, Cut, bytes]] = []
     waits = 0
@@ -180,7 +180,7 @@ def reader(data: bytes) -> Callable[[memoryview, int], int]:
 
 def scanned(data: bytes, chunker: Chunker, size: int = ROOM_SIZE) -> list[int]:
     """The ends of the chunks of a file that is read into memory of which none is held."""
-    found = chunker.scan(reader(data), Rooms(size, 2))
+    found = chunker.scan(reader(data), SharedBuffers(size, 2))
     return [cut.offset + cut.length for cut in found if cut is not None]
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.chunker.chunker import Chunker
 from nightsafe.cli import build_parser, main
-from nightsafe.file_saver.worker import Setup
+from nightsafe.file_saver.worker import WorkerSetup
 from nightsafe.repofile.key import KdfParams
 from nightsafe.repository.repository import Repository
 from nightsafe.settings.location import find_place
@@ -194,13 +194,13 @@ def test_a_chunker(
 ) -> None:
     (source / "cut").write_bytes(random.Random(1).randbytes(3 << 20))
     used: list[str] = []
-    new_chunker = Setup.new_chunker
+    new_chunker = WorkerSetup.new_chunker
 
-    def note(setup: Setup) -> Chunker:
+    def note(setup: WorkerSetup) -> Chunker:
         used.append(setup.chunker)
         return new_chunker(setup)
 
-    monkeypatch.setattr(Setup, "new_chunker", note)
+    monkeypatch.setattr(WorkerSetup, "new_chunker", note)
     assert run("backup", "--chunker", chunker, source)[0] == 0
     assert set(used) == {chunker}
     assert run("backup", source)[0] == 0
@@ -264,7 +264,7 @@ def test_init(
     folder = str(tmp_path / "new")
     assert main(["-r", folder, "init"]) == 0
     assert "your data is lost" in capsys.readouterr().err
-    Repository.open(LocalFolder(folder), "new one")
+    Repository.open(LocalBackend(folder), "new one")
     assert main(["init", "-r", folder]) == 1
     assert "already" in capsys.readouterr().err
 

@@ -14,7 +14,7 @@ import pytest
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.connections import basic
 from nightsafe.backend.proxies import Proxy, is_direct, proxy_for
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UnreachableError
 from nightsafe.repository.repository import Repository
@@ -157,8 +157,8 @@ def at(server: RestServer, scheme: str = "http", host: str = HOST) -> str:
     return f"{scheme}://{host}:{server.server_address[1]}/restic/vault-1/"
 
 
-def remote(url: str, *, cacert: str = "", patience: float = 1) -> Remote:
-    return Remote(url, CREDENTIAL, patience=patience, cacert=cacert)
+def remote(url: str, *, cacert: str = "", patience: float = 1) -> RestBackend:
+    return RestBackend(url, CREDENTIAL, patience=patience, cacert=cacert)
 
 
 def test_http_through_a_proxy(server: RestServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,10 @@ def referenced(repository: Repository) -> set[str]:
 def test_workers_make_the_same_tree(
     repository: Repository, mixed: Path, vault: Repository, tmp_path: Path, at_once: None
 ) -> None:
-    from nightsafe.backend.local import LocalFolder
+    from nightsafe.backend.local import LocalBackend
 
     alone = run(repository, mixed, workers=0)
-    other = copy_vault(vault, LocalFolder(str(tmp_path / "other")))
+    other = copy_vault(vault, LocalBackend(str(tmp_path / "other")))
     several = run(other, mixed, workers=3)
     assert several.tree_id == alone.tree_id
     assert several.count.new == alone.count.new
@@ -72,8 +72,8 @@ def test_a_very_large_file_is_worth_workers_from_the_beginning(
 ) -> None:
     started: list[int] = []
 
-    class Noted(worker_pool.Processes):
-        def __init__(self, setup: worker.Setup, count: int) -> None:
+    class Noted(worker_pool.ProcessPool):
+        def __init__(self, setup: worker.WorkerSetup, count: int) -> None:
             started.append(count)
             super().__init__(setup, count)
 
@@ -333,13 +333,13 @@ def test_one_large_file_alone_is_worth_workers(
 ) -> None:
     (tmp_path / "large").write_bytes(os.urandom(30_000_000))
     started = []
-    real = worker_pool.Processes.__init__
+    real = worker_pool.ProcessPool.__init__
 
-    def count(self: worker_pool.Processes, setup: worker.Setup, number: int) -> None:
+    def count(self: worker_pool.ProcessPool, setup: worker.WorkerSetup, number: int) -> None:
         started.append(number)
         real(self, setup, number)
 
-    monkeypatch.setattr(worker_pool.Processes, "__init__", count)
+    monkeypatch.setattr(worker_pool.ProcessPool, "__init__", count)
     assert run(repository, tmp_path / "large", workers=2).is_complete
     assert started == [2]
     assert check(reopen(repository), read_data=True).errors == []

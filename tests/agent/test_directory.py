@@ -14,11 +14,11 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import Selection
 from nightsafe.restorer import tree_filter
-from nightsafe.restorer.completeness import Extent
-from nightsafe.restorer.extraneous import Extras
+from nightsafe.restorer.completeness import Completeness
+from nightsafe.restorer.extraneous import ExtraneousEntries
 from nightsafe.restorer.options import RestoreOptions
 from nightsafe.restorer.restore import restore
-from nightsafe.restorer.tree_filter import Sieve
+from nightsafe.restorer.tree_filter import TreeFilter
 from nightsafe.target import directory, target
 from nightsafe.target.directory import (
     Directory,
@@ -267,9 +267,9 @@ def test_deleting_knows_which_names_are_one(
     (tmp_path / "README").touch()
     (tmp_path / "more").touch()
     cursor, reader, chosen = Target(os.fsencode(tmp_path)), BlobReader(repository), Selection()
-    sieve = Sieve(reader, chosen=chosen, fold=cursor.fold(), listener=Listener())
-    extent = Extent(reader, snapshot)
-    extras = Extras(extent, below=b"", chosen=chosen, fold=cursor.fold())
+    sieve = TreeFilter(reader, chosen=chosen, fold=cursor.fold(), listener=Listener())
+    extent = Completeness(reader, snapshot)
+    extras = ExtraneousEntries(extent, below=b"", chosen=chosen, fold=cursor.fold())
     found = extras.find(b"", sieve.sift(b"", snapshot.tree), cursor.here)
     assert b"README" not in found
     assert b"more" in found

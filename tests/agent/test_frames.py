@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
@@ -90,7 +90,7 @@ def odd(repository: Repository, source: Path, tmp_path: Path, chance: random.Ran
     backup(repository, [os.fsencode(source)])
     (source / "one.txt").write_text("another\n")
     backup(reopen(repository), [os.fsencode(source)])
-    place = copy_vault(repository, LocalFolder(str(tmp_path / "odd")))
+    place = copy_vault(repository, LocalBackend(str(tmp_path / "odd")))
     oddframes.rewritten(repository, place, chance)
     return reopen(place)
 

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NightsafeError
 from nightsafe.repofile.config import Config
@@ -250,7 +250,7 @@ LISTINGS = st.one_of(
 
 @settings(max_examples=60, deadline=None)
 @given(answer=LISTINGS)
-def test_listings(listing_server: tuple[RestServer, Remote], answer: bytes) -> None:
+def test_listings(listing_server: tuple[RestServer, RestBackend], answer: bytes) -> None:
     server, remote = listing_server
     server.faults.clear()
     server.fail(method="GET", path="index/", change=lambda _: answer, times=1000)

@@ -12,8 +12,8 @@ from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.file_saver import small_files as gather
-from nightsafe.file_saver.blob_set import KnownBlobs
-from nightsafe.file_saver.worker import Found, Setup, Worker
+from nightsafe.file_saver.blob_set import BlobSet
+from nightsafe.file_saver.worker import JobResult, Worker, WorkerSetup
 from nightsafe.fs.stat import look
 from nightsafe.packer.pack_builder import BlobSealer, OpenPacks
 from nightsafe.repofile import pack
@@ -32,11 +32,11 @@ def worker(repository: Repository) -> Callable[[], Worker]:
     """Makes workers that store nothing, each with nothing known."""
 
     def make() -> Worker:
-        setup = Setup(
+        setup = WorkerSetup(
             storage=repository.storage,
             master=repository.master,
             config=repository.config,
-            known=KnownBlobs(),
+            known=BlobSet(),
             dry_run=True,
         )
         return Worker(setup)
@@ -132,7 +132,7 @@ def test_packs_are_closed_when_they_are_full(
 
 def small_files(repository: Repository) -> tuple[gather.SmallFiles, OpenPacks, BlobSealer]:
     by = BlobSealer(repository.new_sealer(), compresses=True)
-    return gather.SmallFiles(KnownBlobs(), by), OpenPacks(BlobKind.DATA, by), by
+    return gather.SmallFiles(BlobSet(), by), OpenPacks(BlobKind.DATA, by), by
 
 
 @needs_gather
@@ -143,7 +143,7 @@ def test_it_stops_at_a_file_that_is_not_what_it_was(repository: Repository, tmp_
     seen = [(n, p, s) for (n, p), s in zip(entries, look([p for _, p in entries]), strict=True)]
     (tmp_path / "b").write_text("longer than it was")
     small, packs, _ = small_files(repository)
-    found = Found()
+    found = JobResult()
     assert small.gather(seen, 0, packs, found) == (1, None)  # type: ignore[arg-type]
     assert found.done == [(b"a", "new", 1)]
     (tmp_path / "c").unlink()
@@ -159,15 +159,15 @@ def test_what_does_not_open_again_is_an_error(repository: Repository, tmp_path: 
     by = BlobSealer(repository.new_sealer(), compresses=True)
     by.sealer = SimpleNamespace(put=lambda *_: None)  # type: ignore[assignment]
     packs = OpenPacks(BlobKind.DATA, by)
-    small = gather.SmallFiles(KnownBlobs(), by)
+    small = gather.SmallFiles(BlobSet(), by)
     with pytest.raises(DamagedError, match="memory or processor may be faulty"):
-        small.gather([(b"a", path, status)], 0, packs, Found())  # type: ignore[list-item]
+        small.gather([(b"a", path, status)], 0, packs, JobResult())  # type: ignore[list-item]
 
 
 @needs_gather
 def test_it_refuses_what_it_does_not_understand(repository: Repository) -> None:
     small, packs, _ = small_files(repository)
-    assert small.gather([(b"a", b"/a", os.lstat("/"))], 0, packs, Found()) == (0, None)
+    assert small.gather([(b"a", b"/a", os.lstat("/"))], 0, packs, JobResult()) == (0, None)
     for seen in ([(b"a",)], ["a"], [("a", "/a", look([b"/"])[0])]):
         with pytest.raises(TypeError, match="name, a path and a Status"):
-            small.gather(seen, 0, packs, Found())  # type: ignore[arg-type]
+            small.gather(seen, 0, packs, JobResult())  # type: ignore[arg-type]

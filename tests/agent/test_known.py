@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.file_saver.blob_set import KnownBlobs, PortableTable, Table
+from nightsafe.file_saver.blob_set import BlobSet, PortableTable, Table
 
 from tests.agent.extensions import needs
 
@@ -22,7 +22,7 @@ def test_known_blobs_grow_and_are_shared(
     monkeypatch: pytest.MonkeyPatch, table: type[PortableTable], chance: random.Random
 ) -> None:
     monkeypatch.setattr("nightsafe.file_saver.blob_set.Table", table)
-    known = KnownBlobs()
+    known = BlobSet()
     ids = [chance.randbytes(32) for _ in range(60_001)]
     assert all(known.claim(blob) for blob in ids)
     assert not any(known.claim(blob) for blob in ids)
@@ -38,7 +38,7 @@ def test_known_blobs_grow_and_are_shared(
 
 def test_many_writers_never_fill_a_level() -> None:
     """Counts that race come out low; claiming must end all the same."""
-    known = KnownBlobs()
+    known = BlobSet()
     children = []
     for seed in range(3):
         if (child := os.fork()) == 0:

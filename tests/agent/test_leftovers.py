@@ -142,13 +142,13 @@ def test_what_another_restore_may_have_in_use_stays(
 
 def test_what_a_later_restore_to_the_same_folder_makes_stays(tmp_path: Path) -> None:
     here, there = (OpenDirectory.at(os.fsencode(tmp_path)) for _ in range(2))
-    first, second = leftovers.Claim(here), leftovers.Claim(there)
+    first, second = leftovers.RestoreClaim(here), leftovers.RestoreClaim(there)
     litter(tmp_path)
     assert first.clear(here, keep=()) == []
     assert second.clear(there, keep=()) == []
     first.close()
     second.close()
-    third = leftovers.Claim(here)
+    third = leftovers.RestoreClaim(here)
     assert third.clear(there, keep=[STALE.encode()]) == [STALE_TOO.encode()]
     assert third.clear(there, keep=()) == [STALE.encode()]
     third.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import CONNECTIONS, ObjectKind
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.errors import UnreachableError
 from nightsafe.maintenance.check import check
 from nightsafe.repofile.snapshot import Snapshot
@@ -28,7 +28,7 @@ COUNT = 30
 @pytest.fixture
 def remote(server: RestServer, vault: Repository) -> Iterator[Repository]:
     """Thirty snapshots on a server."""
-    storage = Remote(connect_string(server), patience=0)
+    storage = RestBackend(connect_string(server), patience=0)
     made = copy_vault(vault, storage)
     for number in range(COUNT):
         text = Snapshot(time=number, tree=bytes(32), paths=("/p",)).encode()
@@ -91,7 +91,7 @@ def test_an_error_is_raised_and_ends_it(threads: int) -> None:
 def test_snapshots_are_fetched_several_at_a_time(server: RestServer, remote: Repository) -> None:
     together = threading.Barrier(CONNECTIONS // 2, timeout=60)
 
-    class Meeting(Remote):
+    class Meeting(RestBackend):
         def load(self, kind: ObjectKind, name: str, **part: int | None) -> bytes:  # type: ignore[override]
             together.wait()
             return super().load(kind, name)
@@ -106,7 +106,7 @@ def test_snapshots_are_fetched_several_at_a_time(server: RestServer, remote: Rep
 def test_objects_are_removed_several_at_a_time(server: RestServer, remote: Repository) -> None:
     together = threading.Barrier(CONNECTIONS // 2, timeout=60)
 
-    class Meeting(Remote):
+    class Meeting(RestBackend):
         def remove(self, kind: ObjectKind, name: str) -> None:
             together.wait()
             super().remove(kind, name)
@@ -202,7 +202,7 @@ def test_a_damaged_answer_is_asked_for_again_and_not_kept(
 
 
 def test_index_files_are_kept_too(server: RestServer, vault: Repository, source: Path) -> None:
-    storage = Remote(connect_string(server), patience=0)
+    storage = RestBackend(connect_string(server), patience=0)
     made = copy_vault(vault, storage)
     backup(reopen(made), [os.fsencode(source)])
     asked(server)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,
@@ -122,7 +122,7 @@ def test_a_lock_that_appears_meanwhile_wins(repository: Repository) -> None:
 def test_on_a_server_a_lock_may_be_listed_a_moment_later(
     vault: Repository, server: RestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository = copy_vault(vault, Remote(server.url, CREDENTIAL))
+    repository = copy_vault(vault, RestBackend(server.url, CREDENTIAL))
     monkeypatch.setattr(locks.time, "sleep", lambda _: stand(repository, exclusive=True))
     with pytest.raises(LockedError), hold(repository):
         pytest.fail("held")

@@ -11,7 +11,7 @@ from nightsafe.backend.rest_url import Credential
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.repository.repository import Repository
-from nightsafe.settings.location import Place, find_patience, find_place
+from nightsafe.settings.location import RepositoryLocation, find_patience, find_place
 from nightsafe.settings.login import (
     Login,
     cache_dir,
@@ -48,14 +48,18 @@ class TestSettings:
 
     def test_order(self) -> None:
         save_login(Login("http://stored/v/", Credential("stored", "s")))
-        assert find_place(None) == Place(
+        assert find_place(None) == RepositoryLocation(
             url="http://stored/v/", credential=Credential("stored", "s")
         )
         environ = dict(os.environ, NIGHTSAFE_REPOSITORY="https://me:pw@host/v")
-        assert find_place(None, environ) == Place("", "https://host/v/", Credential("me", "pw"))
-        assert find_place("rest:http://option/v", environ) == Place("", "http://option/v/", None)
+        assert find_place(None, environ) == RepositoryLocation(
+            "", "https://host/v/", Credential("me", "pw")
+        )
+        assert find_place("rest:http://option/v", environ) == RepositoryLocation(
+            "", "http://option/v/", None
+        )
         assert find_place("http://stored/v", environ).credential == Credential("stored", "s")
-        assert find_place("/some/folder", environ) == Place(folder="/some/folder")
+        assert find_place("/some/folder", environ) == RepositoryLocation(folder="/some/folder")
         environ |= {"NIGHTSAFE_USERNAME": "u", "NIGHTSAFE_SECRET": "x"}
         assert find_place(None, environ).credential == Credential("u", "x")
 
@@ -74,7 +78,7 @@ class TestSettings:
         ],
     )
     def test_schemes_in_any_case(self, text: str, url: str) -> None:
-        assert find_place(text) == Place(url=url)
+        assert find_place(text) == RepositoryLocation(url=url)
 
     @pytest.mark.parametrize(
         ("text", "folder"),
@@ -91,7 +95,7 @@ class TestSettings:
         ],
     )
     def test_addresses_of_folders(self, text: str, folder: str) -> None:
-        assert find_place(text) == Place(folder=folder)
+        assert find_place(text) == RepositoryLocation(folder=folder)
 
     @pytest.mark.parametrize(
         "text",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from nightsafe.backend import rest as remote_module
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.errors import NoCopyError, RefusedError
 from nightsafe.maintenance.prune import PruneOptions, prune
 from nightsafe.repository.repository import Repository
@@ -29,7 +29,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def repository(server: RestServer, vault: Repository) -> Repository:
-    return copy_vault(vault, Remote(server.url, CREDENTIAL))
+    return copy_vault(vault, RestBackend(server.url, CREDENTIAL))
 
 
 def hide(server: RestServer, path: str) -> None:

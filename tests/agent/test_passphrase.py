@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.repository.repository import Repository
@@ -162,7 +162,7 @@ def test_no_passphrase_is_shown() -> None:
     "form", ["UTF-8 with mark", "UTF-16, big end first", "two lines", "blanks alone"]
 )
 def test_vaults_of_earlier_versions_open(
-    folder: LocalFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+    folder: LocalBackend, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
     content, _, earlier = FILES[form]
     Repository.create(folder, str(earlier), params=CHEAP)
@@ -174,7 +174,7 @@ def test_vaults_of_earlier_versions_open(
     assert "Wrong passphrase" in capsys.readouterr().err
 
 
-def typed(line: bytes, folder: LocalFolder, *, rounds: int = 1, verb: str = "snapshots") -> str:
+def typed(line: bytes, folder: LocalBackend, *, rounds: int = 1, verb: str = "snapshots") -> str:
     """What a command says to whoever types a line at its terminal, on standard output and there."""
     leader, terminal = pty.openpty()
 
@@ -205,7 +205,7 @@ def typed(line: bytes, folder: LocalFolder, *, rounds: int = 1, verb: str = "sna
 
 
 @pytest.mark.parametrize("secret", ["p\u00e4ss w\u00f6rd", " blanks ", "\udcfc\udcff"])
-def test_the_bytes_that_are_typed_count(folder: LocalFolder, secret: str) -> None:
+def test_the_bytes_that_are_typed_count(folder: LocalBackend, secret: str) -> None:
     line = secret.encode("utf-8", "surrogateescape")
     Repository.create(folder, secret, params=CHEAP)
     said = typed(line + b"\n", folder)
@@ -214,7 +214,7 @@ def test_the_bytes_that_are_typed_count(folder: LocalFolder, secret: str) -> Non
     assert "Wrong passphrase" in typed(b"x" + line + b"\n", folder)
 
 
-def test_nothing_typed_is_said(repository: Repository, folder: LocalFolder) -> None:
+def test_nothing_typed_is_said(repository: Repository, folder: LocalBackend) -> None:
     assert "No passphrase was typed" in typed(b"\x04", folder)
 
 

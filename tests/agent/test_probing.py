@@ -9,7 +9,7 @@ from nightsafe.crypto.sealer import SealKey
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.scanner.change_detector import probe_all
 from nightsafe.scanner.fingerprint import Fingerprint
-from nightsafe.scanner.lister import SLICE_ENTRIES, Probe, Prober, Same, Sight, list_folder
+from nightsafe.scanner.lister import SLICE_ENTRIES, ChangeDetector, Lister, Probe, Same, list_folder
 
 PRINT = Fingerprint(SealKey(b"e" * 32, b"k" * 16, b"r" * 16))
 
@@ -29,7 +29,7 @@ def folders(tmp_path: Path) -> list[bytes]:
 
 
 def print_of(path: bytes, wants: Excluder | None = None) -> bytes:
-    return PRINT.of(Sight(wants).of(list_folder(path)))
+    return PRINT.of(Lister(wants).of(list_folder(path)))
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -51,7 +51,7 @@ def test_what_changed_is_found(
         told.extend(numbers)
         same.extend(found)
 
-    probe_all(todo, Prober(wants, PRINT), deal, threads=threads)
+    probe_all(todo, ChangeDetector(wants, PRINT), deal, threads=threads)
     assert sorted(told) == list(range(200))
     assert {number for number, _ in same} == set(range(200)) - changed
     below = [] if "*" in patterns else [b"Beneath", b"below"]
@@ -71,7 +71,7 @@ def test_what_is_found_below_is_looked_at_too(folders: list[bytes], threads: int
                 paths[len(paths)] = inner
                 todo.append((len(paths) - 1, inner, print_of(inner)))
 
-    probe_all(todo, Prober(None, PRINT), deal, threads=threads)
+    probe_all(todo, ChangeDetector(None, PRINT), deal, threads=threads)
     assert sorted(seen) == list(range(600))
     assert not todo
 
@@ -82,9 +82,9 @@ def test_a_folder_of_very_many_entries_and_one_that_is_gone(tmp_path: Path) -> N
     path = os.fsencode(tmp_path)
     entries = list_folder(path)
     slices = [entries[:SLICE_ENTRIES], entries[SLICE_ENTRIES:]]
-    expected = PRINT.of_slices([PRINT.of(Sight(None).of(part)) for part in slices])
+    expected = PRINT.of_slices([PRINT.of(Lister(None).of(part)) for part in slices])
     given = [(1, path, expected), (2, path + b"/none", expected), (3, path, b"x" * 16)]
-    assert Prober(None, PRINT).probe(given) == [(1, [])]
+    assert ChangeDetector(None, PRINT).probe(given) == [(1, [])]
 
 
 def test_what_goes_wrong_in_a_thread_is_said_where_it_was_asked_for(folders: list[bytes]) -> None:
@@ -95,5 +95,5 @@ def test_what_goes_wrong_in_a_thread_is_said_where_it_was_asked_for(folders: lis
 
     todo = [(n, path, b"") for n, path in enumerate(folders)]
     with pytest.raises(MemoryError):
-        probe_all(todo, Prober(wants, PRINT), lambda _, __: None, threads=2)
+        probe_all(todo, ChangeDetector(wants, PRINT), lambda _, __: None, threads=2)
     assert set(threading.enumerate()) == before

@@ -10,7 +10,7 @@ import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.cli import output as output_module
 from nightsafe.cli.output import Output, progress_line, show_duration
-from nightsafe.progress import Advanced, FilesDone, Issue, Sent, Tally, Totals
+from nightsafe.progress import Advanced, FilesDone, Issue, ProgressMeter, Sent, Totals
 from nightsafe.repository.repository import Repository
 
 EVENTS = (
@@ -30,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_tally_says_how_far_and_how_long(clock: list[float]) -> None:
-    tally = Tally()
+    tally = ProgressMeter()
     assert tally.seconds_left is None
     clock[0] += 2
     for event in EVENTS:
@@ -119,7 +119,7 @@ def test_plain_lines_are_rare() -> None:
 
 def test_a_backup_tells_what_it_sent(repository: Repository, source: Path) -> None:
     (source / "big").write_bytes(os.urandom(3 << 20))
-    tally = Tally()
+    tally = ProgressMeter()
     report = backup(repository, [os.fsencode(source)], observer=tally)
     packs = Path(repository.storage.location, "data").rglob("*")
     stored = sum(path.stat().st_size for path in packs if path.is_file())

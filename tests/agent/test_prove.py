@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from nightsafe.archiver import tree_check
 from nightsafe.archiver.tree_check import portable_count
-from nightsafe.archiver.tree_saver import TreeStore
+from nightsafe.archiver.tree_saver import TreeSaver
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import TreeError
 from nightsafe.file_saver import worker
@@ -164,7 +164,7 @@ def test_a_lost_entry_is_refused(
 
     def lose(
         self: worker.Worker, entries: list[tuple[bytes, bytes]], previous: bytes
-    ) -> worker.Found:
+    ) -> worker.JobResult:
         found = real(self, entries, previous)
         found.parts = found.parts[:-1]
         return found
@@ -181,7 +181,7 @@ def test_a_folder_in_another_place_is_refused(
 
     def shift(
         self: worker.Worker, entries: list[tuple[bytes, bytes]], previous: bytes
-    ) -> worker.Found:
+    ) -> worker.JobResult:
         found = real(self, entries, previous)
         found.folders = [(slot, name, former) for _, name, former in found.folders]
         return found
@@ -197,10 +197,10 @@ def test_a_folder_in_another_place_is_refused(
 def test_a_tree_that_cannot_be_read_is_refused(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes
 ) -> None:
-    real = TreeStore.add
+    real = TreeSaver.add
 
-    def spoil(self: TreeStore, tree: bytes, *, entries: int, known: bytes = b"") -> bytes:
+    def spoil(self: TreeSaver, tree: bytes, *, entries: int, known: bytes = b"") -> bytes:
         return real(self, re.sub(re.escape(old), new, tree), entries=entries, known=known)
 
-    monkeypatch.setattr(TreeStore, "add", spoil)
+    monkeypatch.setattr(TreeSaver, "add", spoil)
     require_refused(repository, source, "cannot be read")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import Listing, ObjectKind
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.errors import AccessRefusedError, LockedError, RefusedError, StorageError, UsageError
 from nightsafe.maintenance.check import check
 from nightsafe.maintenance.forget import remove_snapshots
@@ -112,7 +112,7 @@ def test_unlimited_waste_removes_whole_packs_only(repository: Repository, source
     assert check(reopen(repository), read_data=True).errors == []
 
 
-class Failing(LocalFolder):
+class Failing(LocalBackend):
     """Storage that breaks down after so many calls, as when the process is killed there."""
 
     def __init__(self, root: str, calls: int) -> None:
@@ -146,7 +146,7 @@ class Failing(LocalFolder):
 def test_broken_off_at_every_step_nothing_is_lost(
     vault: Repository, source: Path, tmp_path: Path
 ) -> None:
-    whole = copy_vault(vault, LocalFolder(str(tmp_path / "whole")))
+    whole = copy_vault(vault, LocalBackend(str(tmp_path / "whole")))
     seen = versions(whole, source)
     remove_snapshots(whole, whole.load_snapshots().sound[:1])
     calls, is_done = 0, False
@@ -154,7 +154,7 @@ def test_broken_off_at_every_step_nothing_is_lost(
         freeze()
         place = str(tmp_path / f"r{calls}")
         shutil.copytree(tmp_path / "whole", place)
-        repository = reopen(whole, LocalFolder(place))
+        repository = reopen(whole, LocalBackend(place))
         with contextlib.suppress(StorageError):
             prune(reopen(repository, Failing(place, calls)), EVERYTHING)
             is_done = True
@@ -189,7 +189,7 @@ def test_whatever_is_forgotten_the_rest_comes_back(
     limit: str,
 ) -> None:
     base = tmp_path_factory.mktemp("any")
-    repository = copy_vault(vault, LocalFolder(str(base / "r")))
+    repository = copy_vault(vault, LocalBackend(str(base / "r")))
     source, seen = base / "source", {}
     source.mkdir()
     for contents in history:
@@ -249,7 +249,7 @@ def remove(repository: Repository, snapshot: Snapshot) -> None:
     remove_snapshots(repository, [snapshot])
 
 
-class WriteOnce(LocalFolder):
+class WriteOnce(LocalBackend):
     """As a server that lets nobody remove but locks."""
 
     def remove(self, kind: ObjectKind, name: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from nightsafe.backend import rest as remote_module
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential, RemoteUrl
 from nightsafe.errors import (
     AccessRefusedError,
@@ -40,8 +40,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def remote(server: RestServer) -> Iterator[Remote]:
-    made = Remote(server.url, CREDENTIAL, patience=30)
+def remote(server: RestServer) -> Iterator[RestBackend]:
+    made = RestBackend(server.url, CREDENTIAL, patience=30)
     yield made
     made.close()
 
@@ -61,7 +61,7 @@ def remote(server: RestServer) -> Iterator[Remote]:
     ],
 )
 def test_permanent_answers_are_told_with_the_servers_reason_and_not_repeated(
-    remote: Remote, server: RestServer, status: int, error: type[StorageError]
+    remote: RestBackend, server: RestServer, status: int, error: type[StorageError]
 ) -> None:
     server.fail(method="POST", path=NAME, status=status, text="Because\x1b[31m I\nsay so.", times=9)
     with pytest.raises(error) as caught:
@@ -74,20 +74,20 @@ def test_permanent_answers_are_told_with_the_servers_reason_and_not_repeated(
     ("status", "what_to_do"), [(403, "nightsafe login"), (507, "nightsafe forget --prune")]
 )
 def test_who_is_refused_hears_what_to_do(
-    remote: Remote, server: RestServer, status: int, what_to_do: str
+    remote: RestBackend, server: RestServer, status: int, what_to_do: str
 ) -> None:
     server.fail(method="POST", status=status)
     with pytest.raises(StorageError, match=f"`{what_to_do}`"):
         remote.save(ObjectKind.DATA, NAME, b"x")
 
 
-def test_a_config_that_exists_is_its_own_error(remote: Remote, server: RestServer) -> None:
+def test_a_config_that_exists_is_its_own_error(remote: RestBackend, server: RestServer) -> None:
     server.fail(status=409, text="There is one.")
     with pytest.raises(ObjectExistsError):
         remote.save(ObjectKind.CONFIG, "config", b"x")
 
 
-def test_reasons_are_short_and_never_markup(remote: Remote, server: RestServer) -> None:
+def test_reasons_are_short_and_never_markup(remote: RestBackend, server: RestServer) -> None:
     server.fail(status=403, text="x" * 100_000)
     with pytest.raises(AccessRefusedError) as caught:
         remote.load(ObjectKind.DATA, NAME)
@@ -99,7 +99,9 @@ def test_reasons_are_short_and_never_markup(remote: Remote, server: RestServer) 
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_passing_troubles_are_waited_out(remote: Remote, server: RestServer, status: int) -> None:
+def test_passing_troubles_are_waited_out(
+    remote: RestBackend, server: RestServer, status: int
+) -> None:
     server.fail(method="POST", status=status, times=3)
     remote.save(ObjectKind.DATA, NAME, b"bytes")
     assert server.objects == {f"data/{NAME}": b"bytes"}
@@ -107,7 +109,7 @@ def test_passing_troubles_are_waited_out(remote: Remote, server: RestServer, sta
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_dropped_connection_is_tried_again(
-    remote: Remote, server: RestServer, after: bool
+    remote: RestBackend, server: RestServer, after: bool
 ) -> None:
     """`after`: the object was stored, only the answer was lost; the same POST is repeated."""
     server.fail(method="POST", drop=True, after=after, times=2)
@@ -116,7 +118,7 @@ def test_a_dropped_connection_is_tried_again(
 
 
 def test_a_server_that_refuses_what_it_has_is_understood(
-    remote: Remote, server: RestServer
+    remote: RestBackend, server: RestServer
 ) -> None:
     server.refuse_existing = True
     server.fail(method="POST", drop=True, after=True)
@@ -125,14 +127,16 @@ def test_a_server_that_refuses_what_it_has_is_understood(
         remote.save(ObjectKind.DATA, NAME, b"other")
 
 
-def test_a_removal_whose_answer_was_lost_is_a_success(remote: Remote, server: RestServer) -> None:
+def test_a_removal_whose_answer_was_lost_is_a_success(
+    remote: RestBackend, server: RestServer
+) -> None:
     server.objects[f"locks/{NAME}"] = b"x"
     server.fail(method="DELETE", drop=True, after=True)
     remote.remove(ObjectKind.LOCK, NAME)
     assert server.objects == {}
 
 
-def test_a_body_that_breaks_off_is_asked_for_again(remote: Remote, server: RestServer) -> None:
+def test_a_body_that_breaks_off_is_asked_for_again(remote: RestBackend, server: RestServer) -> None:
     server.objects[f"data/{NAME}"] = bytes(100_000)
     server.fail(method="GET", cut=1)
     assert remote.load(ObjectKind.DATA, NAME) == bytes(100_000)
@@ -140,14 +144,18 @@ def test_a_body_that_breaks_off_is_asked_for_again(remote: Remote, server: RestS
     assert remote.load(ObjectKind.DATA, NAME, offset=10, length=90_000) == bytes(90_000)
 
 
-def test_a_server_cannot_send_more_than_was_asked_for(remote: Remote, server: RestServer) -> None:
+def test_a_server_cannot_send_more_than_was_asked_for(
+    remote: RestBackend, server: RestServer
+) -> None:
     server.objects[f"data/{NAME}"] = bytes(100)
     server.fail(method="GET", change=lambda body: body + bytes(5000))
     with pytest.raises(StorageError, match="more than was asked"):
         remote.load(ObjectKind.DATA, NAME, offset=0, length=10)
 
 
-def test_a_server_that_ignores_ranges_is_understood(remote: Remote, server: RestServer) -> None:
+def test_a_server_that_ignores_ranges_is_understood(
+    remote: RestBackend, server: RestServer
+) -> None:
     server.objects[f"data/{NAME}"] = bytes(range(100))
     ignoring(server)
     assert remote.load(ObjectKind.DATA, NAME, offset=5, length=3) == bytes([5, 6, 7])
@@ -168,7 +176,7 @@ def ignoring(server: RestServer) -> None:
 def test_the_servers_wish_to_wait_is_honoured_within_the_patience(
     server: RestServer, pauses: list[float], wish: str
 ) -> None:
-    remote = Remote(server.url, CREDENTIAL, patience=20)
+    remote = RestBackend(server.url, CREDENTIAL, patience=20)
     server.fail(status=503, text="Busy.", headers={"Retry-After": wish})
     if wish == "7":
         assert list(remote.list(ObjectKind.DATA)) == []
@@ -181,7 +189,9 @@ def test_the_servers_wish_to_wait_is_honoured_within_the_patience(
 
 
 @pytest.mark.parametrize("text", ["No", "No.", "No. ", "No!", "Why?"])
-def test_what_a_server_says_is_a_sentence(remote: Remote, server: RestServer, text: str) -> None:
+def test_what_a_server_says_is_a_sentence(
+    remote: RestBackend, server: RestServer, text: str
+) -> None:
     end = text.strip() if text != "No" else "No."
     server.fail(status=403, text=text)
     with pytest.raises(AccessRefusedError) as refused:
@@ -193,7 +203,7 @@ def test_what_a_server_says_is_a_sentence(remote: Remote, server: RestServer, te
     assert f"503: {end} Run the same" in str(caught.value)
 
 
-def test_a_date_to_wait_for(remote: Remote, server: RestServer, pauses: list[float]) -> None:
+def test_a_date_to_wait_for(remote: RestBackend, server: RestServer, pauses: list[float]) -> None:
     from email.utils import formatdate
 
     soon = formatdate(time.time() + 12, usegmt=True)
@@ -204,7 +214,7 @@ def test_a_date_to_wait_for(remote: Remote, server: RestServer, pauses: list[flo
 
 def test_pauses_grow_and_vary_and_end(server: RestServer, pauses: list[float]) -> None:
     server.fail(status=502, times=10**6)
-    remote = Remote(server.url, CREDENTIAL, patience=200)
+    remote = RestBackend(server.url, CREDENTIAL, patience=200)
     with pytest.raises(UnreachableError, match="within 200 seconds"):
         list(remote.list(ObjectKind.DATA))
     assert 100 < sum(pauses) <= 200
@@ -214,14 +224,14 @@ def test_pauses_grow_and_vary_and_end(server: RestServer, pauses: list[float]) -
 
 
 def test_no_network(pauses: list[float]) -> None:
-    remote = Remote(f"http://127.0.0.1:{free_port()}/v/", CREDENTIAL, patience=3)
+    remote = RestBackend(f"http://127.0.0.1:{free_port()}/v/", CREDENTIAL, patience=3)
     with pytest.raises(UnreachableError, match=r"or there is no network\. Check the network"):
         list(remote.list(ObjectKind.DATA))
     assert pauses
 
 
 def test_an_unknown_host() -> None:
-    remote = Remote("http://nowhere.invalid/v/", CREDENTIAL, patience=0)
+    remote = RestBackend("http://nowhere.invalid/v/", CREDENTIAL, patience=0)
     with pytest.raises(UnreachableError):
         list(remote.list(ObjectKind.DATA))
 
@@ -229,7 +239,7 @@ def test_an_unknown_host() -> None:
 @pytest.mark.parametrize(
     "body", [b"<html>", b"{}", b'"x"', b"\xff", b"", b"[1]", b"[null]", b"[{}]"]
 )
-def test_a_listing_that_is_none(remote: Remote, server: RestServer, body: bytes) -> None:
+def test_a_listing_that_is_none(remote: RestBackend, server: RestServer, body: bytes) -> None:
     server.fail(method="GET", change=lambda _: body)
     with pytest.raises(StorageError, match="is this a restic REST server's address"):
         list(remote.list(ObjectKind.DATA))
@@ -237,7 +247,7 @@ def test_a_listing_that_is_none(remote: Remote, server: RestServer, body: bytes)
 
 @pytest.mark.parametrize("size", [b'"1"', b"null", b"1.5"])
 def test_a_listing_that_is_not_understood_is_not_cut_short(
-    remote: Remote, server: RestServer, size: bytes
+    remote: RestBackend, server: RestServer, size: bytes
 ) -> None:
     listing = b'[{"name":"%s","size":%s}]' % (b"a" * 64, size)
     server.fail(method="GET", change=lambda _: listing)
@@ -246,25 +256,27 @@ def test_a_listing_that_is_not_understood_is_not_cut_short(
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]"])
-def test_a_listing_of_nothing(remote: Remote, server: RestServer, body: bytes) -> None:
+def test_a_listing_of_nothing(remote: RestBackend, server: RestServer, body: bytes) -> None:
     server.fail(method="GET", change=lambda _: body)
     assert list(remote.list(ObjectKind.DATA)) == []
 
 
-def test_foreign_names_in_a_listing_are_passed_over(remote: Remote, server: RestServer) -> None:
+def test_foreign_names_in_a_listing_are_passed_over(
+    remote: RestBackend, server: RestServer
+) -> None:
     listing = b'[{"name":"../x","size":1},"..",{"name":"x"},{"name":"%s","size":5}]' % (b"b" * 64)
     server.fail(method="GET", change=lambda body: listing)
     assert list(remote.list(ObjectKind.DATA)) == [("b" * 64, 5)]
 
 
-def test_version_one_of_the_protocol(remote: Remote, server: RestServer) -> None:
+def test_version_one_of_the_protocol(remote: RestBackend, server: RestServer) -> None:
     server.objects[f"data/{NAME}"] = bytes(77)
     server.fail(method="GET", change=lambda body: b'["%s"]' % NAME.encode())
     assert list(remote.list(ObjectKind.DATA)) == [(NAME, 77)]
 
 
 def test_a_redirect_to_another_host_does_not_carry_the_credential(
-    remote: Remote, server: RestServer
+    remote: RestBackend, server: RestServer
 ) -> None:
     with running_server() as other:
         server.fail(method="GET", status=307, headers={"Location": other.url + f"data/{NAME}"})
@@ -275,7 +287,7 @@ def test_a_redirect_to_another_host_does_not_carry_the_credential(
         assert seen["Range"] == "bytes=5-9"
 
 
-def test_a_redirect_on_the_same_host_is_followed(remote: Remote, server: RestServer) -> None:
+def test_a_redirect_on_the_same_host_is_followed(remote: RestBackend, server: RestServer) -> None:
     server.objects["data/" + "cd" * 32] = b"there"
     target = server.url + "data/" + "cd" * 32
     server.fail(method="GET", path=NAME, status=307, headers={"Location": target})
@@ -283,13 +295,13 @@ def test_a_redirect_on_the_same_host_is_followed(remote: Remote, server: RestSer
 
 
 @pytest.mark.parametrize("target", ["ftp://x/", "", "file:///etc/passwd"])
-def test_odd_redirects_are_refused(remote: Remote, server: RestServer, target: str) -> None:
+def test_odd_redirects_are_refused(remote: RestBackend, server: RestServer, target: str) -> None:
     server.fail(method="GET", status=302, headers={"Location": target})
     with pytest.raises(StorageError, match="not safe"):
         remote.load(ObjectKind.DATA, NAME)
 
 
-def test_redirects_in_a_circle_end(remote: Remote, server: RestServer) -> None:
+def test_redirects_in_a_circle_end(remote: RestBackend, server: RestServer) -> None:
     target = server.url + f"data/{NAME}"
     server.fail(method="GET", status=302, headers={"Location": target}, times=99)
     with pytest.raises(StorageError, match="circle"):
@@ -328,7 +340,7 @@ def test_bad_addresses(text: str, said: str) -> None:
         RemoteUrl.parse(text)
 
 
-def test_secrets_do_not_show_themselves(remote: Remote) -> None:
+def test_secrets_do_not_show_themselves(remote: RestBackend) -> None:
     assert SECRET not in repr(CREDENTIAL)
     assert SECRET not in repr(RemoteUrl.parse(f"http://u:{'s' * 20}@h/"))
     assert "ssss" not in repr(RemoteUrl.parse(f"http://u:{'s' * 20}@h/"))
@@ -352,7 +364,7 @@ def test_a_head_that_was_cut_off_is_no_empty_list(head: bytes, pauses: list[floa
 
         thread = threading.Thread(target=serve)
         thread.start()
-        remote = Remote(f"http://127.0.0.1:{listener.getsockname()[1]}/v/", patience=30)
+        remote = RestBackend(f"http://127.0.0.1:{listener.getsockname()[1]}/v/", patience=30)
         try:
             assert [found.name for found in remote.list(ObjectKind.INDEX)] == [NAME]
         finally:

@@ -7,7 +7,7 @@ import pytest
 import zstandard
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.errors import (
     DamagedError,
     NightsafeError,
@@ -41,14 +41,14 @@ def filled(repository: Repository, source: Path) -> Repository:
     return repository
 
 
-def test_what_was_made_opens(folder: LocalFolder) -> None:
+def test_what_was_made_opens(folder: LocalBackend) -> None:
     made = Repository.create(folder, PASSPHRASE, params=CHEAP)
     opened = Repository.open(folder, PASSPHRASE)
     assert opened.config == made.config
     assert [len(list(folder.list(kind))) for kind in ObjectKind] == [1, 1, 0, 0, 0, 0]
 
 
-def test_nothing_is_made_over_something(folder: LocalFolder) -> None:
+def test_nothing_is_made_over_something(folder: LocalBackend) -> None:
     made = Repository.create(folder, PASSPHRASE, params=CHEAP)
     with pytest.raises(UsageError):
         Repository.create(folder, "another", params=CHEAP)
@@ -60,7 +60,7 @@ def test_a_wrong_passphrase(vault: Repository) -> None:
         Repository.open(vault.storage, PASSPHRASE + "!")
 
 
-def test_no_repository(folder: LocalFolder) -> None:
+def test_no_repository(folder: LocalBackend) -> None:
     with pytest.raises(SettingsError, match="nightsafe init"):
         Repository.open(folder, PASSPHRASE)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightsafe.archiver.backup import backup
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.errors import RestoreError
 from nightsafe.file_restorer import file_restorer, file_writer
 from nightsafe.repofile.pack import BlobKind
@@ -116,7 +116,7 @@ def test_any_tree_comes_back(
 ) -> None:
     freeze()
     base = tmp_path_factory.mktemp("any")
-    repository = copy_vault(vault, LocalFolder(str(base / "r")))
+    repository = copy_vault(vault, LocalBackend(str(base / "r")))
     lay_out(os.fsencode(base / "source"), tree)
     report = bring_back(repository, back_up(repository, base / "source"), base / "target")
     assert report.issues == []

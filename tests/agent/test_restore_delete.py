@@ -15,7 +15,7 @@ from nightsafe.repofile.tree import Node, encode_node, go_mode
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import PatternSelection
-from nightsafe.restorer.completeness import Extent, Held
+from nightsafe.restorer.completeness import Completeness, Held
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
 from nightsafe.restorer.restore import restore
 
@@ -170,7 +170,7 @@ def test_how_much_of_a_folder_is_known(
 ) -> None:
     tree = _tree_of(repository, [file.encode().split(b"/") for file in files])
     snapshot = Snapshot(time=0, tree=tree, paths=tuple(paths))
-    extent = Extent(BlobReader(repository), snapshot)
+    extent = Completeness(BlobReader(repository), snapshot)
     found = {path: extent.of(path.encode()).name for path in expected}
     assert found == expected
 
@@ -185,7 +185,7 @@ def _tree_of(repository: Repository, paths: list[list[bytes]]) -> bytes:
 
 def test_nothing_is_known_of_folders_below_a_damaged_root(repository: Repository) -> None:
     tree = store_tree(repository, folder(b"d", store_tree(repository, A)), "17")
-    extent = Extent(BlobReader(repository), Snapshot(time=0, tree=tree, paths=("/x/d",)))
+    extent = Completeness(BlobReader(repository), Snapshot(time=0, tree=tree, paths=("/x/d",)))
     assert (extent.of(b""), extent.of(b"/d")) == (Held.UNKNOWN, Held.UNKNOWN)
 
 

@@ -204,7 +204,7 @@ def test_an_interrupted_file_leaves_what_was_there(
             time.sleep(60)  # in the middle of a file when the parent is interrupted
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pool.Porters, "results", stop)
+    monkeypatch.setattr(pool.WorkerPool, "results", stop)
     monkeypatch.setattr(file_writer, "_file_writer", None)
     monkeypatch.setattr(file_writer, "_fill", stop)
     with pytest.raises(KeyboardInterrupt):
@@ -220,7 +220,7 @@ def test_who_is_told_to_stop_removes_what_was_begun(
     """The signal comes when the file is there and nobody has got hold of it yet."""
     seen = tmp_path.stat()
     place = Place(b"", seen.st_dev, seen.st_ino)
-    worker = file_writer.Writer(repository.storage, repository.master, os.fsencode(tmp_path))
+    worker = file_writer.FileWriter(repository.storage, repository.master, os.fsencode(tmp_path))
     kind = type(worker.folders.open(place))
     real = kind.new_file
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.rest import Remote
-from nightsafe.backend.service import Service, joined
+from nightsafe.backend.rest import RestBackend
+from nightsafe.backend.service import ServiceBackend, joined
 from nightsafe.errors import AccessRefusedError
 
 from tests.agent.rest_server import running_server
@@ -71,20 +71,20 @@ def scripted() -> Iterator[Scripted]:
 
 
 @pytest.fixture
-def remote(scripted: Scripted) -> Iterator[Remote]:
+def remote(scripted: Scripted) -> Iterator[RestBackend]:
     host = scripted.address.removeprefix("http://")
-    made = Remote(f"http://someone:sesame@{host}/restic/{VAULT}/", patience=0)
+    made = RestBackend(f"http://someone:sesame@{host}/restic/{VAULT}/", patience=0)
     yield made
     made.close()
 
 
-def service_of(remote: Remote) -> Service:
+def service_of(remote: RestBackend) -> ServiceBackend:
     found = joined(remote)
-    assert isinstance(found, Service)
+    assert isinstance(found, ServiceBackend)
     return found
 
 
-def test_what_was_told_is_used_once(scripted: Scripted, remote: Remote) -> None:
+def test_what_was_told_is_used_once(scripted: Scripted, remote: RestBackend) -> None:
     service = service_of(remote)
     assert (service.epoch, service.wanted, service.batch) == (3, {"cd" * 32}, None)
     assert [entry.name for entry in service.list(ObjectKind.SNAPSHOT)] == [NAME]
@@ -96,7 +96,7 @@ def test_what_was_told_is_used_once(scripted: Scripted, remote: Remote) -> None:
     assert len(scripted.asked) == 3
 
 
-def test_a_second_visit_adds_what_is_new(scripted: Scripted, remote: Remote) -> None:
+def test_a_second_visit_adds_what_is_new(scripted: Scripted, remote: RestBackend) -> None:
     service = service_of(remote)
     new = {"complete": True, "since": 7, "objects": [{"name": "ef" * 32, "size": 1}]}
     scripted.respond = lambda path, body: (
@@ -114,7 +114,7 @@ def test_a_second_visit_adds_what_is_new(scripted: Scripted, remote: Remote) -> 
     assert [entry.name for entry in service.list(ObjectKind.INDEX)] == [NAME, "ef" * 32]
 
 
-def test_the_store_never_sees_the_credential(scripted: Scripted, remote: Remote) -> None:
+def test_the_store_never_sees_the_credential(scripted: Scripted, remote: RestBackend) -> None:
     """Nor does it matter that it is on the same host as the service."""
     scripted.respond = lambda path, body: (200, b"answer")
     url = scripted.address + "/bucket/key?X-Amz-Signature=abc"
@@ -128,13 +128,13 @@ def test_the_store_never_sees_the_credential(scripted: Scripted, remote: Remote)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "nonsense", ""])
-def test_addresses_that_are_none(remote: Remote, url: str) -> None:
+def test_addresses_that_are_none(remote: RestBackend, url: str) -> None:
     assert remote.load_direct(url, {}, offset=0, length=1, limit=1) is None
     with open(__file__, "rb") as file:
         assert not remote.send_direct(url, {}, file)
 
 
-def test_more_or_less_than_was_asked_for(scripted: Scripted, remote: Remote) -> None:
+def test_more_or_less_than_was_asked_for(scripted: Scripted, remote: RestBackend) -> None:
     scripted.respond = lambda path, body: (200, b"x" * 100)
     url = scripted.address + "/x"
     assert remote.load_direct(url, {}, offset=0, length=None, limit=99) is None
@@ -159,7 +159,7 @@ def test_more_or_less_than_was_asked_for(scripted: Scripted, remote: Remote) -> 
     ],
 )
 def test_what_is_not_the_service_is_plain_storage(
-    scripted: Scripted, remote: Remote, answer: tuple[int, bytes]
+    scripted: Scripted, remote: RestBackend, answer: tuple[int, bytes]
 ) -> None:
     scripted.respond = lambda path, body: answer
     assert joined(remote) is remote
@@ -167,12 +167,12 @@ def test_what_is_not_the_service_is_plain_storage(
 
 def test_a_plain_server_is_not_even_asked() -> None:
     with running_server() as server:
-        plain = Remote(server.url, patience=0)
+        plain = RestBackend(server.url, patience=0)
         assert joined(plain) is plain
         plain.close()
 
 
-def test_refusals_say_why(scripted: Scripted, remote: Remote) -> None:
+def test_refusals_say_why(scripted: Scripted, remote: RestBackend) -> None:
     service = service_of(remote)
     refusal = json.dumps({"code": "forbidden", "message": "Not with this one."}).encode()
     scripted.respond = lambda path, body: (403, refusal)

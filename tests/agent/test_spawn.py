@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver import archiver
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.local import LocalBackend
+from nightsafe.backend.rest import RestBackend
 from nightsafe.errors import QuotaError
 from nightsafe.file_restorer import file_restorer
-from nightsafe.file_saver.blob_set import KnownBlobs
+from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.maintenance import check as check_module
 from nightsafe.maintenance.check import check
@@ -43,7 +43,7 @@ def test_the_same_tree(
     (source / "left-out").write_text("no")
     wants = Excluder(ExcludeRules(patterns=("left-*",)), [os.fsencode(source)])
     alone = run(repository, source, workers=0, wants=wants)
-    other = copy_vault(vault, LocalFolder(str(tmp_path / "other")))
+    other = copy_vault(vault, LocalBackend(str(tmp_path / "other")))
     several = run(other, source, workers=2, wants=wants)
     assert several.tree_id == alone.tree_id
     assert several.count.bytes == alone.count.bytes
@@ -60,7 +60,7 @@ def test_to_a_server_and_on_after_an_error(
     source.mkdir()
     for number in range(60):
         (source / f"{number:02}").write_bytes(os.urandom(700_000))
-    storage = Remote(connect_string(server).removeprefix("rest:"), patience=5)
+    storage = RestBackend(connect_string(server).removeprefix("rest:"), patience=5)
     repository = copy_vault(vault, storage)
     server.fail(method="POST", path="index/", status=507, times=99)
     with pytest.raises(QuotaError):
@@ -93,12 +93,12 @@ def test_a_restore_and_a_check_with_workers(
     assert multiprocessing.active_children() == []
 
 
-def claim(known: KnownBlobs, blob_id: bytes) -> None:
+def claim(known: BlobSet, blob_id: bytes) -> None:
     raise SystemExit(0 if known.claim(blob_id) and bytes(32) in known else 1)
 
 
 def test_known_blobs_are_shared() -> None:
-    known = KnownBlobs()
+    known = BlobSet()
     known.claim(bytes(32))
     theirs = bytes(31) + b"x"
     process = multiprocessing.get_context("spawn").Process(target=claim, args=(known, theirs))

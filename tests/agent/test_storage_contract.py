@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
-from nightsafe.backend.local import LocalFolder
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.base import CONFIG_NAME, Backend, ObjectKind
+from nightsafe.backend.local import LocalBackend
+from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import ObjectExistsError, ObjectNotFoundError, UsageError
 
@@ -26,10 +26,10 @@ OTHER = os.environ.get("NIGHTSAFE_TEST_REST_URL", "")
 
 
 @pytest.fixture(params=["folder", "memory", "rclone", "rest-server", *(["other"] if OTHER else [])])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     match request.param:
         case "folder":
-            yield created(LocalFolder(str(tmp_path / "repository")))
+            yield created(LocalBackend(str(tmp_path / "repository")))
         case "memory":
             with rest_server.running_server() as server:
                 credential = Credential(rest_server.USER, rest_server.SECRET)
@@ -45,18 +45,18 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
             yield from remote(OTHER, Credential(username, os.environ["NIGHTSAFE_TEST_REST_SECRET"]))
 
 
-def remote(url: str, credential: Credential) -> Iterator[Storage]:
-    made = Remote(url, credential, patience=5)
+def remote(url: str, credential: Credential) -> Iterator[Backend]:
+    made = RestBackend(url, credential, patience=5)
     yield created(made)
     made.close()
 
 
-def created(storage: Storage) -> Storage:
+def created(storage: Backend) -> Backend:
     storage.create()
     return storage
 
 
-def put(storage: Storage, kind: ObjectKind, data: bytes) -> str:
+def put(storage: Backend, kind: ObjectKind, data: bytes) -> str:
     name = hashlib.sha256(data).hexdigest()
     storage.save(kind, name, data)
     return name
@@ -64,7 +64,7 @@ def put(storage: Storage, kind: ObjectKind, data: bytes) -> str:
 
 @pytest.mark.parametrize("kind", NAMED)
 def test_what_is_saved_can_be_loaded_listed_and_measured(
-    storage: Storage, kind: ObjectKind
+    storage: Backend, kind: ObjectKind
 ) -> None:
     data = os.urandom(3000)
     name = put(storage, kind, data)
@@ -73,21 +73,21 @@ def test_what_is_saved_can_be_loaded_listed_and_measured(
     assert (name, len(data)) in list(storage.list(kind))
 
 
-def test_nothing_is_listed_at_first(storage: Storage, request: pytest.FixtureRequest) -> None:
+def test_nothing_is_listed_at_first(storage: Backend, request: pytest.FixtureRequest) -> None:
     if "other" in request.node.name:
         # It is a vault that somebody gave, and the tests before this one have filled it.
         pytest.skip("another server may hold something already")
     assert [list(storage.list(kind)) for kind in ObjectKind] == [[]] * len(ObjectKind)
 
 
-def test_config_has_one_name_and_is_never_replaced(storage: Storage) -> None:
+def test_config_has_one_name_and_is_never_replaced(storage: Backend) -> None:
     storage.save(ObjectKind.CONFIG, CONFIG_NAME, b"one")
     storage.save(ObjectKind.CONFIG, CONFIG_NAME, b"one")
     assert storage.load(ObjectKind.CONFIG, CONFIG_NAME) == b"one"
     assert list(storage.list(ObjectKind.CONFIG)) == [("config", 3)]
 
 
-def test_another_config_is_refused(storage: Storage, request: pytest.FixtureRequest) -> None:
+def test_another_config_is_refused(storage: Backend, request: pytest.FixtureRequest) -> None:
     if "rclone" in request.node.name:
         # A fact of rclone, not of ours: `init` looks first, so nobody meets it.
         pytest.skip("rclone replaces a config without a word")
@@ -99,7 +99,7 @@ def test_another_config_is_refused(storage: Storage, request: pytest.FixtureRequ
 
 @pytest.mark.parametrize(("offset", "length"), [(0, 10), (5, 1), (90, 10), (95, 20), (99, 1)])
 def test_parts_are_loaded_and_end_where_the_object_ends(
-    storage: Storage, offset: int, length: int
+    storage: Backend, offset: int, length: int
 ) -> None:
     data = bytes(range(100))
     name = put(storage, ObjectKind.DATA, data)
@@ -107,12 +107,12 @@ def test_parts_are_loaded_and_end_where_the_object_ends(
     assert part == data[offset : offset + length]
 
 
-def test_a_part_without_end(storage: Storage) -> None:
+def test_a_part_without_end(storage: Backend) -> None:
     name = put(storage, ObjectKind.DATA, bytes(range(100)))
     assert storage.load(ObjectKind.DATA, name, offset=90) == bytes(range(90, 100))
 
 
-def test_saving_again_is_a_success(storage: Storage) -> None:
+def test_saving_again_is_a_success(storage: Backend) -> None:
     data = os.urandom(100)
     assert put(storage, ObjectKind.DATA, data) == put(storage, ObjectKind.DATA, data)
     assert len([n for n, _ in storage.list(ObjectKind.DATA) if n == hash_of(data)]) == 1
@@ -122,7 +122,7 @@ def hash_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_what_is_removed_is_gone(storage: Storage) -> None:
+def test_what_is_removed_is_gone(storage: Backend) -> None:
     name = put(storage, ObjectKind.LOCK, os.urandom(100))
     storage.remove(ObjectKind.LOCK, name)
     assert name not in dict(storage.list(ObjectKind.LOCK))
@@ -130,7 +130,7 @@ def test_what_is_removed_is_gone(storage: Storage) -> None:
         storage.load(ObjectKind.LOCK, name)
 
 
-def test_what_is_not_there_is_not_found(storage: Storage, request: pytest.FixtureRequest) -> None:
+def test_what_is_not_there_is_not_found(storage: Backend, request: pytest.FixtureRequest) -> None:
     # restic's own server answers 200 to the removal of what it does not hold.
     removals = [] if "rest-server" in request.node.name else [storage.remove]
     for action in (storage.load, storage.size, *removals):
@@ -139,7 +139,7 @@ def test_what_is_not_there_is_not_found(storage: Storage, request: pytest.Fixtur
 
 
 @pytest.mark.parametrize("name", ["", "..", "a" * 63, "A" * 64, "../" + "a" * 61, "config"])
-def test_no_other_name_gets_through(storage: Storage, name: str) -> None:
+def test_no_other_name_gets_through(storage: Backend, name: str) -> None:
     with pytest.raises(UsageError):
         storage.load(ObjectKind.DATA, name)
     with pytest.raises(UsageError):
@@ -148,7 +148,7 @@ def test_no_other_name_gets_through(storage: Storage, name: str) -> None:
         storage.remove(ObjectKind.CONFIG, "a" * 64)
 
 
-def test_an_object_of_many_megabytes(storage: Storage) -> None:
+def test_an_object_of_many_megabytes(storage: Backend) -> None:
     data = os.urandom(1 << 20) * 20
     name = put(storage, ObjectKind.DATA, data)
     assert storage.load(ObjectKind.DATA, name) == data
@@ -158,12 +158,12 @@ def test_an_object_of_many_megabytes(storage: Storage) -> None:
     )
 
 
-def test_the_location_shows_no_secret(storage: Storage) -> None:
+def test_the_location_shows_no_secret(storage: Backend) -> None:
     assert "s3cret" not in storage.location
     assert "s3cret" not in repr(storage)
 
 
-def test_a_fresh_one_outlives_the_first(storage: Storage) -> None:
+def test_a_fresh_one_outlives_the_first(storage: Backend) -> None:
     """Each process has connections of its own to the same place."""
     name, other = put(storage, ObjectKind.LOCK, b"there"), storage.fresh()
     storage.close()

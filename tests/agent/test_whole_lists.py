@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from nightsafe.archiver.backup import BackupOptions, backup
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.cli import main
 from nightsafe.errors import RefusedError
 from nightsafe.maintenance.forget import remove_snapshots
@@ -30,7 +30,7 @@ def remote(
     monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
     monkeypatch.setenv("NIGHTSAFE_REPOSITORY", connect_string(server))
     monkeypatch.setenv("NIGHTSAFE_PATIENCE", "0")
-    storage = Remote(connect_string(server), patience=0)
+    storage = RestBackend(connect_string(server), patience=0)
     made = copy_vault(vault, storage)
     for host in ("one", "two", "two", "three"):
         (source / "changing").write_bytes(os.urandom(100_000))

@@ -10,7 +10,7 @@ import pytest
 from nightsafe.fs import windows
 from nightsafe.repofile.tree import go_mode
 from nightsafe.scanner import sources
-from nightsafe.scanner.sources import Plan, node_of, plan_sources
+from nightsafe.scanner.sources import SourcePlan, node_of, plan_sources
 
 READ_ONLY, HIDDEN, DIRECTORY, ARCHIVE, NORMAL, REPARSE = 0x1, 0x2, 0x10, 0x20, 0x80, 0x400
 SYMLINK, JUNCTION, CLOUD, DEDUP = 0xA000000C, 0xA0000003, 0x9000001A, 0x80000013
@@ -156,7 +156,7 @@ def test_the_account() -> None:
     assert windows.account({}) == ""
 
 
-def leaves(plan: Plan, above: str = "") -> dict[str, str]:
+def leaves(plan: SourcePlan, above: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     for name, child in plan.children.items():
         here = f"{above}/{name.decode()}"

@@ -13,7 +13,7 @@ from nightsafe.file_saver import large_files, worker
 from nightsafe.maintenance.check import check
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner import lister, stat_trust
-from nightsafe.scanner.stat_trust import Trust
+from nightsafe.scanner.stat_trust import StatTrust
 
 from tests.agent.conftest import reopen
 from tests.agent.test_backup import run, stored
@@ -21,7 +21,7 @@ from tests.agent.test_backup_faults import forget_cache
 
 SECOND = 1_000_000_000
 BEGAN = 1_800_000_000 * SECOND + 5
-before = Trust.before
+before = StatTrust.before
 """As it is outside of tests, where files are older."""
 
 
@@ -59,15 +59,15 @@ def test_a_kernel_that_writes_late_makes_it_longer(monkeypatch: pytest.MonkeyPat
 
 
 def test_nothing_is_doubted_where_nothing_was_said() -> None:
-    assert Trust().holds(changed(BEGAN))
-    assert Trust().holds_all([])
+    assert StatTrust().holds(changed(BEGAN))
+    assert StatTrust().holds_all([])
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A clock of the backup's own that can be put on, and real margins."""
     clock = SimpleNamespace(ahead=0)
-    monkeypatch.setattr(Trust, "before", before)
+    monkeypatch.setattr(StatTrust, "before", before)
     now = time.time_ns
     moved = SimpleNamespace(time_ns=lambda: now() + clock.ahead * SECOND, monotonic=time.monotonic)
     monkeypatch.setattr(backup, "time", moved)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 
 from tests import repositories
 from tests.hardship.ordinary import GID, TEAM, UID, Runner
@@ -137,7 +137,7 @@ def ordinary(own_folder: Path, runner_for: Callable[[dict[str, str]], Runner]) -
     home.mkdir()
     give(home)
     repository = own_folder / "repository"
-    repositories.make(LocalFolder(str(repository)), PASSPHRASE)
+    repositories.make(LocalBackend(str(repository)), PASSPHRASE)
     give(repository)
     return OrdinaryAgent(home, repository, runner_for)
 

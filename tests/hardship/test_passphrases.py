@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import PassphraseError
 from nightsafe.repository.unlock import open_key
@@ -43,12 +43,12 @@ def run(
 
 def repository_of(folder: Path, passphrase: bytes) -> SealKey:
     text = passphrase.decode("utf-8", "surrogateescape")
-    return repositories.make(LocalFolder(str(folder)), text)
+    return repositories.make(LocalBackend(str(folder)), text)
 
 
 def opens(folder: Path, passphrase: str) -> bool:
     try:
-        open_key(LocalFolder(str(folder)), passphrase)
+        open_key(LocalBackend(str(folder)), passphrase)
     except PassphraseError:
         return False
     return True

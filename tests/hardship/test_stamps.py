@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.archiver.backup import BackupReport, backup
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.restore import restore
 
@@ -66,7 +66,7 @@ def coarse(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "cache"))
-    return Repository.create(LocalFolder(str(tmp_path / "vault")), PASSPHRASE, params=CHEAP)
+    return Repository.create(LocalBackend(str(tmp_path / "vault")), PASSPHRASE, params=CHEAP)
 
 
 def stored(repository: Repository, path: Path, target: Path) -> bytes:

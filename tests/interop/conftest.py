@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential
 
 from tests import repositories
@@ -90,9 +90,9 @@ class Agent:
         return done
 
 
-def storage_of(holder: Holder) -> Remote:
+def storage_of(holder: Holder) -> RestBackend:
     """The holder's vault, as plain storage."""
-    return Remote(holder.url, Credential(holder.username, holder.secret), patience=30)
+    return RestBackend(holder.url, Credential(holder.username, holder.secret), patience=30)
 
 
 def find_restic() -> str:

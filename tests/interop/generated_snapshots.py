@@ -15,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.cli import main
 from nightsafe.repofile.go_json import format_second
 from nightsafe.repofile.snapshot import Snapshot
@@ -64,7 +64,7 @@ def _take_zone() -> None:
 
 def new_repository(folder: Path) -> Repository:
     """An empty one that both programs open."""
-    place = LocalFolder(str(folder))
+    place = LocalBackend(str(folder))
     repositories.make(place, PASSPHRASE)
     return Repository.of(open_key(place, PASSPHRASE))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nightsafe
 import pytest
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.cli import main
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.blob_reader import BlobReader
@@ -57,8 +57,8 @@ class Pair:
         self.version = version_of(binary)
         self._confined = root is not None
         self._restic = "/restic" if self._confined else binary
-        repositories.make(LocalFolder(str(place)), PASSPHRASE)
-        self._repository = Repository.open(LocalFolder(str(place)), PASSPHRASE)
+        repositories.make(LocalBackend(str(place)), PASSPHRASE)
+        self._repository = Repository.open(LocalBackend(str(place)), PASSPHRASE)
         self.own: list[str] = []
         if self._confined:
             install(binary, self.root)

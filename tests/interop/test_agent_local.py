@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from nightsafe.archiver.backup import BackupOptions, backup
-from nightsafe.backend.base import Storage
-from nightsafe.backend.local import LocalFolder
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.base import Backend
+from nightsafe.backend.local import LocalBackend
+from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import LockedError
 from nightsafe.maintenance.check import check
@@ -23,7 +23,7 @@ from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 from nightsafe.restorer.restore import restore
-from nightsafe.scanner.stat_trust import Trust
+from nightsafe.scanner.stat_trust import StatTrust
 
 from tests import repositories
 from tests.agent.tools import program, rclone_server
@@ -36,7 +36,7 @@ PASSPHRASE = "one passphrase for both"
 @pytest.fixture(autouse=True)
 def _nothing_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
     """What had just been made when it was read would be read again, and cut as we do."""
-    monkeypatch.setattr(Trust, "before", lambda began: Trust(began, began))
+    monkeypatch.setattr(StatTrust, "before", lambda began: StatTrust(began, began))
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def _own_data_directory() -> None:
 class Place:
     """One repository as both programs see it."""
 
-    storage: Storage
+    storage: Backend
     address: str
     cache: Path
 
@@ -108,10 +108,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     cache = tmp_path / "cache"
     if request.param == "folder":
         folder = str(tmp_path / "repository")
-        yield Place(LocalFolder(folder), folder, cache)
+        yield Place(LocalBackend(folder), folder, cache)
         return
     with rclone_server(tmp_path / "served") as url:
-        storage = Remote(url, Credential("device-1", "s3cret"), patience=5)
+        storage = RestBackend(url, Credential("device-1", "s3cret"), patience=5)
         yield Place(storage, f"rest:{url.replace('//', '//device-1:s3cret@')}", cache)
         storage.close()
 
@@ -198,7 +198,7 @@ def test_relative_and_several_paths_make_the_same_tree(
     mixed: Path, tmp_path: Path, paths: list[str]
 ) -> None:
     folder = str(tmp_path.parent / f"{tmp_path.name}-repository")
-    place = Place(LocalFolder(folder), folder, tmp_path / "cache")
+    place = Place(LocalBackend(folder), folder, tmp_path / "cache")
     place.init_by_agent()
     paths = [path.format(name=tmp_path.name) for path in paths]
     report = place.agent_backup(*map(Path, paths) if "." not in paths else [Path()])
@@ -210,7 +210,7 @@ def test_relative_and_several_paths_make_the_same_tree(
 
 def test_absolute_paths_stand_below_their_ancestors(mixed: Path, tmp_path: Path) -> None:
     folder = str(tmp_path.parent / f"{tmp_path.name}-repository")
-    place = Place(LocalFolder(folder), folder, tmp_path / "cache")
+    place = Place(LocalBackend(folder), folder, tmp_path / "cache")
     place.init_by_agent()
     place.agent_backup(tmp_path / mixed)
     place.restic("backup", str(tmp_path / mixed))
@@ -233,7 +233,7 @@ def subtree(place: Place, snapshot_id: str, path: Path) -> bytes | None:
 
 def test_format_1_is_read_and_written(mixed: Path, tmp_path: Path) -> None:
     folder = str(tmp_path / "repository")
-    place = Place(LocalFolder(folder), folder, tmp_path / "cache")
+    place = Place(LocalBackend(folder), folder, tmp_path / "cache")
     place.init_by_restic("--repository-version", "1")
     place.restic("backup", str(mixed))
     place.agent_restore(tmp_path / "target")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode, node_type
 from nightsafe.repository.blob_reader import BlobReader
@@ -79,7 +79,7 @@ class Computer:
         return os.fsdecode(done.stdout)
 
     def open(self) -> Repository:
-        repository = Repository.open(LocalFolder(str(self.repository)), PASSPHRASE)
+        repository = Repository.open(LocalBackend(str(self.repository)), PASSPHRASE)
         repository.load_index()
         return repository
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver import archiver
 from nightsafe.archiver.backup import BackupOptions
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.maintenance.check import check
 from nightsafe.repofile.pack import BlobKind
 
@@ -38,7 +38,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "agent-cache"))
     monkeypatch.chdir(tmp_path)
     folder = str(tmp_path / "repository")
-    return Place(LocalFolder(folder), folder, tmp_path / "cache")
+    return Place(LocalBackend(folder), folder, tmp_path / "cache")
 
 
 @pytest.fixture

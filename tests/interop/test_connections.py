@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.repository.repository import Repository
 
 from tests import repositories
@@ -28,7 +28,9 @@ def test_the_same_proxy_and_authority(
     source.write_text("by restic")
     with secure(authority.certificate(HOST)) as server, proxy("me:p@ss") as (address, seen):
         monkeypatch.setenv(variable, f"http://me:p%40ss@{address}")
-        storage = Remote(at(server, "https"), CREDENTIAL, patience=1, cacert=str(authority.path))
+        storage = RestBackend(
+            at(server, "https"), CREDENTIAL, patience=1, cacert=str(authority.path)
+        )
         repositories.make(storage, PASSPHRASE)
         before = len(seen)
         pair = f"{USER}:{quote(SECRET, safe='')}"

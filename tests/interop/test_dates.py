@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 
 from tests import repositories
 from tests.interop.conftest import AGENT, PASSPHRASE, find_restic
@@ -49,7 +49,7 @@ def test_times_are_written_alike(
 ) -> None:
     """But for the time before zones were agreed on, whose offsets have seconds, which are lost."""
     monkeypatch.setenv("TZ", zone)
-    repositories.make(LocalFolder(str(tmp_path / "vault")), PASSPHRASE)
+    repositories.make(LocalBackend(str(tmp_path / "vault")), PASSPHRASE)
     (tmp_path / "source").mkdir()
     first = -3000 if zone == "UTC" else 1950 - 1970
     for number in range(DATES):

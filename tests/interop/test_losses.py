@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.archiver.backup import BackupOptions, backup
-from nightsafe.backend.rest import Remote
+from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential
 from nightsafe.progress import FilesDone, Issue
 from nightsafe.repository.repository import Repository
@@ -79,7 +79,7 @@ def test_the_agent_with_a_stale_index_sends_again_what_was_pruned(
     """Between its reading of the index and its snapshot another device prunes everything."""
     agent.init()
     agent.run("backup", str(small_tree))
-    storage = Remote(agent.holder.url, Credential(agent.holder.username, agent.holder.secret))
+    storage = RestBackend(agent.holder.url, Credential(agent.holder.username, agent.holder.secret))
     repository = Repository.open(storage, PASSPHRASE)
     pruned: list[str] = []
     told: list[str] = []

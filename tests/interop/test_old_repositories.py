@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.cli.output import show_size
 from nightsafe.maintenance.check import check
 from nightsafe.maintenance.forget import remove_snapshots
@@ -53,7 +53,7 @@ def within(folder: Path) -> Iterator[None]:
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A repository with two snapshots, and the folder that they are of beside it."""
     folder = tmp_path_factory.mktemp(f"version-{request.param}")
-    storage = LocalFolder(str(folder / "repository"))
+    storage = LocalBackend(str(folder / "repository"))
     place = Place(storage, str(folder / "repository"), folder / "cache")
     place.init_by_restic("--repository-version", request.param)
     dear = [listing.name for listing in storage.list(ObjectKind.KEY)]
@@ -75,7 +75,7 @@ def old(made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     shutil.copytree(made.address, copied)
     monkeypatch.chdir(Path(made.address).parent)
     monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "cache"))
-    return Place(LocalFolder(str(copied)), str(copied), tmp_path / "restic-cache")
+    return Place(LocalBackend(str(copied)), str(copied), tmp_path / "restic-cache")
 
 
 def ours(place: Place, *arguments: str) -> str:

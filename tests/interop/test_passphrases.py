@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.repofile.key import KdfParams
 from nightsafe.settings.passphrase import PassphraseSource, find_passphrase
 
@@ -48,7 +48,7 @@ def test_the_same_passphrase_is_read(tmp_path: Path, way: str, chance: random.Ra
     file = tmp_path / "passphrase"
     given = str(file) if way == "file" else f"cat {shlex.quote(str(file))}"
     folder = tmp_path / "repository"
-    place = Place(LocalFolder(str(folder)), str(folder), tmp_path)
+    place = Place(LocalBackend(str(folder)), str(folder), tmp_path)
     master = repositories.make(place.storage, "the first")
     for _ in range(15):
         file.write_bytes(content(chance))

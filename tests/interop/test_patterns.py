@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.errors import UsageError
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 
@@ -35,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (top / "tree" / one / two).mkdir(parents=True)
             for three in NAMES[:5]:
                 (top / "tree" / one / two / three).touch()
-    repositories.make(LocalFolder(str(top / "vault")), PASSPHRASE)
+    repositories.make(LocalBackend(str(top / "vault")), PASSPHRASE)
     return top
 
 

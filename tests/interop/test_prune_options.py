@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.repository import Repository
 
@@ -37,7 +37,7 @@ def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def copy(repository: Repository, to: Path) -> Repository:
     shutil.copytree(repository.storage.location, to)
-    return Repository(LocalFolder(str(to)), repository.master, repository.config)
+    return Repository(LocalBackend(str(to)), repository.master, repository.config)
 
 
 def names(repository: Repository, kind: ObjectKind) -> set[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.cli import main
 
 from tests import repositories
@@ -38,7 +38,7 @@ class Two:
         self.version = version_of(self.binary)
         self.source, self.repository = place / "source", place / "repository"
         self.theirs, self.ours = place / "theirs", place / "ours"
-        repositories.make(LocalFolder(str(self.repository)), PASSPHRASE)
+        repositories.make(LocalBackend(str(self.repository)), PASSPHRASE)
         monkeypatch.setenv("NIGHTSAFE_REPOSITORY", str(self.repository))
         monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
         monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(place / "cache"))

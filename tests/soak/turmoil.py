@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.maintenance.check import check
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
@@ -54,7 +54,7 @@ class Turmoil:
         self.plain = self.place / "plain"
         self.plain.mkdir()
         self.repository = Repository.create(
-            LocalFolder(str(self.place / "vault")), PASSPHRASE, params=CHEAP
+            LocalBackend(str(self.place / "vault")), PASSPHRASE, params=CHEAP
         )
         for number in range(STEADY):
             self._make_steady(number)

@@ -74,7 +74,7 @@ def ignore(event: Event) -> None:
     """An observer for those who do not want to know."""
 
 
-class Tally:
+class ProgressMeter:
     """Adds up events; what every way of showing progress needs."""
 
     def __init__(self) -> None:

@@ -2,6 +2,6 @@
 a backup reads counts as young.
 """
 
-from nightsafe.scanner.stat_trust import Trust
+from nightsafe.scanner.stat_trust import StatTrust
 
-Trust.before = classmethod(lambda cls, began: cls(began, began))  # type: ignore[method-assign,assignment]
+StatTrust.before = classmethod(lambda cls, began: cls(began, began))  # type: ignore[method-assign,assignment]

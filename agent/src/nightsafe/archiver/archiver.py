@@ -8,23 +8,23 @@ import time
 from collections.abc import Callable
 
 from nightsafe.archiver.folder import ArchiveOptions, Folder, worker_count
-from nightsafe.archiver.parent_lookup import ELSEWHERE, Former
-from nightsafe.archiver.stats import Tally
-from nightsafe.archiver.tree_saver import TreeStore, load_former
+from nightsafe.archiver.parent_lookup import ELSEWHERE, ParentLookup
+from nightsafe.archiver.stats import BackupStats
+from nightsafe.archiver.tree_saver import TreeSaver, load_former
 from nightsafe.errors import SourceError
 from nightsafe.file_saver.large_files import LargeFile, LargeFiles
 from nightsafe.file_saver.node_json import encode_planned
-from nightsafe.file_saver.worker import Found, Setup
-from nightsafe.file_saver.worker_pool import Crew, Inline, Job, Processes, Result
+from nightsafe.file_saver.worker import JobResult, WorkerSetup
+from nightsafe.file_saver.worker_pool import InlinePool, Job, ProcessPool, Result, WorkerPool
 from nightsafe.fs.stat import IS_NATIVE
 from nightsafe.progress import Observer
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner.change_detector import probe_all
 from nightsafe.scanner.fingerprint import Fingerprint
-from nightsafe.scanner.lister import SLICE_ENTRIES, Probe, Prober, Problem, Same, problem_of
-from nightsafe.scanner.parent_tree import Previous
-from nightsafe.scanner.prefetch import Ahead
-from nightsafe.scanner.sources import Plan
+from nightsafe.scanner.lister import SLICE_ENTRIES, ChangeDetector, Probe, Problem, Same, problem_of
+from nightsafe.scanner.parent_tree import ParentTree
+from nightsafe.scanner.prefetch import Prefetch
+from nightsafe.scanner.sources import SourcePlan
 from nightsafe.scanner.tree_cache import NO_FINGERPRINT, CacheWriter, FolderRecord
 from nightsafe.workers.process import begins_with_memory
 
@@ -40,16 +40,16 @@ class Archiver:
     def __init__(
         self,
         repository: Repository,
-        setup: Setup,
+        setup: WorkerSetup,
         *,
         options: ArchiveOptions,
         load_index: Callable[[], None],
         tell: Observer,
     ) -> None:
-        self._tally = Tally(tell)
+        self._tally = BackupStats(tell)
         self.count = self._tally.count
         self.records = CacheWriter()
-        self.store = TreeStore(repository, setup, options.settle)
+        self.store = TreeSaver(repository, setup, options.settle)
         self._workers = worker_count(options.workers)
         self._large = LargeFiles(
             setup.new_chunker(), workers=self._workers, shares=begins_with_memory()
@@ -57,19 +57,19 @@ class Archiver:
         self._setup = setup = setup._replace(shared=self._large.shared)
         self._load_index: Callable[[], None] | None = load_index
         self._print = Fingerprint(setup.master)
-        self._former = Former(options.cache, self._print, self._load_former)
+        self._former = ParentLookup(options.cache, self._print, self._load_former)
         self._folders: dict[int, Folder] = {}
         self._next_number = 0
         self._todo: list[Job] = []
         self._probes: list[Probe] = []
-        self._ahead = options.ahead or Ahead()
-        self._prober = Prober(setup.wants, self._print, self._ahead.take)
-        self._inline = Inline(setup)
-        self._crew: Crew = self._inline
+        self._ahead = options.ahead or Prefetch()
+        self._prober = ChangeDetector(setup.wants, self._print, self._ahead.take)
+        self._inline = InlinePool(setup)
+        self._crew: WorkerPool = self._inline
         self._pending = self._last_entries = 0
         self._root_id = b""
 
-    def archive(self, plan: Plan, parent: bytes) -> bytes:
+    def archive(self, plan: SourcePlan, parent: bytes) -> bytes:
         """Store everything that `plan` names; returns the root tree's id.
 
         `parent` is the root tree's id of the snapshot to compare with, or empty. SourceError
@@ -175,7 +175,7 @@ class Archiver:
             and self._workers
             and time.monotonic() > self._may_work_alone_until
         ):
-            self._crew = Processes(self._setup, self._workers)
+            self._crew = ProcessPool(self._setup, self._workers)
 
     def _finish_crews(self) -> None:
         crews = [self._inline] if self._crew is self._inline else [self._inline, self._crew]
@@ -189,7 +189,7 @@ class Archiver:
             load, self._load_index = self._load_index, None
             load()
 
-    def _open_planned(self, folder: Folder, plan: Plan) -> None:
+    def _open_planned(self, folder: Folder, plan: SourcePlan) -> None:
         """A folder that is only on the way to what was asked for."""
         folder.key = self._former.key_on_the_way(folder.path)
         folder.record = self._former.record(folder.key)
@@ -204,7 +204,7 @@ class Archiver:
         self._release(folder)
 
     def _open_child(
-        self, folder: Folder, slot: int, name: bytes, plan: Plan, before: Previous
+        self, folder: Folder, slot: int, name: bytes, plan: SourcePlan, before: ParentTree
     ) -> None:
         path = plan.meta_path if plan.path is None else plan.path
         problems: list[Problem] = []
@@ -254,7 +254,7 @@ class Archiver:
     def _deal_with(self, result: Result) -> None:
         match result:
             case ("found", number, *fields):
-                self._found(self._folders.pop(number), Found(*fields))
+                self._found(self._folders.pop(number), JobResult(*fields))
             case ("slices", number, names):
                 self._sliced(self._folders.pop(number), names)
             case ("unlisted", number, problem):
@@ -293,7 +293,7 @@ class Archiver:
             entries = [(name, folder.path_of(name)) for name in chosen]
             self._queue(piece, "entries", entries, folder.former)
 
-    def _found(self, folder: Folder, found: Found) -> None:
+    def _found(self, folder: Folder, found: JobResult) -> None:
         folder.parts, folder.entries = found.parts, found.entries
         folder.fingerprint = found.fingerprint
         folder.is_flawed |= not found.fingerprint

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from nightsafe import __version__
 from nightsafe.archiver.archiver import Archiver
 from nightsafe.archiver.folder import ArchiveOptions, BackupCount
-from nightsafe.archiver.parent import Start, cache_folder
+from nightsafe.archiver.parent import Preparation, cache_folder
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
-from nightsafe.backend.service import LARGEST_SNAPSHOT, Service
+from nightsafe.backend.local import LocalBackend
+from nightsafe.backend.service import LARGEST_SNAPSHOT, ServiceBackend
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
-from nightsafe.file_saver.worker import CHUNKERS, Setup
+from nightsafe.file_saver.worker import CHUNKERS, WorkerSetup
 from nightsafe.fs.files import absolute, my_ids, my_name, reach
 from nightsafe.packer.journal import Journal
 from nightsafe.progress import Event, Issue, Observer, ignore
@@ -29,12 +29,12 @@ from nightsafe.repofile.tags import flat_tags
 from nightsafe.repository.locks import LockHold, hold
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner.lister import Wants
-from nightsafe.scanner.prefetch import Ahead
-from nightsafe.scanner.sources import Plan, plan_sources, require_any
-from nightsafe.scanner.stat_trust import Trust
+from nightsafe.scanner.prefetch import Prefetch
+from nightsafe.scanner.sources import SourcePlan, plan_sources, require_any
+from nightsafe.scanner.stat_trust import StatTrust
 
 if TYPE_CHECKING:
-    from nightsafe.uploader.uploader import Courier
+    from nightsafe.uploader.uploader import Uploader
 
 EXCLUDED = "an exclude fits this folder, so nothing in it is taken but what a pattern takes back"
 
@@ -60,7 +60,7 @@ class BackupOptions:
     wants: Wants | None = None
     excludes: tuple[str, ...] = ()
     chunker: str = ""
-    ahead: Ahead | None = None
+    ahead: Prefetch | None = None
     force: bool = False
     issues: tuple[Issue, ...] = ()
 
@@ -135,7 +135,7 @@ class _Run:
         self._observer = observer
         self._hostname = options.hostname or socket.gethostname()
         self._before_archive = 0
-        self._courier: Courier | None = None
+        self._courier: Uploader | None = None
         self.settle: Callable[[], None] = lambda: None
         self._remember: Callable[[Snapshot], None] = lambda _: None
 
@@ -160,18 +160,18 @@ class _Run:
     def outbox(self) -> Iterator[None]:
         """Let packs go to the service's store in large batches, where it takes them so."""
         service = self._repository.storage
-        if self.options.dry_run or not isinstance(service, Service) or service.batch is None:
+        if self.options.dry_run or not isinstance(service, ServiceBackend) or service.batch is None:
             yield
             return
-        from nightsafe.uploader.spool import Outbox, Spool
-        from nightsafe.uploader.uploader import Courier
+        from nightsafe.uploader.spool import Spool, SpooledBackend
+        from nightsafe.uploader.uploader import Uploader
 
         spool = Spool.begin(cache_folder(self._repository), batch=service.batch.bytes)
         if spool is None:
             yield
             return
-        self._courier = Courier(service, spool, service.batch)
-        self._repository.storage = Outbox(service, spool)
+        self._courier = Uploader(service, spool, service.batch)
+        self._repository.storage = SpooledBackend(service, spool)
         try:
             if spool.parcels():
                 self._courier.settle()  # of a backup that was killed; its journal comes next
@@ -182,7 +182,7 @@ class _Run:
             self._courier.close()
             spool.leave()
 
-    def plan(self, paths: list[bytes]) -> tuple[Plan, list[bytes]]:
+    def plan(self, paths: list[bytes]) -> tuple[SourcePlan, list[bytes]]:
         """The tree to make and the given paths that exist; of others it is told."""
         for issue in self.options.issues:
             self._tell(issue)
@@ -207,13 +207,18 @@ class _Run:
         return plan, sources
 
     def archive(
-        self, plan: Plan, sources: list[bytes], journal: Journal | None, *, trust_cache: bool = True
+        self,
+        plan: SourcePlan,
+        sources: list[bytes],
+        journal: Journal | None,
+        *,
+        trust_cache: bool = True,
     ) -> Snapshot:
         """Store everything but the snapshot, and return that."""
         names = tuple(map(name_of, sources))
         ahead = self.options.ahead if trust_cache else None
         began = ahead.began if ahead is not None else time.time_ns()
-        start = Start(
+        start = Preparation(
             self._repository,
             hostname=self._hostname,
             paths=names,
@@ -254,9 +259,9 @@ class _Run:
             program_version=f"nightsafe {__version__}",
         )
 
-    def _setup(self, start: Start, journal: Journal | None, began: int) -> Setup:
+    def _setup(self, start: Preparation, journal: Journal | None, began: int) -> WorkerSetup:
         storage = self._repository.storage
-        return Setup(
+        return WorkerSetup(
             storage=storage,
             master=self._repository.master,
             config=self._repository.config,
@@ -265,16 +270,16 @@ class _Run:
             wants=self.options.wants,
             dry_run=self.options.dry_run,
             # A disk is not faster for being asked twice; a network is.
-            senders=1 if isinstance(storage, LocalFolder) else 2,
+            senders=1 if isinstance(storage, LocalBackend) else 2,
             chunker=self.options.chunker,
             trusts=start.trusts,
-            will_trust=Trust.before(began),
+            will_trust=StatTrust.before(began),
         )
 
     def store(
         self,
         snapshot: Snapshot,
-        plan: Plan,
+        plan: SourcePlan,
         sources: list[bytes],
         *,
         lock: LockHold | None,
@@ -298,14 +303,14 @@ class _Run:
         if lock is not None:
             lock.ensure_held()
         service = self._repository.storage
-        if isinstance(service, Service):
+        if isinstance(service, ServiceBackend):
             name = self._finish(service, snapshot, lock)
         else:
             name = self._repository.save_text(ObjectKind.SNAPSHOT, snapshot.encode())
         self.report.snapshot_id = name
         self._remember(snapshot._replace(id=name))
 
-    def _finish(self, service: Service, snapshot: Snapshot, lock: LockHold | None) -> str:
+    def _finish(self, service: ServiceBackend, snapshot: Snapshot, lock: LockHold | None) -> str:
         """Store the snapshot, with what is on its way, and remove the lock, in one request."""
         named = self._repository.seal_text(snapshot.encode())
         if len(named[1]) > LARGEST_SNAPSHOT:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nightsafe.errors import TreeError
 from nightsafe.file_saver.node_json import OPEN_SUBTREE
 from nightsafe.fs.files import processors
-from nightsafe.scanner.prefetch import Ahead
+from nightsafe.scanner.prefetch import Prefetch
 from nightsafe.scanner.tree_cache import FolderRecord, TreeCache
 
 _OPEN = OPEN_SUBTREE.encode()
@@ -92,7 +92,7 @@ class ArchiveOptions(NamedTuple):
     workers: int | None = None
     cache: TreeCache | None = None
     settle: Callable[[], None] = lambda: None
-    ahead: Ahead | None = None
+    ahead: Prefetch | None = None
 
 
 def worker_count(wanted: int | None) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from nightsafe.archiver.archiver import Archiver
 from nightsafe.archiver.parent_lookup import ELSEWHERE
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.service import Service
+from nightsafe.backend.service import ServiceBackend
 from nightsafe.errors import ObjectNotFoundError
-from nightsafe.file_saver.blob_set import KnownBlobs
+from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.fs.files import clean
 from nightsafe.packer.index_writer import IndexWriter
 from nightsafe.packer.journal import DeadJournal, dead_journals
@@ -20,7 +20,7 @@ from nightsafe.repository.repository import Repository
 from nightsafe.repository.vault_folder import vault_folder
 from nightsafe.scanner.fingerprint import Fingerprint
 from nightsafe.scanner.sources import components
-from nightsafe.scanner.stat_trust import Trust
+from nightsafe.scanner.stat_trust import StatTrust
 from nightsafe.scanner.tree_cache import CacheHead, TreeCache, is_outdated, load_cache
 from nightsafe.settings.login import cache_dir
 
@@ -35,7 +35,7 @@ def cache_folder(repository: Repository) -> str:
     return vault_folder(cache_dir(), repository.master, repository.config.id)
 
 
-class Start:
+class Preparation:
     """What a backup starts from: the parent snapshot, the cache, the known blobs."""
 
     def __init__(
@@ -48,11 +48,11 @@ class Start:
         given: Iterable[bytes] = (),
     ) -> None:
         """`paths` are the sources as a snapshot names them; `given`, as they were given."""
-        self.known = KnownBlobs()
+        self.known = BlobSet()
         self.cache: TreeCache | None = None
         self.parent_id = ""
         self.parent_tree = b""
-        self.trusts = Trust()
+        self.trusts = StatTrust()
         self.settle: Callable[[], None] = lambda: None
         self._repository = repository
         self._hostname = hostname
@@ -74,7 +74,7 @@ class Start:
         to dangle.
         """
         storage = self._repository.storage
-        if isinstance(storage, Service):
+        if isinstance(storage, ServiceBackend):
             self._epoch, self._wanted = storage.epoch, storage.wanted
         self._snapshots = self._names(ObjectKind.SNAPSHOT)
         if not force and not self._must_begin_anew():
@@ -131,7 +131,7 @@ class Start:
             self.parent_id, self.parent_tree = parent.id, parent.tree
             # Folders come from the parent or from the cache, and the older of the two knew less.
             times = [parent.time] if self.cache is None else [parent.time, self.cache.head.time]
-            self.trusts = Trust.before(min(times))
+            self.trusts = StatTrust.before(min(times))
 
     def _tell_damaged(self, what: str) -> None:
         text = f"The repository's {what} cannot be read and was passed over. Run `nightsafe check`."

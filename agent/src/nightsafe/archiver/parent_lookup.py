@@ -12,8 +12,8 @@ from functools import cached_property
 from nightsafe.archiver.folder import Folder
 from nightsafe.fs.files import IS_WINDOWS, here, lstat, rooted
 from nightsafe.scanner.fingerprint import Fingerprint
-from nightsafe.scanner.parent_tree import Previous
-from nightsafe.scanner.sources import Plan, components
+from nightsafe.scanner.parent_tree import ParentTree
+from nightsafe.scanner.sources import SourcePlan, components
 from nightsafe.scanner.tree_cache import FolderRecord, TreeCache
 
 ELSEWHERE = (
@@ -22,7 +22,7 @@ ELSEWHERE = (
 )
 
 
-class Former:
+class ParentLookup:
     """Looks up paths. `load` reads a tree of the last snapshot; with a cache it is not called.
 
     `is_elsewhere`: something was found where it does not stand now. `lone` are the cache's keys for
@@ -37,7 +37,7 @@ class Former:
         self._cache = cache
         self._print = fingerprint
         self._load = load
-        self._loaded: dict[bytes, Previous] = {}
+        self._loaded: dict[bytes, ParentTree] = {}
         self._root = b""
         self._is_written_otherwise = False
 
@@ -76,15 +76,15 @@ class Former:
         before = self.tree(self._root)
         self._is_written_otherwise = not any(name in before for name in names)
 
-    def tree(self, tree: bytes) -> Previous:
+    def tree(self, tree: bytes) -> ParentTree:
         """A folder on the way, as it was; nothing where the cache tells of folders."""
         if not tree or self._cache is not None:
-            return Previous(b"", [])
+            return ParentTree(b"", [])
         if tree not in self._loaded:
-            self._loaded[tree] = Previous(self._load(tree), [])
+            self._loaded[tree] = ParentTree(self._load(tree), [])
         return self._loaded[tree]
 
-    def subtree(self, before: Previous, plan: Plan, name: bytes) -> bytes:
+    def subtree(self, before: ParentTree, plan: SourcePlan, name: bytes) -> bytes:
         """The tree that a source had; it is to be called `name` in a folder that was `before`."""
         tree = before.subtree(name)
         if tree or plan.path is None:
@@ -99,7 +99,7 @@ class Former:
             return self._root
         return b""
 
-    def around(self, folder: Folder, before: Previous, name: bytes, path: bytes) -> bytes:
+    def around(self, folder: Folder, before: ParentTree, name: bytes, path: bytes) -> bytes:
         """The tree that holds what the lone file at `path` was; it is to be called `name` in
         `folder`."""
         above = os.path.dirname(self._whole(path))

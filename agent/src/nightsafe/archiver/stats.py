@@ -7,7 +7,7 @@ from nightsafe.scanner.lister import Problem
 _NOT_CACHED = frozenset({"unreadable", "vanished", "changed", "damaged"})
 
 
-class Tally:
+class BackupStats:
     """Counts files, bytes and blobs, and passes on problems."""
 
     def __init__(self, tell: Observer) -> None:

@@ -4,20 +4,22 @@ from collections.abc import Callable
 
 from nightsafe.archiver.tree_check import require_whole
 from nightsafe.errors import DamagedError, ended
-from nightsafe.file_saver.blob_set import KnownBlobs
-from nightsafe.file_saver.worker import Setup
+from nightsafe.file_saver.blob_set import BlobSet
+from nightsafe.file_saver.worker import WorkerSetup
 from nightsafe.packer.index_writer import IndexWriter
 from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
-from nightsafe.packer.pack_sender import Sender
+from nightsafe.packer.pack_sender import PackSender
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 
 
-class TreeStore:
+class TreeSaver:
     """Stores trees, gathers what the workers leave over, and has it all indexed."""
 
-    def __init__(self, repository: Repository, setup: Setup, settle: Callable[[], None]) -> None:
+    def __init__(
+        self, repository: Repository, setup: WorkerSetup, settle: Callable[[], None]
+    ) -> None:
         by = BlobSealer(repository.new_sealer(), compresses=repository.config.compresses)
         self.added_blobs = self.added_bytes = self.stored_bytes = 0
         self._dry_run = setup.dry_run
@@ -25,9 +27,9 @@ class TreeStore:
         self._trees = OpenPacks(BlobKind.TREE, by)
         self._tails: OpenPacks | None = None
         self._by = by
-        self._stored = KnownBlobs()
+        self._stored = BlobSet()
         self._indexer = IndexWriter(repository, settle)
-        self._sender = Sender(
+        self._sender = PackSender(
             setup.storage,
             repository.new_sealer(),
             threads=1,
@@ -101,7 +103,7 @@ class TreeStore:
             self._indexer.add(pack_id, header)
 
 
-def load_former(store: TreeStore, tree_id: bytes) -> tuple[bytes, str]:
+def load_former(store: TreeSaver, tree_id: bytes) -> tuple[bytes, str]:
     """A folder's former tree, or nothing and what is wrong with it."""
     if not tree_id:
         return b"", ""

@@ -47,7 +47,7 @@ class Listing(NamedTuple):
     size: int
 
 
-class Storage(Protocol):
+class Backend(Protocol):
     """What a repository needs of the place it is kept in."""
 
     @property
@@ -80,7 +80,7 @@ class Storage(Protocol):
     def remove(self, kind: ObjectKind, name: str) -> None:
         """Remove an object; ObjectNotFoundError if there is none."""
 
-    def fresh(self) -> "Storage":
+    def fresh(self) -> "Backend":
         """The same place with connections of its own, for another process or thread."""
 
     def close(self) -> None:

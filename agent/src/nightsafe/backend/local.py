@@ -30,8 +30,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class LocalFolder:
-    """Storage in the folder `root`; see `nightsafe.backend.base.Storage` for the contract."""
+class LocalBackend:
+    """Storage in the folder `root`; see `nightsafe.backend.base.Backend` for the contract."""
 
     def __init__(self, root: str) -> None:
         self._root = os.path.abspath(root)
@@ -97,7 +97,7 @@ class LocalFolder:
         with _errors(path):
             remove_file(path)
 
-    def fresh(self) -> "LocalFolder":
+    def fresh(self) -> "LocalBackend":
         return self
 
     def close(self) -> None:

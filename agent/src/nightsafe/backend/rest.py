@@ -70,8 +70,8 @@ class _Query:
     is_call: bool = False
 
 
-class Remote:
-    """Storage behind a URL; see `nightsafe.backend.base.Storage` for the contract.
+class RestBackend:
+    """Storage behind a URL; see `nightsafe.backend.base.Backend` for the contract.
 
     `patience` is the number of seconds for which one request is tried again, `cacert` a file of
     certificates that are believed instead of the system's.
@@ -244,7 +244,7 @@ class Remote:
     def remove(self, kind: ObjectKind, name: str) -> None:
         self._request("DELETE", _path(kind, name))
 
-    def fresh(self) -> "Remote":
+    def fresh(self) -> "RestBackend":
         return copy.copy(self)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
-from nightsafe.backend.base import Listing, ObjectKind, Storage, is_name
+from nightsafe.backend.base import Backend, Listing, ObjectKind, is_name
 from nightsafe.errors import AccessRefusedError, ObjectNotFoundError, StorageError
 
 _FRESH_SECONDS = 120.0
@@ -29,7 +29,7 @@ Body = tuple[str, bytes]
 
 
 @runtime_checkable
-class Controlled(Storage, Protocol):
+class Controlled(Backend, Protocol):
     """Storage that may speak the control API."""
 
     @property
@@ -48,7 +48,7 @@ class Controlled(Storage, Protocol):
         """Read from a presigned address; None if that did not work."""
 
 
-class Batch(NamedTuple):
+class BatchLimits(NamedTuple):
     """How much the service takes in one batch of direct transfers."""
 
     objects: int
@@ -61,17 +61,17 @@ class _Address(NamedTuple):
     until: float
 
 
-def joined(storage: Storage) -> Storage:
+def joined(storage: Backend) -> Backend:
     """The same place, as a vault of the service if it is one."""
     if not isinstance(storage, Controlled) or not storage.has_control:
         return storage
     try:
-        return Service(storage, storage.call("begin", {}))
+        return ServiceBackend(storage, storage.call("begin", {}))
     except (ObjectNotFoundError, AccessRefusedError, _NonsenseError):
         return storage  # if it was the credential, that is said there
 
 
-class Service:
+class ServiceBackend:
     """Storage that begins and finishes in one request each. See `backend.base.Storage`."""
 
     def __init__(self, place: Controlled, answer: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ class Service:
         self.epoch = -1
         self.wanted: frozenset[str] = frozenset()
         """Packs of which the service has no good copy left: what they held counts as unknown."""
-        self.batch: Batch | None = None
+        self.batch: BatchLimits | None = None
         """None where the service takes no direct transfers now."""
         self._sequence = -1
         self._lists: dict[ObjectKind, list[Listing]] = {}
@@ -149,7 +149,7 @@ class Service:
         try:
             self.epoch, self._sequence = int(answer["epoch"]), int(answer["sequence"])
             direct = answer["direct"]
-            batch = Batch(int(direct["objects"]), int(direct["bytes"]))
+            batch = BatchLimits(int(direct["objects"]), int(direct["bytes"]))
             self.batch = batch if direct["uploads"] is True else None
         except (KeyError, TypeError, ValueError):
             raise _NonsenseError from None
@@ -247,7 +247,7 @@ class Service:
     def remove(self, kind: ObjectKind, name: str) -> None:
         self.place.remove(kind, name)
 
-    def fresh(self) -> "Storage":
+    def fresh(self) -> "Backend":
         other = copy.copy(self)
         place = self.place.fresh()
         if not isinstance(place, Controlled):

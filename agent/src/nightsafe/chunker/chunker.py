@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import DamagedError
-from nightsafe.workers.shared_buffers import Rooms
+from nightsafe.workers.shared_buffers import SharedBuffers
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -167,7 +167,7 @@ class Chunker:
         return self._cutter.ends(data, True)
 
     def scan(
-        self, read_into: Callable[[memoryview, int], int], rooms: Rooms
+        self, read_into: Callable[[memoryview, int], int], rooms: SharedBuffers
     ) -> Iterator[Cut | None]:
         """Yield a file's chunks, or None while no room is free for more of it.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nightsafe.cli.arguments import filled
 
 if TYPE_CHECKING:
-    from nightsafe.backend.base import Storage
+    from nightsafe.backend.base import Backend
     from nightsafe.cli.output import Output
     from nightsafe.repository.repository import Repository
     from nightsafe.settings.passphrase import PassphraseSource
@@ -107,7 +107,7 @@ def _seconds(text: str) -> float:
 
 
 @contextmanager
-def opened_storage(args: argparse.Namespace) -> "Iterator[Storage]":
+def opened_storage(args: argparse.Namespace) -> "Iterator[Backend]":
     """The storage that options, environment or login name; closed afterwards."""
     from nightsafe.settings.location import find_cacert, find_patience, find_place
 
@@ -170,7 +170,7 @@ def _doing(what: Callable[[threading.Event], None]) -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-def passphrase_source(args: argparse.Namespace, storage: "Storage") -> "PassphraseSource":
+def passphrase_source(args: argparse.Namespace, storage: "Backend") -> "PassphraseSource":
     """Where the options say that the passphrase is."""
     from nightsafe.settings.passphrase import PassphraseSource
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
-    from nightsafe.progress import Event, Observer, Tally
+    from nightsafe.progress import Event, Observer, ProgressMeter
 
 _PROGRESS_SECONDS = 1.0
 _PLAIN_SECONDS = 30.0
@@ -145,11 +145,11 @@ class _JsonLines:
     """An observer that prints issues at once and progress about once a second."""
 
     def __init__(self, output: Output) -> None:
-        from nightsafe.progress import Tally
+        from nightsafe.progress import ProgressMeter
 
         self._output = output
         self._next = time.monotonic() + _PROGRESS_SECONDS
-        self._tally = Tally()
+        self._tally = ProgressMeter()
 
     def __call__(self, event: "Event") -> None:
         from nightsafe.progress import Issue, show_path
@@ -164,7 +164,7 @@ class _JsonLines:
             self._next = time.monotonic() + _PROGRESS_SECONDS
 
 
-def _progress_fields(tally: "Tally") -> dict[str, Any]:
+def _progress_fields(tally: "ProgressMeter") -> dict[str, Any]:
     fields: dict[str, Any] = {"event": "progress", "bytes": tally.bytes, "files": tally.files}
     fields |= {"bytes_sent": tally.sent, "bytes_per_second": round(tally.speed)}
     if tally.totals is not None:
@@ -178,11 +178,11 @@ class _PlainLines:
     """An observer for a file or a pipe: issues at once, and now and then how far it is."""
 
     def __init__(self, output: Output) -> None:
-        from nightsafe.progress import Issue, Tally
+        from nightsafe.progress import Issue, ProgressMeter
 
         self._output = output
         self._next = time.monotonic() + _PLAIN_SECONDS
-        self._tally = Tally()
+        self._tally = ProgressMeter()
         self._issue = Issue  # looked up here, since events are many
 
     def __call__(self, event: "Event") -> None:
@@ -194,7 +194,7 @@ class _PlainLines:
             self._next = time.monotonic() + _PLAIN_SECONDS
 
 
-def progress_line(tally: "Tally") -> str:
+def progress_line(tally: "ProgressMeter") -> str:
     """How far the work is, for people: bytes, files, speed, what was sent, time left."""
     total = f" of {show_size(tally.totals.bytes)}" if tally.totals else ""
     parts = [f"{show_size(tally.bytes)}{total}", show_count(tally.files, "file")]

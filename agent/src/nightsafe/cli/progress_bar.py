@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from nightsafe.cli.output import progress_line
-from nightsafe.progress import Event, Issue, Tally, show_path
+from nightsafe.progress import Event, Issue, ProgressMeter, show_path
 
 _REDRAW_SECONDS = 0.1
 
@@ -31,7 +31,7 @@ class ProgressBar:
             transient=True,
             expand=True,
         )
-        self._tally = Tally()
+        self._tally = ProgressMeter()
         self._drawn = 0.0
         self._task = self._progress.add_task(verb, total=None, said="", path="")
 

@@ -43,7 +43,7 @@ class Left(NamedTuple):
 
 
 @dataclass
-class Wave:
+class Batch:
     """What was gathered and goes out together; `pieces` and `size` (sealed bytes) say how much.
 
     It `is_sent` when all its comparisons are over and its pieces are on their way.

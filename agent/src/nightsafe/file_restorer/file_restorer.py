@@ -16,10 +16,10 @@ from typing import Any
 
 from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.errors import DamagedError
-from nightsafe.file_restorer.batch import Left, Link, Unfinished, Wave
+from nightsafe.file_restorer.batch import Batch, Left, Link, Unfinished
 from nightsafe.file_restorer.comparison import Compared, Comparison, Gathering
-from nightsafe.file_restorer.file_writer import Outcome, Writer, describe
-from nightsafe.file_restorer.finisher import Finisher, Listener, locate, path_of, plain_length
+from nightsafe.file_restorer.file_writer import FileWriter, Outcome, describe
+from nightsafe.file_restorer.finisher import FileFinisher, Listener, locate, path_of, plain_length
 from nightsafe.file_restorer.read_plan import Job, Piece, arrange
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.pack import BlobKind
@@ -29,7 +29,7 @@ from nightsafe.repository.repository import Repository
 from nightsafe.target.directory import Directory
 from nightsafe.target.metadata import described
 from nightsafe.target.place import Place
-from nightsafe.workers.pool import Porters
+from nightsafe.workers.pool import WorkerPool
 
 _FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000
 _IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
@@ -42,7 +42,7 @@ _briefly: Callable[[Node], tuple[bytes, int, int, tuple[bytes, ...] | None]]
 _briefly = itemgetter(*map(Node._fields.index, ("name", "size", "links", "content")))
 
 
-class Delivery:
+class FileRestorer:
     """Takes files and brings them below the target. `abort` or `finish` must be called.
 
     If it `clears`, folders that are in the way of files go, with all that is below.
@@ -62,20 +62,22 @@ class Delivery:
         self._located = repository.index.locations(BlobKind.DATA)
         self._reader = reader
         self._tell = listener
-        self._start = partial(Writer, repository.storage, repository.master, target, clears=clears)
+        self._start = partial(
+            FileWriter, repository.storage, repository.master, target, clears=clears
+        )
         self._writer = self._start()
-        self._finisher = Finisher(self._writer.folders, reader, self._located, listener)
+        self._finisher = FileFinisher(self._writer.folders, reader, self._located, listener)
         self._workers = workers
-        self._porters: Porters[Job | Comparison, Outcome | Compared] | None = None
+        self._porters: WorkerPool[Job | Comparison, Outcome | Compared] | None = None
         self._links: dict[tuple[int, int, int], Unfinished] = {}
-        self._waves: deque[Wave] = deque()
-        self._wave = Wave(0)
+        self._waves: deque[Batch] = deque()
+        self._wave = Batch(0)
         self._limit = _FIRST_WAVE
         self._look_at = 0.0
         self._gathering = Gathering(self._located)
         self._held: list[Comparison] = []
 
-    def files(self, place: Place, nodes: Iterable[Node], wave: Wave | None = None) -> list[Node]:
+    def files(self, place: Place, nodes: Iterable[Node], wave: Batch | None = None) -> list[Node]:
         """Take those files that have one name and one blob at most, as nearly all have.
 
         The others are returned, and those whose blob is not known or of another size than they
@@ -194,7 +196,7 @@ class Delivery:
         self._writer.close()
 
     def _begin(
-        self, wave: Wave, place: Place, name: bytes, node: Node, folder: Directory
+        self, wave: Batch, place: Place, name: bytes, node: Node, folder: Directory
     ) -> Unfinished:
         found = [locate(self._located, blob) for blob in node.content or ()]
         with self._finisher.begin(place, name, node, found, folder) as unfinished:
@@ -210,7 +212,7 @@ class Delivery:
         for job in self._gathering.rest(self._wave.number):
             self._hand_out(job)
         self._compare_here()
-        wave, self._wave = self._wave, Wave(self._wave.number + 1)
+        wave, self._wave = self._wave, Batch(self._wave.number + 1)
         self._waves.append(wave)
         if not wave.open_comparisons:
             self._send(wave)
@@ -231,12 +233,12 @@ class Delivery:
         for job in held:
             self._settle_comparison(job, self._writer.compare(job))
 
-    def _with_workers(self) -> "Porters[Job | Comparison, Outcome | Compared]":
+    def _with_workers(self) -> "WorkerPool[Job | Comparison, Outcome | Compared]":
         if self._porters is None:
-            self._porters = Porters(self._start, self._workers)
+            self._porters = WorkerPool(self._start, self._workers)
         return self._porters
 
-    def _send(self, wave: Wave) -> None:
+    def _send(self, wave: Batch) -> None:
         """Let a wave's pieces be fetched and written, when all that is to be is known."""
         wave.is_sent = True
         jobs: list[Job] = []
@@ -263,7 +265,7 @@ class Delivery:
             self._finish_ready()
 
     def _settle_ready(
-        self, porters: "Porters[Job | Comparison, Outcome | Compared]", *, wait: bool
+        self, porters: "WorkerPool[Job | Comparison, Outcome | Compared]", *, wait: bool
     ) -> None:
         for job, outcome in porters.results(wait=wait):
             if isinstance(job, Comparison) and isinstance(outcome, Compared):
@@ -276,7 +278,7 @@ class Delivery:
             self._finisher.finish(self._waves[0])
             self._waves.popleft()
 
-    def _wave_of(self, number: int) -> Wave:
+    def _wave_of(self, number: int) -> Batch:
         is_current = number == self._wave.number
         return self._wave if is_current else self._waves[number - self._waves[0].number]
 
@@ -325,7 +327,7 @@ class Delivery:
             self._tell.noted(path_of(place, node.name), ", ".join(lost))
         return True
 
-    def _make_other(self, wave: Wave, place: Place, node: Node) -> None:
+    def _make_other(self, wave: Batch, place: Place, node: Node) -> None:
         """Take a file that is not what it should be."""
         try:
             if self.files(place, [node], wave):
@@ -354,7 +356,9 @@ class Delivery:
         if done:
             self._tell.restored(done)
 
-    def _tell_trouble(self, wave: Wave, job: Job, piece: Piece, *, problem: str, note: str) -> None:
+    def _tell_trouble(
+        self, wave: Batch, job: Job, piece: Piece, *, problem: str, note: str
+    ) -> None:
         path = path_of(job.places[piece.place], piece.name)
         if piece.attributes is None:
             unfinished = wave.unfinished[piece.file]

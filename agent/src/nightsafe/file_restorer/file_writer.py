@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nightsafe.backend.base import ObjectKind, Storage
+from nightsafe.backend.base import Backend, ObjectKind
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
 from nightsafe.file_restorer import comparison
@@ -50,11 +50,11 @@ class Outcome(NamedTuple):
     notes: list[tuple[int, str]]
 
 
-class Writer:
+class FileWriter:
     """Does jobs of a restore below the target; see `Folders` for what it `clears`."""
 
     def __init__(
-        self, storage: Storage, master: SealKey, target: bytes, *, clears: bool = False
+        self, storage: Backend, master: SealKey, target: bytes, *, clears: bool = False
     ) -> None:
         self._storage = storage.fresh()
         self._opener = BlobOpener(Sealer(master))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from nightsafe.crypto.sealer import OVERHEAD
 from nightsafe.errors import DamagedError, RestoreError
-from nightsafe.file_restorer.batch import Left, Link, Unfinished, Wave
+from nightsafe.file_restorer.batch import Batch, Left, Link, Unfinished
 from nightsafe.file_restorer.file_writer import describe
 from nightsafe.fs.files import TO_WRITE
 from nightsafe.repofile.index import BlobLocation
@@ -37,7 +37,7 @@ class Listener:
         """An entry was not restored."""
 
 
-class Finisher:
+class FileFinisher:
     """Begins files that are made in several steps, and finishes them. What becomes of each is
     told to a listener."""
 
@@ -69,7 +69,7 @@ class Finisher:
             discard(temporary, folder)
             raise
 
-    def finish(self, wave: Wave) -> None:
+    def finish(self, wave: Batch) -> None:
         """Give large files their names, make links, and set the attributes of folders."""
         for unfinished in wave.unfinished:
             self._finish_file(unfinished)

@@ -104,7 +104,7 @@ else:
         Table = PortableTable
 
 
-class KnownBlobs:
+class BlobSet:
     """A growing set of 32-byte ids; every process that inherits it sees the same one.
 
     `fd` and `key` are those of a set that another process began.
@@ -137,8 +137,8 @@ class KnownBlobs:
         return self.table.claim(blob_id)
 
 
-def _handed_over(file: Any, key: bytes) -> KnownBlobs:
-    return KnownBlobs(file.detach(), key)
+def _handed_over(file: Any, key: bytes) -> BlobSet:
+    return BlobSet(file.detach(), key)
 
 
 def _nameless_file() -> int:

@@ -12,7 +12,7 @@ from nightsafe.file_saver.worker import PIECE_KEPT, state_of
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Status
 from nightsafe.scanner.lister import Problem, problem_of
-from nightsafe.workers.shared_buffers import Rooms
+from nightsafe.workers.shared_buffers import SharedBuffers
 
 _JOB_BYTES = 5 << 20
 _LITTLE = 1 << 20
@@ -103,7 +103,7 @@ class LargeFiles:
         self._enough, self._most = _JOB_BYTES, PIECE_KEPT
         if shares:
             self._enough, self._most = ROOM_SIZE - _LITTLE, ROOM_SIZE
-        self._rooms = Rooms(ROOM_SIZE, max(2, workers) + 1)
+        self._rooms = SharedBuffers(ROOM_SIZE, max(2, workers) + 1)
         self._waiting: list[LargeFile] = []
         self._open: dict[int, LargeFile] = {}
         self._cutting: Iterator[LargeJob | None] | None = None

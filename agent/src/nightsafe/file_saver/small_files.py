@@ -13,7 +13,7 @@ import zstandard
 from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
-from nightsafe.file_saver.blob_set import KnownBlobs
+from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.node_json import owner_texts
 from nightsafe.fs.stat import Seen
 from nightsafe.packer.pack_builder import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
@@ -42,7 +42,7 @@ class Gathered(Protocol):
 class SmallFiles:
     """Stores small new files for one worker."""
 
-    def __init__(self, known: KnownBlobs, by: BlobSealer) -> None:
+    def __init__(self, known: BlobSet, by: BlobSealer) -> None:
         self._gather = None
         if _small_files is None:
             return

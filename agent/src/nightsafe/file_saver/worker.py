@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from nightsafe.backend.base import Storage
+from nightsafe.backend.base import Backend
 from nightsafe.chunker.chunker import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.chunker.rabin import new_rabin_cutter
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.crypto.sha256 import digests
 from nightsafe.errors import WorkerError
-from nightsafe.file_saver.blob_set import KnownBlobs
+from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.file_reader import doubts, read_into, replaced
 from nightsafe.file_saver.node_json import encode_entry, encode_file
 from nightsafe.file_saver.small_files import SmallFiles
@@ -26,21 +26,21 @@ from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Seen, Status, load
 from nightsafe.packer.journal import Journal
 from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail
-from nightsafe.packer.pack_sender import Sender, SentPack
+from nightsafe.packer.pack_sender import PackSender, SentPack
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.scanner.fingerprint import Fingerprint
 from nightsafe.scanner.lister import (
     SLICE_ENTRIES,
     Entry,
+    Lister,
     Problem,
-    Sight,
     Wants,
     list_folder,
     problem_of,
 )
-from nightsafe.scanner.parent_tree import Previous
-from nightsafe.scanner.stat_trust import Trust
+from nightsafe.scanner.parent_tree import ParentTree
+from nightsafe.scanner.stat_trust import StatTrust
 from nightsafe.workers.buffers import new_memory, trim
 
 CHUNKERS = ("gear", "restic")
@@ -51,24 +51,24 @@ PIECE_KEPT = 6 << 20
 """Pieces of large files are no larger, but for single chunks; memory for those is not kept."""
 
 
-class Setup(NamedTuple):
+class WorkerSetup(NamedTuple):
     """What a worker needs to begin. `wants` decides by path, name and status what gets in.
 
     `chunker` is one of CHUNKERS, or empty for the vault's own choice. `trusts` says what is
     believed of what the former snapshot read, `will_trust` the same of what this one reads.
     """
 
-    storage: Storage
+    storage: Backend
     master: SealKey
     config: Config
-    known: KnownBlobs
+    known: BlobSet
     journal: Journal | None = None
     wants: Wants | None = None
     dry_run: bool = False
     senders: int = 2
     chunker: str = ""
-    trusts: Trust = Trust()
-    will_trust: Trust = Trust()
+    trusts: StatTrust = StatTrust()
+    will_trust: StatTrust = StatTrust()
     shared: memoryview | None = None
     """The memory in which the parent leaves pieces of large files; None where workers see none."""
 
@@ -80,7 +80,7 @@ class Setup(NamedTuple):
 
 
 @dataclass
-class Found:
+class JobResult:
     """What a job found, and what the parent has to add to it.
 
     `parts` are nodes' JSON, in order; at each of `folders` (position, name, former tree id)
@@ -120,13 +120,13 @@ class Found:
 
 
 class Worker:
-    """Reads, cuts, seals and sends. `Setup` is shared, everything else is its own."""
+    """Reads, cuts, seals and sends. `WorkerSetup` is shared, everything else is its own."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: WorkerSetup) -> None:
         sealer = Sealer(setup.master)
         self._known = setup.known
         self._trusts, self._will_trust = setup.trusts, setup.will_trust
-        self._sight = Sight(setup.wants)
+        self._sight = Lister(setup.wants)
         self._dry_run = setup.dry_run
         self._chunker = setup.new_chunker()
         self._fingerprint = Fingerprint(setup.master)
@@ -136,7 +136,7 @@ class Worker:
         by = BlobSealer(sealer, compresses=setup.config.compresses)
         self._packs = OpenPacks(BlobKind.DATA, by)
         self._small = SmallFiles(setup.known, by)
-        self._sender = Sender(
+        self._sender = PackSender(
             setup.storage,
             Sealer(setup.master),
             threads=setup.senders,
@@ -146,7 +146,7 @@ class Worker:
 
     # Jobs
 
-    def folder(self, path: bytes, previous: bytes) -> Found | list[bytes]:
+    def folder(self, path: bytes, previous: bytes) -> JobResult | list[bytes]:
         """Everything in a folder; or only its names, if they are so many that slices are better.
 
         `previous` is the tree it had before, or empty. OSError if it cannot be listed.
@@ -156,10 +156,10 @@ class Worker:
             return [name for name, _ in entries]
         return self.entries(entries, previous)
 
-    def entries(self, entries: list[Entry], previous: bytes) -> Found:
+    def entries(self, entries: list[Entry], previous: bytes) -> JobResult:
         """The given entries (name, path) of one folder, in this order."""
-        found = Found()
-        before = Previous(previous, found.problems)
+        found = JobResult()
+        before = ParentTree(previous, found.problems)
         seen = self._sight.of(entries, found.problems)
         found.entries = len(seen)
         if self._will_trust.holds_all(seen):
@@ -178,7 +178,7 @@ class Worker:
             at += 1
         return found
 
-    def _gather(self, found: Found, seen: list[Seen], start: int) -> int:
+    def _gather(self, found: JobResult, seen: list[Seen], start: int) -> int:
         """Store new files from `start` on in one call, up to one that is not small and plain."""
         while True:
             start, full = self._small.gather(seen, start, self._packs, found)
@@ -247,7 +247,7 @@ class Worker:
     # Entries
 
     def _entry(
-        self, found: Found, before: Previous, name: bytes, path: bytes, status: Status
+        self, found: JobResult, before: ParentTree, name: bytes, path: bytes, status: Status
     ) -> None:
         mode = status.st_mode
         if stat.S_ISREG(mode):
@@ -263,7 +263,7 @@ class Worker:
             found.parts.append(encode_entry(name, path, status, found.problems))
 
     def _file(
-        self, found: Found, before: Previous, name: bytes, path: bytes, status: Status
+        self, found: JobResult, before: ParentTree, name: bytes, path: bytes, status: Status
     ) -> None:
         former = self._former_ids(before, name, status)
         if former is not None and self._trusts.holds(status):
@@ -282,14 +282,16 @@ class Worker:
             size, ids = read
             found.done.append((name, state_of(ids, former, is_new=is_new), size))
 
-    def _former_ids(self, before: Previous, name: bytes, status: Status) -> str | None:
+    def _former_ids(self, before: ParentTree, name: bytes, status: Status) -> str | None:
         """The blobs of a file that looks as it did, as far as all of them are there."""
         content = before.content_if_unchanged(name, status)
         if content is None or not all(map(self._known.__contains__, map(bytes.fromhex, content))):
             return None
         return ",".join([f'"{blob}"' for blob in content])
 
-    def _read(self, found: Found, name: bytes, path: bytes, seen: Status) -> tuple[int, str] | None:
+    def _read(
+        self, found: JobResult, name: bytes, path: bytes, seen: Status
+    ) -> tuple[int, str] | None:
         """Store a file and add its node, whose times are from before it was read.
 
         Returns its size and its blobs' ids in JSON, or None if it stays out.
@@ -311,7 +313,7 @@ class Worker:
         found.parts.append(node.encode())
         return len(data), ids
 
-    def _read_moving(self, found: Found, name: bytes, path: bytes) -> tuple[int, str] | None:
+    def _read_moving(self, found: JobResult, name: bytes, path: bytes) -> tuple[int, str] | None:
         """As `_read`, for a file that is not what it was a moment ago, or cannot be read."""
         fd = open_to_read(path)
         try:
@@ -330,7 +332,7 @@ class Worker:
         found.parts.append(node.encode())
         return size, ids
 
-    def _contents(self, fd: int, found: Found) -> tuple[str, int]:
+    def _contents(self, fd: int, found: JobResult) -> tuple[str, int]:
         """The ids in JSON and the size of what a file holds from here on."""
         added, size, ids = _added(found), 0, []
         for chunk in self._chunker.chunks(lambda n: os.read(fd, n)):
@@ -338,7 +340,7 @@ class Worker:
             size += len(chunk)
         return ",".join(ids), size
 
-    def _cut(self, data: memoryview, found: Found) -> str:
+    def _cut(self, data: memoryview, found: JobResult) -> str:
         """The ids in JSON of a file's content."""
         added = _added(found)
         if len(data) <= MIN_SIZE:
@@ -361,7 +363,7 @@ class Worker:
             self._sender.send(pack)
 
 
-def _added(found: Found) -> list[int]:
+def _added(found: JobResult) -> list[int]:
     """Where what is new is counted: blobs, bytes."""
     if not found.added:
         found.added = [0, 0]

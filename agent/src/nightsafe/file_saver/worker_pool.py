@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsafe.errors import WorkerError, revived
-from nightsafe.file_saver.worker import Found, Setup, Worker
+from nightsafe.file_saver.worker import JobResult, Worker, WorkerSetup
 from nightsafe.packer.pack_builder import Tail
 from nightsafe.scanner.lister import problem_of
 from nightsafe.workers.process import start_process
@@ -36,7 +36,7 @@ Result = tuple[Any, ...]
 Packs = list[tuple[bytes, bytes, int]]
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Takes jobs and gives results, in no particular order."""
 
     def has_room(self) -> bool:
@@ -63,7 +63,7 @@ def execute(worker: Worker, job: Job) -> Result:
                 found = worker.folder(path, previous)
             except OSError as error:
                 return ("unlisted", number, problem_of(path, error))
-            if isinstance(found, Found):
+            if isinstance(found, JobResult):
                 return ("found", number, *found.as_tuple())
             return ("slices", number, found)
         case ("entries", number, entries, previous):
@@ -78,10 +78,10 @@ def execute(worker: Worker, job: Job) -> Result:
     raise WorkerError(f"A worker was asked for something it does not know: {job[0]!r}.")
 
 
-class Inline:
+class InlinePool:
     """This process itself, for what is so little that others would not help."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: WorkerSetup) -> None:
         self._worker = Worker(setup)
         self._results: list[Result] = []
 
@@ -103,10 +103,10 @@ class Inline:
         """There is nothing to end."""
 
 
-class Processes:
+class ProcessPool:
     """Worker processes; they begin with the memory of this one, or anew where it cannot fork."""
 
-    def __init__(self, setup: Setup, count: int) -> None:
+    def __init__(self, setup: WorkerSetup, count: int) -> None:
         self._selector = selectors.DefaultSelector()
         self._busy: dict[socket.socket, int] = {}
         self._workers: list[BaseProcess] = []
@@ -121,7 +121,7 @@ class Processes:
         finally:
             gc.unfreeze()
 
-    def _start(self, setup: Setup) -> None:
+    def _start(self, setup: WorkerSetup) -> None:
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
@@ -221,7 +221,7 @@ def _receive_exactly(source: socket.socket, size: int) -> bytearray | None:
     return data
 
 
-def _serve(parent: socket.socket, foreign: list[socket.socket], setup: Setup) -> None:
+def _serve(parent: socket.socket, foreign: list[socket.socket], setup: WorkerSetup) -> None:
     """A worker process from beginning to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -16,7 +16,7 @@ from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
-from nightsafe.workers.pool import Porters, default_workers
+from nightsafe.workers.pool import WorkerPool, default_workers
 
 _IN_PROCESS_PACKS = 3
 
@@ -173,7 +173,7 @@ class _Checker:
 
     def _read_together(self, jobs: list[PackContent], workers: int) -> None:
         start = partial(PackReader, self._repository.storage, self._repository.master)
-        porters: Porters[PackContent, PackFinding] = Porters(start, workers)
+        porters: WorkerPool[PackContent, PackFinding] = WorkerPool(start, workers)
         try:
             for content in jobs:
                 porters.submit(content)

@@ -51,7 +51,7 @@ class Policy:
 
 
 @dataclass
-class Verdict:
+class Retention:
     """What becomes of a group, newest first. `reasons` tells for each kept id why."""
 
     group: Group
@@ -62,7 +62,7 @@ class Verdict:
 
 def judge(
     snapshots: Iterable[Snapshot], policy: Policy, *, by: Sequence[str], now: int
-) -> list[Verdict]:
+) -> list[Retention]:
     """Apply the rules to every group; `now` is in nanoseconds since 1970.
 
     RefusedError where rules would leave nothing of a group, as with a tag that is misspelt.
@@ -122,8 +122,8 @@ _PERIODS: dict[str, Callable[[int, int], int]] = {
 """Which period a snapshot falls into: by its own clock, in seconds since 1970, and its place."""
 
 
-def _judge_group(group: Group, found: list[Snapshot], policy: Policy, now: int) -> Verdict:
-    verdict = Verdict(group)
+def _judge_group(group: Group, found: list[Snapshot], policy: Policy, now: int) -> Retention:
+    verdict = Retention(group)
     latest = next((one for one in found if one.time < now), None)
     rules = _rules(policy, latest)
     for number, snapshot in enumerate(found):

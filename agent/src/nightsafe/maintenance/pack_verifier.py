@@ -3,7 +3,7 @@
 import hashlib
 from typing import NamedTuple
 
-from nightsafe.backend.base import ObjectKind, Storage
+from nightsafe.backend.base import Backend, ObjectKind
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
 from nightsafe.repofile.pack import BlobEntry, PackContent, read_header
@@ -20,7 +20,7 @@ class PackFinding(NamedTuple):
 class PackReader:
     """Reads packs; what one holds is told by the index."""
 
-    def __init__(self, storage: Storage, master: SealKey) -> None:
+    def __init__(self, storage: Backend, master: SealKey) -> None:
         self._storage = storage.fresh()
         self._sealer = Sealer(master)
         self._opener = BlobOpener(self._sealer)

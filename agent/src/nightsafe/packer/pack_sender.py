@@ -5,7 +5,7 @@ import queue
 import threading
 from typing import NamedTuple
 
-from nightsafe.backend.base import ObjectKind, Storage
+from nightsafe.backend.base import Backend, ObjectKind
 from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import StorageError
 from nightsafe.packer.journal import Journal
@@ -22,7 +22,7 @@ class SentPack(NamedTuple):
     size: int
 
 
-class Sender:
+class PackSender:
     """Sends packs in threads of its own, at most one in each thread.
 
     Who adds a pack while all are busy waits: that bounds the memory. An error of a thread
@@ -31,7 +31,7 @@ class Sender:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Backend,
         sealer: Sealer,
         *,
         threads: int,

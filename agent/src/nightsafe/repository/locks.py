@@ -15,8 +15,8 @@ from typing import NamedTuple
 import orjson
 
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalFolder
-from nightsafe.backend.service import Service
+from nightsafe.backend.local import LocalBackend
+from nightsafe.backend.service import ServiceBackend
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,
@@ -172,7 +172,7 @@ class LockHold:
         written before, so of two rivals at least one sees the other. A server may list late.
         """
         if not self._is_settled:
-            if not isinstance(self._repository.storage, LocalFolder):
+            if not isinstance(self._repository.storage, LocalBackend):
                 time.sleep(max(0.0, self._made_at + _SETTLE_SECONDS - time.monotonic()))
             _refuse_conflict(self._repository, self._lock, but=self._name)
             self._is_settled = True
@@ -231,7 +231,7 @@ class LockHold:
     def _begin(self) -> str:
         """Put the lock. The service tells at once of all others, so nothing has to settle."""
         storage = self._repository.storage
-        if not isinstance(storage, Service):
+        if not isinstance(storage, ServiceBackend):
             return self._save()
         named = self._repository.seal_text(self._lock.encode(), sealer=self._sealer)
         others = list(_opened(self._repository, storage.begin(named)))
@@ -288,7 +288,7 @@ def hold(
     LockedError when another lock excludes this one.
     """
     lock = Lock.mine(exclusive=exclusive)
-    if not isinstance(repository.storage, Service):
+    if not isinstance(repository.storage, ServiceBackend):
         _refuse_conflict(repository, lock)
     try:
         held = LockHold(repository, lock, interval=interval)

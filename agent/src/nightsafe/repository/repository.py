@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import zstandard
 
-from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
-from nightsafe.backend.service import Service
+from nightsafe.backend.base import CONFIG_NAME, Backend, ObjectKind
+from nightsafe.backend.service import ServiceBackend
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import (
     DamagedError,
@@ -34,7 +34,7 @@ _READ_ATTEMPTS = 3
 class Repository:
     """Objects are sealed, named and verified here; what they mean is for others to say."""
 
-    def __init__(self, storage: Storage, master: SealKey, config: Config) -> None:
+    def __init__(self, storage: Backend, master: SealKey, config: Config) -> None:
         self.storage = storage
         self.config = config
         self.index = Index()
@@ -43,7 +43,7 @@ class Repository:
 
     @classmethod
     def create(
-        cls, storage: Storage, passphrase: str, *, params: KdfParams | None = None
+        cls, storage: Backend, passphrase: str, *, params: KdfParams | None = None
     ) -> "Repository":
         """Make a new repository; UsageError if there is one already."""
         with contextlib.suppress(ObjectNotFoundError):
@@ -60,7 +60,7 @@ class Repository:
         return cls.open(storage, passphrase)
 
     @classmethod
-    def open(cls, storage: Storage, passphrase: str) -> "Repository":
+    def open(cls, storage: Backend, passphrase: str) -> "Repository":
         """Open with a passphrase; PassphraseError, WeakKeyError or UnsupportedError if not."""
         return cls.of(open_key(storage, passphrase))
 
@@ -160,7 +160,7 @@ class Repository:
                 index.add(content)
                 each(content)
         self.index = index
-        if isinstance(self.storage, Service):
+        if isinstance(self.storage, ServiceBackend):
             self.storage.will_read([pack.hex() for pack in index.packs])
         return damaged
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nightsafe.backend.base import CONFIG_NAME, ObjectKind, Storage
+from nightsafe.backend.base import CONFIG_NAME, Backend, ObjectKind
 from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import ObjectNotFoundError, SettingsError, ended
 from nightsafe.repofile.key import find_key
@@ -19,13 +19,13 @@ class Opening(NamedTuple):
     `is_weak` tells that the key object is easy to guess at.
     """
 
-    storage: Storage
+    storage: Backend
     master: SealKey
     config: bytes
     is_weak: bool
 
 
-def open_key(storage: Storage, passphrase: str, *others: str) -> Opening:
+def open_key(storage: Backend, passphrase: str, *others: str) -> Opening:
     """Open a key with a passphrase, or one of the others that are tried after it.
 
     PassphraseError, WeakKeyError or UnsupportedError if none does.
@@ -42,7 +42,7 @@ def open_key(storage: Storage, passphrase: str, *others: str) -> Opening:
     return Opening(storage, found.master, config, found.is_weak)
 
 
-def _joined(storage: Storage) -> Storage:
+def _joined(storage: Backend) -> Backend:
     """The same place, as a vault of the service if it may be one."""
     if not hasattr(storage, "has_control"):
         return storage
@@ -51,7 +51,7 @@ def _joined(storage: Storage) -> Storage:
     return joined(storage)
 
 
-def _key_objects(storage: Storage) -> Iterator[bytes]:
+def _key_objects(storage: Backend) -> Iterator[bytes]:
     for listing in storage.list(ObjectKind.KEY):
         key_object = storage.load(ObjectKind.KEY, listing.name)
         if hashlib.sha256(key_object).hexdigest() == listing.name:

@@ -24,7 +24,7 @@ class Held(enum.Enum):
     UNKNOWN = enum.auto()
 
 
-class Extent:
+class Completeness:
     """Knows how much of its folders a snapshot holds. Paths are those in the snapshot."""
 
     def __init__(self, reader: BlobReader, snapshot: Snapshot) -> None:

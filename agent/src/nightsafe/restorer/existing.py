@@ -15,7 +15,7 @@ from nightsafe.target.target import Target
 _NOT_REPLACED = (stat.S_IFDIR, stat.S_IFLNK)
 
 
-class Standing:
+class ExistingEntries:
     """Decides about what stands where the target is, as the options want it."""
 
     def __init__(self, target: Target, options: RestoreOptions, index: Index) -> None:

@@ -1,8 +1,8 @@
 """Finds and, if asked, removes entries of the target that the snapshot does not have."""
 
 from nightsafe.repository.tree_walker import Chosen
-from nightsafe.restorer.completeness import Extent, Held
-from nightsafe.restorer.tree_filter import Sifted
+from nightsafe.restorer.completeness import Completeness, Held
+from nightsafe.restorer.tree_filter import FilteredTree
 from nightsafe.target.directory import Directory, Fold
 
 
@@ -10,7 +10,7 @@ class LeftError(Exception):
     """Something may have to be removed, but it cannot be told; the text says why, for people."""
 
 
-class Extras:
+class ExtraneousEntries:
     """Looks through folders of the target for what is not in the snapshot.
 
     Only in folders that the snapshot holds whole, with a list that was read whole: by any other
@@ -18,13 +18,13 @@ class Extras:
     snapshot holds folders in part, and what else stands there has nothing to do with it.
     """
 
-    def __init__(self, extent: Extent, *, below: bytes, chosen: Chosen, fold: Fold) -> None:
+    def __init__(self, extent: Completeness, *, below: bytes, chosen: Chosen, fold: Fold) -> None:
         self._extent = extent
         self._below = below
         self._chosen = chosen
         self._fold = fold
 
-    def find(self, path: bytes, known: Sifted, folder: Directory | None) -> list[bytes]:
+    def find(self, path: bytes, known: FilteredTree, folder: Directory | None) -> list[bytes]:
         """Names in the folder, `path` from the target, that the snapshot does not hold.
 
         LeftError if there may be some that cannot be told, OSError if it cannot be listed.

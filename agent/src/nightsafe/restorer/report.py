@@ -5,7 +5,7 @@ from nightsafe.progress import Advanced, Event, FilesDone, Issue, Observer
 from nightsafe.restorer.options import RestoreReport
 
 
-class Telling(Listener):
+class RestoreReporter(Listener):
     """Counts, and tells the observer."""
 
     def __init__(self, report: RestoreReport, observer: Observer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nightsafe.errors import DamagedError
-from nightsafe.file_restorer.file_restorer import Delivery
+from nightsafe.file_restorer.file_restorer import FileRestorer
 from nightsafe.file_restorer.file_writer import describe
 from nightsafe.file_restorer.finisher import Listener
 from nightsafe.progress import FileDone, Observer, ignore
@@ -17,14 +17,14 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import Chosen, Selection, find_folder, require_found
-from nightsafe.restorer.completeness import Extent
-from nightsafe.restorer.existing import Standing
-from nightsafe.restorer.extraneous import Extras, LeftError
+from nightsafe.restorer.completeness import Completeness
+from nightsafe.restorer.existing import ExistingEntries
+from nightsafe.restorer.extraneous import ExtraneousEntries, LeftError
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
-from nightsafe.restorer.report import Telling
-from nightsafe.restorer.tree_filter import Sieve, Sifted
+from nightsafe.restorer.report import RestoreReporter
+from nightsafe.restorer.tree_filter import FilteredTree, TreeFilter
 from nightsafe.restorer.verify import Verifier
-from nightsafe.target.leftovers import Claim
+from nightsafe.target.leftovers import RestoreClaim
 from nightsafe.target.place import Place
 from nightsafe.target.target import Target, raise_if_full
 from nightsafe.workers.pool import default_workers
@@ -72,7 +72,7 @@ def restore(
                 target,
                 selection,
                 sieve=run.sieve(Listener()),
-                listener=Telling(report, observer),
+                listener=RestoreReporter(report, observer),
             )
             report.verified = verifier.verify(tree, known=known)
     found = report.files + report.directories + report.others + report.skipped
@@ -90,7 +90,7 @@ class _Folder:
 
     path: bytes
     node: Node | None
-    held: Sifted
+    held: FilteredTree
     todo: Iterator[Node]
     place: Place | None = None
     is_new: bool = False
@@ -108,7 +108,7 @@ class _Restorer:
         observer: Observer,
     ) -> None:
         self._report = report
-        self._tell = Telling(report, observer)
+        self._tell = RestoreReporter(report, observer)
         self._reader = BlobReader(repository)
         self._selection = selection
         self._options = options
@@ -117,13 +117,13 @@ class _Restorer:
         self._fold = self._target.fold()
         self._sieve = self.sieve(self._tell)
         self._judge = Judge(repository.index)
-        self._standing = Standing(self._target, options, repository.index)
-        self._delivery: Delivery | None = None
-        self._claim: Claim | None = None
+        self._standing = ExistingEntries(self._target, options, repository.index)
+        self._delivery: FileRestorer | None = None
+        self._claim: RestoreClaim | None = None
         if self._target.here is not None and not options.dry_run:
-            self._claim = Claim(self._target.here)
+            self._claim = RestoreClaim(self._target.here)
             workers = default_workers() if options.workers is None else options.workers
-            self._delivery = Delivery(
+            self._delivery = FileRestorer(
                 repository,
                 target,
                 reader=self._reader,
@@ -131,19 +131,19 @@ class _Restorer:
                 workers=workers,
                 clears=options.delete,
             )
-        self._extras: Extras | None = None
+        self._extras: ExtraneousEntries | None = None
 
-    def sieve(self, listener: Listener) -> Sieve:
+    def sieve(self, listener: Listener) -> TreeFilter:
         """What reads trees for this target, and tells a listener what is wrong with them."""
-        return Sieve(self._reader, chosen=self._selection, fold=self._fold, listener=listener)
+        return TreeFilter(self._reader, chosen=self._selection, fold=self._fold, listener=listener)
 
     def restore(self, tree: bytes, snapshot: Snapshot) -> None:
         """Depth first; files are completed by the delivery, folders when they are left."""
         try:
             if self._options.delete:
                 names = filter(None, self._options.folder.split(b"/"))
-                self._extras = Extras(
-                    Extent(self._reader, snapshot),
+                self._extras = ExtraneousEntries(
+                    Completeness(self._reader, snapshot),
                     below=b"".join(b"/" + name for name in names),
                     chosen=self._selection,
                     fold=self._fold,

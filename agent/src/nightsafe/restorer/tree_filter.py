@@ -12,7 +12,7 @@ from nightsafe.repository.tree_walker import Chosen
 from nightsafe.target.directory import Fold, are_safe_names, refusal
 
 
-class Sifted(NamedTuple):
+class FilteredTree(NamedTuple):
     """The `nodes` that can be made by their names, of those that the list holds."""
 
     nodes: list[Node]
@@ -28,10 +28,10 @@ class Sifted(NamedTuple):
         return self.is_read and _are_understood(self.listed)
 
 
-_LOST = Sifted([], [], is_read=False)
+_LOST = FilteredTree([], [], is_read=False)
 
 
-class Sieve:
+class TreeFilter:
     """Reads trees. The paths begin at the target; `fold` says which names are one to the disk."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Sieve:
         self._fold = fold
         self._tell = listener
 
-    def sift(self, path: bytes, tree: bytes | None) -> Sifted:
+    def sift(self, path: bytes, tree: bytes | None) -> FilteredTree:
         """The entries of the folder `path`; of all others it is told why they are not made."""
         if tree is None:
             self._tell.failed(path, "the snapshot does not say what is in it")
@@ -58,7 +58,7 @@ class Sieve:
         different = set(map(self._fold, names))
         is_plain = are_safe_names(names) and len(different) == len(names)
         sound = nodes if is_plain else list(self._sound(path, nodes))
-        return Sifted(sound, nodes, is_read=not unreadable)
+        return FilteredTree(sound, nodes, is_read=not unreadable)
 
     def _tell_unreadable(self, path: bytes, entry: Unreadable) -> None:
         if not entry.name:

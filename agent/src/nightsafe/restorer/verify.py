@@ -12,7 +12,7 @@ from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.tree_walker import Chosen, walk_through
-from nightsafe.restorer.tree_filter import Sieve
+from nightsafe.restorer.tree_filter import TreeFilter
 from nightsafe.target.directory import Directory, mode_of
 from nightsafe.target.target import Target
 
@@ -60,7 +60,7 @@ class Verifier:
     """
 
     def __init__(
-        self, index: Index, target: bytes, chosen: Chosen, *, sieve: Sieve, listener: Listener
+        self, index: Index, target: bytes, chosen: Chosen, *, sieve: TreeFilter, listener: Listener
     ) -> None:
         self._sieve = sieve
         self._index = index

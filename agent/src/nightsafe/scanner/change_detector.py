@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from nightsafe.scanner.lister import Probe, Prober, Same
+from nightsafe.scanner.lister import ChangeDetector, Probe, Same
 
 _FOLDERS_IN_A_BATCH = 32
 _OUTSTANDING = 2
@@ -18,7 +18,7 @@ Deal = Callable[[list[int], Same], None]
 _Answer = tuple[list[Probe], Same | BaseException]
 
 
-def probe_all(todo: list[Probe], prober: Prober, deal: Deal, *, threads: int) -> None:
+def probe_all(todo: list[Probe], prober: ChangeDetector, deal: Deal, *, threads: int) -> None:
     """Look at all folders of `todo`, last ones first, until it is empty; `deal` may add to it.
 
     `threads` may be 0 for this one alone. What goes wrong in a thread is raised here.
@@ -37,7 +37,7 @@ def _take(todo: list[Probe]) -> list[Probe]:
     return batch
 
 
-def _side_by_side(todo: list[Probe], prober: Prober, deal: Deal, threads: int) -> None:
+def _side_by_side(todo: list[Probe], prober: ChangeDetector, deal: Deal, threads: int) -> None:
     jobs: queue.SimpleQueue[list[Probe] | None] = queue.SimpleQueue()
     answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
     given = (prober, jobs, answers)
@@ -64,7 +64,7 @@ def _side_by_side(todo: list[Probe], prober: Prober, deal: Deal, threads: int) -
 
 
 def _serve(
-    prober: Prober,
+    prober: ChangeDetector,
     jobs: "queue.SimpleQueue[list[Probe] | None]",
     answers: "queue.SimpleQueue[_Answer]",
 ) -> None:

@@ -22,7 +22,7 @@ Same = list[tuple[int, list[bytes]]]
 """Folders that look as they did: their numbers, and the names of folders in them."""
 
 
-class Sight:
+class Lister:
     """Sees of folders what `wants` wants; None stands for everything."""
 
     def __init__(self, wants: Wants | None) -> None:
@@ -57,7 +57,7 @@ class Sight:
         return seen
 
 
-class Prober:
+class ChangeDetector:
     """Compares folders with what the last backup from here found; threads may share it."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Prober:
         ahead: Callable[[bytes], Survey] = lambda _: None,
     ) -> None:
         """`ahead` gives what was seen already of a folder in which all is wanted."""
-        self._sight = Sight(wants)
+        self._sight = Lister(wants)
         self._fingerprint = fingerprint
         self._ahead = ahead
 

@@ -13,7 +13,7 @@ from nightsafe.repofile.tree import read_id
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
-class Previous:
+class ParentTree:
     """A folder's former tree, read no further than is asked for."""
 
     def __init__(self, tree: bytes, problems: list[tuple[str, bytes, str]]) -> None:

@@ -8,14 +8,14 @@ import threading
 import time
 
 from nightsafe.fs.stat import Survey, survey
-from nightsafe.scanner.lister import SLICE_ENTRIES, Sight, Wants
+from nightsafe.scanner.lister import SLICE_ENTRIES, Lister, Wants
 
 _FOLDERS_AT_A_TIME = 16
 _MOST_ENTRIES = 100_000
 """About 10 MB in memory."""
 
 
-class Ahead:
+class Prefetch:
     """Folders as they looked at `began`, in nanoseconds since 1970, or a little later."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Ahead:
 
         Until everything is seen, or enough, or `is_over`.
         """
-        sight, todo, entries = Sight(wants), list(folders), 0
+        sight, todo, entries = Lister(wants), list(folders), 0
         while todo and entries < _MOST_ENTRIES and not is_over.is_set():
             paths = todo[-_FOLDERS_AT_A_TIME:]
             del todo[-_FOLDERS_AT_A_TIME:]

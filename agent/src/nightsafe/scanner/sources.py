@@ -15,7 +15,7 @@ from nightsafe.fs import windows, xattrs
 from nightsafe.fs.files import group_name, list_names, read_link, user_name
 from nightsafe.fs.stat import Status
 from nightsafe.repofile.tree import Node, go_mode, node_type
-from nightsafe.scanner.lister import Sight, Wants, list_folder
+from nightsafe.scanner.lister import Lister, Wants, list_folder
 
 Tell = Callable[[OSError], None]
 _Found = TypeVar("_Found")
@@ -24,7 +24,7 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 
 @dataclass
-class Plan:
+class SourcePlan:
     """What a snapshot's tree shall look like, before anything is read.
 
     A leaf has `path`: it is archived with all that is below it. Other plans are directories
@@ -33,7 +33,7 @@ class Plan:
     was found in a folder that was given.
     """
 
-    children: "dict[bytes, Plan]" = field(default_factory=dict)
+    children: "dict[bytes, SourcePlan]" = field(default_factory=dict)
     path: bytes | None = None
     meta_path: bytes = b""
     root: bytes = b""
@@ -42,7 +42,7 @@ class Plan:
 
 def plan_sources(
     paths: Iterable[bytes], flavour: Any = os.path, *, wants: Wants | None = None
-) -> Plan:
+) -> SourcePlan:
     """Arrange the given paths as stock restic does: absolute ones below their ancestors,
     relative ones by their own components, ``.`` and ``/`` as what they contain. A drive of
     Windows is a folder of its own, ``C`` for ``C:``.
@@ -50,14 +50,14 @@ def plan_sources(
     `flavour` is how paths are written: `posixpath` or `ntpath`. `wants` is asked about whatever
     was listed here, and not given. OSError if a folder cannot be listed.
     """
-    plan, found = Plan(), dict[bytes, bool]()
+    plan, found = SourcePlan(), dict[bytes, bool]()
     for path, is_listed in _expand(paths, flavour):
         found.setdefault(path, is_listed)
     for path, is_listed in found.items():
         _add(plan, path, flavour, is_listed=is_listed)
     _unroll(plan, flavour)
     if wants is not None:
-        _leave_out(plan, Sight(wants))
+        _leave_out(plan, Lister(wants))
     return plan
 
 
@@ -96,19 +96,19 @@ def _root_of(path: bytes, flavour: Any) -> bytes:
     return separator.join(ups) or b"."
 
 
-def _add(plan: Plan, path: bytes, flavour: Any, *, is_listed: bool) -> None:
+def _add(plan: SourcePlan, path: bytes, flavour: Any, *, is_listed: bool) -> None:
     parts, root = components(path, flavour), _root_of(path, flavour)
     name = _free_name(plan, parts[0], root)
-    child = plan.children.setdefault(name, Plan(root=root))
+    child = plan.children.setdefault(name, SourcePlan(root=root))
     folder = root if flavour.splitdrive(root)[0] else flavour.join(root, parts[0])
     for part in parts[1:]:
         child.meta_path = _clean(folder, flavour)
         folder = flavour.join(folder, part)
-        child = child.children.setdefault(part, Plan())
+        child = child.children.setdefault(part, SourcePlan())
     child.path, child.is_listed = path, is_listed
 
 
-def _free_name(plan: Plan, name: bytes, root: bytes) -> bytes:
+def _free_name(plan: SourcePlan, name: bytes, root: bytes) -> bytes:
     """Two folders of the same name from different places stand side by side, numbered."""
     candidate, number = name, 0
     while (other := plan.children.get(candidate)) is not None and other.root != root:
@@ -117,21 +117,21 @@ def _free_name(plan: Plan, name: bytes, root: bytes) -> bytes:
     return candidate
 
 
-def _unroll(plan: Plan, flavour: Any) -> None:
+def _unroll(plan: SourcePlan, flavour: Any) -> None:
     """Where one given path lies inside another, list the outer one so both become leaves."""
     todo = [plan]
     while todo:
         current = todo.pop()
         if current.path is not None and current.children:
             for name in list_names(current.path):
-                child = current.children.setdefault(name, Plan())
+                child = current.children.setdefault(name, SourcePlan())
                 if child.path is None:
                     child.path, child.is_listed = flavour.join(current.path, name), True
             current.meta_path, current.path = current.path, None
         todo.extend(current.children.values())
 
 
-def _leave_out(plan: Plan, sight: Sight) -> None:
+def _leave_out(plan: SourcePlan, sight: Lister) -> None:
     """Take leaves out that were listed and are not wanted; what cannot be seen stays, to be told
     of in its turn."""
     todo = [plan]
@@ -143,14 +143,14 @@ def _leave_out(plan: Plan, sight: Sight) -> None:
         todo.extend(current.children.values())
 
 
-def _is_wanted(path: bytes, sight: Sight) -> bool:
+def _is_wanted(path: bytes, sight: Lister) -> bool:
     try:
         return bool(sight.of([(os.path.basename(path), path)]))
     except OSError:
         return True
 
 
-def leaves(plan: Plan) -> list[bytes]:
+def leaves(plan: SourcePlan) -> list[bytes]:
     """The paths that are archived with all that is below them."""
     found, todo = [], [plan]
     while todo:
@@ -161,7 +161,7 @@ def leaves(plan: Plan) -> list[bytes]:
     return found
 
 
-def require_any(plan: Plan) -> None:
+def require_any(plan: SourcePlan) -> None:
     """SourceError when there is nothing to back up at all."""
     if not plan.children:
         raise SourceError(
@@ -222,8 +222,8 @@ def _attempt(read: Callable[[], _Found], tell: Tell | None) -> _Found | None:
 def count_sources(paths: Iterable[bytes], wants: Wants | None = None) -> tuple[int, int]:
     """Regular files and their bytes at and below the paths, as a forecast; of what is below,
     those that are wanted. Errors are passed over."""
-    sight, files, size = Sight(wants), 0, 0
-    seen = Sight(None).of([(path, path) for path in paths], [])
+    sight, files, size = Lister(wants), 0, 0
+    seen = Lister(None).of([(path, path) for path in paths], [])
     while seen:
         _, path, status = seen.pop()
         if stat.S_ISDIR(status.st_mode):

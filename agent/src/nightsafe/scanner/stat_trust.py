@@ -24,7 +24,7 @@ _WRITTEN_BACK = ("dirty_expire_centisecs", "dirty_writeback_centisecs")
 _FAR = 1 << 100
 
 
-class Trust(NamedTuple):
+class StatTrust(NamedTuple):
     """From which time of change on, in nanoseconds since 1970, nothing is believed any more.
 
     One for times with a fraction, one for whole seconds, since those may be coarse.
@@ -34,7 +34,7 @@ class Trust(NamedTuple):
     coarse: int = _FAR
 
     @classmethod
-    def before(cls, began: int) -> "Trust":
+    def before(cls, began: int) -> "StatTrust":
         """For what a backup read that began at this time."""
         least = _seconds_to_disk()
         fine, coarse = max(_FINE_SECONDS, least), max(_COARSE_SECONDS, least)

@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from nightsafe.backend.base import Storage
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.base import Backend
+from nightsafe.backend.local import LocalBackend
 from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.settings.login import load_login
@@ -16,24 +16,24 @@ from nightsafe.settings.login import load_login
 _SERVERS = ("http", "https", "rest")
 
 
-class Place(NamedTuple):
+class RepositoryLocation(NamedTuple):
     """A repository's address: a folder's path, or a URL with its credential."""
 
     folder: str = ""
     url: str = ""
     credential: Credential | None = None
 
-    def open(self, *, patience: float = DEFAULT_PATIENCE, cacert: str = "") -> Storage:
-        """The storage at this place; nothing is asked of it yet. See `Remote` for the rest."""
+    def open(self, *, patience: float = DEFAULT_PATIENCE, cacert: str = "") -> Backend:
+        """The storage at this place; nothing is asked of it yet. See `RestBackend` for the rest."""
         if self.folder:
-            return LocalFolder(self.folder)
+            return LocalBackend(self.folder)
         # Only now: what speaks HTTP takes as long to load as all the rest.
-        from nightsafe.backend.rest import Remote
+        from nightsafe.backend.rest import RestBackend
 
-        return Remote(self.url, self.credential, patience=patience, cacert=cacert)
+        return RestBackend(self.url, self.credential, patience=patience, cacert=cacert)
 
 
-def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> Place:
+def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> RepositoryLocation:
     """Where the repository is. SettingsError if nothing says so."""
     if option and is_url(option) and parse_url(option).credential:
         raise UsageError(
@@ -42,19 +42,21 @@ def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> P
         )
     text = option or environ.get("NIGHTSAFE_REPOSITORY", "")
     if text and (folder := folder_of(text)) is not None:
-        return Place(folder=folder)
+        return RepositoryLocation(folder=folder)
     if text:
         address = parse_url(text)
         # Asked for only if it matters: it may be another user's, and not for us to read.
         known = _given(address, environ) or _stored(address, environ)
-        return Place(url=address.url, credential=known)
+        return RepositoryLocation(url=address.url, credential=known)
     login = load_login(environ)
     if login is None:
         raise SettingsError(
             "No repository is given. Run `nightsafe login`, or use -r with a URL or a folder."
         )
     address = RemoteUrl.parse(login.url)
-    return Place(url=address.url, credential=_given(address, environ) or login.credential)
+    return RepositoryLocation(
+        url=address.url, credential=_given(address, environ) or login.credential
+    )
 
 
 def is_url(text: str) -> bool:

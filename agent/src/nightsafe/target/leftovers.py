@@ -25,7 +25,7 @@ _TRIES, _WAIT_SECONDS = 100, 0.01
 """How often a lock is asked for that others hold only while they look."""
 
 
-class Claim:
+class RestoreClaim:
     """A running restore's word to others that it works below a folder. `close` must be called.
 
     Only one that was alone in its target from the beginning removes anything: what another restore

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.service import Service
+from nightsafe.backend.service import ServiceBackend
 from nightsafe.errors import StorageError, revived
 from nightsafe.fs.files import NEW, TO_CHANGE, lock_abandoned, lock_file
 
@@ -30,7 +30,7 @@ _LOOK_AGAIN_SECONDS = 0.05
 _PREFIX, _LOCK, _TROUBLE, _PART = "outbox-", "lock", "trouble", ".part"
 
 
-class Parcel(NamedTuple):
+class SpooledPack(NamedTuple):
     """An object that lies in the folder, in the order of its name."""
 
     path: str
@@ -87,9 +87,9 @@ class Spool:
                 os.unlink(part)
             raise
 
-    def parcels(self) -> list[Parcel]:
+    def parcels(self) -> list[SpooledPack]:
         """What lies here, the oldest first."""
-        found: list[Parcel] = []
+        found: list[SpooledPack] = []
         if not os.path.isdir(self.folder):
             return found
         with os.scandir(self.folder) as entries:
@@ -97,7 +97,7 @@ class Spool:
                 parts = entry.name.split(".")
                 if len(parts) == 3:
                     size = entry.stat(follow_symlinks=False).st_size
-                    found.append(Parcel(entry.path, ObjectKind(parts[1]), parts[2], size))
+                    found.append(SpooledPack(entry.path, ObjectKind(parts[1]), parts[2], size))
         return sorted(found)
 
     def note_trouble(self, error: BaseException) -> None:
@@ -167,10 +167,10 @@ def _remove(folder: str) -> None:
         os.rmdir(folder)
 
 
-class Outbox(Service):
+class SpooledBackend(ServiceBackend):
     """The service for the length of a backup: what it saves goes through the spool."""
 
-    def __init__(self, service: Service, spool: Spool) -> None:
+    def __init__(self, service: ServiceBackend, spool: Spool) -> None:
         vars(self).update(vars(service))
         self.spool = spool
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest_responses import QUOTA_USED, said
-from nightsafe.backend.service import Batch, Body, Service
+from nightsafe.backend.service import BatchLimits, Body, ServiceBackend
 from nightsafe.errors import QuotaError
-from nightsafe.uploader.spool import Parcel, Spool
+from nightsafe.uploader.spool import Spool, SpooledPack
 
 FIRST_BATCH = 64 << 20
 _LEAST_BATCH = 16 << 20
@@ -29,16 +29,16 @@ _COMMITS = 8
 _LOOK_AGAIN_SECONDS = 0.2
 
 
-class Courier:
+class Uploader:
     """Sends what comes into `spool`, in a thread of its own, until it is closed."""
 
-    def __init__(self, service: Service, spool: Spool, batch: Batch) -> None:
+    def __init__(self, service: ServiceBackend, spool: Spool, batch: BatchLimits) -> None:
         self._service = service
         self._spool = spool
         self._most = batch
         self._want = min(FIRST_BATCH, spool.batch)
-        self._sent: dict[str, Parcel] = {}
-        self._late: list[Parcel] = []
+        self._sent: dict[str, SpooledPack] = {}
+        self._late: list[SpooledPack] = []
         self._trouble: BaseException | None = None
         self._is_flushing = False
         self._has_ended = False
@@ -115,13 +115,13 @@ class Courier:
             if self._trouble is not None:
                 raise self._trouble
 
-    def _next_batch(self) -> list[Parcel]:
+    def _next_batch(self) -> list[SpooledPack]:
         """What goes out next: enough for a batch, or whatever there is when it is the rest."""
         busy = {parcel.path for parcel in (*self._sent.values(), *self._late)}
         waiting = [parcel for parcel in self._spool.parcels() if parcel.path not in busy]
         if sum(parcel.size for parcel in waiting) < self._want and not self._is_flushing:
             return []
-        batch: list[Parcel] = []
+        batch: list[SpooledPack] = []
         room = min(max(self._want, _LEAST_BATCH), self._most.bytes)
         for parcel in waiting[: self._most.objects]:
             room -= parcel.size
@@ -130,7 +130,7 @@ class Courier:
             batch.append(parcel)
         return batch
 
-    def _deliver(self, batch: Sequence[Parcel]) -> None:
+    def _deliver(self, batch: Sequence[SpooledPack]) -> None:
         attempts = self._to_commit()
         objects = [(parcel.kind, parcel.name, parcel.size) for parcel in batch]
         verdicts, offers = self._service.uploads(objects, commit=attempts)
@@ -160,7 +160,7 @@ class Courier:
             self._service.uploads([], give_up=begun)
             raise QuotaError(QUOTA_USED + said(str(full[0].get("message", ""))))
 
-    def _send(self, parcel: Parcel, offer: dict[str, Any]) -> bool:
+    def _send(self, parcel: SpooledPack, offer: dict[str, Any]) -> bool:
         """Whether the object is in the store, or was on record before."""
         match offer:
             case {"status": "there"}:
@@ -169,7 +169,7 @@ class Courier:
                 return self._put(parcel, url, headers)
         return False
 
-    def _put(self, parcel: Parcel, url: str, headers: dict[str, str]) -> bool:
+    def _put(self, parcel: SpooledPack, url: str, headers: dict[str, str]) -> bool:
         pause = _FIRST_PAUSE
         for number in range(_TRIES):
             if number:
@@ -180,7 +180,7 @@ class Courier:
                     return True
         return False
 
-    def _go_otherwise(self, parcels: Sequence[tuple[Parcel, dict[str, Any]]]) -> None:
+    def _go_otherwise(self, parcels: Sequence[tuple[SpooledPack, dict[str, Any]]]) -> None:
         """Send through the service what could not go to the store."""
         begun = [str(offer["attempt"]) for _, offer in parcels if "attempt" in offer]
         if begun:  # their quota is wanted for the other way
@@ -213,12 +213,12 @@ class Courier:
         self._sent = {}
         self._go_otherwise(rest)
 
-    def _save(self, parcel: Parcel) -> None:
+    def _save(self, parcel: SpooledPack) -> None:
         with open(parcel.path, "rb") as file:
             data = file.read()
         self._service.place.save(parcel.kind, parcel.name, data)
         self._done(parcel)
 
-    def _done(self, parcel: Parcel) -> None:
+    def _done(self, parcel: SpooledPack) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(parcel.path)

@@ -49,7 +49,7 @@ def default_workers() -> int:
     return min(processors(), MAX_WORKERS)
 
 
-class Porters(Generic[J, R]):
+class WorkerPool(Generic[J, R]):
     """A number of workers; `close` must be called."""
 
     def __init__(self, start: Callable[[], Work[J, R]], count: int) -> None:

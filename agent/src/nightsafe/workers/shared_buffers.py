@@ -8,7 +8,7 @@ from nightsafe.workers.buffers import new_shared_memory
 _LITTLE = 1 << 20
 
 
-class Rooms:
+class SharedBuffers:
     """Some rooms of `size` bytes. One of them is open, that is, being filled from its beginning.
 
     The memory costs nothing before it is written to; lower rooms are used before higher ones.

@@ -23,14 +23,14 @@ def several(work: Callable[[T], R], things: Iterable[T], *, threads: int) -> Ite
     if min(threads, len(waiting)) < 2:
         yield from ((thing, work(thing)) for thing in waiting)
         return
-    crew = _Crew(work, min(threads, len(waiting)))
+    crew = _ThreadPool(work, min(threads, len(waiting)))
     try:
         yield from crew.results(waiting)
     finally:
         crew.end()
 
 
-class _Crew:
+class _ThreadPool:
     def __init__(self, work: Callable[[Any], Any], count: int) -> None:
         self._work = work
         self._count = count

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nightsafe.archiver.backup import BackupReport
     from nightsafe.filters.exclude import Excluder
     from nightsafe.progress import Observer
-    from nightsafe.scanner.prefetch import Ahead
+    from nightsafe.scanner.prefetch import Prefetch
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -94,15 +94,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
         return 0
     wants = Excluder(rules, paths)
     names_files = args.verbose or args.dry_run
-    ahead: Ahead | None = None
+    ahead: Prefetch | None = None
 
     def meanwhile(is_over: threading.Event) -> None:
         nonlocal ahead
         import nightsafe.archiver.backup  # noqa: F401  # which takes a while, as the key does
-        from nightsafe.scanner.prefetch import Ahead
+        from nightsafe.scanner.prefetch import Prefetch
         from nightsafe.scanner.sources import leaves, plan_sources
 
-        ahead = Ahead()
+        ahead = Prefetch()
         ahead.look(leaves(plan_sources(paths, wants=wants)), wants, is_over)
 
     with (

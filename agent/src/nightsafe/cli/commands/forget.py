@@ -13,7 +13,7 @@ from nightsafe.cli.snapshot_options import add_filter_options, find_filter
 from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
-    from nightsafe.maintenance.forget import Policy, Verdict
+    from nightsafe.maintenance.forget import Policy, Retention
     from nightsafe.maintenance.prune import PruneOptions
     from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository.repository import Repository
@@ -162,9 +162,9 @@ def _policy(args: argparse.Namespace) -> "Policy":
 
 def _verdicts(
     repository: "Repository", args: argparse.Namespace, policy: "Policy"
-) -> "list[Verdict]":
+) -> "list[Retention]":
     from nightsafe.errors import RefusedError
-    from nightsafe.maintenance.forget import Verdict, judge
+    from nightsafe.maintenance.forget import Retention, judge
     from nightsafe.repofile.snapshot import LATEST
     from nightsafe.repository.find_snapshot import find_named
     from nightsafe.repository.snapshot_groups import Group, parse_grouping
@@ -177,12 +177,12 @@ def _verdicts(
             "`nightsafe check`; a snapshot that cannot be saved is forgotten by its id."
         )
     if args.snapshots:
-        return [Verdict(Group(), remove=find_named(found, args.snapshots, chosen))]
+        return [Retention(Group(), remove=find_named(found, args.snapshots, chosen))]
     looked_at = [snapshot for snapshot in found.sound if chosen.takes(snapshot)]
     return judge(looked_at, policy, by=by, now=time.time_ns())
 
 
-def _show(verdicts: "list[Verdict]", output: Output, *, is_trial: bool, compact: bool) -> None:
+def _show(verdicts: "list[Retention]", output: Output, *, is_trial: bool, compact: bool) -> None:
     for verdict in verdicts:
         for snapshot in verdict.keep:
             reasons = ", ".join(verdict.reasons[snapshot.id])
@@ -205,7 +205,7 @@ def _line(word: str, snapshot: "Snapshot", reasons: str, *, compact: bool) -> st
     return printable(text)
 
 
-def _fields(verdicts: "list[Verdict]", *, removed: int, is_trial: bool) -> dict[str, object]:
+def _fields(verdicts: "list[Retention]", *, removed: int, is_trial: bool) -> dict[str, object]:
     groups = [
         {
             "host": verdict.group.host,

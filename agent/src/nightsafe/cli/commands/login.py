@@ -8,7 +8,7 @@ from nightsafe.cli.options import Verbs, add_verb
 from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
-    from nightsafe.backend.rest import Remote
+    from nightsafe.backend.rest import RestBackend
     from nightsafe.backend.rest_url import Credential
     from nightsafe.settings.login import Login
 
@@ -28,13 +28,13 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Ask, try, store, say what was found."""
-    from nightsafe.backend.rest import Remote
+    from nightsafe.backend.rest import RestBackend
     from nightsafe.settings.location import find_cacert, find_patience
     from nightsafe.settings.login import save_login
 
     login = _read_login(args.repository)
     _warn_if_open(login.url, output)
-    remote = Remote(
+    remote = RestBackend(
         login.url,
         login.credential,
         patience=find_patience(args.patience),
@@ -101,7 +101,7 @@ def _ask(prompt: str, *, hidden: bool) -> str:
     return getpass.getpass(prompt).strip()
 
 
-def _try(remote: "Remote") -> bool:
+def _try(remote: "RestBackend") -> bool:
     """Whether the vault has a config; the storage's errors if it cannot even be listed."""
     from nightsafe.backend.base import CONFIG_NAME, ObjectKind
     from nightsafe.errors import ObjectNotFoundError
