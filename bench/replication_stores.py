@@ -49,7 +49,7 @@ class Stores:
         from accounts.audit import SERVICE
         from accounts.models import User
         from billing.actions import entitlements_of, subscribe
-        from storage.body import Body
+        from storage.body import HashedBody
         from storage.models import Region
         from storage.object_names import ObjectType, parse_name
         from storage.uploads import ingest
@@ -64,7 +64,7 @@ class Stores:
         for _ in range(count):
             content = os.urandom(size)
             digest = hashlib.sha256(content).hexdigest()
-            body = Body(io.BytesIO(content), size=size, sha256=digest)
+            body = HashedBody(io.BytesIO(content), size=size, sha256=digest)
             ingest.deposit(access, parse_name(ObjectType.DATA, digest), body, into=region)
 
     def replicate(self, workers: int) -> float:

@@ -26,19 +26,19 @@ def stream_of(request: HttpRequest) -> Stream:
     return make() if make is not None else request
 
 
-class WrongBytesError(BadRequestError):
+class HashMismatchError(BadRequestError):
     """The bytes do not have the hash that their name says."""
 
     can_mend = True  # if something on the way changed them
 
 
-class ShortBodyError(BadRequestError):
+class IncompleteBodyError(BadRequestError):
     """The connection ended before the announced length."""
 
     can_mend = True
 
 
-class Body:
+class HashedBody:
     """`size` bytes from `stream`, which must have the hash `sha256` (None: any).
 
     The last piece is handed on only when the hash is right, so whoever stores the pieces can
@@ -116,13 +116,13 @@ class Body:
 
     def _judge(self) -> None:
         if self._expected is not None and self.digest != self._expected:
-            raise WrongBytesError(
+            raise HashMismatchError(
                 "The bytes do not have the hash that their name says; nothing was stored. "
                 "Something on the way changed them: send them again."
             )
 
-    def _short(self) -> ShortBodyError:
-        return ShortBodyError(
+    def _short(self) -> IncompleteBodyError:
+        return IncompleteBodyError(
             f"The upload ended after {self.taken} of {self.size} bytes; nothing was stored."
         )
 

@@ -15,7 +15,7 @@ from storage.database import single_runner
 from storage.deletion import guard
 from storage.deletion import sweep as sweeping
 from storage.deletion import tombstones as expiry
-from storage.deletion.guard import DoubtfulError
+from storage.deletion.guard import InDoubtError
 from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.models import Heartbeat
 from storage.monitoring import alarms, canary, losses
@@ -47,7 +47,7 @@ def replicate_due() -> None:
 @shared_task
 def tend_regions() -> None:
     """Put lacking copies on the list, empty what is drained, strike off what has burnt."""
-    write_off.strike_due(seconds=TURN / 2)
+    write_off.write_off_due(seconds=TURN / 2)
     backfill.refill_due(seconds=TURN / 2)
     if drain.is_due() and _is_trusted():
         drain.empty_due(seconds=TURN / 2)
@@ -118,7 +118,7 @@ def _is_trusted(*, everywhere: bool = False) -> bool:
     """Whether something may be destroyed now."""
     try:
         guard.require_trust(everywhere=everywhere)
-    except DoubtfulError as error:
+    except InDoubtError as error:
         log.warning("nothing is destroyed now: %s", error)
         return False
     return True

@@ -16,11 +16,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from storage.api import json_answer, json_body, session
 from storage.api.discard_body import discard, hang_up
 from storage.api.json_body import Fields
-from storage.api.upload_limiter import Stay, staying
+from storage.api.upload_limiter import Admission, staying
 from storage.downloads import presigned as signed_reads
 from storage.errors import BusyError, RefusedError
 from storage.object_names import KIB, ObjectType
-from storage.objects.batch import MAX_OBJECTS, Verdict
+from storage.objects.batch import MAX_OBJECTS, ItemResult
 from storage.uploads import presigned
 from storage.uploads.presigned import Announced
 from storage.vaults.access import Access, open_vault
@@ -42,7 +42,7 @@ def called(*, limit: int) -> Callable[[Call], Callable[..., HttpResponseBase]]:
         def view(request: HttpRequest, vault: str) -> HttpResponseBase:
             return staying(lambda stay: answer(request, vault, stay))
 
-        def answer(request: HttpRequest, vault: str, stay: Stay) -> HttpResponseBase:
+        def answer(request: HttpRequest, vault: str, stay: Admission) -> HttpResponseBase:
             try:
                 access = open_vault(request.headers.get("Authorization"), vault)
                 stay.begin(access.vault.account_id)
@@ -123,7 +123,7 @@ def _ids(fields: Fields, name: str) -> list[str]:
     return [json_body.text(one, name) for one in json_body.entries(fields, name, most=MAX_OBJECTS)]
 
 
-def _verdict(verdict: Verdict) -> Answer:
+def _verdict(verdict: ItemResult) -> Answer:
     answer: Answer = {"status": verdict.status.value}
     if verdict.code:
         answer["code"] = verdict.code

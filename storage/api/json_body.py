@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from accounts.texts import is_plain
-from storage.body import Body, ShortBodyError, stream_of
+from storage.body import HashedBody, IncompleteBodyError, stream_of
 from storage.errors import BadRequestError, LengthRequiredError, TooLargeError, TooSlowError
 from storage.object_names import InvalidNameError, ObjectName, ObjectType, parse_name
 
@@ -40,14 +40,16 @@ def _read_all(request: HttpRequest, size: int) -> bytes:
     socket = request.META.get("gunicorn.socket")
     if socket is not None:
         socket.settimeout(settings.GATEWAY_STALL)
-    body = Body(stream_of(request), size=size, sha256=None, min_rate=settings.GATEWAY_MIN_RATE)
+    body = HashedBody(
+        stream_of(request), size=size, sha256=None, min_rate=settings.GATEWAY_MIN_RATE
+    )
     whole = bytearray()
     try:
         while len(whole) < size:
             whole += body.read(size - len(whole))
     except TooSlowError as error:
         raise TooSlowError("The request came too slowly; send it again.") from error
-    except ShortBodyError as error:
+    except IncompleteBodyError as error:
         raise BadRequestError("The request ended early.") from error
     return bytes(whole)
 

@@ -20,8 +20,8 @@ from django.http import (
 
 from storage.api.discard_body import discard, hang_up
 from storage.api.range_header import parse_range
-from storage.api.upload_limiter import Stay, staying, uploads
-from storage.body import Body, stream_of
+from storage.api.upload_limiter import Admission, staying, uploads
+from storage.body import HashedBody, stream_of
 from storage.database.connections import lend_connection
 from storage.deletion import tombstones
 from storage.downloads import listings, read
@@ -70,7 +70,7 @@ def answered(view: View) -> View:
 
 
 def _answer(
-    view: View, request: HttpRequest, vault: str, parts: dict[str, str], stay: Stay
+    view: View, request: HttpRequest, vault: str, parts: dict[str, str], stay: Admission
 ) -> HttpResponseBase:
     try:
         access = open_vault(request.headers.get("Authorization"), vault)
@@ -154,7 +154,7 @@ def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespons
     stall = request.META.get("gunicorn.socket")
     if stall is not None:
         stall.settimeout(settings.GATEWAY_STALL)
-    body = Body(
+    body = HashedBody(
         stream_of(request),
         size=int(announced),
         sha256=name.expected_sha256,

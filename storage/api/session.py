@@ -18,7 +18,7 @@ from django.db import models, transaction
 
 from storage import object_sizes
 from storage.api.json_answer import Json
-from storage.body import Body, WrongBytesError
+from storage.body import HashedBody, HashMismatchError
 from storage.database.connections import lend_connection
 from storage.deletion import tombstones
 from storage.downloads import listings, read
@@ -26,7 +26,7 @@ from storage.errors import RefusedError, UnknownError
 from storage.models import StoredObject, Vault
 from storage.object_names import KIB, ObjectName, ObjectType
 from storage.objects import batch
-from storage.objects.batch import Status, Verdict
+from storage.objects.batch import ItemResult, ItemStatus
 from storage.uploads import ingest, presigned
 from storage.vaults import index_freshness, locks, sequence
 from storage.vaults.access import Access
@@ -85,7 +85,7 @@ def finish(
     snapshot: Named | None,
     lock: ObjectName | None,
     unread: int | None = None,
-) -> tuple[list[Verdict], bool]:
+) -> tuple[list[ItemResult], bool]:
     """Commit transfers, store the snapshot if all of them are on record, and remove the lock.
 
     `unread` paths could not be read, and are not or not wholly in the snapshot; None if that is
@@ -95,11 +95,11 @@ def finish(
     Raises what `ingest.deposit` raises.
     """
     verdicts = presigned.commit(access, attempts) if attempts else []
-    if any(one.status is not Status.STORED for one in verdicts):
+    if any(one.status is not ItemStatus.STORED for one in verdicts):
         return verdicts, False
     if snapshot is not None:
         name, body = snapshot
-        source = Body(io.BytesIO(body), size=len(body), sha256=name.expected_sha256)
+        source = HashedBody(io.BytesIO(body), size=len(body), sha256=name.expected_sha256)
         ingest.deposit(access, name, source, lock=lock.name if lock else "")
         if unread is not None:
             _note_unread(access.vault, name, unread)
@@ -132,7 +132,7 @@ def _lock(access: Access, lock: Named | None) -> tuple[Vault, list[Answer]]:
 def _require_whole(name: ObjectName, body: bytes) -> None:
     object_sizes.require_sound(name, len(body))
     if hashlib.sha256(body).hexdigest() != name.name:
-        raise WrongBytesError("The lock's bytes do not have the hash that its name says.")
+        raise HashMismatchError("The lock's bytes do not have the hash that its name says.")
 
 
 def _live(vault: Vault, kind: ObjectType) -> models.QuerySet[StoredObject]:

@@ -18,7 +18,7 @@ from storage.errors import BusyError, CrowdedError
 PATIENCE = 10.0  # seconds that an upload waits for its place
 
 
-class Gate:
+class Limiter:
     """A number of places. An account gets another one while it holds fewer than are free."""
 
     def __init__(self, places: int, *, patience: float, refusal: BusyError) -> None:
@@ -58,19 +58,19 @@ class Gate:
         return self._held[account] < self._free
 
 
-requests = Gate(
+requests = Limiter(
     settings.GATEWAY_REQUESTS,
     patience=0.0,
     refusal=CrowdedError("This account has too much under way at once; try again shortly."),
 )
-uploads = Gate(
+uploads = Limiter(
     settings.GATEWAY_UPLOADS,
     patience=PATIENCE,
     refusal=BusyError("The service takes no more uploads at this moment; try again shortly."),
 )
 
 
-class Stay:
+class Admission:
     """One request's place among its account's, from when the account is known to the very end."""
 
     def __init__(self) -> None:
@@ -88,9 +88,9 @@ class Stay:
             requests.leave(account)
 
 
-def staying(answer: Callable[[Stay], HttpResponseBase]) -> HttpResponseBase:
+def staying(answer: Callable[[Admission], HttpResponseBase]) -> HttpResponseBase:
     """Return the answer to a request, whose stay ends when the client has it, or is gone."""
-    stay = Stay()
+    stay = Admission()
     try:
         response = answer(stay)
     except BaseException:

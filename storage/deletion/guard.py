@@ -28,7 +28,7 @@ MARGIN = 1_000_000  # by which a reconciled catalogue passes all that it was bef
 Doubt = Catalogue.Doubt
 
 
-class DoubtfulError(RegionError):
+class InDoubtError(RegionError):
     """Nothing may be destroyed now; the text says why, and what to do."""
 
 
@@ -51,7 +51,7 @@ def require_trust(*, everywhere: bool = False) -> None:
     found = look()
     require_no_doubt()
     if found.silent and (everywhere or not found.heard):
-        raise DoubtfulError(
+        raise InDoubtError(
             f"Nothing is removed before these regions can be asked: {', '.join(found.silent)}. "
             "One that will be away for long is taken out of use with `region offline`."
         )
@@ -61,7 +61,7 @@ def require_no_doubt() -> None:
     """Raise DoubtfulError if a doubt is on record."""
     own = elapsed_time.of_database()
     if own.doubt != Doubt.NONE:
-        raise DoubtfulError(
+        raise InDoubtError(
             f"{own.doubt_text} Nothing is purged or swept until `manage.py reconcile` has run over "
             "all regions."
         )

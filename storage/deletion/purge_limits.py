@@ -17,7 +17,7 @@ LEAST_OF_ACCOUNT = 2_000  # objects, which may go in any case
 LEAST_OF_ALL = 20_000
 
 
-class Bounds:
+class PurgeLimits:
     """What may still go today. Asked before each object, and told of each that went."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from django.db import models, transaction
 from backup_service import clock
 from storage.database import elapsed_time, lock_order, single_runner
 from storage.deletion import fair_shares, guard
-from storage.deletion.purge_limits import Bounds
+from storage.deletion.purge_limits import PurgeLimits
 from storage.errors import UnknownError
 from storage.models import (
     Attempt,
@@ -121,12 +121,12 @@ def purge(*, grace_ended_before: datetime | None = None, seconds: float = math.i
     guard.require_no_doubt()
     until = time.monotonic() + seconds
     before = grace_ended_before or elapsed_time.grace_began_before()
-    bounds = Bounds() if grace_ended_before is None else None
+    bounds = PurgeLimits() if grace_ended_before is None else None
     with single_runner.alone("purge") as is_mine:
         return _purge(before, until, bounds) if is_mine else 0
 
 
-def _purge(before: datetime, until: float, bounds: Bounds | None = None) -> int:
+def _purge(before: datetime, until: float, bounds: PurgeLimits | None = None) -> int:
     purged, due = 0, due_for_purge(before)
 
     def take(account: int, most: int) -> list[tuple[int, int]]:

@@ -10,13 +10,13 @@ from backup_service import clock
 from storage.models import Replica, StoredObject
 from storage.object_names import ObjectName
 from storage.objects import batch, placement
-from storage.objects.batch import Status, Verdict
+from storage.objects.batch import ItemResult, ItemStatus
 from storage.stores.base import PresignedRequest, RegionError
 from storage.stores.registry import store_of
 from storage.vaults.access import Access
 
 
-def offer(access: Access, names: Sequence[ObjectName]) -> list[Verdict]:
+def offer(access: Access, names: Sequence[ObjectName]) -> list[ItemResult]:
     """Answer about each object that a client wants to read, in order."""
     access.require_read()
     batch.require_few(len(names), "objects")
@@ -37,18 +37,20 @@ def sign(held: StoredObject) -> PresignedRequest | None:
     return _sign(held, list(_stored([held]).select_related("attempt__vault")))
 
 
-def _answer(access: Access, held: StoredObject | None, copies: dict[int, list[Replica]]) -> Verdict:
+def _answer(
+    access: Access, held: StoredObject | None, copies: dict[int, list[Replica]]
+) -> ItemResult:
     if held is None:
-        return Verdict(Status.UNKNOWN, message="This vault has no such object.")
+        return ItemResult(ItemStatus.UNKNOWN, message="This vault has no such object.")
     found = copies.get(held.pk, [])
     for replica in found:
         if replica.attempt is not None:
             replica.attempt.vault = access.vault
     request = _sign(held, found)
     if request is None:
-        return Verdict(Status.GATEWAY, message="Read it through the gateway.")
+        return ItemResult(ItemStatus.GATEWAY, message="Read it through the gateway.")
     until = clock.now() + timedelta(seconds=settings.DIRECT_SECONDS)
-    return Verdict(Status.GET, size=held.size, request=request, until=until)
+    return ItemResult(ItemStatus.GET, size=held.size, request=request, until=until)
 
 
 def _stored(held: Sequence[StoredObject]) -> QuerySet[Replica]:

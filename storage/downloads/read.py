@@ -15,7 +15,7 @@ from django.conf import settings
 
 from storage.database.connections import lend_connection
 from storage.downloads import presigned
-from storage.downloads.rereads import Rereads
+from storage.downloads.rereads import RereadDetector
 from storage.errors import DamagedError, RangeError, UnknownError
 from storage.models import Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectName, ObjectType
@@ -25,7 +25,7 @@ from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 REDIRECTED = 64 * 1024  # bytes from which a client is sent to the store
-_rereads = Rereads()
+_rereads = RereadDetector()
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class Response:
     """Bytes on their way to a client. `chunks` must be closed or exhausted."""
 
     size: int  # of the whole object, in bytes
@@ -79,7 +79,7 @@ def elsewhere(held: StoredObject, span: Span | None, *, reader: str) -> str | No
 
 def fetch(
     held: StoredObject, span: Span | None, *, reader: str, region: Region | None = None
-) -> Outgoing:
+) -> Response:
     """Return the bytes of an object, or of a span of it, for the client called `reader`.
 
     From its copy in one `region`, if one is given. Raises RangeError, or DamagedError when no copy
@@ -88,12 +88,12 @@ def fetch(
     if span is None:
         whole = Span(0, held.size)
         chunks = _first_good(held, whole, verify_first=False, region=region)
-        return Outgoing(held.size, whole, chunks)
+        return Response(held.size, whole, chunks)
     if span.start >= held.size or span.length <= 0:
         raise RangeError(held.size)
     span = Span(span.start, min(span.length, held.size - span.start))
     again = _rereads.seen(reader, held.pk, span.start, span.length)
-    return Outgoing(held.size, span, _first_good(held, span, verify_first=again, region=region))
+    return Response(held.size, span, _first_good(held, span, verify_first=again, region=region))
 
 
 def fetch_from(region: Region, held: StoredObject) -> Iterator[bytes]:
@@ -118,7 +118,7 @@ def _first_good(
                 damage.require_good(replica, held)
             chunks = _stream(replica, held, span)
             first = next(chunks, b"")
-        except damage.BadCopyError:
+        except damage.BadReplicaError:
             continue
         except RegionError as error:
             placement.avoid(replica.region.alias)
@@ -144,9 +144,9 @@ def _stream(replica: Replica, held: StoredObject, span: Span) -> Iterator[bytes]
     try:
         with _open(replica, span) as reader:
             yield from _judged(reader, held, span) if is_whole else _counted(reader, span)
-    except (NoSuchKeyError, UnreadableError, damage.BadCopyError) as error:
+    except (NoSuchKeyError, UnreadableError, damage.BadReplicaError) as error:
         damage.mark(replica, error)
-        raise damage.BadCopyError(str(error)) from error
+        raise damage.BadReplicaError(str(error)) from error
 
 
 def _open(replica: Replica, span: Span) -> Reader:
@@ -162,7 +162,7 @@ def _counted(reader: Reader, span: Span) -> Iterator[bytes]:
     while left:
         piece = reader.read(min(CHUNK, left))
         if not piece:
-            raise damage.BadCopyError("the copy is shorter than the object")
+            raise damage.BadReplicaError("the copy is shorter than the object")
         left -= len(piece)
         yield piece
 
@@ -176,7 +176,7 @@ def _judged(reader: Reader, held: StoredObject, span: Span) -> Iterator[bytes]:
             yield last
         last = piece
     if digest.hexdigest() != held.sha256:
-        raise damage.BadCopyError("the copy does not have the object's hash")
+        raise damage.BadReplicaError("the copy does not have the object's hash")
     if last:
         yield last
 
@@ -187,5 +187,5 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
             yield first
         try:
             yield from rest
-        except (RegionError, damage.BadCopyError) as error:
+        except (RegionError, damage.BadReplicaError) as error:
             raise CutShortError(str(error)) from error

@@ -8,7 +8,7 @@ REMEMBERED = 20_000  # reads
 WITHIN = 900.0  # seconds
 
 
-class Rereads:
+class RereadDetector:
     """The last reads of this process, forgotten oldest first. Safe for several threads."""
 
     def __init__(self) -> None:

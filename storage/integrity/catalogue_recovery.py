@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 
 from backup_service import clock
-from storage.body import Body, ShortBodyError, WrongBytesError
+from storage.body import HashedBody, HashMismatchError, IncompleteBodyError
 from storage.database import lock_order
 from storage.deletion import tombstones
 from storage.deletion.journal import Entry, last_words
@@ -30,7 +30,7 @@ Kind = JournalEntry.Kind
 
 
 @dataclass
-class Rebuilt:
+class Recovered:
     """What was learnt, in objects."""
 
     brought_back: int = 0
@@ -38,11 +38,11 @@ class Rebuilt:
     not_adopted: int = 0
 
 
-class Rebuild:
+class CatalogueRecovery:
     """One rebuild: begun, told of every key that a region has, and ended."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self.result = Rebuilt()
+        self.result = Recovered()
         self._entries = list(entries)
         self._last = last_words(self._entries)
 
@@ -147,9 +147,9 @@ def _hash(store: RegionStore, key: StoreKey, size: int) -> str | None:
     expected = None if key.object.type is ObjectType.CONFIG else key.object.name
     try:
         with store.open(key) as reader:
-            body = Body(reader, size=size, sha256=expected)
+            body = HashedBody(reader, size=size, sha256=expected)
             body.drain()
-    except (RegionError, WrongBytesError, ShortBodyError) as error:
+    except (RegionError, HashMismatchError, IncompleteBodyError) as error:
         log.error("bytes that no row knows are left alone: %s in %s: %s", key, store.alias, error)
         return None
     return body.digest

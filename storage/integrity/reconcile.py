@@ -12,7 +12,7 @@ from accounts.audit import Actor
 from accounts.models import Account
 from storage.database import bulk
 from storage.deletion import guard, sweep
-from storage.integrity.catalogue_recovery import Rebuild
+from storage.integrity.catalogue_recovery import CatalogueRecovery
 from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
 from storage.object_names import StoreKey
 from storage.objects import damage
@@ -46,7 +46,7 @@ def reconcile(actor: Actor, *, on_step: Callable[[], None] = lambda: None) -> Re
     take hours; `on_step` is called all the while.
     """
     marks = guard.look()
-    rebuild = Rebuild(guard.missed()) if guard.is_restored() else None
+    rebuild = CatalogueRecovery(guard.missed()) if guard.is_restored() else None
     if rebuild is not None:
         rebuild.begin()
     report = Report(staging_swept=sweep.sweep_staging())
@@ -76,7 +76,7 @@ def _compare(
     region: Region,
     store: RegionStore,
     report: Report,
-    rebuild: Rebuild | None,
+    rebuild: CatalogueRecovery | None,
     on_step: Callable[[], None],
 ) -> None:
     found: set[str] = set()
@@ -115,7 +115,7 @@ def _strange(
     key: StoreKey,
     size: int,
     report: Report,
-    rebuild: Rebuild | None,
+    rebuild: CatalogueRecovery | None,
 ) -> None:
     """See to bytes that no row knows: removed if they were to go, else kept."""
     purged = JournalEntry.objects.filter(

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.audit import Actor
-from storage.body import Body, ShortBodyError, WrongBytesError
+from storage.body import HashedBody, HashMismatchError, IncompleteBodyError
 from storage.database import bulk, lock_order
 from storage.errors import BadRequestError
 from storage.models import Attempt, Region, Replica, StoredObject
@@ -100,8 +100,8 @@ def _take_back(held: StoredObject, attempt: Attempt) -> bool:
     """Point the region's replica at an attempt whose bytes prove right."""
     try:
         with store_of(attempt.region).open(attempt.key) as reader:
-            Body(reader, size=held.size, sha256=held.sha256).drain()
-    except (RegionError, WrongBytesError, ShortBodyError):
+            HashedBody(reader, size=held.size, sha256=held.sha256).drain()
+    except (RegionError, HashMismatchError, IncompleteBodyError):
         return False
     with transaction.atomic():
         lock_order.of_object(held.pk)

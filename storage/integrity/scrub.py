@@ -28,7 +28,7 @@ from storage.replication import transfer
 from storage.replication.transfer import Outcome
 from storage.stores import rate_limits
 from storage.stores.base import NoSuchKeyError, RegionUnavailableError
-from storage.stores.rate_limits import Throttle
+from storage.stores.rate_limits import RateLimit
 from storage.stores.registry import configured, store_of
 
 log = logging.getLogger(__name__)
@@ -38,15 +38,15 @@ LEAST_AGE = timedelta(days=1)  # nothing is read more often
 LONGEST_PAUSE = timedelta(days=1)  # that is caught up with at once
 FIRST_TURN = timedelta(minutes=1)
 RECORDED = 64  # proofs that are written down together
-UNLIMITED = Throttle(0)
+UNLIMITED = RateLimit(0)
 # Never read back, or not since the region came back from where nobody could watch it.
 NEW = Q(verified_at=None) | Q(verified_at__lt=F("region__trusted_from"))
 
-Report = Callable[["Findings"], None]
+Report = Callable[["ScrubResult"], None]
 
 
 @dataclass
-class Findings:
+class ScrubResult:
     """What a scrub saw, in copies and bytes."""
 
     checked: int = 0
@@ -61,20 +61,20 @@ def due(now: datetime) -> QuerySet[Replica]:
     return _in_turn(Replica.objects.filter(NEW | Q(verified_at__lt=before)))
 
 
-def scrub_due(*, byte_budget: float, report: Report | None = None) -> Findings:
+def scrub_due(*, byte_budget: float, report: Report | None = None) -> ScrubResult:
     """Read back what is due, up to about `byte_budget` bytes."""
     scrubber = _Scrubber(report=report)
     turn = due(clock.now()).filter(region__in=_reachable())
     return scrubber.run(bulk.steadily(turn), byte_budget=byte_budget)
 
 
-def scrub_turn(*, seconds: float) -> Findings:
+def scrub_turn(*, seconds: float) -> ScrubResult:
     """Read back new copies, then the next of the old ones, for up to `seconds`.
 
     Each region is read no faster than its rate allows.
     """
     until = time.monotonic() + seconds
-    total = Findings()
+    total = ScrubResult()
     for region in _reachable():
         scrubber = _Scrubber(until=until, throttle=rate_limits.scrubbing(region.alias), into=total)
         in_region = Replica.objects.filter(region=region)
@@ -84,7 +84,7 @@ def scrub_turn(*, seconds: float) -> Findings:
     return total
 
 
-def scrub_all(*, report: Report | None = None) -> Findings:
+def scrub_all(*, report: Report | None = None) -> ScrubResult:
     """Read back every copy that can be reached, and count the others.
 
     Nothing is said about copies in a region that is away: a drive that is not mounted has not lost
@@ -97,7 +97,7 @@ def scrub_all(*, report: Report | None = None) -> Findings:
     return scrubber.run(bulk.steadily(_stored(there)))
 
 
-def scrub_region(region: Region) -> Findings:
+def scrub_region(region: Region) -> ScrubResult:
     """Read back every copy in one region, as fast as it goes."""
     there = Replica.objects.filter(region=region).order_by("pk")
     return _Scrubber().run(bulk.steadily(_stored(there)))
@@ -172,11 +172,11 @@ class _Scrubber:
         self,
         *,
         until: float = math.inf,
-        throttle: Throttle = UNLIMITED,
+        throttle: RateLimit = UNLIMITED,
         report: Report | None = None,
-        into: Findings | None = None,
+        into: ScrubResult | None = None,
     ) -> None:
-        self.findings = Findings() if into is None else into
+        self.findings = ScrubResult() if into is None else into
         self._until = until
         self._throttle = throttle
         self._report = report
@@ -184,7 +184,7 @@ class _Scrubber:
         self._next: list[tuple[Replica, Sought]] = []
         self._proved: list[Replica] = []
 
-    def run(self, rows: Iterable[Replica], *, byte_budget: float = math.inf) -> Findings:
+    def run(self, rows: Iterable[Replica], *, byte_budget: float = math.inf) -> ScrubResult:
         """Read copies back in their order until the bytes, the time or the copies end."""
         begun = self.findings.bytes
         with ThreadPoolExecutor(THREADS, thread_name_prefix="scrub") as pool:

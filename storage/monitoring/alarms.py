@@ -25,7 +25,7 @@ from storage.models import (
     Survey,
 )
 from storage.monitoring import mail, rules
-from storage.monitoring.rules import Figures, Finding, RegionFigures
+from storage.monitoring.rules import AlarmState, Figures, RegionFigures
 from storage.objects import placement
 from storage.regions import status
 from storage.replication.leases import WORK
@@ -72,12 +72,12 @@ def recipients() -> list[str]:
     return list(chosen.values_list("email", flat=True))
 
 
-def present() -> list[Finding]:
+def present() -> list[AlarmState]:
     """Return what is wrong at this moment."""
     return rules.judge(figures(clock.now()))
 
 
-def watch() -> list[Finding]:
+def watch() -> list[AlarmState]:
     """Write down what is wrong, and tell staff of what is new, over, or a day old."""
     found = present()
     now = clock.now()

@@ -24,10 +24,10 @@ from storage.errors import RefusedError
 from storage.models import CanaryRun, Credential, Region, Vault
 from storage.monitoring.canary_transport import (
     ACCOUNT,
-    ByFunctions,
+    DirectTransport,
+    HttpTransport,
     LostCanaryError,
-    OverHttp,
-    Way,
+    Transport,
     in_region,
 )
 from storage.object_names import ObjectType, parse_name
@@ -53,14 +53,14 @@ def send() -> list[CanaryRun]:
     return runs
 
 
-def _run(vault: Vault, way: Way, region: Region) -> CanaryRun:
+def _run(vault: Vault, way: Transport, region: Region) -> CanaryRun:
     begun = time.monotonic()
     error = ""
     try:
         _round_trip(vault, way, region)
     except DatabaseError:
         raise
-    except (LostCanaryError, RefusedError, RegionError, damage.BadCopyError) as failure:
+    except (LostCanaryError, RefusedError, RegionError, damage.BadReplicaError) as failure:
         error = str(failure)[:300] or type(failure).__name__
         log.error("the canary did not come back from region %s: %s", region.alias, error)
     return CanaryRun.objects.create(
@@ -68,7 +68,7 @@ def _run(vault: Vault, way: Way, region: Region) -> CanaryRun:
     )
 
 
-def _round_trip(vault: Vault, way: Way, region: Region) -> None:
+def _round_trip(vault: Vault, way: Transport, region: Region) -> None:
     earlier = in_region(vault, region)
     for held in earlier[-1:]:
         if hashlib.sha256(way.fetch(held.object_name, region)).hexdigest() != held.sha256:
@@ -84,7 +84,7 @@ def _round_trip(vault: Vault, way: Way, region: Region) -> None:
 
 
 @transaction.atomic
-def _enter() -> tuple[Vault, Way]:
+def _enter() -> tuple[Vault, Transport]:
     """Return the canary's vault and the way into it, making it at the first time."""
     account = Account.objects.filter(name=ACCOUNT, memberships=None).order_by("pk").first()
     if account is None:
@@ -95,8 +95,8 @@ def _enter() -> tuple[Vault, Way]:
     credential, secret = _credential(vault)
     if settings.CANARY_URL:
         address = f"{settings.CANARY_URL}/restic/{vault.public_id}/"
-        return vault, OverHttp(address, username=credential.prefix, secret=secret)
-    return vault, ByFunctions(Access(credential, vault, entitlements_of(account)))
+        return vault, HttpTransport(address, username=credential.prefix, secret=secret)
+    return vault, DirectTransport(Access(credential, vault, entitlements_of(account)))
 
 
 def _credential(vault: Vault) -> tuple[Credential, str]:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from accounts.models import Account
-from storage.body import Body
+from storage.body import HashedBody
 from storage.deletion import tombstones
 from storage.downloads import read
 from storage.errors import BusyError, ForbiddenError, UnknownError
@@ -46,7 +46,7 @@ class _Answer(NamedTuple):
     wait: float
 
 
-class Way(Protocol):
+class Transport(Protocol):
     """What a canary does in one region. All raise LostCanaryError, or what the functions raise."""
 
     def store(self, name: ObjectName, content: bytes, region: Region) -> None:
@@ -59,7 +59,7 @@ class Way(Protocol):
         """Delete an object."""
 
 
-class ByFunctions:
+class DirectTransport:
     """The way without any address: only stores and database are tried."""
 
     def __init__(self, access: Access) -> None:
@@ -67,7 +67,7 @@ class ByFunctions:
 
     def store(self, name: ObjectName, content: bytes, region: Region) -> None:
         """See Way."""
-        body = Body(io.BytesIO(content), size=len(content), sha256=name.expected_sha256)
+        body = HashedBody(io.BytesIO(content), size=len(content), sha256=name.expected_sha256)
         ingest.deposit(self._access, name, body, into=region)
 
     def fetch(self, name: ObjectName, region: Region) -> bytes:
@@ -79,7 +79,7 @@ class ByFunctions:
         tombstones.remove(self._access, name)
 
 
-class OverHttp:
+class HttpTransport:
     """The way that customers' bytes go, to `address` (the vault's, with its final slash)."""
 
     def __init__(self, address: str, *, username: str, secret: str) -> None:

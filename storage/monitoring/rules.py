@@ -57,7 +57,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Finding:
+class AlarmState:
     """An alarm: what it is called, what is wrong, and what to do."""
 
     key: str
@@ -65,7 +65,7 @@ class Finding:
     advice: str
 
 
-def judge(figures: Figures) -> list[Finding]:
+def judge(figures: Figures) -> list[AlarmState]:
     """Return everything that is wrong, the worst first."""
     return [
         *_losses(figures),
@@ -77,9 +77,9 @@ def judge(figures: Figures) -> list[Finding]:
     ]
 
 
-def _losses(figures: Figures) -> Iterator[Finding]:
+def _losses(figures: Figures) -> Iterator[AlarmState]:
     if figures.lost:
-        yield Finding(
+        yield AlarmState(
             "lost",
             f"{_many(figures.lost, 'object')} of {_many(figures.lost_vaults, 'vault')} "
             "without a good copy.",
@@ -89,9 +89,9 @@ def _losses(figures: Figures) -> Iterator[Finding]:
         )
 
 
-def _promises(figures: Figures) -> Iterator[Finding]:
+def _promises(figures: Figures) -> Iterator[AlarmState]:
     if figures.reachable < figures.promised:
-        yield Finding(
+        yield AlarmState(
             "places",
             f"Plans in use promise {_many(figures.promised, 'copy', 'copies')} of everything, and "
             f"there {'is' if figures.reachable == 1 else 'are'} "
@@ -101,16 +101,16 @@ def _promises(figures: Figures) -> Iterator[Finding]:
         )
 
 
-def _upkeep(figures: Figures) -> Iterator[Finding]:
+def _upkeep(figures: Figures) -> Iterator[AlarmState]:
     if figures.doubt:
-        yield Finding(
+        yield AlarmState(
             "doubt",
             f"Nothing is purged or swept: {figures.doubt}",
             "See “When the database was restored” in docs/operations.md. `manage.py reconcile` "
             "compares rows and regions; once it came to its end, purge and sweep go on.",
         )
     if figures.is_capped:
-        yield Finding(
+        yield AlarmState(
             "capped",
             "The purge has come to its bound for one day.",
             "It goes on by itself. If so much was not meant to go, see in the audit log who "
@@ -118,22 +118,22 @@ def _upkeep(figures: Figures) -> Iterator[Finding]:
         )
 
 
-def _silences(figures: Figures) -> Iterator[Finding]:
+def _silences(figures: Figures) -> Iterator[AlarmState]:
     if figures.worker_age > WORKER_SILENCE:
-        yield Finding(
+        yield AlarmState(
             "worker",
             f"No worker has been heard of for {_time(figures.worker_age)}.",
             "See whether worker, beat and broker run, and what they logged. Uploads and restores "
             "go on; copies wait.",
         )
     if figures.scrub_silence > SCRUB_SILENCE:
-        yield Finding(
+        yield AlarmState(
             "scrub",
             f"Nothing has been read back for {_time(figures.scrub_silence)}.",
             "See whether beat runs and the workers keep up; `manage.py scrub` does it now.",
         )
     if figures.sweep_silence > SWEEP_SILENCE:
-        yield Finding(
+        yield AlarmState(
             "sweep",
             f"Nothing has been swept for {_time(figures.sweep_silence)}.",
             "See whether a worker serves the queue nightsafe-upkeep, and what it logged. What was "
@@ -141,30 +141,30 @@ def _silences(figures: Figures) -> Iterator[Finding]:
         )
 
 
-def _region(region: RegionFigures) -> Iterator[Finding]:
+def _region(region: RegionFigures) -> Iterator[AlarmState]:
     at = region.alias
     if region.away > AWAY_LONG:
-        yield Finding(
+        yield AlarmState(
             f"away:{at}",
             f"Region {at} has been away for {_time(region.away)}.",
             "Its copies are still there as far as anybody knows. Bring the store back, or follow "
             "“When a region burns” in docs/operations.md.",
         )
     if region.is_full:
-        yield Finding(
+        yield AlarmState(
             f"full:{at}",
             f"Region {at} has no room left.",
             "Add room or a region; uploads go to the others meanwhile.",
         )
     if region.strange:
-        yield Finding(
+        yield AlarmState(
             f"strange:{at}",
             f"Region {at} holds bytes of {_many(region.strange, 'upload')} that no row knows.",
             "`manage.py reconcile` names them. They are left alone: if the database was restored, "
             "see “When the database was restored” in docs/operations.md.",
         )
     if region.takes and region.waiting_age > COPIES_LATE:
-        yield Finding(
+        yield AlarmState(
             f"copies:{at}",
             f"{_many(region.waiting, 'copy', 'copies')} for region {at} "
             f"({region.waiting_bytes / 1e9:.1f} GB) are late, the oldest by "
@@ -172,19 +172,19 @@ def _region(region: RegionFigures) -> Iterator[Finding]:
             "See `manage.py region status` and the workers' logs; add workers if they are busy.",
         )
     if region.parked:
-        yield Finding(
+        yield AlarmState(
             f"parked:{at}",
             f"{_many(region.parked, 'copy', 'copies')} to region {at} given up after many tries.",
             "See their last error on the staff pages; unpark them there, or `manage.py repair`.",
         )
     if region.unread_age > UNREAD_LATE:
-        yield Finding(
+        yield AlarmState(
             f"unread:{at}",
             f"New copies in region {at} have not been read back for {_time(region.unread_age)}.",
             "See whether NIGHTSAFE_SCRUB_RATES is too low for what comes in.",
         )
     if region.scrub_age > SCRUB_LATE:
-        yield Finding(
+        yield AlarmState(
             f"scrub:{at}",
             f"A copy in region {at} was last read back {_time(region.scrub_age)} ago.",
             "Raise NIGHTSAFE_SCRUB_RATES, or run `manage.py scrub`.",
@@ -193,30 +193,30 @@ def _region(region: RegionFigures) -> Iterator[Finding]:
         yield from _canary(region)
 
 
-def _canary(region: RegionFigures) -> Iterator[Finding]:
+def _canary(region: RegionFigures) -> Iterator[AlarmState]:
     if region.canary_error:
-        yield Finding(
+        yield AlarmState(
             f"canary:{region.alias}",
             f"The canary did not come back from region {region.alias}: {region.canary_error}",
             "Backups to and from this region are likely to fail in the same way.",
         )
     elif region.canary_age > CANARY_LATE:
-        yield Finding(
+        yield AlarmState(
             f"canary:{region.alias}",
             f"No canary has come back from region {region.alias} for {_time(region.canary_age)}.",
             "See whether beat and the workers run; `manage.py canary` sends one now.",
         )
 
 
-def _telling(figures: Figures) -> Iterator[Finding]:
+def _telling(figures: Figures) -> Iterator[AlarmState]:
     if figures.mail_error:
-        yield Finding(
+        yield AlarmState(
             "mail",
             f"Mail cannot be sent: {figures.mail_error}",
             "See EMAIL_URL. Nobody is told of anything by mail until this works.",
         )
     if not figures.has_recipients:
-        yield Finding(
+        yield AlarmState(
             "nobody",
             "There is nobody to send alarms to.",
             "Name somebody in NIGHTSAFE_ADMINS.",

@@ -14,7 +14,7 @@ MAX_BYTES = GIB  # of more than one object
 TYPES = {ObjectType.DATA, ObjectType.INDEX}
 
 
-class Status(StrEnum):
+class ItemStatus(StrEnum):
     """What becomes of one object of a batch."""
 
     THERE = "there"  # live with a good copy: nothing to send
@@ -30,10 +30,10 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ItemResult:
     """The answer about one object of a batch."""
 
-    status: Status
+    status: ItemStatus
     code: str = ""
     message: str = ""
     attempt: str = ""
@@ -48,6 +48,6 @@ def require_few(count: int, what: str) -> None:
         raise TooLargeError(f"A batch has at most {MAX_OBJECTS} {what}, and there are {count}.")
 
 
-def refused(error: RefusedError) -> Verdict:
+def refused(error: RefusedError) -> ItemResult:
     """Return the answer about what will not be taken, and why."""
-    return Verdict(Status.REFUSED, code=error.code, message=str(error))
+    return ItemResult(ItemStatus.REFUSED, code=error.code, message=str(error))

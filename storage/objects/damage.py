@@ -17,7 +17,7 @@ from storage.stores.registry import store_of
 log = logging.getLogger(__name__)
 
 
-class BadCopyError(Exception):
+class BadReplicaError(Exception):
     """A copy is missing, unreadable, or has other bytes than its object."""
 
 
@@ -35,10 +35,10 @@ def require_good(replica: Replica, held: StoredObject) -> None:
                 digest.update(piece)
                 size += len(piece)
         if (size, digest.hexdigest()) != (held.size, held.sha256):
-            raise BadCopyError(f"{size} bytes with another hash, where {held.size} were stored")
-    except (NoSuchKeyError, UnreadableError, BadCopyError) as error:
+            raise BadReplicaError(f"{size} bytes with another hash, where {held.size} were stored")
+    except (NoSuchKeyError, UnreadableError, BadReplicaError) as error:
         mark(replica, error)
-        raise BadCopyError(str(error)) from error
+        raise BadReplicaError(str(error)) from error
 
 
 def mark(replica: Replica, error: Exception) -> None:

@@ -12,7 +12,7 @@ from nightsafe_lanes import LANES, new_digest, update_all
 from storage.models import Replica
 from storage.object_names import MIB, StoreKey
 from storage.stores.base import Reader, RegionError, RegionStore
-from storage.stores.rate_limits import Throttle
+from storage.stores.rate_limits import RateLimit
 
 AT_ONCE = LANES
 # Bytes of one copy before it is the next one's turn. In quarters of it, receiving from a store took
@@ -31,7 +31,7 @@ class Place:
     replica: Replica
     store: RegionStore
     key: StoreKey
-    throttle: Throttle
+    throttle: RateLimit
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from storage.vaults import quota
 PAGE = 200
 
 
-def strike_due(*, seconds: float = math.inf) -> int:
+def write_off_due(*, seconds: float = math.inf) -> int:
     """Go on with regions that were given up; return how many copies were struck off."""
     until, struck = time.monotonic() + seconds, 0
     for region in Region.objects.filter(status=Region.Status.STRUCK):

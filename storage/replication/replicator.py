@@ -25,8 +25,8 @@ from storage.objects import damage, placement
 from storage.objects import replicas as copies
 from storage.objects.verify import Place
 from storage.replication import leases, transfer
-from storage.replication.scheduler import Turns
-from storage.replication.transfer import Errand, Outcome
+from storage.replication.scheduler import RoundRobin
+from storage.replication.transfer import Outcome, Transfer
 from storage.stores import rate_limits
 from storage.stores.base import RegionFullError, RegionUnavailableError
 from storage.stores.registry import store_of
@@ -63,7 +63,7 @@ class _Copier:
 
     def __init__(self, until: float) -> None:
         self._until = until
-        self._turns = Turns()
+        self._turns = RoundRobin()
         self._jobs: dict[Future[Outcome], _Job] = {}
         self._busy: Counter[int] = Counter()
         self._regions: dict[int, Region] = {}
@@ -143,7 +143,7 @@ class _Copier:
         for replica, attempt in zip(replicas, attempts, strict=True):
             job = _Job(replica.region, replica, token, attempt)
             try:
-                errand = errand_of(replica, attempt)
+                errand = transfer_of(replica, attempt)
             except RegionUnavailableError as error:
                 self._failed(job, Outcome(error, is_regions_fault=True, is_targets_fault=True))
                 continue
@@ -225,7 +225,7 @@ def begin(replicas: Iterable[Replica]) -> list[Attempt]:
     )
 
 
-def errand_of(replica: Replica, attempt: Attempt) -> Errand:
+def transfer_of(replica: Replica, attempt: Attempt) -> Transfer:
     """Return what a thread needs to know. Raises RegionUnavailableError about the target."""
     held = replica.object
     target = _place(replica, attempt)
@@ -238,7 +238,7 @@ def errand_of(replica: Replica, attempt: Attempt) -> Errand:
         except RegionUnavailableError as error:
             log.warning("not copied from: %s", error)
             is_incomplete = True
-    return Errand(held.size, held.sha256, sources, target, is_incomplete)
+    return Transfer(held.size, held.sha256, sources, target, is_incomplete)
 
 
 def _place(replica: Replica, attempt: Attempt) -> Place:

@@ -13,7 +13,7 @@ from storage.models import Replica
 
 
 @transaction.atomic
-def unpark_copies(replicas: Collection[int], *, actor: Actor) -> int:
+def retry(replicas: Collection[int], *, actor: Actor) -> int:
     """Put parked copies (by primary key) back on the work list; return how many."""
     parked = lock_order.hold(Replica.objects.filter(pk__in=replicas).exclude(parked_at=None))
     unparked = Replica.objects.filter(pk__in=parked).update(

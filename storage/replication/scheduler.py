@@ -20,7 +20,7 @@ LEAST_AGE = 1.0  # seconds for which the list of vaults is good
 SHARE = 20  # reading the list takes no more than one part in so many of the time
 
 
-class Turns:
+class RoundRobin:
     """The vaults that have work, as the database said a moment ago."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ no transaction; what happened comes back as an `Outcome` for whoever holds the l
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from storage.body import Body
+from storage.body import HashedBody
 from storage.errors import BadRequestError
 from storage.models import Replica
 from storage.objects.verify import Place, Sought, prove_all
@@ -15,12 +15,12 @@ from storage.stores.base import Reader, RegionError, RegionFullError, RegionUnav
 from storage.stores.rate_limits import Held
 
 
-class NoGoodCopyError(Exception):
+class NoGoodReplicaError(Exception):
     """There is nothing to copy from at this moment."""
 
 
 @dataclass(frozen=True)
-class Errand:
+class Transfer:
     """One object to be brought to `target` from the first of `sources` that is good.
 
     `is_incomplete` if there are copies in regions that cannot even be asked.
@@ -80,9 +80,9 @@ def look_at_all(sought: Sequence[Sought]) -> list[Outcome]:
     return [_ended(error) for error in prove_all(sought)]
 
 
-def carry(errand: Errand) -> Outcome:
+def carry(errand: Transfer) -> Outcome:
     """Bring an object over and read it back from where it is now."""
-    outcome = Outcome(NoGoodCopyError("no good copy can be read at this moment"))
+    outcome = Outcome(NoGoodReplicaError("no good copy can be read at this moment"))
     outcome.is_regions_fault = errand.is_incomplete
     for source in errand.sources:
         try:
@@ -103,19 +103,19 @@ def carry(errand: Errand) -> Outcome:
     return outcome
 
 
-def _transfer(source: Place, errand: Errand) -> None:
+def _transfer(source: Place, errand: Transfer) -> None:
     try:
         reader = source.store.open(source.key)
     except RegionError as error:
         raise _SourceError(error) from error
     with reader:
         held = Held(_FromRegion(reader), source.throttle, errand.target.throttle)
-        body = Body(held, size=errand.size, sha256=errand.sha256)
+        body = HashedBody(held, size=errand.size, sha256=errand.sha256)
         errand.target.store.put(errand.target.key, body, errand.size)
         body.drain()
 
 
-def _read_back(errand: Errand, outcome: Outcome) -> Outcome:
+def _read_back(errand: Transfer, outcome: Outcome) -> Outcome:
     proof = look(errand.target, size=errand.size, sha256=errand.sha256)
     if proof.error is not None:
         return _target_failed(outcome, proof.error)

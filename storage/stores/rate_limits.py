@@ -42,12 +42,12 @@ def places(alias: str) -> int:
     return parse_places(settings.COPIES_AT_ONCE.get(alias, str(COPIES_AT_ONCE)))
 
 
-def copying(alias: str) -> "Throttle":
+def copying(alias: str) -> "RateLimit":
     """Return what holds copying from and to a region back, in this process."""
     return _throttle("copy", alias, _rate(settings.COPY_RATES, alias, 0.0))
 
 
-def scrubbing(alias: str) -> "Throttle":
+def scrubbing(alias: str) -> "RateLimit":
     """Return what holds reading back in a region back, in this process."""
     return _throttle("scrub", alias, _rate(settings.SCRUB_RATES, alias, SCRUB_RATE))
 
@@ -57,11 +57,11 @@ def _rate(rates: Mapping[str, str], alias: str, otherwise: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _throttle(kind: str, alias: str, rate: float) -> "Throttle":
-    return Throttle(rate)
+def _throttle(kind: str, alias: str, rate: float) -> "RateLimit":
+    return RateLimit(rate)
 
 
-class Throttle:
+class RateLimit:
     """Lets `rate` bytes a second through, all threads together; 0 lets everything through."""
 
     def __init__(self, rate: float) -> None:
@@ -84,7 +84,7 @@ class Throttle:
 class Held:
     """A source that gives its bytes no faster than all of its throttles allow."""
 
-    def __init__(self, source: Source, *throttles: Throttle) -> None:
+    def __init__(self, source: Source, *throttles: RateLimit) -> None:
         self._source = source
         self._throttles = [throttle for throttle in throttles if throttle.rate]
 

@@ -9,7 +9,7 @@ from storage.errors import BadRequestError, RefusedError
 from storage.models import Attempt
 from storage.object_sizes import trouble_with
 from storage.objects import placement
-from storage.objects.batch import Status, Verdict, refused
+from storage.objects.batch import ItemResult, ItemStatus, refused
 from storage.stores.base import Expected, NoSuchKeyError, RegionError, RegionUnavailableError
 from storage.stores.registry import store_of
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 ASKED_AT_ONCE = 8  # of a store, when a glance was not enough
 
 
-def look(attempts: Iterable[Attempt]) -> dict[str, Verdict]:
+def look(attempts: Iterable[Attempt]) -> dict[str, ItemResult]:
     """Ask the stores for length and checksum; return the verdicts on what is not right."""
     attempts = list(attempts)
     unsound = {pk: refused(trouble) for pk, trouble in _unsound(attempts)}
@@ -32,7 +32,7 @@ def _unsound(attempts: Sequence[Attempt]) -> Iterator[tuple[str, RefusedError]]:
             yield one.pk, trouble
 
 
-def _ask(attempts: Sequence[Attempt]) -> dict[str, Verdict]:
+def _ask(attempts: Sequence[Attempt]) -> dict[str, ItemResult]:
     unsure = _unsure(attempts)
     shares = [share for n in range(ASKED_AT_ONCE) if (share := unsure[n::ASKED_AT_ONCE])]
     if not shares:
@@ -55,20 +55,22 @@ def _unsure(attempts: Sequence[Attempt]) -> list[Attempt]:
     return unsure
 
 
-def _confirm_all(attempts: Sequence[Attempt]) -> list[tuple[str, Verdict | None]]:
+def _confirm_all(attempts: Sequence[Attempt]) -> list[tuple[str, ItemResult | None]]:
     return [(one.pk, _confirm(one)) for one in attempts]
 
 
-def _confirm(attempt: Attempt) -> Verdict | None:
+def _confirm(attempt: Attempt) -> ItemResult | None:
     try:
         store = store_of(attempt.region)
         store.confirm(attempt.key, size=attempt.size or 0, sha256=attempt.name)
     except NoSuchKeyError:
-        return Verdict(Status.MISSING, message="The store has nothing of it; send it first.")
+        return ItemResult(ItemStatus.MISSING, message="The store has nothing of it; send it first.")
     except RegionUnavailableError as error:
         placement.avoid(attempt.region.alias)
         log.warning("a direct transfer could not be looked at: %s", error)
-        return Verdict(Status.BUSY, message="The region cannot be asked now; commit it again.")
+        return ItemResult(
+            ItemStatus.BUSY, message="The region cannot be asked now; commit it again."
+        )
     except RegionError as error:
         log.error("a store took other bytes than were signed: %s", error)
         what = "The store has other bytes than were announced; send it through the gateway."

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from backup_service import clock
 from storage import object_sizes, wakeups
-from storage.body import Body
+from storage.body import HashedBody
 from storage.database import lock_order
 from storage.database.connections import lend_connection
 from storage.errors import BusyError, RefusedError
@@ -38,7 +38,12 @@ log = logging.getLogger(__name__)
 
 
 def deposit(
-    access: Access, name: ObjectName, body: Body, *, into: Region | None = None, lock: str = ""
+    access: Access,
+    name: ObjectName,
+    body: HashedBody,
+    *,
+    into: Region | None = None,
+    lock: str = "",
 ) -> None:
     """Store one object of a vault, `into` a certain region if need be. On return it is durable
     and on record. `lock` is the name of the run's lock, if it says so.
@@ -64,7 +69,7 @@ def deposit(
 
 
 def _write_and_commit(
-    access: Access, name: ObjectName, body: Body, *, into: Region | None, lock: str
+    access: Access, name: ObjectName, body: HashedBody, *, into: Region | None, lock: str
 ) -> None:
     order = [(into, store_of(into))] if into else placement.write_order(access.vault.account)
     for region, store in order:
@@ -96,7 +101,7 @@ def _write_and_commit(
 
 
 def _put_on_record(
-    access: Access, name: ObjectName, *, attempt: Attempt, body: Body, lock: str
+    access: Access, name: ObjectName, *, attempt: Attempt, body: HashedBody, lock: str
 ) -> None:
     """Commit what is in the store, or take it away again if nothing comes of it.
 
@@ -156,7 +161,7 @@ def _begin(access: Access, name: ObjectName, *, region: Region, size: int) -> At
 
 
 @transaction.atomic
-def _abandon(attempt: Attempt, body: Body) -> None:
+def _abandon(attempt: Attempt, body: HashedBody) -> None:
     """Give an upload up: its bytes, if any, are doomed.
 
     What the store may have taken is held against the quota until it is swept. It has taken nothing
@@ -174,7 +179,7 @@ def _doom(attempt: Attempt) -> None:
 
 
 def _commit(
-    access: Access, name: ObjectName, *, attempt: Attempt, body: Body, lock: str = ""
+    access: Access, name: ObjectName, *, attempt: Attempt, body: HashedBody, lock: str = ""
 ) -> bool:
     """Make the upload the object, or one more replica of it; return whether it became either."""
     became = commit(access, [Arrival(attempt, body.size, body.digest)], lock=lock)

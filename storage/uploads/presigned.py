@@ -27,7 +27,7 @@ from storage.models.replicas import new_attempt_id
 from storage.object_names import GIB, ObjectName, ObjectType, StoreKey
 from storage.object_sizes import trouble_with
 from storage.objects import batch, placement
-from storage.objects.batch import Status, Verdict, refused
+from storage.objects.batch import ItemResult, ItemStatus, refused
 from storage.objects.commit import Arrival
 from storage.objects.commit import commit as put_on_record
 from storage.stores.base import RegionStore
@@ -53,11 +53,13 @@ class _Begun(NamedTuple):
     key: StoreKey
 
 
-THERE = Verdict(Status.THERE)
-WAITING = Verdict(Status.BUSY, message="It waits for the packs of this batch; commit it again.")
+THERE = ItemResult(ItemStatus.THERE)
+WAITING = ItemResult(
+    ItemStatus.BUSY, message="It waits for the packs of this batch; commit it again."
+)
 
 
-def announce(access: Access, wishes: Sequence[Announced]) -> list[Verdict]:
+def announce(access: Access, wishes: Sequence[Announced]) -> list[ItemResult]:
     """Answer about each object that a client wants to send, in order.
 
     Raises ForbiddenError for the whole batch, TooLargeError or BadRequestError about it, or
@@ -93,7 +95,7 @@ def _require_bounded(wishes: Sequence[Announced]) -> None:
             raise BadRequestError(f"The batch names {wish.name} twice, with two sizes.")
 
 
-def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdict]:
+def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, ItemResult]:
     """Return the verdicts that need no store: there already, of another type, of no such size."""
     good = Replica.objects.readable().filter(object=models.OuterRef("pk"))
     held = StoredObject.objects.filter(
@@ -118,7 +120,7 @@ def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdi
     return verdicts
 
 
-def _offer(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdict]:
+def _offer(access: Access, wishes: Sequence[Announced]) -> dict[Announced, ItemResult]:
     place = home(access)
     if place is None:
         sorry = _gateway("The region that takes uploads now does so through the gateway only.")
@@ -134,8 +136,8 @@ def _offer(access: Access, wishes: Sequence[Announced]) -> dict[Announced, Verdi
         if isinstance(begun, OverQuotaError):
             verdicts[wish] = refused(begun)
         else:
-            verdicts[wish] = Verdict(
-                Status.PUT,
+            verdicts[wish] = ItemResult(
+                ItemStatus.PUT,
                 attempt=begun.attempt,
                 request=store.presign_put(
                     begun.key,
@@ -240,7 +242,7 @@ def _begin(access: Access, region: Region, wishes: Sequence[Announced]) -> dict[
     return begun
 
 
-def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
+def commit(access: Access, ids: Sequence[str]) -> list[ItemResult]:
     """Make objects of what arrived in the store, and answer about each attempt, in order.
 
     Repeating it is safe: what is on record already is answered with "stored". Index files go on
@@ -252,13 +254,13 @@ def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
     for attempt in attempts:
         attempt.vault, attempt.region = access.vault, regions[attempt.region_id]
         access.require_create(ObjectType(attempt.type))
-    unknown = Verdict(Status.UNKNOWN, message="This credential began no such transfer.")
+    unknown = ItemResult(ItemStatus.UNKNOWN, message="This credential began no such transfer.")
     verdicts = dict.fromkeys(set(ids) - {attempt.pk for attempt in attempts}, unknown)
     lend_connection()
     bad = arrival_check.look(one for one in attempts if one.state == Attempt.State.WRITING)
     for kind in (ObjectType.DATA, ObjectType.INDEX):
         group = [one for one in attempts if one.type == kind]
-        if all(verdict.status is Status.STORED for verdict in verdicts.values()):
+        if all(verdict.status is ItemStatus.STORED for verdict in verdicts.values()):
             verdicts |= _record(access, group, bad)
         else:
             verdicts |= {one.pk: bad.get(one.pk, WAITING) for one in group}
@@ -267,14 +269,14 @@ def commit(access: Access, ids: Sequence[str]) -> list[Verdict]:
 
 
 def _record(
-    access: Access, attempts: Sequence[Attempt], bad: dict[str, Verdict]
-) -> dict[str, Verdict]:
+    access: Access, attempts: Sequence[Attempt], bad: dict[str, ItemResult]
+) -> dict[str, ItemResult]:
     """Put on record what arrived, and answer about that and about what had ended before."""
     arrived = [one for one in attempts if one.state == Attempt.State.WRITING and one.pk not in bad]
     arrivals = [Arrival(one, one.size or 0, one.name, may_come_again=True) for one in arrived]
     won = put_on_record(access, arrivals)
     verdicts = {one.pk: bad[one.pk] for one in attempts if one.pk in bad}
-    verdicts |= dict.fromkeys(won, Verdict(Status.STORED))
+    verdicts |= dict.fromkeys(won, ItemResult(ItemStatus.STORED))
     return verdicts | _settled(access, [one for one in attempts if one.pk not in verdicts])
 
 
@@ -290,7 +292,7 @@ def give_up(access: Access, ids: Sequence[str]) -> None:
     Attempt.objects.filter(pk__in=ended).update(state=Attempt.State.DOOMED)
 
 
-def _settled(access: Access, attempts: Sequence[Attempt]) -> dict[str, Verdict]:
+def _settled(access: Access, attempts: Sequence[Attempt]) -> dict[str, ItemResult]:
     """Answer about attempts that had ended before."""
     if not attempts:
         return {}
@@ -299,9 +301,11 @@ def _settled(access: Access, attempts: Sequence[Attempt]) -> dict[str, Verdict]:
         for one in attempts
     }
     judged = _judge(access, list(wishes.values()))
-    late = Verdict(Status.EXPIRED, message="It took too long and was given up; announce it again.")
+    late = ItemResult(
+        ItemStatus.EXPIRED, message="It took too long and was given up; announce it again."
+    )
     return {
-        pk: Verdict(Status.STORED) if judged.get(wish) == THERE else late
+        pk: ItemResult(ItemStatus.STORED) if judged.get(wish) == THERE else late
         for pk, wish in wishes.items()
     }
 
@@ -312,5 +316,5 @@ def _direct(access: Access) -> models.QuerySet[Attempt]:
     )
 
 
-def _gateway(message: str) -> Verdict:
-    return Verdict(Status.GATEWAY, message=message)
+def _gateway(message: str) -> ItemResult:
+    return ItemResult(ItemStatus.GATEWAY, message=message)

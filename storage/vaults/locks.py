@@ -8,7 +8,7 @@ from django.db.models import F
 from django.db.models.functions import Length
 
 from backup_service import clock
-from storage.body import Body
+from storage.body import HashedBody
 from storage.errors import ForbiddenError, TooManyError, UnknownError
 from storage.models import Lock, Usage, Vault
 from storage.object_names import KIB, MIB, ObjectName
@@ -20,7 +20,7 @@ OF_VAULT = (500, 256 * KIB)  # locks, bytes
 OF_ACCOUNT = (5000, MIB)
 
 
-def put(access: Access, name: ObjectName, body: Body) -> None:
+def put(access: Access, name: ObjectName, body: HashedBody) -> None:
     """Keep a lock. The same one twice is fine; other bytes under its name are refused."""
     pieces = []
     while piece := body.read(body.size):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from storage.body import Body, ShortBodyError, WrongBytesError
+from storage.body import HashedBody, HashMismatchError, IncompleteBodyError
 from storage.object_names import CONFIG, ObjectName, ObjectType, StoreKey
 from storage.stores.base import (
     Expected,
@@ -209,15 +209,15 @@ def test_a_body_of_another_length_leaves_nothing(store, where, announced):
 @pytest.mark.parametrize("size", [0, 10, 700_000])
 def test_wrong_bytes_leave_nothing(store, size):
     """As in an upload: the last piece is not handed on unless the hash is right."""
-    body = Body(io.BytesIO(b"x" * size), size=size, sha256="0" * 64)
-    with pytest.raises(WrongBytesError):
+    body = HashedBody(io.BytesIO(b"x" * size), size=size, sha256="0" * 64)
+    with pytest.raises(HashMismatchError):
         store.put(key(b"something else"), body, size)
     assert list(store.list_keys()) == []
 
 
 def test_a_connection_that_ends_early_leaves_nothing(store):
-    body = Body(io.BytesIO(b"x" * 700_000), size=900_000, sha256="0" * 64)
-    with pytest.raises(ShortBodyError):
+    body = HashedBody(io.BytesIO(b"x" * 700_000), size=900_000, sha256="0" * 64)
+    with pytest.raises(IncompleteBodyError):
         store.put(key(), body, 900_000)
     assert list(store.list_keys()) == []
 

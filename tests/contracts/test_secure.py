@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from backup_service.embedded.stores import Store
-from storage.body import Body
+from storage.body import HashedBody
 from storage.object_names import ObjectName, ObjectType, StoreKey
 from storage.stores.base import RegionUnavailableError
 from storage.stores.configuration import S3Region
@@ -123,7 +123,7 @@ def relay(seaweed: Store, certificate: Path) -> Iterator[tuple[S3Region, list[in
 
 def put(store: S3Store, attempt: int) -> None:
     size = len(CONTENT)
-    store.put(key(attempt), Body(io.BytesIO(CONTENT), size=size, sha256=SHA256), size)
+    store.put(key(attempt), HashedBody(io.BytesIO(CONTENT), size=size, sha256=SHA256), size)
 
 
 def test_everything_goes_by_the_quick_ways(

@@ -66,11 +66,11 @@ class Trial:
         return hashlib.sha256(content).hexdigest(), content
 
     def deposit(self, name: str, content: bytes) -> None:
-        from storage.body import Body
+        from storage.body import HashedBody
         from storage.object_names import ObjectType, parse_name
         from storage.uploads import ingest
 
-        body = Body(io.BytesIO(content), size=len(content), sha256=name)
+        body = HashedBody(io.BytesIO(content), size=len(content), sha256=name)
         ingest.deposit(self.access(), parse_name(ObjectType.DATA, name), body)
 
     def keep(self) -> str:
@@ -108,13 +108,13 @@ class Trial:
     def _send_directly(self, name: str, content: bytes) -> None:
         """Announce, send and commit, as an agent does. Raises OSError if it is not on record."""
         from storage.object_names import ObjectType, parse_name
-        from storage.objects.batch import Status
+        from storage.objects.batch import ItemStatus
         from storage.uploads import presigned
         from tests.stores.client import send
 
         wish = presigned.Announced(parse_name(ObjectType.DATA, name), len(content))
         (offer,) = presigned.announce(self.access(), [wish])
-        if offer.status is Status.THERE:
+        if offer.status is ItemStatus.THERE:
             return
         if offer.request is None:
             raise OSError(f"not to be sent: {offer}")
@@ -122,7 +122,7 @@ class Trial:
         if (status := send(offer.request, content)[0]) not in (200, 412):
             raise OSError(f"the store answers {status}")
         (verdict,) = presigned.commit(self.access(), [offer.attempt])
-        if verdict.status is not Status.STORED:
+        if verdict.status is not ItemStatus.STORED:
             raise OSError(f"not on record: {verdict}")
 
     def copy(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
@@ -248,7 +248,7 @@ class Trial:
 def _spoil(store: Any, key: Any) -> None:
     """Put other bytes behind the back of the service, as a failing drive does."""
     if hasattr(store, "region"):
-        store._again.put_object(Bucket=store.region.bucket, Key=str(key), Body=b"decayed")
+        store._again.put_object(Bucket=store.region.bucket, Key=str(key), HashedBody=b"decayed")
     else:
         store._path(key).write_bytes(b"decayed")
 

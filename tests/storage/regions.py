@@ -38,7 +38,7 @@ def work(*, rounds: int = 6) -> None:
     """Do what the workers do, until there is nothing more to do."""
     for _ in range(rounds):
         scrub.scrub_due(byte_budget=1 << 40)
-        write_off.strike_due()
+        write_off.write_off_due()
         gone = drain.empty_due()
         added = backfill.refill_due()
         made = replicate_due()

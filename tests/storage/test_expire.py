@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage.body import Body
+from storage.body import HashedBody
 from storage.deletion import sweep, tombstones
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
 from storage.replication.replicator import replicate_due
@@ -94,7 +94,7 @@ class Upload:
     def send(self) -> None:
         region = Region.objects.order_by("priority").first()
         self.attempt = ingest._begin(self.access, self.name, region=region, size=1000)
-        self.body = Body(io.BytesIO(self.content), size=1000, sha256=sha(self.content))
+        self.body = HashedBody(io.BytesIO(self.content), size=1000, sha256=sha(self.content))
         store_of(region).put(self.attempt.key, self.body, 1000)
 
     def commit(self) -> None:

@@ -5,15 +5,15 @@ import threading
 
 import pytest
 
-from storage.api.upload_limiter import Gate, Stay, requests, staying
+from storage.api.upload_limiter import Admission, Limiter, requests, staying
 from storage.errors import BusyError, CrowdedError
 
 
-def gate(places: int, *, patience: float = 0.0) -> Gate:
-    return Gate(places, patience=patience, refusal=BusyError("try again"))
+def gate(places: int, *, patience: float = 0.0) -> Limiter:
+    return Limiter(places, patience=patience, refusal=BusyError("try again"))
 
 
-def fill(places: Gate, account: int) -> int:
+def fill(places: Limiter, account: int) -> int:
     """Take all that an account gets; return how many those are."""
     for taken in range(1000):
         try:
@@ -65,11 +65,11 @@ def test_a_place_that_gets_free_is_given_to_who_waits() -> None:
 def test_a_stay_ends_with_the_answer_and_with_a_failure() -> None:
     from django.http import HttpResponse
 
-    def answer(stay: Stay) -> HttpResponse:
+    def answer(stay: Admission) -> HttpResponse:
         stay.begin(7)
         return HttpResponse()
 
-    def fail(stay: Stay) -> HttpResponse:
+    def fail(stay: Admission) -> HttpResponse:
         stay.begin(7)
         raise ZeroDivisionError
 

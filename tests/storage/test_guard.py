@@ -11,9 +11,9 @@ from django.core.management.base import CommandError
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage import tasks
-from storage.body import Body
+from storage.body import HashedBody
 from storage.deletion import guard, journal, sweep, tombstones
-from storage.deletion.guard import DoubtfulError
+from storage.deletion.guard import InDoubtError
 from storage.integrity.reconcile import reconcile
 from storage.models import (
     Attempt,
@@ -92,7 +92,7 @@ def _under_way(who, content: bytes):
     access, name = access_of(who), data_name(content)
     region = Region.objects.order_by("priority").first()
     attempt = ingest._begin(access, name, region=region, size=len(content))
-    body = Body(io.BytesIO(content), size=len(content), sha256=sha(content))
+    body = HashedBody(io.BytesIO(content), size=len(content), sha256=sha(content))
     store_of(region).put(attempt.key, body, len(content))
     return lambda: ingest._commit(access, name, attempt=attempt, body=body)
 
@@ -112,7 +112,7 @@ def test_an_older_database_destroys_nothing(lived):
 @pytest.mark.parametrize("act", ["purge", "now", "sweep", "drain"])
 def test_every_way_to_destroy_refuses_then(lived, act):
     tasks.keep_marks()
-    with pytest.raises((DoubtfulError, CommandError), match="reconcile"):
+    with pytest.raises((InDoubtError, CommandError), match="reconcile"):
         {
             "purge": lambda: call_command("purge"),
             "now": lambda: call_command("purge", "--now", "--yes"),
@@ -219,11 +219,11 @@ def test_the_database_that_wrote_them_trusts_itself(regions):
 def test_a_region_that_is_away_holds_the_purge_and_all_of_them_the_sweep(regions, tmp_path):
     tasks.keep_marks()
     (tmp_path / "region-b").rename(tmp_path / "unmounted-b")
-    with pytest.raises(DoubtfulError, match="b"):
+    with pytest.raises(InDoubtError, match="b"):
         guard.require_trust(everywhere=True)
     guard.require_trust()
     (tmp_path / "region-a").rename(tmp_path / "unmounted-a")
-    with pytest.raises(DoubtfulError):
+    with pytest.raises(InDoubtError):
         guard.require_trust()
     assert Catalogue.objects.get().doubt == ""
 
@@ -241,7 +241,7 @@ def test_a_region_that_was_away_or_is_new_is_no_doubt(regions, tmp_path):
 
 def test_a_mark_that_cannot_be_read_is_none(regions):
     store_of(regions[0]).write_note("mark", b"?")
-    with pytest.raises(DoubtfulError):
+    with pytest.raises(InDoubtError):
         guard.require_trust(everywhere=True)
     tasks.keep_marks()
     guard.require_trust(everywhere=True)

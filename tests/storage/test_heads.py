@@ -14,8 +14,8 @@ import pytest
 from storage.object_names import ObjectName, ObjectType, StoreKey
 from storage.stores.base import Expected
 from storage.stores.configuration import S3Region
-from storage.stores.s3.connection import LONGEST, Wires
-from storage.stores.s3.head import AT_ONCE, Heads
+from storage.stores.s3.connection import LONGEST, Connections
+from storage.stores.s3.head import AT_ONCE, HeadClient
 
 KEY = StoreKey("abcdefghij234567abcd", ObjectName(ObjectType.DATA, "ab" * 32), "0" * 32)
 SHA = hashlib.sha256(b"what was meant").hexdigest()
@@ -71,12 +71,12 @@ def serving(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 
 @contextmanager
-def store(*answers: bytes) -> Iterator[tuple[Heads, list[bytes]]]:
+def store(*answers: bytes) -> Iterator[tuple[HeadClient, list[bytes]]]:
     """A store that gives these answers, and Heads that ask it."""
     with serving(*answers) as (endpoint, asked):
-        wires = Wires(region_at(endpoint))
+        wires = Connections(region_at(endpoint))
         try:
-            yield Heads(region_at(endpoint), wires), asked
+            yield HeadClient(region_at(endpoint), wires), asked
         finally:
             wires.close()
 
@@ -86,7 +86,7 @@ def expected(number: int = 0) -> Expected:
     return Expected(KEY, 77 + number, SHA)
 
 
-def shows(heads: Heads) -> bool:
+def shows(heads: HeadClient) -> bool:
     return heads.show([expected()]) == [True]
 
 
@@ -142,9 +142,9 @@ def test_a_store_that_hangs_is_waited_for_once():
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
         region = replace(region_at(endpoint), read_timeout=0.2)
-        wires = Wires(region)
+        wires = Connections(region)
         wires.kept.idle = [wires.connect(endpoint) for _ in range(5)]
-        assert not shows(Heads(region, wires))
+        assert not shows(HeadClient(region, wires))
         assert len(wires.kept.idle) == 4
         wires.close()
 
@@ -153,7 +153,7 @@ def test_nobody_there_means_not_sure():
     with store(answer(*GOOD)) as (heads, _):
         assert shows(heads)
         endpoint = heads._signer._base
-    assert not shows(Heads(region_at(endpoint), Wires(region_at(endpoint))))
+    assert not shows(HeadClient(region_at(endpoint), Connections(region_at(endpoint))))
 
 
 class Crowd:
@@ -203,13 +203,13 @@ class Crowd:
 @contextmanager
 def crowd(
     says: Callable[[int], bytes | None], *, timeout: float = 20.0
-) -> Iterator[tuple[Heads, Crowd]]:
+) -> Iterator[tuple[HeadClient, Crowd]]:
     """Heads that ask a store which can answer several questions at once."""
     there = Crowd(says)
     region = replace(region_at(there.endpoint), read_timeout=timeout)
-    wires = Wires(region)
+    wires = Connections(region)
     try:
-        yield Heads(region, wires), there
+        yield HeadClient(region, wires), there
     finally:
         wires.close()
         there.close()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage.body import Body
+from storage.body import HashedBody
 from storage.deletion import sweep
 from storage.errors import BusyError
 from storage.models import (
@@ -113,7 +113,7 @@ class Breaking(io.BytesIO):
 
 def deposit(access: Access, content: bytes, stream: io.BytesIO, size: int) -> None:
     name = data_name(content)
-    ingest.deposit(access, name, Body(stream, size=size, sha256=name.expected_sha256))
+    ingest.deposit(access, name, HashedBody(stream, size=size, sha256=name.expected_sha256))
 
 
 @pytest.mark.parametrize("stream", [io.BytesIO, Breaking])
@@ -137,7 +137,7 @@ def test_two_uploads_that_win_in_two_regions_are_two_copies_of_one(backup, vault
         for region in Region.objects.order_by("priority")
     ]
     for attempt in attempts:
-        body = Body(io.BytesIO(content), size=len(content), sha256=name.expected_sha256)
+        body = HashedBody(io.BytesIO(content), size=len(content), sha256=name.expected_sha256)
         store_of(attempt.region).put(attempt.key, body, body.size)
         ingest._commit(access, name, attempt=attempt, body=body)
     assert states(backup.held(content)) == {"a": "stored", "b": "stored"}
@@ -152,7 +152,7 @@ def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup):
     region = Region.objects.get(alias="a")
     attempts = [ingest._begin(access, name, region=region, size=1000) for _ in range(2)]
     for attempt in attempts:
-        body = Body(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
+        body = HashedBody(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
         store_of(region).put(attempt.key, body, 1000)
         ingest._commit(access, name, attempt=attempt, body=body)
     assert sorted(Attempt.objects.values_list("state", flat=True)) == ["doomed", "stored"]
@@ -168,7 +168,7 @@ def test_an_upload_that_took_too_long_is_given_up(backup, vault):
     attempt = ingest._begin(access, name, region=Region.objects.get(alias="a"), size=1000)
     Attempt.objects.update(due_at=attempt.created_at)
     sweep.sweep()
-    body = Body(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
+    body = HashedBody(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
     store_of(attempt.region).put(attempt.key, body, 1000)
     with pytest.raises(BusyError):
         ingest._commit(access, name, attempt=attempt, body=body)

@@ -11,7 +11,7 @@ from backup_service import clock
 from storage.models import Attempt
 from storage.replication import leases, replicator, transfer
 from storage.replication.replicator import replicate_due
-from storage.replication.scheduler import Turns
+from storage.replication.scheduler import RoundRobin
 from storage.stores.filesystem import FilesystemStore
 from storage.vaults.enrolment import create_vault
 from tests.storage.conftest import caller, some
@@ -99,7 +99,7 @@ def test_every_vault_has_its_turn_and_what_is_fresh_has_every_second(backup, mai
     with clock.travelled(timedelta(hours=9)):
         bob.put(some())
         bob.put(some())
-        turns = Turns()
+        turns = RoundRobin()
         turns.look(now=True)
         [region] = turns.regions
         taken = [turns.take(region, 1)[0] for _ in range(6)]
@@ -133,7 +133,7 @@ def test_a_worker_whose_lease_was_taken_over_changes_nothing(backup, held):
     backup.put(content)
     slow = leases.claim(10)
     [attempt] = replicator.begin(slow.replicas)
-    assert transfer.carry(replicator.errand_of(slow.replicas[0], attempt)).error is None
+    assert transfer.carry(replicator.transfer_of(slow.replicas[0], attempt)).error is None
     with clock.travelled(timedelta(minutes=11)):
         assert replicate_due() == 1
     assert not replicator.finish(slow.replicas[0], slow.token, attempt)

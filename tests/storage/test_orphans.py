@@ -9,9 +9,9 @@ import pytest
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage import tasks
-from storage.body import Body
+from storage.body import HashedBody
 from storage.deletion import sweep, tombstones
-from storage.deletion.guard import DoubtfulError
+from storage.deletion.guard import InDoubtError
 from storage.errors import BusyError
 from storage.integrity import orphans
 from storage.integrity.reconcile import reconcile
@@ -39,10 +39,10 @@ def sweep_all() -> None:
         sweep.sweep(doomed_before=clock.now() + LATER)
 
 
-def upload(who, content: bytes) -> tuple[Attempt, Body]:
+def upload(who, content: bytes) -> tuple[Attempt, HashedBody]:
     region = Region.objects.order_by("priority").first()
     attempt = ingest._begin(access_of(who), data_name(content), region=region, size=len(content))
-    return attempt, Body(io.BytesIO(content), size=len(content), sha256=sha(content))
+    return attempt, HashedBody(io.BytesIO(content), size=len(content), sha256=sha(content))
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_list_that_breaks_off_ends_nothing(backup, bob, orphan, monkeypatch):
 
 def test_it_refuses_while_the_catalogue_is_in_doubt(orphan):
     Catalogue.objects.update_or_create(pk=1, defaults={"doubt": "restored", "doubt_text": "Old."})
-    with pytest.raises(DoubtfulError):
+    with pytest.raises(InDoubtError):
         orphans.survey()
     tasks.survey_regions()
     assert keys() == [orphan]

@@ -123,7 +123,7 @@ def test_a_region_that_is_away_has_lost_nothing(backup, held, tmp_path):
     for alias in "ab":
         (tmp_path / f"region-{alias}").rename(tmp_path / f"unmounted-{alias}")
         (tmp_path / f"region-{alias}").mkdir()
-    assert scrub.scrub_all() == scrub.Findings(unreachable=2)
+    assert scrub.scrub_all() == scrub.ScrubResult(unreachable=2)
     done = repair(SERVICE)
     assert (done.regions_begun_anew, done.regions_away, done.lost) == ([], ["a", "b"], 0)
     assert states(held) == {"a": "stored", "b": "stored"}

@@ -11,7 +11,7 @@ from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan, Subscription
-from storage.body import Body
+from storage.body import HashedBody
 from storage.deletion import sweep
 from storage.errors import RefusedError
 from storage.models import Attempt, Credential, Region, StoredObject, Usage, Vault
@@ -98,7 +98,7 @@ class SlowBody(io.BytesIO):
 
 def send(who: Caller, name: ObjectName, content: bytes, deed: Deed) -> None:
     stream = SlowBody(content, lambda: deed(who))
-    body = Body(stream, size=len(content), sha256=name.expected_sha256)
+    body = HashedBody(stream, size=len(content), sha256=name.expected_sha256)
     ingest.deposit(access_of(who), name, body)
 
 

@@ -126,7 +126,7 @@ def test_many_copies_on_the_work_list(backup, vault, act):
     works: dict[str, Work] = {
         "renew": lambda: leases.renew([(later.pk, "x"), (first.pk, "x")]),
         "unpark": leases.unpark,
-        "chosen": lambda: retry.unpark_copies([later.pk, first.pk], actor=SERVICE),
+        "chosen": lambda: retry.retry([later.pk, first.pk], actor=SERVICE),
         "repair": leases.bring_forward,
         "hopeless": leases.claim_suspect,
         "idle": lambda: drain._give_up_idle(region("b")),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage.stores.s3.connection import Wire, Wires
-from storage.stores.s3.get import Reads
+from storage.stores.s3.connection import Connection, Connections
+from storage.stores.s3.get import GetClient
 from tests.storage.test_heads import KEY, answer, region_at, serving
 
 CONTENT = b"0123456789"
@@ -14,16 +14,16 @@ def whole(*more: str) -> bytes:
     return answer("HTTP/1.1 200 OK", "Content-Length: 10", *more) + CONTENT
 
 
-def reads_at(endpoint: str) -> Reads:
+def reads_at(endpoint: str) -> GetClient:
     region = region_at(endpoint)
-    return Reads(region, Wires(region))
+    return GetClient(region, Connections(region))
 
 
-def kept(reads: Reads) -> list[Wire]:
+def kept(reads: GetClient) -> list[Connection]:
     return reads._wires.kept.idle
 
 
-def read(reads: Reads, start: int = 0, length: int | None = None) -> bytes | None:
+def read(reads: GetClient, start: int = 0, length: int | None = None) -> bytes | None:
     opened = reads.open(KEY, start, length)
     if opened is None:
         return None

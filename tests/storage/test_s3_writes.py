@@ -16,11 +16,11 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from storage.body import Body, WrongBytesError
+from storage.body import HashedBody, HashMismatchError
 from storage.stores.s3 import put as s3_put
 from storage.stores.s3.client import code_of, status_of
-from storage.stores.s3.connection import Wires
-from storage.stores.s3.put import Writes
+from storage.stores.s3.connection import Connections
+from storage.stores.s3.put import PutClient
 from storage.stores.s3.streams import PIECE, AbandonedError, Upload
 from tests.storage.test_heads import KEY, answer, region_at
 
@@ -36,7 +36,7 @@ PIECES = (
 
 
 @contextmanager
-def store(*turns: tuple[bytes, bytes]) -> Iterator[tuple[Writes, list[bytes]]]:
+def store(*turns: tuple[bytes, bytes]) -> Iterator[tuple[PutClient, list[bytes]]]:
     """Writes to a store that answers each request's head, then (if it let it come) its body.
 
     What came is listed, heads and bodies in turn.
@@ -58,9 +58,9 @@ def store(*turns: tuple[bytes, bytes]) -> Iterator[tuple[Writes, list[bytes]]]:
         thread.start()
         region = region_at(f"http://127.0.0.1:{server.getsockname()[1]}")
         region = replace(region, read_timeout=2.0)
-        wires = Wires(region)
+        wires = Connections(region)
         try:
-            yield Writes(region, wires), came
+            yield PutClient(region, wires), came
         finally:
             wires.close()
             thread.join(20)
@@ -89,7 +89,7 @@ def _turn(
     return to_body == DONE
 
 
-def put(writes: Writes, content: bytes = CONTENT, size: int | None = None) -> bool:
+def put(writes: PutClient, content: bytes = CONTENT, size: int | None = None) -> bool:
     upload = Upload(io.BytesIO(content), len(CONTENT) if size is None else size)
     return writes.put(KEY, upload, size=len(upload), checksum="sum=")
 
@@ -157,7 +157,7 @@ def test_a_store_that_hangs(monkeypatch):
         region = region_at(f"http://127.0.0.1:{server.getsockname()[1]}")
         region = replace(region, read_timeout=0.2)
         with pytest.raises(ReadTimeoutError):
-            put(Writes(region, Wires(region)))
+            put(PutClient(region, Connections(region)))
 
 
 def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
@@ -175,7 +175,7 @@ def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
 def test_nobody_there_is_for_the_general_client_to_tell():
     with socket.create_server(("127.0.0.1", 0)) as server:
         region = region_at(f"http://127.0.0.1:{server.getsockname()[1]}")
-    assert not put(Writes(region, Wires(region)))
+    assert not put(PutClient(region, Connections(region)))
 
 
 @pytest.mark.parametrize(
@@ -191,10 +191,12 @@ def test_a_body_of_another_length_is_never_whole_for_the_store(content, size):
 
 
 def test_wrong_bytes_are_never_whole_for_the_store():
-    upload = Upload(Body(io.BytesIO(CONTENT), size=len(CONTENT), sha256="ab" * 32), len(CONTENT))
+    upload = Upload(
+        HashedBody(io.BytesIO(CONTENT), size=len(CONTENT), sha256="ab" * 32), len(CONTENT)
+    )
     with store((GO_ON, b"")) as (writes, came), pytest.raises(AbandonedError):
         writes.put(KEY, upload, size=len(CONTENT), checksum="sum=")
-    assert isinstance(upload.failure, WrongBytesError)
+    assert isinstance(upload.failure, HashMismatchError)
     assert len(came[1]) < len(CONTENT)
 
 
@@ -214,6 +216,6 @@ def test_a_large_body_is_never_in_memory_as_a_whole():
     assert min(asked) > 0
 
 
-def _place(writes: Writes) -> tuple[str, int]:
+def _place(writes: PutClient) -> tuple[str, int]:
     host, _, port = writes._endpoint.removeprefix("http://").partition(":")
     return host, int(port)

@@ -10,7 +10,7 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage.integrity import scrub
 from storage.integrity.repair import repair
-from storage.integrity.scrub import Findings
+from storage.integrity.scrub import ScrubResult
 from storage.management.commands.scrub import Bar
 from storage.models import Heartbeat, Replica
 from storage.objects.verify import PIECE
@@ -32,7 +32,7 @@ def contents(backup) -> list[bytes]:
     return made
 
 
-def turn(after: timedelta) -> Findings:
+def turn(after: timedelta) -> ScrubResult:
     with clock.travelled(after):
         return scrub.scrub_turn(seconds=30)
 
@@ -114,7 +114,7 @@ def test_a_thousand_flipped_bits_are_found_and_mended(backup, chance):
     findings = scrub.scrub_all()
     assert (findings.checked, findings.damaged) == (100, 50)
     assert repair(SERVICE).copies_made == 50
-    assert scrub.scrub_all() == Findings(checked=100, bytes=2 * sum(map(len, contents)))
+    assert scrub.scrub_all() == ScrubResult(checked=100, bytes=2 * sum(map(len, contents)))
     for content in contents:
         for alias in "ab":
             assert path_of(copy_in(backup.held(content), alias)).read_bytes() == content
@@ -128,7 +128,7 @@ def test_harm_in_any_piece_of_a_large_copy_is_found(backup):
     for content in contents:
         backup.put(content)
     replicate_due()
-    assert scrub.scrub_all() == Findings(checked=14, bytes=2 * sum(sizes))
+    assert scrub.scrub_all() == ScrubResult(checked=14, bytes=2 * sum(sizes))
     first, second, third, _, last, _, _ = contents
     flipped = bytearray(first)
     flipped[PIECE + PIECE // 2] ^= 1
@@ -151,7 +151,7 @@ def test_the_command_reads_everything_and_says_so(contents, capsys):
 
 def test_the_bar_tells_how_far_it_is():
     bar = Bar(200, 4_000_000)
-    line = bar.line(Findings(checked=50, bytes=1_000_000, damaged=2), 0.5)
+    line = bar.line(ScrubResult(checked=50, bytes=1_000_000, damaged=2), 0.5)
     assert line.startswith("[######..................]  25%  50 of 200 copies  2 MB/s")
     assert "2 damaged" in line
-    assert "100%" in Bar(0, 0).line(Findings(), 0.0)
+    assert "100%" in Bar(0, 0).line(ScrubResult(), 0.0)

@@ -12,7 +12,7 @@ from accounts.actions import open_account
 from accounts.audit import SERVICE, Actor
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
-from storage.body import Body
+from storage.body import HashedBody
 from storage.models import Region, Vault
 from storage.object_names import CONFIG, ObjectType, parse_name
 from storage.objects import placement
@@ -105,7 +105,7 @@ def deposit(enrolled: Enrolled, kind: ObjectType, size: int = 1000) -> str:
     credential.refresh_from_db()
     vault = Vault.objects.get(pk=enrolled.vault.pk)
     access = Access(credential, vault, entitlements_of(vault.account))
-    ingest.deposit(access, name, Body(io.BytesIO(content), size=size, sha256=digest))
+    ingest.deposit(access, name, HashedBody(io.BytesIO(content), size=size, sha256=digest))
     return digest
 
 

@@ -10,12 +10,13 @@ from django.urls import reverse
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
+from storage.deletion import vaults
 from storage.models import Region, StoredObject
 from storage.object_names import ObjectType
 from storage.regions import lifecycle
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
-from storage.vaults import credentials, vaults
+from storage.vaults import credentials
 from storage.vaults.quota import recount
 from storage.website import overview
 from tests.website.conftest import back_up, deposit, enrol

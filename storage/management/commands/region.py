@@ -110,7 +110,7 @@ class Command(OperatorCommand):
         struck = 0
         if lost:
             lifecycle.give_up(region, OPERATOR)
-            struck = write_off.strike_due()
+            struck = write_off.write_off_due()
         else:
             lifecycle.remove(region, OPERATOR)
         return {"region": region.alias, "status": "removed", "copies_struck_off": struck} | {

@@ -9,7 +9,7 @@ from typing import Any
 
 from backup_service import clock
 from storage.integrity import scrub
-from storage.integrity.scrub import Findings
+from storage.integrity.scrub import ScrubResult
 from storage.management.operator import OperatorCommand
 
 WIDTH = 24  # of the bar, in characters
@@ -17,7 +17,7 @@ EVERY = 0.2  # seconds
 
 
 class Command(OperatorCommand):
-    findings = Findings()
+    findings = ScrubResult()
     regions_away: Sequence[str] = ()
     help = (
         "Read back the copies that are due, or with --all every copy. Copies in a region that is "
@@ -61,7 +61,7 @@ class Bar:
         self._shown_at = 0.0
         self._is_shown = sys.stderr.isatty()
 
-    def show(self, findings: Findings) -> None:
+    def show(self, findings: ScrubResult) -> None:
         """Draw it anew, a few times a second."""
         now = time.monotonic()
         if self._is_shown and now - self._shown_at > EVERY:
@@ -69,7 +69,7 @@ class Bar:
             sys.stderr.write("\r" + self.line(findings, now - self._begun))
             sys.stderr.flush()
 
-    def line(self, findings: Findings, seconds: float) -> str:
+    def line(self, findings: ScrubResult, seconds: float) -> str:
         """Return what it says after so many seconds."""
         part = min(1.0, findings.bytes / self._bytes) if self._bytes else 1.0
         filled = round(part * WIDTH)

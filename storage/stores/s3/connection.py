@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from storage.object_names import KIB
 from storage.stores.configuration import S3Region
-from storage.stores.s3.pool import Kept
+from storage.stores.s3.pool import Pool
 
 LONGEST = 64 * KIB  # bytes of an answer's head
 END = b"\r\n\r\n"
@@ -40,7 +40,7 @@ class Head:
         return self.version != b"HTTP/1.1" or says == b"close"
 
 
-class Wire:
+class Connection:
     """One connection, and what it brought beyond what was asked for: `ahead`."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -120,11 +120,11 @@ class Replayed(io.RawIOBase):
         return self._ahead.readinto(buffer) or self._socket.recv_into(buffer)
 
 
-class Wires:
+class Connections:
     """Connections to a region's endpoint, kept when they are given back. Safe between threads."""
 
     def __init__(self, region: S3Region) -> None:
-        self.kept = Kept[Wire]()
+        self.kept = Pool[Connection]()
         # Through somebody's proxy it is for the general client to find the way.
         self.is_open = not urllib.request.getproxies()
         self._connect_timeout = region.connect_timeout
@@ -132,7 +132,7 @@ class Wires:
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
 
-    def connect(self, url: str) -> Wire:
+    def connect(self, url: str) -> Connection:
         """Return a new connection for requests to `url`. Raises OSError."""
         address = urlsplit(url)
         host = address.hostname or ""
@@ -147,9 +147,9 @@ class Wires:
         except BaseException:
             connection.close()
             raise
-        return Wire(connection)
+        return Connection(connection)
 
-    def ask(self, url: str, request: bytes) -> tuple[Wire, Head] | None:
+    def ask(self, url: str, request: bytes) -> tuple[Connection, Head] | None:
         """Send a request that may be sent twice, and return where its answer comes.
 
         None if there is no answer that can be understood. Raises TimeoutError if the store is
@@ -175,7 +175,7 @@ class Wires:
                 wire.close()
         return None
 
-    def give_back(self, wire: Wire, head: Head, *, is_whole: bool) -> None:
+    def give_back(self, wire: Connection, head: Head, *, is_whole: bool) -> None:
         """Keep a connection for the next request, if the answer was its last bytes."""
         if is_whole and not wire.ahead and not head.is_last:
             self.kept.put(wire)

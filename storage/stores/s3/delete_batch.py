@@ -11,7 +11,7 @@ from typing import Any
 
 from storage.object_names import StoreKey
 from storage.stores.s3.client import StoreFailure, status_of
-from storage.stores.s3.head import Heads
+from storage.stores.s3.head import HeadClient
 
 log = logging.getLogger(__name__)
 MOST = 1000  # keys in one request, as S3 allows
@@ -20,10 +20,10 @@ AT_ONCE = 4  # requests: stores go through the keys of one, one by one
 UNKNOWN = (405, 501)  # what stores say that do not know the request
 
 
-class Batches:
+class BatchDeleter:
     """Removes keys from one region's bucket. Safe between threads."""
 
-    def __init__(self, bucket: str, client: Any, heads: Heads) -> None:
+    def __init__(self, bucket: str, client: Any, heads: HeadClient) -> None:
         self._bucket = bucket
         self._client = client
         self._heads = heads

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from storage.object_names import StoreKey
 from storage.stores.configuration import S3Region
-from storage.stores.s3.connection import Head, Wire, Wires, request_head
+from storage.stores.s3.connection import Connection, Connections, Head, request_head
 from storage.stores.s3.signing import Signer
 
 VALID = 60  # seconds
@@ -19,10 +19,10 @@ VALID = 60  # seconds
 class Stream:
     """An answer's body of `size` bytes. Its connection is kept once it was read to the end."""
 
-    def __init__(self, wires: Wires, wire: Wire, head: Head, size: int) -> None:
+    def __init__(self, wires: Connections, wire: Connection, head: Head, size: int) -> None:
         self._wires = wires
         self._head = head
-        self._wire: Wire | None = wire
+        self._wire: Connection | None = wire
         self._body = _Body(wire, size)
         self._reader = io.BufferedReader(self._body)
 
@@ -44,7 +44,7 @@ class Stream:
 class _Body(io.RawIOBase):
     """The next `left` bytes of a connection, and none beyond them."""
 
-    def __init__(self, wire: Wire, size: int) -> None:
+    def __init__(self, wire: Connection, size: int) -> None:
         super().__init__()
         self.left = size
         self._wire = wire
@@ -61,10 +61,10 @@ class _Body(io.RawIOBase):
         return count
 
 
-class Reads:
+class GetClient:
     """Opens keys of one region's bucket. Safe between threads."""
 
-    def __init__(self, region: S3Region, wires: Wires) -> None:
+    def __init__(self, region: S3Region, wires: Connections) -> None:
         self._signer = Signer(region, region.endpoint)
         self._wires = wires
 

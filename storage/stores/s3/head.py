@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from storage.object_names import StoreKey
 from storage.stores.base import Expected
 from storage.stores.configuration import S3Region
-from storage.stores.s3.connection import Head, Wire, Wires, request_head
+from storage.stores.s3.connection import Connection, Connections, Head, request_head
 from storage.stores.s3.signing import Signer
 
 HEADERS = {"x-amz-checksum-mode": "ENABLED"}
@@ -19,10 +19,10 @@ VALID = 60  # seconds
 AT_ONCE = 8  # questions, each on a connection of its own
 
 
-class Heads:
+class HeadClient:
     """Looks at keys of one region's bucket. Safe between threads."""
 
-    def __init__(self, region: S3Region, wires: Wires) -> None:
+    def __init__(self, region: S3Region, wires: Connections) -> None:
         self._signer = Signer(region, region.endpoint)
         self._wires = wires
 
@@ -46,7 +46,7 @@ class Heads:
         """
         heads: list[Head | None] = [None] * len(keys)
         todo = deque(range(len(keys) if self._wires.is_open else 0))
-        asked: deque[tuple[int, Wire, bool]] = deque()
+        asked: deque[tuple[int, Connection, bool]] = deque()
         try:
             while todo or asked:
                 while todo and len(asked) < AT_ONCE:
@@ -64,7 +64,7 @@ class Heads:
 
     def _ask(
         self, number: int, keys: Sequence[StoreKey], *, anew: bool = False
-    ) -> tuple[int, Wire, bool]:
+    ) -> tuple[int, Connection, bool]:
         """Send a question, and return which it was, where, and whether that had been kept.
 
         Raises OSError if nobody is there.
@@ -86,7 +86,7 @@ class Heads:
             raise
         return number, wire, False
 
-    def _answer(self, wire: Wire) -> Head | None:
+    def _answer(self, wire: Connection) -> Head | None:
         """Return the answer's head; None if it is none that can be understood.
 
         Raises TimeoutError if nothing comes.

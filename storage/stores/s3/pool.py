@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 KEPT = 16  # connections
 
 
-class Closable(Protocol):
+class Closeable(Protocol):
     """What can be closed."""
 
     def close(self) -> None:
@@ -14,10 +14,10 @@ class Closable(Protocol):
         ...
 
 
-Connection = TypeVar("Connection", bound=Closable)
+Connection = TypeVar("Connection", bound=Closeable)
 
 
-class Kept(Generic[Connection]):
+class Pool(Generic[Connection]):
     """Idle connections to one store, the last one first. Safe between threads."""
 
     def __init__(self) -> None:

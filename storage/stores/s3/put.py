@@ -18,7 +18,7 @@ from botocore.parsers import RestXMLParser
 
 from storage.object_names import StoreKey
 from storage.stores.configuration import S3Region
-from storage.stores.s3.connection import LONGEST, Head, Wire, Wires, request_head
+from storage.stores.s3.connection import LONGEST, Connection, Connections, Head, request_head
 from storage.stores.s3.signing import Signer
 from storage.stores.s3.streams import PIECE, Upload
 
@@ -29,10 +29,10 @@ CONTINUE = b"100"
 ELSEWHERE = (b"301", b"302", b"303", b"307", b"308", b"400")
 
 
-class Writes:
+class PutClient:
     """Puts objects into one region's bucket. Safe between threads."""
 
-    def __init__(self, region: S3Region, wires: Wires) -> None:
+    def __init__(self, region: S3Region, wires: Connections) -> None:
         self._signer = Signer(region, region.endpoint)
         self._endpoint = region.endpoint
         self._wires = wires
@@ -74,7 +74,7 @@ class Writes:
         self._wires.give_back(wire, head, is_whole=is_whole)
         return is_done
 
-    def _find_wire(self, url: str) -> Wire | None:
+    def _find_wire(self, url: str) -> Connection | None:
         """Return a connection; None where the general client shall say why there is none."""
         while wire := self._wires.kept.take():
             if not wire.has_ended():
@@ -88,7 +88,7 @@ class Writes:
             return None
 
 
-def _exchange(wire: Wire, request: bytes, body: Upload) -> Head:
+def _exchange(wire: Connection, request: bytes, body: Upload) -> Head:
     """Send a request and, if the store does not refuse it first, its body; return the answer."""
     wire.send(request)
     try:
@@ -109,14 +109,14 @@ def _exchange(wire: Wire, request: bytes, body: Upload) -> Head:
     return head
 
 
-def _receive(wire: Wire) -> Head:
+def _receive(wire: Connection) -> Head:
     head = wire.receive_head()
     if head is None:
         raise BadStatusLine("the store's answer is none, or cut short")
     return head
 
 
-def _judge(wire: Wire, head: Head, body: Upload) -> bool:
+def _judge(wire: Connection, head: Head, body: Upload) -> bool:
     """Whether the object was taken; False if the general client should try. Raises ClientError."""
     if head.status == b"200":
         return True

@@ -36,12 +36,12 @@ from storage.stores.base import (
 )
 from storage.stores.configuration import S3Region
 from storage.stores.s3.client import StoreFailure, code_of, make_client, meaning, status_of
-from storage.stores.s3.connection import Wires
-from storage.stores.s3.delete_batch import Batches
-from storage.stores.s3.get import Reads
-from storage.stores.s3.head import Heads
+from storage.stores.s3.connection import Connections
+from storage.stores.s3.delete_batch import BatchDeleter
+from storage.stores.s3.get import GetClient
+from storage.stores.s3.head import HeadClient
 from storage.stores.s3.notes import LostNoteError, Notes
-from storage.stores.s3.put import Writes
+from storage.stores.s3.put import PutClient
 from storage.stores.s3.signing import Signer
 from storage.stores.s3.streams import (
     AbandonedError,
@@ -70,11 +70,11 @@ class S3Store(RegionStore):
         self._once = make_client(region)
         self._again = make_client(region, tries=TRIES)
         self._public = Signer(region, region.public_endpoint) if region.direct else None
-        wires = Wires(region)
-        self._heads = Heads(region, wires)
-        self._writes = Writes(region, wires)
-        self._reads = Reads(region, wires)
-        self._batches = Batches(region.bucket, self._again, self._heads)
+        wires = Connections(region)
+        self._heads = HeadClient(region, wires)
+        self._writes = PutClient(region, wires)
+        self._reads = GetClient(region, wires)
+        self._batches = BatchDeleter(region.bucket, self._again, self._heads)
         self._notes = Notes(region.bucket, self._once, self._again, region.page)
         self._trusted_until = 0.0
 
