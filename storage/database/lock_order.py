@@ -17,7 +17,7 @@ Tables, from first to last; whoever needs several takes them in this order and l
 Of one table, all that are needed are locked at once, the least primary key first (`hold`). A bulk
 UPDATE or DELETE locks rows in whatever order it meets them, so it comes after `hold`, over what
 that returned. Rows that nobody else can see yet need no lock. Claims of work skip what is locked
-(`leases.py`) and so wait for nobody.
+(`replication/leases.py`) and so wait for nobody.
 
 On SQLite a transaction that writes is alone, and all of this does nothing.
 """

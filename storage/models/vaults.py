@@ -150,7 +150,7 @@ class Credential(models.Model):
 class Lock(models.Model):
     """A restic lock: small, short-lived, sealed, and not an object.
 
-    It stands for the run that holds it: see `storage/fence.py`.
+    It stands for the run that holds it: see `storage/vaults/index_freshness.py`.
     """
 
     vault = models.ForeignKey(Vault, models.PROTECT, related_name="locks")
@@ -193,7 +193,7 @@ class EndedLock(models.Model):
 
 
 class Usage(models.Model):
-    """What an account's vaults hold, in bytes, of each object at least a floor (`quota.py`).
+    """What an account's vaults hold, in bytes, of each object at least a floor (`vaults/quota.py`).
 
     Copies in further regions are free.
     """

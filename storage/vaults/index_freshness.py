@@ -2,7 +2,7 @@
 
 Such a client would deduplicate against packs that are gone, and its snapshot would look complete
 and not be. The fence belongs to the run, which its lock tells from others of the same credential
-(`storage/runs.py`): whatever else reads the index meanwhile, and whoever pruned.
+(`storage/vaults/client_runs.py`): whatever else reads the index meanwhile, and whoever pruned.
 """
 
 from django.conf import settings

@@ -22,7 +22,7 @@ class Tick:
 def lock(vault: Vault) -> Vault:
     """Return the vault's row, locked until the transaction ends. Call inside one.
 
-    It comes before most others: see `row_locks.py`.
+    It comes before most others: see `database/lock_order.py`.
 
     The lock is the weaker one of two that PostgreSQL has for updates: the stronger one would
     wait for every other transaction that merely refers to the vault, and they for it.
