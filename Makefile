@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers run serve test check lock format bench soak
+.PHONY: help install peers run serve test check hooks lock format bench soak
 
 help:
 	@echo "make run      install, start the service, back up and restore something as a proof"
@@ -28,6 +28,7 @@ help:
 	@echo "              order; back up 200 times what comes, goes and fails (SEED=number;"
 	@echo "              SOAK=\"kill workers points orders steady\" for some)"
 	@echo "make check    formatting, types, layering, settings, migrations"
+	@echo "make hooks    run make check before every commit"
 	@echo "make format   put the code into its one form"
 	@echo "make lock     write locks/ anew (needs uv)"
 
@@ -70,6 +71,13 @@ bench: install peers
 soak: install
 	@for one in $(or $(SOAK),kill workers points orders steady); do \
 		$(BIN)/python -m tests.soak.$$one $(if $(SEED),--seed $(SEED)) || exit 1; done
+
+hooks: install
+	@hook="$$(git rev-parse --git-path hooks)/pre-commit"; run="make --no-print-directory check"; \
+	if [ -e "$$hook" ] && ! grep -q "$$run" "$$hook"; then \
+		echo "There is a hook already, $$hook: add '$$run' to it, or move it away."; exit 1; fi; \
+	mkdir -p "$${hook%/*}" && printf '%s\n' '#!/bin/sh' "exec $$run" > "$$hook" && chmod +x "$$hook"
+	@echo "make check runs before every commit from now on (git commit --no-verify leaves it out)."
 
 check: install
 	@$(BIN)/python -m tests.checks
