@@ -1,9 +1,9 @@
 """Deletion: tombstone, grace period, purge, sweep.
 
 A DELETE only writes a tombstone. After the grace a purge takes the object off the rows, and the
-sweep (`deletion/sweep.py`) removes bytes that no row points to. Purges take turns of bounded time, in
-which every account has an equal share. Every step is on record in the journal, and an upload
-of the same object at any moment brings it back.
+sweep (`deletion/sweep.py`) removes bytes that no row points to. Purges take turns of bounded time,
+in which every account has an equal share. Every step is on record in the journal, and an upload of
+the same object at any moment brings it back.
 """
 
 import math

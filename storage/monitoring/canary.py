@@ -1,9 +1,9 @@
 """The canary: stores and reads back a small vault of the service's own in every region.
 
-It goes the way that customers' bytes go (`monitoring/canary_transport.py`): over HTTP to the gateway, with a
-credential, through quota, an attempt, the store and the commit, then the read path with its hash.
-What the last canary left is read back first, so that keeping is tried as well as taking. No run, or
-none that came back well, is an alarm.
+It goes the way that customers' bytes go (`monitoring/canary_transport.py`): over HTTP to the
+gateway, with a credential, through quota, an attempt, the store and the commit, then the read path
+with its hash. What the last canary left is read back first, so that keeping is tried as well as
+taking. No run, or none that came back well, is an alarm.
 """
 
 import hashlib

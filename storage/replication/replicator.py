@@ -1,9 +1,9 @@
 """Makes the replicas that are pending, corrupt or missing.
 
-One worker makes many copies at once. Its threads carry the bytes (`replication/transfer.py`); the rows are
-claimed and finished here, by one thread, and no transaction is open while bytes flow. The bytes
-come from a good copy, are hashed on the way, and are read back from the new place before the row
-says STORED. A region that answers "done" and stored nothing is found here.
+One worker makes many copies at once. Its threads carry the bytes (`replication/transfer.py`); the
+rows are claimed and finished here, by one thread, and no transaction is open while bytes flow. The
+bytes come from a good copy, are hashed on the way, and are read back from the new place before the
+row says STORED. A region that answers "done" and stored nothing is found here.
 """
 
 import logging
