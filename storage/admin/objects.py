@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from accounts.staff import StaffAdmin, acting
 from storage.models import Attempt, JournalEntry, Replica, StoredObject, Vault
-from storage.replication.retry import retry
+from storage.replication import leases
 
 
 class OfVaultAdmin(StaffAdmin):
@@ -62,7 +62,7 @@ class ReplicaAdmin(OfVaultAdmin):
     def unpark(self, request: HttpRequest, queryset: QuerySet[Replica]) -> None:
         """Put the chosen copies that gave up back on the work list."""
         chosen = list(queryset.values_list("pk", flat=True))
-        unparked = retry(chosen, actor=acting(request))
+        unparked = leases.unpark(chosen, actor=acting(request))
         messages.success(request, f"{unparked} of {len(chosen)} put back on the work list.")
 
 

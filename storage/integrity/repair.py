@@ -7,11 +7,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.audit import Actor
-from storage.body import HashedBody, HashMismatchError, IncompleteBodyError
 from storage.database import bulk, lock_order
 from storage.errors import BadRequestError
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage, replicas
+from storage.objects.verify import StoredBytes, verify
 from storage.replication import leases
 from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError, RegionError, RegionUnavailableError
@@ -99,9 +99,8 @@ def find_lost() -> int:
 def _take_back(held: StoredObject, attempt: Attempt) -> bool:
     """Point the region's replica at an attempt whose bytes prove right."""
     try:
-        with store_of(attempt.region).open(attempt.key) as reader:
-            HashedBody(reader, size=held.size, sha256=held.sha256).drain()
-    except (RegionError, HashMismatchError, IncompleteBodyError):
+        verify(StoredBytes(store_of(attempt.region), attempt.key, held.size, held.sha256))
+    except RegionError:
         return False
     with transaction.atomic():
         lock_order.of_object(held.pk)

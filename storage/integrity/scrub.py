@@ -9,7 +9,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,12 +22,13 @@ from storage.database import bulk, lock_order
 from storage.models import Heartbeat, Region, Replica
 from storage.models.replicas import ReplicaQuerySet
 from storage.objects import damage
-from storage.objects.verify import AT_ONCE, Place, Sought
+from storage.objects.verify import AT_ONCE, StoredBytes
 from storage.replication import transfer
+from storage.replication.thread_jobs import ThreadJobs
 from storage.replication.transfer import Outcome
 from storage.stores import rate_limits
 from storage.stores.base import NoSuchKeyError, RegionUnavailableError
-from storage.stores.rate_limits import RateLimit
+from storage.stores.rate_limits import UNLIMITED, RateLimit
 from storage.stores.registry import configured, store_of
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,6 @@ LEAST_AGE = timedelta(days=1)  # nothing is read more often
 LONGEST_PAUSE = timedelta(days=1)  # that is caught up with at once
 FIRST_TURN = timedelta(minutes=1)
 RECORDED = 64  # proofs that are written down together
-UNLIMITED = RateLimit(0)
 # Never read back, or not since the region came back from where nobody could watch it.
 NEW = Q(verified_at=None) | Q(verified_at__lt=F("region__trusted_from"))
 
@@ -76,7 +75,9 @@ def scrub_turn(*, seconds: float) -> ScrubResult:
     until = time.monotonic() + seconds
     total = ScrubResult()
     for region in _reachable():
-        scrubber = _Scrubber(until=until, throttle=rate_limits.scrubbing(region.alias), into=total)
+        scrubber = _Scrubber(
+            until=until, rate_limit=rate_limits.scrubbing(region.alias), into=total
+        )
         in_region = Replica.objects.filter(region=region)
         scrubber.run(bulk.steadily(_in_turn(in_region.filter(NEW))))
         _scrub_old(region, scrubber)
@@ -172,31 +173,31 @@ class _Scrubber:
         self,
         *,
         until: float = math.inf,
-        throttle: RateLimit = UNLIMITED,
+        rate_limit: RateLimit = UNLIMITED,
         report: Report | None = None,
         into: ScrubResult | None = None,
     ) -> None:
         self.findings = ScrubResult() if into is None else into
         self._until = until
-        self._throttle = throttle
+        self._rate_limit = rate_limit
         self._report = report
-        self._jobs: dict[Future[list[Outcome]], list[Replica]] = {}
-        self._next: list[tuple[Replica, Sought]] = []
-        self._proved: list[Replica] = []
+        self._jobs = ThreadJobs[list[Replica], list[Outcome]](THREADS, "scrub")
+        self._next: list[tuple[Replica, StoredBytes]] = []
+        self._verified: list[Replica] = []
 
     def run(self, rows: Iterable[Replica], *, byte_budget: float = math.inf) -> ScrubResult:
         """Read copies back in their order until the bytes, the time or the copies end."""
         begun = self.findings.bytes
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="scrub") as pool:
+        with self._jobs:
             for replica in rows:
                 if self.findings.bytes - begun >= byte_budget or time.monotonic() > self._until:
                     break
                 self._add(replica)
                 if len(self._next) == AT_ONCE:
-                    self._begin(pool)
+                    self._begin()
                 while len(self._jobs) > THREADS:
                     self._finish_some()
-            self._begin(pool)
+            self._begin()
             while self._jobs:
                 self._finish_some()
         self._record()
@@ -209,32 +210,32 @@ class _Scrubber:
         try:
             if replica.attempt is None:
                 raise NoSuchKeyError("no attempt")
-            place = Place(replica, store_of(replica.region), replica.attempt.key, self._throttle)
+            store, key = store_of(replica.region), replica.attempt.key
         except RegionUnavailableError:
             self.findings.unreachable += 1
             return
-        self._next.append((replica, Sought(place, held.size, held.sha256)))
+        stored = StoredBytes(store, key, held.size, held.sha256, self._rate_limit)
+        self._next.append((replica, stored))
 
-    def _begin(self, pool: ThreadPoolExecutor) -> None:
+    def _begin(self) -> None:
         """Hand out what was added: some copies that one thread reads side by side."""
         if self._next:
-            look = partial(transfer.look_at_all, [sought for _, sought in self._next])
-            self._jobs[pool.submit(look)] = [replica for replica, _ in self._next]
+            check = partial(transfer.check_all, [stored for _, stored in self._next])
+            self._jobs.submit([replica for replica, _ in self._next], check)
             self._next = []
 
     def _finish_some(self) -> None:
-        done, _ = wait(self._jobs, return_when=FIRST_COMPLETED)
-        for future in done:
-            for replica, outcome in zip(self._jobs.pop(future), future.result(), strict=True):
+        for replicas, outcomes in self._jobs.finished():
+            for replica, outcome in zip(replicas, outcomes, strict=True):
                 self._settle(replica, outcome)
-        if len(self._proved) >= RECORDED:
+        if len(self._verified) >= RECORDED:
             self._record()
         if self._report is not None:
             self._report(self.findings)
 
     def _settle(self, replica: Replica, outcome: Outcome) -> None:
         if outcome.error is None:
-            self._proved.append(replica)
+            self._verified.append(replica)
         elif outcome.is_regions_fault:
             self.findings.unreachable += 1
         else:
@@ -244,9 +245,9 @@ class _Scrubber:
     def _record(self) -> None:
         """Write down what proved good, unless a row has moved on to other bytes meanwhile."""
         still = Replica.objects.filter(
-            attempt__in=[replica.attempt_id for replica in self._proved],
+            attempt__in=[replica.attempt_id for replica in self._verified],
             state=Replica.State.STORED,
         )
         with transaction.atomic():
             Replica.objects.filter(pk__in=lock_order.hold(still)).update(verified_at=clock.now())
-        self._proved.clear()
+        self._verified.clear()

@@ -1,6 +1,5 @@
 """Marks replicas as corrupt or missing, and objects without a good replica as lost."""
 
-import hashlib
 import logging
 
 from django.db import transaction
@@ -11,6 +10,7 @@ from storage import wakeups
 from storage.database import lock_order
 from storage.models import LossNotice, Replica, StoredObject
 from storage.models.vaults import bump_epoch
+from storage.objects.verify import BadBytesError, StoredBytes, verify
 from storage.stores.base import NoSuchKeyError, UnreadableError
 from storage.stores.registry import store_of
 
@@ -24,19 +24,14 @@ class BadReplicaError(Exception):
 def require_good(replica: Replica, held: StoredObject) -> None:
     """Read and hash a copy from end to end.
 
-    Marks a bad one and raises BadCopyError. Raises RegionUnavailableError if it cannot be told.
+    Marks a bad one and raises BadReplicaError. Raises RegionUnavailableError if it cannot be told.
     """
     try:
         if replica.attempt is None:
             raise NoSuchKeyError("no attempt")
-        digest, size = hashlib.sha256(), 0
-        with store_of(replica.region).open(replica.attempt.key) as reader:
-            for piece in reader.chunks():
-                digest.update(piece)
-                size += len(piece)
-        if (size, digest.hexdigest()) != (held.size, held.sha256):
-            raise BadReplicaError(f"{size} bytes with another hash, where {held.size} were stored")
-    except (NoSuchKeyError, UnreadableError, BadReplicaError) as error:
+        store = store_of(replica.region)
+        verify(StoredBytes(store, replica.attempt.key, held.size, held.sha256))
+    except (NoSuchKeyError, UnreadableError, BadBytesError) as error:
         mark(replica, error)
         raise BadReplicaError(str(error)) from error
 

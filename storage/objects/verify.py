@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from nightsafe_lanes import LANES, new_digest, update_all
 
-from storage.models import Replica
 from storage.object_names import MIB, StoreKey
 from storage.stores.base import Reader, RegionError, RegionStore
-from storage.stores.rate_limits import RateLimit
+from storage.stores.rate_limits import UNLIMITED, RateLimit
 
 AT_ONCE = LANES
 # Bytes of one copy before it is the next one's turn. In quarters of it, receiving from a store took
@@ -25,65 +24,66 @@ class BadBytesError(RegionError):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a copy's bytes lie, or are to lie."""
+class StoredBytes:
+    """What should lie under a key of a store: so many bytes with that hash, in 64 hex digits."""
 
-    replica: Replica
     store: RegionStore
     key: StoreKey
-    throttle: RateLimit
-
-
-@dataclass(frozen=True)
-class Sought:
-    """What should be found at a place: so many bytes with that hash, in 64 hex digits."""
-
-    place: Place
     size: int
     sha256: str
+    rate_limit: RateLimit = UNLIMITED
 
 
-def prove_all(sought: Sequence[Sought]) -> list[Exception | None]:
-    """Read and hash copies from end to end, a piece of each in turn; say what is wrong with each.
+def verify(stored: StoredBytes) -> None:
+    """Read bytes from end to end and hash them.
 
-    That is None, BadBytesError, NoSuchKeyError, UnreadableError, or RegionUnavailableError if it
-    cannot be told.
+    Raises BadBytesError, NoSuchKeyError or UnreadableError if they are not right, and
+    RegionUnavailableError if that cannot be told.
     """
-    looks = [_Look(one) for one in sought]
+    (error,) = verify_all([stored])
+    if error is not None:
+        raise error
+
+
+def verify_all(stored: Sequence[StoredBytes]) -> list[Exception | None]:
+    """Read and hash several at once, a piece of each in turn; return what is wrong with each.
+
+    That is None, or what `verify` raises.
+    """
+    reads = [_Read(one) for one in stored]
     try:
-        going = [look for look in looks if look.begin()]
+        going = [read for read in reads if read.begin()]
         while going:
-            update_all([look.hash for look in going], [look.piece() for look in going])
-            going = [look for look in going if look.goes_on()]
+            update_all([read.hash for read in going], [read.piece() for read in going])
+            going = [read for read in going if read.goes_on()]
     finally:
-        for look in looks:
-            look.close()
-    return [look.error for look in looks]
+        for read in reads:
+            read.close()
+    return [read.error for read in reads]
 
 
-class _Look:
-    """One copy that is being read."""
+class _Read:
+    """The bytes under one key while they are read."""
 
-    def __init__(self, sought: Sought) -> None:
+    def __init__(self, stored: StoredBytes) -> None:
         self.hash = new_digest()
         self.error: Exception | None = None
-        self._sought = sought
+        self._stored = stored
         self._reader: Reader | None = None
         self._taken = 0
-        self._buffer = memoryview(bytearray(min(PIECE, sought.size)))
+        self._buffer = memoryview(bytearray(min(PIECE, stored.size)))
 
     def begin(self) -> bool:
         """Open it; whether that succeeded."""
-        place = self._sought.place
         try:
-            self._reader = place.store.open(place.key)
+            self._reader = self._stored.store.open(self._stored.key)
         except Exception as error:
             self.error = error
         return self.error is None
 
     def piece(self) -> memoryview:
         """The next piece, until the one after it; nothing at the end, or where it is broken."""
-        room = self._buffer[: self._sought.size - self._taken]
+        room = self._buffer[: self._stored.size - self._taken]
         if self._reader is None or not room:
             return room[:0]
         try:
@@ -92,14 +92,14 @@ class _Look:
             self.error = error
             return room[:0]
         self._taken += count
-        self._sought.place.throttle.take(count)
+        self._stored.rate_limit.take(count)
         if not count:
             self._fail()
         return room[:count]
 
     def goes_on(self) -> bool:
         """Whether there is more to come; if not, judge what came."""
-        if self.error is None and self._taken < self._sought.size:
+        if self.error is None and self._taken < self._stored.size:
             return True
         if self.error is None:
             self._judge()
@@ -114,17 +114,18 @@ class _Look:
                 reader.close()
 
     def _judge(self) -> None:
-        if self.hash.hexdigest() != self._sought.sha256:
+        if self.hash.hexdigest() != self._stored.sha256:
             self._fail()
             return
         try:
             if self._reader is not None and self._reader.read(1):
-                stored = f"the {self._sought.size} bytes that were stored"
-                self.error = BadBytesError(f"there are more than {stored}")
+                self.error = BadBytesError(
+                    f"there are more than the {self._stored.size} bytes that were stored"
+                )
         except Exception as error:
             self.error = error
 
     def _fail(self) -> None:
         self.error = BadBytesError(
-            f"{self._taken} bytes with another hash, where {self._sought.size} were stored"
+            f"{self._taken} bytes with another hash, where {self._stored.size} were stored"
         )

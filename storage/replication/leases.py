@@ -11,7 +11,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from accounts import audit
+from accounts.audit import SERVICE, Actor
 from backup_service import clock
+from storage import wakeups
 from storage.database import lock_order
 from storage.models import Region, Replica
 from storage.stores.registry import configured
@@ -146,10 +149,19 @@ def put_off(replica: Replica, token: str, reason: str, *, is_regions_fault: bool
     )
 
 
-def unpark() -> int:
-    """Put every parked copy back on the work list; return how many."""
+def unpark(chosen: Collection[int] | None = None, *, actor: Actor = SERVICE) -> int:
+    """Put parked copies back on the work list, all or those `chosen` by primary key.
+
+    Returns how many. What staff chose is on record.
+    """
     parked = Replica.objects.exclude(parked_at=None)
-    return _change(parked, parked_at=None, tries=0, next_attempt_at=clock.now())
+    if chosen is not None:
+        parked = parked.filter(pk__in=chosen)
+    unparked = _change(parked, parked_at=None, tries=0, next_attempt_at=clock.now())
+    if unparked and chosen is not None:
+        audit.record(actor, "copies.unpark", f"{unparked} copies", copies=sorted(chosen))
+        wakeups.replication()
+    return unparked
 
 
 def bring_forward() -> int:

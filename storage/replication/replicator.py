@@ -11,7 +11,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,10 +22,10 @@ from backup_service import clock
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage, placement
 from storage.objects import replicas as copies
-from storage.objects.verify import Place
 from storage.replication import leases, transfer
 from storage.replication.scheduler import RoundRobin
-from storage.replication.transfer import Outcome, Transfer
+from storage.replication.thread_jobs import ThreadJobs
+from storage.replication.transfer import Outcome, Place, Transfer
 from storage.stores import rate_limits
 from storage.stores.base import RegionFullError, RegionUnavailableError
 from storage.stores.registry import store_of
@@ -64,7 +63,7 @@ class _Copier:
     def __init__(self, until: float) -> None:
         self._until = until
         self._turns = RoundRobin()
-        self._jobs: dict[Future[Outcome], _Job] = {}
+        self._jobs = ThreadJobs[_Job, Outcome](MOST_THREADS, "copy")
         self._busy: Counter[int] = Counter()
         self._regions: dict[int, Region] = {}
         self._open: set[int] = set()
@@ -74,7 +73,7 @@ class _Copier:
 
     def run(self) -> int:
         """Copy until nothing is due or time is up."""
-        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="copy") as self._pool:
+        with self._jobs:
             self._begin(leases.claim_suspect())
             self._finish_all()
             while time.monotonic() < self._until:
@@ -136,21 +135,21 @@ class _Copier:
         except RegionUnavailableError as error:
             self._failed(job, Outcome(error, is_regions_fault=True, is_targets_fault=True))
             return
-        self._submit(job, partial(transfer.look, place, size=held.size, sha256=held.sha256))
+        self._submit(job, partial(transfer.check, place, size=held.size, sha256=held.sha256))
 
     def _begin_copies(self, replicas: list[Replica], token: str) -> None:
         attempts = begin(replicas)
         for replica, attempt in zip(replicas, attempts, strict=True):
             job = _Job(replica.region, replica, token, attempt)
             try:
-                errand = transfer_of(replica, attempt)
+                wanted = transfer_of(replica, attempt)
             except RegionUnavailableError as error:
                 self._failed(job, Outcome(error, is_regions_fault=True, is_targets_fault=True))
                 continue
-            self._submit(job, partial(transfer.carry, errand))
+            self._submit(job, partial(transfer.copy, wanted))
 
     def _submit(self, job: _Job, work: Callable[[], Outcome]) -> None:
-        self._jobs[self._pool.submit(work)] = job
+        self._jobs.submit(job, work)
         self._busy[job.region.pk] += job.replica is not None
 
     def _finish_all(self) -> None:
@@ -158,16 +157,12 @@ class _Copier:
             self._finish_some()
 
     def _finish_some(self) -> None:
-        done, _ = wait(self._jobs, RENEW, FIRST_COMPLETED)
-        for future in done:
-            job = self._jobs.pop(future)
+        for job, outcome in self._jobs.finished(RENEW):
             self._busy[job.region.pk] -= job.replica is not None
-            self._settle(job, future.result())
+            self._settle(job, outcome)
         if self._renew_at <= time.monotonic():
             self._renew_at = time.monotonic() + RENEW
-            leases.renew(
-                [(job.replica.pk, job.token) for job in self._jobs.values() if job.replica]
-            )
+            leases.renew([(job.replica.pk, job.token) for job in self._jobs if job.replica])
 
     def _settle(self, job: _Job, outcome: Outcome) -> None:
         for source, error in outcome.bad:

@@ -10,13 +10,30 @@ from dataclasses import dataclass, field
 from storage.body import HashedBody
 from storage.errors import BadRequestError
 from storage.models import Replica
-from storage.objects.verify import Place, Sought, prove_all
-from storage.stores.base import Reader, RegionError, RegionFullError, RegionUnavailableError
-from storage.stores.rate_limits import Held
+from storage.object_names import StoreKey
+from storage.objects.verify import StoredBytes, verify_all
+from storage.stores.base import (
+    Reader,
+    RegionError,
+    RegionFullError,
+    RegionStore,
+    RegionUnavailableError,
+)
+from storage.stores.rate_limits import RateLimit, RateLimited
 
 
 class NoGoodReplicaError(Exception):
     """There is nothing to copy from at this moment."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a replica's bytes lie, or are to lie."""
+
+    replica: Replica
+    store: RegionStore
+    key: StoreKey
+    rate_limit: RateLimit
 
 
 @dataclass(frozen=True)
@@ -70,23 +87,23 @@ class _FromRegion:
             raise _SourceError(error) from error
 
 
-def look(place: Place, *, size: int, sha256: str) -> Outcome:
-    """See whether a copy is good."""
-    return look_at_all([Sought(place, size, sha256)])[0]
+def check(place: Place, *, size: int, sha256: str) -> Outcome:
+    """Read back what lies in one place."""
+    return check_all([StoredBytes(place.store, place.key, size, sha256, place.rate_limit)])[0]
 
 
-def look_at_all(sought: Sequence[Sought]) -> list[Outcome]:
-    """See whether copies are good, of few at once."""
-    return [_ended(error) for error in prove_all(sought)]
+def check_all(stored: Sequence[StoredBytes]) -> list[Outcome]:
+    """Read back what lies under a few keys, at once."""
+    return [_ended(error) for error in verify_all(stored)]
 
 
-def carry(errand: Transfer) -> Outcome:
-    """Bring an object over and read it back from where it is now."""
+def copy(transfer: Transfer) -> Outcome:
+    """Copy an object to its target and read it back from there."""
     outcome = Outcome(NoGoodReplicaError("no good copy can be read at this moment"))
-    outcome.is_regions_fault = errand.is_incomplete
-    for source in errand.sources:
+    outcome.is_regions_fault = transfer.is_incomplete
+    for source in transfer.sources:
         try:
-            _transfer(source, errand)
+            _send(source, transfer)
         except _SourceError as error:
             if isinstance(error.reason, RegionUnavailableError):
                 outcome.is_regions_fault = True
@@ -99,24 +116,24 @@ def carry(errand: Transfer) -> Outcome:
             continue
         except Exception as error:
             return _target_failed(outcome, error)
-        return _read_back(errand, outcome)
+        return _read_back(transfer, outcome)
     return outcome
 
 
-def _transfer(source: Place, errand: Transfer) -> None:
+def _send(source: Place, transfer: Transfer) -> None:
     try:
         reader = source.store.open(source.key)
     except RegionError as error:
         raise _SourceError(error) from error
     with reader:
-        held = Held(_FromRegion(reader), source.throttle, errand.target.throttle)
-        body = HashedBody(held, size=errand.size, sha256=errand.sha256)
-        errand.target.store.put(errand.target.key, body, errand.size)
+        limited = RateLimited(_FromRegion(reader), source.rate_limit, transfer.target.rate_limit)
+        body = HashedBody(limited, size=transfer.size, sha256=transfer.sha256)
+        transfer.target.store.put(transfer.target.key, body, transfer.size)
         body.drain()
 
 
-def _read_back(errand: Transfer, outcome: Outcome) -> Outcome:
-    proof = look(errand.target, size=errand.size, sha256=errand.sha256)
+def _read_back(transfer: Transfer, outcome: Outcome) -> Outcome:
+    proof = check(transfer.target, size=transfer.size, sha256=transfer.sha256)
     if proof.error is not None:
         return _target_failed(outcome, proof.error)
     outcome.error, outcome.is_regions_fault = None, False

@@ -81,16 +81,19 @@ class RateLimit:
             time.sleep(wait)
 
 
-class Held:
-    """A source that gives its bytes no faster than all of its throttles allow."""
+UNLIMITED = RateLimit(0)
 
-    def __init__(self, source: Source, *throttles: RateLimit) -> None:
+
+class RateLimited:
+    """A source that gives its bytes no faster than all of its rate limits allow."""
+
+    def __init__(self, source: Source, *limits: RateLimit) -> None:
         self._source = source
-        self._throttles = [throttle for throttle in throttles if throttle.rate]
+        self._limits = [limit for limit in limits if limit.rate]
 
     def read(self, size: int, /) -> bytes:
         """See Source."""
         piece = self._source.read(size)
-        for throttle in self._throttles:
-            throttle.take(len(piece))
+        for limit in self._limits:
+            limit.take(len(piece))
         return piece

@@ -133,7 +133,7 @@ def test_a_worker_whose_lease_was_taken_over_changes_nothing(backup, held):
     backup.put(content)
     slow = leases.claim(10)
     [attempt] = replicator.begin(slow.replicas)
-    assert transfer.carry(replicator.transfer_of(slow.replicas[0], attempt)).error is None
+    assert transfer.copy(replicator.transfer_of(slow.replicas[0], attempt)).error is None
     with clock.travelled(timedelta(minutes=11)):
         assert replicate_due() == 1
     assert not replicator.finish(slow.replicas[0], slow.token, attempt)

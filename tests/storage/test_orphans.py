@@ -131,7 +131,7 @@ def test_turns_go_on_where_they_ended(backup, bob, orphan, monkeypatch):
     bob.put(some())
     backup.put(some())
     asked = []
-    monkeypatch.setattr(tasks.nudge, "again", asked.append)
+    monkeypatch.setattr(tasks.wakeups, "again", asked.append)
     monkeypatch.setattr(tasks, "TURN", 0)
     for _ in range(8):
         tasks.survey_regions()

@@ -34,9 +34,9 @@ def test_those_that_a_client_can_mend():
         "CrowdedError",
         "DamagedError",
         "LengthRequiredError",
-        "ShortBodyError",
+        "IncompleteBodyError",
         "TooSlowError",
-        "WrongBytesError",
+        "HashMismatchError",
     }
 
 

@@ -23,7 +23,7 @@ from storage.integrity import repair, scrub
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.objects import damage, replicas
 from storage.regions import drain, lifecycle, write_off
-from storage.replication import backfill, leases, retry
+from storage.replication import backfill, leases
 from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError
 from storage.vaults import credentials, devices
@@ -109,7 +109,7 @@ def two_copies(backup: Caller, alias: str = "b") -> list[Replica]:
 def test_proofs_of_a_scrub(backup):
     first, later = two_copies(backup)
     scrubber = scrub._Scrubber()
-    scrubber._proved = [later, first]
+    scrubber._verified = [later, first]
     require_order((Replica, first.pk), (Replica, later.pk), scrubber._record)
 
 
@@ -126,7 +126,7 @@ def test_many_copies_on_the_work_list(backup, vault, act):
     works: dict[str, Work] = {
         "renew": lambda: leases.renew([(later.pk, "x"), (first.pk, "x")]),
         "unpark": leases.unpark,
-        "chosen": lambda: retry.retry([later.pk, first.pk], actor=SERVICE),
+        "chosen": lambda: leases.unpark([later.pk, first.pk], actor=SERVICE),
         "repair": leases.bring_forward,
         "hopeless": leases.claim_suspect,
         "idle": lambda: drain._give_up_idle(region("b")),

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from storage.stores.checks import regions as check
-from storage.stores.rate_limits import Held, RateLimit, parse_places, parse_rate
+from storage.stores.rate_limits import RateLimit, RateLimited, parse_places, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_service_refuses_to_start_with_nonsense(settings):
 
 
 def test_bytes_come_no_faster_than_the_slower_of_two():
-    source = Held(io.BytesIO(bytes(600_000)), RateLimit(1e6), RateLimit(100e6), RateLimit(0))
+    source = RateLimited(io.BytesIO(bytes(600_000)), RateLimit(1e6), RateLimit(100e6), RateLimit(0))
     begun = time.monotonic()
     while source.read(50_000):
         pass

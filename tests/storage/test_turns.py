@@ -173,7 +173,7 @@ def test_late_uploads_are_given_up_many_at_a_time(backup, django_assert_max_num_
 
 def test_a_task_that_has_not_come_to_its_end_asks_for_another_turn(backup, monkeypatch):
     asked = []
-    monkeypatch.setattr(tasks.nudge, "again", asked.append)
+    monkeypatch.setattr(tasks.wakeups, "again", asked.append)
     monkeypatch.setattr(sweep, "BATCH", 10)
     monkeypatch.setattr(tasks, "TURN", 0)
     doomed(backup, 15)
