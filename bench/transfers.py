@@ -131,7 +131,8 @@ def vaults(gateway: Gateway, count: int) -> list[Holder]:
     code = (
         "import json; from accounts.actions import open_account; from accounts.models import User; "
         "from accounts.audit import SERVICE; from billing.actions import subscribe; "
-        "from storage import credentials; from storage.vaults.enrolment import create_vault\n"
+        "from storage.vaults import credentials; "
+        "from storage.vaults.enrolment import create_vault\n"
         "account = open_account(User.objects.create_user('bench@example.org'))\n"
         "subscribe(account, plan='plus', actor=SERVICE)\n"
         f"made = [create_vault(account, name=str(n), actor=SERVICE) for n in range({count})]\n"

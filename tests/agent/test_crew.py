@@ -77,7 +77,7 @@ def test_a_very_large_file_is_worth_workers_from_the_beginning(
             started.append(count)
             super().__init__(setup, count)
 
-    monkeypatch.setattr(archiver, "Processes", Noted)
+    monkeypatch.setattr(archiver, "ProcessPool", Noted)
     file = tmp_path / "large.bin"
     file.write_bytes(os.urandom(9_000_000))
     alone = run(repository, file, workers=2)
@@ -246,13 +246,14 @@ def test_fast_nodes_are_the_same(mixed: Path) -> None:
 
 KILLED = """
 import os, sys
-from nightsafe import archive, indexing, pack
+from nightsafe.archiver import archiver
+from nightsafe.repofile import pack
 from nightsafe.archiver.backup import BackupOptions, backup
-from nightsafe.backend.local import LocalFolder
+from nightsafe.backend.local import LocalBackend
 from nightsafe.repository.repository import Repository
-archive.INLINE_SECONDS = -1.0
+archiver.INLINE_SECONDS = -1.0
 pack.PACK_SIZE = 150_000
-repository = Repository.open(LocalFolder(sys.argv[1]), sys.argv[2])
+repository = Repository.open(LocalBackend(sys.argv[1]), sys.argv[2])
 print("go", flush=True)
 backup(repository, [os.fsencode(sys.argv[3])], BackupOptions(workers=2))
 """
@@ -353,7 +354,8 @@ def test_an_interrupt_ends_all_workers_and_takes_the_lock_away(
     source.mkdir()
     for number in range(600):
         (source / f"{number:03}").write_bytes(os.urandom(400_000))
-    command = "from nightsafe import archive, cli; archive.INLINE_SECONDS = -1.0; "
+    command = "from nightsafe import cli; from nightsafe.archiver import archiver; "
+    command += "archiver.INLINE_SECONDS = -1.0; "
     command += "raise SystemExit(cli.main())"
     process = subprocess.Popen(
         [

@@ -22,7 +22,7 @@ STALE = ".nightsafe-0123456789abcdef.part"
 STALE_TOO = ".nightsafe-0123456789abcdef-12.part"
 _KILLED = """
 import sys, time
-from nightsafe import writer
+from nightsafe.file_restorer import file_writer as writer
 from nightsafe.cli import main
 def stop(*_):
     print("here", flush=True)

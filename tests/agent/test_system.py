@@ -10,10 +10,11 @@ from typing import Any
 
 import platformdirs
 import pytest
+from nightsafe.fs import file_locks, users, xattrs
 from nightsafe.fs import files as system
-from nightsafe.fs import xattrs
 from nightsafe.packer.journal import Journal, dead_journals
 from nightsafe.settings.login import cache_dir, config_dir
+from nightsafe.workers import host
 
 from tests.agent.test_locks import dead_pid
 from tests.agent.trees import set_xattr
@@ -92,32 +93,32 @@ def test_links_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_whose_processes_live() -> None:
-    assert system.is_alive(os.getpid())
-    assert not system.is_alive(dead_pid())
-    assert system.processors() >= 1
+    assert host.is_alive(os.getpid())
+    assert not host.is_alive(dead_pid())
+    assert host.processors() >= 1
 
 
 def test_where_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "_pwd", None)
-    monkeypatch.setattr(system, "_grp", None)
+    monkeypatch.setattr(users, "_pwd", None)
+    monkeypatch.setattr(users, "_grp", None)
     monkeypatch.delattr(os, "getuid")
     monkeypatch.delattr(os, "geteuid")
     monkeypatch.setenv("USERNAME", "me")
     monkeypatch.delenv("USERDOMAIN", raising=False)
-    system.user_name.cache_clear()
-    system.group_name.cache_clear()
-    assert (system.user_name(0), system.group_name(0)) == ("", "")
-    assert (system.my_ids(), system.my_name()) == ((0, 0), "me")
-    assert not system.gives_files_away()
-    system.user_name.cache_clear()
-    system.group_name.cache_clear()
+    users.user_name.cache_clear()
+    users.group_name.cache_clear()
+    assert (users.user_name(0), users.group_name(0)) == ("", "")
+    assert (users.my_ids(), users.my_name()) == ((0, 0), "me")
+    assert not users.gives_files_away()
+    users.user_name.cache_clear()
+    users.group_name.cache_clear()
 
 
 def test_without_locks_there_is_no_journal_and_none_is_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     living = Journal.begin(str(tmp_path))
-    monkeypatch.setattr(system, "_fcntl", None)
+    monkeypatch.setattr(file_locks, "_fcntl", None)
     assert list(dead_journals(str(tmp_path))) == []
     with pytest.raises(OSError, match="not supported"):
         Journal.begin(str(tmp_path))
@@ -128,16 +129,16 @@ def test_without_locks_there_is_no_journal_and_none_is_taken_up(
 
 def test_a_file_is_taken_up_when_nobody_has_it_locked(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
-    assert system.lock_abandoned(path) is None, "there is none"
+    assert file_locks.lock_abandoned(path) is None, "there is none"
     living = os.open(path, system.TO_CHANGE | system.NEW, 0o600)
-    system.lock_file(living, wait=True)
+    file_locks.lock_file(living, wait=True)
     before = os.listdir("/proc/self/fd")
-    assert system.lock_abandoned(path) is None
+    assert file_locks.lock_abandoned(path) is None
     assert os.listdir("/proc/self/fd") == before, "what could not be locked is closed again"
     os.close(living)
-    taken = system.lock_abandoned(path)
+    taken = file_locks.lock_abandoned(path)
     assert taken is not None
-    assert system.lock_abandoned(path) is None
+    assert file_locks.lock_abandoned(path) is None
     os.close(taken)
 
 
@@ -154,8 +155,8 @@ class Locking:
 
 def test_a_lock_of_a_part_of_the_file_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the journal writes is read by the next backup, and nothing of it is locked."""
-    monkeypatch.setattr(system, "_fcntl", None)
-    monkeypatch.setattr(system, "_msvcrt", Locking())
+    monkeypatch.setattr(file_locks, "_fcntl", None)
+    monkeypatch.setattr(file_locks, "_msvcrt", Locking())
     journal = Journal.begin(str(tmp_path))
     (path,) = tmp_path.iterdir()
     if (child := os.fork()) == 0:

@@ -13,7 +13,7 @@ from tests.journeys.test_all_at_once import customers
 from tests.journeys.test_faults import settle
 
 pytestmark = pytest.mark.journey
-KEEP_MARKS = "from storage import guard; guard.keep_marks()"
+KEEP_MARKS = "from storage.deletion import guard; guard.keep_marks()"
 
 
 def mark(service: Service) -> None:

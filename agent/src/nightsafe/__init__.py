@@ -7,6 +7,8 @@ loaded when it is first used, so that `import nightsafe` costs next to nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nightsafe.version import __version__
+
 if TYPE_CHECKING:
     from nightsafe.archiver.backup import BackupOptions, BackupReport, backup
     from nightsafe.backend.base import Backend
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from nightsafe.restorer.options import RestoreOptions, RestoreReport
     from nightsafe.restorer.restore import restore
 
-__version__ = "0.1.0"
 __all__ = [
     "Backend",
     "BackupOptions",

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nightsafe import __version__
 from nightsafe.archiver.archiver import Archiver
 from nightsafe.archiver.folder import ArchiveOptions, BackupCount
 from nightsafe.archiver.parent import Preparation, cache_folder
@@ -21,7 +20,8 @@ from nightsafe.backend.local import LocalBackend
 from nightsafe.backend.service import LARGEST_SNAPSHOT, ServiceBackend
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.file_saver.worker import CHUNKERS, WorkerSetup
-from nightsafe.fs.files import absolute, my_ids, my_name, reach
+from nightsafe.fs.files import absolute, reach
+from nightsafe.fs.users import my_ids, my_name
 from nightsafe.packer.journal import Journal
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repofile.snapshot import Snapshot
@@ -32,6 +32,7 @@ from nightsafe.scanner.lister import Wants
 from nightsafe.scanner.prefetch import Prefetch
 from nightsafe.scanner.sources import SourcePlan, plan_sources, require_any
 from nightsafe.scanner.stat_trust import StatTrust
+from nightsafe.version import __version__
 
 if TYPE_CHECKING:
     from nightsafe.uploader.uploader import Uploader

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from nightsafe.errors import TreeError
 from nightsafe.file_saver.node_json import OPEN_SUBTREE
-from nightsafe.fs.files import processors
 from nightsafe.scanner.prefetch import Prefetch
 from nightsafe.scanner.tree_cache import FolderRecord, TreeCache
+from nightsafe.workers.host import processors
 
 _OPEN = OPEN_SUBTREE.encode()
 

@@ -17,14 +17,8 @@ from nightsafe.errors import (
     StorageError,
     StorageFullError,
 )
-from nightsafe.fs.files import (
-    NEW,
-    TO_WRITE,
-    make_read_only,
-    remove_file,
-    sync_file,
-    sync_folder,
-)
+from nightsafe.fs.durability import sync_file, sync_folder
+from nightsafe.fs.files import NEW, TO_WRITE, make_read_only, remove_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -17,10 +17,10 @@ from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from nightsafe import __version__
 from nightsafe.cli.arguments import VerbParser
 from nightsafe.cli.options import add_common
 from nightsafe.cli.output import Output, let_all_be_written
+from nightsafe.version import __version__
 
 VERBS = (
     *("login", "init", "backup", "snapshots", "ls", "restore"),

@@ -59,8 +59,10 @@ if TYPE_CHECKING:
     from nightsafe.crypto.sealer_portable import PortableSealer as Sealer
 else:
     try:
-        from nightsafe._native.seal import Sealer
+        from nightsafe._native import seal as _seal
     except ImportError:  # not built here
         from nightsafe.crypto.sealer_portable import PortableSealer as Sealer
+    else:
+        Sealer = _seal.Sealer
 
 __all__ = ["IV_SIZE", "MAC_SIZE", "OVERHEAD", "SealKey", "Sealer", "mask_r"]

@@ -16,7 +16,8 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any
 
-from nightsafe.fs.files import handed_on, let_holes_be
+from nightsafe.fs.files import let_holes_be
+from nightsafe.workers.process import handed_on
 
 MARK_SIZE = 12
 _KEY_SIZE = 32
@@ -99,9 +100,11 @@ if TYPE_CHECKING:
     Table = PortableTable
 else:
     try:
-        from nightsafe._native.blob_set import Table
+        from nightsafe._native import blob_set as _blob_set
     except ImportError:  # not built here
         Table = PortableTable
+    else:
+        Table = _blob_set.Table
 
 
 class BlobSet:

@@ -9,8 +9,9 @@ import stat
 from collections.abc import Callable
 from functools import lru_cache
 
-from nightsafe.fs.files import group_name, lstat, status_at, user_name
+from nightsafe.fs.files import lstat, status_at
 from nightsafe.fs.stat import Status, may_have_xattrs
+from nightsafe.fs.users import group_name, user_name
 from nightsafe.repofile.go_json import format_time, json_name, json_string
 from nightsafe.repofile.tree import encode_node, go_mode
 from nightsafe.scanner.lister import Problem

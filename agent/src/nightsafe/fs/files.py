@@ -1,26 +1,23 @@
 """File operations, and what stands in for them on systems that lack one.
 
-Whatever Linux, macOS and Windows do not all have is looked for here and in `xattrs`, and
-nowhere else. What Windows says of files is told as `windows` maps it.
+Whatever Linux, macOS and Windows do not all have is looked for in this package, and nowhere else.
+What Windows says of files is told as `windows` maps it.
 """
 
 import contextlib
 import errno
-import importlib
 import os
 import sys
-from functools import lru_cache
 from stat import S_ISLNK, S_ISREG
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nightsafe.fs import windows
+from nightsafe.fs.windows_kernel import kernel
 
 if TYPE_CHECKING:
     from nightsafe.fs.stat import Status
 
 IS_WINDOWS = os.name == "nt"
-FORKS = sys.platform == "linux" and hasattr(os, "fork")
-"""Whether a process may begin with the memory of another: macOS's own libraries forbid it."""
 
 
 def _flags(*names: str) -> int:
@@ -49,134 +46,10 @@ OPENS_FOLDERS = (
 """Whether what is in a folder can be reached from the open folder, without its path."""
 
 
-def _codes(*names: str) -> frozenset[int]:
-    return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
-
-
-_NO_SYNC = _codes("EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOTTY")
-"""How file systems answer that have no way to make something durable when asked."""
-_NO_FOLDER_SYNC = _NO_SYNC | _codes("EPERM", "EACCES", "EBADF", "EISDIR")
-"""The same for a folder, of those that do it for files."""
 FOLDS_NAMES = sys.platform in ("win32", "darwin")
 """Whether names that differ only in case are mostly one to the disks there."""
 FOLDER_MODE = 0o777 if IS_WINDOWS else 0o700
 """For new folders until they get their own; Windows would take the last as a list of rights."""
-
-
-def _optional(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        return None
-
-
-_pwd, _grp, _fcntl, _msvcrt = map(_optional, ("pwd", "grp", "fcntl", "msvcrt"))
-
-
-# Who
-
-
-@lru_cache(maxsize=4096)
-def user_name(uid: int) -> str:
-    """The name of a user on this computer, or empty."""
-    try:
-        return str(_pwd.getpwuid(uid).pw_name) if _pwd else ""
-    except (KeyError, OverflowError):
-        return ""
-
-
-@lru_cache(maxsize=4096)
-def group_name(gid: int) -> str:
-    """The name of a group on this computer, or empty."""
-    try:
-        return str(_grp.getgrgid(gid).gr_name) if _grp else ""
-    except (KeyError, OverflowError):
-        return ""
-
-
-def my_ids() -> tuple[int, int]:
-    """Numbers of the user and group who run this process; zeros where there are none."""
-    return (os.getuid(), os.getgid()) if hasattr(os, "getuid") else (0, 0)
-
-
-def my_name() -> str:
-    """The name of the user who runs this process, or empty."""
-    return user_name(my_ids()[0]) if _pwd else windows.account(os.environ)
-
-
-def gives_files_away() -> bool:
-    """Whether this process may make others the owners of files."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-# Processes
-
-
-def processors() -> int:
-    """How many processors there are for us."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process of this computer runs; if nobody can tell, it does."""
-    if IS_WINDOWS:
-        return _is_alive_there(pid)
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _is_alive_there(pid: int) -> bool:
-    import ctypes
-
-    # There os.kill with signal 0 would interrupt the process.
-    query, not_there, running = 0x1000, 87, 259
-    kernel: Any = _kernel()
-    handle = kernel.OpenProcess(query, False, pid & 0xFFFFFFFF)
-    if not handle:
-        return bool(kernel.GetLastError() != not_there)
-    status = ctypes.c_ulong(running)
-    kernel.GetExitCodeProcess(ctypes.c_void_p(handle), ctypes.byref(status))
-    kernel.CloseHandle(ctypes.c_void_p(handle))
-    return status.value == running
-
-
-def _kernel() -> Any:
-    import ctypes
-
-    kernel: Any = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
-    kernel.OpenProcess.restype = ctypes.c_void_p
-    return kernel
-
-
-def handed_on(fd: int) -> Any:
-    """An open file on its way to a process that is being started; `detach` gives it there."""
-    from multiprocessing import reduction
-
-    return _Handle(fd) if IS_WINDOWS else reduction.DupFd(fd)
-
-
-class _Handle:
-    """An open file as Windows passes it on."""
-
-    def __init__(self, fd: int) -> None:
-        from multiprocessing import reduction
-
-        self._handle: Any = reduction
-        read_and_write = 0x120089 | 0x120116
-        self._handle = self._handle.DupHandle(_msvcrt.get_osfhandle(fd), read_and_write)
-
-    def detach(self) -> int:
-        return int(_msvcrt.open_osfhandle(self._handle.detach(), TO_CHANGE | os.O_APPEND))
-
-
-# Files
 
 
 def reach(path: bytes) -> bytes:
@@ -333,36 +206,6 @@ def write_at(fd: int, data: memoryview, offset: int) -> int:
     return os.write(fd, data)
 
 
-def lock_file(fd: int, *, wait: bool) -> None:
-    """Lock an open file for us alone, until the last process that shares it closes it.
-
-    OSError if somebody else has it and we do not `wait`, or if files cannot be locked here.
-    """
-    if _fcntl is not None:
-        _fcntl.flock(fd, _fcntl.LOCK_EX | (0 if wait else _fcntl.LOCK_NB))
-    elif _msvcrt is not None:
-        # What is locked there cannot be read by others, so it is a byte far behind the end.
-        os.lseek(fd, 1 << 30, os.SEEK_SET)
-        _msvcrt.locking(fd, _msvcrt.LK_LOCK if wait else _msvcrt.LK_NBLCK, 1)
-        os.lseek(fd, 0, os.SEEK_SET)
-    else:
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
-
-
-def lock_abandoned(path: str) -> int | None:
-    """Open and lock a file if the processes that had it locked are dead; None if that fails."""
-    try:
-        fd = os.open(path, TO_CHANGE)
-    except OSError:
-        return None
-    try:
-        lock_file(fd, wait=False)
-    except OSError:
-        os.close(fd)
-        return None
-    return fd
-
-
 def make_read_only(fd: int) -> None:
     """Take the permission to write from an open file, where there are permissions.
 
@@ -388,42 +231,14 @@ def remove_file(path: str) -> None:
         raise
 
 
-def sync_file(fd: int) -> None:
-    """Make an open file's bytes durable, as far as the file system has a way to do that."""
-    _sync(fd, _NO_SYNC)
-
-
-def sync_folder(path: str) -> None:
-    """Make durable what the folder says of its entries, where a folder can be opened for that."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    try:
-        fd = os.open(path, FOLDER)
-    except PermissionError:
-        return  # one that may be written to but not listed
-    try:
-        _sync(fd, _NO_FOLDER_SYNC)
-    finally:
-        os.close(fd)
-
-
-def _sync(fd: int, unable: frozenset[int]) -> None:
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in unable:
-            raise
-
-
 def let_holes_be(fd: int) -> None:
     """Say that what is not written to in a new file need take no room, where that must be said."""
     if not IS_WINDOWS:
         return
     import ctypes
+    import msvcrt
 
-    set_sparse, returned = 0x900C4, ctypes.c_ulong(0)
-    handle = ctypes.c_void_p(_msvcrt.get_osfhandle(fd))
+    set_sparse, returned, there = 0x900C4, ctypes.c_ulong(0), cast("Any", msvcrt)
+    handle = ctypes.c_void_p(there.get_osfhandle(fd))
     with contextlib.suppress(OSError):
-        _kernel().DeviceIoControl(
-            handle, set_sparse, None, 0, None, 0, ctypes.byref(returned), None
-        )
+        kernel().DeviceIoControl(handle, set_sparse, None, 0, None, 0, ctypes.byref(returned), None)

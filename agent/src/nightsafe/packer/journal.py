@@ -15,8 +15,10 @@ from typing import Any
 
 from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError
-from nightsafe.fs.files import NEW, TO_CHANGE, handed_on, lock_abandoned, lock_file
+from nightsafe.fs.file_locks import lock_abandoned, lock_file
+from nightsafe.fs.files import NEW, TO_CHANGE
 from nightsafe.repofile.pack import PackContent, decode_entries
+from nightsafe.workers.process import handed_on
 
 _SUFFIX = ".journal"
 _LENGTH = struct.Struct("<I")

@@ -27,11 +27,12 @@ from nightsafe.errors import (
     StorageError,
     UnreachableError,
 )
-from nightsafe.fs.files import is_alive, my_ids, my_name
+from nightsafe.fs.users import my_ids, my_name
 from nightsafe.plurals import show_count
 from nightsafe.repofile.go_json import format_time, parse_time
 from nightsafe.repository.object_loader import load_texts, remove_all, text_of
 from nightsafe.repository.repository import Repository
+from nightsafe.workers.host import is_alive
 
 REFRESH_SECONDS = 300.0
 _RETRY_SECONDS = 30.0

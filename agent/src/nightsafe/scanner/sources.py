@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from nightsafe.errors import SourceError
 from nightsafe.fs import windows, xattrs
-from nightsafe.fs.files import group_name, list_names, read_link, user_name
+from nightsafe.fs.files import list_names, read_link
 from nightsafe.fs.stat import Status
+from nightsafe.fs.users import group_name, user_name
 from nightsafe.repofile.tree import Node, go_mode, node_type
 from nightsafe.scanner.lister import Lister, Wants, list_folder
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from nightsafe.fs import xattrs
-from nightsafe.fs.files import gives_files_away
+from nightsafe.fs.users import gives_files_away
 from nightsafe.repofile.tree import Node, posix_permissions
 from nightsafe.target.access_rights import (
     ACCESS_LIST,

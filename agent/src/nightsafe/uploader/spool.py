@@ -20,7 +20,8 @@ from typing import NamedTuple
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.service import ServiceBackend
 from nightsafe.errors import StorageError, revived
-from nightsafe.fs.files import NEW, TO_CHANGE, lock_abandoned, lock_file
+from nightsafe.fs.file_locks import lock_abandoned, lock_file
+from nightsafe.fs.files import NEW, TO_CHANGE
 
 LARGEST_BATCH = 1 << 30
 LEAST_ROOM = 256 << 20

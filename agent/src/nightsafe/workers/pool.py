@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from nightsafe.errors import WorkerError, revived
-from nightsafe.fs.files import processors
+from nightsafe.workers.host import processors
 from nightsafe.workers.process import start_process
 
 J = TypeVar("J")

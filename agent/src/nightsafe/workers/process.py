@@ -1,14 +1,18 @@
 """Starts worker processes: forked where possible, spawned elsewhere."""
 
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nightsafe.fs.files import FORKS
+from nightsafe.fs.files import IS_WINDOWS, TO_CHANGE
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
+FORKS = sys.platform == "linux" and hasattr(os, "fork")
+"""Whether a process may begin with the memory of another: macOS's own libraries forbid it."""
 _METHOD = "fork" if FORKS else "spawn"
 
 
@@ -42,3 +46,29 @@ def start_process(
         process.start()
     theirs.close()
     return process
+
+
+def handed_on(fd: int) -> Any:
+    """An open file on its way to a process that is being started; `detach` gives it there."""
+    from multiprocessing import reduction
+
+    return _Handle(fd) if IS_WINDOWS else reduction.DupFd(fd)
+
+
+class _Handle:
+    """An open file as Windows passes it on."""
+
+    def __init__(self, fd: int) -> None:
+        import msvcrt
+        from multiprocessing import reduction
+
+        reading_and_writing = 0x120089 | 0x120116
+        there: Any = msvcrt
+        made: Any = reduction
+        self._handle = made.DupHandle(there.get_osfhandle(fd), reading_and_writing)
+
+    def detach(self) -> int:
+        import msvcrt
+
+        there: Any = msvcrt
+        return int(there.open_osfhandle(self._handle.detach(), TO_CHANGE | os.O_APPEND))
