@@ -25,7 +25,7 @@ from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 REDIRECTED = 64 * 1024  # bytes from which a client is sent to the store
-_rereads = RereadDetector()
+rereads = RereadDetector()
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def elsewhere(held: StoredObject, span: Span | None, *, reader: str) -> str | No
     if span.length < REDIRECTED:
         return None
     request = presigned.sign(held)
-    if request is None or _rereads.seen(reader, held.pk, span.start, span.length):
+    if request is None or rereads.seen(reader, held.pk, span.start, span.length):
         return None
     return request.url
 
@@ -92,7 +92,7 @@ def fetch(
     if span.start >= held.size or span.length <= 0:
         raise RangeError(held.size)
     span = Span(span.start, min(span.length, held.size - span.start))
-    again = _rereads.seen(reader, held.pk, span.start, span.length)
+    again = rereads.seen(reader, held.pk, span.start, span.length)
     return Response(held.size, span, _first_good(held, span, verify_first=again, region=region))
 
 

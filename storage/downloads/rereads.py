@@ -24,3 +24,8 @@ class RereadDetector:
             if len(self._reads) > REMEMBERED:
                 self._reads.popitem(last=False)
         return before is not None and now - before < WITHIN
+
+    def clear(self) -> None:
+        """Forget all reads."""
+        with self._lock:
+            self._reads.clear()

@@ -4,20 +4,18 @@ The rules are pure functions of what is known of the regions (`Site`): no two co
 in one failure domain, the account's continent first, regions that are full or away last.
 """
 
-import threading
-import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from accounts.models import Account
 from storage.models import Region, Replica
 from storage.stores.base import RegionStore, RegionUnavailableError
+from storage.stores.cooldowns import Cooldowns
 from storage.stores.registry import configured, store_of, traits_of
 
 AVOID = 15.0  # seconds for which a region that just failed is asked last
 
-_failed: dict[str, float] = {}
-_lock = threading.Lock()
+failed = Cooldowns()
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,7 @@ def sites() -> list[Site]:
 
 def avoid(alias: str) -> None:
     """Ask this region last for a while, in this process."""
-    with _lock:
-        _failed[alias] = time.monotonic() + AVOID
+    failed.start(alias, AVOID)
 
 
 def is_away(region: Region) -> bool:
@@ -109,7 +106,7 @@ def read_order(replicas: Iterable[Replica]) -> list[Replica]:
 
 def is_avoided(alias: str) -> bool:
     """Whether the region failed a moment ago."""
-    return _failed.get(alias, 0.0) > time.monotonic()
+    return alias in failed
 
 
 def write_order(account: Account | None = None) -> list[tuple[Region, RegionStore]]:

@@ -28,6 +28,7 @@ from storage.replication.thread_jobs import ThreadJobs
 from storage.replication.transfer import Outcome, Place, Transfer
 from storage.stores import rate_limits
 from storage.stores.base import RegionFullError, RegionUnavailableError
+from storage.stores.cooldowns import Cooldowns
 from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ MOST_THREADS = 64
 RENEW = 20.0  # seconds between two looks at leases
 REST = 5  # times as long as finding out took, a region that is away is left alone
 
-_resting: dict[str, float] = {}  # regions that are away, until when this process leaves them alone
+resting = Cooldowns()  # regions that are away
 
 
 def replicate_due(*, seconds: float = math.inf) -> int:
@@ -96,7 +97,7 @@ class _Copier:
         """Have a thread see whether a region is there, before anything is claimed for it."""
         region = self._regions[pk] = Region.objects.get(pk=pk)
         self._asked.add(pk)
-        if _resting.get(region.alias, 0.0) < time.monotonic():
+        if region.alias not in resting:
             job = _Job(region, begun=time.monotonic())
             self._submit(job, partial(transfer.outcome_of, lambda: store_of(region).check()))
 
@@ -182,8 +183,7 @@ class _Copier:
         if outcome.error is None:
             self._open.add(job.region.pk)
             return
-        now = time.monotonic()
-        _resting[job.region.alias] = now + REST * (now - job.begun)
+        resting.start(job.region.alias, REST * (time.monotonic() - job.begun))
         log.warning("no copies to region %s for now: %s", job.region.alias, outcome.error)
 
     def _failed(self, job: _Job, outcome: Outcome) -> None:

@@ -27,7 +27,6 @@ from storage.stores.traits import Traits
 Options = tuple[tuple[str, str], ...]
 
 _making = threading.Lock()
-_read: tuple[tuple[dict[str, str], dict[str, str]], dict[str, Options]] = (({}, {}), {})
 
 
 def configured() -> dict[str, str]:
@@ -72,13 +71,14 @@ def _make(alias: str, location: str, instance: str) -> RegionStore:
 
 def _options() -> dict[str, Options]:
     """Return each region's options, taken apart again only if the environment is another one."""
-    global _read
-    now = (configured(), settings.REGION_OPTIONS)
-    if _read[0] != now:
-        found = options_of(*now)
-        options = {alias: tuple(sorted(pairs.items())) for alias, pairs in found.items()}
-        _read = ((now[0], dict(now[1])), options)
-    return _read[1]
+    regions, options = configured(), settings.REGION_OPTIONS
+    return _options_of(tuple(regions.items()), tuple(options.items()))
+
+
+@lru_cache(maxsize=4)
+def _options_of(regions: Options, options: Options) -> dict[str, Options]:
+    found = options_of(dict(regions), dict(options))
+    return {alias: tuple(sorted(pairs.items())) for alias, pairs in found.items()}
 
 
 @lru_cache(maxsize=256)

@@ -31,9 +31,9 @@ __all__ = ["buckets", "front", "proxy", "seaweed"]
 @pytest.fixture(autouse=True)
 def _no_memory():
     """What one test read, or which region failed it, is forgotten before the next."""
-    placement._failed.clear()
-    replicator._resting.clear()
-    read._rereads._reads.clear()
+    placement.failed.clear()
+    replicator.resting.clear()
+    read.rereads.clear()
 
 
 def sha(content: bytes) -> str:

@@ -102,7 +102,7 @@ def test_a_region_that_hangs_altogether_is_left_alone_for_a_while(backup, conten
     assert replicate_due() == 0
     assert len(fronts["b"].fault.seen) == asked
     fronts["b"].mend()
-    replicator._resting.clear()
+    replicator.resting.clear()
     require_made_good(backup, contents)
 
 

@@ -112,7 +112,7 @@ def whole_copies(held: StoredObject) -> int:
 
 def one_round(backup, fault: AbstractContextManager[list[int]]) -> int:
     """Move two objects out of region b under a fault; return how many calls there were."""
-    placement._failed.clear()
+    placement.failed.clear()
     lifecycle.online(region("b"), SERVICE)
     contents = [some(100) for _ in range(2)]
     for content in contents:

@@ -103,7 +103,7 @@ def test_a_region_that_is_away_for_days_parks_nothing(backup, tmp_path):
         backup.put(content)
     assert {copy_in(backup.held(content), "b").tries for content in contents} == {0}
     (tmp_path / "unmounted").rename(tmp_path / "region-b")
-    replicator._resting.clear()  # it may have been slow to find out, and rests in proportion
+    replicator.resting.clear()  # it may have been slow to find out, and rests in proportion
     with clock.travelled(timedelta(hours=200)):
         assert replicate_due() == 3
 

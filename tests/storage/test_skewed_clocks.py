@@ -89,7 +89,7 @@ def test_requests_signed_for_a_client_are_judged_by_that_clock(backup, fronts, a
     assert states(backup.held(content))["b"] == "stored"
 
     fronts["a"].mend()
-    placement._failed.clear()
+    placement.failed.clear()
     for hours in (1, 4):
         with clock.travelled(timedelta(hours=hours)):
             replicate_due()

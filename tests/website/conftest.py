@@ -33,7 +33,7 @@ def _fresh(request, settings):
     request.getfixturevalue("db")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
-    placement._failed.clear()
+    placement.failed.clear()
 
 
 def person(email: str, **fields: bool) -> User:
