@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from storage.stores.amounts import parse_bytes
 from storage.stores.base import Source
 
 # Into a region, by one worker process. More kept a small store busy with its own memory: with
@@ -19,15 +20,16 @@ from storage.stores.base import Source
 COPIES_AT_ONCE = 3
 SCRUB_RATE = 64_000_000  # bytes a second
 BURST = 0.25  # seconds that may be caught up
-UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
 def parse_rate(text: str) -> float:
     """Return bytes a second from `20M`, `1.5G`, `500k` or a plain number. Raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", text.strip())
-    if match is None or not float(match[1]):
-        raise ValueError(f"{text!r} is no rate: write bytes a second, as in 20M, 500k or 1.5G.")
-    return float(match[1]) * UNITS[match[2]]
+    try:
+        return parse_bytes(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no rate: write bytes a second, as in 20M, 500k or 1.5G."
+        ) from None
 
 
 def parse_places(text: str) -> int:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from accounts.continents import Continent
+from storage.stores.amounts import parse_bytes
 
 OPTIONS = ("CONTINENT", "FAILURE_DOMAIN", "CAPACITY")
 DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-CAPACITY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
-POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 
 class TraitError(ValueError):
@@ -46,8 +45,9 @@ def parse_traits(alias: str, options: Mapping[str, str]) -> Traits:
 
 
 def _bytes(text: str) -> int:
-    found = CAPACITY.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
-        raise TraitError("CAPACITY is a number of bytes above 0, as 500GB, 2TB or 1.5TiB.")
-    base = 1024 if found[3] else 1000
-    return int(float(found[1]) * base ** POWERS[found[2].upper()])
+    try:
+        return int(parse_bytes(text))
+    except ValueError:
+        raise TraitError(
+            "CAPACITY is a number of bytes above 0, as 500GB, 2TB or 1.5TiB."
+        ) from None

@@ -103,7 +103,10 @@ def test_what_is_given_is_not_empty(
         ("backup a --workers -1", "'-1' is no whole number from 0 to 64"),
         ("restore latest -t t --workers 65", "'65' is no whole number from 0 to 64"),
         ("forget --keep-last all", "'all' is no number, such as 7, and not unlimited"),
-        ("backup a --exclude-larger-than big", "'big' is no size such as 100K, 20M or 3G"),
+        (
+            "backup a --exclude-larger-than big",
+            "'big' is not a size; write it like 100K, 20M or 3G",
+        ),
     ],
 )
 def test_what_is_no_number(line: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from nightsafe.archiver import archiver
 from nightsafe.archiver.backup import BackupReport
 from nightsafe.file_saver import worker
+from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.stat import Status
 from nightsafe.maintenance.check import check
 from nightsafe.repository.repository import Repository
@@ -39,7 +40,17 @@ def make_neighbours(folder: Path, kind: str) -> None:
             os.mkfifo(folder / "h")
 
 
-class Vanishing:
+class Choosing(EntryFilter):
+    """Stores what a function says."""
+
+    def __init__(self, wants: Callable[[bytes, bytes, Status], bool]) -> None:
+        self._wants = wants
+
+    def __call__(self, path: bytes, name: bytes, status: Status) -> bool:
+        return self._wants(path, name, status)
+
+
+class Vanishing(EntryFilter):
     """Wants everything; removes the folders `gone` when they are looked at for the last of
     `looks` times, as somebody else may."""
 
@@ -124,7 +135,7 @@ def test_several_folders_that_vanish_at_once(
                     shutil.rmtree(late)
         return True
 
-    report = run(repository, root, wants=wants)
+    report = run(repository, root, wants=Choosing(wants))
     assert sorted(issue.path for issue in report.issues) == sorted(doomed)
     require_all(repository, root)
 
@@ -172,7 +183,7 @@ def test_paths_that_are_too_long_are_named_and_take_nothing_along(
     assert check(reopen(repository), read_data=True).errors == []
 
 
-def swapping(swap: Callable[[bytes], None]) -> Callable[[bytes, bytes, Status], bool]:
+def swapping(swap: Callable[[bytes], None]) -> EntryFilter:
     """Wants everything, and lets the entry `swap` become something else after the first look."""
 
     def wants(path: bytes, name: bytes, status: Status) -> bool:
@@ -180,7 +191,7 @@ def swapping(swap: Callable[[bytes], None]) -> Callable[[bytes, bytes, Status], 
             swap(path)
         return True
 
-    return wants
+    return Choosing(wants)
 
 
 def file_to_folder(path: bytes) -> None:

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe.cli.exclude_options import find_rules, parse_size
+from nightsafe.amounts import parse_size
+from nightsafe.cli.exclude_options import find_rules
 from nightsafe.errors import UsageError
 from nightsafe.filters.path_lists import (
     expand,
@@ -146,13 +147,20 @@ def test_a_missing_list_is_said(tmp_path: Path) -> None:
     ("text", "size"), [("0", 0), ("7", 7), ("7b", 7), ("100K", 102400), ("3g", 3 << 30)]
 )
 def test_sizes(text: str, size: int) -> None:
-    assert parse_size(text) == size
+    assert parse_size(text) == parse_size(text, as_restic=True) == size
 
 
 @pytest.mark.parametrize("text", ["", "K", "-1", "1.5G", "3X", "3KK", "1 K"])
 def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError):
+    with pytest.raises(UsageError, match="is not a size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["3MiB", "3kb", " 3", "3 "])
+def test_what_restic_does_not_take(text: str) -> None:
+    assert parse_size(text) in (3, 3 << 10, 3 << 20)
+    with pytest.raises(UsageError, match="is not a size"):
+        parse_size(text, as_restic=True)
 
 
 def test_options_come_before_their_files_and_after_the_defaults(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightsafe.amounts import parse_size
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import Listing, ObjectKind
 from nightsafe.backend.local import LocalBackend
@@ -18,7 +19,7 @@ from nightsafe.errors import AccessRefusedError, LockedError, RefusedError, Stor
 from nightsafe.maintenance.check import check
 from nightsafe.maintenance.forget import remove_snapshots
 from nightsafe.maintenance.prune import PruneOptions, prune
-from nightsafe.maintenance.prune_plan import parse_limit, parse_size, plan_prune
+from nightsafe.maintenance.prune_plan import parse_limit, plan_prune
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.locks import hold, remove_locks

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.amounts import show_size
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalBackend
-from nightsafe.cli.output import show_size
 from nightsafe.maintenance.check import check
 from nightsafe.maintenance.forget import remove_snapshots
 from nightsafe.maintenance.prune import PruneOptions, prune

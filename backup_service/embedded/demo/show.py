@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from accounts.templatetags.amounts import amount
 from backup_service.embedded.demo.files import DemoFiles, write_private
 from backup_service.env import BASE_DIR
 
@@ -64,12 +65,8 @@ def tell_list(what: str, texts: Sequence[str]) -> None:
 
 
 def size(count: float) -> str:
-    """Bytes for people, in powers of ten."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
+    """Bytes, as the pages show them, for a terminal of any encoding."""
+    return amount(int(count)).replace("\u00a0", " ")
 
 
 def write_hints(files: DemoFiles, *, url: str, username: str, secret: str) -> None:

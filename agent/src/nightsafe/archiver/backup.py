@@ -10,16 +10,13 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from nightsafe.archiver.archiver import Archiver
 from nightsafe.archiver.folder import ArchiveOptions, BackupCount
 from nightsafe.archiver.parent import Preparation, cache_folder
-from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalBackend
-from nightsafe.backend.service import LARGEST_SNAPSHOT, ServiceBackend
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.file_saver.worker import CHUNKERS, WorkerSetup
+from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import absolute, reach
 from nightsafe.fs.users import my_ids, my_name
 from nightsafe.packer.journal import Journal
@@ -28,14 +25,10 @@ from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags
 from nightsafe.repository.locks import LockHold, hold
 from nightsafe.repository.repository import Repository
-from nightsafe.scanner.lister import Wants
 from nightsafe.scanner.prefetch import Prefetch
 from nightsafe.scanner.sources import SourcePlan, plan_sources, require_any
 from nightsafe.scanner.stat_trust import StatTrust
 from nightsafe.version import __version__
-
-if TYPE_CHECKING:
-    from nightsafe.uploader.uploader import Uploader
 
 EXCLUDED = "an exclude fits this folder, so nothing in it is taken but what a pattern takes back"
 
@@ -58,7 +51,7 @@ class BackupOptions:
     hostname: str = ""
     dry_run: bool = False
     workers: int | None = None
-    wants: Wants | None = None
+    wants: EntryFilter | None = None
     excludes: tuple[str, ...] = ()
     chunker: str = ""
     ahead: Prefetch | None = None
@@ -111,7 +104,7 @@ def backup(
     # all; before the first index file and the snapshot it is looked at.
     with (
         hold(repository, settle_later=True) as lock,
-        run.outbox(),
+        run.spool(),
         run.journal() as journal,
     ):
         run.settle = lock.settle if lock else run.settle
@@ -136,7 +129,6 @@ class _Run:
         self._observer = observer
         self._hostname = options.hostname or socket.gethostname()
         self._before_archive = 0
-        self._courier: Uploader | None = None
         self.settle: Callable[[], None] = lambda: None
         self._remember: Callable[[Snapshot], None] = lambda _: None
 
@@ -158,37 +150,27 @@ class _Run:
             journal.close()
 
     @contextlib.contextmanager
-    def outbox(self) -> Iterator[None]:
+    def spool(self) -> Iterator[None]:
         """Let packs go to the service's store in large batches, where it takes them so."""
         service = self._repository.storage
-        if self.options.dry_run or not isinstance(service, ServiceBackend) or service.batch is None:
+        if self.options.dry_run or service.batching is None:
             yield
             return
-        from nightsafe.uploader.spool import Spool, SpooledBackend
-        from nightsafe.uploader.uploader import Uploader
+        from nightsafe.uploader.spooled_backend import spooled
 
-        spool = Spool.begin(cache_folder(self._repository), batch=service.batch.bytes)
-        if spool is None:
-            yield
-            return
-        self._courier = Uploader(service, spool, service.batch)
-        self._repository.storage = SpooledBackend(service, spool)
-        try:
-            if spool.parcels():
-                self._courier.settle()  # of a backup that was killed; its journal comes next
-            yield
-            spool.clear()
-        finally:
-            self._repository.storage = service
-            self._courier.close()
-            spool.leave()
+        with spooled(service.batching, cache_folder(self._repository)) as storage:
+            self._repository.storage = storage
+            try:
+                yield
+            finally:
+                self._repository.storage = service
 
     def plan(self, paths: list[bytes]) -> tuple[SourcePlan, list[bytes]]:
         """The tree to make and the given paths that exist; of others it is told."""
         for issue in self.options.issues:
             self._tell(issue)
         sources = []
-        excludes = getattr(self.options.wants, "excludes", lambda _: False)
+        wants = self.options.wants
         for path in paths:
             try:
                 status = os.lstat(reach(path))
@@ -197,10 +179,10 @@ class _Run:
                 self._tell(Issue("unreadable", path, text))
                 continue
             sources.append(path)
-            if stat.S_ISDIR(status.st_mode) and excludes(path):
+            if stat.S_ISDIR(status.st_mode) and wants is not None and wants.excludes(path):
                 self._tell(Issue("notice", path, EXCLUDED))
         try:
-            plan = plan_sources(sources, wants=self.options.wants)
+            plan = plan_sources(sources, wants=wants)
         except OSError as error:
             raise SourceError(f"A folder cannot be listed: {error.strerror}.") from error
         require_any(plan)
@@ -270,8 +252,7 @@ class _Run:
             journal=journal,
             wants=self.options.wants,
             dry_run=self.options.dry_run,
-            # A disk is not faster for being asked twice; a network is.
-            senders=1 if isinstance(storage, LocalBackend) else 2,
+            senders=storage.upload_threads,
             chunker=self.options.chunker,
             trusts=start.trusts,
             will_trust=StatTrust.before(began),
@@ -303,30 +284,15 @@ class _Run:
     def _save(self, snapshot: Snapshot, lock: LockHold | None) -> None:
         if lock is not None:
             lock.ensure_held()
-        service = self._repository.storage
-        if isinstance(service, ServiceBackend):
-            name = self._finish(service, snapshot, lock)
-        else:
-            name = self._repository.save_text(ObjectKind.SNAPSHOT, snapshot.encode())
-        self.report.snapshot_id = name
-        self._remember(snapshot._replace(id=name))
-
-    def _finish(self, service: ServiceBackend, snapshot: Snapshot, lock: LockHold | None) -> str:
-        """Store the snapshot, with what is on its way, and remove the lock, in one request."""
         named = self._repository.seal_text(snapshot.encode())
-        if len(named[1]) > LARGEST_SNAPSHOT:
-            if self._courier is not None:
-                self._courier.settle()
-            service.save(ObjectKind.SNAPSHOT, *named)
-            return named[0]
-        name = lock.name if lock is not None else ""
-        if self._courier is not None:
-            self._courier.finish(named, unread=self.report.unread, lock=name)
-        else:
-            service.finish(named, unread=self.report.unread, lock=name)
-        if lock is not None:
-            lock.was_removed(name)
-        return named[0]
+        lock_name = lock.name if lock is not None else ""
+        took_lock = self._repository.storage.finish(
+            named, unread=self.report.unread, lock=lock_name
+        )
+        if took_lock and lock is not None:
+            lock.was_removed(lock_name)
+        self.report.snapshot_id = named[0]
+        self._remember(snapshot._replace(id=named[0]))
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Issue):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from nightsafe.archiver.archiver import Archiver
 from nightsafe.archiver.parent_lookup import ELSEWHERE
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.service import ServiceBackend
 from nightsafe.errors import ObjectNotFoundError
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.fs.files import clean
@@ -74,8 +73,7 @@ class Preparation:
         to dangle.
         """
         storage = self._repository.storage
-        if isinstance(storage, ServiceBackend):
-            self._epoch, self._wanted = storage.epoch, storage.wanted
+        self._epoch, self._wanted = storage.epoch, storage.wanted
         self._snapshots = self._names(ObjectKind.SNAPSHOT)
         if not force and not self._must_begin_anew():
             self._find_former(trust_cache=trust_cache)

@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nightsafe.amounts import show_count
 from nightsafe.errors import TreeError
-from nightsafe.plurals import show_count
 
 try:
     from nightsafe._native import tree_check as _tree_check

@@ -9,7 +9,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from nightsafe.backend.base import Listing, ObjectKind, check_name, is_name
+from nightsafe.backend.base import Backend, Listing, ObjectKind, check_name, is_name
 from nightsafe.errors import (
     AccessRefusedError,
     ObjectExistsError,
@@ -24,7 +24,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """Storage in the folder `root`; see `nightsafe.backend.base.Backend` for the contract."""
 
     def __init__(self, root: str) -> None:
@@ -33,6 +33,22 @@ class LocalBackend:
     @property
     def location(self) -> str:
         return self._root
+
+    @property
+    def list_is_atomic(self) -> bool:
+        return True
+
+    @property
+    def is_worth_caching(self) -> bool:
+        return False
+
+    @property
+    def connections(self) -> int:
+        return 1
+
+    @property
+    def upload_threads(self) -> int:
+        return 1  # a disk is not faster for being asked twice
 
     def create(self) -> None:
         with _errors(self._root):

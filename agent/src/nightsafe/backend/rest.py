@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 import orjson
 import urllib3
 
-from nightsafe.backend.base import Listing, ObjectKind, check_name, is_name
+from nightsafe.amounts import show_count
+from nightsafe.backend.base import Backend, Listing, ObjectKind, check_name, is_name
 from nightsafe.backend.connections import TROUBLES, Connections, basic, explained
 from nightsafe.backend.rest_responses import (
     EXISTS,
@@ -30,6 +31,7 @@ from nightsafe.backend.rest_responses import (
     parse_listing,
 )
 from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
+from nightsafe.backend.service import ControlApi, joined
 from nightsafe.errors import (
     AccessRefusedError,
     NoCopyError,
@@ -40,7 +42,6 @@ from nightsafe.errors import (
     UnreachableError,
     ended,
 )
-from nightsafe.plurals import show_count
 
 _ACCEPT = "application/vnd.x.restic.rest.v2"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -70,7 +71,7 @@ class _Query:
     is_call: bool = False
 
 
-class RestBackend:
+class RestBackend(ControlApi):
     """Storage behind a URL; see `nightsafe.backend.base.Backend` for the contract.
 
     `patience` is the number of seconds for which one request is tried again, `cacert` a file of
@@ -103,10 +104,9 @@ class RestBackend:
         self._cacert = cacert
         self._connections = Connections(patience, cacert)
 
-    @property
-    def has_control(self) -> bool:
-        """Whether the address is of the form that the service's vaults have."""
-        return bool(self._control)
+    def joined(self) -> Backend:
+        """Itself, as a vault of the service if its address has that form and it answers so."""
+        return joined(self) if self._control else self
 
     def call(self, what: str, fields: Mapping[str, object]) -> dict[str, Any]:
         """Make a request of the service's control API; returns its answer.

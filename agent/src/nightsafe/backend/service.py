@@ -10,49 +10,48 @@ import binascii
 import contextlib
 import copy
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
+from typing import Any, BinaryIO, NamedTuple
 
-from nightsafe.backend.base import Backend, Listing, ObjectKind, is_name
+from nightsafe.backend.base import (
+    Backend,
+    Batching,
+    BatchLimits,
+    Listing,
+    Named,
+    ObjectKind,
+    is_name,
+)
 from nightsafe.errors import AccessRefusedError, ObjectNotFoundError, StorageError
 
 _FRESH_SECONDS = 120.0
 _FIRST_ASKED_FOR, _ASKED_FOR = 16, 256
 """Packs for which addresses are asked at a time: few at first, since it may be a small file."""
 _ADDRESS_SECONDS = 900.0
-LARGEST_SNAPSHOT = 700_000
-"""Bytes; `finish` takes no larger ones."""
-
-Body = tuple[str, bytes]
-"""The name and the bytes of an object."""
 
 
-@runtime_checkable
-class Controlled(Backend, Protocol):
-    """Storage that may speak the control API."""
+class ControlApi(Backend):
+    """A backend whose server may speak the control API."""
 
-    @property
-    def has_control(self) -> bool:
-        """Whether its address is of the form that the service's vaults have."""
-
+    @abstractmethod
     def call(self, what: str, fields: Mapping[str, object]) -> dict[str, Any]:
         """Make a request of the control API."""
 
+    @abstractmethod
     def send_direct(self, url: str, headers: Mapping[str, str], file: BinaryIO) -> bool:
         """Send a file to a presigned address; whether that worked."""
 
+    @abstractmethod
     def load_direct(
         self, url: str, headers: Mapping[str, str], *, offset: int, length: int | None, limit: int
     ) -> bytes | None:
         """Read from a presigned address; None if that did not work."""
 
-
-class BatchLimits(NamedTuple):
-    """How much the service takes in one batch of direct transfers."""
-
-    objects: int
-    bytes: int
+    @abstractmethod
+    def fresh(self) -> "ControlApi":
+        """See Backend."""
 
 
 class _Address(NamedTuple):
@@ -61,26 +60,25 @@ class _Address(NamedTuple):
     until: float
 
 
-def joined(storage: Backend) -> Backend:
+def joined(place: ControlApi) -> Backend:
     """The same place, as a vault of the service if it is one."""
-    if not isinstance(storage, Controlled) or not storage.has_control:
-        return storage
     try:
-        return ServiceBackend(storage, storage.call("begin", {}))
+        return ServiceBackend(place, place.call("begin", {}))
     except (ObjectNotFoundError, AccessRefusedError, _NonsenseError):
-        return storage  # if it was the credential, that is said there
+        return place  # if it was the credential, that is said there
 
 
-class ServiceBackend:
-    """Storage that begins and finishes in one request each. See `backend.base.Storage`."""
+class ServiceBackend(Batching):
+    """A vault of the service, which begins and finishes in one request each."""
 
-    def __init__(self, place: Controlled, answer: dict[str, Any]) -> None:
+    largest_snapshot = 700_000
+
+    def __init__(self, place: ControlApi, answer: dict[str, Any]) -> None:
         self.place = place
-        self.epoch = -1
-        self.wanted: frozenset[str] = frozenset()
-        """Packs of which the service has no good copy left: what they held counts as unknown."""
-        self.batch: BatchLimits | None = None
-        """None where the service takes no direct transfers now."""
+        self._epoch = -1
+        self._wanted: frozenset[str] = frozenset()
+        self._batch = BatchLimits(0, 0)
+        self._takes_batches = False
         self._sequence = -1
         self._lists: dict[ObjectKind, list[Listing]] = {}
         self._bodies: dict[tuple[ObjectKind, str], bytes] = {}
@@ -95,22 +93,45 @@ class ServiceBackend:
 
     # The control API
 
-    def begin(self, lock: Body) -> list[Body]:
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        return self._wanted
+
+    @property
+    def batching(self) -> Batching | None:
+        return self if self._takes_batches else None
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        return self._batch
+
+    @property
+    def tells_locks(self) -> bool:
+        return True
+
+    def begin(self, lock: Named) -> list[Named]:
         """Put a lock and learn anew what the vault holds; returns the locks of others.
 
         Of two that do this at the same time, one sees the other's lock.
         """
-        since = {"epoch": self.epoch, "sequence": self._sequence}
+        since = {"epoch": self._epoch, "sequence": self._sequence}
         answer = self.place.call("begin", {"lock": _named(lock), "since": since})
         self._learn(answer)
         return [(_text(entry, "name"), _bytes(entry)) for entry in _entries(answer, "locks")]
 
-    def finish(
-        self, snapshot: Body, *, unread: int, lock: str = "", commit: Sequence[str] = ()
+    def finish(self, snapshot: Named, *, unread: int, lock: str = "") -> bool:
+        if len(snapshot[1]) > self.largest_snapshot:
+            return super().finish(snapshot, unread=unread, lock=lock)
+        self.conclude(snapshot, unread=unread, lock=lock)
+        return True
+
+    def conclude(
+        self, snapshot: Named, *, unread: int, lock: str = "", commit: Sequence[str] = ()
     ) -> tuple[list[dict[str, Any]], bool]:
-        """Store a snapshot, which lacks what is at `unread` paths, and remove a lock; returns what
-        became of transfers, and whether it went to its end. StaleIndexError as for any snapshot.
-        """
         fields: dict[str, object] = {
             "snapshot": _named(snapshot),
             "unread": unread,
@@ -128,8 +149,6 @@ class ServiceBackend:
         commit: Sequence[str] = (),
         give_up: Sequence[str] = (),
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Commit and give up transfers, and announce more; returns the verdicts on `commit` and
-        on `objects` (kind, name, size)."""
         listed = [{"type": k.value, "name": name, "size": size} for k, name, size in objects]
         answer = self.place.call(
             "uploads", {"objects": listed, "commit": list(commit), "give_up": list(give_up)}
@@ -139,6 +158,9 @@ class ServiceBackend:
             raise _NonsenseError
         return committed, offered
 
+    def send_direct(self, url: str, headers: Mapping[str, str], file: BinaryIO) -> bool:
+        return self.place.send_direct(url, headers, file)
+
     def will_read(self, packs: Sequence[str]) -> None:
         """Say which packs are read next, in about this order, so that addresses of many can be
         asked for at once."""
@@ -147,14 +169,14 @@ class ServiceBackend:
 
     def _learn(self, answer: dict[str, Any]) -> None:
         try:
-            self.epoch, self._sequence = int(answer["epoch"]), int(answer["sequence"])
+            self._epoch, self._sequence = int(answer["epoch"]), int(answer["sequence"])
             direct = answer["direct"]
-            batch = BatchLimits(int(direct["objects"]), int(direct["bytes"]))
-            self.batch = batch if direct["uploads"] is True else None
+            self._batch = BatchLimits(int(direct["objects"]), int(direct["bytes"]))
+            self._takes_batches = direct["uploads"] is True
         except (KeyError, TypeError, ValueError):
             raise _NonsenseError from None
         wanted = _entries(answer, "wanted")
-        self.wanted = frozenset(_text(one, "name") for one in wanted if one.get("type") == "data")
+        self._wanted = frozenset(_text(one, "name") for one in wanted if one.get("type") == "data")
         self._lists = {}
         for kind in (ObjectKind.KEY, ObjectKind.SNAPSHOT):
             found = _listing(answer, kind)
@@ -247,12 +269,9 @@ class ServiceBackend:
     def remove(self, kind: ObjectKind, name: str) -> None:
         self.place.remove(kind, name)
 
-    def fresh(self) -> "Backend":
+    def fresh(self) -> "ServiceBackend":
         other = copy.copy(self)
-        place = self.place.fresh()
-        if not isinstance(place, Controlled):
-            raise TypeError(place)
-        other.place = place
+        other.place = self.place.fresh()
         other._addresses, other._had = {}, set()
         return other
 
@@ -267,7 +286,7 @@ class _NonsenseError(StorageError):
         super().__init__("The server's answer is not readable; is it older than this program?")
 
 
-def _named(body: Body) -> dict[str, str]:
+def _named(body: Named) -> dict[str, str]:
     name, content = body
     return {"name": name, "body": base64.b64encode(content).decode()}
 

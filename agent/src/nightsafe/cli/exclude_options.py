@@ -4,15 +4,16 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from nightsafe.amounts import parse_size
 from nightsafe.cli.arguments import filled
 from nightsafe.cli.output import Output
+from nightsafe.errors import UsageError
 
 if TYPE_CHECKING:
     from nightsafe.filters.exclude import ExcludeRules
     from nightsafe.progress import Issue
 
 _EMPTY = "this path is empty: perhaps a variable is not set; nothing for it is in this snapshot"
-_UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def add_exclude_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def add_exclude_options(parser: argparse.ArgumentParser) -> None:
         )
     group.add_argument(
         "--exclude-larger-than",
-        type=parse_size,
+        type=size_argument,
         default=None,
         metavar="SIZE",
         help="files of more than SIZE bytes (or 100K, 20M, 3G, 1T)",
@@ -90,12 +91,12 @@ _LISTS = (
 )
 
 
-def parse_size(text: str) -> int:
-    """Bytes from a number with K, M, G or T behind it (powers of 1024)."""
-    number, unit = text.rstrip("bBkKmMgGtT"), text.lstrip("0123456789").upper()
-    if not number.isdecimal() or unit not in _UNITS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 100K, 20M or 3G")
-    return int(number) * _UNITS[unit]
+def size_argument(text: str) -> int:
+    """A size on the command line; argparse's error otherwise."""
+    try:
+        return parse_size(text, as_restic=True)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def find_sources(
@@ -103,7 +104,6 @@ def find_sources(
 ) -> "tuple[list[bytes], tuple[Issue, ...]]":
     """Every path to back up, from lists and from the arguments, in restic's order; and lines of
     lists that no path fits. UsageError when there is nothing to back up."""
-    from nightsafe.errors import UsageError
     from nightsafe.filters import path_lists
     from nightsafe.progress import Issue
 
@@ -154,7 +154,6 @@ def find_rules(args: argparse.Namespace, sources: list[bytes]) -> "ExcludeRules"
 
 
 def _parse_marker(text: str) -> tuple[bytes, bytes]:
-    from nightsafe.errors import UsageError
 
     name, _, header = os.fsencode(text).partition(b":")
     if not name:

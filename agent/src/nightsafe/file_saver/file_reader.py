@@ -1,8 +1,8 @@
 """Reads files, and detects what may be wrong with what was read."""
 
+from nightsafe.amounts import show_count
 from nightsafe.fs.files import read_at
 from nightsafe.fs.stat import Status
-from nightsafe.plurals import show_count
 from nightsafe.scanner.lister import Problem
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"

@@ -22,6 +22,7 @@ from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.file_reader import doubts, read_into, replaced
 from nightsafe.file_saver.node_json import encode_entry, encode_file
 from nightsafe.file_saver.small_files import SmallFiles
+from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.stat import Seen, Status, load
 from nightsafe.packer.journal import Journal
@@ -35,7 +36,6 @@ from nightsafe.scanner.lister import (
     Entry,
     Lister,
     Problem,
-    Wants,
     list_folder,
     problem_of,
 )
@@ -63,7 +63,7 @@ class WorkerSetup(NamedTuple):
     config: Config
     known: BlobSet
     journal: Journal | None = None
-    wants: Wants | None = None
+    wants: EntryFilter | None = None
     dry_run: bool = False
     senders: int = 2
     chunker: str = ""

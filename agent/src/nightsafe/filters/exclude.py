@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.errors import UsageError
+from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.filters.patterns import Patterns
 from nightsafe.fs.files import (
     IS_WINDOWS,
@@ -60,7 +61,7 @@ def defaults_for(sources: Iterable[bytes]) -> tuple[str, ...]:
     )
 
 
-class Excluder:
+class Excluder(EntryFilter):
     """Says of each entry whether it is wanted. Give it the sources, as they were given.
 
     It must be asked from the top down: what lies in an unwanted folder is not asked for. What was
@@ -98,8 +99,6 @@ class Excluder:
         return self._patterns.matches(path) or self._caseless.matches(path)
 
     def wants_all(self, names: bytes) -> bool:
-        """Whether it is sure, by their names alone, that all entries of a folder that is wanted
-        are wanted, too. The names have zeros between them."""
         rules = self.rules
         if rules.larger_than is not None or rules.markers or self._devices:
             return False
@@ -109,7 +108,6 @@ class Excluder:
         )
 
     def __call__(self, path: bytes, name: bytes, status: "Status") -> bool:
-        """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
         if path in self._given:
             return True
         where = path  # as the system finds it: patterns see `..` above a link as the shell does

@@ -8,11 +8,11 @@ oldest snapshot keeps that one too, so that what is kept reaches back as far as 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from nightsafe.amounts import show_count
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import RefusedError
 from nightsafe.maintenance.calendar_span import NO_SPAN, Span, civil
 from nightsafe.maintenance.prune import require_permission
-from nightsafe.plurals import show_count
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import TagList, has_tags
 from nightsafe.repository.locks import hold

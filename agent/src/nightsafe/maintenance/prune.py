@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nightsafe.amounts import show_count
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import (
     AccessRefusedError,
@@ -20,7 +21,6 @@ from nightsafe.errors import (
     ended,
 )
 from nightsafe.maintenance.prune_plan import BlobKey, Limit, PrunePlan, parse_limit, plan_prune
-from nightsafe.plurals import show_count
 from nightsafe.progress import Advanced, Observer, Totals, ignore
 from nightsafe.repofile.index import INDEX_REPAIR, decode_index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackBuilder, PackContent

@@ -1,16 +1,14 @@
 """Decides what prune does with each pack: keep, repack or remove. Pure."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from nightsafe.amounts import parse_size
 from nightsafe.errors import UsageError
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 
 BlobKey = tuple[BlobKind, bytes]
 Limit = Callable[[int], float]
-_SIZE = re.compile(r"(\d+)([kmgt]?)(?:i?b)?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 @dataclass
@@ -55,14 +53,6 @@ class _Share:
     @property
     def unused_bytes(self) -> int:
         return sum(blob.length for blob in self.content.blobs) - self.used_bytes
-
-
-def parse_size(text: str) -> int:
-    """Bytes from a number with k, m, g or t (powers of 1024); UsageError otherwise."""
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(f"{text!a} is not a size; write it like 500M or 2G.")
-    return int(found[1]) * _UNITS[found[2].lower()]
 
 
 def parse_limit(text: str) -> Limit:

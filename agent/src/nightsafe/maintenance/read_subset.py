@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from nightsafe.amounts import parse_size
 from nightsafe.errors import UsageError
-from nightsafe.maintenance.prune_plan import parse_size
 
 _PART = re.compile(r"(\d+)/(\d+)")
 _MOST_PARTS = 256

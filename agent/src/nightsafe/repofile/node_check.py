@@ -7,8 +7,8 @@ made. Restore, check and verification ask here, so that they say the same.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from nightsafe.amounts import show_count
 from nightsafe.crypto.sealer import OVERHEAD
-from nightsafe.plurals import show_count
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nightsafe.amounts import show_count
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import DamagedError, SnapshotNotFoundError, UsageError
-from nightsafe.plurals import show_count
 from nightsafe.repofile.snapshot import LATEST, Snapshot, find_name
 from nightsafe.repository.repository import Repository, Snapshots
 from nightsafe.repository.snapshot_groups import Filter, newest_first

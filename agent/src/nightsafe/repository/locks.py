@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 import orjson
 
+from nightsafe.amounts import show_count
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.local import LocalBackend
-from nightsafe.backend.service import ServiceBackend
 from nightsafe.errors import (
     AccessRefusedError,
     DamagedError,
@@ -28,7 +27,6 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.fs.users import my_ids, my_name
-from nightsafe.plurals import show_count
 from nightsafe.repofile.go_json import format_time, parse_time
 from nightsafe.repository.object_loader import load_texts, remove_all, text_of
 from nightsafe.repository.repository import Repository
@@ -173,7 +171,7 @@ class LockHold:
         written before, so of two rivals at least one sees the other. A server may list late.
         """
         if not self._is_settled:
-            if not isinstance(self._repository.storage, LocalBackend):
+            if not self._repository.storage.list_is_atomic:
                 time.sleep(max(0.0, self._made_at + _SETTLE_SECONDS - time.monotonic()))
             _refuse_conflict(self._repository, self._lock, but=self._name)
             self._is_settled = True
@@ -230,12 +228,13 @@ class LockHold:
             self._thread.join(timeout=_RETRY_SECONDS)
 
     def _begin(self) -> str:
-        """Put the lock. The service tells at once of all others, so nothing has to settle."""
+        """Put the lock. Where that tells at once of all others, nothing has to settle."""
         storage = self._repository.storage
-        if not isinstance(storage, ServiceBackend):
-            return self._save()
         named = self._repository.seal_text(self._lock.encode(), sealer=self._sealer)
-        others = list(_opened(self._repository, storage.begin(named)))
+        told = storage.begin(named)
+        if not storage.tells_locks:
+            return named[0]
+        others = list(_opened(self._repository, told))
         try:
             _refuse_among(self._repository, self._lock, others)
         except LockedError:
@@ -289,7 +288,7 @@ def hold(
     LockedError when another lock excludes this one.
     """
     lock = Lock.mine(exclusive=exclusive)
-    if not isinstance(repository.storage, ServiceBackend):
+    if not repository.storage.tells_locks:
         _refuse_conflict(repository, lock)
     try:
         held = LockHold(repository, lock, interval=interval)

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from nightsafe.backend.base import CONNECTIONS, ObjectKind
-from nightsafe.backend.local import LocalBackend
 from nightsafe.errors import (
     DamagedError,
     NoCopyError,
@@ -36,12 +35,12 @@ Text = bytes | DamagedError | ObjectNotFoundError
 
 def threads_for(repository: "Repository") -> int:
     """How many requests at a time make sense where the repository is."""
-    return 1 if isinstance(repository.storage, LocalBackend) else CONNECTIONS
+    return repository.storage.connections
 
 
 def cache_of(repository: "Repository", kind: ObjectKind) -> ObjectCache | None:
     """Where objects of this kind are kept; None where it is not worth it, or not possible."""
-    if isinstance(repository.storage, LocalBackend):
+    if not repository.storage.is_worth_caching:
         return None
     folder = vault_folder(cache_dir(), repository.master, repository.config.id)
     return ObjectCache.below(folder, kind)

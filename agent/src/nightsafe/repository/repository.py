@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import zstandard
 
+from nightsafe.amounts import show_count
 from nightsafe.backend.base import CONFIG_NAME, Backend, ObjectKind
-from nightsafe.backend.service import ServiceBackend
 from nightsafe.crypto.sealer import Sealer, SealKey
 from nightsafe.errors import (
     DamagedError,
@@ -16,7 +16,6 @@ from nightsafe.errors import (
     ObjectNotFoundError,
     UsageError,
 )
-from nightsafe.plurals import show_count
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import Index, decode_index
 from nightsafe.repofile.key import KdfParams, wrap
@@ -160,8 +159,7 @@ class Repository:
                 index.add(content)
                 each(content)
         self.index = index
-        if isinstance(self.storage, ServiceBackend):
-            self.storage.will_read([pack.hex() for pack in index.packs])
+        self.storage.will_read([pack.hex() for pack in index.packs])
         return damaged
 
     def index_files(self, *, kept: bool = True) -> Iterator[tuple[str, list[PackContent] | None]]:

@@ -30,7 +30,7 @@ def open_key(storage: Backend, passphrase: str, *others: str) -> Opening:
 
     PassphraseError, WeakKeyError or UnsupportedError if none does.
     """
-    storage = _joined(storage)
+    storage = storage.joined()
     try:
         config = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
     except ObjectNotFoundError as error:
@@ -40,15 +40,6 @@ def open_key(storage: Backend, passphrase: str, *others: str) -> Opening:
         ) from None
     found = find_key(_key_objects(storage), passphrase, *others)
     return Opening(storage, found.master, config, found.is_weak)
-
-
-def _joined(storage: Backend) -> Backend:
-    """The same place, as a vault of the service if it may be one."""
-    if not hasattr(storage, "has_control"):
-        return storage
-    from nightsafe.backend.service import joined
-
-    return joined(storage)
 
 
 def _key_objects(storage: Backend) -> Iterator[bytes]:

@@ -5,15 +5,14 @@ import stat
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import list_names
-from nightsafe.fs.stat import Seen, Status, Survey, look, survey
+from nightsafe.fs.stat import Seen, Survey, look, survey
 from nightsafe.scanner.fingerprint import Fingerprint
 
 SLICE_ENTRIES = 1024
 """A folder of more entries than this is dealt with in slices, so that memory is bounded."""
 
-Wants = Callable[[bytes, bytes, Status], bool]
-"""May have `wants_all(names)`, which is true if it is sure that all in a folder are wanted."""
 Entry = tuple[bytes, bytes]
 Problem = tuple[str, bytes, str]
 Probe = tuple[int, bytes, bytes]
@@ -23,15 +22,14 @@ Same = list[tuple[int, list[bytes]]]
 
 
 class Lister:
-    """Sees of folders what `wants` wants; None stands for everything."""
+    """Lists of folders what `wants` wants; None stands for everything."""
 
-    def __init__(self, wants: Wants | None) -> None:
+    def __init__(self, wants: EntryFilter | None) -> None:
         self._wants = wants
-        self._wants_all: Callable[[bytes], bool] | None = getattr(wants, "wants_all", None)
 
     def takes_all(self, names: bytes) -> bool:
         """Whether it is sure that all in a folder are wanted; the names have zeros between them."""
-        return self._wants is None or (self._wants_all is not None and self._wants_all(names))
+        return self._wants is None or self._wants.wants_all(names)
 
     def of(self, entries: list[Entry], problems: list[Problem] | None = None) -> list[Seen]:
         """The wanted entries (name, path) of one folder with what lstat says of them.
@@ -62,7 +60,7 @@ class ChangeDetector:
 
     def __init__(
         self,
-        wants: Wants | None,
+        wants: EntryFilter | None,
         fingerprint: Fingerprint,
         ahead: Callable[[bytes], Survey] = lambda _: None,
     ) -> None:

@@ -7,8 +7,9 @@ import os
 import threading
 import time
 
+from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.stat import Survey, survey
-from nightsafe.scanner.lister import SLICE_ENTRIES, Lister, Wants
+from nightsafe.scanner.lister import SLICE_ENTRIES, Lister
 
 _FOLDERS_AT_A_TIME = 16
 _MOST_ENTRIES = 100_000
@@ -22,7 +23,9 @@ class Prefetch:
         self.began = time.time_ns()
         self._found: dict[bytes, Survey] = {}
 
-    def look(self, folders: list[bytes], wants: Wants | None, is_over: threading.Event) -> None:
+    def look(
+        self, folders: list[bytes], wants: EntryFilter | None, is_over: threading.Event
+    ) -> None:
         """Look at folders, and at what is below as far as it is sure that all in them is wanted.
 
         Until everything is seen, or enough, or `is_over`.

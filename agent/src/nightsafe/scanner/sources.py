@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from nightsafe.errors import SourceError
+from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs import windows, xattrs
 from nightsafe.fs.files import list_names, read_link
 from nightsafe.fs.stat import Status
 from nightsafe.fs.users import group_name, user_name
 from nightsafe.repofile.tree import Node, go_mode, node_type
-from nightsafe.scanner.lister import Lister, Wants, list_folder
+from nightsafe.scanner.lister import Lister, list_folder
 
 Tell = Callable[[OSError], None]
 _Found = TypeVar("_Found")
@@ -42,7 +43,7 @@ class SourcePlan:
 
 
 def plan_sources(
-    paths: Iterable[bytes], flavour: Any = os.path, *, wants: Wants | None = None
+    paths: Iterable[bytes], flavour: Any = os.path, *, wants: EntryFilter | None = None
 ) -> SourcePlan:
     """Arrange the given paths as stock restic does: absolute ones below their ancestors,
     relative ones by their own components, ``.`` and ``/`` as what they contain. A drive of
@@ -220,7 +221,7 @@ def _attempt(read: Callable[[], _Found], tell: Tell | None) -> _Found | None:
         return None
 
 
-def count_sources(paths: Iterable[bytes], wants: Wants | None = None) -> tuple[int, int]:
+def count_sources(paths: Iterable[bytes], wants: EntryFilter | None = None) -> tuple[int, int]:
     """Regular files and their bytes at and below the paths, as a forecast; of what is below,
     those that are wanted. Errors are passed over."""
     sight, files, size = Lister(wants), 0, 0

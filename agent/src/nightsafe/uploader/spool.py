@@ -1,9 +1,9 @@
 """On-disk spool between the packers and the service, so that packs are uploaded in large batches.
 
-Packs and index files are put into a folder of this computer by whichever process made them; a
-courier in the parent announces up to a gibibyte of them at once, sends them to the store, and has
-them committed with the next batch, or when the backup finishes. Names begin with a clock that all
-processes share, so that an index file never overtakes the packs that it lists.
+Packs and index files are put into a folder of this computer by whichever process made them; the
+uploader in the main process announces up to a gibibyte of them at once, sends them to the store,
+and has them committed with the next batch, or when the backup finishes. Names begin with a clock
+that all processes share, so that an index file never overtakes the packs that it lists.
 
 What a killed backup left is taken up by the next one: its packs are sent, and its index files are
 dropped, since the journal knows better which packs there are.
@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe.backend.base import ObjectKind
-from nightsafe.backend.service import ServiceBackend
 from nightsafe.errors import StorageError, revived
 from nightsafe.fs.file_locks import lock_abandoned, lock_file
 from nightsafe.fs.files import NEW, TO_CHANGE
@@ -31,7 +30,7 @@ _LOOK_AGAIN_SECONDS = 0.05
 _PREFIX, _LOCK, _TROUBLE, _PART = "outbox-", "lock", "trouble", ".part"
 
 
-class SpooledPack(NamedTuple):
+class SpooledObject(NamedTuple):
     """An object that lies in the folder, in the order of its name."""
 
     path: str
@@ -88,9 +87,9 @@ class Spool:
                 os.unlink(part)
             raise
 
-    def parcels(self) -> list[SpooledPack]:
+    def items(self) -> list[SpooledObject]:
         """What lies here, the oldest first."""
-        found: list[SpooledPack] = []
+        found: list[SpooledObject] = []
         if not os.path.isdir(self.folder):
             return found
         with os.scandir(self.folder) as entries:
@@ -98,7 +97,7 @@ class Spool:
                 parts = entry.name.split(".")
                 if len(parts) == 3:
                     size = entry.stat(follow_symlinks=False).st_size
-                    found.append(SpooledPack(entry.path, ObjectKind(parts[1]), parts[2], size))
+                    found.append(SpooledObject(entry.path, ObjectKind(parts[1]), parts[2], size))
         return sorted(found)
 
     def note_trouble(self, error: BaseException) -> None:
@@ -142,10 +141,10 @@ class Spool:
         """Take over the packs of dead backups."""
         for folder, lock in _dead(above, but=self.folder):
             dead = Spool(folder, lock, 0)
-            for parcel in dead.parcels():
-                if parcel.kind is ObjectKind.DATA:
-                    place = f"{0:020d}.{parcel.kind.value}.{parcel.name}"
-                    os.replace(parcel.path, os.path.join(self.folder, place))
+            for item in dead.items():
+                if item.kind is ObjectKind.DATA:
+                    place = f"{0:020d}.{item.kind.value}.{item.name}"
+                    os.replace(item.path, os.path.join(self.folder, place))
             dead.clear()
             dead.leave()
 
@@ -166,26 +165,3 @@ def _remove(folder: str) -> None:
         for name in sorted(os.listdir(folder), key=lambda name: name == _LOCK):
             os.unlink(os.path.join(folder, name))
         os.rmdir(folder)
-
-
-class SpooledBackend(ServiceBackend):
-    """The service for the length of a backup: what it saves goes through the spool."""
-
-    def __init__(self, service: ServiceBackend, spool: Spool) -> None:
-        vars(self).update(vars(service))
-        self.spool = spool
-
-    def save(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> None:
-        """Put packs and index files into the spool; what cannot lie there is sent at once."""
-        if kind in (ObjectKind.DATA, ObjectKind.INDEX):
-            try:
-                self.spool.put(kind, name, data)
-            except OSError:
-                if kind is ObjectKind.INDEX:
-                    raise StorageError(
-                        "The disk with this computer's caches is full or failing, and the backup "
-                        "needs a little of it. Make room, or set NIGHTSAFE_CACHE_DIR."
-                    ) from None
-            else:
-                return
-        super().save(kind, name, data)

@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.base import Batching, BatchLimits, Named, ObjectKind
 from nightsafe.backend.rest_responses import QUOTA_USED, said
-from nightsafe.backend.service import BatchLimits, Body, ServiceBackend
 from nightsafe.errors import QuotaError
-from nightsafe.uploader.spool import Spool, SpooledPack
+from nightsafe.uploader.spool import Spool, SpooledObject
 
 FIRST_BATCH = 64 << 20
 _LEAST_BATCH = 16 << 20
@@ -32,34 +31,34 @@ _LOOK_AGAIN_SECONDS = 0.2
 class Uploader:
     """Sends what comes into `spool`, in a thread of its own, until it is closed."""
 
-    def __init__(self, service: ServiceBackend, spool: Spool, batch: BatchLimits) -> None:
+    def __init__(self, service: Batching, spool: Spool, batch: BatchLimits) -> None:
         self._service = service
         self._spool = spool
         self._most = batch
         self._want = min(FIRST_BATCH, spool.batch)
-        self._sent: dict[str, SpooledPack] = {}
-        self._late: list[SpooledPack] = []
+        self._sent: dict[str, SpooledObject] = {}
+        self._late: list[SpooledObject] = []
         self._trouble: BaseException | None = None
         self._is_flushing = False
         self._has_ended = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self._thread.start()
 
-    def finish(self, snapshot: Body, *, unread: int, lock: str) -> None:
+    def finish(self, snapshot: Named, *, unread: int, lock: str) -> None:
         """Send everything, then store the snapshot, which lacks what is at `unread` paths, and
         remove the lock, in one request."""
         self._flush()
         if self._late or len(self._sent) > self._most.objects:
             self.settle()
         attempts = list(self._sent)
-        verdicts, is_done = self._service.finish(
+        verdicts, is_done = self._service.conclude(
             snapshot, unread=unread, lock=lock, commit=attempts
         )
         self._judge(attempts, verdicts)
         if not is_done:
             self.settle()
-            self._service.finish(snapshot, unread=unread, lock=lock)
+            self._service.conclude(snapshot, unread=unread, lock=lock)
 
     def settle(self) -> None:
         """Send everything and wait until all of it is on record."""
@@ -75,8 +74,8 @@ class Uploader:
                 pause = min(2 * pause, _LONGEST_PAUSE)
         self._give_up_rest()
         late, self._late = self._late, []
-        for parcel in late:
-            self._save(parcel)
+        for item in late:
+            self._save(item)
 
     def close(self) -> None:
         """Stop; what is not on record stays where it is."""
@@ -115,24 +114,24 @@ class Uploader:
             if self._trouble is not None:
                 raise self._trouble
 
-    def _next_batch(self) -> list[SpooledPack]:
+    def _next_batch(self) -> list[SpooledObject]:
         """What goes out next: enough for a batch, or whatever there is when it is the rest."""
-        busy = {parcel.path for parcel in (*self._sent.values(), *self._late)}
-        waiting = [parcel for parcel in self._spool.parcels() if parcel.path not in busy]
-        if sum(parcel.size for parcel in waiting) < self._want and not self._is_flushing:
+        busy = {item.path for item in (*self._sent.values(), *self._late)}
+        waiting = [item for item in self._spool.items() if item.path not in busy]
+        if sum(item.size for item in waiting) < self._want and not self._is_flushing:
             return []
-        batch: list[SpooledPack] = []
+        batch: list[SpooledObject] = []
         room = min(max(self._want, _LEAST_BATCH), self._most.bytes)
-        for parcel in waiting[: self._most.objects]:
-            room -= parcel.size
+        for item in waiting[: self._most.objects]:
+            room -= item.size
             if batch and room < 0:
                 break
-            batch.append(parcel)
+            batch.append(item)
         return batch
 
-    def _deliver(self, batch: Sequence[SpooledPack]) -> None:
+    def _deliver(self, batch: Sequence[SpooledObject]) -> None:
         attempts = self._to_commit()
-        objects = [(parcel.kind, parcel.name, parcel.size) for parcel in batch]
+        objects = [(item.kind, item.name, item.size) for item in batch]
         verdicts, offers = self._service.uploads(objects, commit=attempts)
         self._judge(attempts, verdicts)
         self._require_room(offers)
@@ -140,16 +139,16 @@ class Uploader:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             ways = list(pool.map(self._send, batch, offers))
         seconds = max(time.monotonic() - began, 0.001)
-        rate = sum(parcel.size for parcel in batch) / seconds
+        rate = sum(item.size for item in batch) / seconds
         self._want = int(min(self._spool.batch, max(_LEAST_BATCH, rate * _BATCH_SECONDS)))
         otherwise = []
-        for parcel, offer, has_gone in zip(batch, offers, ways, strict=True):
+        for item, offer, has_gone in zip(batch, offers, ways, strict=True):
             if has_gone and offer["status"] == "put":
-                self._sent[str(offer["attempt"])] = parcel
+                self._sent[str(offer["attempt"])] = item
             elif has_gone:
-                self._done(parcel)
+                self._done(item)
             else:
-                otherwise.append((parcel, offer))
+                otherwise.append((item, offer))
         self._go_otherwise(otherwise)
 
     def _require_room(self, offers: Sequence[dict[str, Any]]) -> None:
@@ -160,36 +159,36 @@ class Uploader:
             self._service.uploads([], give_up=begun)
             raise QuotaError(QUOTA_USED + said(str(full[0].get("message", ""))))
 
-    def _send(self, parcel: SpooledPack, offer: dict[str, Any]) -> bool:
+    def _send(self, item: SpooledObject, offer: dict[str, Any]) -> bool:
         """Whether the object is in the store, or was on record before."""
         match offer:
             case {"status": "there"}:
                 return True
             case {"status": "put", "attempt": str(), "url": str(url), "headers": dict(headers)}:
-                return self._put(parcel, url, headers)
+                return self._put(item, url, headers)
         return False
 
-    def _put(self, parcel: SpooledPack, url: str, headers: dict[str, str]) -> bool:
+    def _put(self, item: SpooledObject, url: str, headers: dict[str, str]) -> bool:
         pause = _FIRST_PAUSE
         for number in range(_TRIES):
             if number:
                 time.sleep(pause)
                 pause *= 2
-            with open(parcel.path, "rb") as file:
-                if self._service.place.send_direct(url, headers, file):
+            with open(item.path, "rb") as file:
+                if self._service.send_direct(url, headers, file):
                     return True
         return False
 
-    def _go_otherwise(self, parcels: Sequence[tuple[SpooledPack, dict[str, Any]]]) -> None:
+    def _go_otherwise(self, items: Sequence[tuple[SpooledObject, dict[str, Any]]]) -> None:
         """Send through the service what could not go to the store."""
-        begun = [str(offer["attempt"]) for _, offer in parcels if "attempt" in offer]
+        begun = [str(offer["attempt"]) for _, offer in items if "attempt" in offer]
         if begun:  # their quota is wanted for the other way
             self._service.uploads([], give_up=begun)
-        for parcel, _ in parcels:
-            if parcel.kind is ObjectKind.DATA:
-                self._save(parcel)
+        for item, _ in items:
+            if item.kind is ObjectKind.DATA:
+                self._save(item)
             else:
-                self._late.append(parcel)
+                self._late.append(item)
 
     # Verdicts
 
@@ -209,16 +208,16 @@ class Uploader:
 
     def _give_up_rest(self) -> None:
         """Let what the service could not commit for a while go through it instead."""
-        rest = [(parcel, {"attempt": attempt}) for attempt, parcel in self._sent.items()]
+        rest = [(item, {"attempt": attempt}) for attempt, item in self._sent.items()]
         self._sent = {}
         self._go_otherwise(rest)
 
-    def _save(self, parcel: SpooledPack) -> None:
-        with open(parcel.path, "rb") as file:
+    def _save(self, item: SpooledObject) -> None:
+        with open(item.path, "rb") as file:
             data = file.read()
-        self._service.place.save(parcel.kind, parcel.name, data)
-        self._done(parcel)
+        self._service.save(item.kind, item.name, data)
+        self._done(item)
 
-    def _done(self, parcel: SpooledPack) -> None:
+    def _done(self, item: SpooledObject) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(parcel.path)
+            os.unlink(item.path)

@@ -6,11 +6,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from nightsafe.amounts import show_count, show_size
 from nightsafe.cli.arguments import whole
 from nightsafe.cli.exclude_options import add_exclude_options, find_rules, find_sources, show_rules
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_size
-from nightsafe.plurals import show_count
+from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
     from nightsafe.archiver.backup import BackupReport

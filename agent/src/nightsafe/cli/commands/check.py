@@ -2,10 +2,10 @@
 
 import argparse
 
+from nightsafe.amounts import show_count, show_size
 from nightsafe.cli.arguments import filled
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_size
-from nightsafe.plurals import show_count
+from nightsafe.cli.output import Output
 
 
 def add_parser(verbs: Verbs) -> None:

@@ -4,13 +4,13 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from nightsafe.amounts import show_count
 from nightsafe.cli.arguments import filled
 from nightsafe.cli.commands.prune import add_prune_options, prune_and_show, prune_options
 from nightsafe.cli.confirm import confirm
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output, printable, show_time
 from nightsafe.cli.snapshot_options import add_filter_options, find_filter
-from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
     from nightsafe.maintenance.forget import Policy, Retention

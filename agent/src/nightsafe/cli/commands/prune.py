@@ -3,10 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from nightsafe.amounts import show_count, show_size
 from nightsafe.cli.arguments import filled
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_size
-from nightsafe.plurals import show_count
+from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
     from nightsafe.maintenance.prune import PruneOptions, PruneReport
@@ -55,8 +55,9 @@ def add_prune_options(parser: argparse.ArgumentParser) -> None:
 
 def prune_options(args: argparse.Namespace) -> "PruneOptions":
     """What the options say; UsageError when they make no sense."""
+    from nightsafe.amounts import parse_size
     from nightsafe.maintenance.prune import PruneOptions
-    from nightsafe.maintenance.prune_plan import parse_limit, parse_size
+    from nightsafe.maintenance.prune_plan import parse_limit
 
     most = parse_size(args.max_repack_size) if args.max_repack_size else float("inf")
     is_expected = getattr(args, "allow_empty", False)

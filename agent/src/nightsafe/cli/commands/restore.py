@@ -5,12 +5,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from nightsafe.amounts import show_count, show_size
 from nightsafe.cli.arguments import filled, whole
 from nightsafe.cli.confirm import confirm
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_size
+from nightsafe.cli.output import Output
 from nightsafe.cli.snapshot_options import find_one
-from nightsafe.plurals import show_count
 
 if TYPE_CHECKING:
     import threading

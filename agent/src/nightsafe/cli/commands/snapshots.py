@@ -4,9 +4,10 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from nightsafe.amounts import show_size
 from nightsafe.cli.arguments import whole
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, printable, show_size, show_time
+from nightsafe.cli.output import Output, printable, show_time
 from nightsafe.cli.snapshot_options import add_filter_options, find_filter
 
 if TYPE_CHECKING:

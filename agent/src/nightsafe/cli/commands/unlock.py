@@ -2,9 +2,9 @@
 
 import argparse
 
+from nightsafe.amounts import show_count
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
-from nightsafe.plurals import show_count
 
 
 def add_parser(verbs: Verbs) -> None:
