@@ -60,10 +60,10 @@ serve: install
 	@exec $(BIN)/python -m backup_service.embedded serve
 
 test: install peers
-	@$(BIN)/python -m tests.stages $(STAGES)
+	@$(BIN)/python -m tools.test $(STAGES)
 
 peers: install
-	@$(BIN)/python -m tests.peers
+	@$(BIN)/python -m tests.support.peers
 
 bench: install peers
 	@$(BIN)/python -m bench $(or $(BENCH),--write)
@@ -80,7 +80,7 @@ hooks: install
 	@echo "make check runs before every commit from now on (git commit --no-verify leaves it out)."
 
 check: install
-	@$(BIN)/python -m tests.checks
+	@$(BIN)/python -m tools.check
 
 format: install
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -13,7 +13,7 @@ from bench.datasets import edited, ensure
 from bench.listing import far_vault, list_snapshots
 from bench.measure import Cost
 from bench.peers import PASSPHRASE, Nightsafe, Peer
-from tests import repositories
+from tests.support import repositories
 
 DATA = "abcfghu"
 """The groups that work on a data set."""

@@ -18,7 +18,7 @@ from bench import measure
 from bench.delay import DelayingProxy
 from bench.measure import Cost
 from bench.peers import PASSPHRASE, Peer
-from tests.gateway import Holder, start_gateway
+from tests.support.gateway import Holder, start_gateway
 
 ROUND_TRIP = 0.025
 SNAPSHOTS = 1000

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench import measure
 from bench.measure import Cost
-from tests.gateway import Holder
-from tests.peers import restics
+from tests.support.gateway import Holder
+from tests.support.peers import restics
 
 PASSPHRASE = "not a secret, only a benchmark"
 BORG_VERSION = "1.4.5"

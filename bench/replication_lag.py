@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.journeys.service import Service
+from tests.support.journeys.service import Service
 
 EVERY = 0.5  # seconds between two uploads
 SIZE = 1 << 20

@@ -28,7 +28,7 @@ import django
 
 from backup_service.embedded import programs
 from backup_service.embedded.configuration import Configuration
-from tests.gateway import PYTHON, ROOT, Gateway, Holder, free_port, start_gateway
+from tests.support.gateway import PYTHON, ROOT, Gateway, Holder, free_port, start_gateway
 
 PAGE = Path(__file__).parents[1] / "docs" / "transfers.md"
 GIB, PACK = 1 << 30, 16 << 20
@@ -98,7 +98,10 @@ def running() -> Iterator[Gateway]:
     """A gateway with two regions in a store that clients may send to, and a broker."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
-    from tests.stores import regions, seaweedfs  # wants Django's applications
+    from tests.support.stores import (
+        regions,
+        seaweedfs,  # wants Django's applications
+    )
 
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,

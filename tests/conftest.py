@@ -9,7 +9,7 @@ import pytest
 
 from storage.models import Region
 from storage.stores.registry import sync_rows
-from tests.folders import FOLDERS
+from tests.support.folders import FOLDERS
 
 # A shell that starts the tests in the background has interrupts ignored, which programs started
 # here would inherit; some are to hear them.

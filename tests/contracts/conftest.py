@@ -15,7 +15,7 @@ from storage.stores.filesystem import FilesystemStore
 from storage.stores.memory import MemoryStore
 from storage.stores.s3.store import S3Store
 from tests.hardship.conftest import mounted
-from tests.stores import seaweedfs
+from tests.support.stores import seaweedfs
 
 MakeBucket = Callable[[], str]
 

@@ -20,8 +20,8 @@ from storage.stores.base import (
 from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import get, key, put
-from tests.stores import seaweedfs
-from tests.stores.client import send
+from tests.support.stores import seaweedfs
+from tests.support.stores.client import send
 
 CONTENT = os.urandom(100_000)
 OTHER = os.urandom(100_000)

@@ -18,8 +18,8 @@ from storage.stores.base import (
 from storage.stores.s3.store import MARKER, S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import get, get_into, key, put
-from tests.stores import seaweedfs
-from tests.stores.proxy import FaultyProxy
+from tests.support.stores import seaweedfs
+from tests.support.stores.proxy import FaultyProxy
 
 CONTENT = os.urandom(1_000_000)
 WHERE = key(CONTENT)

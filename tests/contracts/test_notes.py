@@ -17,8 +17,8 @@ from storage.stores.filesystem import FilesystemStore
 from storage.stores.s3.store import MARKER, S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import VAULT, get, key, put
-from tests.stores import seaweedfs
-from tests.stores.proxy import FaultyProxy
+from tests.support.stores import seaweedfs
+from tests.support.stores.proxy import FaultyProxy
 
 OTHER = "zzzzzzzzzzzzzzzzzzzz"
 

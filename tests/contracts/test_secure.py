@@ -27,7 +27,7 @@ from storage.stores.base import RegionUnavailableError
 from storage.stores.configuration import S3Region
 from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import new_bucket
-from tests.stores import seaweedfs
+from tests.support.stores import seaweedfs
 
 INSTANCE = "instance"
 CONTENT = os.urandom(700_000)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from nightsafe.backend.local import LocalBackend
 
-from tests import repositories
-from tests.hardship.ordinary import GID, TEAM, UID, Runner
-from tests.tools import tool
+from tests.support import repositories
+from tests.support.hardship.ordinary import GID, TEAM, UID, Runner
+from tests.support.programs import tool
 
 __all__ = ["GID", "TEAM", "UID"]
 
@@ -161,7 +161,13 @@ def mounted(place: Path, refused: tuple[str, ...]) -> Iterator[Mount]:
     made.folder.mkdir()
     made.path.mkdir()
     give(made.folder)
-    command = [sys.executable, "-m", "tests.hardship.failing_fs", str(made.folder), str(made.path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.hardship.failing_fs",
+        str(made.folder),
+        str(made.path),
+    ]
     command += ["--switch", str(made.switch), "--refuse", *refused]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:

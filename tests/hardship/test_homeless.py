@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hardship.conftest import PASSPHRASE, give
-from tests.hardship.ordinary import Runner
+from tests.support.hardship.ordinary import Runner
 
 HOMES = {
     "none": {},

@@ -11,8 +11,8 @@ from nightsafe.crypto.sealer import SealKey
 from nightsafe.errors import PassphraseError
 from nightsafe.repository.unlock import open_key
 
-from tests import repositories
 from tests.hardship.conftest import ASCII
+from tests.support import repositories
 
 TYPED = "pässwörd".encode("latin-1")
 SIGNS = "pässwörd".encode()

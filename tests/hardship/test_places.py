@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hardship.conftest import PASSPHRASE, Mount, OrdinaryAgent, give
-from tests.tools import tool
+from tests.support.programs import tool
 
 NOT_THERE = ("chmod", "chown", "link", "symlink", "mknod", "setxattr", "fsyncdir")
 MAKERS = {

@@ -16,8 +16,8 @@ from nightsafe.backend.local import LocalBackend
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.restore import restore
 
-from tests.repositories import CHEAP
-from tests.tools import tool
+from tests.support.programs import tool
+from tests.support.repositories import CHEAP
 
 PASSPHRASE = "correct horse battery staple"
 LARGE = 3 << 20

@@ -14,8 +14,8 @@ import pytest
 from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential
 
-from tests import repositories
-from tests.gateway import Holder, alice, gateway, holder
+from tests.support import repositories
+from tests.support.gateway import Holder, alice, gateway, holder
 
 __all__ = ["alice", "gateway", "holder"]
 PASSPHRASE = "correct horse battery staple"

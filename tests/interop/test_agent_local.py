@@ -25,9 +25,9 @@ from nightsafe.repository.tree_walker import walk
 from nightsafe.restorer.restore import restore
 from nightsafe.scanner.stat_trust import StatTrust
 
-from tests import repositories
-from tests.agent.tools import program, rclone_server
-from tests.agent.trees import fingerprint, make_mixed_tree
+from tests.support import repositories
+from tests.support.agent.tools import program, rclone_server
+from tests.support.agent.trees import fingerprint, make_mixed_tree
 
 pytestmark = pytest.mark.interop
 PASSPHRASE = "one passphrase for both"

@@ -20,8 +20,8 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 
-from tests.agent.tools import program
-from tests.agent.trees import fingerprint, make_mixed_tree
+from tests.support.agent.tools import program
+from tests.support.agent.trees import fingerprint, make_mixed_tree
 
 pytestmark = pytest.mark.interop
 PASSPHRASE = "correct horse battery staple"

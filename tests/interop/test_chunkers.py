@@ -12,9 +12,9 @@ from nightsafe.backend.local import LocalBackend
 from nightsafe.maintenance.check import check
 from nightsafe.repofile.pack import BlobKind
 
-from tests.agent.tools import program
-from tests.agent.trees import fingerprint
 from tests.interop.test_agent_local import Place, assert_restic_restores
+from tests.support.agent.tools import program
+from tests.support.agent.trees import fingerprint
 
 pytestmark = pytest.mark.interop
 

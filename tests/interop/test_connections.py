@@ -9,12 +9,12 @@ import pytest
 from nightsafe.backend.rest import RestBackend
 from nightsafe.repository.repository import Repository
 
-from tests import repositories
-from tests.agent.certificates import Authority
-from tests.agent.rest_server import SECRET, USER
-from tests.agent.test_connections import CREDENTIAL, HOST, at, proxy, secure
-from tests.agent.tools import program
 from tests.interop.test_agent_local import PASSPHRASE, _own_data_directory, pytestmark
+from tests.support import repositories
+from tests.support.agent.certificates import Authority
+from tests.support.agent.rest_server import SECRET, USER
+from tests.support.agent.tools import program
+from tests.unit.agent.backend.test_connections import CREDENTIAL, HOST, at, proxy, secure
 
 __all__ = ["_own_data_directory", "pytestmark"]
 

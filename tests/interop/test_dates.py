@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from nightsafe.backend.local import LocalBackend
 
-from tests import repositories
 from tests.interop.conftest import AGENT, PASSPHRASE, find_restic
+from tests.support import repositories
 
 pytestmark = pytest.mark.interop
 SECOND = 1_000_000_000

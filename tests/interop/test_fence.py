@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import Gateway
 from tests.interop.conftest import PASSPHRASE, Restic, find_restic
-from tests.interop.proxy import LossyProxy
+from tests.support.gateway import Gateway
+from tests.support.interop.proxy import LossyProxy
 
 pytestmark = pytest.mark.interop
 CONTENT = os.urandom(300_000)

@@ -12,7 +12,7 @@ import pytest
 from nightsafe.maintenance.calendar_span import Span
 from nightsafe.repository.repository import Repository
 
-from tests.interop.generated_snapshots import (
+from tests.support.interop.generated_snapshots import (
     DAY,
     HOUR,
     ZONES,

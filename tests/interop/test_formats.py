@@ -19,8 +19,6 @@ from nightsafe.repository.repository import Repository
 from nightsafe.repository.unlock import open_key
 from nightsafe.restorer.restore import restore
 
-from tests.agent import oddframes
-from tests.agent.splitindex import split_index
 from tests.interop.test_agent_local import (
     PASSPHRASE,
     Place,
@@ -30,7 +28,9 @@ from tests.interop.test_agent_local import (
     place,
     pytestmark,
 )
-from tests.repositories import add_key
+from tests.support.agent import odd_frames
+from tests.support.agent.split_index import split_index
+from tests.support.repositories import add_key
 
 __all__ = ["_own_data_directory", "mixed", "place", "pytestmark"]
 TIME = 10**18
@@ -58,7 +58,7 @@ def rewrite_in_place(repository: Repository, chance: random.Random) -> None:
     """Write everything anew in odd frames, then remove what was there."""
     kinds = (ObjectKind.SNAPSHOT, ObjectKind.INDEX, ObjectKind.DATA)
     before = [(kind, list(repository.storage.list(kind))) for kind in kinds]
-    oddframes.rewritten(repository, repository, chance)
+    odd_frames.rewritten(repository, repository, chance)
     for kind, listings in before:
         for listing in listings:
             repository.storage.remove(kind, listing.name)
@@ -119,7 +119,7 @@ def test_keys_of_any_cost_open_for_both(place: Place, chance: random.Random) -> 
 
 def bent(text: bytes, chance: random.Random) -> bytes:
     """Frames of any kind, of which about half are damaged in some way."""
-    frames = oddframes.anyhow(text, chance)
+    frames = odd_frames.anyhow(text, chance)
     match chance.randrange(6):
         case 0:
             return frames[: chance.randrange(len(frames))]
@@ -127,7 +127,7 @@ def bent(text: bytes, chance: random.Random) -> bytes:
             at = chance.randrange(len(frames))
             return frames[:at] + bytes([frames[at] ^ 1 << chance.randrange(8)]) + frames[at + 1 :]
         case 2:
-            return chance.choice(list(oddframes.unsound(text).values()))
+            return chance.choice(list(odd_frames.unsound(text).values()))
         case _:
             return frames
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import Gateway
 from tests.interop.conftest import find_restic
 from tests.soak.trial import Trial, kill_backups, kill_prunes
+from tests.support.gateway import Gateway
 
 pytestmark = pytest.mark.interop
 KILLS = 4  # `make soak` makes it hundreds

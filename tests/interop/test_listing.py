@@ -21,7 +21,7 @@ from nightsafe.repofile.tree import posix_permissions
 from nightsafe.repository.locks import Lock
 from nightsafe.repository.repository import Repository
 
-from tests.interop.generated_snapshots import (
+from tests.support.interop.generated_snapshots import (
     DAY,
     ZONES,
     Ours,

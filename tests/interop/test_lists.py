@@ -10,7 +10,7 @@ import pytest
 from nightsafe.filters.wildcard import is_sound
 
 from tests.interop.conftest import find_restic
-from tests.interop.pair import Outcome, Pair, assert_equal
+from tests.support.interop.pair import Outcome, Pair, assert_equal
 
 pytestmark = pytest.mark.interop
 ROUNDS = int(os.environ.get("NIGHTSAFE_TEST_ROUNDS", "15"))

@@ -11,9 +11,9 @@ from nightsafe.backend.rest_url import Credential
 from nightsafe.progress import FilesDone, Issue
 from nightsafe.repository.repository import Repository
 
-from tests.gateway import Gateway, Holder
 from tests.interop.conftest import PASSPHRASE, Agent, Restic, portrait
-from tests.interop.proxy import LossyProxy
+from tests.support.gateway import Gateway, Holder
+from tests.support.interop.proxy import LossyProxy
 
 pytestmark = pytest.mark.interop
 

@@ -24,15 +24,15 @@ from nightsafe.repofile.go_json import parse_time
 from nightsafe.repository.unlock import open_key
 from nightsafe.restorer.restore import restore
 
-from tests.agent.trees import fingerprint, make_mixed_tree
-from tests.interop.generated_snapshots import Ours, restic_version
 from tests.interop.test_agent_local import (
     PASSPHRASE,
     Place,
     _nothing_is_young,
     _own_data_directory,
 )
-from tests.repositories import CHEAP, add_key
+from tests.support.agent.trees import fingerprint, make_mixed_tree
+from tests.support.interop.generated_snapshots import Ours, restic_version
+from tests.support.repositories import CHEAP, add_key
 
 __all__ = ["_nothing_is_young", "_own_data_directory"]
 pytestmark = pytest.mark.interop

@@ -20,7 +20,7 @@ import pytest
 from nightsafe.cli import build_parser
 
 from tests.interop.conftest import find_restic
-from tests.interop.pair import Outcome, Pair, assert_equal, shown
+from tests.support.interop.pair import Outcome, Pair, assert_equal, shown
 
 pytestmark = pytest.mark.interop
 ROUNDS = int(os.environ.get("NIGHTSAFE_TEST_ROUNDS", "5"))

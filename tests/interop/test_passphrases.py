@@ -9,9 +9,9 @@ from nightsafe.backend.local import LocalBackend
 from nightsafe.repofile.key import KdfParams
 from nightsafe.settings.passphrase import PassphraseSource, find_passphrase
 
-from tests import repositories
-from tests.agent.tools import program
 from tests.interop.test_agent_local import Place, _own_data_directory, pytestmark
+from tests.support import repositories
+from tests.support.agent.tools import program
 
 __all__ = ["_own_data_directory", "pytestmark"]
 LEAST = KdfParams(2, 1, 1)

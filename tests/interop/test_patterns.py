@@ -11,8 +11,8 @@ from nightsafe.backend.local import LocalBackend
 from nightsafe.errors import UsageError
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 
-from tests import repositories
 from tests.interop.conftest import PASSPHRASE, find_restic
+from tests.support import repositories
 
 pytestmark = pytest.mark.interop
 NAMES = ["a", "b", "ab", "A", "a.b", "[x]", "b*", "\u00e4", "-", "\u4e2db"]

@@ -13,7 +13,6 @@ from nightsafe.maintenance.prune import PruneOptions, prune
 from nightsafe.maintenance.prune_plan import parse_limit
 
 from tests.interop.conftest import find_restic
-from tests.interop.pair import version_of
 from tests.interop.test_agent_local import (
     Place,
     _own_data_directory,
@@ -22,6 +21,7 @@ from tests.interop.test_agent_local import (
     place,
     pytestmark,
 )
+from tests.support.interop.pair import version_of
 
 __all__ = ["_own_data_directory", "mixed", "place", "pytestmark"]
 

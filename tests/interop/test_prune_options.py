@@ -12,7 +12,7 @@ from nightsafe.backend.local import LocalBackend
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.repository import Repository
 
-from tests.interop.generated_snapshots import (
+from tests.support.interop.generated_snapshots import (
     Ours,
     ask_restic,
     fill,

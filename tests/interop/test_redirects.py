@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import Agent, Restic, contents
-from tests.open_stores import front, gateway, seaweed, stored
-from tests.stores.proxy import FaultyProxy
+from tests.support.open_stores import front, gateway, seaweed, stored
+from tests.support.stores.proxy import FaultyProxy
 
 __all__ = ["front", "gateway", "seaweed", "stored"]
 pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("stored")]

@@ -11,9 +11,9 @@ import pytest
 from nightsafe.backend.local import LocalBackend
 from nightsafe.cli import main
 
-from tests import repositories
 from tests.interop.conftest import PASSPHRASE, find_restic, portrait
-from tests.interop.pair import shown, version_of
+from tests.support import repositories
+from tests.support.interop.pair import shown, version_of
 
 pytestmark = pytest.mark.interop
 ROUNDS = int(os.environ.get("NIGHTSAFE_TEST_ROUNDS", "4"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import Gateway, Holder
 from tests.interop.conftest import Agent, Restic, portrait
+from tests.support.gateway import Gateway, Holder
 
 pytestmark = pytest.mark.interop
 

@@ -15,7 +15,7 @@ import pytest
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 
 from tests.interop.conftest import find_restic
-from tests.interop.pair import Pair, assert_equal, shown
+from tests.support.interop.pair import Pair, assert_equal, shown
 
 pytestmark = pytest.mark.interop
 

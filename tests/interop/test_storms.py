@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import Gateway
 from tests.interop.conftest import Agent, Restic, portrait
-from tests.interop.proxy import StormyProxy
+from tests.support.gateway import Gateway
+from tests.support.interop.proxy import StormyProxy
 
 pytestmark = pytest.mark.interop
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import Gateway, Holder
 from tests.interop.conftest import AGENT, PASSPHRASE, Agent, Restic, contents
-from tests.interop.proxy import LossyProxy
-from tests.open_stores import front, gateway, seaweed, stored
-from tests.stores.proxy import Fault, FaultyProxy
+from tests.support.gateway import Gateway, Holder
+from tests.support.interop.proxy import LossyProxy
+from tests.support.open_stores import front, gateway, seaweed, stored
+from tests.support.stores.proxy import Fault, FaultyProxy
 
 __all__ = ["front", "gateway", "seaweed", "stored"]
 SETTLED = Path(__file__).with_name("settled")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.service import Service
+from tests.support.journeys.service import Service
 
 StartService = Callable[..., Service]
 

@@ -18,11 +18,11 @@ import redis
 
 from backup_service.embedded.datadir import read_settings
 from backup_service.embedded.supervisor import LONGEST_DELAY, QUICK
-from tests.gateway import Holder
 from tests.interop.conftest import Agent, Restic, find_restic, portrait
 from tests.journeys.conftest import StartService
-from tests.journeys.service import Service, burn, wait_until
 from tests.journeys.test_faults import settle
+from tests.support.gateway import Holder
+from tests.support.journeys.service import Service, burn, wait_until
 
 pytestmark = pytest.mark.journey
 RETRIES = 2  # of a backup that was hit

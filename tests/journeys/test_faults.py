@@ -13,10 +13,10 @@ import pytest
 import redis
 
 from backup_service.embedded.supervisor import QUICK_DEATHS
-from tests.gateway import Holder
 from tests.interop.conftest import Agent, portrait, tree
 from tests.journeys.conftest import StartService
-from tests.journeys.service import Service, burn, wait_until
+from tests.support.gateway import Holder
+from tests.support.journeys.service import Service, burn, wait_until
 
 __all__ = ["tree"]
 pytestmark = pytest.mark.journey

@@ -8,10 +8,10 @@ import pytest
 
 from backup_service.embedded.reserve import PLENTY
 from backup_service.env import BASE_DIR
-from tests.disks import fill, small_disk
-from tests.journeys.service import Service, launcher
+from tests.gateway.test_bodies import sha
 from tests.journeys.test_faults import enrol
-from tests.wire.test_bodies import sha
+from tests.support.disks import fill, small_disk
+from tests.support.journeys.service import Service, launcher
 
 pytestmark = pytest.mark.journey
 

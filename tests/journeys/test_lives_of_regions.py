@@ -1,7 +1,7 @@
 """A region is added, taken offline, brought back, drained and removed while clients work.
 
 The regions are buckets of a real store, to which the agent sends by itself and stock restic is
-redirected. Runs on PostgreSQL as well: with DATABASE_URL, as `tests.stages` sets it.
+redirected. Runs on PostgreSQL as well: with DATABASE_URL, as `tools.test` sets it.
 """
 
 import shutil
@@ -13,12 +13,12 @@ import pytest
 from backup_service.embedded.stores import Store
 from storage.stores.s3.store import MARKER, S3Store
 from tests.contracts.conftest import seaweed
-from tests.journeys.processes import Processes
-from tests.journeys.service import wait_until
 from tests.journeys.test_all_at_once import Customer, at_work, customers
 from tests.journeys.test_runbook import region, status
-from tests.stores import regions as places
-from tests.stores import seaweedfs
+from tests.support.journeys.processes import Processes
+from tests.support.journeys.service import wait_until
+from tests.support.stores import regions as places
+from tests.support.stores import seaweedfs
 
 __all__ = ["seaweed"]
 pytestmark = pytest.mark.journey

@@ -8,9 +8,9 @@ import pytest
 
 from tests.interop.conftest import Restic
 from tests.journeys.conftest import StartService
-from tests.journeys.service import Service
 from tests.journeys.test_all_at_once import customers
 from tests.journeys.test_faults import settle
+from tests.support.journeys.service import Service
 
 pytestmark = pytest.mark.journey
 KEEP_MARKS = "from storage.deletion import guard; guard.keep_marks()"

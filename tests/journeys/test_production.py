@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.gateway import Holder
 from tests.interop.conftest import Agent, Restic, portrait, tree
-from tests.journeys.production import Production
-from tests.journeys.service import wait_until
-from tests.peers import restics
+from tests.support.gateway import Holder
+from tests.support.journeys.production import Production
+from tests.support.journeys.service import wait_until
+from tests.support.peers import restics
 
 __all__ = ["tree"]
 pytestmark = pytest.mark.journey

@@ -20,15 +20,15 @@ import pytest
 from backup_service.embedded import datadir
 from backup_service.env import BASE_DIR
 from tests.journeys.conftest import StartService
-from tests.journeys.service import (
+from tests.journeys.test_faults import enrol
+from tests.support.journeys.service import (
     STOP,
     Service,
     launcher,
     processes_about,
     wait_until,
 )
-from tests.journeys.test_faults import enrol
-from tests.tools import tool
+from tests.support.programs import tool
 
 pytestmark = pytest.mark.journey
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.interop.conftest import Agent, tree
 from tests.journeys.conftest import StartService
-from tests.journeys.runbook import commands, follow
-from tests.journeys.service import Service, burn, wait_until
 from tests.journeys.test_faults import enrol, home, same, settle, without_sockets
+from tests.support.journeys.runbook import commands, follow
+from tests.support.journeys.service import Service, burn, wait_until
 
 __all__ = ["home", "tree"]
 pytestmark = pytest.mark.journey

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.gateway import Gateway, start_gateway
 from tests.soak.trial import BrokenPledgeError, Trial, kill_backups, kill_prunes
+from tests.support.gateway import Gateway, start_gateway
 
 _TRIALS = {"backup": (kill_backups, "backup"), "prune": (kill_prunes, "maintain")}
 

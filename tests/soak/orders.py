@@ -9,8 +9,8 @@ import sys
 from backup_service.env import BASE_DIR
 
 TESTS = (
-    "tests/storage/test_expire.py::test_two_uploads_and_a_purge",
-    "tests/storage/test_drain_faults.py",
+    "tests/unit/storage/deletion/test_tombstones.py::test_two_uploads_and_a_purge",
+    "tests/unit/storage/regions/test_drain_faults.py",
 )
 
 

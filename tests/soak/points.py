@@ -110,7 +110,7 @@ class Trial:
         from storage.object_names import ObjectType, parse_name
         from storage.objects.batch import ItemStatus
         from storage.uploads import presigned
-        from tests.stores.client import send
+        from tests.support.stores.client import send
 
         wish = presigned.Announced(parse_name(ObjectType.DATA, name), len(content))
         (offer,) = presigned.announce(self.access(), [wish])
@@ -320,8 +320,8 @@ def _use_buckets(stack: ExitStack) -> None:
     """Put the regions into a SeaweedFS that runs until the stack is left."""
     from django.conf import settings
 
-    from tests.stores import regions as places
-    from tests.stores import seaweedfs
+    from tests.support.stores import regions as places
+    from tests.support.stores import seaweedfs
 
     store = stack.enter_context(seaweedfs.running())
     places.apply(settings, places.environment(store, "a", "b"))

@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import repositories
-from tests.gateway import Holder
 from tests.interop.conftest import AGENT, PASSPHRASE, portrait, storage_of
+from tests.support import repositories
+from tests.support.gateway import Holder
 
 _LARGE_FILES, _LARGE_SIZE = 12, 3_000_000
 _SMALL_FILES = 300

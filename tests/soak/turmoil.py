@@ -22,7 +22,7 @@ from nightsafe.repository.tree_walker import walk
 from nightsafe.restorer.restore import restore
 
 from tests.hardship.conftest import Mount
-from tests.repositories import CHEAP
+from tests.support.repositories import CHEAP
 
 STEADY = 300
 FAULTS = ("@eio-stat", "@eio-list", "@eio-open", "@eio-read", "@eio-xattr", "@short")

@@ -1,0 +1,57 @@
+"""Every queue has workers, and what must not wait has one of its own."""
+
+import shlex
+
+import pytest
+from django.conf import settings
+
+from backup_service.celery import app
+from backup_service.embedded import programs
+from tests.support.compose import read
+
+URGENT = {"heartbeat", "watch_all", "tell_losses", "replicate_due", "look_at_regions"}
+SLOW = {"sweep", "expire", "scrub_due", "survey_regions"}
+
+
+def queue_of(task: str) -> str:
+    return str(app.amqp.router.route({}, f"storage.tasks.{task}")["queue"].name)
+
+
+def served(commands: list[list[str]]) -> set[str]:
+    options = [word for command in commands for word in command if word.startswith("--queues=")]
+    return {queue for option in options for queue in option.partition("=")[2].split(",")}
+
+
+def tasks() -> set[str]:
+    app.loader.import_default_modules()
+    prefix = "storage.tasks."
+    return {name.removeprefix(prefix) for name in app.tasks if name.startswith(prefix)}
+
+
+def test_heartbeat_watch_and_copies_never_wait_behind_a_sweep():
+    assert tasks() >= URGENT | SLOW
+    assert {queue_of(task) for task in URGENT} == {settings.CELERY_TASK_DEFAULT_QUEUE}
+    assert settings.CELERY_TASK_DEFAULT_QUEUE not in {queue_of(task) for task in SLOW}
+
+
+def test_every_route_is_of_a_task_that_is_there():
+    assert {f"storage.tasks.{task}" for task in tasks()} >= set(settings.CELERY_TASK_ROUTES)
+
+
+@pytest.mark.parametrize("mode", ["embedded", "docker"])
+def test_every_queue_is_served(mode):
+    if mode == "embedded":
+        commands = [list(programs.worker().argv), list(programs.upkeep().argv)]
+    else:
+        services = read()["services"].values()
+        commands = [shlex.split(service["command"]) for service in services if "command" in service]
+        commands = [command for command in commands if "worker" in command]
+    assert served(commands) == {queue_of(task) for task in tasks()}
+    apart = [served([command]) for command in commands]
+    assert all(len(queues) == 1 for queues in apart)
+
+
+def test_what_beat_sends_is_there():
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= {
+        f"storage.tasks.{task}" for task in tasks()
+    }

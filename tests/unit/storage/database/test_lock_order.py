@@ -1,0 +1,261 @@
+"""Whoever locks several rows takes them in one order: seen with another one in the middle of it.
+
+Somebody holds the row that comes first. Whatever wants it and a later one has to wait for the first
+without holding the later: or the two would wait for each other, once the somebody goes on.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from accounts.actions import add_device
+from accounts.audit import SERVICE
+from accounts.models import Device
+from backup_service import clock
+from storage.deletion import sweep, tombstones
+from storage.integrity import repair, scrub
+from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
+from storage.objects import damage, replicas
+from storage.regions import drain, lifecycle, write_off
+from storage.replication import backfill, leases
+from storage.replication.replicator import replicate_due
+from storage.stores.base import NoSuchKeyError
+from storage.vaults import credentials, devices
+from tests.support.storage.regions import begin, region
+from tests.support.storage.replicas import copy_in
+from tests.unit.storage.conftest import Caller, sealed, sha, some
+from tests.unit.storage.conftest import damage as spoil
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.skipif(
+        connection.vendor == "sqlite", reason="SQLite has one writer: nothing is at once there"
+    ),
+]
+Work = Callable[[], Any]
+
+
+@pytest.fixture
+def regions(settings, tmp_path, db) -> list[Region]:
+    return begin(settings, tmp_path, "abc")
+
+
+def stored(backup: Caller) -> StoredObject:
+    """An object with a proved copy in each of `a` and `b`."""
+    content = some()
+    assert backup.put(content).status_code == 200
+    replicate_due()
+    scrub.scrub_all()
+    return backup.held(content)
+
+
+def turn_round(model: Any, *pks: Any) -> None:
+    """Write rows anew, the last first, so that they lie, and are met, in the wrong order."""
+    table, key = model._meta.db_table, model._meta.pk.column
+    with connection.cursor() as cursor:
+        for pk in sorted(pks, reverse=True):
+            cursor.execute(f'UPDATE "{table}" SET "{key}" = "{key}" WHERE "{key}" = %s', [pk])
+
+
+def is_waited_for() -> bool:
+    """Whether another transaction waits for this one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks "
+            "WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def require_order(first: tuple[Any, Any], later: tuple[Any, Any], work: Work) -> None:
+    """Hold `first` (model, key) while `work` goes on, and see that it does not hold `later`."""
+
+    def there() -> Any:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first[0].objects.select_for_update().get(pk=first[1])
+            done = pool.submit(there)
+            deadline = time.monotonic() + 20
+            while not is_waited_for():
+                assert not done.done(), ("it wanted nothing of this", done.result())
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            later[0].objects.select_for_update(nowait=True).get(pk=later[1])
+        done.result(timeout=20)
+
+
+# --- One table: the least primary key first
+
+
+def two_copies(backup: Caller, alias: str = "b") -> list[Replica]:
+    """Copies of two objects in one region, met in the wrong order."""
+    held = [stored(backup), stored(backup)]
+    found = sorted((copy_in(one, alias) for one in held), key=lambda copy: copy.pk)
+    turn_round(Replica, *[copy.pk for copy in found])
+    return found
+
+
+def test_proofs_of_a_scrub(backup):
+    first, later = two_copies(backup)
+    scrubber = scrub._Scrubber()
+    scrubber._verified = [later, first]
+    require_order((Replica, first.pk), (Replica, later.pk), scrubber._record)
+
+
+@pytest.mark.parametrize("act", ["renew", "unpark", "chosen", "repair", "hopeless", "idle"])
+def test_many_copies_on_the_work_list(backup, vault, act):
+    first, later = two_copies(backup)
+    past = clock.now() - timedelta(hours=1)
+    lease = {"lease_token": "x", "lease_until": past} if act in ("renew", "hopeless") else {}
+    parked = {"parked_at": past} if act in ("unpark", "chosen") else {}
+    Replica.objects.filter(pk__in=[first.pk, later.pk]).update(
+        state="pending", attempt=None, tries=leases.MOST_TRIES, **lease, **parked
+    )
+    turn_round(Replica, first.pk, later.pk)
+    works: dict[str, Work] = {
+        "renew": lambda: leases.renew([(later.pk, "x"), (first.pk, "x")]),
+        "unpark": leases.unpark,
+        "chosen": lambda: leases.unpark([later.pk, first.pk], actor=SERVICE),
+        "repair": leases.bring_forward,
+        "hopeless": leases.claim_suspect,
+        "idle": lambda: drain._give_up_idle(region("b")),
+    }
+    require_order((Replica, first.pk), (Replica, later.pk), works[act])
+
+
+def test_copies_that_are_given_up_for_other_regions(backup):
+    first, later = two_copies(backup)
+    Replica.objects.filter(pk__in=[first.pk, later.pk]).update(state="pending", attempt=None)
+    lifecycle.read_only(region("b"), SERVICE)
+    turn_round(Replica, first.pk, later.pk)
+    objects = [first.object_id, later.object_id]
+    require_order((Replica, first.pk), (Replica, later.pk), lambda: backfill.mend(objects))
+
+
+@pytest.mark.parametrize("act", ["purge", "drain"])
+def test_all_copies_of_an_object(backup, maintain, act):
+    held = stored(backup)
+    first, later = held.replicas.order_by("pk")
+    if act == "purge":
+        maintain.delete(f"data/{held.name}")
+        work: Work = partial(tombstones._begin_purge, held.pk, clock.now())
+    else:
+        backfill.mend([held.pk])
+        Replica.objects.create(object=held, region=region("c"), sequence=held.sequence)
+        replicate_due()
+        lifecycle.drain(first.region, SERVICE)
+        work = partial(drain._let_go, first, 2)
+    turn_round(Replica, first.pk, later.pk)
+    require_order((Replica, first.pk), (Replica, later.pk), work)
+
+
+def test_attempts_that_are_doomed(backup):
+    held = [stored(backup), stored(backup)]
+    first, later = sorted(copy_in(one, "b").attempt_id for one in held)
+    turn_round(Attempt, first, later)
+    works = Attempt.objects.filter(pk__in=[first, later])
+    require_order((Attempt, first), (Attempt, later), lambda: replicas.doom(works))
+
+
+def test_left_over_keys(setup):
+    contents = [sealed(b"one key"), sealed(b"another key")]
+    for content in contents:
+        assert setup.put(content, "keys").status_code == 200
+    first, later = StoredObject.objects.order_by("pk").values_list("pk", flat=True)
+    turn_round(StoredObject, first, later)
+    require_order(
+        (StoredObject, first),
+        (StoredObject, later),
+        lambda: setup.client.post(setup.url("") + "?create=true"),
+    )
+
+
+@pytest.mark.parametrize("act", ["snapshot", "retire"])
+def test_credentials(setup, vault, account, act):
+    device = add_device(account, name="laptop", actor=SERVICE)
+    Vault.objects.filter(pk=vault.pk).update(device=device)
+    vault.refresh_from_db()
+    made = [
+        credentials.create(vault, scope="backup", actor=SERVICE, with_setup=True) for _ in range(2)
+    ]
+    first, later = (one.credential.pk for one in made)
+    if act == "snapshot":
+        setup.get("index/")
+        Credential.objects.exclude(pk__in=[first, later]).update(setup_until=None)
+    turn_round(Credential, first, later)
+    works: dict[str, Work] = {
+        "snapshot": lambda: setup.put(sealed(b"a snapshot"), "snapshots"),
+        "retire": lambda: devices.retire_device(Device.objects.get(), actor=SERVICE),
+    }
+    require_order((Credential, first), (Credential, later), works[act])
+
+
+# --- Several tables: vault, object, copies, attempts
+
+
+@pytest.mark.parametrize("act", ["mark", "strike", "find"])
+def test_the_vault_comes_before_an_object_that_is_lost_or_found(backup, tmp_path, act):
+    held = stored(backup)
+    copy = copy_in(held, "a")
+    Replica.objects.filter(object=held).exclude(pk=copy.pk).delete()
+    if act == "find":
+        StoredObject.objects.filter(pk=held.pk).update(state="lost")
+        Replica.objects.filter(pk=copy.pk).update(state="missing")
+    works: dict[str, Work] = {
+        "mark": lambda: damage.mark(copy, NoSuchKeyError("gone")),
+        "strike": lambda: write_off._strike(copy),
+        "find": repair.find_lost,
+    }
+    require_order((Vault, backup.vault.pk), (StoredObject, held.pk), works[act])
+    expected = "live" if act == "find" else "lost"
+    assert backup.held_state(held) == expected
+
+
+def test_an_object_comes_before_its_copies_when_a_purge_ends(backup, maintain):
+    held = stored(backup)
+    maintain.delete(f"data/{held.name}")
+    StoredObject.objects.filter(pk=held.pk).update(state="purging")
+    copy = copy_in(held, "a")
+    require_order(
+        (StoredObject, held.pk), (Replica, copy.pk), lambda: tombstones._finish_purge(held.pk)
+    )
+
+
+def test_a_copy_comes_before_the_attempt_that_it_is_found_with(backup):
+    held = stored(backup)
+    copy = copy_in(held, "a")
+    spoil(copy)
+    Replica.objects.filter(object=held).update(state="corrupt")
+    StoredObject.objects.filter(pk=held.pk).update(state="lost")
+    other = copy_in(held, "b")
+    require_order((Replica, other.pk), (Attempt, other.attempt_id), repair.find_lost)
+
+
+@pytest.mark.parametrize("act", ["sweep", "strike"])
+def test_an_attempt_comes_before_its_reservation(backup, act):
+    content = some()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "storage.uploads.ingest._commit", lambda *args, **more: None
+        )  # killed before it
+        backup.put(content)
+    attempt = Attempt.objects.select_related("vault", "region").get(name=sha(content))
+    if act == "sweep":
+        Attempt.objects.update(state="doomed")
+    works: dict[str, Work] = {
+        "sweep": lambda: sweep._forget([attempt]),
+        "strike": lambda: write_off._forget_attempts(attempt.region),
+    }
+    reservation = type(attempt.reservation)
+    require_order((Attempt, attempt.pk), (reservation, attempt.reservation.pk), works[act])

@@ -1,0 +1,79 @@
+"""Damaged copies: passed over when objects are read, marked, and made anew."""
+
+import pytest
+
+from accounts.models import AuditEvent
+from storage.downloads.read import CutShortError
+from storage.integrity import scrub
+from storage.models import Vault
+from storage.replication.replicator import replicate_due
+from tests.support.storage.replicas import address, copy_in, held, states
+from tests.unit.storage.conftest import damage, path_of, sha, some
+
+__all__ = ["address", "held"]
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("harm", ["flip", "shorten", "remove", "lengthen"])
+def test_a_damaged_first_copy_is_passed_over_and_repaired(backup, held, address, harm):
+    path = path_of(copy_in(held, "a"))
+    good = path.read_bytes()
+    if harm == "remove":
+        path.unlink()
+    else:
+        bad = {"flip": b"!" + good[1:], "shorten": good[:-1], "lengthen": good + b"x"}[harm]
+        path.write_bytes(bad)
+    if harm == "lengthen":
+        assert backup.fetch(address) == good
+        scrub.scrub_all()
+    else:
+        assert backup.fetch(address) == good
+    assert states(held)["a"] in {"corrupt", "missing"}
+    assert replicate_due() == 1
+    assert states(held) == {"a": "stored", "b": "stored"}
+    assert path_of(copy_in(held, "a")).read_bytes() == good
+
+
+def test_a_large_damaged_copy_breaks_off_before_its_end(backup):
+    """Its start was sent already: the client sees a short body, and gets the rest next time."""
+    content = some(1_000_000)
+    backup.put(content)
+    replicate_due()
+    path = path_of(copy_in(backup.held(content), "a"))
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    response = backup.get(f"data/{sha(content)}")
+    received = bytearray()
+    with pytest.raises(CutShortError):
+        received.extend(piece for whole in response for piece in whole)
+    assert len(received) < len(content)
+    assert backup.fetch(f"data/{sha(content)}") == content
+
+
+def test_a_range_asked_for_again_comes_from_a_copy_hashed_first(backup, held, address):
+    good = path_of(copy_in(held, "b")).read_bytes()
+    damage(copy_in(held, "a"), bytes(len(good)))
+    span = {"range": "bytes=10-19"}
+    assert backup.fetch(address, headers=span) == bytes(10)
+    assert backup.fetch(address, headers=span) == good[10:20]
+    assert states(held)["a"] == "corrupt"
+
+
+def test_without_a_good_copy_the_object_is_lost_and_said_to_be(backup, held, address):
+    for alias in "ab":
+        damage(copy_in(held, alias))
+    epoch = Vault.objects.get(pk=held.vault_id).epoch
+    response = backup.get(address)
+    assert response.status_code == 503
+    assert b"Nothing was deleted" in response.content
+    assert backup.held_state(held) == "lost"
+    assert AuditEvent.objects.filter(verb="object.lost").count() == 1
+    assert Vault.objects.get(pk=held.vault_id).epoch == epoch + 1
+    assert backup.get(address).status_code == 404
+
+
+def test_an_unreachable_region_is_not_a_lost_copy(backup, held, address, tmp_path):
+    for name in "ab":
+        (tmp_path / f"region-{name}").rename(tmp_path / f"unmounted-{name}")
+    assert backup.get(address).status_code == 503
+    assert states(held) == {"a": "stored", "b": "stored"}
+    assert backup.held_state(held) == "live"

@@ -1,0 +1,299 @@
+"""Alarms as rows and mails: once when they begin, once when they end, daily between."""
+
+import json
+import smtplib
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.core.management import call_command
+
+from accounts.audit import SERVICE
+from accounts.models import User
+from backup_service import clock
+from storage.integrity import scrub
+from storage.models import (
+    Alarm,
+    CanaryRun,
+    Channel,
+    Credential,
+    Heartbeat,
+    Replica,
+    StoredObject,
+)
+from storage.monitoring import alarms, canary, losses
+from storage.replication import leases
+from storage.replication.replicator import replicate_due
+from storage.vaults import credentials
+from tests.support.storage.replicas import copy_in
+from tests.unit.storage.conftest import damage, path_of, sha, some
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _staff(settings, regions):
+    settings.ADMINS = [("", "staff@example.org")]
+    Heartbeat.beat("worker")
+    Heartbeat.beat("scrub")
+    Heartbeat.beat("sweep")
+
+
+def broken_mail(monkeypatch) -> None:
+    def refuse(self, messages):
+        raise smtplib.SMTPServerDisconnected("gone")
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+
+
+def subjects() -> list[str]:
+    return [message.subject for message in mail.outbox]
+
+
+def lose(backup, count: int = 1) -> list[StoredObject]:
+    held = []
+    for _ in range(count):
+        content = some()
+        backup.put(content)
+        held.append(backup.held(content))
+    replicate_due()
+    for one in held:
+        for alias in "ab":
+            damage(copy_in(one, alias))
+    scrub.scrub_all()
+    return held
+
+
+def test_no_copy_is_waited_for_of_what_was_lost_and_removed(backup, maintain):
+    """There is nothing to copy from: neither is it late, nor does a worker try."""
+    [held] = lose(backup)
+    maintain.delete(f"data/{held.name}")
+    with clock.travelled(timedelta(hours=2)):
+        Heartbeat.beat("worker")
+        assert leases.due().count() == 0
+        assert {found.key for found in alarms.present()} & {"lost", "copies:a", "copies:b"} == set()
+
+
+def test_what_was_removed_and_has_a_copy_left_gets_its_others(backup, maintain):
+    content = some()
+    backup.put(content)
+    replicate_due()
+    damage(copy_in(backup.held(content), "b"))
+    scrub.scrub_all()
+    maintain.delete(f"data/{sha(content)}")
+    with clock.travelled(timedelta(hours=2)):
+        assert leases.due().count() == 1
+        assert "copies:b" in {found.key for found in alarms.present()}
+
+
+def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
+    assert alarms.watch() == []
+    backup.put(some())
+    with clock.travelled(timedelta(minutes=4)):
+        Heartbeat.beat("worker")
+        assert alarms.watch() == []
+    with clock.travelled(timedelta(minutes=20)):
+        Heartbeat.beat("worker")
+        assert [found.key for found in alarms.watch()] == ["copies:b"]
+        alarms.watch()
+        assert len(mail.outbox) == 1
+        assert mail.outbox[0].to == ["staff@example.org"]
+        assert "1 copy for region b" in mail.outbox[0].subject
+        assert "region status" in mail.outbox[0].body
+    with clock.travelled(timedelta(hours=24, minutes=30)):
+        Heartbeat.beat("worker")
+        alarms.watch()
+        assert len(mail.outbox) == 2
+        replicate_due()
+        Replica.objects.update(verified_at=clock.now())
+        Heartbeat.beat("scrub")
+        Heartbeat.beat("sweep")
+        canary.send()
+        replicate_due()
+        alarms.watch()
+        assert "Over: " in subjects()[-1]
+        assert not Alarm.objects.filter(key="copies:b").exists()
+
+
+def test_silence_alone_is_heard_without_any_worker(backup, capsys):
+    backup.put(some())
+    replicate_due()
+    scrub.scrub_all()
+    with clock.travelled(timedelta(hours=4)):
+        with pytest.raises(SystemExit) as ended:
+            call_command("alarms", "--json")
+        assert ended.value.code == 1
+        found = {one["key"] for one in json.loads(capsys.readouterr().out)["alarms"]}
+        assert found == {"worker", "scrub", "sweep", "canary:a", "canary:b"}
+    with clock.travelled(timedelta(days=31)):
+        found = {one.key for one in alarms.present()}
+        assert {"scrub:a", "scrub:b"} <= found
+
+
+def test_the_command_ends_with_0_when_all_is_well(capsys):
+    call_command("alarms")
+    assert "Nothing is wrong." in capsys.readouterr().out
+
+
+def test_parked_copies_alarm(backup):
+    backup.put(some())
+    Replica.objects.filter(state="pending").update(parked_at=clock.now(), tries=12)
+    assert "parked:b" in [found.key for found in alarms.present()]
+
+
+def test_new_copies_that_nobody_reads_back_alarm(backup):
+    backup.put(some())
+    replicate_due()
+    with clock.travelled(timedelta(minutes=61)):
+        assert "unread:a" in [found.key for found in alarms.present()]
+
+
+def test_mail_that_fails_is_itself_an_alarm_and_is_made_up_for(backup, monkeypatch):
+    Replica.objects.all().delete()
+    backup.put(some())
+    Replica.objects.filter(state="pending").update(parked_at=clock.now())
+    with monkeypatch.context() as patch:
+        broken_mail(patch)
+        alarms.watch()
+        assert "SMTPServerDisconnected" in Channel.objects.get(name="mail").error
+        assert "mail" in [found.key for found in alarms.watch()]
+        assert Alarm.objects.filter(key="mail").exists()
+    assert mail.outbox == []
+    alarms.watch()
+    assert len(mail.outbox) == 1
+    assert "parked" in mail.outbox[0].body or "given up" in mail.outbox[0].body
+    assert Channel.objects.get(name="mail").failed_at is None
+    alarms.watch()
+    assert not Alarm.objects.filter(key="mail").exists()
+
+
+def test_without_admins_superusers_are_told(settings):
+    settings.ADMINS = []
+    User.objects.create_user("sam@example.org", is_staff=True, is_superuser=True)
+    assert alarms.recipients() == ["sam@example.org"]
+
+
+# --- losses
+
+
+def test_owner_and_staff_are_told_of_losses_at_once(backup):
+    held = lose(backup, 3)
+    assert losses.tell() == 1
+    owner, staff = mail.outbox
+    assert (owner.to, staff.to) == (["alice@example.org"], ["staff@example.org"])
+    assert "run a backup now" in owner.subject
+    assert "Of 3 objects" in owner.body
+    assert "nightsafe backup" in owner.body
+    assert all(one.name in owner.body for one in held)
+    assert losses.tell() == 0
+    assert len(mail.outbox) == 2
+
+
+def test_a_vault_gets_one_mail_an_hour_at_most(backup):
+    lose(backup)
+    losses.tell()
+    lose(backup)
+    assert losses.tell() == 0
+    with clock.travelled(timedelta(minutes=61)):
+        assert losses.tell() == 1
+        assert losses.tell() == 0
+    assert len(mail.outbox) == 4
+    assert "Of 2 objects" in mail.outbox[2].body
+
+
+def test_a_loss_that_could_not_be_told_is_told_later(backup, monkeypatch):
+    lose(backup)
+    with monkeypatch.context() as patch:
+        broken_mail(patch)
+        assert losses.tell() == 0
+    assert mail.outbox == []
+    assert losses.tell() == 1
+    assert len(mail.outbox) == 2
+
+
+def test_sending_lost_objects_again_heals_them_and_nobody_is_bothered(backup, vault):
+    contents = [some() for _ in range(3)]
+    for content in contents:
+        backup.put(content)
+    replicate_due()
+    for content in contents:
+        for alias in "ab":
+            damage(copy_in(backup.held(content), alias))
+    scrub.scrub_all()
+    assert backup.names("data") == []
+    assert "lost" in [found.key for found in alarms.present()]
+    for content in contents:
+        assert backup.put(content).status_code == 200
+        assert backup.held_state(backup.held(content)) == "live"
+    assert len(backup.names("data")) == 3
+    assert losses.tell() == 1  # it is settled, and no mail went out
+    assert mail.outbox == []
+    replicate_due()
+    scrub.scrub_all()
+    assert "lost" not in [found.key for found in alarms.present()]
+    assert all(
+        held.replicas.filter(state="stored").count() == 2 for held in StoredObject.objects.all()
+    )
+    assert all(backup.fetch(f"data/{held.name}") in contents for held in StoredObject.objects.all())
+
+
+# --- the canary
+
+
+def test_a_canary_goes_to_every_region_and_comes_back(settings):
+    runs = canary.send()
+    assert [(run.region.alias, run.went_well) for run in runs] == [("a", True), ("b", True)]
+    held = StoredObject.objects.order_by("pk")
+    assert [one.replicas.get(state="stored").region.alias for one in held] == ["a", "b"]
+    with clock.travelled(timedelta(hours=5)):
+        assert all(run.went_well for run in canary.send())
+    assert StoredObject.objects.filter(state="tombstoned").count() == 2
+    assert not any(found.key.startswith("canary") for found in alarms.present())
+
+
+def test_a_region_that_is_away_or_changes_bytes_alarms_by_name(tmp_path):
+    canary.send()
+    (tmp_path / "region-a").rename(tmp_path / "unmounted")
+    first, second = canary.send()
+    assert (first.went_well, second.went_well) == (False, True)
+    assert "mounted" in first.error
+    assert [found.key for found in alarms.present()] == ["canary:a"]
+    (tmp_path / "unmounted").rename(tmp_path / "region-a")
+    kept = Replica.objects.select_related("region", "attempt__vault").filter(
+        state="stored", region__alias="b"
+    )
+    for replica in kept:
+        path_of(replica).write_bytes(b"changed")
+    _, second = canary.send()
+    assert not second.went_well
+
+
+def test_its_credential_is_its_own_and_made_again_when_it_no_longer_fits(settings):
+    canary.send()
+    first = Credential.objects.get(revoked_at=None)
+    assert first.scope == "maintain"
+    canary.send()
+    assert Credential.objects.get(revoked_at=None) == first
+    settings.SECRET_KEY = "another one, since the service was moved"
+    assert all(run.went_well for run in canary.send())
+    second = Credential.objects.get(revoked_at=None)
+    assert second != first
+    credentials.revoke(second, actor=SERVICE)
+    assert all(run.went_well for run in canary.send())
+    assert Credential.objects.get(revoked_at=None) not in (first, second)
+
+
+def test_absence_alarms():
+    canary.send()
+    with clock.travelled(timedelta(hours=2)):
+        assert not any(found.key.startswith("canary") for found in alarms.present())
+    with clock.travelled(timedelta(hours=3, minutes=1)):
+        assert {"canary:a", "canary:b"} <= {found.key for found in alarms.present()}
+
+
+def test_runs_are_kept_for_a_month():
+    canary.send()
+    with clock.travelled(timedelta(days=31)):
+        canary.send()
+    assert CanaryRun.objects.count() == 2

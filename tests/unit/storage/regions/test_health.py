@@ -1,0 +1,46 @@
+"""Regions that are full or away are seen, said, and asked last."""
+
+from datetime import timedelta
+
+import pytest
+
+from backup_service import clock
+from storage.regions import health
+from storage.stores import filesystem
+from storage.stores.base import RegionFullError
+from tests.support.storage.regions import burn, region
+from tests.support.storage.replicas import states
+from tests.support.storage.three_regions import contents, regions
+from tests.unit.storage.conftest import some
+
+__all__ = ["contents", "regions"]
+pytestmark = pytest.mark.django_db
+
+
+def test_health_is_seen_and_said(settings, tmp_path, backup, contents):
+    settings.REGION_OPTIONS = {"B_CAPACITY": "12kB"}
+    burn(tmp_path, "c")
+    health.look()
+    assert [region(alias).health for alias in "abc"] == ["well", "full", "away"]
+    content = some()
+    backup.put(content)
+    assert states(backup.held(content)) == {"a": "stored", "c": "pending"}
+    settings.REGION_OPTIONS = {"B_CAPACITY": "1GB"}
+    with clock.travelled(timedelta(minutes=6)):
+        health.look()
+    assert region("b").health == "well"
+
+
+def test_a_store_that_says_it_is_full_is_asked_last(backup, monkeypatch):
+    real = filesystem.FilesystemStore.put
+
+    def full(store, key, body, size):
+        if store.alias == "a":
+            raise RegionFullError("Region a is full.")
+        real(store, key, body, size)
+
+    monkeypatch.setattr(filesystem.FilesystemStore, "put", full)
+    content = some()
+    assert backup.put(content).status_code == 200
+    assert states(backup.held(content)) == {"b": "stored", "c": "pending"}
+    assert region("a").health == "full"

@@ -1,0 +1,117 @@
+"""The cast: Alice owns an account, Bob another one, Charlie none, and Sam is staff."""
+
+import hashlib
+import io
+import os
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core.cache import cache
+
+from accounts.actions import open_account
+from accounts.audit import SERVICE, Actor
+from accounts.models import Account, User
+from billing.actions import entitlements_of, subscribe
+from storage.body import HashedBody
+from storage.models import Region, Vault
+from storage.object_names import CONFIG, ObjectType, parse_name
+from storage.objects import placement
+from storage.replication.replicator import replicate_due
+from storage.uploads import ingest
+from storage.vaults.access import Access
+from storage.vaults.enrolment import Enrolled, enrol_device
+from tests.support.pages import Client
+
+PASSWORD = "a slot in the wall"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(request, settings):
+    """Rate limits and remembered failures of one test do not reach the next; hashing is quick."""
+    if request.node.get_closest_marker("django_db") is None:
+        return
+    request.getfixturevalue("db")
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+    placement.failed.clear()
+
+
+def person(email: str, **fields: bool) -> User:
+    user = User.objects.create_user(email, PASSWORD, **fields)
+    EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
+    return user
+
+
+def owner(email: str, plan: str = "personal") -> Account:
+    account = open_account(person(email))
+    subscribe(account, plan=plan, actor=SERVICE)
+    return account
+
+
+@pytest.fixture
+def client() -> Client:
+    """Somebody's browser, signed in as nobody."""
+    return Client()
+
+
+def client_of(user: User) -> Client:
+    """A browser that sends no CSRF token unless it is told to."""
+    client = Client(enforce_csrf_checks=False)
+    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def account() -> Account:
+    return owner("alice@example.org")
+
+
+@pytest.fixture
+def alice(account: Account) -> Client:
+    return client_of(User.objects.get(email="alice@example.org"))
+
+
+@pytest.fixture
+def bob() -> Client:
+    return client_of(owner("bob@example.org").memberships.get().user)
+
+
+@pytest.fixture
+def charlie() -> Client:
+    return client_of(person("charlie@example.org"))
+
+
+@pytest.fixture
+def sam() -> Client:
+    return client_of(person("sam@example.org", is_staff=True, is_superuser=True))
+
+
+@pytest.fixture
+def laptop(account: Account, regions: list[Region]) -> Enrolled:
+    """Alice's device with its empty vault."""
+    return enrol(account, "laptop")
+
+
+def enrol(account: Account, name: str) -> Enrolled:
+    return enrol_device(account, name=name, actor=Actor.person(account.memberships.get().user))
+
+
+def deposit(enrolled: Enrolled, kind: ObjectType, size: int = 1000) -> str:
+    """Store an object through the real write path; return its name."""
+    content = os.urandom(size)
+    digest = hashlib.sha256(content).hexdigest()
+    name = CONFIG if kind is ObjectType.CONFIG else parse_name(kind, digest)
+    credential = enrolled.first.credential
+    credential.refresh_from_db()
+    vault = Vault.objects.get(pk=enrolled.vault.pk)
+    access = Access(credential, vault, entitlements_of(vault.account))
+    ingest.deposit(access, name, HashedBody(io.BytesIO(content), size=size, sha256=digest))
+    return digest
+
+
+def back_up(enrolled: Enrolled, *, copied: bool = True) -> None:
+    """Make a snapshot of one pack, with its copies unless told otherwise."""
+    for kind in (ObjectType.DATA, ObjectType.INDEX, ObjectType.SNAPSHOT):
+        deposit(enrolled, kind)
+    if copied:
+        replicate_due()

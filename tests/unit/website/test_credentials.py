@@ -1,0 +1,73 @@
+"""Further credentials: made with a scope, shown once, revoked for good."""
+
+import pytest
+
+from accounts.models import AuditEvent
+from storage.models import Credential
+from storage.vaults.credentials import recognise
+from tests.support.pages import text
+from tests.unit.website.conftest import back_up
+from tests.unit.website.test_devices import secret_in, whole_database
+
+pytestmark = pytest.mark.django_db
+
+
+def add_address(enrolled) -> str:
+    return f"/vaults/{enrolled.vault.public_id}/credentials/add/"
+
+
+def revoke_address(enrolled) -> str:
+    prefix = enrolled.first.credential.prefix
+    return f"/vaults/{enrolled.vault.public_id}/credentials/{prefix}/revoke/"
+
+
+def test_the_form_explains_each_scope_and_starts_with_the_safe_one(alice, laptop):
+    page = text(alice.get(add_address(laptop)))
+    assert page.count('type="radio"') == 3
+    assert 'value="backup" id="id_scope_0" required checked' in page
+    assert "is kept for 30 days, but there is no page yet to bring it back" in page
+
+
+@pytest.mark.parametrize("scope", ["restore", "backup", "maintain"])
+def test_a_credential_is_shown_once(alice, laptop, scope):
+    back_up(laptop)
+    response = alice.post(add_address(laptop), {"scope": scope})
+    prefix, secret = secret_in(response)
+    found = recognise(prefix, secret)
+    assert found is not None
+    assert (found.scope, found.vault, found.setup_until) == (scope, laptop.vault, None)
+    assert "no-store" in response["Cache-Control"]
+    assert secret not in whole_database()
+    page = text(response)
+    assert "nightsafe init" not in page
+    assert ("nightsafe backup" in page) is (scope != "restore")
+
+
+@pytest.mark.parametrize("scope", ["", "owner", "backup "])
+def test_unknown_scopes_make_nothing(alice, laptop, scope):
+    alice.post(add_address(laptop), {"scope": scope})
+    assert Credential.objects.count() == 1
+
+
+def test_revoking_asks_first(alice, laptop):
+    assert "Revoke this credential?" in text(alice.get(revoke_address(laptop)))
+    assert Credential.objects.get().revoked_at is None
+
+
+def test_revoking_shuts_out_at_once_and_is_on_record(alice, laptop):
+    response = alice.post(revoke_address(laptop), follow=True)
+    assert "is revoked" in text(response)
+    assert recognise(laptop.first.credential.prefix, laptop.first.secret) is None
+    event = AuditEvent.objects.get(verb="credential.revoke")
+    assert event.actor_label == "alice@example.org"
+
+
+def test_revoking_twice_is_not_found(alice, laptop):
+    alice.post(revoke_address(laptop))
+    assert alice.post(revoke_address(laptop)).status_code == 404
+
+
+def test_bob_can_neither_make_nor_revoke(bob, laptop):
+    assert bob.post(add_address(laptop), {"scope": "maintain"}).status_code == 404
+    assert bob.post(revoke_address(laptop)).status_code == 404
+    assert Credential.objects.get().revoked_at is None

@@ -1,0 +1,154 @@
+"""Adding and retiring devices, and the secret that is shown once."""
+
+import io
+import json
+import re
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.urls import reverse
+
+from accounts.audit import SERVICE
+from accounts.models import Device, Membership, User
+from billing.actions import subscribe
+from storage.models import Credential, Vault
+from storage.vaults.credentials import recognise
+from storage.vaults.enrolment import Enrolled
+from tests.support.pages import text
+from tests.unit.website.conftest import client_of, enrol
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/devices/add/"
+
+
+def secret_in(response) -> tuple[str, str]:
+    [pair] = re.findall(r"http://(ns\w+):([\w-]{43})@", text(response).split("<details>")[0])
+    return pair
+
+
+def whole_database() -> str:
+    out = io.StringIO()
+    call_command("dumpdata", stdout=out)
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names():
+            cursor.execute(f'SELECT * FROM "{table}"')
+            out.write(json.dumps(cursor.fetchall(), default=str))
+    return out.getvalue()
+
+
+def test_adding_a_device_shows_how_to_connect(alice, account):
+    response = alice.post(ADD, {"name": "Anna’s laptop"})
+    page = text(response)
+    prefix, secret = secret_in(response)
+    vault = Vault.objects.get(name="Anna’s laptop")
+    assert f"restic -r rest:http://127.0.0.1:8001/restic/{vault.public_id}/ init" in page
+    assert f"RESTIC_REST_USERNAME={prefix}" in page
+    assert f"RESTIC_REST_PASSWORD={secret}" in page
+    for line in (".venv/bin/nightsafe", "nightsafe login", "nightsafe init", "nightsafe backup ~/"):
+        assert line in page
+    assert "The passphrase is yours alone." in page
+    credential = recognise(prefix, secret)
+    assert credential is not None
+    assert credential.scope == "backup"
+    assert credential.setup_until is not None
+
+
+def test_the_secret_is_shown_once_and_written_nowhere(alice, account, caplog):
+    response = alice.post(ADD, {"name": "laptop"})
+    _, secret = secret_in(response)
+    assert "no-store" in response["Cache-Control"]
+    assert secret not in whole_database()
+    assert secret not in json.dumps(dict(alice.session), default=str)
+    assert secret not in caplog.text
+    assert secret not in str(response.cookies)
+    vault = Vault.objects.get()
+    for address in ("/dashboard/", f"/vaults/{vault.public_id}/", "/activity/"):
+        assert secret not in text(alice.get(address))
+
+
+def test_the_search_of_the_database_would_find_it(laptop):
+    Credential.objects.update(prefix="planted-secret")
+    assert "planted-secret" in whole_database()
+
+
+def test_a_name_in_use_is_refused(alice, laptop):
+    page = text(alice.post(ADD, {"name": "laptop"}))
+    assert "A device of this name is in use already." in page
+    assert Device.objects.count() == 1
+
+
+def test_the_name_of_a_retired_devices_vault_is_refused(alice, laptop):
+    alice.post(reverse("device_retire", args=[laptop.vault.device.public_id]))
+    page = text(alice.post(ADD, {"name": "laptop"}))
+    assert "from a device that was retired" in page
+    assert Vault.objects.count() == 1
+
+
+def test_the_plan_limits_devices(alice, account, laptop):
+    subscribe(account, plan="free", actor=SERVICE)
+    page = text(alice.post(ADD, {"name": "second"}))
+    assert "Your plan has room for 1 device." in page
+    assert Device.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 101])
+def test_bad_names_are_refused_with_a_reason(alice, account, name):
+    response = alice.post(ADD, {"name": name})
+    assert "errorlist" in text(response)
+    assert Device.objects.count() == 0
+
+
+def test_a_name_that_no_database_takes_is_refused(alice, account):
+    assert alice.post(ADD, {"name": "a\x00b"}).status_code == 400
+    assert Device.objects.count() == 0
+
+
+def test_markup_in_names_is_only_text(alice, account):
+    assert "<b>bold" not in text(alice.post(ADD, {"name": "<b>bold</b> {x}"}))
+    assert "<b>bold" not in text(alice.get("/activity/"))
+
+
+def test_retiring_asks_first(alice, laptop):
+    device = laptop.vault.device
+    page = text(alice.get(reverse("device_retire", args=[device.public_id])))
+    assert "Its credentials end at once" in page
+    device.refresh_from_db()
+    assert device.retired_at is None
+
+
+def test_retiring_ends_the_credentials_and_keeps_the_vault(alice, laptop):
+    device = laptop.vault.device
+    response = alice.post(reverse("device_retire", args=[device.public_id]), follow=True)
+    assert "is retired" in text(response)
+    device.refresh_from_db()
+    assert device.retired_at is not None
+    assert recognise(laptop.first.credential.prefix, laptop.first.secret) is None
+    assert Vault.objects.count() == 1
+
+
+def test_bob_cannot_retire_alices_device(bob, laptop: Enrolled):
+    address = reverse("device_retire", args=[laptop.vault.device.public_id])
+    assert bob.get(address).status_code == bob.post(address).status_code == 404
+    assert recognise(laptop.first.credential.prefix, laptop.first.secret) is not None
+
+
+def test_an_auditor_looks_and_changes_nothing(account, laptop, charlie):
+    seat = Membership.objects.create(
+        account=account, user=_user(charlie), role=Membership.Role.AUDITOR
+    )
+    auditor = client_of(seat.user)
+    assert auditor.get("/dashboard/").status_code == 200
+    response = auditor.post(ADD, {"name": "another"})
+    assert response.status_code == 403
+    assert "An auditor may look at everything" in text(response)
+    assert Device.objects.count() == 1
+
+
+def _user(client):
+    return User.objects.get(pk=client.session["_auth_user_id"])
+
+
+def test_enrolling_here_is_enrolling_there(account, regions):
+    assert enrol(account, "x").url.startswith("http://127.0.0.1:8001/restic/")

@@ -1,0 +1,129 @@
+"""A vault that nobody has set up: it can still be, and it can be renamed and deleted."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.audit import SERVICE
+from accounts.models import AuditEvent
+from backup_service import clock
+from billing.actions import entitlements_of
+from storage.models import Credential, StoredObject, Usage, Vault
+from storage.object_names import ObjectType, parse_name
+from storage.vaults import credentials, locks
+from storage.vaults.access import Access
+from storage.vaults.enrolment import enrol_device
+from tests.support.pages import text
+from tests.unit.website.conftest import deposit, enrol
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def fresh(account, regions):
+    return enrol(account, "mini")
+
+
+def where(enrolled, what: str = "") -> str:
+    return f"/vaults/{enrolled.vault.public_id}/{what}"
+
+
+@pytest.mark.parametrize("hours", [0, 2])
+def test_following_the_page_that_is_shown_once(alice, fresh, hours):
+    """Close it too early, revoke the credential, make another: that one can set the vault up."""
+    with clock.travelled(timedelta(hours=hours)):
+        prefix = fresh.first.credential.prefix
+        alice.post(where(fresh, f"credentials/{prefix}/revoke/"))
+        page = text(alice.post(where(fresh, "credentials/add/"), {"scope": "backup"}))
+        assert "nightsafe init" in page
+        assert "restic init" in page
+        made = Credential.objects.get(revoked_at=None)
+        Access(made, fresh.vault, entitlements_of(fresh.vault.account)).require_setup_right()
+
+
+def test_a_credential_to_restore_says_nothing_of_setting_up(alice, fresh):
+    page = text(alice.post(where(fresh, "credentials/add/"), {"scope": "restore"}))
+    assert "nightsafe init" not in page
+
+
+def test_a_vault_that_was_set_up_is_not_set_up_again(alice, fresh):
+    deposit(fresh, ObjectType.CONFIG)
+    page = text(alice.post(where(fresh, "credentials/add/"), {"scope": "backup"}))
+    assert "nightsafe init" not in page
+    assert "Not set up yet" not in text(alice.get(where(fresh)))
+
+
+def test_another_name(alice, bob, account, fresh):
+    other = enrol(account, "other")
+    assert "Rename" in text(alice.get(where(fresh, "rename/")))
+    assert alice.post(where(fresh, "rename/"), {"name": "Anna’s mini"}).status_code == 302
+    assert Vault.objects.get(pk=fresh.vault.pk).name == "Anna’s mini"
+    page = text(alice.post(where(fresh, "rename/"), {"name": other.vault.name}))
+    assert "a vault of this name already" in page
+    assert alice.post(where(fresh, "rename/"), {"name": ""}).status_code == 200
+    assert bob.post(where(fresh, "rename/"), {"name": "mine"}).status_code == 404
+    assert Vault.objects.get(pk=fresh.vault.pk).name == "Anna’s mini"
+    assert "gave the vault “mini” the name “Anna’s mini”" in text(alice.get("/activity/"))
+
+
+def test_deleting_one_that_was_never_set_up(alice, bob, account, fresh):
+    assert "Delete this vault" in text(alice.get(where(fresh)))
+    assert bob.post(where(fresh, "delete/")).status_code == 404
+    assert "never set up" in text(alice.get(where(fresh, "delete/")))
+    assert Vault.objects.filter(pk=fresh.vault.pk).exists()
+    assert alice.post(where(fresh, "delete/")).status_code == 302
+    assert not Vault.objects.exists()
+    assert not Credential.objects.exists()
+    assert AuditEvent.objects.filter(verb="vault.delete", account=account).count() == 1
+    assert alice.get(where(fresh)).status_code == 404
+
+
+def test_what_a_broken_set_up_left_goes_with_it(alice, account, fresh):
+    deposit(fresh, ObjectType.KEY)
+    alice.post(where(fresh, "delete/"))
+    held = StoredObject.objects.get()
+    assert held.state == "tombstoned"
+    closed = Vault.objects.get()
+    assert closed.closed_at is not None
+    assert not Credential.objects.filter(revoked_at=None).exists()
+    assert alice.get(where(fresh)).status_code == 404
+    usage = Usage.objects.get(account=account)
+    assert usage.live_bytes == 0
+    again = enrol_device(account, name="mini again", actor=SERVICE)
+    alice.post(where(again, "rename/"), {"name": "mini"})
+    assert Vault.objects.get(closed_at=None).name == "mini"
+
+
+def test_one_with_backups_stays(alice, fresh):
+    deposit(fresh, ObjectType.CONFIG)
+    deposit(fresh, ObjectType.SNAPSHOT)
+    assert "has been set up" in text(alice.get(where(fresh, "delete/")))
+    assert alice.post(where(fresh, "delete/")).status_code == 302
+    assert Vault.objects.get().closed_at is None
+    assert Credential.objects.filter(revoked_at=None).exists()
+
+
+def test_its_locks_go_with_it(alice, account, fresh):
+    access = Access(fresh.first.credential, fresh.vault, entitlements_of(account))
+    locks.keep(access, parse_name("locks", "a" * 64), b"a lock")
+    alice.post(where(fresh, "delete/"))
+    assert not Vault.objects.exists()
+    usage = Usage.objects.get(account=account)
+    assert (usage.locks_held, usage.lock_bytes) == (0, 0)
+
+
+def test_a_credential_made_by_the_operator_too(fresh):
+    credentials.revoke(fresh.first.credential, actor=SERVICE)
+    made = credentials.create(fresh.vault, scope="maintain", actor=SERVICE)
+    assert not made.credential.has_setup_right(clock.now())
+    assert Vault.objects.get().is_new
+
+
+@pytest.mark.parametrize("path", ["/vaults/%00/", "/devices/a%00b/retire/", "/dashboard/?a=%00"])
+def test_characters_that_are_none_in_addresses(alice, path):
+    assert alice.get(path).status_code == 400
+
+
+def test_characters_that_are_none_in_forms(alice, fresh):
+    assert alice.post(where(fresh, "rename/"), {"name": "a\x00b"}).status_code == 400
+    assert Vault.objects.get().name == "mini"

@@ -1,0 +1,73 @@
+"""The content security policy, and that no page needs more than it allows."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from tests.support.pages import Client, read
+from tests.unit.website.conftest import back_up
+from tests.unit.website.test_routes import EXPECTED, address  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+
+STRICT = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]
+HERE = {"HTTP_HOST": "127.0.0.1:8000"}
+
+
+def check(response) -> None:
+    policy = response["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    for part in STRICT:
+        assert part in policy
+    assert response["X-Content-Type-Options"] == "nosniff"
+    if response["Content-Type"].startswith("text/html"):
+        assert read(response).refused == []
+
+
+@pytest.mark.parametrize("route", EXPECTED)
+def test_pages(client, alice, address, route):  # noqa: F811
+    for visitor in (client, alice):
+        check(visitor.get(address(route), **HERE))
+
+
+def test_pages_with_everything_on_them(alice, laptop):
+    back_up(laptop)
+    for path in ("/dashboard/", f"/vaults/{laptop.vault.public_id}/", "/activity/"):
+        response = alice.get(path)
+        check(response)
+        assert read(response).titles == 1
+    check(alice.post("/devices/add/", {"name": "second"}))
+
+
+def test_errors_keep_to_it_as_well(client, alice):
+    check(client.get("/nothing/here/"))
+    check(Client(enforce_csrf_checks=True).post(reverse("account_login"), {}))
+    for _ in range(31):
+        response = client.post(reverse("account_login"), {})
+    assert response.status_code == 429
+    check(response)
+
+
+def test_our_own_mistakes_have_a_page(alice, monkeypatch, account):
+    alice.raise_request_exception = False
+    monkeypatch.setattr("storage.website.overview.dashboard", None)
+    response = alice.get("/dashboard/")
+    assert response.status_code == 500
+    assert "Something went wrong on our side" in response.content.decode()
+    check(response)
+
+
+def test_staff_pages(sam, laptop):
+    back_up(laptop)
+    paths = [reverse("admin:index")]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        paths.append(reverse(f"{name}_changelist"))
+        first = model._default_manager.first()
+        if first is not None:
+            paths.append(reverse(f"{name}_change", args=[first.pk]))
+    assert len(paths) > 25
+    for path in paths:
+        response = sam.get(path)
+        assert response.status_code == 200, path
+        check(response)

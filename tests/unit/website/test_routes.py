@@ -1,0 +1,227 @@
+"""Every address of the site, and who gets what from it. A route that is not listed fails."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.models import Device
+from storage.models import Credential
+from tests.support.pages import Client
+from tests.unit.website.conftest import client_of, person
+
+pytestmark = pytest.mark.django_db
+
+SIGN_IN = "sign-in"  # a redirect to the sign-in page
+ANY = {200, 302}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Statuses of a GET: from somebody unknown, from Bob, and from Alice, whose things they are."""
+
+    anonymous: Any
+    bob: Any
+    alice: Any
+    changes: bool = False  # takes a POST
+    get: bool = True
+
+
+OWN = Expected(anonymous=SIGN_IN, bob=200, alice=200)
+OWN_FORM = Expected(anonymous=SIGN_IN, bob=200, alice=200, changes=True)
+OF_ALICE = Expected(anonymous=SIGN_IN, bob=404, alice=200)
+OF_ALICE_FORM = Expected(anonymous=SIGN_IN, bob=404, alice=200, changes=True)
+OPEN = Expected(anonymous=200, bob=200, alice=200)
+DOOR = Expected(anonymous=200, bob=302, alice=302, changes=True)
+
+EXPECTED = {
+    "": Expected(anonymous=200, bob=302, alice=302),
+    "mail/": Expected(
+        anonymous=403, bob=403, alice=403, changes=True
+    ),  # wants a token, see test_mailbox
+    "healthz": Expected(anonymous={200, 503}, bob={200, 503}, alice={200, 503}),
+    "readyz": Expected(anonymous={200, 503}, bob={200, 503}, alice={200, 503}),
+    "metrics": Expected(anonymous=404, bob=404, alice=404),  # wants a token, see test_metrics
+    "dashboard/": OWN,
+    "activity/": OWN,
+    "account/open/": Expected(anonymous=SIGN_IN, bob=405, alice=405, changes=True),
+    "account/continent/": OWN_FORM,
+    "devices/add/": OWN_FORM,
+    "devices/<str:device_id>/retire/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/": OF_ALICE,
+    "vaults/<str:vault_id>/rename/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/delete/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/lost/give-up/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/credentials/add/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/": OF_ALICE_FORM,
+    "accounts/login/": DOOR,
+    "accounts/signup/": DOOR,
+    "accounts/logout/": Expected(anonymous=302, bob=200, alice=200, changes=True),
+    "accounts/inactive/": OPEN,
+    "accounts/reauthenticate/": Expected(anonymous=SIGN_IN, bob=200, alice=200, changes=True),
+    "accounts/email/": OWN_FORM,
+    "accounts/confirm-email/": Expected(anonymous=200, bob=ANY, alice=ANY),
+    "accounts/confirm-email/(?P<key>[-:\\w]+)/": Expected(200, 200, 200, changes=True),
+    "accounts/password/change/": OWN_FORM,
+    "accounts/password/set/": Expected(anonymous=SIGN_IN, bob=302, alice=302, changes=True),
+    "accounts/password/reset/": Expected(200, 200, 200, changes=True),
+    "accounts/password/reset/done/": OPEN,
+    "accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/": Expected(
+        200, 200, 200, changes=True
+    ),
+    "accounts/password/reset/key/done/": OPEN,
+    "accounts/login/code/confirm/": Expected(anonymous=302, bob=302, alice=302, changes=True),
+}
+
+STAFF_PAGES = {
+    "accounts.account",
+    "accounts.auditevent",
+    "accounts.device",
+    "accounts.membership",
+    "accounts.user",
+    "account.emailaddress",
+    "billing.plan",
+    "billing.subscription",
+    "storage.alarm",
+    "storage.attempt",
+    "storage.canaryrun",
+    "storage.channel",
+    "storage.credential",
+    "storage.heartbeat",
+    "storage.journalentry",
+    "storage.lock",
+    "storage.lossnotice",
+    "storage.region",
+    "storage.replica",
+    "storage.storedobject",
+    "storage.vault",
+}
+
+
+def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> list[str]:
+    found = []
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern).removeprefix("^").removesuffix("$")
+        if isinstance(pattern, URLResolver):
+            found += routes(pattern.url_patterns, path)
+        else:
+            found.append(path)
+    return found
+
+
+def all_routes() -> list[str]:
+    return routes(get_resolver("backup_service.urls").url_patterns)
+
+
+def test_every_route_is_listed_here():
+    site = {route for route in all_routes() if not route.startswith("admin/")}
+    assert site == set(EXPECTED)
+
+
+def test_every_staff_page_is_listed_here():
+    assert {model._meta.label_lower for model in admin.site._registry} == STAFF_PAGES
+
+
+@pytest.fixture
+def address(laptop, settings):
+    """Turn a route into an address of something of Alice's."""
+    vault, credential = laptop.vault, laptop.first.credential
+    values = {
+        "<str:device_id>": Device.objects.get().public_id,
+        "<str:vault_id>": vault.public_id,
+        "<str:prefix>": credential.prefix,
+        "(?P<key>[-:\\w]+)": "Mg:1abc:def",
+        "(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)": "2-set-password",
+    }
+
+    def fill(route: str) -> str:
+        for placeholder, value in values.items():
+            route = route.replace(placeholder, value)
+        return "/" + route
+
+    return fill
+
+
+def check(response, expected) -> None:
+    if expected == SIGN_IN:
+        assert response.status_code == 302
+        assert response.url.startswith("/accounts/login/")
+    elif isinstance(expected, set):
+        assert response.status_code in expected
+    else:
+        assert response.status_code == expected
+
+
+HERE = {"HTTP_HOST": "127.0.0.1:8000"}
+
+
+@pytest.mark.parametrize("route", EXPECTED)
+def test_anonymous(client, address, route):
+    check(client.get(address(route), **HERE), EXPECTED[route].anonymous)
+
+
+@pytest.mark.parametrize("route", EXPECTED)
+def test_another_tenant(bob, address, route):
+    check(bob.get(address(route), **HERE), EXPECTED[route].bob)
+
+
+@pytest.mark.parametrize("route", EXPECTED)
+def test_owner(alice, address, route):
+    check(alice.get(address(route), **HERE), EXPECTED[route].alice)
+
+
+@pytest.mark.parametrize("route", EXPECTED)
+def test_nothing_changes_without_a_csrf_token(alice, address, route):
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = alice.cookies
+    response = strict.post(address(route), {"scope": "maintain", "name": "x"}, **HERE)
+    if route in ("healthz", "readyz"):
+        assert response.status_code in (200, 503)
+        return
+    assert response.status_code == 403
+    assert "Please send the form again" in response.content.decode()
+    assert Credential.objects.filter(revoked_at=None).count() == 1
+    assert Device.objects.get().retired_at is None
+
+
+@pytest.mark.parametrize("route", [r for r, e in EXPECTED.items() if not e.changes])
+def test_pages_that_only_show_take_no_post(alice, address, route):
+    response = alice.post(address(route), **HERE)
+    assert response.status_code in ((200, 503) if route in ("healthz", "readyz") else (405,))
+
+
+@pytest.mark.parametrize("route", [r for r in EXPECTED if "<str:" in r])
+def test_another_tenant_changes_nothing(bob, address, route):
+    body = {"scope": "maintain", "name": "x"}
+    assert bob.post(address(route), body).status_code in (404, 405)
+    assert Credential.objects.filter(revoked_at=None).count() == 1
+    assert Device.objects.get().retired_at is None
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in all_routes() if route.startswith("admin/")],
+)
+def test_staff_pages_are_for_staff(client, alice, route):
+    path = "/" + route.replace("<path:object_id>", "1").replace("<int:content_type_id>", "1")
+    path = path.replace("<path:object_id>", "1").replace("(?P<url>.*)", "x")
+    path = path.replace("(?P<app_label>auth|accounts)", "accounts")
+    response = client.get(path)
+    assert response.status_code == 302
+    assert response.url.startswith(("/accounts/login/", "/admin/"))
+    assert alice.get(path, follow=True).status_code == 403
+
+
+def test_the_staff_door_is_the_common_one(client):
+    assert client.get("/admin/login/?next=/admin/").url == "/accounts/login/?next=%2Fadmin%2F"
+    response = client.post("/admin/login/", {"username": "sam@example.org", "password": "guess"})
+    assert response.url.startswith("/accounts/login/")
+
+
+def test_people_without_a_seat_get_nothing_of_anybodys(address):
+    charlie = client_of(person("charlie@example.org"))
+    for route in EXPECTED:
+        if "<str:" in route:
+            assert charlie.get(address(route)).status_code == 404

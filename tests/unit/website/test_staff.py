@@ -1,0 +1,288 @@
+"""The staff pages: look at much, change little, delete nothing, all of it on record."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import Account, AuditEvent, Device, User
+from backup_service import clock
+from billing.models import Plan
+from storage.models import Credential, Lock, Region, Replica, StoredObject, Vault
+from storage.vaults.credentials import recognise
+from tests.support.pages import text
+from tests.unit.website.conftest import back_up, client_of, enrol, person
+
+pytestmark = pytest.mark.django_db
+
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
+
+
+def list_of(model) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def page_of(row) -> str:
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return reverse(name, args=[row.pk])
+
+
+def act(client, model, action: str, *rows, **more):
+    body = {"action": action, "_selected_action": [row.pk for row in rows], **more}
+    return client.post(list_of(model), body, follow=True)
+
+
+@pytest.fixture
+def busy(laptop):
+    """Something in every table that the work of the service fills."""
+    back_up(laptop)
+    Lock.objects.create(
+        vault=laptop.vault,
+        name="a" * 64,
+        body=b"sealed lock body",
+        credential=laptop.first.credential,
+    )
+    return laptop
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
+def test_lists_open_for_superusers_and_delete_nothing(sam, busy, model):
+    response = sam.get(list_of(model))
+    assert response.status_code == 200
+    assert "delete_selected" not in text(response)
+    assert "/add/" not in text(response)
+    page = admin.site._registry[model]
+    assert not page.has_delete_permission(response.wsgi_request)
+    assert not page.has_add_permission(response.wsgi_request)
+    for row in model._default_manager.all()[:1]:
+        assert "deletelink" not in text(sam.get(page_of(row)))
+        assert sam.post(page_of(row).replace("change", "delete"), {"post": "yes"}).status_code in (
+            403,
+            404,
+        )
+        assert model._default_manager.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
+def test_customers_are_refused(alice, busy, model):
+    assert alice.get(list_of(model), follow=True).status_code == 403
+
+
+def test_no_secret_is_shown(sam, busy):
+    credential = busy.first.credential
+    assert credential.secret_sha256 not in text(sam.get(page_of(credential)))
+    assert "sealed lock body" not in text(sam.get(page_of(Lock.objects.get())))
+    user = User.objects.get(email="alice@example.org")
+    assert user.password not in text(sam.get(page_of(user)))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [StoredObject, Replica, Vault, Credential, Account, Device, AuditEvent],
+    ids=lambda model: model._meta.label_lower,
+)
+def test_query_counts_do_not_grow(sam, account, busy, model):
+    sam.get(list_of(model))
+    with CaptureQueriesContext(connection) as few:
+        sam.get(list_of(model))
+    for name in ("two", "three"):
+        back_up(enrol(account, name))
+    with CaptureQueriesContext(connection) as many:
+        sam.get(list_of(model))
+    assert len(many) == len(few) <= 16
+
+
+def test_staff_without_permissions_see_an_empty_house():
+    tim = client_of(person("tim@example.org", is_staff=True))
+    assert tim.get("/admin/").status_code == 200
+    assert tim.get(list_of(Account)).status_code == 403
+
+
+def test_staff_with_a_permission_look_and_change_nothing(account):
+    user = person("tim@example.org", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_account", "change_account", "view_plan"])
+    )
+    tim = client_of(user)
+    assert tim.get(list_of(Account)).status_code == 200
+    act(tim, Account, "freeze", account)
+    account.refresh_from_db()
+    assert account.state == "active"
+    plan = Plan.objects.get(slug="free")
+    assert "_save" not in text(tim.get(page_of(plan)))
+    assert tim.post(page_of(plan), {"name": "Mine"}).status_code == 403
+
+
+def test_freezing_and_lifting_it(sam, account):
+    assert "1 of 1 frozen" in text(act(sam, Account, "freeze", account))
+    account.refresh_from_db()
+    assert account.state == "frozen"
+    assert "0 of 1 frozen" in text(act(sam, Account, "freeze", account))
+    act(sam, Account, "unfreeze", account)
+    account.refresh_from_db()
+    assert account.state == "active"
+    events = AuditEvent.objects.filter(account=account, actor__email="sam@example.org")
+    assert list(events.order_by("pk").values_list("verb", flat=True)) == [
+        "account.freeze",
+        "account.unfreeze",
+    ]
+
+
+def test_a_closed_account_stays_closed(sam, account):
+    Account.objects.update(state="closed")
+    act(sam, Account, "unfreeze", account)
+    account.refresh_from_db()
+    assert account.state == "closed"
+
+
+def test_putting_an_account_on_a_plan(sam, account):
+    assert "Choose a plan" in text(act(sam, Account, "put_on_plan", account))
+    act(sam, Account, "put_on_plan", account, plan="plus")
+    account.refresh_from_db()
+    assert account.subscription.plan.slug == "plus"
+    assert AuditEvent.objects.filter(
+        verb="plan.choose", actor__email="sam@example.org", account=account
+    ).exists()
+
+
+def test_revoking_credentials(sam, busy):
+    act(sam, Credential, "revoke", busy.first.credential)
+    assert recognise(busy.first.credential.prefix, busy.first.secret) is None
+    assert AuditEvent.objects.get(verb="credential.revoke").actor_label == "sam@example.org"
+
+
+def test_unparking_copies(sam, busy):
+    replica = Replica.objects.first()
+    Replica.objects.filter(pk=replica.pk).update(parked_at=clock.now(), tries=12)
+    page = act(sam, Replica, "unpark", *Replica.objects.order_by("pk")[:2])
+    assert "1 of 2 put back" in text(page)
+    replica.refresh_from_db()
+    assert (replica.parked_at, replica.tries) == (None, 0)
+    assert AuditEvent.objects.get(verb="copies.unpark").actor_label == "sam@example.org"
+
+
+def test_a_regions_place_and_priority_are_changed_and_its_status_is_not(sam, busy):
+    region = Region.objects.get(alias="b")
+    body = {"status": "draining", "place": "North Sea coast", "priority": "7"}
+    sam.post(page_of(region), body)
+    region.refresh_from_db()
+    assert (region.status, region.place, region.priority) == ("active", "North Sea coast", 7)
+    assert region.instance
+
+
+def test_the_acts_of_a_region_ask_before_they_are_done(sam, busy):
+    region = Region.objects.get(alias="b")
+    page = text(act(sam, Region, "offline", region))
+    assert "all its copies are made elsewhere" in page
+    region.refresh_from_db()
+    assert region.status == "active"
+    act(sam, Region, "offline", region, sure="yes")
+    region.refresh_from_db()
+    assert region.status == "offline"
+    event = AuditEvent.objects.get(verb="region.status")
+    assert (event.detail, event.actor_label) == ({"status": "offline"}, "sam@example.org")
+    act(sam, Region, "online", region, sure="yes")
+    region.refresh_from_db()
+    assert region.status == "active"
+
+
+def test_an_act_that_cannot_be_says_why(sam, busy):
+    region = Region.objects.get(alias="b")
+    page = text(act(sam, Region, "drain", region, sure="yes"))
+    assert "Add a region first" in page
+    assert "Drain it first" in text(act(sam, Region, "remove", region, sure="yes"))
+    region.refresh_from_db()
+    assert region.status == "active"
+
+
+def test_a_burnt_region_is_given_up(sam, busy):
+    region = Region.objects.get(alias="b")
+    assert "cannot be undone" in text(act(sam, Region, "burnt", region))
+    act(sam, Region, "burnt", region, sure="yes")
+    region.refresh_from_db()
+    assert region.status == "struck"
+
+
+def test_staff_who_only_look_have_no_acts(busy):
+    user = person("tim@example.org", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_region"]))
+    tim = client_of(user)
+    region = Region.objects.get(alias="b")
+    assert "Offline: leave it alone" not in text(tim.get(list_of(Region)))
+    act(tim, Region, "offline", region, sure="yes")
+    region.refresh_from_db()
+    assert region.status == "active"
+
+
+def test_putting_an_account_on_a_continent(sam, account):
+    assert "Choose a continent" in text(act(sam, Account, "put_on_continent", account))
+    act(sam, Account, "put_on_continent", account, continent="asia")
+    account.refresh_from_db()
+    assert account.continent == "asia"
+    act(sam, Account, "put_on_continent", account, continent="anywhere")
+    account.refresh_from_db()
+    assert account.continent == ""
+    assert AuditEvent.objects.filter(verb="account.continent", account=account).count() == 2
+
+
+def test_regions_show_their_backlog(sam, account, laptop):
+    back_up(laptop, copied=False)
+    page = text(sam.get(list_of(Region)))
+    assert '<td class="field-pending">3</td>' in page
+    assert '<td class="field-objects">3</td>' in page
+    assert "3 kB" in page.replace("\u00a0", " ")
+
+
+def test_changing_a_plan_is_on_record(sam):
+    plan = Plan.objects.get(slug="personal")
+    values = {
+        field: getattr(plan, field)
+        for field in ("name", "quota_bytes", "copies", "month_cents", "year_cents", "rank")
+    }
+    sam.post(page_of(plan), values | {"month_cents": 600, "on_offer": "on", "slug": "stolen"})
+    plan.refresh_from_db()
+    assert (plan.month_cents, plan.slug) == (600, "personal")
+    event = AuditEvent.objects.get(verb="staff.change")
+    assert event.actor_label == "sam@example.org"
+    assert "Month cents" in str(event.detail)
+
+
+def test_superusers_are_made_at_the_command_line_only(sam, account):
+    user = User.objects.get(email="alice@example.org")
+    sam.post(page_of(user), {"is_active": "on", "is_staff": "on", "is_superuser": "on"})
+    user.refresh_from_db()
+    assert (user.is_staff, user.is_superuser) == (True, False)
+
+
+def test_shutting_somebody_out(sam, alice, account):
+    user = User.objects.get(email="alice@example.org")
+    sam.post(page_of(user), {})
+    assert alice.get("/dashboard/").status_code == 302
+    assert AuditEvent.objects.filter(verb="staff.change").exists()
+
+
+def test_search_goes_by_vault_and_name(sam, account, busy):
+    other = enrol(account, "other")
+    back_up(other)
+    held = StoredObject.objects.filter(vault=other.vault).first()
+    for model in (StoredObject, Replica):
+        page = sam.get(list_of(model), {"q": f"{other.vault.public_id} {held.name[:6]}"})
+        assert {row.pk for row in page.context["cl"].result_list} == set(
+            model.objects.filter(
+                **{"pk": held.pk} if model is StoredObject else {"object": held}
+            ).values_list("pk", flat=True)
+        )
+    assert not sam.get(list_of(StoredObject), {"q": "nowhere"}).context["cl"].result_list
+    found = sam.get(list_of(AuditEvent), {"q": "alice@example.org"}).context["cl"].result_list
+    assert {event.account for event in found} == {account}
+
+
+def test_counting_stops_somewhere(account, monkeypatch):
+    monkeypatch.setattr("accounts.staff.MOST_COUNTED", 3)
+    from accounts.staff import BoundedPaginator
+
+    for number in range(5):
+        Device.objects.create(account=account, name=str(number))
+    assert BoundedPaginator(Device.objects.order_by("pk"), 2).count == 3

@@ -1,0 +1,203 @@
+"""A vault's own page."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.audit import SERVICE
+from backup_service import clock
+from billing.actions import subscribe
+from storage.deletion import vaults
+from storage.models import Region, StoredObject
+from storage.object_names import ObjectType
+from storage.regions import lifecycle
+from storage.replication import backfill
+from storage.replication.replicator import replicate_due
+from storage.vaults import credentials
+from storage.vaults.quota import recount
+from storage.website import overview
+from tests.support.pages import text
+from tests.unit.website.conftest import back_up, deposit, enrol
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(client, enrolled):
+    return client.get(f"/vaults/{enrolled.vault.public_id}/")
+
+
+def test_it_tells_the_address_and_no_secret(alice, laptop):
+    page = text(page_of(alice, laptop))
+    assert laptop.url in page
+    assert laptop.first.secret not in page
+    assert laptop.first.credential.secret_sha256 not in page
+
+
+def test_copies_are_told_by_region(alice, laptop):
+    Region.objects.filter(alias="b").update(place="North Sea coast")
+    back_up(laptop)
+    deposit(laptop, ObjectType.DATA)
+    near, far = overview.copies_by_region(laptop.vault)
+    assert (near.place, near.stored, near.bytes, near.waiting) == ("a", 4, 4000, 0)
+    assert (far.place, far.stored, far.bytes, far.waiting) == ("North Sea coast", 3, 3000, 1)
+    assert "North Sea coast" in text(page_of(alice, laptop))
+
+
+def test_a_copy_that_there_is_no_place_for_is_not_passed_over(alice, account, laptop, settings):
+    subscribe(account, plan="plus", actor=SERVICE)
+    back_up(laptop)
+    page = " ".join(text(page_of(alice, laptop)).split())
+    assert "2 of 3 copies" in page
+    assert "places for 2 now" in page
+    assert (
+        "promises 3 copies in separate places, and at present the service has 2 such places" in page
+    )
+    settings.REGIONS |= {"c": str(settings.DATA_DIR / "region-c")}
+    lifecycle.add("c", SERVICE)
+    backfill.refill_due()
+    assert "2 of 3 copies" in text(page_of(alice, laptop))
+    replicate_due()
+    page = text(page_of(alice, laptop))
+    assert "3 of 3 copies" in page
+    assert "in separate places" not in page
+
+
+def test_copies_in_a_region_that_is_offline_do_not_count(alice, laptop):
+    back_up(laptop)
+    lifecycle.offline(lifecycle.find("b"), SERVICE)
+    page = text(page_of(alice, laptop))
+    assert "1 of 2 copies" in page
+    assert "There is only one copy of 3 objects." in page
+    lifecycle.online(lifecycle.find("b"), SERVICE)
+    assert "2 of 2 copies" in text(page_of(alice, laptop))
+
+
+def test_days_with_a_backup_are_counted(alice, laptop):
+    back_up(laptop)
+    back_up(laptop)
+    with clock.travelled(timedelta(days=2)):
+        back_up(laptop)
+        days = overview.backups_by_day(laptop.vault)
+        page = text(page_of(alice, laptop))
+    assert len(days) == 30
+    assert [count for _, count in days[-3:]] == [2, 0, 1]
+    assert "Backups on 2 of 30 days" in page
+
+
+def test_the_recovery_point_is_told(alice, laptop):
+    back_up(laptop)
+    assert "Recovery point: now" in text(page_of(alice, laptop))
+    deposit(laptop, ObjectType.DATA)
+    page = text(page_of(alice, laptop))
+    assert "Recovery point: now" not in page
+    assert "1 object since has not" in " ".join(page.split())
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_nobody_is_told_that_folders_of_one_disk_are_separate(alice, laptop, settings, embedded):
+    settings.EMBEDDED = embedded
+    back_up(laptop)
+    page = " ".join(text(page_of(alice, laptop)).split())
+    assert ("folders of one disk" in page) == embedded
+    assert ("the loss of a whole one would cost nothing" in page) == (not embedded)
+
+
+def test_lost_objects_are_named_with_what_to_do(alice, bob, laptop):
+    back_up(laptop)
+    assert "no good copy" not in text(page_of(alice, laptop)).lower()
+    names = [deposit(laptop, ObjectType.DATA) for _ in range(22)]
+    StoredObject.objects.filter(name__in=names).update(state="lost")
+    page = text(page_of(alice, laptop))
+    assert "22 objects lost" in page
+    assert "nightsafe backup" in page
+    assert f"data/{names[0]}" in page
+    assert "and 2 more" in page
+    assert page_of(bob, laptop).status_code == 404
+
+
+def lose(laptop, *kinds: ObjectType) -> list[str]:
+    names = [deposit(laptop, kind) for kind in kinds]
+    StoredObject.objects.filter(name__in=names).update(state="lost")
+    return names
+
+
+def test_what_is_lost_is_taken_off_the_list_by_its_owner(alice, bob, account, laptop):
+    back_up(laptop)
+    page = reverse("vault_give_up", args=[laptop.vault.public_id])
+    assert page not in page_of(alice, laptop).content.decode()
+    assert "Nothing is lost" in text(alice.get(page))
+    kept = deposit(laptop, ObjectType.DATA)
+    names = lose(laptop, ObjectType.DATA, ObjectType.SNAPSHOT, ObjectType.INDEX)
+    assert page in page_of(alice, laptop).content.decode()
+    assert "Take 3 lost objects off the list?" in text(alice.get(page))
+    assert StoredObject.objects.filter(state="lost").count() == 3  # asked, not done
+    assert bob.get(page).status_code == bob.post(page).status_code == 404
+    assert StoredObject.objects.filter(state="lost").count() == 3
+
+    shown = text(alice.post(page, follow=True))
+    assert "3 lost objects are off the list" in shown
+    assert "3 objects lost" not in shown
+    assert "took 3 of what was lost off the list" in shown
+    given_up = StoredObject.objects.filter(name__in=names)
+    assert set(given_up.values_list("state", flat=True)) == {"tombstoned"}
+    assert StoredObject.objects.get(name=kept).state == "live"
+    assert recount(account, mend=False).agrees
+    assert "Nothing is lost" in text(alice.get(page))
+
+
+def test_what_a_vault_cannot_be_opened_without_is_not_given_up(alice, laptop):
+    for kind in (ObjectType.CONFIG, ObjectType.KEY):
+        deposit(laptop, kind)
+    essential = StoredObject.objects.filter(type__in=[ObjectType.CONFIG, ObjectType.KEY])
+    count = essential.update(state="lost")
+    assert count
+    page = reverse("vault_give_up", args=[laptop.vault.public_id])
+    assert "cannot be opened" in text(alice.post(page, follow=True))
+    assert essential.filter(state="lost").count() == count
+
+
+def test_what_is_lost_is_taken_off_so_many_at_a_time(alice, laptop, monkeypatch):
+    """A region that burns may lose very many, and the vault is locked meanwhile."""
+    monkeypatch.setattr(vaults, "MOST_GIVEN_UP", 2)
+    back_up(laptop)
+    lose(laptop, *[ObjectType.DATA] * 3)
+    page = reverse("vault_give_up", args=[laptop.vault.public_id])
+    assert "2 lost objects are off the list" in text(alice.post(page, follow=True))
+    assert StoredObject.objects.filter(state="lost").count() == 1
+    assert "1 lost object is off the list" in text(alice.post(page, follow=True))
+    assert not StoredObject.objects.filter(state="lost").exists()
+
+
+def test_its_history_is_its_own(alice, account, laptop):
+    other = enrol(account, "other")
+    page = text(page_of(alice, laptop))
+    assert laptop.first.credential.prefix in page
+    assert other.first.credential.prefix not in page
+    assert "made the vault “laptop”" in page
+
+
+def test_revoked_credentials_stay_on_the_list(alice, laptop):
+    credentials.revoke(laptop.first.credential, actor=SERVICE)
+    page = text(page_of(alice, laptop))
+    assert "revoked <time" in page
+    assert "Revoke<span" not in page
+
+
+def test_the_number_of_queries_does_not_grow(alice, laptop):
+    back_up(laptop)
+    page_of(alice, laptop)
+    with CaptureQueriesContext(connection) as few:
+        page_of(alice, laptop)
+    for _ in range(4):
+        credentials.create(laptop.vault, scope="restore", actor=SERVICE)
+        back_up(laptop)
+    with CaptureQueriesContext(connection) as many:
+        page_of(alice, laptop)
+    assert len(many) == len(few) <= 16
+
+
+def test_bob_finds_nothing_there(bob, laptop):
+    assert page_of(bob, laptop).status_code == 404

@@ -1,0 +1,1 @@
+"""What developers run: all checks, and all tests in stages."""

@@ -1,0 +1,243 @@
+"""`python -m tools.test [NAME ...]`: all tests in stages, several at a time.
+
+Everything is tried even if something failed; the exit status tells. What a stage wants besides
+Python's packages may be missing: CI (CI=true) fails then, others leave it out and say so.
+
+Temporary files are kept in memory where there is room for them, unless TMPDIR names a place: on a
+disk the tests take twice as long, for nothing of theirs outlives them.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from backup_service.env import BASE_DIR
+from tests.support import peers, postgres
+from tests.support.folders import paths
+
+NO_TESTS = 5  # pytest's exit status
+NO_POSTGRES = (
+    "no PostgreSQL here (initdb is neither in PATH nor below /usr/lib/postgresql); "
+    "on Debian: apt install postgresql"
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some of the tests, and the database that they run on."""
+
+    name: str
+    title: str
+    selection: Sequence[str]
+    on_postgres: bool = False
+    restic: peers.Peer | None = None  # first in PATH, in front of the machine's own
+    rounds: int | None = None  # of drawn input; None for as many as each test has by itself
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage went."""
+
+    stage: Stage
+    went_well: bool
+    text: str
+    seconds: float
+
+
+_printing = threading.Lock()
+_MEMORY = "/dev/shm"
+_ENOUGH = 8 << 30
+_PLAIN = "not journey and not interop and not browser and not hardship"
+_EVERY_RESTIC = "interop and not any_restic"
+_ROUNDS_BESIDE_OLDER = 3
+"""What is promised is today's restic's behaviour; of older ones the table of differences is."""
+_WITHOUT_DATABASE = (
+    *("contracts", "documents", "soak", "unit/agent", "unit/backup_service/embedded"),
+    *("unit/bench", "unit/native"),
+)
+# The longest first, as they run side by side.
+STAGES = (
+    Stage(
+        "unit",
+        "on SQLite",
+        ["-m", f"{_PLAIN} and not postgres", "--ignore=tests/unit/agent"],
+    ),
+    Stage("agent", "the agent", ["-m", _PLAIN, "tests/unit/agent"]),
+    Stage(
+        "interop",
+        "with stock restic and rclone",
+        ["-m", "interop", *paths("interop")],
+        rounds=_ROUNDS_BESIDE_OLDER,
+    ),
+    Stage(
+        "interop-0.18",
+        "with restic 0.18",
+        ["-m", _EVERY_RESTIC, *paths("interop")],
+        restic=peers.RESTIC,
+        rounds=_ROUNDS_BESIDE_OLDER,
+    ),
+    Stage(
+        "interop-newest",
+        "with the newest restic",
+        ["-m", _EVERY_RESTIC, *paths("interop")],
+        restic=peers.NEWEST_RESTIC,
+    ),
+    Stage(
+        "journeys",
+        "the whole service",
+        ["-m", "journey and not browser and not interop", *paths("journey")],
+    ),
+    # Once is enough for what knows no database.
+    Stage(
+        "postgres",
+        "on PostgreSQL",
+        ["-m", _PLAIN, *(f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE)],
+        on_postgres=True,
+    ),
+    Stage(
+        "hardship",
+        "ordinary users, odd locales, failing disks",
+        ["-m", "hardship", *paths("hardship")],
+    ),
+    Stage("browser", "in a real browser", ["-m", "browser", *paths("browser")]),
+)
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named stages, or all; return the exit status."""
+    known = {stage.name: stage for stage in STAGES}
+    if unknown := [name for name in names if name not in known]:
+        print(f"There is no stage {unknown[0]}; there are {', '.join(known)}.")
+        return 2
+    with _scratch():
+        outcomes = _run_all([known[name] for name in names or known])
+    print("\nSummary")
+    for outcome in outcomes:
+        mark = "ok    " if outcome.went_well else "FAILED"
+        title = f"{outcome.stage.name}, {outcome.stage.title}"
+        print(f"  {mark} {title:<52} {outcome.seconds:6.1f} s  {outcome.text}")
+    return 0 if all(outcome.went_well for outcome in outcomes) else 1
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[None]:
+    """Let temporary files be in memory for the length of a `with` block, if it can be."""
+    if os.environ.get("TMPDIR") or not _has_room(_MEMORY):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="nightsafe-tests-", dir=_MEMORY) as folder:
+        os.chmod(folder, 0o711)  # PostgreSQL is another user, who has to pass
+        os.environ["TMPDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+
+
+def _has_room(folder: str) -> bool:
+    """Whether there is a file system in memory, large enough, that keeps attributes of files."""
+    try:
+        if shutil.disk_usage(folder).free < _ENOUGH or _available_memory() < _ENOUGH:
+            return False
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            os.setxattr(file.name, "user.test", b"1")
+    except (OSError, AttributeError):  # none there, an older kernel, another system
+        return False
+    return True
+
+
+def _available_memory() -> int:
+    with open("/proc/meminfo") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return int(fields["MemAvailable"].split()[0]) << 10
+
+
+def _run_all(stages: Sequence[Stage]) -> list[Outcome]:
+    """Run stages in their order, as many at a time as JOBS says.
+
+    One more than there are processors, three at most: journeys mostly wait.
+    """
+    jobs = int(os.environ.get("JOBS") or min(3, 1 + (os.cpu_count() or 1)))
+    if jobs < 2 or len(stages) < 2:
+        return [_run(stage, sys.stdout.buffer) for stage in stages]
+    print(f"Running {jobs} stages at a time; each shows its output when it has ended.", flush=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(_run_quietly, stages))
+
+
+def _run_quietly(stage: Stage) -> Outcome:
+    output = io.BytesIO()
+    outcome = _run(stage, output)
+    with _printing:
+        sys.stdout.buffer.write(output.getvalue())
+        sys.stdout.flush()
+    return outcome
+
+
+def _run(stage: Stage, output: BinaryIO) -> Outcome:
+    output.write(f"\n=== {stage.name}: {stage.title}\n".encode())
+    output.flush()
+    begun = time.monotonic()
+    if stage.on_postgres:
+        went_well, text = _on_postgres(stage, output)
+    elif stage.restic is not None:
+        went_well, text = _with_restic(stage, stage.restic, output)
+    else:
+        went_well, text = _pytest(stage, {}, output)
+    return Outcome(stage, went_well, text, time.monotonic() - begun)
+
+
+def _on_postgres(stage: Stage, output: BinaryIO) -> tuple[bool, str]:
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        output.write(f"Left out: {NO_POSTGRES}.\n".encode())
+        return not os.environ.get("CI"), f"left out: {NO_POSTGRES}"
+    with postgres.running(binaries) as url:
+        return _pytest(stage, {"DATABASE_URL": url, "NIGHTSAFE_EMBEDDED": "1"}, output)
+
+
+def _with_restic(stage: Stage, restic: peers.Peer, output: BinaryIO) -> tuple[bool, str]:
+    """Run tests with another restic; only a pinned one may not be missing in CI."""
+    if not restic.binary.exists():
+        reason = f"left out: no restic of {restic.suite} in .peers (on Debian: make peers)"
+        output.write(f"{reason}\n".encode())
+        return not (os.environ.get("CI") and restic.version), reason
+    path = os.pathsep.join([str(restic.binary.parent), os.environ.get("PATH", os.defpath)])
+    return _pytest(stage, {"PATH": path}, output)
+
+
+def _pytest(stage: Stage, extra: dict[str, str], output: BinaryIO) -> tuple[bool, str]:
+    """Run pytest, showing what it prints; return whether it went well, and its last line."""
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    if stage.rounds is not None:
+        environment.setdefault("NIGHTSAFE_TEST_ROUNDS", str(stage.rounds))
+    command = [sys.executable, "-m", "pytest", "-q", *stage.selection]
+    last = b""
+    with subprocess.Popen(
+        command, env=environment | extra, cwd=BASE_DIR, stdout=subprocess.PIPE
+    ) as run:
+        while chunk := os.read(run.stdout.fileno() if run.stdout else 0, 65536):
+            output.write(chunk)
+            output.flush()
+            last = (last + chunk)[-2000:]
+    if run.returncode == NO_TESTS:
+        return True, "no tests"
+    if run.returncode < 0:
+        return False, f"pytest was ended by {signal.Signals(-run.returncode).name}"
+    lines = last.decode(errors="replace").strip().splitlines()
+    return run.returncode == 0, lines[-1].strip("= ") if lines else "no output"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
