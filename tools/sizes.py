@@ -1,0 +1,69 @@
+"""`python -m tools.sizes`: files, classes, functions and folders that have grown too large.
+
+Also modules that are named like one of the standard library. Each finding says what to do.
+"""
+
+import ast
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from backup_service.env import BASE_DIR
+
+ROOTS = ("accounts", "agent", "backup_service", "bench", "billing", "lanes", "storage", "tests", "tools")
+MOST_LINES, MOST_OF_CLASS, MOST_OF_FUNCTION, MOST_FILES = 400, 250, 40, 15
+LONG = {  # functions that are one table, and why they may be long
+    "add_parser": "options of a command, one after the other",
+    "_region": "alarm rules of a region, one after the other",
+}
+LIBRARY = sys.stdlib_module_names
+NAMED_SO = {"__init__", "__main__", "signals", "types"}
+
+
+def main() -> int:
+    """Print what is too large; return the exit status."""
+    found = list(_findings())
+    for finding in found:
+        print(finding)
+    return 1 if found else 0
+
+
+def _findings() -> Iterator[str]:
+    folders: Counter[Path] = Counter()
+    for path in _sources():
+        where = path.relative_to(BASE_DIR)
+        lines = path.read_text().count("\n")
+        if lines > MOST_LINES:
+            yield f"{where}: {lines} lines; split it before {MOST_LINES}."
+        if path.suffix != ".py":
+            continue
+        if path.stem != "__init__":
+            folders[where.parent] += 1
+        if path.stem in LIBRARY and not path.stem.startswith("_") and where.parts[0] != "tests":
+            yield f"{where}: the standard library has a module {path.stem}; call it otherwise."
+        yield from _long_parts(where, ast.parse(path.read_text()))
+    for folder, count in sorted(folders.items()):
+        if count > MOST_FILES:
+            yield f"{folder}/: {count} modules; make packages of them before {MOST_FILES}."
+
+
+def _sources() -> Iterator[Path]:
+    for root in ROOTS:
+        for path in sorted((BASE_DIR / root).rglob("*")):
+            if path.suffix in {".py", ".c", ".h"} and "migrations" not in path.parts:
+                yield path
+
+
+def _long_parts(where: Path, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        lines = (node.end_lineno or 0) - node.lineno + 1
+        most = MOST_OF_CLASS if isinstance(node, ast.ClassDef) else MOST_OF_FUNCTION
+        if lines > most and node.name not in LONG:
+            yield f"{where}:{node.lineno}: {node.name} has {lines} lines; split it before {most}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
