@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init, worker_ready
 
-from backup_service.garbage import keep_what_is_loaded
+from backup_service.gc_tuning import keep_what_is_loaded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 
-from backup_service.garbage import keep_what_is_loaded
+from backup_service.gc_tuning import keep_what_is_loaded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
 os.environ.setdefault("NIGHTSAFE_ROLE", "gateway")

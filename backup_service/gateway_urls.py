@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from backup_service.health import healthz, readyz
+from backup_service.pages.health import healthz, readyz
 from storage.api import control, restic
 
 urlpatterns: list[URLPattern] = [
@@ -18,6 +18,6 @@ urlpatterns: list[URLPattern] = [
     path("api/v1/vaults/<str:vault>/downloads", control.downloads_view),
 ]
 
-handler400 = "backup_service.plain.bad_request"
-handler404 = "backup_service.plain.not_found"
-handler500 = "backup_service.plain.failed"
+handler400 = "backup_service.gateway_errors.bad_request"
+handler404 = "backup_service.gateway_errors.not_found"
+handler500 = "backup_service.gateway_errors.failed"

@@ -4,10 +4,10 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from backup_service.health import healthz, readyz
-from backup_service.landing import landing
-from backup_service.mailbox import mailbox
-from backup_service.metrics import metrics
+from backup_service.pages.health import healthz, readyz
+from backup_service.pages.landing import landing
+from backup_service.pages.mail_viewer import mailbox
+from backup_service.pages.metrics import metrics
 
 # Staff sign in where everybody does, under the same limits on guessing.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -18,7 +18,7 @@ admin.site.site_url = "/dashboard/"
 
 urlpatterns = [
     path("", landing, name="landing"),
-    path("", include("accounts.urls")),
+    path("", include("accounts.website.urls")),
     path("", include("storage.website.urls")),
     path("mail/", mailbox, name="mailbox"),
     path("healthz", healthz),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import busy_share
-from bench.replication_stores import Stores
+from bench.replication.stores import Stores
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks-sweep.md"
 COUNT, ONE_BY_ONE = 10_000, 300

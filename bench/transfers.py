@@ -26,8 +26,8 @@ from urllib.parse import urlsplit
 
 import django
 
-from backup_service.embedded import programs
 from backup_service.embedded.configuration import Configuration
+from backup_service.embedded.processes import programs
 from tests.support.gateway import PYTHON, ROOT, Gateway, Holder, free_port, start_gateway
 
 PAGE = Path(__file__).parents[1] / "docs" / "transfers.md"

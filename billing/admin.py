@@ -7,9 +7,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.actions import choose_continent, freeze_account, unfreeze_account
+from accounts.admin.base import StaffAdmin, acting
 from accounts.continents import Continent
 from accounts.models import Account
-from accounts.staff import StaffAdmin, acting
 from accounts.templatetags.amounts import amount, price
 from billing.actions import subscribe
 from billing.models import Plan, Subscription

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup_service.embedded import datadir, programs, regions
-from backup_service.embedded.child import Warden
+from backup_service.embedded import datadir, regions
 from backup_service.embedded.configuration import Configuration, choose, data_directory
 from backup_service.embedded.demo.source import given
 from backup_service.embedded.errors import DataDirectoryError, LaunchError
-from backup_service.embedded.readiness import wait_until_ready
+from backup_service.embedded.processes import programs
+from backup_service.embedded.processes.child import Warden
+from backup_service.embedded.processes.readiness import wait_until_ready
+from backup_service.embedded.processes.signals import Signals, StopRequested, received
+from backup_service.embedded.processes.supervisor import TICK, Supervisor
 from backup_service.embedded.reserve import NO_ROOM, Reserve
-from backup_service.embedded.signals import Signals, StopRequested, received
-from backup_service.embedded.supervisor import TICK, Supervisor
 
 PATIENCE = 10.0  # seconds that a process has to end by itself
 

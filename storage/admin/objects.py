@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.staff import StaffAdmin, acting
+from accounts.admin.base import StaffAdmin, acting
 from storage.models import Attempt, JournalEntry, Replica, StoredObject, Vault
 from storage.replication import leases
 

@@ -12,8 +12,8 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from accounts.admin.base import StaffAdmin, acting
 from accounts.audit import Actor
-from accounts.staff import StaffAdmin, acting
 from accounts.templatetags.amounts import amount
 from backup_service import clock
 from storage.models import Region

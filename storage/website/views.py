@@ -8,11 +8,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import history
 from accounts.access import accounts_of, devices_of, own_account, own_account_to_change
 from accounts.actions import DeviceNameTakenError, choose_continent
 from accounts.audit import Actor
 from accounts.models import Account, User
+from accounts.website import history
 from billing.actions import entitlements_of
 from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Credential, Vault

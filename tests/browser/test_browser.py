@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from backup_service.embedded import programs
 from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.ports import any_port
+from backup_service.embedded.processes import programs
 from backup_service.env import BASE_DIR
 
 pytestmark = pytest.mark.browser

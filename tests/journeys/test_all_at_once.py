@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from backup_service.embedded.datadir import read_settings
-from backup_service.embedded.supervisor import LONGEST_DELAY, QUICK
+from backup_service.embedded.processes.supervisor import LONGEST_DELAY, QUICK
 from tests.interop.conftest import Agent, Restic, find_restic, portrait
 from tests.journeys.conftest import StartService
 from tests.journeys.test_faults import settle

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from backup_service.embedded.supervisor import QUICK_DEATHS
+from backup_service.embedded.processes.supervisor import QUICK_DEATHS
 from tests.interop.conftest import Agent, portrait, tree
 from tests.journeys.conftest import StartService
 from tests.support.gateway import Holder

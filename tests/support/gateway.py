@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pytest
 
-from backup_service.embedded import programs
 from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.ports import any_port
-from backup_service.embedded.programs import Program
+from backup_service.embedded.processes import programs
+from backup_service.embedded.processes.programs import Program
 from backup_service.env import BASE_DIR
 from tests.support.commands import Commands
 

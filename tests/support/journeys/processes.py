@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from backup_service.embedded import programs
 from backup_service.embedded.configuration import Configuration
-from backup_service.embedded.programs import Program
+from backup_service.embedded.processes import programs
+from backup_service.embedded.processes.programs import Program
 from tests.support.gateway import Gateway, free_port, start_gateway
 from tests.support.journeys.service import STOP, Service
 

@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from backup_service.embedded import programs
 from backup_service.embedded.configuration import Configuration
+from backup_service.embedded.processes import programs
 from backup_service.env import BASE_DIR
 from tests.support import compose, postgres
 from tests.support.agent.tools import program

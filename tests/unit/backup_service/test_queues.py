@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from backup_service.celery import app
-from backup_service.embedded import programs
+from backup_service.embedded.processes import programs
 from tests.support.compose import read
 
 URGENT = {"heartbeat", "watch_all", "tell_losses", "replicate_due", "look_at_regions"}

@@ -5,7 +5,7 @@ from django.core import mail
 from django.core.mail import send_mail
 from django.test import RequestFactory
 
-from backup_service.mailbox import is_local, read_mails
+from backup_service.pages.mail_viewer import is_local, read_mails
 from tests.support.pages import read, text
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ from django.core import mail
 from django.db import IntegrityError
 from django.urls import reverse
 
-from accounts.adapter import AccountAdapter
 from accounts.models import Account, AuditEvent, User
+from accounts.website.adapter import AccountAdapter
 from tests.support.pages import Client, text
 from tests.unit.website.conftest import PASSWORD, owner, person
 
@@ -70,7 +70,7 @@ def test_pressing_the_button_twice_is_harmless(client, monkeypatch):
     def loses_the_race(*args, **kwargs):
         raise IntegrityError
 
-    monkeypatch.setattr("accounts.adapter.open_account", loses_the_race)
+    monkeypatch.setattr("accounts.website.adapter.open_account", loses_the_race)
     response = sign_up(client)
     assert response.url == reverse("account_email_verification_sent")
     assert User.objects.count() == 0

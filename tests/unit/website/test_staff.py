@@ -280,8 +280,8 @@ def test_search_goes_by_vault_and_name(sam, account, busy):
 
 
 def test_counting_stops_somewhere(account, monkeypatch):
-    monkeypatch.setattr("accounts.staff.MOST_COUNTED", 3)
-    from accounts.staff import BoundedPaginator
+    monkeypatch.setattr("accounts.admin.base.MOST_COUNTED", 3)
+    from accounts.admin.base import BoundedPaginator
 
     for number in range(5):
         Device.objects.create(account=account, name=str(number))

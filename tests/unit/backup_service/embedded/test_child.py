@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backup_service.embedded.child import Child, Warden
+from backup_service.embedded.processes.child import Child, Warden
 from backup_service.env import BASE_DIR
 from tests.support.journeys.service import wait_until
 
@@ -18,7 +18,7 @@ FAMILY = (
 LAUNCHER = """
 import os, sys, time
 from pathlib import Path
-from backup_service.embedded.child import Child, Warden
+from backup_service.embedded.processes.child import Child, Warden
 warden = Warden()
 child = Child([sys.executable, "-c", sys.argv[1]], environment=os.environ, folder=Path("/"),
               output=None, warden=warden)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import redis
 
-from backup_service.embedded import programs
 from backup_service.embedded.configuration import choose
+from backup_service.embedded.processes import programs
 
 
 def test_the_broker_belongs_to_the_data_directory_and_keeps_nothing(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ class Stores:
 
     def _work(self, what: str, workers: int, first: Callable[[], object] = lambda: None) -> float:
         """Start workers, let all begin at once when all are ready, and wait for their ends."""
-        command = [sys.executable, "-m", "bench.replication_worker", what]
+        command = [sys.executable, "-m", "bench.replication.worker", what]
         running = [
             subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import replication_report as report
 from bench.measure import busy_share
-from bench.replication_lag import measure_lag
-from bench.replication_peers import plain_read, rclone_copy
-from bench.replication_stores import Stores
+from bench.replication import report as report
+from bench.replication.lag import measure_lag
+from bench.replication.peers import plain_read, rclone_copy
+from bench.replication.stores import Stores
 
 GIB = 1 << 30
 OBJECT = 16 << 20  # bytes, as packs have

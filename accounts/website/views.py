@@ -7,10 +7,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import history
 from accounts.access import accounts_of, own_account
 from accounts.actions import open_account
 from accounts.models import User
+from accounts.website import history
 
 A_PAGE = 50  # events
 

@@ -68,7 +68,7 @@ def region_stores(configuration: Configuration) -> Sequence[Program]:
 
 def settle() -> Program:
     """Return the program that waits for the stores, and ends."""
-    return Program("settle", [sys.executable, "-m", "backup_service.embedded.settle"])
+    return Program("settle", [sys.executable, "-m", "backup_service.embedded.wait_for_stores"])
 
 
 def prepare() -> Program:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from bench.replication_stores import Stores
+from bench.replication.stores import Stores
 
 PIECE = 1 << 20
 THREADS = 6

@@ -7,7 +7,7 @@ import urllib.request
 
 from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.errors import LaunchError
-from backup_service.embedded.supervisor import Supervisor
+from backup_service.embedded.processes.supervisor import Supervisor
 
 PATIENCE = 60.0  # seconds
 INTERVAL = 0.15

@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from accounts.admin.base import StaffAdmin
 from accounts.models import Account, AuditEvent, Device, Membership, User
-from accounts.staff import StaffAdmin
 
 for replaced in (EmailAddress, Group):
     admin.site.unregister(replaced)

@@ -11,7 +11,7 @@ def main() -> int:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
     django.setup()
-    from backup_service.garbage import keep_what_is_loaded
+    from backup_service.gc_tuning import keep_what_is_loaded
     from storage.integrity import scrub
     from storage.models import Region
     from storage.replication import replicator

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 
 from backup_service.embedded import datadir
-from backup_service.embedded.child import Child, Warden
 from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.errors import LaunchError
-from backup_service.embedded.programs import Program
-from backup_service.embedded.signals import Signals
+from backup_service.embedded.processes.child import Child, Warden
+from backup_service.embedded.processes.programs import Program
+from backup_service.embedded.processes.signals import Signals
 
 QUICK = 10.0  # seconds; a process that lived less has died quickly
 QUICK_DEATHS = 5  # in a row, and we give up

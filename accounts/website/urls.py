@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import views
+from accounts.website import views
 
 urlpatterns = [
     path("account/open/", views.open_own_account, name="account_open"),

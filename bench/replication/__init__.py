@@ -1,0 +1,1 @@
+"""`python -m bench.replication`: copying and scrubbing beside rclone, on two real stores."""
