@@ -5,8 +5,6 @@ before a HEAD has shown the same length and checksum. A marker object names the 
 another bucket is not mistaken for it. Keys are as everywhere: `vault/type/name/attempt`.
 """
 
-import json
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -35,11 +33,12 @@ from storage.stores.base import (
     checksum_of,
 )
 from storage.stores.configuration import S3Region
-from storage.stores.s3.client import StoreFailure, code_of, make_client, meaning, status_of
+from storage.stores.s3.client import StoreFailure, code_of, make_client, status_of
 from storage.stores.s3.connection import Connections
 from storage.stores.s3.delete_batch import BatchDeleter
 from storage.stores.s3.get import GetClient
 from storage.stores.s3.head import HeadClient
+from storage.stores.s3.marker import Marker
 from storage.stores.s3.notes import LostNoteError, Notes
 from storage.stores.s3.put import PutClient
 from storage.stores.s3.signing import Signer
@@ -52,10 +51,8 @@ from storage.stores.s3.streams import (
     require_span,
 )
 
-MARKER = ".nightsafe-region"
 LARGEST = 2 * GIB  # bytes in one PUT
 ROOM = 1 << 50  # bytes; stores do not tell how much they have
-TRUSTED = 5.0  # seconds for which a check of the marker holds for uploads and deletions
 TRIES = 3  # of requests that may be repeated
 
 
@@ -65,10 +62,10 @@ class S3Store(RegionStore):
     def __init__(self, region: S3Region, instance: str = "") -> None:
         self.alias = region.alias
         self.region = region
-        self.instance = instance
         self.direct_transfers = region.direct
         self._once = make_client(region)
         self._again = make_client(region, tries=TRIES)
+        self._marker = Marker(region, instance, once=self._once, again=self._again)
         self._public = Signer(region, region.public_endpoint) if region.direct else None
         wires = Connections(region)
         self._heads = HeadClient(region, wires)
@@ -76,51 +73,32 @@ class S3Store(RegionStore):
         self._reads = GetClient(region, wires)
         self._batches = BatchDeleter(region.bucket, self._again, self._heads)
         self._notes = Notes(region.bucket, self._once, self._again, region.page)
-        self._trusted_until = 0.0
+
+    @property
+    def instance(self) -> str:
+        """What the marker must say."""
+        return self._marker.instance
 
     def prepare(self, instance: str) -> None:
         """See RegionStore. A bucket is made if there is none; only an empty one is taken."""
-        try:
-            self._make_bucket()
-            if not self._is_vacant():
-                raise RegionUnavailableError(
-                    f"Region {self.alias}: {self.region.place} is not empty. Give the region an "
-                    "empty bucket, or put back the one it had."
-                )
-            marker = json.dumps({"region": self.alias, "instance": instance}) + "\n"
-            self._once.put_object(Bucket=self.region.bucket, Key=MARKER, Body=marker.encode())
-        except StoreFailure as error:
-            raise self._meaning(error) from error
-        self.instance = instance
-        self.check()
+        self._marker.place(instance)
 
     def check(self) -> None:
         """See RegionStore."""
-        self._trusted_until = 0.0
-        marker = self._marker()
-        if not marker or not self.instance:
-            raise RegionUnavailableError(
-                f"Region {self.alias}: {self.region.place} is missing or not this region's bucket."
-            )
-        if marker.get("instance") != self.instance:
-            raise RegionUnavailableError(
-                f"Region {self.alias}: {self.region.place} belongs to another region or an "
-                "earlier one."
-            )
-        self._trusted_until = time.monotonic() + TRUSTED
+        self._marker.check()
 
     def put(self, key: StoreKey, body: Source, size: int) -> None:
         """See RegionStore."""
         if size > LARGEST:
             raise RegionFullError(f"Region {self.alias} takes {LARGEST} bytes at once at most.")
-        self._check_lately()
+        self._marker.check_lately()
         sha256, source = hashed(key, body, size)
         upload = Upload(source, size)
         try:
             self._send(key, upload, size=size, checksum=checksum_of(sha256))
         except (*StoreFailure, AbandonedError) as error:
             if upload.failure is None:
-                raise self._meaning(error) from error
+                raise self._marker.meaning(error) from error
         if upload.failure is not None:
             raise upload.failure
         self._believe(key, size=size, sha256=sha256)
@@ -164,12 +142,12 @@ class S3Store(RegionStore):
 
     def delete(self, key: StoreKey) -> None:
         """See RegionStore. What is still there afterwards was not deleted, whatever was said."""
-        self._check_lately()
+        self._marker.check_lately()
         try:
             self._again.delete_object(Bucket=self.region.bucket, Key=str(key))
         except StoreFailure as error:
             if code_of(error) != "NoSuchKey":
-                raise self._meaning(error) from error
+                raise self._marker.meaning(error) from error
         try:
             self._head(key)
         except NoSuchKeyError:
@@ -219,29 +197,29 @@ class S3Store(RegionStore):
         try:
             yield from pages
         except StoreFailure as error:
-            raise self._meaning(error) from error
+            raise self._marker.meaning(error) from error
 
     def write_note(self, name: str, content: bytes, *, once: bool = False) -> None:
         """See RegionStore."""
-        self._check_lately()
+        self._marker.check_lately()
         with self._noting():
             self._notes.write(name, content, once=once)
 
     def read_note(self, name: str) -> bytes | None:
         """See RegionStore."""
-        self._check_lately()
+        self._marker.check_lately()
         with self._noting():
             return self._notes.read(name)
 
     def list_notes(self, word: str) -> list[str]:
         """See RegionStore."""
-        self._check_lately()
+        self._marker.check_lately()
         with self._noting():
             return self._notes.names(word)
 
     def drop_notes(self) -> None:
         """See RegionStore."""
-        self._check_lately()
+        self._marker.check_lately()
         with self._noting():
             self._notes.drop()
 
@@ -251,7 +229,7 @@ class S3Store(RegionStore):
         try:
             yield
         except StoreFailure as error:
-            raise self._meaning(error) from error
+            raise self._marker.meaning(error) from error
         except (LostNoteError, OSError) as error:
             raise RegionUnavailableError(
                 f"Region {self.alias} did not keep a note of the service's own: {error}"
@@ -264,7 +242,7 @@ class S3Store(RegionStore):
         try:
             return self._notes.abort_parts(older_than)
         except StoreFailure as error:
-            raise self._meaning(error) from error
+            raise self._marker.meaning(error) from error
 
     def capacity(self) -> Capacity:
         """See RegionStore. A store does not tell; it says so when it is full."""
@@ -296,49 +274,6 @@ class S3Store(RegionStore):
         url = self._public.url(method, key, headers, seconds=seconds, at=at)
         return PresignedRequest(method, url, headers)
 
-    def _make_bucket(self) -> None:
-        place = {"Bucket": self.region.bucket}
-        try:
-            self._again.head_bucket(**place)
-            return
-        except StoreFailure as error:
-            if status_of(error) != 404:
-                raise
-        if self.region.signing_region != "us-east-1":
-            where = {"LocationConstraint": self.region.signing_region}
-            self._once.create_bucket(**place, CreateBucketConfiguration=where)
-        else:
-            self._once.create_bucket(**place)
-        self._again.head_bucket(**place)
-
-    def _is_vacant(self) -> bool:
-        """Whether nothing is here, or only what an interrupted `prepare` of this alias left."""
-        found = self._again.list_objects_v2(Bucket=self.region.bucket, MaxKeys=2)
-        names = {entry["Key"] for entry in found.get("Contents", [])}
-        if MARKER in names and self._marker().get("region", self.alias) != self.alias:
-            return False
-        return names <= {MARKER}
-
-    def _marker(self) -> dict[str, Any]:
-        """Return what the marker says; nothing if there is none."""
-        try:
-            answer = self._again.get_object(Bucket=self.region.bucket, Key=MARKER)
-            with answer["Body"] as body:
-                marker = json.loads(body.read(4096) or b"{}")
-        except StoreFailure as error:
-            if status_of(error) == 404:
-                return {}
-            raise self._meaning(error) from error
-        except (ValueError, OSError) as error:
-            raise RegionUnavailableError(
-                f"Region {self.alias}: its marker cannot be read: {error}"
-            ) from error
-        return marker if isinstance(marker, dict) else {"region": "", "instance": ""}
-
-    def _check_lately(self) -> None:
-        if time.monotonic() >= self._trusted_until:
-            self.check()
-
     def _send(self, key: StoreKey, body: Upload, *, size: int, checksum: str) -> None:
         """Make one PUT. Raises what the general client raises."""
         if self._writes.put(key, body, size=size, checksum=checksum):
@@ -366,7 +301,7 @@ class S3Store(RegionStore):
         try:
             quick = self._reads.open(key, start, length)
         except TimeoutError as error:
-            self._trusted_until = 0.0
+            self._marker.distrust()
             raise RegionUnavailableError(f"Region {self.alias} does not answer in time.") from error
         if quick is not None:
             return quick
@@ -404,17 +339,11 @@ class S3Store(RegionStore):
     def _reading(self, key: StoreKey, error: Exception) -> RegionError:
         """Return what a failed read means: for the whole region, or for these bytes alone."""
         if status_of(error) not in (404, 500):
-            return self._meaning(error)
+            return self._marker.meaning(error)
         self.check()
         if status_of(error) == 404:
             return NoSuchKeyError(str(key))
         return UnreadableError(f"Region {self.alias} cannot read {key}: {code_of(error)}.")
-
-    def _meaning(self, error: Exception) -> RegionError:
-        found = meaning(self.region, error)
-        if isinstance(found, RegionUnavailableError):
-            self._trusted_until = 0.0
-        return found
 
 
 class _BeyondTheEndError(Exception):
