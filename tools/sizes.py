@@ -15,16 +15,6 @@ ROOTS = (
     *("accounts", "agent", "backup_service", "bench", "billing", "lanes"),
     *("storage", "tests", "tools"),
 )
-    "accounts",
-    "agent",
-    "backup_service",
-    "bench",
-    "billing",
-    "lanes",
-    "storage",
-    "tests",
-    "tools",
-)
 MOST_LINES, MOST_OF_CLASS, MOST_OF_FUNCTION, MOST_FILES = 400, 250, 40, 15
 LONG = {  # functions that are one table, and why they may be long
     "add_parser": "options of a command, one after the other",

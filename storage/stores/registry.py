@@ -21,7 +21,7 @@ from storage.stores.configuration import (
     parse,
     traits_in,
 )
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.traits import Traits
 
 Options = tuple[tuple[str, str], ...]

@@ -11,7 +11,7 @@ from botocore import session
 
 from backup_service.embedded.stores import Store
 from storage.stores.base import RegionStore
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.memory import MemoryStore
 from storage.stores.s3.store import S3Store
 from tests.hardship.conftest import mounted

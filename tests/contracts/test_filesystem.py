@@ -15,7 +15,8 @@ from storage.stores.base import (
     RegionUnavailableError,
     UnreadableError,
 )
-from storage.stores.filesystem import MARKER, STAGING, FilesystemStore
+from storage.stores.filesystem.staging import FOLDER as STAGING
+from storage.stores.filesystem.store import MARKER, FilesystemStore
 from tests.contracts.test_regions import get, key, put
 
 

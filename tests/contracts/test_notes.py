@@ -13,7 +13,7 @@ from storage.stores.base import (
     RegionStore,
     RegionUnavailableError,
 )
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.s3.store import MARKER, S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import VAULT, get, key, put

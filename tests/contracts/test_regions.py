@@ -19,7 +19,7 @@ from storage.stores.base import (
     RegionStore,
     RegionUnavailableError,
 )
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 
 VAULT = "abcdefghij234567abcd"
 

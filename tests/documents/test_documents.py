@@ -16,7 +16,8 @@ from storage.downloads import read
 from storage.monitoring import rules
 from storage.object_names import GIB, KIB, MIB, SIZE_LIMITS, ObjectType
 from storage.objects import batch, commit
-from storage.stores import filesystem, rate_limits
+from storage.stores import rate_limits
+from storage.stores.filesystem import store as filesystem
 from storage.uploads import presigned
 from storage.vaults import enrolment, quota
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.stores.filesystem import HEADROOM, STAGING
+from storage.stores.filesystem.staging import FOLDER as STAGING
+from storage.stores.filesystem.store import HEADROOM
 from tests.gateway.test_bodies import answer, connect, sha
 from tests.support.gateway import Gateway, Holder, start_gateway
 

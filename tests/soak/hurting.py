@@ -43,7 +43,8 @@ def watched(points: Points) -> Iterator[None]:
 
     from storage import wakeups
     from storage.stores.base import RegionUnavailableError
-    from storage.stores.filesystem import FilesystemStore
+    from storage.stores.filesystem.staging import Staging
+    from storage.stores.filesystem.store import FilesystemStore
     from storage.stores.s3.store import S3Store
 
     places: list[tuple[Any, str, Exception]] = [
@@ -54,9 +55,10 @@ def watched(points: Points) -> Iterator[None]:
     ]
     away = RegionUnavailableError("injected")
     both = ("check", "put", "open", "size", "delete", "confirm")
-    own = ("_stage", "_write", "_publish"), ("_send", "_get", "surely_has", "presign_put")
-    for store, names in zip((FilesystemStore, S3Store), own, strict=True):
-        places += [(store, name, away) for name in (*both, *names) if name in vars(store)]
+    for store in (FilesystemStore, S3Store):
+        places += [(store, name, away) for name in both if name in vars(store)]
+    places += [(Staging, name, away) for name in ("_write", "_write_piece", "publish")]
+    places += [(S3Store, name, away) for name in ("_send", "_get", "surely_has", "presign_put")]
     kept = [(place, name, getattr(place, name)) for place, name, _ in places]
     for place, name, failure in places:
         setattr(place, name, _through(points, name, failure, getattr(place, name)))

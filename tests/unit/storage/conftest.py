@@ -18,7 +18,7 @@ from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectName, ObjectType, parse_name
 from storage.objects import placement
 from storage.replication import replicator
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from storage.vaults import credentials
 from storage.vaults.access import Access

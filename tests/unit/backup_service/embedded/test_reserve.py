@@ -8,7 +8,7 @@ import pytest
 
 from backup_service.embedded.errors import DataDirectoryError
 from backup_service.embedded.reserve import INTERVAL, LEAST, PLENTY, SIZE, Reserve
-from storage.stores.filesystem import HEADROOM
+from storage.stores.filesystem.store import HEADROOM
 from tests.support.disks import fill, small_disk
 
 

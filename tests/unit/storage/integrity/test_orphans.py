@@ -21,7 +21,7 @@ from storage.object_names import StoreKey
 from storage.replication import leases
 from storage.replication.replicator import begin, finish, replicate_due
 from storage.stores.base import RegionUnavailableError
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from storage.uploads import ingest, presigned
 from tests.unit.storage.conftest import access_of, data_name, sha, some

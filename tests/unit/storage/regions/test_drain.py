@@ -13,7 +13,7 @@ from storage.regions.lifecycle import RegionActError
 from storage.regions.status import copies_status
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from tests.support.storage.regions import burn, configure, proved, region, sweep, work
 from tests.support.storage.replicas import copy_in, states

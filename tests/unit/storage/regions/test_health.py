@@ -6,8 +6,8 @@ import pytest
 
 from backup_service import clock
 from storage.regions import health
-from storage.stores import filesystem
 from storage.stores.base import RegionFullError
+from storage.stores.filesystem.store import FilesystemStore
 from tests.support.storage.regions import burn, region
 from tests.support.storage.replicas import states
 from tests.support.storage.three_regions import contents, regions
@@ -32,14 +32,14 @@ def test_health_is_seen_and_said(settings, tmp_path, backup, contents):
 
 
 def test_a_store_that_says_it_is_full_is_asked_last(backup, monkeypatch):
-    real = filesystem.FilesystemStore.put
+    real = FilesystemStore.put
 
     def full(store, key, body, size):
         if store.alias == "a":
             raise RegionFullError("Region a is full.")
         real(store, key, body, size)
 
-    monkeypatch.setattr(filesystem.FilesystemStore, "put", full)
+    monkeypatch.setattr(FilesystemStore, "put", full)
     content = some()
     assert backup.put(content).status_code == 200
     assert states(backup.held(content)) == {"b": "stored", "c": "pending"}

@@ -15,7 +15,7 @@ from storage.regions import lifecycle
 from storage.regions.lifecycle import RegionActError
 from storage.regions.status import copies_status
 from storage.stores.base import RegionUnavailableError
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import prepare_new
 from tests.support.storage.regions import burn, configure, proved, region, sweep, work
 from tests.support.storage.replicas import copy_in

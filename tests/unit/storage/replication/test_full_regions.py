@@ -18,7 +18,8 @@ from storage.monitoring import alarms
 from storage.regions import health
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
-from storage.stores.filesystem import HEADROOM, STAGING
+from storage.stores.filesystem.staging import FOLDER as STAGING
+from storage.stores.filesystem.store import HEADROOM
 from storage.stores.registry import prepare_new, sync_rows
 from tests.gateway.test_full_disk import mount
 from tests.support.storage.faulty_regions import buckets, everywhere, fronts, strays, ways

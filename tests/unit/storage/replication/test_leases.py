@@ -12,7 +12,7 @@ from storage.models import Attempt
 from storage.replication import leases, replicator, transfer
 from storage.replication.replicator import replicate_due
 from storage.replication.scheduler import RoundRobin
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.vaults.enrolment import create_vault
 from tests.support.storage.replicas import copy_in, held, states
 from tests.unit.storage.conftest import caller, some

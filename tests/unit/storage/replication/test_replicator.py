@@ -10,7 +10,7 @@ from storage.replication import leases, replicator
 from storage.replication.replicator import replicate_due
 from storage.stores import rate_limits
 from storage.stores.base import RegionUnavailableError, UnreadableError
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from tests.support.storage.replicas import copy_in, held, states
 from tests.unit.storage.conftest import path_of, sha, some
 

@@ -76,7 +76,7 @@ def test_no_region_at_all(backup, vault, tmp_path):
 
 def test_a_region_without_room(backup, monkeypatch):
     from storage.stores.base import Capacity
-    from storage.stores.filesystem import FilesystemStore
+    from storage.stores.filesystem.store import FilesystemStore
 
     full = {"a"}
     real = FilesystemStore.capacity

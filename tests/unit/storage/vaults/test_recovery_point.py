@@ -11,7 +11,7 @@ from storage.integrity.repair import repair
 from storage.models import StoredObject, Vault
 from storage.replication.replicator import replicate_due
 from storage.stores.base import UnreadableError
-from storage.stores.filesystem import FilesystemStore
+from storage.stores.filesystem.store import FilesystemStore
 from storage.vaults.recovery_point import recovery_point
 from tests.support.storage.replicas import copy_in
 from tests.unit.storage.conftest import damage, sha, some

@@ -1,28 +1,16 @@
-"""A store in a directory, for instance on a drive of its own.
-
-Bytes are staged, fsynced, and published by a hard link, which fails if the name is taken; then
-the directories are fsynced (`publishing` says what happens where there are no links). A marker file
-names the region, so that an empty mount point is not mistaken for it. A key
-`vault/type/name/attempt` lies at `vault/type/na/name.attempt`.
+"""A store in a directory. A marker file names the region, so that an empty mount point is not
+mistaken for it.
 """
 
-import errno
-import io
 import json
 import os
-import shutil
-import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from storage.object_names import VAULT, InvalidNameError, StoreKey, parse_store_key
+from storage.object_names import VAULT, StoreKey
 from storage.stores.base import (
-    CHUNK,
-    NOTES,
     Capacity,
-    KeyExistsError,
     NoSuchKeyError,
     Reader,
     RegionError,
@@ -31,14 +19,15 @@ from storage.stores.base import (
     RegionUnavailableError,
     Source,
     UnreadableError,
-    require_note,
 )
-from storage.stores.publish_file import publish, sync_directory, sync_file
+from storage.stores.filesystem import staging
+from storage.stores.filesystem.layout import key_of, path_of
+from storage.stores.filesystem.notes import FileNotes
+from storage.stores.filesystem.publish_file import sync_directory
+from storage.stores.filesystem.staging import Staging
 
 MARKER = ".nightsafe-region"
-STAGING = ".staging"
 HEADROOM = 64 * 1024 * 1024  # bytes left free, so that the file system itself keeps working
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FilesystemStore(RegionStore):
@@ -48,6 +37,8 @@ class FilesystemStore(RegionStore):
         self.alias = alias
         self.root = root
         self.instance = instance
+        self._staging = Staging(alias, root)
+        self._notes = FileNotes(root, self._staging)
 
     def prepare(self, instance: str) -> None:
         """See RegionStore. Only an absent or empty directory is taken."""
@@ -58,13 +49,13 @@ class FilesystemStore(RegionStore):
                     f"Region {self.alias}: {self.root} is not empty. Give the region an empty "
                     "directory, or put back the one it had."
                 )
-            (self.root / STAGING).mkdir(mode=0o700, exist_ok=True)
+            (self.root / staging.FOLDER).mkdir(mode=0o700, exist_ok=True)
             marker = self.root / MARKER
             marker.write_text(json.dumps({"region": self.alias, "instance": instance}) + "\n")
             sync_directory(marker)
             sync_directory(self.root)
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise self._staging.meaning(error) from error
         self.instance = instance
 
     def check(self) -> None:
@@ -91,36 +82,30 @@ class FilesystemStore(RegionStore):
         self.check()
         if self.capacity().free < size + HEADROOM:
             raise RegionFullError(f"Region {self.alias} has no room for {size} bytes.")
-        final = self._path(key)
-        staged = self.root / STAGING / uuid.uuid4().hex
-        try:
-            self._stage(staged, body, size)
-            self._publish(staged, final)
-        finally:
-            with suppress(OSError):
-                staged.unlink()
+        with self._staging.file(body, size) as staged:
+            self._staging.publish(staged, path_of(self.root, key))
 
     def open(self, key: StoreKey, start: int = 0, length: int | None = None) -> Reader:
         """See RegionStore."""
         with self._asking_for(key):
-            descriptor = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path_of(self.root, key), os.O_RDONLY | os.O_CLOEXEC)
         return _FileReader(self, key, descriptor, start, length)
 
     def size(self, key: StoreKey) -> int:
         """See RegionStore."""
         with self._asking_for(key):
-            return self._path(key).stat().st_size
+            return path_of(self.root, key).stat().st_size
 
     def delete(self, key: StoreKey) -> None:
         """See RegionStore."""
         self.check()
-        path = self._path(key)
+        path = path_of(self.root, key)
         try:
             path.unlink(missing_ok=True)
             if path.parent.exists():
                 sync_directory(path.parent)
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise self._staging.meaning(error) from error
 
     def delete_many(self, keys: Sequence[StoreKey]) -> list[StoreKey]:
         """See RegionStore. Every folder is synced once, however many of its files go."""
@@ -128,7 +113,7 @@ class FilesystemStore(RegionStore):
             return []
         folders: dict[Path, list[StoreKey]] = {}
         for key in keys:
-            folders.setdefault(self._path(key).parent, []).append(key)
+            folders.setdefault(path_of(self.root, key).parent, []).append(key)
         gone = {key for folder, some in folders.items() for key in self._empty(folder, some)}
         return [key for key in keys if key in gone]
 
@@ -137,7 +122,7 @@ class FilesystemStore(RegionStore):
         gone = []
         for key in keys:
             with suppress(OSError):
-                self._path(key).unlink(missing_ok=True)
+                path_of(self.root, key).unlink(missing_ok=True)
                 gone.append(key)
         try:
             if folder.exists():
@@ -152,7 +137,7 @@ class FilesystemStore(RegionStore):
         """See RegionStore. Files whose names are not keys are passed over."""
         self.check()
         # A file's path below the vault sorts as its key does, folder by folder.
-        begin = self._path(after).relative_to(self.root).parts if after else ()
+        begin = path_of(self.root, after).relative_to(self.root).parts if after else ()
         for name in [vault] if vault is not None else self.list_vaults():
             yield from self._walk(name, begin)
 
@@ -164,7 +149,7 @@ class FilesystemStore(RegionStore):
             folders[:] = sorted(f for f in folders if (*parts, f) >= begin[: len(parts) + 1])
             for file in sorted(f for f in files if (*parts, f) > begin):
                 path = Path(folder) / file
-                key = self._key(path)
+                key = key_of(self.root, path)
                 if key is None:
                     continue
                 try:
@@ -172,13 +157,13 @@ class FilesystemStore(RegionStore):
                 except FileNotFoundError:
                     continue  # removed meanwhile
                 except OSError as error:
-                    raise self._unavailable(error) from error
+                    raise self._staging.meaning(error) from error
                 yield key, size
 
     def _require_listed(self, error: OSError) -> None:
         """Let a folder that cannot be listed be no empty one; one that is not there is fine."""
         if not isinstance(error, FileNotFoundError):
-            raise self._unavailable(error) from error
+            raise self._staging.meaning(error) from error
         self.check()
 
     def list_vaults(self) -> Iterator[str]:
@@ -188,77 +173,40 @@ class FilesystemStore(RegionStore):
             with os.scandir(self.root) as entries:
                 names = [entry.name for entry in entries if VAULT.fullmatch(entry.name)]
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise self._staging.meaning(error) from error
         yield from names
 
     def write_note(self, name: str, content: bytes, *, once: bool = False) -> None:
         """See RegionStore."""
-        require_note(name, content)
         self.check()
-        final = self.root / NOTES / name
-        staged = self.root / STAGING / uuid.uuid4().hex
-        try:
-            self._stage(staged, io.BytesIO(content), len(content))
-            if once:
-                self._publish(staged, final)
-            else:
-                self._make_directories(final.parent)
-                staged.replace(final)
-                sync_directory(final.parent)
-        except OSError as error:
-            raise self._unavailable(error) from error
-        finally:
-            with suppress(OSError):
-                staged.unlink()
+        self._notes.write(name, content, once=once)
 
     def read_note(self, name: str) -> bytes | None:
         """See RegionStore."""
-        require_note(name)
         self.check()
-        try:
-            return (self.root / NOTES / name).read_bytes() or None  # a claim, of a writer killed
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._unavailable(error) from error
+        return self._notes.read(name)
 
     def list_notes(self, word: str) -> list[str]:
         """See RegionStore."""
         self.check()
-        try:
-            notes = (self.root / NOTES / word).iterdir()
-            return sorted(f"{word}/{note.name}" for note in notes)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise self._unavailable(error) from error
+        return self._notes.names(word)
 
     def drop_notes(self) -> None:
         """See RegionStore."""
         self.check()
-        try:
-            if (self.root / NOTES).exists():
-                shutil.rmtree(self.root / NOTES)
-        except OSError as error:
-            raise self._unavailable(error) from error
+        self._notes.drop()
 
     def sweep_staging(self, older_than: float) -> int:
         """See RegionStore."""
         self.check()
-        swept = 0
-        for path in (self.root / STAGING).iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime >= older_than:
-                    path.unlink()
-                    swept += 1
-        return swept
+        return self._staging.sweep(older_than)
 
     def capacity(self) -> Capacity:
         """See RegionStore."""
         try:
             room = os.statvfs(self.root)
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise self._staging.meaning(error) from error
         return Capacity(total=room.f_frsize * room.f_blocks, free=room.f_frsize * room.f_bavail)
 
     def _is_vacant(self) -> bool:
@@ -268,22 +216,7 @@ class FilesystemStore(RegionStore):
             marker = json.loads((self.root / MARKER).read_bytes() or b"{}")
             if marker.get("region", self.alias) != self.alias:
                 return False
-        return names <= {MARKER, STAGING}
-
-    def _path(self, key: StoreKey) -> Path:
-        name = key.object.name
-        return self.root / key.vault / key.object.type / name[:2] / f"{name}.{key.attempt}"
-
-    def _key(self, path: Path) -> StoreKey | None:
-        parts = path.relative_to(self.root).parts
-        if len(parts) != 4:
-            return None
-        name, dot, attempt = parts[3].partition(".")
-        try:
-            key = parse_store_key(f"{parts[0]}/{parts[1]}/{name}/{attempt}")
-        except InvalidNameError:
-            return None
-        return key if dot and parts[2] == name[:2] else None
+        return names <= {MARKER, staging.FOLDER}
 
     @contextmanager
     def _asking_for(self, key: StoreKey) -> Iterator[None]:
@@ -295,53 +228,6 @@ class FilesystemStore(RegionStore):
             raise NoSuchKeyError(str(key)) from error
         except OSError as error:
             raise self._unreadable(key, error) from error
-
-    def _stage(self, staged: Path, body: Source, size: int) -> None:
-        written = 0
-        try:
-            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise self._unavailable(error) from error
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            while piece := body.read(CHUNK):
-                self._write(file.fileno(), piece)
-                written += len(piece)
-            if written != size:
-                raise RegionError(f"{written} bytes came where {size} were announced.")
-            try:
-                sync_file(file.fileno())
-            except OSError as error:
-                raise self._unavailable(error) from error
-
-    def _write(self, descriptor: int, piece: bytes) -> None:
-        view = memoryview(piece)
-        try:
-            while view:
-                view = view[os.write(descriptor, view) :]
-        except OSError as error:
-            raise self._unavailable(error) from error
-
-    def _publish(self, staged: Path, final: Path) -> None:
-        try:
-            self._make_directories(final.parent)
-            publish(staged, final)
-            sync_directory(final.parent)
-        except FileExistsError as error:
-            raise KeyExistsError(str(final)) from error
-        except OSError as error:
-            raise self._unavailable(error) from error
-
-    def _make_directories(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        self._make_directories(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        sync_directory(folder.parent)
-
-    def _unavailable(self, error: OSError) -> RegionError:
-        if error.errno in FULL:
-            return RegionFullError(f"Region {self.alias} is full.")
-        return RegionUnavailableError(f"Region {self.alias} cannot be used: {error.strerror}.")
 
     def _unreadable(self, key: StoreKey, error: OSError) -> RegionError:
         return UnreadableError(f"Region {self.alias} cannot read {key}: {error.strerror}.")
