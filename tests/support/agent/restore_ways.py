@@ -1,7 +1,7 @@
 """The ways in which a restore may go: alone or with workers, by open folders or by paths."""
 
 import pytest
-from nightsafe.file_restorer import file_restorer
+from nightsafe.file_restorer import dispatcher
 from nightsafe.target import target
 from nightsafe.target.directory_by_path import NamedDirectory
 
@@ -11,8 +11,8 @@ WAYS = ("one process", "workers", "by paths", "workers by paths")
 def go(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Restore in this way; small restores need no workers, so they are made to."""
     if "workers" in way:
-        monkeypatch.setattr(file_restorer, "_IN_PROCESS_PIECES", -1)
-        monkeypatch.setattr(file_restorer, "_IN_PROCESS_COMPARISONS", 0)
+        monkeypatch.setattr(dispatcher, "_IN_PROCESS_PIECES", -1)
+        monkeypatch.setattr(dispatcher, "_IN_PROCESS_COMPARISONS", 0)
     if "by paths" in way:
         monkeypatch.setattr(target, "_KIND", NamedDirectory)
 

@@ -63,7 +63,7 @@ class Batch:
     is_sent: bool = False
 
     def number_of(self, place: Place) -> int:
-        """The number that stands for a folder in this wave."""
+        """The number that stands for a folder in this batch."""
         number = self.numbers.setdefault(place.path, len(self.places))
         if number == len(self.places):
             self.places.append(place)

@@ -33,10 +33,10 @@ _parts_of = itemgetter(
 class Comparison(NamedTuple):
     """Checks by folder, with the nodes that they are of.
 
-    Those stay with whoever made the job, as does `wave`, a number.
+    Those stay with whoever made the job, as does `batch`, a number.
     """
 
-    wave: int
+    batch: int
     groups: list[tuple[Place, list[RawCheck], list[Node]]]
 
     @property
@@ -46,11 +46,11 @@ class Comparison(NamedTuple):
 
     def __reduce__(self) -> tuple[Callable[..., "Comparison"], tuple[object, ...]]:
         """For the way to another process."""
-        return _rebuilt, (self.wave, [(tuple(place), checks) for place, checks, _ in self.groups])
+        return _rebuilt, (self.batch, [(tuple(place), checks) for place, checks, _ in self.groups])
 
 
-def _rebuilt(wave: int, groups: list[tuple[Any, list[RawCheck]]]) -> Comparison:
-    return Comparison(wave, [(Place(*place), checks, []) for place, checks in groups])
+def _rebuilt(batch: int, groups: list[tuple[Any, list[RawCheck]]]) -> Comparison:
+    return Comparison(batch, [(Place(*place), checks, []) for place, checks in groups])
 
 
 class Compared(NamedTuple):
@@ -107,7 +107,7 @@ class Gathering:
     _size: int = 0
 
     def take(
-        self, wave: int, place: Place, nodes: Iterable[Node]
+        self, batch: int, place: Place, nodes: Iterable[Node]
     ) -> tuple[list[Comparison], list[Node]]:
         """Jobs that are full now, and the nodes that cannot be compared."""
         jobs: list[Comparison] = []
@@ -126,16 +126,16 @@ class Gathering:
                 check = (name, 0, content[0], lengths, size, 1, _permissions(mode), *rest)
                 self._add(place, node, check, size)
             else:
-                jobs += self._take_parts(wave, place, node, others)
+                jobs += self._take_parts(batch, place, node, others)
             if self._size >= _JOB_BYTES or self._count >= _JOB_FILES:
-                jobs += self.rest(wave)
+                jobs += self.rest(batch)
         return jobs, others
 
-    def rest(self, wave: int) -> list[Comparison]:
+    def rest(self, batch: int) -> list[Comparison]:
         """What was gathered, as one job or none."""
         if not self._count:
             return []
-        job = Comparison(wave, list(self._groups.values()))
+        job = Comparison(batch, list(self._groups.values()))
         self._groups, self._count, self._size = {}, 0, 0
         return [job]
 
@@ -149,7 +149,7 @@ class Gathering:
         self._size += size
 
     def _take_parts(
-        self, wave: int, place: Place, node: Node, others: list[Node]
+        self, batch: int, place: Place, node: Node, others: list[Node]
     ) -> list[Comparison]:
         """The jobs for a file of several blobs, or of none, in parts if it is large."""
         name, size, _, content, mode, *rest = _parts_of(node)
@@ -168,7 +168,7 @@ class Gathering:
             self._add(place, node, check, sum(part))
             position, start = position + sum(part), end
             if self._size >= _JOB_BYTES:
-                jobs += self.rest(wave)
+                jobs += self.rest(batch)
         return jobs
 
     def _lengths(self, node: Node) -> "array[int] | None":

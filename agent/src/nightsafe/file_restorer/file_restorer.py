@@ -1,26 +1,24 @@
 """Collects files to restore, hands them to the workers in batches, and finishes them.
 
-Files come in one by one and are gathered into waves of bounded size. The jobs of a wave go
+Files come in one by one and are gathered into batches of bounded size. The jobs of a batch go
 to the workers pack by pack; when all are done its large files get their names, its hard
 links are made, and the folders that were left in it get their times. Meanwhile the next
-wave is gathered, so neither memory nor waiting grows with the snapshot.
+batch is gathered, so neither memory nor waiting grows with the snapshot.
 """
 
 import os
-import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from nightsafe.crypto.sealer import OVERHEAD
-from nightsafe.errors import DamagedError
 from nightsafe.file_restorer.batch import Batch, Left, Link, Unfinished
 from nightsafe.file_restorer.comparison import Compared, Comparison, Gathering
-from nightsafe.file_restorer.file_writer import FileWriter, Outcome, describe
-from nightsafe.file_restorer.finisher import FileFinisher, Listener, locate, path_of, plain_length
-from nightsafe.file_restorer.read_plan import Job, Piece, arrange
+from nightsafe.file_restorer.dispatcher import Dispatcher
+from nightsafe.file_restorer.file_writer import FileWriter, describe
+from nightsafe.file_restorer.finisher import Listener, locate, path_of, plain_length
+from nightsafe.file_restorer.read_plan import Piece
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
@@ -29,13 +27,9 @@ from nightsafe.repository.repository import Repository
 from nightsafe.target.directory import Directory
 from nightsafe.target.metadata import described
 from nightsafe.target.place import Place
-from nightsafe.workers.pool import WorkerPool
 
-_FIRST_WAVE, _LARGEST_WAVE = 1000, 32_000
-_IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
-_IN_PROCESS_COMPARISONS = 1
-_WAVES_AT_ONCE = 2
-_LOOK_SECONDS = 0.002
+_FIRST_BATCH, _LARGEST_BATCH = 1000, 32_000
+_BATCHES_AT_ONCE = 2
 _NOTHING = BlobLocation(b"", 0, 0, 0)
 _piece: Callable[[Iterable[Any]], Piece] = partial(tuple.__new__, Piece)
 _briefly: Callable[[Node], tuple[bytes, int, int, tuple[bytes, ...] | None]]
@@ -58,33 +52,30 @@ class FileRestorer:
         workers: int,
         clears: bool = False,
     ) -> None:
-        self._index = repository.index
         self._located = repository.index.locations(BlobKind.DATA)
-        self._reader = reader
         self._tell = listener
-        self._start = partial(
-            FileWriter, repository.storage, repository.master, target, clears=clears
+        self._dispatcher = Dispatcher(
+            partial(FileWriter, repository.storage, repository.master, target, clears=clears),
+            repository.index,
+            reader=reader,
+            listener=listener,
+            workers=workers,
+            compared=self._settle_comparison,
         )
-        self._writer = self._start()
-        self._finisher = FileFinisher(self._writer.folders, reader, self._located, listener)
-        self._workers = workers
-        self._porters: WorkerPool[Job | Comparison, Outcome | Compared] | None = None
+        self._writer, self._finisher = self._dispatcher.writer, self._dispatcher.finisher
         self._links: dict[tuple[int, int, int], Unfinished] = {}
-        self._waves: deque[Batch] = deque()
-        self._wave = Batch(0)
-        self._limit = _FIRST_WAVE
-        self._look_at = 0.0
+        self._batch = Batch(0)
+        self._limit = _FIRST_BATCH
         self._gathering = Gathering(self._located)
-        self._held: list[Comparison] = []
 
-    def files(self, place: Place, nodes: Iterable[Node], wave: Batch | None = None) -> list[Node]:
+    def files(self, place: Place, nodes: Iterable[Node], batch: Batch | None = None) -> list[Node]:
         """Take those files that have one name and one blob at most, as nearly all have.
 
         The others are returned, and those whose blob is not known or of another size than they
         are; `file` is for them.
         """
-        wave, get = wave or self._wave, self._located.get
-        number, packs, others = wave.number_of(place), wave.packs, []
+        batch, get = batch or self._batch, self._located.get
+        number, packs, others = batch.number_of(place), batch.packs, []
         for node in nodes:
             name, size, links, content = _briefly(node)
             if content is None or len(content) > 1 or links > 1:
@@ -97,8 +88,8 @@ class FileRestorer:
                 continue
             piece = (offset, length, plain_length, blob, number, name, 0, 0, described(node))
             packs[pack].append(_piece(piece))
-            wave.pieces += 1
-            wave.size += length
+            batch.pieces += 1
+            batch.size += length
         return others
 
     def file(self, place: Place, name: bytes, node: Node, *, folder: Directory) -> None:
@@ -110,19 +101,19 @@ class FileRestorer:
         if node.links > 1:
             self._file_of_names(place, name, node, folder)
         elif len(content) > 1:
-            self._begin(self._wave, place, name, node, folder)
+            self._begin(self._batch, place, name, node, folder)
         else:
             blob = content[0] if content else b""
             where = locate(self._located, blob) if content else _NOTHING
-            self._wave.add(place, name, where, blob, attributes=described(node))
+            self._batch.add(place, name, where, blob, attributes=described(node))
 
     def _file_of_names(self, place: Place, name: bytes, node: Node, folder: Directory) -> None:
         first = self._links.get(_key(node))
         if first is None:
-            self._links[_key(node)] = self._begin(self._wave, place, name, node, folder)
+            self._links[_key(node)] = self._begin(self._batch, place, name, node, folder)
             return
-        self._wave.links.append(Link(place, name, node, first))
-        self._wave.pieces += 1
+        self._batch.links.append(Link(place, name, node, first))
+        self._batch.pieces += 1
 
     def compare(self, place: Place, nodes: Iterable[Node]) -> list[Node]:
         """Take files of which something has the name already: what is right stays, and gets its
@@ -130,9 +121,9 @@ class FileRestorer:
 
         Those are returned that cannot be compared.
         """
-        jobs, others = self._gathering.take(self._wave.number, place, nodes)
+        jobs, others = self._gathering.take(self._batch.number, place, nodes)
         for job in jobs:
-            self._hand_out(job)
+            self._compare(job)
         return others
 
     def keep(self, place: Place, node: Node, status: os.stat_result, *, folder: Directory) -> bool:
@@ -158,133 +149,72 @@ class FileRestorer:
 
     def left(self, place: Place, node: Node, *, is_new: bool) -> None:
         """Take a folder whose entries have all been taken; children before parents."""
-        self._wave.left.append(Left(place, node, is_new))
+        self._batch.left.append(Left(place, node, is_new))
 
     def pump(self) -> None:
         """Go on with what was taken; to be called often."""
-        if self._wave.pieces + len(self._wave.left) >= self._limit:
+        if self._batch.pieces + len(self._batch.left) >= self._limit:
             self._launch()
-            self._limit = min(2 * self._limit, _LARGEST_WAVE)
-            self._wait(_WAVES_AT_ONCE)
-        elif self._porters is not None and time.monotonic() >= self._look_at:
-            # Not each time: to ask the workers costs as much as to take in ten files.
-            self._settle_ready(self._porters, wait=False)
-            self._look_at = time.monotonic() + _LOOK_SECONDS
+            self._limit = min(2 * self._limit, _LARGEST_BATCH)
+            self._dispatcher.wait(_BATCHES_AT_ONCE)
+        else:
+            self._dispatcher.poll()
 
     def finish(self) -> None:
         """Complete everything that was taken."""
         self._launch()
-        self._wait(0)
-        self._close()
+        self._dispatcher.wait(0)
+        self._dispatcher.end()
 
     def abort(self) -> None:
         """Stop at once; what is not complete is removed."""
-        self._close()
-        for wave in (*self._waves, self._wave):
-            for unfinished in wave.unfinished:
+        self._dispatcher.end()
+        for batch in (*self._dispatcher.batches, self._batch):
+            for unfinished in batch.unfinished:
                 if not unfinished.is_done:
                     self._finisher.drop(unfinished)
         self._writer.close()
-
-    def _close(self) -> None:
-        if self._porters is not None:
-            self._porters.close()
-            self._porters = None
 
     def close(self) -> None:
         """Let go of the folders, after `finish`."""
         self._writer.close()
 
     def _begin(
-        self, wave: Batch, place: Place, name: bytes, node: Node, folder: Directory
+        self, batch: Batch, place: Place, name: bytes, node: Node, folder: Directory
     ) -> Unfinished:
         found = [locate(self._located, blob) for blob in node.content or ()]
         with self._finisher.begin(place, name, node, found, folder) as unfinished:
-            number = len(wave.unfinished)
-            wave.unfinished.append(unfinished)
+            number = len(batch.unfinished)
+            batch.unfinished.append(unfinished)
         position = 0
         for blob, where in zip(node.content or (), found, strict=True):
-            wave.add(place, unfinished.temporary, where, blob, position=position, file=number)
+            batch.add(place, unfinished.temporary, where, blob, position=position, file=number)
             position += plain_length(where)
         return unfinished
 
     def _launch(self) -> None:
-        for job in self._gathering.rest(self._wave.number):
-            self._hand_out(job)
-        self._compare_here()
-        wave, self._wave = self._wave, Batch(self._wave.number + 1)
-        self._waves.append(wave)
-        if not wave.open_comparisons:
-            self._send(wave)
+        for job in self._gathering.rest(self._batch.number):
+            self._compare(job)
+        self._dispatcher.compare_held()
+        batch, self._batch = self._batch, Batch(self._batch.number + 1)
+        self._dispatcher.batches.append(batch)
+        if not batch.open_comparisons:
+            self._dispatcher.send(batch)
 
-    def _hand_out(self, job: Comparison) -> None:
-        """Let workers compare, or keep it for us if it is little."""
-        self._wave.open_comparisons += 1
-        self._wave.pieces += job.checks
-        self._held.append(job)
-        if self._workers and (self._porters or len(self._held) > _IN_PROCESS_COMPARISONS):
-            porters = self._with_workers()
-            for held in self._held:
-                porters.submit(held)
-            self._held.clear()
+    def _compare(self, job: Comparison) -> None:
+        self._batch.open_comparisons += 1
+        self._batch.pieces += job.checks
+        self._dispatcher.compare(job)
 
-    def _compare_here(self) -> None:
-        held, self._held = self._held, []
-        for job in held:
-            self._settle_comparison(job, self._writer.compare(job))
-
-    def _with_workers(self) -> "WorkerPool[Job | Comparison, Outcome | Compared]":
-        if self._porters is None:
-            self._porters = WorkerPool(self._start, self._workers)
-        return self._porters
-
-    def _send(self, wave: Batch) -> None:
-        """Let a wave's pieces be fetched and written, when all that is to be is known."""
-        wave.is_sent = True
-        jobs: list[Job] = []
-        for pack, pieces in wave.packs.items():
-            end = self._index.pack_end(pack) if pack else 0
-            jobs += arrange(wave.number, pack, pieces, pack_end=end, places=wave.places.__getitem__)
-        is_small = sum(map(len, wave.packs.values())) <= _IN_PROCESS_PIECES
-        is_small = is_small and wave.size <= _IN_PROCESS_BYTES
-        wave.packs = {}
-        wave.open_jobs = len(jobs)
-        if self._workers and not is_small:
-            self._with_workers()
-        for job in jobs:
-            if self._porters is None:
-                self._settle(job, self._writer.write(job, self._writer.fetch(job)))
-            else:
-                self._porters.submit(job)
-
-    def _wait(self, allowed: int) -> None:
-        """Until no more than `allowed` waves are under way."""
-        self._finish_ready()
-        while len(self._waves) > allowed and self._porters is not None:
-            self._settle_ready(self._porters, wait=True)
-            self._finish_ready()
-
-    def _settle_ready(
-        self, porters: "WorkerPool[Job | Comparison, Outcome | Compared]", *, wait: bool
-    ) -> None:
-        for job, outcome in porters.results(wait=wait):
-            if isinstance(job, Comparison) and isinstance(outcome, Compared):
-                self._settle_comparison(job, outcome)
-            elif isinstance(job, Job) and isinstance(outcome, Outcome):
-                self._settle(job, outcome)
-
-    def _finish_ready(self) -> None:
-        while self._waves and self._waves[0].is_sent and not self._waves[0].open_jobs:
-            self._finisher.finish(self._waves[0])
-            self._waves.popleft()
-
-    def _wave_of(self, number: int) -> Batch:
-        is_current = number == self._wave.number
-        return self._wave if is_current else self._waves[number - self._waves[0].number]
+    def _batch_of(self, number: int) -> Batch:
+        if number == self._batch.number:
+            return self._batch
+        launched = self._dispatcher.batches
+        return launched[number - launched[0].number]
 
     def _settle_comparison(self, job: Comparison, outcome: Compared) -> None:
-        wave = self._wave_of(job.wave)
-        wave.open_comparisons -= 1
+        batch = self._batch_of(job.batch)
+        batch.open_comparisons -= 1
         others, notes = set(outcome.others), dict(outcome.notes)
         right: list[tuple[bytes, str, int]] = []
         number = -1
@@ -299,11 +229,11 @@ class FileRestorer:
                 if is_right:
                     right.append((path_of(place, node.name), "unchanged", node.size))
                 elif is_right is not None:
-                    self._make_other(wave, place, node)
+                    self._make_other(batch, place, node)
         if right:
             self._tell.kept(right)
-        if not wave.open_comparisons and wave is not self._wave:
-            self._send(wave)
+        if not batch.open_comparisons and batch is not self._batch:
+            self._dispatcher.send(batch)
 
     def _put_together(self, place: Place, node: Node, *, is_right: bool) -> bool | None:
         """Whether a file is right of which this is a part, or all; None while that is open."""
@@ -327,55 +257,13 @@ class FileRestorer:
             self._tell.noted(path_of(place, node.name), ", ".join(lost))
         return True
 
-    def _make_other(self, wave: Batch, place: Place, node: Node) -> None:
+    def _make_other(self, batch: Batch, place: Place, node: Node) -> None:
         """Take a file that is not what it should be."""
         try:
-            if self.files(place, [node], wave):
-                self._begin(wave, place, node.name, node, self._writer.folders.open(place))
+            if self.files(place, [node], batch):
+                self._begin(batch, place, node.name, node, self._writer.folders.open(place))
         except (OSError, OverflowError, ValueError) as error:
             self._tell.failed(path_of(place, node.name), describe(error))
-
-    def _settle(self, job: Job, outcome: Outcome) -> None:
-        wave = self._wave_of(job.wave)
-        wave.open_jobs -= 1
-        self._tell.advanced(outcome.bytes)
-        problems, notes = dict(outcome.failed), dict(outcome.notes)
-        for number in outcome.lost:
-            problems[number], notes[number] = self._retry(job, job.pieces[number])
-        for number in sorted({*problems, *notes}):
-            problem, note = problems.get(number, ""), notes.get(number, "")
-            self._tell_trouble(wave, job, job.pieces[number], problem=problem, note=note)
-        leads = {number: path_of(place, b"") for number, place in job.places.items()}
-        done = [
-            (leads[place] + name, "restored", plain_length or max(0, length - OVERHEAD))
-            for number, (_, length, plain_length, _, place, name, _, _, its) in enumerate(
-                job.pieces
-            )
-            if its is not None and not problems.get(number)
-        ]
-        if done:
-            self._tell.restored(done)
-
-    def _tell_trouble(
-        self, wave: Batch, job: Job, piece: Piece, *, problem: str, note: str
-    ) -> None:
-        path = path_of(job.places[piece.place], piece.name)
-        if piece.attributes is None:
-            unfinished = wave.unfinished[piece.file]
-            unfinished.problem = unfinished.problem or problem
-        elif problem:
-            self._tell.failed(path, problem)
-        elif note:
-            self._tell.noted(path, note)
-
-    def _retry(self, job: Job, piece: Piece) -> tuple[str, str]:
-        """Ask for a blob again, in all its copies, and write it here."""
-        try:
-            data = self._reader.load(BlobKind.DATA, piece.blob)
-        except DamagedError as error:
-            return f"it was not restored. {error}", ""
-        self._tell.advanced(len(data))
-        return self._writer.put(job.places[piece.place], piece, data)
 
 
 def _key(node: Node) -> tuple[int, int, int]:

@@ -69,13 +69,13 @@ class FileFinisher:
             discard(temporary, folder)
             raise
 
-    def finish(self, wave: Batch) -> None:
+    def finish(self, batch: Batch) -> None:
         """Give large files their names, make links, and set the attributes of folders."""
-        for unfinished in wave.unfinished:
+        for unfinished in batch.unfinished:
             self._finish_file(unfinished)
-        for link in wave.links:
+        for link in batch.links:
             self._finish_link(link)
-        for left in wave.left:
+        for left in batch.left:
             self._finish_folder(left)
 
     def _finish_file(self, unfinished: Unfinished) -> None:

@@ -38,10 +38,10 @@ class Piece(NamedTuple):
 class Job(NamedTuple):
     """The bytes `start` to `end` of a pack, and the pieces that lie in them, by offset.
 
-    `wave` is a number for whoever made the job.
+    `batch` is a number for whoever made the job.
     """
 
-    wave: int
+    batch: int
     pack: bytes
     start: int
     end: int
@@ -55,7 +55,7 @@ class Job(NamedTuple):
 
 
 def _rebuilt(
-    wave: int,
+    batch: int,
     pack: bytes,
     start: int,
     end: int,
@@ -63,7 +63,7 @@ def _rebuilt(
     pieces: list[tuple[Any, ...]],
 ) -> Job:
     return Job(
-        wave,
+        batch,
         pack,
         start,
         end,
@@ -73,7 +73,7 @@ def _rebuilt(
 
 
 def arrange(
-    wave: int,
+    batch: int,
     pack: bytes,
     pieces: list[Piece],
     *,
@@ -85,7 +85,7 @@ def arrange(
         step = _CUT_SIZE if is_cut else WINDOW_SIZE
         end = max(piece.offset + piece.length for piece in run)
         yield Job(
-            wave,
+            batch,
             pack,
             run[0].offset - run[0].offset % WINDOW_SIZE,
             min(-(-end // step) * step, pack_end),

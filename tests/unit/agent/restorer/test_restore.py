@@ -225,7 +225,7 @@ def test_many_files_of_one_folder(
 ) -> None:
     """Those that are simple are taken many at a time, and all others come back as well."""
     monkeypatch.setattr(restoring, "_FILES_AT_ONCE", at_once)
-    monkeypatch.setattr(file_restorer, "_FIRST_WAVE", 10)
+    monkeypatch.setattr(file_restorer, "_FIRST_BATCH", 10)
     source = tmp_path / "source"
     source.mkdir()
     for number in range(40):

@@ -15,7 +15,7 @@ from nightsafe.errors import (
     UnreachableError,
     WorkerError,
 )
-from nightsafe.file_restorer import file_restorer, file_writer
+from nightsafe.file_restorer import dispatcher, file_writer
 from nightsafe.file_restorer.read_plan import Piece
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind, PackBuilder
@@ -251,7 +251,7 @@ def test_a_worker_that_dies_is_said(
     repository: Repository, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = back_up(repository, source)
-    monkeypatch.setattr(file_restorer, "_IN_PROCESS_PIECES", -1)
+    monkeypatch.setattr(dispatcher, "_IN_PROCESS_PIECES", -1)
     monkeypatch.setattr(file_writer, "_file_writer", None)
     monkeypatch.setattr(file_writer, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(WorkerError, match="run the same command again"):
