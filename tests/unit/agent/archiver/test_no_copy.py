@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from nightsafe.backend import rest as remote_module
+from nightsafe.backend import http_client
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import RestBackend
 from nightsafe.errors import NoCopyError, RefusedError
@@ -23,7 +23,7 @@ from tests.unit.agent.restorer.test_restore import bring_back
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Do not really wait between attempts."""
     slept: list[float] = []
-    monkeypatch.setattr(remote_module.time, "sleep", slept.append)
+    monkeypatch.setattr(http_client.time, "sleep", slept.append)
     return slept
 
 
