@@ -1,6 +1,6 @@
 /* What lstat says of many paths at once, in objects that cost little to make.
  *
- * nightsafe.fs.stat does the same in Python when this extension is missing.
+ * nightsafe.fs.lstat does the same in Python when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The order is the one of nightsafe.fs.stat.RECORD. */
+/* The order is the one of nightsafe.fs.lstat.RECORD. */
 typedef struct {
     PyObject_HEAD
     unsigned long long mode, size, ino, uid, gid, nlink, dev, rdev;

@@ -22,7 +22,7 @@ from accounts.audit import OPERATOR
 from accounts.models import User
 from billing.actions import entitlements_of, subscribe
 from billing.models import Plan
-from storage.management.operator import OperatorCommand, account_of
+from storage.management.operator_command import OperatorCommand, account_of
 from storage.models import StoredObject, Usage
 from storage.vaults import quota
 

@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from typing import Any
 
-from storage.management.operator import OperatorCommand
+from storage.management.operator_command import OperatorCommand
 from storage.monitoring import alarms
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from storage.management.operator import OperatorCommand
+from storage.management.operator_command import OperatorCommand
 from storage.monitoring import canary
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
-from storage.management.operator import OperatorCommand
+from storage.management.operator_command import OperatorCommand
 from storage.models import Credential, Vault
 from storage.vaults import credentials
 from storage.vaults.access import vault_address

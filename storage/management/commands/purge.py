@@ -11,7 +11,7 @@ from accounts.audit import OPERATOR
 from backup_service import clock
 from storage.database import elapsed_time
 from storage.deletion import guard, sweep, tombstones
-from storage.management.operator import OperatorCommand
+from storage.management.operator_command import OperatorCommand
 
 
 class Command(OperatorCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.audit import OPERATOR
 from storage.integrity.reconcile import reconcile
-from storage.management.operator import OperatorCommand
+from storage.management.operator_command import OperatorCommand
 
 
 class Command(OperatorCommand):

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
 from backup_service import clock
-from storage.management.operator import OperatorCommand
+from storage.management.operator_command import OperatorCommand
 from storage.models import Refill, Region
 from storage.regions import lifecycle, write_off
 from storage.regions.status import copies_status, region_status

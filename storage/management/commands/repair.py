@@ -7,7 +7,7 @@ from typing import Any
 
 from accounts.audit import OPERATOR
 from storage.integrity.repair import repair
-from storage.management.operator import OperatorCommand
+from storage.management.operator_command import OperatorCommand
 
 
 class Command(OperatorCommand):

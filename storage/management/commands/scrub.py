@@ -10,7 +10,7 @@ from typing import Any
 from backup_service import clock
 from storage.integrity import scrub
 from storage.integrity.scrub import ScrubResult
-from storage.management.operator import OperatorCommand
+from storage.management.operator_command import OperatorCommand
 
 WIDTH = 24  # of the bar, in characters
 EVERY = 0.2  # seconds

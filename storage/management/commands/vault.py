@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.audit import OPERATOR
-from storage.management.operator import OperatorCommand, account_of
+from storage.management.operator_command import OperatorCommand, account_of
 from storage.models import Credential, Vault
 from storage.vaults.enrolment import LimitError, VaultNameTakenError, create_vault
 from storage.vaults.recovery_point import status_of

@@ -15,7 +15,7 @@ from nightsafe.archiver.tree_saver import TreeSaver, load_former
 from nightsafe.file_saver.large_files import LargeFile, LargeFiles
 from nightsafe.file_saver.worker import JobResult, WorkerSetup
 from nightsafe.file_saver.worker_pool import InlinePool, Job, ProcessPool, Result, WorkerPool
-from nightsafe.fs.stat import IS_NATIVE
+from nightsafe.fs.lstat import IS_NATIVE
 from nightsafe.progress import Observer
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner.change_detector import probe_all

@@ -227,18 +227,23 @@ class _Run:
         self.report.count = archiver.count
         self.report.tree_id = tree.hex()
         self.report.parent_id = start.parent_id
+        return self._snapshot(began, tree, names, start.parent_id)
+
+    def _snapshot(
+        self, began: int, tree: bytes, paths: tuple[str, ...], parent_id: str
+    ) -> Snapshot:
         uid, gid = my_ids()
         return Snapshot(
             time=began,
             tree=tree,
-            paths=names,
+            paths=paths,
             hostname=self._hostname,
             username=my_name(),
             uid=uid,
             gid=gid,
             tags=flat_tags(self.options.tags),
             excludes=self.options.excludes,
-            parent=start.parent_id,
+            parent=parent_id,
             program_version=f"nightsafe {__version__}",
         )
 

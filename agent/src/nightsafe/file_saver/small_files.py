@@ -15,7 +15,7 @@ from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.node_json import owner_texts
-from nightsafe.fs.stat import Seen
+from nightsafe.fs.lstat import Seen
 from nightsafe.packer.pack_builder import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
 from nightsafe.repofile.go_json import format_second
 from nightsafe.workers.buffers import new_memory

@@ -24,7 +24,7 @@ from nightsafe.file_saver.node_json import encode_entry, encode_file
 from nightsafe.file_saver.small_files import SmallFiles
 from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import fstat, open_to_read
-from nightsafe.fs.stat import Seen, Status, load
+from nightsafe.fs.lstat import Seen, Status, load
 from nightsafe.packer.journal import Journal
 from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail
 from nightsafe.packer.pack_sender import PackSender, SentPack

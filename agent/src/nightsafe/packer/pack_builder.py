@@ -14,7 +14,7 @@ import zstandard
 from nightsafe.chunker.chunker import MIN_SIZE
 from nightsafe.crypto.sealer import OVERHEAD, Sealer
 from nightsafe.errors import DamagedError
-from nightsafe.fs.stat import Seen
+from nightsafe.fs.lstat import Seen
 from nightsafe.repofile import pack
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.workers.buffers import new_memory

@@ -66,15 +66,7 @@ def restore(
         run = _Restorer(repository, target, selection, options, report, observer)
         run.restore(tree, snapshot)
         if options.verify and not options.dry_run:
-            known = {issue.path for issue in report.issues if issue.is_failure}
-            verifier = Verifier(
-                repository.index,
-                target,
-                selection,
-                sieve=run.sieve(Listener()),
-                listener=RestoreReporter(report, observer),
-            )
-            report.verified = verifier.verify(tree, known=known)
+            report.verified = run.verify(tree)
     found = report.files + report.directories + report.others + report.skipped
     require_found(found + len(report.issues), selection)
     report.seconds = time.monotonic() - started
@@ -107,6 +99,7 @@ class _Restorer:
         report: RestoreReport,
         observer: Observer,
     ) -> None:
+        self._index, self._target_path = repository.index, target
         self._report = report
         self._tell = RestoreReporter(report, observer)
         self._reader = BlobReader(repository)
@@ -115,15 +108,15 @@ class _Restorer:
         self._observer = observer
         self._target = Target(target, looks=options.dry_run, clears=options.delete)
         self._fold = self._target.fold()
-        self._sieve = self.sieve(self._tell)
+        self._filter = self._filter_for(self._tell)
         self._judge = Judge(repository.index)
-        self._standing = ExistingEntries(self._target, options, repository.index)
-        self._delivery: FileRestorer | None = None
+        self._existing = ExistingEntries(self._target, options, repository.index)
+        self._files: FileRestorer | None = None
         self._claim: RestoreClaim | None = None
         if self._target.here is not None and not options.dry_run:
             self._claim = RestoreClaim(self._target.here)
             workers = default_workers() if options.workers is None else options.workers
-            self._delivery = FileRestorer(
+            self._files = FileRestorer(
                 repository,
                 target,
                 reader=self._reader,
@@ -131,33 +124,45 @@ class _Restorer:
                 workers=workers,
                 clears=options.delete,
             )
-        self._extras: ExtraneousEntries | None = None
+        self._extraneous: ExtraneousEntries | None = None
 
-    def sieve(self, listener: Listener) -> TreeFilter:
+    def verify(self, tree: bytes) -> int:
+        """Read back what was restored; returns how many files are as they should be."""
+        known = {issue.path for issue in self._report.issues if issue.is_failure}
+        verifier = Verifier(
+            self._index,
+            self._target_path,
+            self._selection,
+            sieve=self._filter_for(Listener()),
+            listener=self._tell,
+        )
+        return verifier.verify(tree, known=known)
+
+    def _filter_for(self, listener: Listener) -> TreeFilter:
         """What reads trees for this target, and tells a listener what is wrong with them."""
         return TreeFilter(self._reader, chosen=self._selection, fold=self._fold, listener=listener)
 
     def restore(self, tree: bytes, snapshot: Snapshot) -> None:
-        """Depth first; files are completed by the delivery, folders when they are left."""
+        """Depth first; files are completed by the file restorer, folders when they are left."""
         try:
             if self._options.delete:
                 names = filter(None, self._options.folder.split(b"/"))
-                self._extras = ExtraneousEntries(
+                self._extraneous = ExtraneousEntries(
                     Completeness(self._reader, snapshot),
                     below=b"".join(b"/" + name for name in names),
                     chosen=self._selection,
                     fold=self._fold,
                 )
             self._walk(tree)
-            if self._delivery is not None:
-                self._delivery.finish()
+            if self._files is not None:
+                self._files.finish()
         except BaseException:
-            if self._delivery is not None:
-                self._delivery.abort()
+            if self._files is not None:
+                self._files.abort()
             raise
         else:
-            if self._delivery is not None:
-                self._delivery.close()
+            if self._files is not None:
+                self._files.close()
         finally:
             self._target.close()
             if self._claim is not None:
@@ -192,7 +197,7 @@ class _Restorer:
     def _folder(
         self, path: bytes, node: Node | None, tree: bytes | None, place: Place | None = None
     ) -> _Folder:
-        held = self._sieve.sift(path, tree)
+        held = self._filter.sift(path, tree)
         return _Folder(path, node, held, iter(held.nodes), place)
 
     def _take_files(self, folder: _Folder) -> None:
@@ -201,7 +206,7 @@ class _Restorer:
         What is left to do is the rest.
         """
         is_free = folder.is_new or self._options.overwrite == "always"
-        if self._delivery is None or folder.place is None:
+        if self._files is None or folder.place is None:
             return
         if not (is_free and self._selection.wants_all):
             return
@@ -212,12 +217,12 @@ class _Restorer:
         if not folder.is_new:
             there = self._target.names()
             standing = [node for node in files if node.name in there]
-            others += self._delivery.compare(folder.place, standing)
+            others += self._files.compare(folder.place, standing)
             files = [node for node in files if node.name not in there]
         for start in range(0, len(files), _FILES_AT_ONCE):
             part = files[start : start + _FILES_AT_ONCE]
-            others += self._delivery.files(folder.place, part)
-            self._delivery.pump()
+            others += self._files.files(folder.place, part)
+            self._files.pump()
         folder.todo = iter(others)
 
     def _clear(self, folder: _Folder) -> None:
@@ -230,11 +235,11 @@ class _Restorer:
 
     def _delete(self, folder: _Folder) -> None:
         """Remove from a folder that was there before what the snapshot does not hold."""
-        if self._extras is None or folder.is_new:
+        if self._extraneous is None or folder.is_new:
             return
         here = self._target.here
         try:
-            names = self._extras.find(folder.path, folder.held, here)
+            names = self._extraneous.find(folder.path, folder.held, here)
         except LeftError as error:
             self._tell.failed(folder.path, str(error))
             return
@@ -261,11 +266,11 @@ class _Restorer:
                 continue
             if folder.place is None and folder.node is not None:
                 try:
-                    folder.is_new = self._standing.enter(folder.node)
+                    folder.is_new = self._existing.enter(folder.node)
                 except OSError as error:
                     raise_if_full(error)
                     reason = (
-                        self._standing.obstacle(folder.node.name) or (error.strerror or "").lower()
+                        self._existing.obstacle(folder.node.name) or (error.strerror or "").lower()
                     )
                     self._tell.failed(folder.path, f"the folder cannot be made: {reason}")
                     stack[number].todo = iter(())
@@ -280,10 +285,10 @@ class _Restorer:
     def _leave(self, folder: _Folder) -> None:
         if folder.place is not None and folder.node is not None:
             self._target.leave()
-            if self._delivery is not None:
-                self._delivery.left(folder.place, folder.node, is_new=folder.is_new)
-        if self._delivery is not None:
-            self._delivery.pump()
+            if self._files is not None:
+                self._files.left(folder.place, folder.node, is_new=folder.is_new)
+        if self._files is not None:
+            self._files.pump()
 
     def _entry(self, folder: _Folder, path: bytes, node: Node) -> None:
         fault = self._judge.fault(node)
@@ -301,14 +306,14 @@ class _Restorer:
             if not folder.is_new and self._stays(folder.place, node):
                 self._report.skipped += 1
                 self._observer(FileDone(path, "unchanged"))
-            elif self._delivery is None or here is None:
-                self._standing.require_way(node)
+            elif self._files is None or here is None:
+                self._existing.require_way(node)
                 self._count(path, node)
             elif node.type == "file":
                 stands = not folder.is_new and self._target.status(node.name) is not None
-                if stands and not self._delivery.compare(folder.place, [node]):
+                if stands and not self._files.compare(folder.place, [node]):
                     return
-                self._delivery.file(folder.place, node.name, node, folder=here)
+                self._files.file(folder.place, node.name, node, folder=here)
             else:
                 self._restore_special(path, node)
                 self._report.others += 1
@@ -319,12 +324,12 @@ class _Restorer:
 
     def _stays(self, place: Place, node: Node) -> bool:
         """Whether what stands there stays; if it may have changed, its attributes are set."""
-        status, here = self._standing.staying(node), self._target.here
+        status, here = self._existing.staying(node), self._target.here
         if status is None or here is None:
-            return self._options.dry_run and self._standing.holds(node)
-        if self._delivery is None or self._options.overwrite != "if-changed":
+            return self._options.dry_run and self._existing.holds(node)
+        if self._files is None or self._options.overwrite != "if-changed":
             return True
-        return self._delivery.keep(place, node, status, folder=here)
+        return self._files.keep(place, node, status, folder=here)
 
     def _count(self, path: bytes, node: Node) -> None:
         if node.type != "file":
@@ -334,7 +339,7 @@ class _Restorer:
         self._tell.restored([(path, "restored", node.size)])
 
     def _restore_special(self, path: bytes, node: Node) -> None:
-        if node.type == "symlink" and self._standing.is_link(node):
+        if node.type == "symlink" and self._existing.is_link(node):
             return
         with self._target.new_entry(node.name) as (here, temporary):
             if node.type == "symlink":

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from nightsafe.crypto.sealer import SealKey
-from nightsafe.fs.stat import Seen, record
+from nightsafe.fs.lstat import Seen, record
 
 SIZE = 16
 

@@ -8,7 +8,7 @@ import threading
 import time
 
 from nightsafe.filters.entry_filter import EntryFilter
-from nightsafe.fs.stat import Survey, survey
+from nightsafe.fs.lstat import Survey, survey
 from nightsafe.scanner.lister import SLICE_ENTRIES, Lister
 
 _FOLDERS_AT_A_TIME = 16

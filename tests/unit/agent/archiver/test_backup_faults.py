@@ -16,7 +16,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.file_saver import file_reader, worker
-from nightsafe.fs.stat import portable_load, portable_look, portable_record, portable_survey
+from nightsafe.fs.lstat import portable_load, portable_look, portable_record, portable_survey
 from nightsafe.packer import index_writer
 from nightsafe.progress import Issue
 from nightsafe.repofile.pack import BlobKind

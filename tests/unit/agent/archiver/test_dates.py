@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe.file_saver import small_files
-from nightsafe.fs import stat
-from nightsafe.fs.stat import portable_look, portable_record, portable_survey, record, survey
+from nightsafe.fs import lstat
+from nightsafe.fs.lstat import portable_look, portable_record, portable_survey, record, survey
 from nightsafe.maintenance.check import check
 from nightsafe.repofile.go_json import format_second, format_time, parse_time
 from nightsafe.repository.repository import Repository
@@ -72,10 +72,10 @@ def test_dates_are_kept(
 def test_what_is_seen_is_the_same_each_way(tmp_path: Path, chance: random.Random) -> None:
     dates = make_dated(tmp_path / "source", chance)
     paths = [os.fsencode(path) for path in dates]
-    times = [status.st_mtime_ns for status in stat.look(paths) if not isinstance(status, int)]
+    times = [status.st_mtime_ns for status in lstat.look(paths) if not isinstance(status, int)]
     assert times == list(dates.values())
     texts = []
-    for see, write in ((stat.look, record), (portable_look, portable_record)):
+    for see, write in ((lstat.look, record), (portable_look, portable_record)):
         seen: list[Any] = [(b"x", p, s) for p, s in zip(paths, see(paths), strict=True)]
         texts.append(write(seen))
     assert texts[0] == texts[1]

@@ -15,7 +15,7 @@ from nightsafe.filters import exclude
 from nightsafe.filters import patterns as match
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.fs import files
-from nightsafe.fs import stat as look
+from nightsafe.fs import lstat as look
 from nightsafe.fs.windows import Status
 from nightsafe.maintenance.check import check
 from nightsafe.repofile.tree import Node, encode_node, encode_tree

@@ -14,7 +14,7 @@ from nightsafe.errors import DamagedError
 from nightsafe.file_saver import small_files as gather
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.worker import JobResult, Worker, WorkerSetup
-from nightsafe.fs.stat import look
+from nightsafe.fs.lstat import look
 from nightsafe.packer.pack_builder import BlobSealer, OpenPacks
 from nightsafe.repofile import pack
 from nightsafe.repofile.pack import BlobKind

@@ -9,7 +9,7 @@ import pytest
 from nightsafe.archiver.backup import BackupOptions, BackupReport, backup
 from nightsafe.cli import main
 from nightsafe.filters.exclude import Excluder, ExcludeRules
-from nightsafe.fs.stat import Survey, survey
+from nightsafe.fs.lstat import Survey, survey
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner import lister
 from nightsafe.scanner import prefetch as ahead_module

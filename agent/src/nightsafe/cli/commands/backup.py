@@ -13,9 +13,9 @@ from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
 
 if TYPE_CHECKING:
-    from nightsafe.archiver.backup import BackupReport
-    from nightsafe.filters.exclude import Excluder
-    from nightsafe.progress import Observer
+    from nightsafe.archiver.backup import BackupOptions, BackupReport
+    from nightsafe.filters.exclude import Excluder, ExcludeRules
+    from nightsafe.progress import Issue, Observer
     from nightsafe.scanner.prefetch import Prefetch
 
 
@@ -85,7 +85,6 @@ def add_parser(verbs: Verbs) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Back up; 0 when complete, 3 when some files could not be read."""
     from nightsafe.filters.exclude import Excluder
-    from nightsafe.fs.files import as_text
 
     paths, unmatched = find_sources(args, output)
     rules = find_rules(args, paths)
@@ -111,23 +110,36 @@ def run(args: argparse.Namespace, output: Output) -> int:
     ):
         if output.progress and sys.stderr.isatty():
             _forecast(paths, wants, observer)
-        from nightsafe.archiver.backup import BackupOptions, backup
+        from nightsafe.archiver.backup import backup
 
-        options = BackupOptions(
-            tuple(map(as_text, args.tag)),
-            as_text(args.host),
-            args.dry_run,
-            workers=args.workers,
-            wants=wants,
-            excludes=(*rules.patterns, *rules.caseless),
-            chunker=args.chunker,
-            ahead=ahead,
-            force=args.force,
-            issues=unmatched,
-        )
+        options = _options(args, wants, rules, ahead, unmatched)
         report = backup(repository, paths, options, observer)
     _show(report, output)
     return 0 if report.is_complete else 3
+
+
+def _options(
+    args: argparse.Namespace,
+    wants: "Excluder",
+    rules: "ExcludeRules",
+    ahead: "Prefetch | None",
+    unmatched: "tuple[Issue, ...]",
+) -> "BackupOptions":
+    from nightsafe.archiver.backup import BackupOptions
+    from nightsafe.fs.files import as_text
+
+    return BackupOptions(
+        tuple(map(as_text, args.tag)),
+        as_text(args.host),
+        args.dry_run,
+        workers=args.workers,
+        wants=wants,
+        excludes=(*rules.patterns, *rules.caseless),
+        chunker=args.chunker,
+        ahead=ahead,
+        force=args.force,
+        issues=unmatched,
+    )
 
 
 def _forecast(paths: list[bytes], wants: "Excluder", observer: "Observer") -> None:

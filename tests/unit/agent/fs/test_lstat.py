@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.fs.stat import (
+from nightsafe.fs.lstat import (
     RECORD,
     Seen,
     Status,
