@@ -10,108 +10,25 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
-enum { NONCE = 16, MAC = 16, OVERHEAD = NONCE + MAC, BATCH = 256, LONG = 16384 };
+#include "aead.h"
 
-static unsigned long generation; /* of processes: a fork must not use a nonce a second time */
+enum { LONG = 16384 };
+
 static PyObject *DamagedError;
 
 typedef struct {
     PyObject_HEAD
-    EVP_CIPHER_CTX *stream, *block;
-    EVP_MAC_CTX *mac;
-    uint8_t r[16];
-    uint8_t nonces[BATCH * NONCE], pads[BATCH * NONCE];
-    int next;
-    unsigned long born;
+    Aead aead;
     uint8_t *scratch;
     size_t scratch_size;
 } Sealer;
-
-static void
-forked(void)
-{
-    generation++;
-}
 
 static PyObject *
 trouble(void)
 {
     PyErr_SetString(PyExc_RuntimeError, "OpenSSL failed while sealing; please report this.");
     return NULL;
-}
-
-static int
-draw_nonces(Sealer *self)
-{
-    size_t held = 0;
-    while (held < sizeof self->nonces) { /* at most 256 bytes a call come in one piece */
-        ssize_t got = getrandom(self->nonces + held, sizeof self->nonces - held, 0);
-        if (got < 0)
-            return 0;
-        held += (size_t)got;
-    }
-    int size = 0;
-    if (!EVP_EncryptUpdate(self->block, self->pads, &size, self->nonces, sizeof self->nonces))
-        return 0;
-    self->next = 0;
-    self->born = generation;
-    return size == (int)sizeof self->nonces;
-}
-
-/* Encrypts or decrypts, which is the same. Texts are shorter than 2 GiB. */
-static int
-apply_stream(Sealer *self, const uint8_t *nonce, uint8_t *target, const uint8_t *text, size_t size)
-{
-    int done = 0;
-    return EVP_EncryptInit_ex(self->stream, NULL, NULL, NULL, nonce) &&
-           EVP_EncryptUpdate(self->stream, target, &done, text, (int)size) && done == (int)size;
-}
-
-static int
-authenticate(Sealer *self, const uint8_t *pad, const uint8_t *text, size_t size, uint8_t *tag)
-{
-    uint8_t key[32];
-    size_t length = 0;
-    memcpy(key, self->r, 16);
-    memcpy(key + 16, pad, 16);
-    int is_done = EVP_MAC_init(self->mac, key, sizeof key, NULL) &&
-                  EVP_MAC_update(self->mac, text, size) &&
-                  EVP_MAC_final(self->mac, tag, &length, MAC) && length == MAC;
-    OPENSSL_cleanse(key, sizeof key);
-    return is_done;
-}
-
-/* Seals `size` bytes into `target`, which has room for OVERHEAD more. */
-static int
-seal_raw(Sealer *self, uint8_t *target, const uint8_t *plain, size_t size)
-{
-    if ((self->next == BATCH || self->born != generation) && !draw_nonces(self))
-        return 0;
-    const uint8_t *nonce = self->nonces + self->next * NONCE, *pad = self->pads + self->next * NONCE;
-    self->next++;
-    memcpy(target, nonce, NONCE);
-    return apply_stream(self, nonce, target + NONCE, plain, size) &&
-           authenticate(self, pad, target + NONCE, size, target + NONCE + size);
-}
-
-/* Opens into `plain`, which has room: 1 done, 0 the MAC does not fit, -1 OpenSSL failed. */
-static int
-open_raw(Sealer *self, uint8_t *plain, const uint8_t *sealed, size_t size)
-{
-    uint8_t pad[16], tag[MAC];
-    int length = 0;
-    if (size < OVERHEAD)
-        return 0;
-    size_t inner = size - OVERHEAD;
-    if (!EVP_EncryptUpdate(self->block, pad, &length, sealed, NONCE) || length != NONCE)
-        return -1;
-    if (!authenticate(self, pad, sealed + NONCE, inner, tag))
-        return -1;
-    if (CRYPTO_memcmp(tag, sealed + NONCE + inner, MAC) != 0)
-        return 0;
-    return apply_stream(self, sealed, plain, sealed + NONCE, inner) ? 1 : -1;
 }
 
 static int
@@ -141,7 +58,7 @@ damaged(size_t size)
     return NULL;
 }
 
-/* Opens into the scratch memory; like open_raw. Large texts let other threads run. */
+/* Opens into the scratch memory; like aead_open. Large texts let other threads run. */
 static int
 open_to_scratch(Sealer *self, const uint8_t *sealed, size_t size)
 {
@@ -149,9 +66,9 @@ open_to_scratch(Sealer *self, const uint8_t *sealed, size_t size)
     if (!need_scratch(self, size + 1))
         return -2;
     if (size < LONG)
-        return open_raw(self, self->scratch, sealed, size);
+        return aead_open(&self->aead, self->scratch, sealed, size);
     Py_BEGIN_ALLOW_THREADS
-    outcome = open_raw(self, self->scratch, sealed, size);
+    outcome = aead_open(&self->aead, self->scratch, sealed, size);
     Py_END_ALLOW_THREADS
     return outcome;
 }
@@ -181,10 +98,10 @@ sealer_open(Sealer *self, PyObject *argument)
         uint8_t *target = (uint8_t *)PyBytes_AS_STRING(plain);
         int outcome;
         if (size < LONG) {
-            outcome = open_raw(self, target, sealed.buf, size);
+            outcome = aead_open(&self->aead, target, sealed.buf, size);
         } else {
             Py_BEGIN_ALLOW_THREADS
-            outcome = open_raw(self, target, sealed.buf, size);
+            outcome = aead_open(&self->aead, target, sealed.buf, size);
             Py_END_ALLOW_THREADS
         }
         if (outcome != 1) {
@@ -227,7 +144,7 @@ sealer_seal(Sealer *self, PyObject *argument)
     if (!is_too_long((size_t)plain.len))
         sealed = PyBytes_FromStringAndSize(NULL, plain.len + OVERHEAD);
     if (sealed != NULL &&
-        !seal_raw(self, (uint8_t *)PyBytes_AS_STRING(sealed), plain.buf, (size_t)plain.len)) {
+        !aead_seal(&self->aead, (uint8_t *)PyBytes_AS_STRING(sealed), plain.buf, (size_t)plain.len)) {
         Py_CLEAR(sealed);
         trouble();
     }
@@ -266,10 +183,10 @@ sealer_seal_into(Sealer *self, PyObject *const *args, Py_ssize_t count)
             int is_done;
             uint8_t *place = (uint8_t *)target.buf + start;
             if (plain.len < LONG) {
-                is_done = seal_raw(self, place, plain.buf, (size_t)plain.len);
+                is_done = aead_seal(&self->aead, place, plain.buf, (size_t)plain.len);
             } else {
                 Py_BEGIN_ALLOW_THREADS
-                is_done = seal_raw(self, place, plain.buf, (size_t)plain.len);
+                is_done = aead_seal(&self->aead, place, plain.buf, (size_t)plain.len);
                 Py_END_ALLOW_THREADS
             }
             end = is_done ? PyLong_FromSsize_t(start + plain.len + OVERHEAD) : trouble();
@@ -366,24 +283,24 @@ sealer_init(Sealer *self, PyObject *args, PyObject *kwargs)
     uint8_t encrypt[32], k[16];
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Sealer", names, &key))
         return -1;
-    if (self->stream != NULL) {
+    if (self->aead.stream != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "A sealer keeps the key it was made with.");
         return -1;
     }
     if (!take_key(key, "encrypt", encrypt, 32) || !take_key(key, "mac_k", k, 16) ||
-        !take_key(key, "mac_r", self->r, 16))
+        !take_key(key, "mac_r", self->aead.r, 16))
         return -1;
-    self->next = BATCH;
-    self->stream = EVP_CIPHER_CTX_new();
-    self->block = EVP_CIPHER_CTX_new();
+    self->aead.next = BATCH;
+    self->aead.stream = EVP_CIPHER_CTX_new();
+    self->aead.block = EVP_CIPHER_CTX_new();
     EVP_MAC *poly = EVP_MAC_fetch(NULL, "POLY1305", NULL);
     if (poly != NULL)
-        self->mac = EVP_MAC_CTX_new(poly);
+        self->aead.mac = EVP_MAC_CTX_new(poly);
     EVP_MAC_free(poly);
-    int is_ready = self->stream != NULL && self->block != NULL && self->mac != NULL &&
-                   EVP_EncryptInit_ex(self->stream, EVP_aes_256_ctr(), NULL, encrypt, NULL) &&
-                   EVP_EncryptInit_ex(self->block, EVP_aes_128_ecb(), NULL, k, NULL) &&
-                   EVP_CIPHER_CTX_set_padding(self->block, 0);
+    int is_ready = self->aead.stream != NULL && self->aead.block != NULL && self->aead.mac != NULL &&
+                   EVP_EncryptInit_ex(self->aead.stream, EVP_aes_256_ctr(), NULL, encrypt, NULL) &&
+                   EVP_EncryptInit_ex(self->aead.block, EVP_aes_128_ecb(), NULL, k, NULL) &&
+                   EVP_CIPHER_CTX_set_padding(self->aead.block, 0);
     OPENSSL_cleanse(encrypt, sizeof encrypt);
     OPENSSL_cleanse(k, sizeof k);
     if (is_ready)
@@ -395,11 +312,11 @@ sealer_init(Sealer *self, PyObject *args, PyObject *kwargs)
 static void
 sealer_dealloc(Sealer *self)
 {
-    EVP_CIPHER_CTX_free(self->stream);
-    EVP_CIPHER_CTX_free(self->block);
-    EVP_MAC_CTX_free(self->mac);
-    OPENSSL_cleanse(self->r, sizeof self->r);
-    OPENSSL_cleanse(self->pads, sizeof self->pads);
+    EVP_CIPHER_CTX_free(self->aead.stream);
+    EVP_CIPHER_CTX_free(self->aead.block);
+    EVP_MAC_CTX_free(self->aead.mac);
+    OPENSSL_cleanse(self->aead.r, sizeof self->aead.r);
+    OPENSSL_cleanse(self->aead.pads, sizeof self->aead.pads);
     if (self->scratch != NULL)
         OPENSSL_cleanse(self->scratch, self->scratch_size);
     PyMem_RawFree(self->scratch);
@@ -444,7 +361,7 @@ PyInit_seal(void)
     Py_DECREF(errors);
     if (DamagedError == NULL || PyType_Ready(&SealerType) < 0)
         return NULL;
-    if (pthread_atfork(NULL, NULL, forked) != 0)
+    if (pthread_atfork(NULL, NULL, aead_forked) != 0)
         return PyErr_NoMemory();
     PyObject *made = PyModule_Create(&module);
     if (made != NULL && PyModule_AddObjectRef(made, "Sealer", (PyObject *)&SealerType) < 0)

@@ -6,19 +6,16 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <structmember.h>
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "listing.h"
 #include "status.h"
 
-enum { FIELDS = 10, BATCH = 128, FOLDERS = 32 };
+enum { BATCH = 128, FOLDERS = 32 };
 
 static PyMemberDef status_members[] = {
     {"st_mode", T_ULONGLONG, offsetof(Status, mode), READONLY, NULL},
@@ -83,27 +80,12 @@ static PyTypeObject StatusType = {
     .tp_getset = status_times,
 };
 
-static void
-fill_status(Status *self, const struct stat *found)
-{
-    self->mode = found->st_mode;
-    self->size = (unsigned long long)found->st_size;
-    self->ino = found->st_ino;
-    self->uid = found->st_uid;
-    self->gid = found->st_gid;
-    self->nlink = found->st_nlink;
-    self->dev = found->st_dev;
-    self->rdev = found->st_rdev;
-    self->mtime = found->st_mtim;
-    self->ctime = found->st_ctim;
-}
-
 static PyObject *
 new_status(const struct stat *found)
 {
     Status *self = PyObject_New(Status, &StatusType);
     if (self != NULL)
-        fill_status(self, found);
+        status_fill(self, found);
     return (PyObject *)self;
 }
 
@@ -203,36 +185,6 @@ look(PyObject *module, PyObject *given)
     return answer;
 }
 
-static uint8_t *
-put_number(uint8_t *at, uint64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-    return at + 8;
-}
-
-/* The lower 64 bits of a time in nanoseconds. */
-static uint64_t
-short_time(const struct timespec *time)
-{
-    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
-}
-
-static uint8_t *
-put_entry(uint8_t *at, const char *name, size_t length, const Status *status)
-{
-    at = put_number(at, length);
-    memcpy(at, name, length);
-    at += length;
-    const uint64_t numbers[FIELDS] = {
-        status->mode, status->size, status->ino, status->uid, status->gid, status->nlink,
-        status->dev, status->rdev, short_time(&status->mtime), short_time(&status->ctime),
-    };
-    for (int i = 0; i < FIELDS; i++)
-        at = put_number(at, numbers[i]);
-    return at;
-}
-
 /* record(entries): the text that stands for entries (name, path, status), to be hashed. */
 static PyObject *
 record(PyObject *module, PyObject *entries)
@@ -260,158 +212,9 @@ record(PyObject *module, PyObject *entries)
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries); i++) {
         PyObject *entry = PyList_GET_ITEM(entries, i), *name = PyTuple_GET_ITEM(entry, 0);
         const Status *status = (const Status *)PyTuple_GET_ITEM(entry, 2);
-        at = put_entry(at, PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), status);
+        at = entry_put(at, PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), status);
     }
     return text;
-}
-
-/* A folder as it is now. `joined` are its names in order, each with a zero at its end; the first
- * `count` of `names` point into it, and `record` is the text of `record()`. */
-typedef struct {
-    char *joined;
-    size_t held, room;
-    char **names;
-    Py_ssize_t count;
-    uint8_t *record;
-    size_t record_size;
-    uint8_t *is_folder;
-} Listing;
-
-static void
-free_listing(Listing *it)
-{
-    free(it->joined);
-    free(it->names);
-    free(it->record);
-    free(it->is_folder);
-}
-
-static int
-by_name(const void *one, const void *other)
-{
-    return strcmp(*(char *const *)one, *(char *const *)other);
-}
-
-/* Appends a name; 0 or an errno. */
-static int
-add_name(Listing *it, const char *name)
-{
-    size_t size = strlen(name) + 1;
-    if (it->held + size > it->room) {
-        size_t room = 2 * (it->held + size) + 4096;
-        char *larger = realloc(it->joined, room);
-        if (larger == NULL)
-            return ENOMEM;
-        it->joined = larger;
-        it->room = room;
-    }
-    memcpy(it->joined + it->held, name, size);
-    it->held += size;
-    it->count++;
-    return 0;
-}
-
-/* Reads the names, at most one more than `most`; 0 or an errno. */
-static int
-read_names(Listing *it, DIR *folder, Py_ssize_t most)
-{
-    while (it->count <= most) {
-        errno = 0;
-        const struct dirent *entry = readdir(folder);
-        if (entry == NULL)
-            return errno;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        int error = add_name(it, entry->d_name);
-        if (error)
-            return error;
-    }
-    return 0;
-}
-
-/* Puts the names in order; 0 or an errno. */
-static int
-sort_names(Listing *it)
-{
-    char *sorted = malloc(it->held + 1);
-    it->names = malloc(((size_t)it->count + 1) * sizeof *it->names);
-    if (sorted == NULL || it->names == NULL) {
-        free(sorted);
-        return ENOMEM;
-    }
-    char *at = it->joined;
-    for (Py_ssize_t i = 0; i < it->count; i++, at += strlen(at) + 1)
-        it->names[i] = at;
-    qsort(it->names, (size_t)it->count, sizeof *it->names, by_name);
-    at = sorted;
-    for (Py_ssize_t i = 0; i < it->count; i++) {
-        size_t size = strlen(it->names[i]) + 1;
-        it->names[i] = memcpy(at, it->names[i], size);
-        at += size;
-    }
-    free(it->joined);
-    it->joined = sorted;
-    return 0;
-}
-
-/* Looks at each entry; 0 or an errno. */
-static int
-look_at_all(Listing *it, int folder)
-{
-    it->record = malloc(it->held + (size_t)it->count * 8 * (FIELDS + 1) + 1);
-    it->is_folder = malloc((size_t)it->count + 1);
-    if (it->record == NULL || it->is_folder == NULL)
-        return ENOMEM;
-    uint8_t *at = it->record;
-    for (Py_ssize_t i = 0; i < it->count; i++) {
-        struct stat found;
-        Status status;
-        if (fstatat(folder, it->names[i], &found, AT_SYMLINK_NOFOLLOW) != 0)
-            return errno;
-        fill_status(&status, &found);
-        it->is_folder[i] = S_ISDIR(found.st_mode) != 0;
-        at = put_entry(at, it->names[i], strlen(it->names[i]), &status);
-    }
-    it->record_size = (size_t)(at - it->record);
-    return 0;
-}
-
-/* Opens a folder to be listed; where that is allowed, without a trace in its time of access. */
-static DIR *
-open_listing(const char *path)
-{
-    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    int fd = -1;
-#ifdef O_NOATIME
-    fd = open(path, flags | O_NOATIME);
-    if (fd < 0 && errno != EPERM)
-        return NULL;
-#endif
-    if (fd < 0)
-        fd = open(path, flags);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    if (folder == NULL && fd >= 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-    }
-    return folder;
-}
-
-/* All of the above; 0 or an errno. Nothing is looked at if there are more than `most` names. */
-static int
-list_folder(Listing *it, const char *path, Py_ssize_t most)
-{
-    DIR *folder = open_listing(path);
-    if (folder == NULL)
-        return errno;
-    int error = read_names(it, folder, most);
-    if (!error && it->count <= most)
-        error = sort_names(it);
-    if (!error && it->count <= most)
-        error = look_at_all(it, dirfd(folder));
-    closedir(folder);
-    return error;
 }
 
 /* The listing's names with zeros between them, its record, and the names of folders. */
@@ -473,11 +276,11 @@ survey(PyObject *module, PyObject *args)
         memset(found, 0, sizeof found);
         Py_BEGIN_ALLOW_THREADS
         for (Py_ssize_t i = 0; i < count; i++)
-            errors[i] = list_folder(&found[i], paths[i], most);
+            errors[i] = listing_read(&found[i], paths[i], most);
         Py_END_ALLOW_THREADS
         for (Py_ssize_t i = 0; i < count; i++) {
             PyObject *one = answer == NULL ? NULL : verdict(&found[i], errors[i], most);
-            free_listing(&found[i]);
+            listing_free(&found[i]);
             if (one == NULL)
                 Py_CLEAR(answer);
             else
@@ -518,20 +321,7 @@ load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return PyBool_FromLong(content.has_xattrs);
 }
 
-/* trim(): gives memory back that the allocator keeps for later. */
-static PyObject *
-trim(PyObject *module, PyObject *nothing)
-{
-    (void)module;
-    (void)nothing;
-#ifdef __GLIBC__
-    malloc_trim(1 << 20);
-#endif
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef methods[] = {
-    {"trim", trim, METH_NOARGS, "trim(): give memory back that the allocator keeps for later."},
     {"load", (PyCFunction)(void (*)(void))load, METH_FASTCALL,
      "load(path, status, room): read a file; whether there may be extended attributes, or None."},
     {"look", look, METH_O, "look(paths): for each path its Status, or the errno that lstat gave."},
@@ -539,7 +329,8 @@ static PyMethodDef methods[] = {
      "survey(paths, most): for each folder its names with zeros between them, the text that "
      "stands for its entries, and the names of folders in it; None if it has more than `most` "
      "entries; the errno if it or an entry cannot be looked at."},
-    {"record", record, METH_O, "record(entries): a text that stands for entries (name, path, Status)."},
+    {"record", record, METH_O,
+     "record(entries): a text that stands for entries (name, path, Status)."},
     {NULL},
 };
 

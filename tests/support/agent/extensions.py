@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 NAMES = (
-    *("file_match", "fastcdc", "sha256", "index_entries", "small_files", "blob_set", "stat"),
+    *("file_match", "fastcdc", "sha256", "index_entries", "memory", "small_files", "blob_set", "stat"),
     *("tree_nodes", "file_writer", "tree_check", "rabin", "scrypt", "seal"),
 )
 

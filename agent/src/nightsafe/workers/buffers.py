@@ -7,9 +7,9 @@ import contextlib
 import mmap
 
 try:
-    from nightsafe._native import stat as _stat
+    from nightsafe._native import memory as _memory
 except ImportError:  # not built here
-    _stat = None  # type: ignore[assignment]
+    _memory = None  # type: ignore[assignment]
 
 
 def new_memory(size: int) -> mmap.mmap:
@@ -30,5 +30,5 @@ def new_shared_memory(size: int) -> mmap.mmap:
 
 def trim() -> None:
     """Give back what the allocator keeps for later, where it can be told to."""
-    if _stat is not None:
-        _stat.trim()
+    if _memory is not None:
+        _memory.trim()

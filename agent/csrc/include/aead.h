@@ -1,0 +1,105 @@
+/* AES-256 in counter mode with Poly1305-AES over the ciphertext, as restic's format has it. */
+#ifndef NIGHTSAFE_AEAD_H
+#define NIGHTSAFE_AEAD_H
+
+#include <Python.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { NONCE = 16, MAC = 16, OVERHEAD = NONCE + MAC, BATCH = 256 };
+
+/* Of processes: a fork must not use a nonce a second time. */
+static unsigned long aead_generation;
+
+typedef struct {
+    EVP_CIPHER_CTX *stream, *block;
+    EVP_MAC_CTX *mac;
+    uint8_t r[16];
+    uint8_t nonces[BATCH * NONCE], pads[BATCH * NONCE];
+    int next;
+    unsigned long born;
+} Aead;
+
+static void
+aead_forked(void)
+{
+    aead_generation++;
+}
+
+static int
+aead_draw_nonces(Aead *self)
+{
+    size_t held = 0;
+    while (held < sizeof self->nonces) { /* at most 256 bytes a call come in one piece */
+        ssize_t got = getrandom(self->nonces + held, sizeof self->nonces - held, 0);
+        if (got < 0)
+            return 0;
+        held += (size_t)got;
+    }
+    int size = 0;
+    if (!EVP_EncryptUpdate(self->block, self->pads, &size, self->nonces, sizeof self->nonces))
+        return 0;
+    self->next = 0;
+    self->born = aead_generation;
+    return size == (int)sizeof self->nonces;
+}
+
+/* Encrypts or decrypts, which is the same. Texts are shorter than 2 GiB. */
+static int
+aead_stream(Aead *self, const uint8_t *nonce, uint8_t *target, const uint8_t *text, size_t size)
+{
+    int done = 0;
+    return EVP_EncryptInit_ex(self->stream, NULL, NULL, NULL, nonce) &&
+           EVP_EncryptUpdate(self->stream, target, &done, text, (int)size) && done == (int)size;
+}
+
+static int
+aead_tag(Aead *self, const uint8_t *pad, const uint8_t *text, size_t size, uint8_t *tag)
+{
+    uint8_t key[32];
+    size_t length = 0;
+    memcpy(key, self->r, 16);
+    memcpy(key + 16, pad, 16);
+    int is_done = EVP_MAC_init(self->mac, key, sizeof key, NULL) &&
+                  EVP_MAC_update(self->mac, text, size) &&
+                  EVP_MAC_final(self->mac, tag, &length, MAC) && length == MAC;
+    OPENSSL_cleanse(key, sizeof key);
+    return is_done;
+}
+
+/* Seals `size` bytes into `target`, which has room for OVERHEAD more. */
+static int
+aead_seal(Aead *self, uint8_t *target, const uint8_t *plain, size_t size)
+{
+    if ((self->next == BATCH || self->born != aead_generation) && !aead_draw_nonces(self))
+        return 0;
+    const uint8_t *nonce = self->nonces + self->next * NONCE;
+    const uint8_t *pad = self->pads + self->next * NONCE;
+    self->next++;
+    memcpy(target, nonce, NONCE);
+    return aead_stream(self, nonce, target + NONCE, plain, size) &&
+           aead_tag(self, pad, target + NONCE, size, target + NONCE + size);
+}
+
+/* Opens into `plain`, which has room: 1 done, 0 the MAC does not fit, -1 OpenSSL failed. */
+static int
+aead_open(Aead *self, uint8_t *plain, const uint8_t *sealed, size_t size)
+{
+    uint8_t pad[16], tag[MAC];
+    int length = 0;
+    if (size < OVERHEAD)
+        return 0;
+    size_t inner = size - OVERHEAD;
+    if (!EVP_EncryptUpdate(self->block, pad, &length, sealed, NONCE) || length != NONCE)
+        return -1;
+    if (!aead_tag(self, pad, sealed + NONCE, inner, tag))
+        return -1;
+    if (CRYPTO_memcmp(tag, sealed + NONCE + inner, MAC) != 0)
+        return 0;
+    return aead_stream(self, sealed, plain, sealed + NONCE, inner) ? 1 : -1;
+}
+
+#endif

@@ -1,0 +1,139 @@
+/* An open pack of nightsafe.packer.pack_builder, while blobs are sealed into it from C. */
+#ifndef NIGHTSAFE_PACK_TARGET_H
+#define NIGHTSAFE_PACK_TARGET_H
+
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "sha256_mb.h"
+
+enum { PLAIN_ENTRY = 37, ENTRY = 41 };
+
+/* The names of an open pack's attributes. */
+typedef struct {
+    PyObject *view, *size, *count, *header;
+} PackNames;
+
+/* An open pack while files are being gathered into it. */
+typedef struct {
+    PyObject *pack, *view, *header;
+    Py_ssize_t room, size, count, fresh;
+} Target;
+
+/* How a blob is compressed (or None), sealed, opened again, and refused if it does not open. */
+typedef struct {
+    PyObject *put, *compress, *decompress, *refuse;
+} Sealing;
+
+static int
+target_note_blob(Target *target, const uint8_t *id, Py_ssize_t sealed, Py_ssize_t plain)
+{
+    uint8_t entry[ENTRY], *at = entry;
+    *at++ = plain ? 2 : 0;
+    for (int i = 0; i < 4; i++)
+        *at++ = (uint8_t)(sealed >> (8 * i));
+    for (int i = 0; plain && i < 4; i++)
+        *at++ = (uint8_t)(plain >> (8 * i));
+    memcpy(at, id, DIGEST);
+    Py_ssize_t held = PyByteArray_GET_SIZE(target->header), size = plain ? ENTRY : PLAIN_ENTRY;
+    if (PyByteArray_Resize(target->header, held + size) < 0)
+        return 0;
+    memcpy(PyByteArray_AS_STRING(target->header) + held, entry, (size_t)size);
+    return 1;
+}
+
+/* Compresses and seals `plain` behind what the pack has; returns where it ends, or -1. */
+static Py_ssize_t
+target_seal(Target *target, const Sealing *by, PyObject *plain, Py_ssize_t *plain_length)
+{
+    PyObject *packed = NULL, *text = plain, *unpack = Py_None, *end = NULL;
+    *plain_length = 0;
+    if (by->compress != Py_None) {
+        packed = PyObject_CallOneArg(by->compress, plain);
+        if (packed == NULL)
+            return -1;
+        if (!PyBytes_CheckExact(packed)) {
+            PyErr_SetString(PyExc_TypeError, "compress must return bytes.");
+            Py_DECREF(packed);
+            return -1;
+        }
+        Py_ssize_t length = PyMemoryView_GET_BUFFER(plain)->len;
+        if (PyBytes_GET_SIZE(packed) < length) {
+            text = packed;
+            unpack = by->decompress;
+            *plain_length = length;
+        }
+    }
+    PyObject *start = PyLong_FromSsize_t(target->size);
+    if (start != NULL) {
+        PyObject *args[] = {target->view, start, text, plain, unpack};
+        end = PyObject_Vectorcall(by->put, args, 5, NULL);
+        Py_DECREF(start);
+    }
+    Py_XDECREF(packed);
+    if (end == Py_None) { /* it did not open again */
+        Py_DECREF(end);
+        end = PyObject_CallNoArgs(by->refuse);
+    }
+    if (end == NULL)
+        return -1;
+    Py_ssize_t stop = PyLong_AsSsize_t(end);
+    Py_DECREF(end);
+    return stop;
+}
+
+static Py_ssize_t
+target_number(PyObject *pack, PyObject *name)
+{
+    PyObject *value = PyObject_GetAttr(pack, name);
+    if (value == NULL)
+        return -1;
+    Py_ssize_t number = PyLong_AsSsize_t(value);
+    Py_DECREF(value);
+    return number;
+}
+
+static int
+target_take(Target *target, PyObject *pack, const PackNames *names)
+{
+    target->pack = pack;
+    target->view = PyObject_GetAttr(pack, names->view);
+    target->header = PyObject_GetAttr(pack, names->header);
+    target->size = target_number(pack, names->size);
+    target->count = target_number(pack, names->count);
+    if (PyErr_Occurred())
+        return 0;
+    if (target->view == NULL || !PyMemoryView_Check(target->view) || target->header == NULL ||
+        !PyByteArray_CheckExact(target->header) || target->size < 0) {
+        PyErr_SetString(PyExc_TypeError, "An open pack has a view and a header.");
+        return 0;
+    }
+    target->room = PyMemoryView_GET_BUFFER(target->view)->len;
+    return 1;
+}
+
+static int
+target_set_number(PyObject *pack, PyObject *name, Py_ssize_t number)
+{
+    PyObject *value = PyLong_FromSsize_t(number);
+    int is_set = value != NULL && PyObject_SetAttr(pack, name, value) == 0;
+    Py_XDECREF(value);
+    return is_set;
+}
+
+static int
+target_give_back(Target *target, const PackNames *names)
+{
+    return target_set_number(target->pack, names->size, target->size) &&
+           target_set_number(target->pack, names->count, target->count);
+}
+
+static void
+target_drop(Target *target)
+{
+    Py_CLEAR(target->view);
+    Py_CLEAR(target->header);
+}
+
+#endif
