@@ -12,4 +12,4 @@ def parse_bytes(text: str) -> float:
     if found is None or float(found[1]) == 0:
         raise ValueError(f"{text!r} is no number of bytes above 0, as 500GB, 1.5TiB or 20M.")
     base = 1024 if found[3] else 1000
-    return float(found[1]) * base ** _POWERS[found[2].upper()]
+    return float(float(found[1]) * base ** _POWERS[found[2].upper()])

@@ -5,8 +5,8 @@ import importlib
 import pytest
 
 NAMES = (
-    *("file_match", "fastcdc", "sha256", "index_entries", "memory", "small_files", "blob_set", "stat"),
-    *("tree_nodes", "file_writer", "tree_check", "rabin", "scrypt", "seal"),
+    *("blob_set", "fastcdc", "file_match", "file_writer", "index_entries", "memory", "rabin"),
+    *("scrypt", "seal", "sha256", "small_files", "stat", "tree_check", "tree_nodes"),
 )
 
 

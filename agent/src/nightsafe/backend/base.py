@@ -166,7 +166,7 @@ class Backend(ABC):
         """Whether `begin` tells of the others' locks, so that they need not be listed."""
         return False
 
-    def begin(self, lock: Named) -> list[Named]:
+    def begin(self, lock: Named) -> Sequence[Named]:
         """Put a lock; return the locks of others, if it `tells_locks`, and else nothing."""
         name, sealed = lock
         self.save(ObjectKind.LOCK, name, sealed)

@@ -113,7 +113,7 @@ class ServiceBackend(Batching):
     def tells_locks(self) -> bool:
         return True
 
-    def begin(self, lock: Named) -> list[Named]:
+    def begin(self, lock: Named) -> Sequence[Named]:
         """Put a lock and learn anew what the vault holds; returns the locks of others.
 
         Of two that do this at the same time, one sees the other's lock.

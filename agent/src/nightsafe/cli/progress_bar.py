@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from nightsafe.cli.output import progress_line
+from nightsafe.cli.format import progress_line
 from nightsafe.progress import Event, Issue, ProgressMeter, show_path
 
 _REDRAW_SECONDS = 0.1

@@ -97,7 +97,7 @@ class SpooledBackend(Backend):
     def tells_locks(self) -> bool:
         return self._service.tells_locks
 
-    def begin(self, lock: Named) -> list[Named]:
+    def begin(self, lock: Named) -> Sequence[Named]:
         return self._service.begin(lock)
 
     def will_read(self, packs: Sequence[str]) -> None:

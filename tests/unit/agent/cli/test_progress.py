@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.cli import output as output_module
-from nightsafe.cli.output import Output, progress_line, show_duration
+from nightsafe.cli.format import progress_line, show_duration
+from nightsafe.cli.output import Output
 from nightsafe.progress import Advanced, FilesDone, Issue, ProgressMeter, Sent, Totals
 from nightsafe.repository.repository import Repository
 

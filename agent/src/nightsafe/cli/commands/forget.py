@@ -8,8 +8,9 @@ from nightsafe.amounts import show_count
 from nightsafe.cli.arguments import filled
 from nightsafe.cli.commands.prune import add_prune_options, prune_and_show, prune_options
 from nightsafe.cli.confirm import confirm
+from nightsafe.cli.format import printable, show_time
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, printable, show_time
+from nightsafe.cli.output import Output
 from nightsafe.cli.snapshot_options import add_filter_options, find_filter
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ import os
 from typing import TYPE_CHECKING
 
 from nightsafe.cli.arguments import filled
+from nightsafe.cli.format import show_time
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, show_time
+from nightsafe.cli.output import Output
 from nightsafe.cli.snapshot_options import add_filter_options, find_filter, find_one
 
 if TYPE_CHECKING:

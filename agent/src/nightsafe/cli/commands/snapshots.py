@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from nightsafe.amounts import show_size
 from nightsafe.cli.arguments import whole
+from nightsafe.cli.format import printable, show_time
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
-from nightsafe.cli.output import Output, printable, show_time
+from nightsafe.cli.output import Output
 from nightsafe.cli.snapshot_options import add_filter_options, find_filter
 
 if TYPE_CHECKING:
