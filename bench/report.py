@@ -148,18 +148,24 @@ def _processor() -> str:
     return platform.machine()
 
 
+def _reservations(*, quick: bool, busy: float) -> str:
+    """What takes away from the figures of a run."""
+    said = " **A quick run on small data: the targets do not apply.**" if quick else ""
+    if busy > QUIET:
+        said += (
+            f" **Other work used {100 * busy:.0f} % of the machine at the start, so wall "
+            "times are too long and their ratios uncertain.**"
+        )
+    return said
+
+
 def page(
     results: Results, peers: Sequence[Peer], *, repeat: int, quick: bool, busy: float = 0.0
 ) -> str:
     """The whole page for the documentation."""
     versions = ", ".join(peer.version() for peer in peers)
-    small = " **A quick run on small data: the targets do not apply.**" if quick else ""
+    small = _reservations(quick=quick, busy=busy)
     lines = "\n".join(f"- {line}" for line in bounds(results))
-    if busy > QUIET:
-        small += (
-            f" **Other work used {100 * busy:.0f} % of the machine at the start, so wall "
-            "times are too long and their ratios uncertain.**"
-        )
     return f"""# Benchmarks
 
 Written by `make bench` on {time.strftime("%Y-%m-%d", time.gmtime())}.{small} {machine()}.

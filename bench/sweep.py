@@ -86,7 +86,7 @@ def _given_up(count: int) -> list[Any]:
     store: Any = store_of(region)  # past its contract, to the bucket
 
     def send(attempt: Attempt) -> None:
-        store._again.put_object(
+        store.general.again.put_object(
             Bucket=store.region.bucket, Key=str(attempt.key), Body=io.BytesIO(b"x")
         )
 

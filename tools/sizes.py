@@ -17,6 +17,7 @@ ROOTS = (
 )
 MOST_LINES, MOST_OF_CLASS, MOST_OF_FUNCTION, MOST_FILES = 400, 250, 40, 15
 LONG = {  # functions that are one table, and why they may be long
+    "add_common": "options that all commands have, one after the other",
     "add_parser": "options of a command, one after the other",
     "_region": "alarm rules of a region, one after the other",
 }
@@ -63,8 +64,11 @@ def _long_parts(where: Path, tree: ast.Module) -> Iterator[str]:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         lines = (node.end_lineno or 0) - node.lineno + 1
-        most = MOST_OF_CLASS if isinstance(node, ast.ClassDef) else MOST_OF_FUNCTION
-        if lines > most and node.name not in LONG:
+        is_class = isinstance(node, ast.ClassDef)
+        if not is_class and (where.parts[0] == "tests" or node.name in LONG):
+            continue  # a journey has as many steps as it has
+        most = MOST_OF_CLASS if is_class else MOST_OF_FUNCTION
+        if lines > most:
             yield f"{where}:{node.lineno}: {node.name} has {lines} lines; split it before {most}."
 
 

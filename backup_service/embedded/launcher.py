@@ -12,7 +12,7 @@ from backup_service.embedded.configuration import Configuration, choose, data_di
 from backup_service.embedded.demo.source import given
 from backup_service.embedded.errors import DataDirectoryError, LaunchError
 from backup_service.embedded.processes import programs
-from backup_service.embedded.processes.child import Warden
+from backup_service.embedded.processes.child import Reaper
 from backup_service.embedded.processes.readiness import wait_until_ready
 from backup_service.embedded.processes.signals import Signals, StopRequested, received
 from backup_service.embedded.processes.supervisor import TICK, Supervisor
@@ -64,8 +64,8 @@ def _demo_wish(wishes: Mapping[str, str], data_dir: Path) -> DemoWish:
 def _live(
     configuration: Configuration, signals: Signals, demo: DemoWish | None, reserve: Reserve
 ) -> int:
-    warden = Warden()
-    supervisor = Supervisor(configuration, signals, warden)
+    reaper = Reaper()
+    supervisor = Supervisor(configuration, signals, reaper)
     try:
         _start(configuration, supervisor)
         if demo is not None:
@@ -82,7 +82,7 @@ def _live(
     finally:
         print("Stopping.", flush=True)
         supervisor.stop(patience=PATIENCE)
-        warden.close()
+        reaper.close()
         print(f"Stopped. Everything is kept in {configuration.data_dir}.", flush=True)
 
 

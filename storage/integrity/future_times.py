@@ -34,10 +34,23 @@ from storage.replication import leases
 
 SKEW = timedelta(minutes=5)  # by which clocks of several hosts may differ
 PAGE = 1000  # rows that are changed in one transaction
+Bound = tuple[QuerySet[Any], str, datetime, datetime | None]
 
 
 def future_stamps(now: datetime) -> int:
     """Bring back what lies further ahead of `now` than it can; return how many rows changed."""
+    changed = sum(
+        _change(rows.filter(**{f"{field}__gt": latest}), **{field: becomes})
+        for rows, field, latest, becomes in _bounds(now)
+    )
+    soon = now + SKEW
+    for silent in (Heartbeat.objects.filter(at__gt=soon), CanaryRun.objects.filter(at__gt=soon)):
+        changed += silent.delete()[0]
+    return changed
+
+
+def _bounds(now: datetime) -> list[Bound]:
+    """Return rows, a moment of theirs, the latest that it can be, and what it becomes otherwise."""
     soon = now + SKEW
     waiting = now + timedelta(hours=2)  # the longest wait for a next try is one hour and a half
     upload = now + settings.ATTEMPT_LIFETIME + timedelta(hours=1)
@@ -46,7 +59,7 @@ def future_stamps(now: datetime) -> int:
     stored = Replica.objects.filter(state=Replica.State.STORED)
     open_ones = Attempt.objects.filter(state__in=[Attempt.State.WRITING, Attempt.State.DOOMED])
     aside = Attempt.objects.filter(state=Attempt.State.QUARANTINED)
-    bounds: list[tuple[QuerySet[Any], str, datetime, datetime | None]] = [
+    return [
         (work, "lease_until", soon + settings.LEASE, now),
         (work, "next_attempt_at", waiting, now),
         (work, "since", soon, now),
@@ -72,13 +85,6 @@ def future_stamps(now: datetime) -> int:
         (EndedLock.objects.all(), "ended_at", soon, now),
         (Credential.objects.all(), "setup_until", soon + settings.SETUP_RIGHT, now),
     ]
-    changed = sum(
-        _change(rows.filter(**{f"{field}__gt": latest}), **{field: becomes})
-        for rows, field, latest, becomes in bounds
-    )
-    for silent in (Heartbeat.objects.filter(at__gt=soon), CanaryRun.objects.filter(at__gt=soon)):
-        changed += silent.delete()[0]
-    return changed
 
 
 def _change(rows: QuerySet[Any], **fields: Any) -> int:

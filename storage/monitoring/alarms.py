@@ -139,15 +139,7 @@ def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
         unread=Min("stored_at", filter=NEW),
         oldest=Min("verified_at", filter=~NEW),
     )
-    well = dict(
-        CanaryRun.objects.filter(went_well=True).values_list("region").annotate(last=Max("at"))
-    )
-    newest = CanaryRun.objects.filter(region=OuterRef("region")).order_by("-at").values("pk")[:1]
-    failed = dict(
-        CanaryRun.objects.filter(pk=Subquery(newest), went_well=False).values_list(
-            "region", "error"
-        )
-    )
+    well, failed = _canaries()
     strange = dict(Survey.objects.values_list("region", "strange"))
     made = []
     for region in regions:
@@ -170,6 +162,15 @@ def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
             )
         )
     return made
+
+
+def _canaries() -> tuple[dict[int, datetime], dict[int, str]]:
+    """Return when each region's canary last came back, and of which the newest did not, and why."""
+    runs = CanaryRun.objects.all()
+    well = dict(runs.filter(went_well=True).values_list("region").annotate(last=Max("at")))
+    newest = runs.filter(region=OuterRef("region")).order_by("-at").values("pk")[:1]
+    failed = runs.filter(pk=Subquery(newest), went_well=False)
+    return well, dict(failed.values_list("region", "error"))
 
 
 def _by_region(rows: Any, **figures: Any) -> dict[int, dict[str, Any]]:

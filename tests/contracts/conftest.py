@@ -71,7 +71,7 @@ def store(empty: RegionStore) -> RegionStore:
 
 def drop(made: S3Store) -> None:
     """Remove a test's bucket, so that the next one finds room."""
-    client, bucket = made._again, made.region.bucket
+    client, bucket = made.general.again, made.region.bucket
     try:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         for entry in [one for page in pages for one in page.get("Contents", [])]:

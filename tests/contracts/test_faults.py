@@ -15,7 +15,8 @@ from storage.stores.base import (
     RegionUnavailableError,
     UnreadableError,
 )
-from storage.stores.s3.store import MARKER, S3Store
+from storage.stores.s3.marker import NAME as MARKER
+from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import get, get_into, key, put
 from tests.support.stores import seaweedfs
@@ -185,7 +186,7 @@ def test_another_or_an_emptied_bucket_is_not_the_region(own, seaweed):
     ):
         with pytest.raises(RegionUnavailableError, match="not this region's"):
             use()
-    own._once.delete_object(Bucket=own.region.bucket, Key=MARKER)
+    own.general.once.delete_object(Bucket=own.region.bucket, Key=MARKER)
     with pytest.raises(RegionUnavailableError):
         own.open(key(b"never stored"))
 
@@ -220,5 +221,5 @@ def test_bytes_under_the_key_that_an_upload_finds(sound, behind):
 def test_strange_objects_are_not_keys(own):
     put(own, WHERE, CONTENT)
     for name in ["notes.txt", "abcdefghij234567abcd/data/short/0", "a/b/c/d/e"]:
-        own._once.put_object(Bucket=own.region.bucket, Key=name, Body=b"?")
+        own.general.once.put_object(Bucket=own.region.bucket, Key=name, Body=b"?")
     assert list(own.list_keys()) == [(WHERE, len(CONTENT))]

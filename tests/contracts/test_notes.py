@@ -13,8 +13,10 @@ from storage.stores.base import (
     RegionStore,
     RegionUnavailableError,
 )
+from storage.stores.filesystem.layout import path_of
 from storage.stores.filesystem.store import FilesystemStore
-from storage.stores.s3.store import MARKER, S3Store
+from storage.stores.s3.marker import NAME as MARKER
+from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import drop, new_bucket
 from tests.contracts.test_regions import VAULT, get, key, put
 from tests.support.stores import seaweedfs
@@ -177,12 +179,12 @@ def test_a_region_that_is_away_removes_nothing(behind, sound, proxy, fault):
 def test_another_bucket_in_the_region_s_place_is_not_taken_for_it(behind, sound):
     filled(sound, 3)
     place = {"Bucket": sound.region.bucket, "Key": MARKER}
-    sound._again.put_object(**place, Body=b'{"region": "x", "instance": "another"}')
+    sound.general.again.put_object(**place, Body=b'{"region": "x", "instance": "another"}')
     try:
         assert behind.delete_many([key(b"0")]) == []
         assert get(sound, key(b"0")) == b"0"
     finally:
-        sound._again.put_object(**place, Body=b'{"region": "x", "instance": "instance-1"}')
+        sound.general.again.put_object(**place, Body=b'{"region": "x", "instance": "instance-1"}')
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "reset", "cut"])
@@ -217,7 +219,7 @@ def folder(tmp_path: Path) -> FilesystemStore:
 
 def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, monkeypatch):
     filled(folder, 20)
-    bad = folder._path(key(b"3")).parent
+    bad = path_of(folder.root, key(b"3")).parent
     real = os.scandir
 
     def failing(path):
@@ -237,7 +239,7 @@ def test_a_file_that_cannot_be_removed_stays_on_the_list(folder, monkeypatch):
     real = Path.unlink
 
     def failing(path, *args, **kwargs):
-        if path == folder._path(key(contents[1])):
+        if path == path_of(folder.root, key(contents[1])):
             raise PermissionError(1, "Operation not permitted")
         return real(path, *args, **kwargs)
 

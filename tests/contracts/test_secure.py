@@ -139,7 +139,7 @@ def test_everything_goes_by_the_quick_ways(
         pytest.fail("the general client was asked")
 
     for name in ("put_object", "head_object", "get_object"):
-        for client in (store._once, store._again):
+        for client in (store.general.once, store.general.again):
             monkeypatch.setattr(client, name, general)
     before = len(taken)
     for attempt in range(4):
@@ -161,12 +161,12 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted(
         put(S3Store(region, INSTANCE), 1)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
     store, asked = S3Store(region, INSTANCE), []
-    real = store._once.put_object
+    real = store.general.once.put_object
 
     def general(**given: object) -> object:
         asked.append(given["Key"])
         return real(**given)
 
-    monkeypatch.setattr(store._once, "put_object", general)
+    monkeypatch.setattr(store.general.once, "put_object", general)
     put(store, 1)
     assert asked == [str(key(1))]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from backup_service.embedded.stores import Store
-from storage.stores.s3.store import MARKER, S3Store
+from storage.stores.s3.marker import NAME as MARKER
+from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import seaweed
 from tests.journeys.test_all_at_once import Customer, at_work, customers
 from tests.journeys.test_runbook import region, status
@@ -129,5 +130,5 @@ def test_no_client_fails_while_regions_come_and_go(seaweed: Store, tmp_path: Pat
 
 def left_in(store: Store, bucket: str) -> set[str]:
     """Return what lies in a bucket, whatever any row says."""
-    client = S3Store(seaweedfs.region(store, bucket))._again
+    client = S3Store(seaweedfs.region(store, bucket)).general.again
     return {entry["Key"] for entry in client.list_objects_v2(Bucket=bucket).get("Contents", [])}

@@ -271,7 +271,7 @@ class TestLife:
 
         service.start()
         assert is_well(f"{service.url}/readyz")
-        service.kill("warden")  # then the kernel ends the children, and they their workers
+        service.kill("reaper")  # then the kernel ends the children, and they their workers
         service.kill("launcher")
         wait_until(
             lambda: not processes_about(service.data_dir),

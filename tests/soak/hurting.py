@@ -45,6 +45,7 @@ def watched(points: Points) -> Iterator[None]:
     from storage.stores.base import RegionUnavailableError
     from storage.stores.filesystem.staging import Staging
     from storage.stores.filesystem.store import FilesystemStore
+    from storage.stores.s3.general import GeneralClient
     from storage.stores.s3.store import S3Store
 
     places: list[tuple[Any, str, Exception]] = [
@@ -58,7 +59,8 @@ def watched(points: Points) -> Iterator[None]:
     for store in (FilesystemStore, S3Store):
         places += [(store, name, away) for name in both if name in vars(store)]
     places += [(Staging, name, away) for name in ("_write", "_write_piece", "publish")]
-    places += [(S3Store, name, away) for name in ("_send", "_get", "surely_has", "presign_put")]
+    places += [(S3Store, name, away) for name in ("_send", "surely_has", "presign_put")]
+    places += [(GeneralClient, name, away) for name in ("put", "get", "head", "delete")]
     kept = [(place, name, getattr(place, name)) for place, name, _ in places]
     for place, name, failure in places:
         setattr(place, name, _through(points, name, failure, getattr(place, name)))

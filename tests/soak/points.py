@@ -247,10 +247,12 @@ class Trial:
 
 def _spoil(store: Any, key: Any) -> None:
     """Put other bytes behind the back of the service, as a failing drive does."""
+    from storage.stores.filesystem import layout
+
     if hasattr(store, "region"):
-        store._again.put_object(Bucket=store.region.bucket, Key=str(key), HashedBody=b"decayed")
+        store.general.again.put_object(Bucket=store.region.bucket, Key=str(key), Body=b"decayed")
     else:
-        store._path(key).write_bytes(b"decayed")
+        layout.path_of(store.root, key).write_bytes(b"decayed")
 
 
 OPERATIONS = {

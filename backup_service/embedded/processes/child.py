@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class Warden:
+class Reaper:
     """The process that ends our children's groups if we can no longer do it."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Warden:
         self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        script = Path(__file__).with_name("warden.py")
+        script = Path(__file__).with_name("reaper.py")
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(script)],
             stdin=subprocess.PIPE,
@@ -71,14 +71,14 @@ class Child:
         environment: Mapping[str, str],
         folder: Path,
         output: int | None,
-        warden: Warden,
+        reaper: Reaper,
     ) -> None:
         """Start it. `output` is the descriptor of its log; None leaves it our own output.
 
         Raises OSError if it cannot be started.
         """
         launcher = os.getpid()
-        self._warden = warden
+        self._reaper = reaper
         self._process = subprocess.Popen(
             list(argv),
             env=dict(environment),
@@ -90,7 +90,7 @@ class Child:
             preexec_fn=lambda: _die_with(launcher),
         )
         self.started = time.monotonic()
-        warden.watch(self.pid)
+        reaper.watch(self.pid)
 
     @property
     def pid(self) -> int:
@@ -112,7 +112,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        self._warden.forget(self.pid)
+        self._reaper.forget(self.pid)
 
 
 def _die_with(launcher: int) -> None:

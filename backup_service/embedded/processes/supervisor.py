@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backup_service.embedded import datadir
 from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.errors import LaunchError
-from backup_service.embedded.processes.child import Child, Warden
+from backup_service.embedded.processes.child import Child, Reaper
 from backup_service.embedded.processes.programs import Program
 from backup_service.embedded.processes.signals import Signals
 
@@ -31,10 +31,10 @@ class _Service:
 class Supervisor:
     """The running processes of one service."""
 
-    def __init__(self, configuration: Configuration, signals: Signals, warden: Warden) -> None:
+    def __init__(self, configuration: Configuration, signals: Signals, reaper: Reaper) -> None:
         self._configuration = configuration
         self._signals = signals
-        self._warden = warden
+        self._reaper = reaper
         self._services: dict[str, _Service] = {}
         self._passing: Child | None = None
 
@@ -101,7 +101,7 @@ class Supervisor:
                 environment=self._configuration.environment(program.role),
                 folder=program.folder,
                 output=log,
-                warden=self._warden,
+                reaper=self._reaper,
             )
         except OSError as error:
             raise LaunchError(f"{program.name} cannot be started: {error}.") from error

@@ -24,7 +24,6 @@ from storage.stores.base import (
     OtherBytesError,
     PresignedRequest,
     Reader,
-    RegionError,
     RegionFullError,
     RegionStore,
     RegionUnavailableError,
@@ -33,12 +32,12 @@ from storage.stores.base import (
     checksum_of,
 )
 from storage.stores.configuration import S3Region
-from storage.stores.s3.client import StoreFailure, code_of, make_client, status_of
+from storage.stores.s3.client import StoreFailure
 from storage.stores.s3.connection import Connections
 from storage.stores.s3.delete_batch import BatchDeleter
+from storage.stores.s3.general import BeyondTheEndError, GeneralClient
 from storage.stores.s3.get import GetClient
 from storage.stores.s3.head import HeadClient
-from storage.stores.s3.marker import Marker
 from storage.stores.s3.notes import LostNoteError, Notes
 from storage.stores.s3.put import PutClient
 from storage.stores.s3.signing import Signer
@@ -48,12 +47,10 @@ from storage.stores.s3.streams import (
     Nothing,
     Upload,
     hashed,
-    require_span,
 )
 
 LARGEST = 2 * GIB  # bytes in one PUT
 ROOM = 1 << 50  # bytes; stores do not tell how much they have
-TRIES = 3  # of requests that may be repeated
 
 
 class S3Store(RegionStore):
@@ -63,16 +60,15 @@ class S3Store(RegionStore):
         self.alias = region.alias
         self.region = region
         self.direct_transfers = region.direct
-        self._once = make_client(region)
-        self._again = make_client(region, tries=TRIES)
-        self._marker = Marker(region, instance, once=self._once, again=self._again)
+        self.general = GeneralClient(region, instance)
+        self._marker = self.general.marker
         self._public = Signer(region, region.public_endpoint) if region.direct else None
         wires = Connections(region)
         self._heads = HeadClient(region, wires)
         self._writes = PutClient(region, wires)
         self._reads = GetClient(region, wires)
-        self._batches = BatchDeleter(region.bucket, self._again, self._heads)
-        self._notes = Notes(region.bucket, self._once, self._again, region.page)
+        self._batches = BatchDeleter(region.bucket, self.general.again, self._heads)
+        self._notes = Notes(region.bucket, self.general.once, self.general.again, region.page)
 
     @property
     def instance(self) -> str:
@@ -98,7 +94,7 @@ class S3Store(RegionStore):
             self._send(key, upload, size=size, checksum=checksum_of(sha256))
         except (*StoreFailure, AbandonedError) as error:
             if upload.failure is None:
-                raise self._marker.meaning(error) from error
+                raise self.general.meaning(error) from error
         if upload.failure is not None:
             raise upload.failure
         self._believe(key, size=size, sha256=sha256)
@@ -110,13 +106,13 @@ class S3Store(RegionStore):
             return Nothing()
         try:
             stream, size = self._begin(key, start, length)
-        except _BeyondTheEndError:
+        except BeyondTheEndError:
             return Nothing()
         return Download(
             stream,
             start=start,
             length=size,
-            reopen=lambda offset, left: self._rest(key, offset, left),
+            reopen=lambda offset, left: self.general.rest(key, offset, left),
             check=self.check,
         )
 
@@ -124,7 +120,7 @@ class S3Store(RegionStore):
         """See RegionStore. Asks for the store's own checksum, and reads only if it has none."""
         if self._heads.show([Expected(key, size, sha256)]) == [True]:
             return
-        answer = self._head(key)
+        answer = self.general.head(key)
         known = str(answer.get("ChecksumSHA256", ""))
         is_of_whole = answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
         if not known or not is_of_whole:
@@ -138,18 +134,14 @@ class S3Store(RegionStore):
 
     def size(self, key: StoreKey) -> int:
         """See RegionStore."""
-        return int(self._head(key)["ContentLength"])
+        return int(self.general.head(key)["ContentLength"])
 
     def delete(self, key: StoreKey) -> None:
         """See RegionStore. What is still there afterwards was not deleted, whatever was said."""
         self._marker.check_lately()
+        self.general.delete(key)
         try:
-            self._again.delete_object(Bucket=self.region.bucket, Key=str(key))
-        except StoreFailure as error:
-            if code_of(error) != "NoSuchKey":
-                raise self._marker.meaning(error) from error
-        try:
-            self._head(key)
+            self.general.head(key)
         except NoSuchKeyError:
             return
         raise RegionUnavailableError(f"Region {self.alias} did not delete {key}.")
@@ -187,17 +179,8 @@ class S3Store(RegionStore):
                     yield name
 
     def _pages(self, **wanted: str) -> Iterator[Any]:
-        """Return the pages of a listing."""
-        self.check()
-        pages = self._again.get_paginator("list_objects_v2").paginate(
-            Bucket=self.region.bucket,
-            PaginationConfig={"PageSize": self.region.page},
-            **wanted,
-        )
-        try:
-            yield from pages
-        except StoreFailure as error:
-            raise self._marker.meaning(error) from error
+        self._marker.check()
+        yield from self.general.pages(**wanted)
 
     def write_note(self, name: str, content: bytes, *, once: bool = False) -> None:
         """See RegionStore."""
@@ -229,7 +212,7 @@ class S3Store(RegionStore):
         try:
             yield
         except StoreFailure as error:
-            raise self._marker.meaning(error) from error
+            raise self.general.meaning(error) from error
         except (LostNoteError, OSError) as error:
             raise RegionUnavailableError(
                 f"Region {self.alias} did not keep a note of the service's own: {error}"
@@ -242,7 +225,7 @@ class S3Store(RegionStore):
         try:
             return self._notes.abort_parts(older_than)
         except StoreFailure as error:
-            raise self._marker.meaning(error) from error
+            raise self.general.meaning(error) from error
 
     def capacity(self) -> Capacity:
         """See RegionStore. A store does not tell; it says so when it is full."""
@@ -278,15 +261,7 @@ class S3Store(RegionStore):
         """Make one PUT. Raises what the general client raises."""
         if self._writes.put(key, body, size=size, checksum=checksum):
             return
-        self._once.put_object(
-            Bucket=self.region.bucket,
-            Key=str(key),
-            Body=body,
-            ContentLength=size,
-            ContentType="application/octet-stream",
-            ChecksumSHA256=checksum,
-            IfNoneMatch="*",
-        )
+        self.general.put(key, body, size=size, checksum=checksum)
 
     def _believe(self, key: StoreKey, *, size: int, sha256: str) -> None:
         try:
@@ -305,46 +280,4 @@ class S3Store(RegionStore):
             raise RegionUnavailableError(f"Region {self.alias} does not answer in time.") from error
         if quick is not None:
             return quick
-        answer = self._get(key, start, length)
-        is_whole = start == 0 and length is None
-        size = int(answer["ContentLength"]) if is_whole else require_span(answer, start)
-        return answer["Body"], size
-
-    def _get(self, key: StoreKey, start: int, length: int | None) -> Any:
-        end = "" if length is None else str(start + length - 1)
-        span = {} if start == 0 and length is None else {"Range": f"bytes={start}-{end}"}
-        try:
-            return self._again.get_object(Bucket=self.region.bucket, Key=str(key), **span)
-        except StoreFailure as error:
-            if status_of(error) == 416:
-                raise _BeyondTheEndError from error
-            raise self._reading(key, error) from error
-
-    def _rest(self, key: StoreKey, start: int, length: int) -> Any:
-        try:
-            answer = self._get(key, start, length)
-        except _BeyondTheEndError as error:
-            raise UnreadableError(f"Region {self.alias} lost the end of {key}.") from error
-        require_span(answer, start)
-        return answer["Body"]
-
-    def _head(self, key: StoreKey) -> Any:
-        try:
-            return self._again.head_object(
-                Bucket=self.region.bucket, Key=str(key), ChecksumMode="ENABLED"
-            )
-        except StoreFailure as error:
-            raise self._reading(key, error) from error
-
-    def _reading(self, key: StoreKey, error: Exception) -> RegionError:
-        """Return what a failed read means: for the whole region, or for these bytes alone."""
-        if status_of(error) not in (404, 500):
-            return self._marker.meaning(error)
-        self.check()
-        if status_of(error) == 404:
-            return NoSuchKeyError(str(key))
-        return UnreadableError(f"Region {self.alias} cannot read {key}: {code_of(error)}.")
-
-
-class _BeyondTheEndError(Exception):
-    """A span begins where the object has ended."""
+        return self.general.get(key, start, length)

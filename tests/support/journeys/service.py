@@ -26,7 +26,7 @@ _MARKS = {
     "worker": "\0--queues=nightsafe\0",
     "upkeep": "\0--queues=nightsafe-upkeep\0",
     "beat": "\0beat\0",
-    "warden": "warden.py",
+    "reaper": "reaper.py",
 }
 
 
@@ -125,7 +125,7 @@ class Service:
         return None
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal to valkey, site, gateway, worker, beat, warden or launcher."""
+        """Send a signal to valkey, site, gateway, worker, beat, reaper or launcher."""
         pid = self.pid if name == "launcher" else self.pid_of(name)
         assert pid is not None, f"no {name} is running:\n{self.output}"
         os.kill(pid, number)

@@ -18,6 +18,7 @@ from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectName, ObjectType, parse_name
 from storage.objects import placement
 from storage.replication import replicator
+from storage.stores.filesystem import layout
 from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from storage.vaults import credentials
@@ -157,7 +158,7 @@ def path_of(replica: Replica) -> Path:
     store = store_of(replica.region)
     assert isinstance(store, FilesystemStore)
     assert replica.attempt is not None
-    return store._path(replica.attempt.key)
+    return layout.path_of(store.root, replica.attempt.key)
 
 
 def some(size: int = 1000) -> bytes:

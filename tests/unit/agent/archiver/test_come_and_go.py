@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nightsafe.archiver import archiver
+from nightsafe.archiver import folder_tracker
 from nightsafe.archiver.backup import BackupReport
 from nightsafe.file_saver import worker
 from nightsafe.filters.entry_filter import EntryFilter
@@ -72,7 +72,7 @@ class Vanishing(EntryFilter):
 def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders in one job, or in jobs of two entries each."""
     if request.param == "slices":
-        for module in (worker, archiver):
+        for module in (worker, folder_tracker):
             monkeypatch.setattr(module, "SLICE_ENTRIES", 2)
 
 

@@ -86,7 +86,7 @@ def service_of(remote: RestBackend) -> ServiceBackend:
 
 def test_what_was_told_is_used_once(scripted: Scripted, remote: RestBackend) -> None:
     service = service_of(remote)
-    assert (service.epoch, service.wanted, service.batch) == (3, {"cd" * 32}, None)
+    assert (service.epoch, service.wanted, service.batching) == (3, {"cd" * 32}, None)
     assert [entry.name for entry in service.list(ObjectKind.SNAPSHOT)] == [NAME]
     assert service.load(ObjectKind.SNAPSHOT, NAME) == b"abc"
     assert [one[1] for one in scripted.asked] == [f"/api/v1/vaults/{VAULT}/begin"]

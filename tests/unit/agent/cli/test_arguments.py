@@ -105,7 +105,7 @@ def test_what_is_given_is_not_empty(
         ("forget --keep-last all", "'all' is no number, such as 7, and not unlimited"),
         (
             "backup a --exclude-larger-than big",
-            "'big' is not a size; write it like 100K, 20M or 3G",
+            "'big' is not a size; write it like 100K, 20M or 3G.",
         ),
     ],
 )

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from nightsafe.archiver import archiver
+from nightsafe.archiver import archiver, folder_tracker
 from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.crypto.sealer_portable import PortableSealer
@@ -95,7 +95,7 @@ def test_folders_of_many_entries_are_dealt_with_in_slices(
     repository: Repository, mixed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run(repository, mixed)
-    for module in (worker, archiver):
+    for module in (worker, folder_tracker):
         monkeypatch.setattr(module, "SLICE_ENTRIES", 3)
     sliced = run(reopen(repository), mixed, hostname="another")
     assert sliced.tree_id == whole.tree_id

@@ -7,11 +7,12 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from nightsafe.archiver.backup import backup
-from nightsafe.backend.base import ObjectKind
+from nightsafe.backend.base import Named, ObjectKind
 from nightsafe.backend.rest import RestBackend
 from nightsafe.errors import (
     AccessRefusedError,
@@ -103,14 +104,14 @@ def test_who_excludes_whom(
 @pytest.fixture
 def rival(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else locks exclusively at the moment at which we have written our lock."""
-    save = locks.LockHold._save
+    begin = repository.storage.begin
 
-    def save_beside(self: locks.LockHold) -> str:
-        name = save(self)
+    def begin_beside(lock: Named) -> Sequence[Named]:
+        told = begin(lock)
         stand(repository, exclusive=True)
-        return name
+        return told
 
-    monkeypatch.setattr(locks.LockHold, "_save", save_beside)
+    monkeypatch.setattr(repository.storage, "begin", begin_beside)
 
 
 @pytest.mark.usefixtures("rival")

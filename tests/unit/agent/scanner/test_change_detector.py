@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.crypto.sealer import SealKey
+from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.scanner.change_detector import probe_all
 from nightsafe.scanner.fingerprint import Fingerprint
@@ -90,10 +91,11 @@ def test_a_folder_of_very_many_entries_and_one_that_is_gone(tmp_path: Path) -> N
 def test_what_goes_wrong_in_a_thread_is_said_where_it_was_asked_for(folders: list[bytes]) -> None:
     before = set(threading.enumerate())
 
-    def wants(path: bytes, name: bytes, status: object) -> bool:
-        raise MemoryError(path)
+    class Failing(EntryFilter):
+        def __call__(self, path: bytes, name: bytes, status: object) -> bool:
+            raise MemoryError(path)
 
     todo = [(n, path, b"") for n, path in enumerate(folders)]
     with pytest.raises(MemoryError):
-        probe_all(todo, ChangeDetector(wants, PRINT), lambda _, __: None, threads=2)
+        probe_all(todo, ChangeDetector(Failing(), PRINT), lambda _, __: None, threads=2)
     assert set(threading.enumerate()) == before

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from nightsafe.archiver import archiver, backup
+from nightsafe.archiver import backup, folder_tracker
 from nightsafe.file_saver import large_files, worker
 from nightsafe.maintenance.check import check
 from nightsafe.repository.repository import Repository
@@ -128,7 +128,7 @@ def test_an_unchanged_old_folder_is_not_listed_again(
 def test_what_is_young_when_its_folder_is_in_slices(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
-    for module in (worker, archiver, lister):
+    for module in (worker, folder_tracker, lister):
         monkeypatch.setattr(module, "SLICE_ENTRIES", 2)
     listed: set[bytes] = set()
     real = worker.Worker.entries

@@ -36,10 +36,10 @@ def test_in_the_order_in_which_things_came(tmp_path: Path) -> None:
     spool = begin(tmp_path)
     names = [put(spool, os.urandom(100)) for _ in range(20)]
     names.append(put(spool, b"index", ObjectKind.INDEX))
-    parcels = spool.parcels()
-    assert [parcel.name for parcel in parcels] == names
-    assert parcels[-1].kind is ObjectKind.INDEX
-    assert {sha(Path(parcel.path).read_bytes()) for parcel in parcels} == set(names)
+    items = spool.items()
+    assert [item.name for item in items] == names
+    assert items[-1].kind is ObjectKind.INDEX
+    assert {sha(Path(item.path).read_bytes()) for item in items} == set(names)
     assert os.stat(spool.folder).st_mode & 0o777 == 0o700
     spool.clear()
     spool.leave()
@@ -56,11 +56,11 @@ def test_packs_wait_for_room_and_index_files_do_not(
     waiting = threading.Thread(target=put, args=(spool, b"more"), daemon=True)
     waiting.start()
     time.sleep(0.2)
-    assert [parcel.name for parcel in spool.parcels()] == [sha(first)]
+    assert [item.name for item in spool.items()] == [sha(first)]
     put(spool, b"index", ObjectKind.INDEX)
-    os.unlink(spool.parcels()[0].path)
+    os.unlink(spool.items()[0].path)
     waiting.join(10)
-    assert sha(b"more") in {parcel.name for parcel in spool.parcels()}
+    assert sha(b"more") in {item.name for item in spool.items()}
     spool.leave()
 
 
@@ -85,7 +85,7 @@ def test_packs_of_the_dead_are_taken_over_and_their_index_files_are_not(tmp_path
     dead.leave()
     heir = begin(tmp_path)
     later = put(heir, b"later")
-    assert [parcel.name for parcel in heir.parcels()] == [pack, later]
+    assert [item.name for item in heir.items()] == [pack, later]
     assert os.listdir(tmp_path) == [os.path.basename(heir.folder)]
     heir.leave()
 
@@ -103,12 +103,12 @@ def test_the_living_are_left_alone(tmp_path: Path) -> None:
         assert living.stdout is not None
         living.stdout.readline()
         mine = begin(tmp_path)
-        assert mine.parcels() == []
+        assert mine.items() == []
         mine.leave()
         living.kill()
         living.wait()
     heir = begin(tmp_path)
-    assert [parcel.name for parcel in heir.parcels()] == ["a" * 64]
+    assert [item.name for item in heir.items()] == ["a" * 64]
     heir.leave()
 
 

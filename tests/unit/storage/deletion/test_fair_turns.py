@@ -13,6 +13,7 @@ from storage.database import single_runner
 from storage.deletion import fair_shares, sweep, tombstones
 from storage.errors import BusyError
 from storage.models import Attempt, Region, Reservation, Runner, StoredObject, Usage
+from storage.stores.filesystem.layout import path_of
 from storage.stores.registry import store_of
 from storage.uploads import presigned
 from storage.vaults import quota
@@ -145,7 +146,7 @@ def test_bytes_that_will_not_go_hold_up_nothing_else(backup, monkeypatch):
     monkeypatch.setattr(sweep, "BATCH", 2)
     attempts = doomed(backup, 6)
     for attempt in attempts[:3]:
-        path = store_of(attempt.region)._path(attempt.key)
+        path = path_of(store_of(attempt.region).root, attempt.key)
         (path / "a folder where a file should be").mkdir(parents=True)
     assert sweep.sweep() == 3
     assert {*Attempt.objects.values_list("pk", flat=True)} == {one.pk for one in attempts[:3]}

@@ -58,8 +58,9 @@ def test_a_put_after_its_object_was_purged_and_swept(backup, maintain, vault):
 def test_uploads_in_parts_that_nobody_ends(regions):
     store = store_of(regions[0])
     place = {"Bucket": store.region.bucket, "Key": "abcdefghij234567abcd/data/x"}
-    begun = store._once.create_multipart_upload(**place)
-    store._once.upload_part(**place, UploadId=begun["UploadId"], PartNumber=1, Body=b"x" * 1000)
+    client = store.general.once
+    begun = client.create_multipart_upload(**place)
+    client.upload_part(**place, UploadId=begun["UploadId"], PartNumber=1, Body=b"x" * 1000)
     assert store.sweep_staging(3600) == 0
     assert store.sweep_staging(0) == 1
     assert store.sweep_staging(0) == 0

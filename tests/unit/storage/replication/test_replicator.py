@@ -10,6 +10,7 @@ from storage.replication import leases, replicator
 from storage.replication.replicator import replicate_due
 from storage.stores import rate_limits
 from storage.stores.base import RegionUnavailableError, UnreadableError
+from storage.stores.filesystem.staging import Staging
 from storage.stores.filesystem.store import FilesystemStore
 from tests.support.storage.replicas import copy_in, held, states
 from tests.unit.storage.conftest import path_of, sha, some
@@ -57,11 +58,11 @@ def test_a_region_that_says_done_and_stored_nothing(backup, monkeypatch):
 def test_a_region_that_stores_other_bytes(backup, monkeypatch):
     content = some()
     backup.put(content)
-    real = FilesystemStore._write
+    real = Staging._write_piece
     with monkeypatch.context() as patch:
         patch.setattr(
-            FilesystemStore,
-            "_write",
+            Staging,
+            "_write_piece",
             lambda self, descriptor, piece: real(self, descriptor, bytes(len(piece))),
         )
         assert replicate_due() == 0

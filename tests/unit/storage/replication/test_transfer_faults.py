@@ -248,7 +248,7 @@ def test_a_repair_into_a_region_that_takes_nothing(backup, copied, fronts, fault
     gone, altered = (copy_in(backup.held(copied[0]), alias) for alias in "bc")
     store_of(gone.region).delete(gone.attempt.key)
     store = store_of(altered.region)
-    store._again.put_object(
+    store.general.again.put_object(
         Bucket=store.region.bucket, Key=str(altered.attempt.key), Body=OLD * 100
     )
     assert scrub.scrub_all().damaged == 2

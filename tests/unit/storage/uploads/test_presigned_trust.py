@@ -94,7 +94,7 @@ def test_put_but_altered(backup):
     content = some()
     offer = announce(backup, content)[0]
     store, key = key_of(offer)
-    store._again.put_object(Bucket=store.region.bucket, Key=str(key), Body=b"x" * 1000)
+    store.general.again.put_object(Bucket=store.region.bucket, Key=str(key), Body=b"x" * 1000)
     assert commit(backup, offer["attempt"]) == ["refused"]
     assert not StoredObject.objects.exists()
 

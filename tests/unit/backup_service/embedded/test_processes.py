@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backup_service.embedded.processes.child import Child, Warden
+from backup_service.embedded.processes.child import Child, Reaper
 from backup_service.env import BASE_DIR
 from tests.support.journeys.service import wait_until
 
@@ -18,13 +18,13 @@ FAMILY = (
 LAUNCHER = """
 import os, sys, time
 from pathlib import Path
-from backup_service.embedded.processes.child import Child, Warden
-warden = Warden()
+from backup_service.embedded.processes.child import Child, Reaper
+reaper = Reaper()
 child = Child([sys.executable, "-c", sys.argv[1]], environment=os.environ, folder=Path("/"),
-              output=None, warden=warden)
+              output=None, reaper=reaper)
 print(child.pid, flush=True)
-if sys.argv[2] == "no warden":
-    warden._process.kill()
+if sys.argv[2] == "no reaper":
+    reaper._process.kill()
 time.sleep(60)
 """
 
@@ -53,23 +53,23 @@ def kill(launcher: "subprocess.Popen[str]") -> None:
 
 
 def test_a_killed_launcher_takes_children_and_grandchildren_along() -> None:
-    launcher, family = launched("warden")
+    launcher, family = launched("reaper")
     assert all(is_running(pid) for pid in family)
     kill(launcher)
     wait_until(lambda: not any(is_running(pid) for pid in family), 5.0)
 
 
-def test_the_kernel_ends_children_even_without_the_warden() -> None:
-    launcher, family = launched("no warden")
+def test_the_kernel_ends_children_even_without_the_reaper() -> None:
+    launcher, family = launched("no reaper")
     kill(launcher)
     wait_until(lambda: sum(is_running(pid) for pid in family) <= 1, 5.0)
     for pid in family:
-        if is_running(pid):  # the grandchild, which only the warden would have reached
+        if is_running(pid):  # the grandchild, which only the reaper would have reached
             os.kill(pid, signal.SIGKILL)
 
 
 def test_burying_a_child_ends_its_whole_group(tmp_path: Path) -> None:
-    warden = Warden()
+    reaper = Reaper()
     told = tmp_path / "told"
     with told.open("wb") as output:
         child = Child(
@@ -77,7 +77,7 @@ def test_burying_a_child_ends_its_whole_group(tmp_path: Path) -> None:
             environment=os.environ,
             folder=tmp_path,
             output=output.fileno(),
-            warden=warden,
+            reaper=reaper,
         )
     wait_until(lambda: told.read_text().endswith("\n"), 10.0)
     grandchild = int(told.read_text())
@@ -86,29 +86,29 @@ def test_burying_a_child_ends_its_whole_group(tmp_path: Path) -> None:
     assert is_running(grandchild)
     child.bury()
     wait_until(lambda: not is_running(grandchild), 5.0)
-    warden.close()
+    reaper.close()
 
 
-def test_a_killed_warden_is_replaced_and_knows_its_list(tmp_path: Path) -> None:
-    warden = Warden()
-    arguments = {"environment": os.environ, "folder": tmp_path, "output": None, "warden": warden}
+def test_a_killed_reaper_is_replaced_and_knows_its_list(tmp_path: Path) -> None:
+    reaper = Reaper()
+    arguments = {"environment": os.environ, "folder": tmp_path, "output": None, "reaper": reaper}
     first = Child(["sleep", "60"], **arguments)
-    warden._process.kill()
-    warden._process.wait()
+    reaper._process.kill()
+    reaper._process.wait()
     second = Child(["sleep", "60"], **arguments)
-    warden.close()
+    reaper.close()
     for child in (first, second):
         wait_until(lambda: child.status is not None, 5.0)  # noqa: B023
         assert child.status == -signal.SIGKILL
 
 
 def test_signals_to_the_terminal_do_not_reach_children(tmp_path: Path) -> None:
-    warden = Warden()
+    reaper = Reaper()
     child = Child(
-        ["sleep", "60"], environment=os.environ, folder=tmp_path, output=None, warden=warden
+        ["sleep", "60"], environment=os.environ, folder=tmp_path, output=None, reaper=reaper
     )
     assert os.getpgid(child.pid) == child.pid != os.getpgid(0)
     assert child.status is None
     child.bury()
     assert child.status == -signal.SIGKILL
-    warden.close()
+    reaper.close()
