@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import Agent, Restic, find_restic, portrait
-from tests.interop.test_service import pytestmark, restored, without_sockets
+from tests.interop.service.test_service import pytestmark, restored, without_sockets
 from tests.support.gateway import Gateway, Holder
 
 __all__ = ["pytestmark", "without_sockets"]
