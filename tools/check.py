@@ -38,6 +38,7 @@ CHECKS = (
     Check("lint", [str(BIN / "ruff"), "check", "--quiet", "."]),
     Check("form", [str(BIN / "ruff"), "format", "--quiet", "--check", "."]),
     Check("types", [str(BIN / "mypy"), "--no-error-summary"]),
+    Check("sizes", [sys.executable, "-m", "tools.sizes"]),
     Check("layers", [str(BIN / "lint-imports"), "--no-logo"]),
     Check("templates", [str(BIN / "djlint"), "--quiet", "--check", "--lint", "templates"]),
     Check("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run", "-v1"]),

@@ -27,16 +27,17 @@ NAMED_SO = {"__init__", "__main__", "signals", "types"}
 
 def main() -> int:
     """Print what is too large; return the exit status."""
-    found = list(_findings())
+    found = list(findings(BASE_DIR))
     for finding in found:
         print(finding)
     return 1 if found else 0
 
 
-def _findings() -> Iterator[str]:
+def findings(top: Path) -> Iterator[str]:
+    """Yield a sentence about everything below a checkout's `top` that is too large."""
     folders: Counter[Path] = Counter()
-    for path in _sources():
-        where = path.relative_to(BASE_DIR)
+    for path in _sources(top):
+        where = path.relative_to(top)
         lines = path.read_text().count("\n")
         if lines > MOST_LINES:
             yield f"{where}: {lines} lines; split it before {MOST_LINES}."
@@ -52,9 +53,9 @@ def _findings() -> Iterator[str]:
             yield f"{folder}/: {count} modules; make packages of them before {MOST_FILES}."
 
 
-def _sources() -> Iterator[Path]:
+def _sources(top: Path) -> Iterator[Path]:
     for root in ROOTS:
-        for path in sorted((BASE_DIR / root).rglob("*")):
+        for path in sorted((top / root).rglob("*")):
             if path.suffix in {".py", ".c", ".h"} and "migrations" not in path.parts:
                 yield path
 

@@ -2,6 +2,7 @@
 
 from nightsafe.repository.tree_walker import Chosen
 from nightsafe.restorer.completeness import Completeness, Held
+from nightsafe.restorer.report import RestoreReporter
 from nightsafe.restorer.tree_filter import FilteredTree
 from nightsafe.target.directory import Directory, Fold
 
@@ -18,11 +19,45 @@ class ExtraneousEntries:
     snapshot holds folders in part, and what else stands there has nothing to do with it.
     """
 
-    def __init__(self, extent: Completeness, *, below: bytes, chosen: Chosen, fold: Fold) -> None:
+    def __init__(
+        self,
+        extent: Completeness,
+        *,
+        below: bytes,
+        chosen: Chosen,
+        fold: Fold,
+        dry_run: bool,
+    ) -> None:
         self._extent = extent
         self._below = below
         self._chosen = chosen
         self._fold = fold
+        self._dry_run = dry_run
+
+    def remove(
+        self, path: bytes, known: FilteredTree, folder: Directory | None, tell: RestoreReporter
+    ) -> None:
+        """Remove what the snapshot does not hold from the folder, `path` from the target.
+
+        With `dry_run` it is only told. What cannot be removed, or must not be, is told as well.
+        """
+        try:
+            names = self.find(path, known, folder)
+        except LeftError as error:
+            tell.failed(path, str(error))
+            return
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            tell.failed(path, f"nothing was deleted in it: {reason}")
+            return
+        for name in names:
+            entry = path + b"/" + name
+            try:
+                if folder is not None and not self._dry_run:
+                    folder.remove(name)
+                tell.deleted(entry)
+            except OSError as error:
+                tell.failed(entry, f"it was not deleted: {(error.strerror or '').lower()}")
 
     def find(self, path: bytes, known: FilteredTree, folder: Directory | None) -> list[bytes]:
         """Names in the folder, `path` from the target, that the snapshot does not hold.

@@ -1,7 +1,7 @@
 """Counts what a restore does, and passes it on to observers."""
 
 from nightsafe.file_restorer.finisher import Listener
-from nightsafe.progress import Advanced, Event, FilesDone, Issue, Observer
+from nightsafe.progress import Advanced, Event, FileDone, FilesDone, Issue, Observer
 from nightsafe.restorer.options import RestoreReport
 
 
@@ -33,6 +33,11 @@ class RestoreReporter(Listener):
     def passed_over(self, path: bytes, text: str) -> None:
         """An entry is not for a restore to make."""
         self._issue("notice", path, text)
+
+    def deleted(self, path: bytes) -> None:
+        """An entry was removed that the snapshot does not hold."""
+        self._report.deleted += 1
+        self._observer(FileDone(path, "deleted"))
 
     def cleared(self, path: bytes) -> None:
         """An unfinished file of an earlier restore was removed."""

@@ -19,7 +19,7 @@ from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import Chosen, Selection, find_folder, require_found
 from nightsafe.restorer.completeness import Completeness
 from nightsafe.restorer.existing import ExistingEntries
-from nightsafe.restorer.extraneous import ExtraneousEntries, LeftError
+from nightsafe.restorer.extraneous import ExtraneousEntries
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
 from nightsafe.restorer.report import RestoreReporter
 from nightsafe.restorer.tree_filter import FilteredTree, TreeFilter
@@ -152,6 +152,7 @@ class _Restorer:
                     below=b"".join(b"/" + name for name in names),
                     chosen=self._selection,
                     fold=self._fold,
+                    dry_run=self._options.dry_run,
                 )
             self._walk(tree)
             if self._files is not None:
@@ -235,27 +236,8 @@ class _Restorer:
 
     def _delete(self, folder: _Folder) -> None:
         """Remove from a folder that was there before what the snapshot does not hold."""
-        if self._extraneous is None or folder.is_new:
-            return
-        here = self._target.here
-        try:
-            names = self._extraneous.find(folder.path, folder.held, here)
-        except LeftError as error:
-            self._tell.failed(folder.path, str(error))
-            return
-        except OSError as error:
-            reason = (error.strerror or "").lower()
-            self._tell.failed(folder.path, f"nothing was deleted in it: {reason}")
-            return
-        for name in names:
-            path = folder.path + b"/" + name
-            try:
-                if here is not None and not self._options.dry_run:
-                    here.remove(name)
-                self._report.deleted += 1
-                self._observer(FileDone(path, "deleted"))
-            except OSError as error:
-                self._tell.failed(path, f"it was not deleted: {(error.strerror or '').lower()}")
+        if self._extraneous is not None and not folder.is_new:
+            self._extraneous.remove(folder.path, folder.held, self._target.here, self._tell)
 
     def _make(self, stack: list[_Folder]) -> bool:
         """Make the folders on the way that are not made yet; False if that is not possible."""

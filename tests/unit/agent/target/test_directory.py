@@ -269,7 +269,7 @@ def test_deleting_knows_which_names_are_one(
     cursor, reader, chosen = Target(os.fsencode(tmp_path)), BlobReader(repository), Selection()
     sieve = TreeFilter(reader, chosen=chosen, fold=cursor.fold(), listener=Listener())
     extent = Completeness(reader, snapshot)
-    extras = ExtraneousEntries(extent, below=b"", chosen=chosen, fold=cursor.fold())
+    extras = ExtraneousEntries(extent, below=b"", chosen=chosen, fold=cursor.fold(), dry_run=False)
     found = extras.find(b"", sieve.sift(b"", snapshot.tree), cursor.here)
     assert b"README" not in found
     assert b"more" in found
