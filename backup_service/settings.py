@@ -161,6 +161,8 @@ REGION_PLACES = env.dict("NIGHTSAFE_REGION_PLACES", default={})
 COPIES_AT_ONCE = env.dict("NIGHTSAFE_COPIES_AT_ONCE", default={})
 COPY_RATES = env.dict("NIGHTSAFE_COPY_RATES", default={})
 SCRUB_RATES = env.dict("NIGHTSAFE_SCRUB_RATES", default={})
+# In an incident: leave our own HTTP client and signer of S3 out, at some cost.
+S3_GENERAL_CLIENT = env.bool("NIGHTSAFE_S3_GENERAL_CLIENT", default=False)
 REGION_OPTIONS = {
     name.removeprefix("NIGHTSAFE_REGION_"): value
     for name, value in env.ENVIRON.items()

@@ -59,6 +59,7 @@ class S3Region:
     signing_region: str = "us-east-1"
     addressing: str = "path"
     direct: bool = False
+    general_only: bool = False  # nothing but boto3 speaks to the store
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     page: int = 1000  # keys in one answer to a listing

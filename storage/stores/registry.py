@@ -3,6 +3,7 @@
 import os
 import threading
 import uuid
+from dataclasses import replace
 from functools import lru_cache
 
 from django.conf import settings
@@ -65,6 +66,8 @@ def _make(alias: str, location: str, instance: str) -> RegionStore:
         raise RegionUnavailableError(str(error)) from error
     if isinstance(region, DirectoryRegion):
         return FilesystemStore(alias, region.root, instance)
+    if settings.S3_GENERAL_CLIENT:
+        region = replace(region, general_only=True, direct=False)
     with _making:  # a client takes a while to make: one is made, and the other threads wait
         return _s3_store(region, instance, os.getpid())
 

@@ -4,6 +4,7 @@ import functools
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def new_bucket() -> str:
     return f"test-{uuid.uuid4().hex}"
 
 
-@pytest.fixture(params=["filesystem", "plain-disk", "memory", "s3"])
+@pytest.fixture(params=["filesystem", "plain-disk", "memory", "s3", "s3-general"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegionStore]:
     """A store of each kind that nothing was ever put into."""
     if request.param == "filesystem":
@@ -57,7 +58,10 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RegionStor
     elif request.param == "memory":
         yield MemoryStore("x")
     else:
-        made = S3Store(seaweedfs.region(request.getfixturevalue("seaweed"), new_bucket()))
+        region = seaweedfs.region(request.getfixturevalue("seaweed"), new_bucket())
+        if request.param == "s3-general":
+            region = replace(region, general_only=True, direct=False)
+        made = S3Store(region)
         yield made
         drop(made)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backup_service.env import BASE_DIR
+from storage.models import Region
 from storage.stores import checks
 from storage.stores.base import RegionUnavailableError
 from storage.stores.configuration import (
@@ -18,6 +19,7 @@ from storage.stores.configuration import (
     parse,
 )
 from storage.stores.registry import prepare_new, store_of, sync_rows
+from storage.stores.s3.store import S3Store
 
 KEYS = {"ACCESS_KEY": "who", "SECRET_KEY": "hush-hush"}
 S3 = "s3+https://store.example:8333/bucket"
@@ -165,3 +167,14 @@ def test_a_region_of_each_kind_is_prepared_and_kept(settings, seaweed, tmp_path)
     assert store_of(prepared[1]) is store_of(prepared[1])  # its connections are kept
     assert prepare_new(SERVICE) == []
     drop(store_of(prepared[1]))
+
+
+def test_one_switch_leaves_our_own_client_of_s3_out(settings):
+    settings.REGIONS = {"s": "s3+http://127.0.0.1:1/vault"}
+    settings.REGION_OPTIONS = {"S_ACCESS_KEY": "x", "S_SECRET_KEY": "y", "S_DIRECT": "yes"}
+    region = Region(alias="s", instance="instance-1")
+    assert store_of(region).direct_transfers
+    settings.S3_GENERAL_CLIENT = True
+    store = store_of(region)
+    assert isinstance(store, S3Store)
+    assert (store.region.general_only, store.direct_transfers) == (True, False)

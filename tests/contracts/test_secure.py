@@ -23,8 +23,10 @@ from cryptography.x509.oid import NameOID
 from backup_service.embedded.stores import Store
 from storage.body import HashedBody
 from storage.object_names import ObjectName, ObjectType, StoreKey
-from storage.stores.base import RegionUnavailableError
+from storage.stores.base import Expected, NoDirectTransfersError, RegionUnavailableError
 from storage.stores.configuration import S3Region
+from storage.stores.s3.connection import Connections
+from storage.stores.s3.signing import Signer
 from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import new_bucket
 from tests.support.stores import seaweedfs
@@ -150,6 +152,30 @@ def test_everything_goes_by_the_quick_ways(
         with store.open(key(attempt), 1000, 5) as reader:
             assert b"".join(reader.chunks()) == CONTENT[1000:1005]
     assert len(taken) - before <= 3, "connections were kept"
+
+
+def test_nothing_goes_by_the_quick_ways_when_they_are_ruled_out(
+    seaweed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region = replace(seaweedfs.region(seaweed, new_bucket()), general_only=True, direct=False)
+    S3Store(region).prepare(INSTANCE)
+    store = S3Store(region, INSTANCE)
+
+    def quick(*_: object) -> None:
+        pytest.fail("a quick client was asked")
+
+    monkeypatch.setattr(Connections, "connect", quick)
+    monkeypatch.setattr(Signer, "url", quick)
+    put(store, 1)
+    put(store, 2)
+    assert store.surely_has([Expected(key(1), len(CONTENT), SHA256)]) == [False]
+    store.confirm(key(1), size=len(CONTENT), sha256=SHA256)
+    with store.open(key(1), 1000, 5) as reader:
+        assert b"".join(reader.chunks()) == CONTENT[1000:1005]
+    assert store.delete_many([key(1), key(2)]) == [key(1), key(2)]
+    assert not store.direct_transfers
+    with pytest.raises(NoDirectTransfersError):
+        store.presign_get(key(1), seconds=60)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(

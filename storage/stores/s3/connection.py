@@ -126,7 +126,7 @@ class Connections:
     def __init__(self, region: S3Region) -> None:
         self.kept = Pool[Connection]()
         # Through somebody's proxy it is for the general client to find the way.
-        self.is_open = not urllib.request.getproxies()
+        self.is_open = not region.general_only and not urllib.request.getproxies()
         self._connect_timeout = region.connect_timeout
         self._timeout = region.read_timeout
         self._lock = threading.Lock()
