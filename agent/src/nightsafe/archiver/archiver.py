@@ -7,14 +7,14 @@ as everything below it is known, so that few are in memory at a time.
 import time
 from collections.abc import Callable
 
-from nightsafe.archiver.folder import ArchiveOptions, Folder, worker_count
+from nightsafe.archiver.folder import ArchiveOptions, Folder
 from nightsafe.archiver.folder_tracker import FolderTracker
 from nightsafe.archiver.parent_lookup import ELSEWHERE, ParentLookup
 from nightsafe.archiver.stats import BackupStats
 from nightsafe.archiver.tree_saver import TreeSaver, load_former
+from nightsafe.file_saver.job_runner import InlineRunner, Job, JobRunner, PoolRunner, Result
 from nightsafe.file_saver.large_files import LargeFile, LargeFiles
 from nightsafe.file_saver.worker import JobResult, WorkerSetup
-from nightsafe.file_saver.worker_pool import InlinePool, Job, ProcessPool, Result, WorkerPool
 from nightsafe.fs.lstat import IS_NATIVE
 from nightsafe.progress import Observer
 from nightsafe.repository.repository import Repository
@@ -24,6 +24,7 @@ from nightsafe.scanner.lister import ChangeDetector
 from nightsafe.scanner.prefetch import Prefetch
 from nightsafe.scanner.sources import SourcePlan
 from nightsafe.scanner.tree_cache import CacheWriter
+from nightsafe.workers.pool import worker_count
 from nightsafe.workers.process import begins_with_memory
 
 INLINE_SECONDS = 0.05
@@ -58,8 +59,8 @@ class Archiver:
         self._folders = FolderTracker(self._former, self._stats, self.store, fingerprint)
         self._ahead = options.ahead or Prefetch()
         self._detector = ChangeDetector(setup.wants, fingerprint, self._ahead.take)
-        self._inline = InlinePool(setup)
-        self._pool: WorkerPool = self._inline
+        self._inline = InlineRunner(setup)
+        self._runner: JobRunner = self._inline
         self._pending = self._last_entries = 0
 
     @property
@@ -78,11 +79,11 @@ class Archiver:
             self._folders.open_root(plan, parent)
             self._stats.notice(ELSEWHERE if self._former.is_elsewhere else "")
             self._run()
-            self._finish_pools()
+            self._finish_runners()
             self.store.finish()
             self._tell_sent()
         finally:
-            self._pool.stop()
+            self._runner.close()
             self._large.close()
             self.store.close()
         self.count.added_blobs += self.store.added_blobs
@@ -98,7 +99,7 @@ class Archiver:
             self._feed()
             if not self._pending:
                 continue
-            results, packs = self._pool.collect()
+            results, packs = self._runner.results()
             self.store.learn(packs)
             self._tell_sent()
             for result in results:
@@ -118,14 +119,14 @@ class Archiver:
 
     def _feed(self) -> None:
         """Hand out jobs while somebody has room for them."""
-        while self._pool.has_room():
+        while self._runner.has_room():
             if self._feed_large():
                 continue
             if self._folders.todo:
                 size = self._folders_in_a_job() if len(self._folders.todo) > _MANY else 1
                 jobs = self._folders.todo[-size:]
                 del self._folders.todo[-size:]
-                self._hand_out([self._complete_job(job) for job in jobs])
+                self._submit([self._complete_job(job) for job in jobs])
             else:
                 return
 
@@ -133,9 +134,9 @@ class Archiver:
         """Several, but fewer the more the last one held, since all their nodes come at once."""
         return max(1, min(_FOLDERS_IN_A_JOB, _ENTRIES_IN_A_JOB // max(1, self._last_entries)))
 
-    def _hand_out(self, jobs: list[Job]) -> None:
+    def _submit(self, jobs: list[Job]) -> None:
         self._pending += len(jobs)
-        self._pool.hand_out(jobs)
+        self._runner.submit(jobs)
 
     def _complete_job(self, job: Job) -> Job:
         """Add the former tree, as late as possible, so that few are in memory."""
@@ -150,7 +151,7 @@ class Archiver:
 
     def _feed_large(self) -> bool:
         """Hand out a piece of a large file; False if there is none, or no room."""
-        if not self._pool.has_room():
+        if not self._runner.has_room():
             return False
         self._grow()
         job = self._large.next_job()
@@ -162,22 +163,24 @@ class Archiver:
         if self._large.is_much:
             self._may_work_alone_until = 0.0
             self._grow()
-        self._hand_out([job])
+        self._submit([job])
         return True
 
     def _grow(self) -> None:
         """Start worker processes once the work has proved to be more than a moment's."""
         if (
-            self._pool is self._inline
+            self._runner is self._inline
             and self._workers
             and time.monotonic() > self._may_work_alone_until
         ):
-            self._pool = ProcessPool(self._setup, self._workers)
+            self._runner = PoolRunner(self._setup, self._workers)
 
-    def _finish_pools(self) -> None:
-        pools = [self._inline] if self._pool is self._inline else [self._inline, self._pool]
-        for pool in pools:
-            for packs, tail in pool.finish():
+    def _finish_runners(self) -> None:
+        runners: list[JobRunner] = [self._inline]
+        if self._runner is not self._inline:
+            runners.append(self._runner)
+        for runner in runners:
+            for packs, tail in runner.finish():
                 self.store.learn(packs)
                 self.store.absorb(tail)
 

@@ -9,7 +9,6 @@ from nightsafe.errors import TreeError
 from nightsafe.file_saver.node_json import OPEN_SUBTREE
 from nightsafe.scanner.prefetch import Prefetch
 from nightsafe.scanner.tree_cache import FolderRecord, TreeCache
-from nightsafe.workers.host import processors
 
 _OPEN = OPEN_SUBTREE.encode()
 
@@ -93,10 +92,3 @@ class ArchiveOptions(NamedTuple):
     cache: TreeCache | None = None
     settle: Callable[[], None] = lambda: None
     ahead: Prefetch | None = None
-
-
-def worker_count(wanted: int | None) -> int:
-    """How many processes to work with: as many as there are cores, but not more than eight."""
-    if wanted is not None:
-        return wanted
-    return min(processors(), 8)

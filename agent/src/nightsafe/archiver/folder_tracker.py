@@ -9,10 +9,10 @@ from nightsafe.archiver.parent_lookup import ParentLookup
 from nightsafe.archiver.stats import BackupStats
 from nightsafe.archiver.tree_saver import TreeSaver
 from nightsafe.errors import SourceError
+from nightsafe.file_saver.job_runner import Job
 from nightsafe.file_saver.large_files import LargeFile
 from nightsafe.file_saver.node_json import encode_planned
 from nightsafe.file_saver.worker import JobResult
-from nightsafe.file_saver.worker_pool import Job
 from nightsafe.scanner.fingerprint import Fingerprint
 from nightsafe.scanner.lister import SLICE_ENTRIES, Probe, Problem, Same, problem_of
 from nightsafe.scanner.parent_tree import ParentTree

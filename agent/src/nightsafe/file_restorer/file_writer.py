@@ -74,6 +74,9 @@ class FileWriter:
         self.folders.close()
         self._storage.close()
 
+    def orphaned(self) -> None:
+        """Go on with the job under way: `close` removes what is not complete after it."""
+
     def fetch(self, job: Job | Comparison) -> bytes:
         """The bytes of the pack that the job wants; empty if they cannot be had."""
         if isinstance(job, Comparison) or job.end <= job.start:

@@ -7,10 +7,10 @@ once, neighbours come along in one request, and the storage learns little of wha
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from nightsafe.repository.blob_reader import WINDOW_SIZE
 from nightsafe.target.metadata import Described
 from nightsafe.target.place import Place
 
-WINDOW_SIZE = 4 << 20
 _CUT_SIZE = 256 << 10
 _JOB_SIZE = 16 << 20
 _JOB_PIECES = 512

@@ -16,7 +16,7 @@ from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
-from nightsafe.workers.pool import WorkerPool, default_workers
+from nightsafe.workers.pool import WorkerPool, worker_count
 
 _IN_PROCESS_PACKS = 3
 
@@ -57,7 +57,7 @@ def check(
         for snapshot in snapshots:
             run.check_snapshot(snapshot)
         if read_data or subset:
-            run.read_packs(subset, default_workers() if workers is None else workers)
+            run.read_packs(subset, worker_count(workers))
     return run.report
 
 
@@ -173,15 +173,15 @@ class _Checker:
 
     def _read_together(self, jobs: list[PackContent], workers: int) -> None:
         start = partial(PackReader, self._repository.storage, self._repository.master)
-        porters: WorkerPool[PackContent, PackFinding] = WorkerPool(start, workers)
+        pool: WorkerPool[PackContent, PackFinding] = WorkerPool(start, workers)
         try:
             for content in jobs:
-                porters.submit(content)
-            while porters.open_jobs:
-                for content, finding in porters.results(wait=True):
+                pool.submit(content)
+            while pool.open_jobs:
+                for content, finding in pool.results(wait=True):
                     self._read(content, finding)
         finally:
-            porters.close()
+            pool.close()
 
     def _read(self, content: PackContent, finding: PackFinding) -> None:
         self.report.bytes_read += finding.size

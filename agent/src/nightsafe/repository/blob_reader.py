@@ -21,6 +21,7 @@ from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository.repository import Repository
 
 WINDOW_SIZE = 4 << 20
+"""Packs are read in aligned windows of this size, one by one here and in runs by a restore."""
 _WINDOWS_KEPT = 12
 _ATTEMPTS = 3
 _AT_ONCE = 64 << 20

@@ -27,7 +27,7 @@ from nightsafe.restorer.verify import Verifier
 from nightsafe.target.leftovers import RestoreClaim
 from nightsafe.target.place import Place
 from nightsafe.target.target import Target, raise_if_full
-from nightsafe.workers.pool import default_workers
+from nightsafe.workers.pool import worker_count
 
 _FILES_AT_ONCE = 1000
 _SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR, "fifo": stat.S_IFIFO}
@@ -115,7 +115,7 @@ class _Restorer:
         self._claim: RestoreClaim | None = None
         if self._target.here is not None and not options.dry_run:
             self._claim = RestoreClaim(self._target.here)
-            workers = default_workers() if options.workers is None else options.workers
+            workers = worker_count(options.workers)
             self._files = FileRestorer(
                 repository,
                 target,

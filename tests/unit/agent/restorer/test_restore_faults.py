@@ -254,7 +254,7 @@ def test_a_worker_that_dies_is_said(
     monkeypatch.setattr(dispatcher, "_IN_PROCESS_PIECES", -1)
     monkeypatch.setattr(file_writer, "_file_writer", None)
     monkeypatch.setattr(file_writer, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(WorkerError, match="run the same command again"):
+    with pytest.raises(WorkerError, match="Run the same command again"):
         bring_back(repository, snapshot, tmp_path / "target")
     assert multiprocessing.active_children() == []
 

@@ -14,7 +14,7 @@ from nightsafe.archiver.backup import BackupOptions, backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError, QuotaError, UnreachableError, WorkerError
-from nightsafe.file_saver import large_files, worker, worker_pool
+from nightsafe.file_saver import job_runner, large_files, worker
 from nightsafe.file_saver.node_json import encode_entry, encode_file
 from nightsafe.maintenance.check import check
 from nightsafe.progress import Advanced
@@ -72,12 +72,12 @@ def test_a_very_large_file_is_worth_workers_from_the_beginning(
 ) -> None:
     started: list[int] = []
 
-    class Noted(worker_pool.ProcessPool):
+    class Noted(job_runner.PoolRunner):
         def __init__(self, setup: worker.WorkerSetup, count: int) -> None:
             started.append(count)
             super().__init__(setup, count)
 
-    monkeypatch.setattr(archiver, "ProcessPool", Noted)
+    monkeypatch.setattr(archiver, "PoolRunner", Noted)
     file = tmp_path / "large.bin"
     file.write_bytes(os.urandom(9_000_000))
     alone = run(repository, file, workers=2)
@@ -318,29 +318,18 @@ def is_zombie(pid: int) -> bool:
         return True
 
 
-def test_a_message_of_nothing_means_the_end() -> None:
-    import socket
-
-    ours, theirs = socket.socketpair()
-    worker_pool.send(ours, ["one", b"two"])
-    assert worker_pool.receive(theirs) == ["one", b"two"]
-    ours.close()
-    assert worker_pool.receive(theirs) is None
-    theirs.close()
-
-
 def test_one_large_file_alone_is_worth_workers(
     repository: Repository, tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "large").write_bytes(os.urandom(30_000_000))
     started = []
-    real = worker_pool.ProcessPool.__init__
+    real = job_runner.PoolRunner.__init__
 
-    def count(self: worker_pool.ProcessPool, setup: worker.WorkerSetup, number: int) -> None:
+    def count(self: job_runner.PoolRunner, setup: worker.WorkerSetup, number: int) -> None:
         started.append(number)
         real(self, setup, number)
 
-    monkeypatch.setattr(worker_pool.ProcessPool, "__init__", count)
+    monkeypatch.setattr(job_runner.PoolRunner, "__init__", count)
     assert run(repository, tmp_path / "large", workers=2).is_complete
     assert started == [2]
     assert check(reopen(repository), read_data=True).errors == []
