@@ -1,4 +1,4 @@
-/* An open pack of nightsafe.packer.pack_builder, while blobs are sealed into it from C. */
+/* An open pack of nightsafe.packer.pack_builder.PackBuilder, while blobs are sealed into it from C. */
 #ifndef NIGHTSAFE_PACK_TARGET_H
 #define NIGHTSAFE_PACK_TARGET_H
 

@@ -12,7 +12,7 @@ from nightsafe.maintenance.prune import PruneOptions, prune
 from nightsafe.maintenance.prune_plan import parse_limit
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.key import KdfParams
-from nightsafe.repofile.pack import BlobKind, PackBuilder, PackContent
+from nightsafe.repofile.pack import BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node, encode_node, encode_tree
 from nightsafe.repository.repository import Repository
@@ -29,6 +29,7 @@ from tests.interop.test_agent_local import (
     pytestmark,
 )
 from tests.support.agent import odd_frames
+from tests.support.agent.packs import store_pack
 from tests.support.agent.split_index import split_index
 from tests.support.repositories import add_key
 
@@ -150,11 +151,7 @@ def store(repository: Repository, files: dict[str, tuple[bytes, bytes]]) -> None
 def save(
     repository: Repository, kind: BlobKind, blob: bytes, text: bytes, *, plain_length: int
 ) -> PackContent:
-    builder = PackBuilder(kind)
-    builder.add(blob, repository.sealer.seal(text), plain_length=plain_length)
-    content, data = builder.finish(repository.sealer)
-    repository.storage.save(ObjectKind.DATA, content.id.hex(), data)
-    return content
+    return store_pack(repository, kind, (blob, repository.sealer.seal(text), plain_length))
 
 
 def right_ones(folder: Path, texts: dict[str, bytes]) -> set[str]:

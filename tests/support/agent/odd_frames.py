@@ -7,9 +7,11 @@ import struct
 import zstandard
 from nightsafe.backend.base import ObjectKind
 from nightsafe.repofile.index import encode_index
-from nightsafe.repofile.pack import PackBuilder, PackContent
+from nightsafe.repofile.pack import PackContent
 from nightsafe.repository.blob_reader import BlobOpener
 from nightsafe.repository.repository import Repository
+
+from tests.support.agent.packs import store_pack
 
 _BLOCK = 64 << 10
 _COMPRESSED = b"\x02"
@@ -121,15 +123,13 @@ def _pack_anew(
     repository: Repository, place: Repository, content: PackContent, chance: random.Random
 ) -> PackContent:
     data = repository.storage.load(ObjectKind.DATA, content.id.hex())
-    builder, opener = PackBuilder(content.blobs[0].kind), BlobOpener(repository.sealer)
+    opener, blobs = BlobOpener(repository.sealer), []
     for blob in content.blobs:
         sealed = data[blob.offset : blob.offset + blob.length]
         plain = opener.open(sealed, blob_id=blob.id, plain_length=blob.plain_length)
         sealed = place.sealer.seal(anyhow(plain, chance))
-        builder.add(blob.id, sealed, plain_length=len(plain))
-    packed, data = builder.finish(place.sealer)
-    place.storage.save(ObjectKind.DATA, packed.id.hex(), data)
-    return packed
+        blobs.append((blob.id, sealed, len(plain)))
+    return store_pack(place, content.blobs[0].kind, *blobs)
 
 
 def _save_text(place: Repository, kind: ObjectKind, text: bytes, chance: random.Random) -> None:

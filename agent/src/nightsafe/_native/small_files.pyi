@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from nightsafe.fs.lstat import Seen
-from nightsafe.packer.pack_builder import OpenPack
+from nightsafe.packer.pack_builder import PackBuilder
 
 class Gatherer:
     """Stores small files. One instance for each thread."""
@@ -22,7 +22,7 @@ class Gatherer:
         self,
         seen: list[Seen],
         start: int,
-        packs: list[OpenPack],
+        packs: list[PackBuilder],
         full: int,
         most: int,
         done: list[tuple[bytes, str, int]],

@@ -1,13 +1,16 @@
 """Stores trees, in the main process alone, as soon as everything below them is known."""
 
+import hashlib
 from collections.abc import Callable
 
 from nightsafe.archiver.tree_check import require_whole
 from nightsafe.errors import DamagedError, ended
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.worker import WorkerSetup
+from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.packer.index_writer import IndexWriter
-from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail, blob_id_of
+from nightsafe.packer.open_packs import OpenPacks
+from nightsafe.packer.pack_builder import FinishedPack, Tail
 from nightsafe.packer.pack_sender import PackSender
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.blob_reader import BlobReader
@@ -42,7 +45,7 @@ class TreeSaver:
 
         TreeError unless it is whole, with so many entries.
         """
-        tree_id = blob_id_of(tree)
+        tree_id = hashlib.sha256(tree).digest()
         if tree_id == known:
             return tree_id
         require_whole(tree, entries)

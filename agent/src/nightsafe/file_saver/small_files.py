@@ -16,7 +16,9 @@ from nightsafe.errors import DamagedError
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.node_json import owner_texts
 from nightsafe.fs.lstat import Seen
-from nightsafe.packer.pack_builder import UNPROVEN, BlobSealer, FinishedPack, OpenPacks
+from nightsafe.packer.blob_sealer import UNPROVEN, BlobSealer
+from nightsafe.packer.open_packs import OpenPacks
+from nightsafe.packer.pack_builder import FinishedPack
 from nightsafe.repofile.go_json import format_second
 from nightsafe.workers.buffers import new_memory
 

@@ -25,8 +25,10 @@ from nightsafe.file_saver.small_files import SmallFiles
 from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.lstat import Seen, Status, load
+from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.packer.journal import Journal
-from nightsafe.packer.pack_builder import BlobSealer, FinishedPack, OpenPacks, Tail
+from nightsafe.packer.open_packs import OpenPacks
+from nightsafe.packer.pack_builder import FinishedPack, Tail
 from nightsafe.packer.pack_sender import PackSender, SentPack
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.pack import BlobKind

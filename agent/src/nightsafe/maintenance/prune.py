@@ -7,7 +7,6 @@ a snapshot needs is stored and listed.
 
 import hashlib
 import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,9 +20,12 @@ from nightsafe.errors import (
     ended,
 )
 from nightsafe.maintenance.prune_plan import BlobKey, Limit, PrunePlan, parse_limit, plan_prune
+from nightsafe.packer.blob_sealer import BlobSealer
+from nightsafe.packer.open_packs import OpenPacks
+from nightsafe.packer.pack_builder import FinishedPack
 from nightsafe.progress import Advanced, Observer, Totals, ignore
 from nightsafe.repofile.index import INDEX_REPAIR, decode_index, encode_index
-from nightsafe.repofile.pack import BlobEntry, BlobKind, PackBuilder, PackContent
+from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repository.blob_reader import BlobOpener, BlobReader
 from nightsafe.repository.locks import LockHold, hold
 from nightsafe.repository.object_loader import cache_of, load_texts, remove_all, text_of, unlisted
@@ -31,7 +33,6 @@ from nightsafe.repository.repository import Repository
 
 DEFAULT_LIMIT = "5%"
 _DEFAULT: Limit = parse_limit(DEFAULT_LIMIT)
-_OPEN_DATA_PACKS = 2
 _INDEX_BLOBS = 50_000
 _NEEDS_MAINTAIN = (
     "Forgetting and pruning remove objects, which needs a credential with the scope maintain; "
@@ -257,27 +258,17 @@ class _Pruner:
     def _repack(self) -> None:
         """Write the used blobs of wasteful packs into new ones, each opened and verified."""
         self._observer(Totals(len(self.plan.repack), self.plan.rewritten_bytes))
-        builders = {
-            BlobKind.DATA: [PackBuilder(BlobKind.DATA) for _ in range(_OPEN_DATA_PACKS)],
-            BlobKind.TREE: [PackBuilder(BlobKind.TREE)],
-        }
+        by = BlobSealer(self._repository.sealer, compresses=self._repository.config.compresses)
+        open_packs = {kind: OpenPacks(kind, by) for kind in BlobKind}
         for pack, blobs in self.plan.repack.items():
             self._ensure_held()
             data = self._load(pack)
             for blob in blobs:
-                kind = builders[blob.kind]
-                number = secrets.randbelow(len(kind))
-                self._move(blob, data, kind[number])
-                if kind[number].is_full:
-                    self._store(kind[number])
-                    kind[number] = PackBuilder(blob.kind)
+                self._store(self._move(blob, data, open_packs[blob.kind]))
                 self._observer(Advanced(blob.length))
-        for kind_of, several in builders.items():
-            last = PackBuilder(kind_of)
-            for builder in several:
-                last.absorb(builder)
-            if not last.is_empty:
-                self._store(last)
+        for packs in open_packs.values():
+            self._store(packs.merge())
+            self._store(packs.finish())
 
     def _load(self, pack: bytes) -> bytes:
         end = self._repository.index.pack_end(pack)
@@ -286,23 +277,27 @@ class _Pruner:
         except ObjectNotFoundError as error:
             raise _refused(f"pack {pack.hex()[:8]} has vanished. {error}") from error
 
-    def _move(self, blob: BlobEntry, data: bytes, builder: PackBuilder) -> None:
+    def _move(self, blob: BlobEntry, data: bytes, packs: OpenPacks) -> FinishedPack | None:
+        """Verify a blob and store it anew; returns a pack that is full by this."""
         sealed = data[blob.offset : blob.offset + blob.length]
         try:
             self._opener.open(sealed, blob_id=blob.id, plain_length=blob.plain_length)
-            builder.add(blob.id, sealed, plain_length=blob.plain_length)
         except DamagedError:
             try:  # again, and in other packs
                 plain = BlobReader(self._repository).load(blob.kind, blob.id)
             except DamagedError as error:
                 raise _refused(str(error)) from error
-            builder.add(blob.id, self._repository.sealer.seal(plain), plain_length=0)
+            return packs.add(blob.id, plain)
+        return packs.append(blob.id, sealed, plain_length=blob.plain_length)
 
-    def _store(self, builder: PackBuilder) -> None:
-        content, data = builder.finish(self._repository.sealer)
-        self._repository.storage.save(ObjectKind.DATA, content.id.hex(), data)
+    def _store(self, pack: FinishedPack | None) -> None:
+        if pack is None:
+            return
+        content = pack.content
+        self._repository.storage.save(ObjectKind.DATA, content.id.hex(), pack.data)
         self._new.append(content)
-        self._written += len(data)
+        self._written += len(pack.data)
+        pack.release()
 
     def _write_index(self) -> list[str]:
         """Write new index files; returns the names of those that they replace.

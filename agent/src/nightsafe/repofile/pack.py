@@ -5,7 +5,6 @@ Tree and data blobs never share a pack.
 """
 
 import enum
-import hashlib
 import struct
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -87,44 +86,6 @@ def header_size(blobs: Iterable[BlobEntry]) -> int:
     """Bytes of a pack's sealed header together with its length field."""
     entries = sum(_COMPRESSED.size if blob.plain_length else _PLAIN.size for blob in blobs)
     return entries + OVERHEAD + LENGTH.size
-
-
-class PackBuilder:
-    """Collects sealed blobs of one kind until they are `finish`ed into a pack."""
-
-    def __init__(self, kind: BlobKind) -> None:
-        self.kind = kind
-        self.size = 0
-        self._parts: list[bytes] = []
-        self._blobs: list[BlobEntry] = []
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the pack should be finished now."""
-        return self.size >= PACK_SIZE or len(self._blobs) >= MAX_BLOBS
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was added yet."""
-        return not self._blobs
-
-    def add(self, blob_id: bytes, sealed: bytes, *, plain_length: int) -> None:
-        """Append a sealed blob; `plain_length` is 0 when it was not compressed."""
-        entry = BlobEntry(self.kind, blob_id, self.size, len(sealed), plain_length)
-        self._blobs.append(entry)
-        self._parts.append(sealed)
-        self.size += len(sealed)
-
-    def absorb(self, other: "PackBuilder") -> None:
-        """Take over the blobs of another builder of the same kind."""
-        for blob, sealed in zip(other._blobs, other._parts, strict=True):
-            self.add(blob.id, sealed, plain_length=blob.plain_length)
-
-    def finish(self, sealer: Sealer) -> tuple[PackContent, bytes]:
-        """Return what the pack holds and its bytes, whose SHA-256 is its id."""
-        header = sealer.seal(encode_entries(self._blobs))
-        data = b"".join((*self._parts, header, LENGTH.pack(len(header))))
-        return PackContent(hashlib.sha256(data).digest(), tuple(self._blobs)), data
 
 
 def encode_entries(blobs: Iterable[BlobEntry]) -> bytes:

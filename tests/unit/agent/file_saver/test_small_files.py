@@ -15,7 +15,8 @@ from nightsafe.file_saver import small_files as gather
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.worker import JobResult, Worker, WorkerSetup
 from nightsafe.fs.lstat import look
-from nightsafe.packer.pack_builder import BlobSealer, OpenPacks
+from nightsafe.packer.blob_sealer import BlobSealer
+from nightsafe.packer.open_packs import OpenPacks
 from nightsafe.repofile import pack
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.repository import Repository

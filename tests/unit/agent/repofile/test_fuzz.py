@@ -18,12 +18,13 @@ from nightsafe.errors import DamagedError, NightsafeError
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import decode_index
 from nightsafe.repofile.key import KdfParams, unwrap, wrap
-from nightsafe.repofile.pack import BlobKind, PackBuilder, read_header
+from nightsafe.repofile.pack import BlobKind, read_header
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import decode_tree
 from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository.locks import Lock
 
+from tests.support.agent.packs import build_pack
 from tests.support.agent.rest_server import RestServer, connect_string
 
 SEALER = Sealer(SealKey.from_bytes(bytes(range(64))))
@@ -178,9 +179,7 @@ def test_packs_and_seals_of_any_bytes(data: bytes) -> None:
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_pack_with_any_header_length(length: int) -> None:
-    builder = PackBuilder(BlobKind.DATA)
-    builder.add(bytes(32), SEALER.seal(b"x" * 50), plain_length=0)
-    _, data = builder.finish(SEALER)
+    _, data = build_pack(BlobKind.DATA, [(bytes(32), SEALER.seal(b"x" * 50), 0)], SEALER)
     only_typed(lambda pack: read_header(pack, SEALER), data[:-4] + length.to_bytes(4, "little"))
 
 

@@ -22,7 +22,6 @@ from nightsafe.repofile.index import (
 from nightsafe.repofile.pack import (
     BlobEntry,
     BlobKind,
-    PackBuilder,
     PackContent,
     encode_entries,
     read_header,
@@ -32,6 +31,7 @@ from nightsafe.repofile.tags import flat_tags
 
 from backup_service.env import BASE_DIR
 from tests.support.agent.extensions import needs
+from tests.support.agent.packs import build_pack
 
 VECTOR = json.loads((BASE_DIR / "tests" / "vectors" / "objects.json").read_text())
 SEALER = Sealer(SealKey.from_bytes(bytes(range(64))))
@@ -39,13 +39,11 @@ ID = hashlib.sha256
 
 
 def build(*plains: bytes, kind: BlobKind = BlobKind.DATA) -> tuple[PackContent, bytes]:
-    builder = PackBuilder(kind)
-    for number, plain in enumerate(plains):
-        compressed = number % 2
-        builder.add(
-            ID(plain).digest(), SEALER.seal(plain), plain_length=len(plain) if compressed else 0
-        )
-    return builder.finish(SEALER)
+    blobs = [
+        (ID(plain).digest(), SEALER.seal(plain), len(plain) if number % 2 else 0)
+        for number, plain in enumerate(plains)
+    ]
+    return build_pack(kind, blobs, SEALER)
 
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=9), st.sampled_from(BlobKind))
@@ -88,16 +86,6 @@ def test_an_unsound_header_is_damage(header: bytes) -> None:
     sealed = SEALER.seal(header)
     with pytest.raises(DamagedError):
         read_header(sealed + len(sealed).to_bytes(4, "little"), SEALER)
-
-
-def test_builders_can_be_merged() -> None:
-    one, other = PackBuilder(BlobKind.DATA), PackBuilder(BlobKind.DATA)
-    one.add(ID(b"a").digest(), SEALER.seal(b"a"), plain_length=0)
-    other.add(ID(b"b").digest(), SEALER.seal(b"b"), plain_length=0)
-    one.absorb(other)
-    content, data = one.finish(SEALER)
-    assert read_header(data, SEALER) == content.blobs
-    assert len(content.blobs) == 2
 
 
 ENTRIES = st.builds(

@@ -18,7 +18,7 @@ from nightsafe.errors import (
 from nightsafe.file_restorer import dispatcher, file_writer
 from nightsafe.file_restorer.read_plan import Piece
 from nightsafe.repofile.index import encode_index
-from nightsafe.repofile.pack import BlobKind, PackBuilder
+from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer import restore as restore_module
@@ -27,6 +27,7 @@ from nightsafe.target.place import Place
 from nightsafe.target.target import Folders
 from nightsafe.workers import pool
 
+from tests.support.agent.packs import store_pack
 from tests.support.agent.restore_ways import WAYS, go
 from tests.support.agent.uploader import Uploader
 from tests.unit.agent.conftest import reopen
@@ -91,10 +92,9 @@ def test_of_two_files_of_one_name_the_first_stays(repository: Repository, tmp_pa
 
 def test_a_blob_under_a_wrong_id_is_not_released(repository: Repository, tmp_path: Path) -> None:
     """Every MAC fits, but the writer lied about what the blob is."""
-    builder, lie = PackBuilder(BlobKind.DATA), hashlib.sha256(b"what was asked for").digest()
-    builder.add(lie, repository.sealer.seal(b"something else"), plain_length=0)
-    content, data = builder.finish(repository.sealer)
-    repository.storage.save(ObjectKind.DATA, content.id.hex(), data)
+    lie = hashlib.sha256(b"what was asked for").digest()
+    sealed = repository.sealer.seal(b"something else")
+    content = store_pack(repository, BlobKind.DATA, (lie, sealed, 0))
     repository.save_text(ObjectKind.INDEX, encode_index([content]))
     node = Node(b"x", "file", FILE, size=14, content=(lie,))
     report = bring_back(repository, store_tree(repository, node), tmp_path / "target")

@@ -1,9 +1,9 @@
-"""Packing: what is compressed, and what is not even tried."""
+"""What is compressed, and what is not even tried."""
 
 import os
 
 import pytest
-from nightsafe.packer.pack_builder import BlobSealer
+from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.repository.repository import Repository
 
 MIB = 1 << 20
