@@ -29,7 +29,7 @@ MAX_SIZE = 8 << 20
 NORMALISATION: Final = 1
 WINDOW_SIZE = 2 * MAX_SIZE
 """How much of a stream is held in memory while its cuts are sought."""
-ROOM_SIZE = 12 << 20
+BUFFER_SIZE = 12 << 20
 """The same of a file: room for two jobs, and at least for the largest chunk."""
 
 _MASKS = (0x0000D91767537000, 0x0000D91707537000)
@@ -167,36 +167,36 @@ class Chunker:
         return self._cutter.ends(data, True)
 
     def scan(
-        self, read_into: Callable[[memoryview, int], int], rooms: SharedBuffers
+        self, read_into: Callable[[memoryview, int], int], buffers: SharedBuffers
     ) -> Iterator[Cut | None]:
-        """Yield a file's chunks, or None while no room is free for more of it.
+        """Yield a file's chunks, or None while no buffer is free for more of it.
 
         `read_into(view, offset)` fills the view from a place in the file and returns how much of
-        it, less only at the file's end. When a chunk from another room comes, the former room
-        is held by nothing but what the caller holds.
+        it, less only at the file's end. When a chunk from another buffer comes, the former one
+        is kept by nothing but what the caller has acquired.
         """
-        while (start := rooms.begin()) is None:
+        while (start := buffers.begin()) is None:
             yield None
-        held, position, at_end = 0, 0, False
+        size, position, at_end = 0, 0, False
         try:
             while not at_end:
-                wanted = min(rooms.end - start - held, MAX_SIZE)
+                wanted = min(buffers.end - start - size, MAX_SIZE)
                 if not wanted:
-                    while (place := rooms.move(start, held)) is None:
+                    while (place := buffers.move(start, size)) is None:
                         yield None
                     start = place
                     continue
-                end = start + held
-                size = read_into(rooms.memory[end : end + wanted], position + held)
-                at_end = size < wanted
-                held += size
+                end = start + size
+                count = read_into(buffers.memory[end : end + wanted], position + size)
+                at_end = count < wanted
+                size += count
                 done = 0
-                for cut in self._cutter.ends(rooms.memory[start : start + held], at_end):
+                for cut in self._cutter.ends(buffers.memory[start : start + size], at_end):
                     yield Cut(position + done, start + done, cut - done)
                     done = cut
-                start, position, held = start + done, position + done, held - done
+                start, position, size = start + done, position + done, size - done
         finally:
-            rooms.leave(start)
+            buffers.end_file(start)
 
 
 def _fill(pending: bytes, read: Callable[[int], bytes]) -> tuple[bytes, bool]:

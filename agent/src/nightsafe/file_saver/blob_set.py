@@ -37,10 +37,10 @@ class PortableTable:
     """
 
     def __init__(
-        self, held: mmap.mmap, key: bytes, start: int, first_bits: int, levels: int
+        self, memory: mmap.mmap, key: bytes, start: int, first_bits: int, levels: int
     ) -> None:
         self._hash = hashlib.blake2b(key=key, digest_size=MARK_SIZE)
-        self._held = held
+        self._memory = memory
         self._slots = [1 << (first_bits + level) for level in range(levels)]
         self._starts = [start + MARK_SIZE * sum(self._slots[:level]) for level in range(levels)]
 
@@ -58,11 +58,11 @@ class PortableTable:
         place, found, steps = self._find(newest, mark)
         if found:
             return False
-        self._held[place : place + MARK_SIZE] = mark
-        (count,) = _COUNT.unpack_from(self._held, newest * _COUNT.size)
+        self._memory[place : place + MARK_SIZE] = mark
+        (count,) = _COUNT.unpack_from(self._memory, newest * _COUNT.size)
         # Counts that race may come out low; a long search shows that a level is full all the same.
         count = self._slots[newest] if steps > _LONG_SEARCH else count + 1
-        _COUNT.pack_into(self._held, newest * _COUNT.size, count)
+        _COUNT.pack_into(self._memory, newest * _COUNT.size, count)
         return True
 
     def release(self) -> None:
@@ -76,7 +76,7 @@ class PortableTable:
     def _newest(self) -> int:
         """The level that takes new ids: the first that is not full. Levels never become free."""
         for level, slots in enumerate(self._slots[:-1]):
-            if _COUNT.unpack_from(self._held, level * _COUNT.size)[0] * 5 < slots * 4:
+            if _COUNT.unpack_from(self._memory, level * _COUNT.size)[0] * 5 < slots * 4:
                 return level
         return len(self._slots) - 1
 
@@ -86,7 +86,7 @@ class PortableTable:
         slot = int.from_bytes(mark[:8], "little") % slots
         for steps in range(slots):
             place = start + slot * MARK_SIZE
-            there = self._held[place : place + MARK_SIZE]
+            there = self._memory[place : place + MARK_SIZE]
             if there == mark:
                 return place, True, steps
             if there == _EMPTY:

@@ -13,13 +13,13 @@ CHANGED = (
 
 def read_into(fd: int, view: memoryview, offset: int) -> int:
     """Fill `view` from `offset` on; returns how much there was, less only where the file ends."""
-    held = 0
-    while held < len(view):
-        count = read_at(fd, view[held:], offset + held)
+    filled = 0
+    while filled < len(view):
+        count = read_at(fd, view[filled:], offset + filled)
         if not count:
             break
-        held += count
-    return held
+        filled += count
+    return filled
 
 
 def replaced(path: bytes) -> Problem:
@@ -28,7 +28,7 @@ def replaced(path: bytes) -> Problem:
 
 
 def doubts(path: bytes, before: Status, after: Status, size: int) -> list[Problem]:
-    """What to say of a file of which `size` bytes were read between two looks at it.
+    """What to say of a file of which `size` bytes were read between two calls of stat.
 
     A file system that fails may say that a file ends where it does not.
     """

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nightsafe.chunker.chunker import ROOM_SIZE, Chunker, Cut
+from nightsafe.chunker.chunker import BUFFER_SIZE, Chunker, Cut
 from nightsafe.file_saver.file_reader import doubts, read_into, replaced
 from nightsafe.file_saver.node_json import encode_file
 from nightsafe.file_saver.worker import PIECE_KEPT, state_of
@@ -41,9 +41,9 @@ class LargeFile:
     former: str | None = None
     state: str = ""
     ids: dict[int, str] = field(default_factory=dict)
-    rooms: dict[int, int] = field(default_factory=dict)
+    buffers: dict[int, int] = field(default_factory=dict)
     size: int = 0
-    handed_out: int = 0
+    submitted: int = 0
     is_cut: bool = False
     problems: list[Problem] = field(default_factory=list)
     is_lost: bool = False
@@ -53,7 +53,7 @@ class LargeFile:
     @property
     def is_finished(self) -> bool:
         """Whether nothing more is to come."""
-        return self.is_cut and len(self.ids) == self.handed_out
+        return self.is_cut and len(self.ids) == self.submitted
 
     def lose(self, problem: Problem) -> None:
         """Note why the file stays out; the first reason is enough."""
@@ -99,11 +99,11 @@ class LargeFiles:
     def __init__(self, chunker: Chunker, *, workers: int, shares: bool) -> None:
         self._chunker = chunker
         self._shares = shares
-        # What is hashed together takes the less time the more it is: a job is a room, almost.
+        # What is hashed together takes the less time the more it is: a job is a buffer, almost.
         self._enough, self._most = _JOB_BYTES, PIECE_KEPT
         if shares:
-            self._enough, self._most = ROOM_SIZE - _LITTLE, ROOM_SIZE
-        self._rooms = SharedBuffers(ROOM_SIZE, max(2, workers) + 1)
+            self._enough, self._most = BUFFER_SIZE - _LITTLE, BUFFER_SIZE
+        self._buffers = SharedBuffers(BUFFER_SIZE, max(2, workers) + 1)
         self._waiting: list[LargeFile] = []
         self._open: dict[int, LargeFile] = {}
         self._cutting: Iterator[LargeJob | None] | None = None
@@ -112,7 +112,7 @@ class LargeFiles:
     @property
     def shared(self) -> memoryview | None:
         """The memory in which workers find pieces; None if they do not."""
-        return self._rooms.memory if self._shares else None
+        return self._buffers.memory if self._shares else None
 
     @property
     def is_much(self) -> bool:
@@ -146,8 +146,8 @@ class LargeFiles:
         """Note what a worker stored; returns the file if it is finished now."""
         file = self._open[key]
         file.ids[sequence] = ids
-        if sequence in file.rooms:
-            self._rooms.release(file.rooms.pop(sequence))
+        if sequence in file.buffers:
+            self._buffers.release(file.buffers.pop(sequence))
         file.size += size
         return self._open.pop(key) if file.is_finished else None
 
@@ -162,7 +162,7 @@ class LargeFiles:
             file.close()
 
     def _jobs(self, key: int, file: LargeFile) -> Iterator[LargeJob | None]:
-        """Cut a file and yield its pieces, some chunks at a time; None while there is no room."""
+        """Cut a file and yield its pieces, some chunks at a time; None while no buffer is free."""
         try:
             file.fd = fd = open_to_read(file.path)
             file.before = status = fstat(fd)
@@ -171,7 +171,7 @@ class LargeFiles:
                 return
             cuts: list[Cut] = []
             size = 0
-            for cut in self._chunker.scan(lambda view, at: read_into(fd, view, at), self._rooms):
+            for cut in self._chunker.scan(lambda view, at: read_into(fd, view, at), self._buffers):
                 if cut is None:
                     yield None
                     continue
@@ -189,14 +189,14 @@ class LargeFiles:
             file.lose(problem_of(file.path, error))
 
     def _is_elsewhere(self, one: Cut, other: Cut) -> bool:
-        return self._rooms.room_of(one.place) != self._rooms.room_of(other.place)
+        return self._buffers.buffer_of(one.place) != self._buffers.buffer_of(other.place)
 
     def _job(self, key: int, file: LargeFile, cuts: list[Cut]) -> LargeJob:
-        sequence = file.handed_out
-        file.handed_out += 1
+        sequence = file.submitted
+        file.submitted += 1
         if self._shares:
-            file.rooms[sequence] = room = self._rooms.room_of(cuts[0].place)
-            self._rooms.hold(room)
+            file.buffers[sequence] = buffer = self._buffers.buffer_of(cuts[0].place)
+            self._buffers.acquire(buffer)
             return "pieces", key, sequence, [(cut.place, cut.length) for cut in cuts]
         status = file.before
         identity = (status.st_dev, status.st_ino) if status is not None else (0, 0)

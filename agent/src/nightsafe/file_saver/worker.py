@@ -128,13 +128,13 @@ class Worker:
         sealer = Sealer(setup.master)
         self._known = setup.known
         self._trusts, self._will_trust = setup.trusts, setup.will_trust
-        self._sight = Lister(setup.wants)
+        self._lister = Lister(setup.wants)
         self._dry_run = setup.dry_run
         self._chunker = setup.new_chunker()
         self._fingerprint = Fingerprint(setup.master)
         self._shared = setup.shared
         self._buffer = memoryview(b"")
-        self._room = memoryview(new_memory(LARGE_FILE))
+        self._file_buffer = memoryview(new_memory(LARGE_FILE))
         by = BlobSealer(sealer, compresses=setup.config.compresses)
         self._packs = OpenPacks(BlobKind.DATA, by)
         self._small = SmallFiles(setup.known, by)
@@ -162,7 +162,7 @@ class Worker:
         """The given entries (name, path) of one folder, in this order."""
         found = JobResult()
         before = ParentTree(previous, found.problems)
-        seen = self._sight.of(entries, found.problems)
+        seen = self._lister.of(entries, found.problems)
         found.entries = len(seen)
         if self._will_trust.holds_all(seen):
             found.fingerprint = self._fingerprint.of(seen)
@@ -222,14 +222,14 @@ class Worker:
 
     def _read_ranges(self, fd: int, ranges: list[tuple[int, int]]) -> list[memoryview]:
         """What is at each of the ranges, until this is called again; less where the file ends."""
-        room = sum(length for _, length in ranges)
-        if room > len(self._buffer):
-            self._buffer = memoryview(new_memory(max(room, PIECE_KEPT)))
+        size = sum(length for _, length in ranges)
+        if size > len(self._buffer):
+            self._buffer = memoryview(new_memory(max(size, PIECE_KEPT)))
         parts, start = [], 0
         for offset, length in ranges:
-            held = read_into(fd, self._buffer[start : start + length], offset)
-            if held:
-                parts.append(self._buffer[start : start + held])
+            count = read_into(fd, self._buffer[start : start + length], offset)
+            if count:
+                parts.append(self._buffer[start : start + count])
             start += length
         return parts
 
@@ -298,10 +298,10 @@ class Worker:
 
         Returns its size and its blobs' ids in JSON, or None if it stays out.
         """
-        has_xattrs = load(path, seen, self._room)
+        has_xattrs = load(path, seen, self._file_buffer)
         if has_xattrs is None:
             return self._read_moving(found, name, path)
-        data = self._room[: seen.st_size]
+        data = self._file_buffer[: seen.st_size]
         ids = self._cut(data, found)
         node = encode_file(
             name,

@@ -24,15 +24,15 @@ class IndexWriter:
         self._repository = repository
         self._settle = settle
         self._waiting: list[tuple[bytes, bytes]] = []
-        self._held = 0
+        self._header_bytes = 0
         self._written_at = time.monotonic()
 
     def add(self, pack_id: bytes, header: bytes) -> None:
         """Note a pack that the storage has, by its opened header; write an index file if due."""
         self._waiting.append((pack_id, header))
-        self._held += len(header)
+        self._header_bytes += len(header)
         overdue = time.monotonic() - self._written_at > INDEX_SECONDS
-        if len(self._waiting) >= INDEX_PACKS or self._held >= INDEX_BYTES or overdue:
+        if len(self._waiting) >= INDEX_PACKS or self._header_bytes >= INDEX_BYTES or overdue:
             self.flush()
 
     def flush(self) -> None:
@@ -41,5 +41,5 @@ class IndexWriter:
             self._settle()
             text = encode_index_of(self._waiting)
             self.written.append(self._repository.save_text(ObjectKind.INDEX, text))
-        self._waiting, self._held = [], 0
+        self._waiting, self._header_bytes = [], 0
         self._written_at = time.monotonic()

@@ -11,7 +11,7 @@ from nightsafe.errors import StorageError
 from nightsafe.packer.journal import Journal
 from nightsafe.packer.pack_builder import FinishedPack
 
-_LOOK_AGAIN_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 class SentPack(NamedTuple):
@@ -42,7 +42,7 @@ class PackSender:
         self._sealer = sealer
         self._journal = journal
         self._dry_run = dry_run
-        self._room = threading.Semaphore(threads)
+        self._slots = threading.Semaphore(threads)
         self._waiting: queue.SimpleQueue[FinishedPack | None] = queue.SimpleQueue()
         self._count = threads
         self._threads: list[threading.Thread] = []
@@ -51,8 +51,8 @@ class PackSender:
         self._trouble: BaseException | None = None
 
     def send(self, pack: FinishedPack) -> None:
-        """Hand a pack over; waits for room."""
-        while not self._room.acquire(timeout=_LOOK_AGAIN_SECONDS):
+        """Hand a pack over; waits for a free thread."""
+        while not self._slots.acquire(timeout=_POLL_SECONDS):
             self._raise_trouble()
         self._raise_trouble()
         if len(self._threads) < self._count:
@@ -96,7 +96,7 @@ class PackSender:
             finally:
                 pack.release()
                 pack = None
-                self._room.release()
+                self._slots.release()
 
     def _send(self, pack: FinishedPack) -> None:
         pack_id = hashlib.sha256(pack.data).digest()

@@ -26,7 +26,7 @@ LARGEST_BATCH = 1 << 30
 LEAST_ROOM = 256 << 20
 """Of free space on the disk; with less, packs are sent as they are made."""
 _HEADROOM = 128 << 20
-_LOOK_AGAIN_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _PREFIX, _LOCK, _TROUBLE, _PART = "outbox-", "lock", "trouble", ".part"
 
 
@@ -69,9 +69,12 @@ class Spool:
     def put(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> None:
         """Keep an object; waits for room. OSError if that cannot be, StorageError if sending
         has failed."""
-        while kind is ObjectKind.DATA and self._held() + len(data) > 2 * self.batch + _HEADROOM:
+        while (
+            kind is ObjectKind.DATA
+            and self._spooled_bytes() + len(data) > 2 * self.batch + _HEADROOM
+        ):
             self.raise_trouble()
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            time.sleep(_POLL_SECONDS)
         self.raise_trouble()
         part = os.path.join(self.folder, secrets.token_hex(8) + _PART)
         fd = os.open(part, TO_CHANGE | NEW, 0o600)
@@ -129,13 +132,13 @@ class Spool:
         if self._is_cleared:
             _remove(self.folder)  # Windows keeps what is open
 
-    def _held(self) -> int:
+    def _spooled_bytes(self) -> int:
         with os.scandir(self.folder) as entries:
-            held = 0
+            total = 0
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
-                    held += entry.stat(follow_symlinks=False).st_size
-            return held
+                    total += entry.stat(follow_symlinks=False).st_size
+            return total
 
     def _inherit(self, above: str) -> None:
         """Take over the packs of dead backups."""

@@ -25,7 +25,7 @@ _AT_ONCE = 4
 _TRIES = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _COMMITS = 8
-_LOOK_AGAIN_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 class Uploader:
@@ -97,7 +97,7 @@ class Uploader:
                     if self._is_flushing:
                         self._is_flushing = False
                         self._changed.notify_all()
-                    self._changed.wait(_LOOK_AGAIN_SECONDS)
+                    self._changed.wait(_POLL_SECONDS)
         except BaseException as error:
             self._spool.note_trouble(error)
             with self._changed:

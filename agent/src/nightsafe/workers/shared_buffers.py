@@ -1,64 +1,65 @@
 """Buffers in memory shared by all processes, into which large files are read once.
 
-A room holds what was read until its chunks are found and whoever stores them is done.
+A buffer keeps what was read until its chunks are found and the workers that store them are done.
+Places are offsets in the whole memory.
 """
 
 from nightsafe.workers.buffers import new_shared_memory
 
-_LITTLE = 1 << 20
+_WORTH_FILLING = 1 << 20
 
 
 class SharedBuffers:
-    """Some rooms of `size` bytes. One of them is open, that is, being filled from its beginning.
+    """`count` buffers of `size` bytes. One of them is current, that is, filled from its beginning.
 
-    The memory costs nothing before it is written to; lower rooms are used before higher ones.
+    The memory costs nothing before it is written to; lower buffers are used before higher ones.
     """
 
     def __init__(self, size: int, count: int) -> None:
         self.memory = memoryview(new_shared_memory(size * count))
         self._size = size
         self._users = [0] * count
-        self._open = -1
+        self._current = -1
         self._used = 0
 
     def begin(self) -> int | None:
-        """Where in the memory another file may be read to; None if no room is free yet."""
-        if self._open >= 0 and self.end - self._used >= _LITTLE:
+        """Where another file may be read to; None if no buffer is free yet."""
+        if self._current >= 0 and self.end - self._used >= _WORTH_FILLING:
             return self._used
-        return self._enter()
+        return self._take_free()
 
     @property
     def end(self) -> int:
-        """Where the open room ends."""
-        return (self._open + 1) * self._size
+        """Where the current buffer ends."""
+        return (self._current + 1) * self._size
 
-    def room_of(self, place: int) -> int:
-        """The number of the room in which a piece begins at `place`."""
+    def buffer_of(self, place: int) -> int:
+        """The number of the buffer in which a piece begins at `place`."""
         return place // self._size
 
-    def move(self, start: int, held: int) -> int | None:
-        """Begin another room with `held` bytes from `start` on; None if none is free yet."""
-        place = self._enter()
+    def move(self, start: int, size: int) -> int | None:
+        """Begin another buffer with `size` bytes from `start` on; None if none is free yet."""
+        place = self._take_free()
         if place is not None:
-            self.memory[place : place + held] = self.memory[start : start + held]
+            self.memory[place : place + size] = self.memory[start : start + size]
         return place
 
-    def leave(self, place: int) -> None:
-        """A file has ended there; the next one may follow."""
+    def end_file(self, place: int) -> None:
+        """Say that a file has ended at `place`; the next one may follow."""
         self._used = place
 
-    def hold(self, room: int) -> None:
-        """Keep what is in a room, until as many calls of `release`."""
-        self._users[room] += 1
+    def acquire(self, buffer: int) -> None:
+        """Keep what is in a buffer, until as many calls of `release`."""
+        self._users[buffer] += 1
 
-    def release(self, room: int) -> None:
-        """The counterpart of `hold`."""
-        self._users[room] -= 1
+    def release(self, buffer: int) -> None:
+        """Undo one `acquire`."""
+        self._users[buffer] -= 1
 
-    def _enter(self) -> int | None:
-        free = [n for n, users in enumerate(self._users) if not users and n != self._open]
+    def _take_free(self) -> int | None:
+        free = [n for n, users in enumerate(self._users) if not users and n != self._current]
         if not free:
             return None
-        self._open = free[0]
-        self._used = self._open * self._size
+        self._current = free[0]
+        self._used = self._current * self._size
         return self._used

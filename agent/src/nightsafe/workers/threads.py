@@ -23,11 +23,11 @@ def several(work: Callable[[T], R], things: Iterable[T], *, threads: int) -> Ite
     if min(threads, len(waiting)) < 2:
         yield from ((thing, work(thing)) for thing in waiting)
         return
-    crew = _ThreadPool(work, min(threads, len(waiting)))
+    pool = _ThreadPool(work, min(threads, len(waiting)))
     try:
-        yield from crew.results(waiting)
+        yield from pool.results(waiting)
     finally:
-        crew.end()
+        pool.end()
 
 
 class _ThreadPool:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from nightsafe.chunker import chunker as chunk
 from nightsafe.chunker.chunker import (
     AVERAGE_SIZE,
+    BUFFER_SIZE,
     MAX_SIZE,
     MIN_SIZE,
-    ROOM_SIZE,
     WINDOW_SIZE,
     Chunker,
     Cut,
@@ -132,37 +132,37 @@ def test_cuts_do_not_depend_on_where_the_window_ends(chance: random.Random) -> N
     assert list(accumulate(lengths(data))) == at_once
 
     chunker = Chunker(new_cutter(derive_gear(MASTER)))
-    for size in (MAX_SIZE, ROOM_SIZE, WINDOW_SIZE, WINDOW_SIZE + 4321):
+    for size in (MAX_SIZE, BUFFER_SIZE, WINDOW_SIZE, WINDOW_SIZE + 4321):
         assert scanned(data, chunker, size) == at_once
     zeros = bytes(3 * MAX_SIZE + 5)
     ends = list(accumulate(lengths(zeros)))
     assert scanned(zeros, chunker, MAX_SIZE) == scanned(zeros, chunker) == ends
 
 
-def test_a_scan_waits_for_rooms_and_gives_what_it_read(chance: random.Random) -> None:
+def test_a_scan_waits_for_buffers_and_gives_what_it_read(chance: random.Random) -> None:
     """Several files one after the other, of all of which some chunks are held for a while."""
-    rooms = SharedBuffers(ROOM_SIZE, 3)
+    buffers = SharedBuffers(BUFFER_SIZE, 3)
     chunker = Chunker(new_cutter(derive_gear(MASTER)))
     held: list[tuple[int, Cut, bytes]] = []
     waits = 0
     for size in (3 * WINDOW_SIZE, 5, 0, MAX_SIZE, 100_000, WINDOW_SIZE + 1, 2 * WINDOW_SIZE):
         data = chance.randbytes(size // 2) + bytes(size - size // 2)
         whole, place = bytearray(), 0
-        for cut in chunker.scan(reader(data), rooms):
+        for cut in chunker.scan(reader(data), buffers):
             if cut is None:
                 waits += 1
                 for number, former, expected in held:
-                    assert rooms.memory[former.place :][: former.length] == expected
-                    rooms.release(number)
+                    assert buffers.memory[former.place :][: former.length] == expected
+                    buffers.release(number)
                 held.clear()
                 continue
-            assert (cut.offset, rooms.room_of(cut.place + cut.length - 1)) == (
+            assert (cut.offset, buffers.buffer_of(cut.place + cut.length - 1)) == (
                 place,
-                rooms.room_of(cut.place),
+                buffers.buffer_of(cut.place),
             )
-            rooms.hold(rooms.room_of(cut.place))
-            read = bytes(rooms.memory[cut.place :][: cut.length])
-            held.append((rooms.room_of(cut.place), cut, read))
+            buffers.acquire(buffers.buffer_of(cut.place))
+            read = bytes(buffers.memory[cut.place :][: cut.length])
+            held.append((buffers.buffer_of(cut.place), cut, read))
             whole += read
             place += cut.length
         assert whole == data
@@ -178,7 +178,7 @@ def reader(data: bytes) -> Callable[[memoryview, int], int]:
     return read_into
 
 
-def scanned(data: bytes, chunker: Chunker, size: int = ROOM_SIZE) -> list[int]:
+def scanned(data: bytes, chunker: Chunker, size: int = BUFFER_SIZE) -> list[int]:
     """The ends of the chunks of a file that is read into memory of which none is held."""
     found = chunker.scan(reader(data), SharedBuffers(size, 2))
     return [cut.offset + cut.length for cut in found if cut is not None]
