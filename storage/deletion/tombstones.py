@@ -25,7 +25,6 @@ from storage.models import (
     StoredObject,
     Vault,
 )
-from storage.models.vaults import bump_epoch
 from storage.object_names import ObjectName, ObjectType
 from storage.objects import replicas
 from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
@@ -77,7 +76,7 @@ def tombstone(vault: Vault, held: StoredObject, *, by: Credential | None) -> Non
     if by is not None:
         index_freshness.removed(by, kind, step.number)
     if kind in index_freshness.GUARDED:
-        bump_epoch(vault.pk)
+        Vault.bump_epoch(vault.pk)
 
 
 def discard_leftover_keys(access: Access) -> int:

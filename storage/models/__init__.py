@@ -1,20 +1,12 @@
 """The tables: vaults, their objects, and the replicas of those in regions."""
 
-from storage.models.monitoring import Alarm, CanaryRun, Channel, LossNotice
+from storage.models.monitoring import Alarm, CanaryRun, Channel, Heartbeat, LossNotice
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
+from storage.models.regions import Refill, Region
 from storage.models.replicas import Attempt, Replica, SweptAttempt
 from storage.models.service_state import Catalogue, ClockJump, Runner, Survey
-from storage.models.vaults import (
-    Credential,
-    EndedLock,
-    Heartbeat,
-    Lock,
-    Refill,
-    Region,
-    Reservation,
-    Usage,
-    Vault,
-)
+from storage.models.usage import Reservation, Usage
+from storage.models.vaults import Credential, EndedLock, Lock, Vault
 
 __all__ = [
     "Alarm",

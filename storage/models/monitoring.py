@@ -1,9 +1,10 @@
-"""Tables of monitoring: alarms, canary runs, channels, notices."""
+"""Tables of monitoring: alarms, canary runs, channels, notices, heartbeats."""
 
 from django.db import models
 
 from backup_service import clock
-from storage.models.vaults import Region, Vault
+from storage.models.regions import Region
+from storage.models.vaults import Vault
 
 
 class Alarm(models.Model):
@@ -56,3 +57,18 @@ class LossNotice(models.Model):
 
     def __str__(self) -> str:
         return f"losses of {self.vault_id}, told {self.mailed_at or 'never'}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the service was last heard of, written by that part."""
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at}"
+
+    @classmethod
+    def beat(cls, name: str) -> None:
+        """Say that the part called `name` is alive."""
+        cls.objects.update_or_create(name=name, defaults={"at": clock.now()})

@@ -9,7 +9,8 @@ from django.db.models.functions import Coalesce
 
 from backup_service import clock
 from storage.models.objects import StoredObject
-from storage.models.vaults import Credential, Region, Vault
+from storage.models.regions import Region
+from storage.models.vaults import Credential, Vault
 from storage.object_names import ObjectName, ObjectType, StoreKey
 
 

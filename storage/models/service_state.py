@@ -4,7 +4,7 @@ import uuid
 
 from django.db import models
 
-from storage.models.vaults import Region
+from storage.models.regions import Region
 
 
 def new_identity() -> str:

@@ -1,6 +1,5 @@
-"""Tables of regions, vaults, credentials, locks and usage."""
+"""Tables of vaults, credentials and locks."""
 
-import logging
 from datetime import datetime
 
 from django.db import models
@@ -9,64 +8,6 @@ from django.db.models import F
 from accounts.ids import new_public_id
 from accounts.models import Account, Device
 from backup_service import clock
-
-log = logging.getLogger(__name__)
-
-
-class Region(models.Model):
-    """An independent store's status. Its configuration is in the environment only."""
-
-    class Status(models.TextChoices):
-        ACTIVE = "active"
-        READ_ONLY = "read-only"
-        DRAINING = "draining"
-        OFFLINE = "offline"
-        STRUCK = "struck", "Struck: lost, its copies are being taken off the rows"
-        REMOVED = "removed"
-
-    # Whose copies count when it is decided how many an object has, and whose are read at all.
-    COUNTED = (Status.ACTIVE, Status.READ_ONLY)
-    READABLE = (Status.ACTIVE, Status.READ_ONLY, Status.DRAINING)
-
-    alias = models.SlugField(max_length=40, unique=True)
-    place = models.CharField(max_length=100, blank=True)
-    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
-    priority = models.PositiveSmallIntegerField(default=0, help_text="Lower is asked first")
-    # Drawn when the store is first used and written into it, so that an empty directory where a
-    # drive should be mounted is not taken for the region.
-    instance = models.CharField(max_length=32, blank=True, editable=False)
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    # Copies that were read back before this moment have to be read again before they count.
-    trusted_from = models.DateTimeField(null=True, blank=True, editable=False)
-    # Health, as the workers last saw it; neither stops the region from being asked, last.
-    away_since = models.DateTimeField(null=True, blank=True, editable=False)
-    full_since = models.DateTimeField(null=True, blank=True, editable=False)
-    # Where emptying began, so that its progress can be told.
-    drain_began_at = models.DateTimeField(null=True, blank=True, editable=False)
-    drain_objects = models.BigIntegerField(default=0, editable=False)
-    drain_bytes = models.BigIntegerField(default=0, editable=False)
-    drain_cursor = models.BigIntegerField(default=0, editable=False)
-    # Up to which entry of the journal it has notes of.
-    journal_cursor = models.BigIntegerField(default=0, editable=False)
-
-    class Meta:
-        ordering = ["priority", "alias"]
-
-    def __str__(self) -> str:
-        return self.alias
-
-    @property
-    def health(self) -> str:
-        """How the workers last saw it: well, full or away."""
-        if self.away_since is not None:
-            return "away"
-        return "full" if self.full_since is not None else "well"
-
-    def note_full(self) -> None:
-        """Record that its store says it is full, and have other places found for copies."""
-        if Region.objects.filter(pk=self.pk, full_since=None).update(full_since=clock.now()):
-            log.error("region %s is full", self.alias)
-            Refill.request()
 
 
 class Vault(models.Model):
@@ -109,6 +50,11 @@ class Vault(models.Model):
     def is_new(self) -> bool:
         """Whether nobody has set it up: whoever may write to it may do so."""
         return self.state == self.State.SETUP and self.last_snapshot_at is None
+
+    @classmethod
+    def bump_epoch(cls, pk: int) -> None:
+        """Tell agents to drop what they cached of a vault."""
+        cls.objects.filter(pk=pk).update(epoch=F("epoch") + 1)
 
 
 class Credential(models.Model):
@@ -190,94 +136,3 @@ class EndedLock(models.Model):
 
     def __str__(self) -> str:
         return f"ended lock {self.name[:8]} of {self.vault_id}"
-
-
-class Usage(models.Model):
-    """What an account's vaults hold, in bytes, of each object at least a floor (`vaults/quota.py`).
-
-    Copies in further regions are free.
-    """
-
-    account = models.OneToOneField(Account, models.PROTECT, related_name="usage")
-    live_bytes = models.BigIntegerField(default=0)
-    tombstoned_bytes = models.BigIntegerField(default=0)
-    reserved_bytes = models.BigIntegerField(default=0)
-    # Locks are no part of what is charged; they are bounded.
-    locks_held = models.IntegerField(default=0)
-    lock_bytes = models.IntegerField(default=0)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                name="usage_never_negative",
-                condition=models.Q(
-                    live_bytes__gte=0, tombstoned_bytes__gte=0, reserved_bytes__gte=0
-                ),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"usage of {self.account_id}"
-
-    def charged(self, quota: int) -> int:
-        """Return what counts against `quota` (bytes): tombstones are free up to its size."""
-        return self.live_bytes + self.reserved_bytes + max(0, self.tombstoned_bytes - quota)
-
-
-class Reservation(models.Model):
-    """Quota held for an upload in flight, or for what it may have left behind.
-
-    The row's deletion is its one settlement.
-    """
-
-    account = models.ForeignKey(Account, models.PROTECT, related_name="reservations")
-    attempt = models.OneToOneField("storage.Attempt", models.PROTECT, related_name="reservation")
-    size = models.BigIntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.size} bytes for attempt {self.attempt_id}"
-
-
-class Refill(models.Model):
-    """A walk over objects, to put copies that they lack on the work list.
-
-    Of the whole service (scope "all"), or of the account whose identifier the scope is, after its
-    plan has changed. A new reason begins it anew.
-    """
-
-    EVERYTHING = "all"
-
-    scope = models.CharField(max_length=20, unique=True)
-    cursor = models.BigIntegerField(default=0, help_text="The last object that was looked at")
-    round = models.BigIntegerField(default=0, help_text="How often it was begun")
-    ended_at = models.DateTimeField(null=True, blank=True)
-    seen_event = models.BigIntegerField(default=0, help_text="Plan changes were noticed up to it")
-
-    def __str__(self) -> str:
-        return f"refill of {self.scope} at {self.cursor}"
-
-    @classmethod
-    def request(cls, scope: str = EVERYTHING) -> None:
-        """Begin a walk, or begin it anew: over everything, or over one account's objects."""
-        cls.objects.get_or_create(scope=scope)
-        cls.objects.filter(scope=scope).update(cursor=0, ended_at=None, round=F("round") + 1)
-
-
-class Heartbeat(models.Model):
-    """When a part of the service was last heard of, written by that part."""
-
-    name = models.CharField(max_length=40, unique=True)
-    at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.name} at {self.at}"
-
-    @classmethod
-    def beat(cls, name: str) -> None:
-        """Say that the part called `name` is alive."""
-        cls.objects.update_or_create(name=name, defaults={"at": clock.now()})
-
-
-def bump_epoch(vault_id: int) -> None:
-    """Tell agents to drop what they cached of a vault."""
-    Vault.objects.filter(pk=vault_id).update(epoch=F("epoch") + 1)

@@ -8,8 +8,7 @@ from accounts import audit
 from backup_service import clock
 from storage import wakeups
 from storage.database import lock_order
-from storage.models import LossNotice, Replica, StoredObject
-from storage.models.vaults import bump_epoch
+from storage.models import LossNotice, Replica, StoredObject, Vault
 from storage.objects.verify import BadBytesError, StoredBytes, verify
 from storage.stores.base import NoSuchKeyError, UnreadableError
 from storage.stores.registry import store_of
@@ -75,7 +74,7 @@ def note_loss(object_id: int) -> None:
     )
     if lost:
         held = StoredObject.objects.select_related("vault__account").get(pk=object_id)
-        bump_epoch(held.vault_id)
+        Vault.bump_epoch(held.vault_id)
         LossNotice.objects.update_or_create(vault=held.vault, defaults={"is_due": True})
         wakeups.losses()
         log.critical("object %s/%s of vault %s is lost", held.type, held.name, held.vault_id)
@@ -97,4 +96,4 @@ def note_recovery(object_id: int) -> None:
         state=StoredObject.State.LIVE
     )
     if found:
-        bump_epoch(StoredObject.objects.values_list("vault", flat=True).get(pk=object_id))
+        Vault.bump_epoch(StoredObject.objects.values_list("vault", flat=True).get(pk=object_id))

@@ -229,13 +229,12 @@ def test_wanted_packs_are_stored_anew(
     back_up(counted, source)
     gateway.shell(
         "from storage.models import Replica, StoredObject, Vault; "
-        "from storage.models.vaults import bump_epoch; "
         "from storage.object_names import ObjectType; "
         f"vault = Vault.objects.get(public_id='{counted.holder.vault}'); "
         "held = StoredObject.objects.filter(vault=vault, type='data').order_by('-size').first(); "
         "Replica.objects.filter(object=held).update(state='missing'); "
         "StoredObject.objects.filter(pk=held.pk).update(state='lost'); "
-        "bump_epoch(vault.pk)"
+        "Vault.bump_epoch(vault.pk)"
     )
     back_up(counted, source)
     assert "PUT data" in stored
