@@ -111,7 +111,7 @@ def finish(
 
 def _note_unread(vault: Vault, name: ObjectName, unread: int) -> None:
     """Keep it with the vault, if the snapshot is its last one."""
-    came = StoredObject.objects.filter(vault=vault, type=name.type, name=name.name)
+    came = StoredObject.objects.named(vault, name)
     Vault.objects.filter(pk=vault.pk, last_snapshot_at__in=came.values("created_at")).update(
         last_unread=unread
     )
@@ -136,7 +136,7 @@ def _require_whole(name: ObjectName, body: bytes) -> None:
 
 
 def _live(vault: Vault, kind: ObjectType) -> models.QuerySet[StoredObject]:
-    return StoredObject.objects.filter(vault=vault, type=kind, state=StoredObject.State.LIVE)
+    return StoredObject.objects.live().filter(vault=vault, type=kind)
 
 
 def _listing(vault: Vault, kind: ObjectType, since: Since | None) -> Json:
@@ -155,7 +155,7 @@ def _listing(vault: Vault, kind: ObjectType, since: Since | None) -> Json:
 
 
 def _wanted(vault: Vault) -> list[Answer]:
-    lost = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LOST)
+    lost = StoredObject.objects.lost().filter(vault=vault)
     listed = lost.order_by("sequence").values_list("type", "name", "size")[:MOST_WANTED]
     return [{"type": kind, "name": name, "size": size} for kind, name, size in listed]
 

@@ -20,7 +20,7 @@ from storage.deletion import fair_shares, guard
 from storage.models import Attempt, Region, Replica, StoredObject, SweptAttempt
 from storage.objects import replicas
 from storage.stores.base import RegionError, RegionStore
-from storage.stores.registry import configured, store_of
+from storage.stores.registry import store_of
 from storage.vaults import quota
 
 log = logging.getLogger(__name__)
@@ -74,9 +74,9 @@ def _give_up_late_uploads(now: datetime, until: float) -> None:
 
 def _doom_old_quarantine(now: datetime, until: float) -> None:
     """Let damaged bytes go after a grace of their own, unless nothing of their object is proved."""
-    proved = Replica.objects.filter(object=models.OuterRef("pk")).proved()
+    verified = Replica.objects.filter(object=models.OuterRef("pk")).verified()
     wanting = StoredObject.objects.filter(
-        ~models.Exists(proved),
+        ~models.Exists(verified),
         vault=models.OuterRef("vault"),
         type=models.OuterRef("type"),
         name=models.OuterRef("name"),
@@ -113,7 +113,7 @@ def _remove(before: datetime, until: float) -> int:
 
 def _reachable() -> dict[int, RegionStore]:
     stores = {}
-    for region in Region.objects.filter(alias__in=configured()):
+    for region in Region.objects.configured():
         try:
             store = store_of(region)
             store.check()

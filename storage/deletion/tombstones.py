@@ -44,17 +44,16 @@ def remove(access: Access, name: ObjectName) -> None:
         return
     with transaction.atomic():
         vault = sequence.lock(access.vault)
-        held = StoredObject.objects.filter(vault=vault, type=name.type, name=name.name).first()
+        held = StoredObject.objects.named(vault, name).first()
         if held is None:
             raise UnknownError(f"This vault has no object {name}.")
-        if held.state in {StoredObject.State.LIVE, StoredObject.State.LOST}:
+        if held.state in StoredObject.CURRENT:
             tombstone(vault, held, by=access.credential)
 
 
 def clear(vault: Vault) -> None:
     """Take everything out of a vault whose row is locked; its bytes stay for the grace period."""
-    there = [StoredObject.State.LIVE, StoredObject.State.LOST]
-    held = StoredObject.objects.filter(vault=vault, state__in=there)
+    held = StoredObject.objects.current().filter(vault=vault)
     lock_order.hold(held)
     for one in held.order_by("pk"):
         tombstone(vault, one, by=None)
@@ -87,7 +86,7 @@ def discard_leftover_keys(access: Access) -> int:
     access.require_setup_right()
     with transaction.atomic():
         vault = sequence.lock(access.vault)
-        live = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LIVE)
+        live = StoredObject.objects.live().filter(vault=vault)
         if live.filter(type=ObjectType.CONFIG).exists():
             return 0
         lock_order.hold(live.filter(type=ObjectType.KEY))
@@ -99,10 +98,7 @@ def discard_leftover_keys(access: Access) -> int:
 
 def due_for_purge(now: datetime) -> models.QuerySet[StoredObject]:
     """Return the objects whose grace has ended, and those whose purge was interrupted."""
-    return StoredObject.objects.filter(
-        state__in=[StoredObject.State.TOMBSTONED, StoredObject.State.PURGING],
-        tombstoned_at__lte=now,
-    ).order_by("tombstoned_at")
+    return StoredObject.objects.removed().filter(tombstoned_at__lte=now).order_by("tombstoned_at")
 
 
 def is_due() -> bool:

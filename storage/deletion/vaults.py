@@ -52,9 +52,7 @@ def give_up_lost(vault: Vault, *, actor: Actor) -> int:
     and keys, stays on it.
     """
     locked = sequence.lock(vault)
-    lost = StoredObject.objects.filter(
-        vault=locked, state=StoredObject.State.LOST, type__in=REPLACEABLE
-    )
+    lost = StoredObject.objects.lost().filter(vault=locked, type__in=REPLACEABLE)
     held_now = lock_order.hold(lost, most=MOST_GIVEN_UP)
     given_up = list(lost.filter(pk__in=held_now).order_by("pk"))
     for held in given_up:

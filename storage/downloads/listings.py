@@ -44,7 +44,7 @@ class Listing:
 
 def of_objects(vault: Vault, kind: ObjectType, *, with_sizes: bool) -> Listing:
     """Return the vault's live objects of one type, in the order of their names."""
-    held = StoredObject.objects.filter(vault=vault, type=kind, state=StoredObject.State.LIVE)
+    held = StoredObject.objects.live().filter(vault=vault, type=kind)
     fields = ("name", "size") if with_sizes else ("name",)
     return _spooled(held.order_by("name").values_list(*fields).iterator(PAGE), with_sizes)
 

@@ -20,11 +20,8 @@ def offer(access: Access, names: Sequence[ObjectName]) -> list[ItemResult]:
     """Answer about each object that a client wants to read, in order."""
     access.require_read()
     batch.require_few(len(names), "objects")
-    live = StoredObject.objects.filter(
-        vault=access.vault,
-        state=StoredObject.State.LIVE,
-        name__in=[name.name for name in names],
-    )
+    wanted = [name.name for name in names]
+    live = StoredObject.objects.live().filter(vault=access.vault, name__in=wanted)
     held = {(one.type, one.name): one for one in live}
     copies: dict[int, list[Replica]] = {}
     for replica in _stored(list(held.values())):

@@ -51,9 +51,7 @@ class CutShortError(Exception):
 
 def find(vault: Vault, name: ObjectName) -> StoredObject:
     """Return a live object of the vault. Raises UnknownError."""
-    held = StoredObject.objects.filter(
-        vault=vault, type=name.type, name=name.name, state=StoredObject.State.LIVE
-    ).first()
+    held = StoredObject.objects.named(vault, name).live().first()
     if held is None:
         raise UnknownError(f"This vault has no object {name}.")
     return held

@@ -109,7 +109,7 @@ class CatalogueRecovery:
         settled = Attempt.objects.filter(pk=key.attempt).exclude(state=Attempt.State.WRITING)
         if settled.exists():
             return False  # meanwhile, by somebody else
-        held = StoredObject.objects.filter(vault=vault, type=kind, name=name).first()
+        held = StoredObject.objects.named(vault, key.object).first()
         if held is not None and (held.sha256, held.size) != (sha256, size):
             return False
         attempt, _ = Attempt.objects.get_or_create(
@@ -129,11 +129,10 @@ class CatalogueRecovery:
         if held is None:
             held = _create(vault, key, size, sha256)
         lock_order.hold(StoredObject.objects.filter(pk=held.pk))
-        if held.state in (StoredObject.State.TOMBSTONED, StoredObject.State.PURGING):
+        if held.state in StoredObject.REMOVED:
             _revive(vault, held)
-        StoredObject.objects.filter(pk=held.pk, state=StoredObject.State.LOST).update(
-            state=StoredObject.State.LIVE
-        )
+        lost = StoredObject.objects.lost().filter(pk=held.pk)
+        lost.update(state=StoredObject.State.LIVE)
         if replicas.add(held, attempt):
             Replica.objects.filter(object=held, region=region).update(verified_at=clock.now())
         last = self._last.get((key.vault, kind.value, name))
@@ -186,12 +185,7 @@ def _bring_back(public_id: str, type_: str, name: str) -> bool:
     if vault is None:
         return False
     vault = sequence.lock(vault)
-    gone = StoredObject.objects.filter(
-        vault=vault,
-        type=type_,
-        name=name,
-        state__in=[StoredObject.State.TOMBSTONED, StoredObject.State.PURGING],
-    )
+    gone = StoredObject.objects.removed().filter(vault=vault, type=type_, name=name)
     if not lock_order.hold(gone):
         return False
     _revive(vault, gone.get())
@@ -205,8 +199,6 @@ def _bury(public_id: str, type_: str, name: str) -> None:
     if vault is None:
         return
     vault = sequence.lock(vault)
-    lost = StoredObject.objects.filter(
-        vault=vault, type=type_, name=name, state=StoredObject.State.LOST
-    )
+    lost = StoredObject.objects.lost().filter(vault=vault, type=type_, name=name)
     if lock_order.hold(lost):
         tombstones.tombstone(vault, lost.get(), by=None)

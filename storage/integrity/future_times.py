@@ -30,7 +30,6 @@ from storage.models import (
     Survey,
     Vault,
 )
-from storage.replication import leases
 
 SKEW = timedelta(minutes=5)  # by which clocks of several hosts may differ
 PAGE = 1000  # rows that are changed in one transaction
@@ -55,8 +54,8 @@ def _bounds(now: datetime) -> list[Bound]:
     waiting = now + timedelta(hours=2)  # the longest wait for a next try is one hour and a half
     upload = now + settings.ATTEMPT_LIFETIME + timedelta(hours=1)
     kept = now + settings.GRACE + timedelta(days=1)
-    work = Replica.objects.filter(state__in=leases.WORK)
-    stored = Replica.objects.filter(state=Replica.State.STORED)
+    work = Replica.objects.waiting()
+    stored = Replica.objects.stored()
     open_ones = Attempt.objects.filter(state__in=[Attempt.State.WRITING, Attempt.State.DOOMED])
     aside = Attempt.objects.filter(state=Attempt.State.QUARANTINED)
     return [

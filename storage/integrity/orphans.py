@@ -20,7 +20,7 @@ from storage.deletion import guard
 from storage.models import Attempt, Region, Survey, SweptAttempt
 from storage.object_names import StoreKey, parse_store_key
 from storage.stores.base import RegionError, RegionStore
-from storage.stores.registry import configured, store_of
+from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(hours=12)
@@ -51,7 +51,7 @@ def has_begun() -> bool:
 
 
 def _due() -> list[Survey]:
-    regions = Region.objects.filter(alias__in=configured(), status__in=Region.READABLE)
+    regions = Region.objects.readable()
     walks = [Survey.objects.get_or_create(region=region)[0] for region in regions]
     before = clock.now() - EVERY
     return [

@@ -17,7 +17,7 @@ from storage.models import Attempt, JournalEntry, Region, Replica, SweptAttempt
 from storage.object_names import StoreKey
 from storage.objects import damage
 from storage.stores.base import NoSuchKeyError, RegionError, RegionStore
-from storage.stores.registry import configured, store_of
+from storage.stores.registry import store_of
 from storage.vaults import quota
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def reconcile(actor: Actor, *, on_step: Callable[[], None] = lambda: None) -> Re
         rebuild.begin()
     report = Report(staging_swept=sweep.sweep_staging())
     compared = set()
-    for region in Region.objects.filter(alias__in=configured()):
+    for region in Region.objects.configured():
         try:
             store = store_of(region)
             store.check()
@@ -89,7 +89,7 @@ def _compare(
             known = known.exclude(state=Attempt.State.WRITING)
         if not known.exists():
             _strange(region, store, key, size, report, rebuild)
-    stored = Replica.objects.filter(region=region, state=Replica.State.STORED)
+    stored = Replica.objects.stored().filter(region=region)
     for replica in bulk.steadily(stored, 500):
         on_step()
         if replica.attempt_id not in found and _is_gone(replica):

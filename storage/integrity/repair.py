@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from accounts.audit import Actor
 from storage.database import bulk, lock_order
@@ -15,7 +14,7 @@ from storage.objects.verify import StoredBytes, verify
 from storage.replication import leases
 from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError, RegionError, RegionUnavailableError
-from storage.stores.registry import begin_anew, configured, store_of
+from storage.stores.registry import begin_anew, store_of
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,12 @@ def repair(actor: Actor, *, anew: Collection[str] = ()) -> Repairs:
     made = replicate_due()
     return Repairs(
         regions_begun_anew=list(anew),
-        regions_away=[region.alias for region in _active() if not _is_there(region)],
+        regions_away=[region.alias for region in Region.objects.active() if not _is_there(region)],
         found_again=found,
         copies_made=made,
-        waiting=Replica.objects.filter(state__in=leases.WORK).count(),
-        lost=StoredObject.objects.filter(state=StoredObject.State.LOST).count(),
+        waiting=Replica.objects.waiting().count(),
+        lost=StoredObject.objects.lost().count(),
     )
-
-
-def _active() -> QuerySet[Region]:
-    return Region.objects.filter(alias__in=configured(), status=Region.Status.ACTIVE)
 
 
 def _is_there(region: Region) -> bool:
@@ -66,7 +61,7 @@ def _is_there(region: Region) -> bool:
 
 
 def _begin_anew(alias: str, actor: Actor) -> None:
-    region = _active().filter(alias=alias).first()
+    region = Region.objects.active().filter(alias=alias).first()
     if region is None:
         raise BadRequestError(f"There is no active region {alias} here; `region status` shows all.")
     if _is_there(region):
@@ -77,7 +72,7 @@ def _begin_anew(alias: str, actor: Actor) -> None:
 
 def _mark_all_missing(region: Region) -> None:
     """Take a region's copies off the rows: its old store is gone for good."""
-    stored = Replica.objects.filter(region=region, state=Replica.State.STORED)
+    stored = Replica.objects.stored().filter(region=region)
     for replica in bulk.steadily(stored, 500):
         damage.mark(replica, NoSuchKeyError(f"region {region.alias} was begun anew"))
 
@@ -85,7 +80,7 @@ def _mark_all_missing(region: Region) -> None:
 def find_lost() -> int:
     """Look once more for bytes of lost objects, quarantined ones included; count the finds."""
     found = 0
-    for held in bulk.steadily(StoredObject.objects.filter(state=StoredObject.State.LOST)):
+    for held in bulk.steadily(StoredObject.objects.lost()):
         attempts = Attempt.objects.filter(
             vault=held.vault_id,
             type=held.type,

@@ -29,7 +29,7 @@ from storage.replication.transfer import Outcome
 from storage.stores import rate_limits
 from storage.stores.base import NoSuchKeyError, RegionUnavailableError
 from storage.stores.rate_limits import UNLIMITED, RateLimit
-from storage.stores.registry import configured, store_of
+from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 THREADS = 4  # each of which reads a few copies side by side
@@ -38,8 +38,6 @@ LEAST_AGE = timedelta(days=1)  # nothing is read more often
 LONGEST_PAUSE = timedelta(days=1)  # that is caught up with at once
 FIRST_TURN = timedelta(minutes=1)
 RECORDED = 64  # proofs that are written down together
-# Never read back, or not since the region came back from where nobody could watch it.
-NEW = Q(verified_at=None) | Q(verified_at__lt=F("region__trusted_from"))
 
 Report = Callable[["ScrubResult"], None]
 
@@ -57,7 +55,7 @@ class ScrubResult:
 def due(now: datetime) -> QuerySet[Replica]:
     """Return the copies to be read back: new ones, and those not read for a scrub period."""
     before = now - settings.SCRUB_PERIOD
-    return _in_turn(Replica.objects.filter(NEW | Q(verified_at__lt=before)))
+    return _in_turn(Replica.objects.filter(Replica.UNVERIFIED | Q(verified_at__lt=before)))
 
 
 def scrub_due(*, byte_budget: float, report: Report | None = None) -> ScrubResult:
@@ -79,7 +77,7 @@ def scrub_turn(*, seconds: float) -> ScrubResult:
             until=until, rate_limit=rate_limits.scrubbing(region.alias), into=total
         )
         in_region = Replica.objects.filter(region=region)
-        scrubber.run(bulk.steadily(_in_turn(in_region.filter(NEW))))
+        scrubber.run(bulk.steadily(_in_turn(in_region.unverified())))
         _scrub_old(region, scrubber)
     Heartbeat.beat("scrub")
     return total
@@ -107,7 +105,7 @@ def scrub_region(region: Region) -> ScrubResult:
 def regions_away() -> list[str]:
     """Return the aliases of the regions that should be read and are not there now."""
     there = {region.pk for region in _reachable()}
-    return [region.alias for region in _readable() if region.pk not in there]
+    return [region.alias for region in Region.objects.readable() if region.pk not in there]
 
 
 def extent(rows: QuerySet[Replica] | None = None) -> tuple[int, int]:
@@ -128,7 +126,7 @@ def _scrub_old(region: Region, scrubber: "_Scrubber") -> None:
     now = clock.now()
     name = f"scrub {region.pk}"
     last = Heartbeat.objects.filter(name=name).values_list("at", flat=True).first()
-    in_region = Replica.objects.filter(region=region, state=Replica.State.STORED)
+    in_region = Replica.objects.stored().filter(region=region)
     stored = in_region.aggregate(n=Sum("object__size", default=0))["n"]
     budget = allowance(stored, now - last if last else FIRST_TURN)
     old = _in_turn(in_region.filter(verified_at__lt=now - LEAST_AGE))
@@ -150,13 +148,9 @@ def _stored(rows: ReplicaQuerySet) -> QuerySet[Replica]:
     return rows.readable().select_related("object", "region", "attempt__vault")
 
 
-def _readable() -> QuerySet[Region]:
-    return Region.objects.filter(alias__in=configured(), status__in=Region.READABLE)
-
-
 def _reachable() -> list[Region]:
     regions = []
-    for region in _readable():
+    for region in Region.objects.readable():
         try:
             store_of(region).check()
         except RegionUnavailableError as error:
@@ -244,10 +238,8 @@ class _Scrubber:
 
     def _record(self) -> None:
         """Write down what proved good, unless a row has moved on to other bytes meanwhile."""
-        still = Replica.objects.filter(
-            attempt__in=[replica.attempt_id for replica in self._verified],
-            state=Replica.State.STORED,
-        )
+        attempts = [replica.attempt_id for replica in self._verified]
+        still = Replica.objects.stored().filter(attempt__in=attempts)
         with transaction.atomic():
             Replica.objects.filter(pk__in=lock_order.hold(still)).update(verified_at=clock.now())
         self._verified.clear()

@@ -1,12 +1,41 @@
 """Tables of objects, their lifetimes, and the journal of removals."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from django.db import models
 
 from backup_service import clock
 from storage.models.vaults import Credential, Vault
 from storage.object_names import ObjectName, ObjectType
+
+
+class StoredObjectQuerySet(models.QuerySet["StoredObject"]):
+    """Which objects are part of their vaults, and which are to be kept."""
+
+    def named(self, vault: Vault, name: ObjectName) -> Self:
+        """The vault's object of this name, in whatever state."""
+        return self.filter(vault=vault, type=name.type, name=name.name)
+
+    def live(self) -> Self:
+        """Objects that clients see."""
+        return self.filter(state=StoredObject.State.LIVE)
+
+    def lost(self) -> Self:
+        """Objects of which no good replica is left."""
+        return self.filter(state=StoredObject.State.LOST)
+
+    def current(self) -> Self:
+        """Objects that are part of their vaults, lost ones too; they count as live bytes."""
+        return self.filter(state__in=StoredObject.CURRENT)
+
+    def kept(self) -> Self:
+        """Objects that are to have all their replicas: live ones, and removed ones in grace."""
+        return self.filter(state__in=StoredObject.KEPT)
+
+    def removed(self) -> Self:
+        """Objects that somebody removed, and whose rows are still there."""
+        return self.filter(state__in=StoredObject.REMOVED)
 
 
 class StoredObject(models.Model):
@@ -23,7 +52,11 @@ class StoredObject(models.Model):
         LIVE = "live"
         TOMBSTONED = "tombstoned", "Tombstoned: kept for the grace period"
         PURGING = "purging", "Purging: bytes are being removed"
-        LOST = "lost", "Lost: no good copy is left"
+        LOST = "lost", "Lost: no good replica is left"
+
+    CURRENT = (State.LIVE, State.LOST)
+    KEPT = (State.LIVE, State.TOMBSTONED)
+    REMOVED = (State.TOMBSTONED, State.PURGING)
 
     vault = models.ForeignKey(Vault, models.PROTECT, related_name="stored_objects")
     type = models.CharField(max_length=10, choices=Type)
@@ -36,6 +69,8 @@ class StoredObject(models.Model):
     created_by = models.ForeignKey(Credential, models.PROTECT, null=True, related_name="+")
     tombstoned_at = models.DateTimeField(null=True, blank=True)
     tombstoned_by = models.ForeignKey(Credential, models.PROTECT, null=True, related_name="+")
+
+    objects = StoredObjectQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -1,13 +1,35 @@
 """Tables of regions, and of the walks that find replicas which are lacking."""
 
 import logging
+from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F
 
 from backup_service import clock
 
 log = logging.getLogger(__name__)
+
+
+class RegionQuerySet(models.QuerySet["Region"]):
+    """Which regions there are, and what they are used for."""
+
+    def configured(self) -> Self:
+        """Regions that the environment names."""
+        return self.filter(alias__in=[*settings.REGIONS])
+
+    def readable(self) -> Self:
+        """Configured regions whose replicas are read."""
+        return self.configured().filter(status__in=Region.READABLE)
+
+    def active(self) -> Self:
+        """Configured regions that take new replicas."""
+        return self.configured().filter(status=Region.Status.ACTIVE)
+
+    def draining(self) -> Self:
+        """Regions that are being emptied."""
+        return self.filter(status=Region.Status.DRAINING)
 
 
 class Region(models.Model):
@@ -45,6 +67,8 @@ class Region(models.Model):
     drain_cursor = models.BigIntegerField(default=0, editable=False)
     # Up to which entry of the journal it has notes of.
     journal_cursor = models.BigIntegerField(default=0, editable=False)
+
+    objects = RegionQuerySet.as_manager()
 
     class Meta:
         ordering = ["priority", "alias"]

@@ -86,35 +86,49 @@ class SweptAttempt(models.Model):
 
 
 class ReplicaQuerySet(models.QuerySet["Replica"]):
-    """Which copies may be read, and which of them count."""
+    """Which replicas are there, may be read, count, or are still to be made."""
+
+    def stored(self) -> Self:
+        """Replicas that are there, in whatever region."""
+        return self.filter(state=Replica.State.STORED)
 
     def readable(self) -> Self:
-        """Copies that are there, in regions that are read."""
-        return self.filter(state=Replica.State.STORED, region__status__in=Region.READABLE)
+        """Replicas that are there, in regions that are read."""
+        return self.stored().filter(region__status__in=Region.READABLE)
 
     def counted(self) -> Self:
-        """Copies that are there, in regions that are to stay."""
-        return self.filter(state=Replica.State.STORED, region__status__in=Region.COUNTED)
+        """Replicas that are there, in regions that are to stay."""
+        return self.stored().filter(region__status__in=Region.COUNTED)
 
-    def proved(self) -> Self:
-        """Counted copies whose bytes were read back, in their region's present life."""
+    def verified(self) -> Self:
+        """Counted replicas whose bytes were read back, in their region's present life."""
         return self.counted().filter(
             models.Q(region__trusted_from=None)
             | models.Q(verified_at__gte=models.F("region__trusted_from")),
             verified_at__isnull=False,
         )
 
-    def mendable(self) -> Self:
-        """Copies of objects that are to stay and of which there may be one to copy from."""
+    def unverified(self) -> Self:
+        """Replicas that are still to be read back for the first time in their region's life."""
+        return self.filter(Replica.UNVERIFIED)
+
+    def waiting(self) -> Self:
+        """Replicas that are still to be made, or to be made again."""
+        return self.filter(state__in=Replica.WORK)
+
+    def parked(self) -> Self:
+        """Replicas that were given up after too many tries."""
+        return self.exclude(parked_at=None)
+
+    def feasible(self) -> Self:
+        """Replicas of objects that are to stay and of which there may be one to copy from."""
         removed = models.Q(object__state=StoredObject.State.TOMBSTONED)
-        there = self.model.objects.filter(
-            object=models.OuterRef("object"), state=Replica.State.STORED
-        )
+        there = self.model.objects.filter(object=models.OuterRef("object")).stored()
         nowhere = [StoredObject.State.PURGING, StoredObject.State.LOST]
         return self.exclude(object__state__in=nowhere).exclude(removed & ~models.Exists(there))
 
     def per_object(self) -> Coalesce:
-        """How many of these copies an object has, to annotate rows of objects with."""
+        """How many of these replicas an object has, to annotate rows of objects with."""
         of_object = self.filter(object=models.OuterRef("pk")).order_by().values("object")
         number = of_object.annotate(n=models.Count("pk")).values("n")
         return Coalesce(models.Subquery(number, output_field=models.IntegerField()), 0)
@@ -128,6 +142,14 @@ class Replica(models.Model):
         STORED = "stored"
         CORRUPT = "corrupt", "Corrupt: bytes differ"
         MISSING = "missing", "Missing: bytes are gone"
+
+    WORK = (State.PENDING, State.CORRUPT, State.MISSING)  # still to be made, or made again
+    DAMAGED = (State.CORRUPT, State.MISSING)
+    # Never read back, or not since the region came back from where nobody could watch it.
+    UNVERIFIED = models.Q(verified_at=None) | models.Q(
+        verified_at__lt=models.F("region__trusted_from")
+    )
+    MIN_COPIES = 2  # verified, in independent regions; fewer protect nothing
 
     object = models.ForeignKey(StoredObject, models.PROTECT, related_name="replicas")
     region = models.ForeignKey(Region, models.PROTECT, related_name="replicas")
@@ -147,8 +169,6 @@ class Replica(models.Model):
     next_attempt_at = models.DateTimeField(default=clock.now)
     parked_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
-
-    LEAST = 2  # verified copies in independent regions, fewer of which protect nothing
 
     objects = ReplicaQuerySet.as_manager()
 

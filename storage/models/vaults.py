@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F
 
@@ -50,6 +51,11 @@ class Vault(models.Model):
     def is_new(self) -> bool:
         """Whether nobody has set it up: whoever may write to it may do so."""
         return self.state == self.State.SETUP and self.last_snapshot_at is None
+
+    @property
+    def url(self) -> str:
+        """The vault's address for restic and the agent, with its final slash."""
+        return f"{settings.GATEWAY_URL}/restic/{self.public_id}/"
 
     @classmethod
     def bump_epoch(cls, pk: int) -> None:

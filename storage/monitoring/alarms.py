@@ -12,7 +12,6 @@ from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery, Sum
 from accounts.models import User
 from backup_service import clock
 from storage.database import lock_order
-from storage.integrity.scrub import NEW
 from storage.models import (
     Alarm,
     CanaryRun,
@@ -28,8 +27,6 @@ from storage.monitoring import mail, rules
 from storage.monitoring.rules import AlarmState, Figures, RegionFigures
 from storage.objects import placement
 from storage.regions import status
-from storage.replication.leases import WORK
-from storage.stores.registry import configured
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=1)
@@ -38,10 +35,10 @@ CAPPED_LATELY = 2 * rules.HOUR  # twice as long as between two purges
 
 def figures(now: datetime) -> Figures:
     """Return how the service stands. A fixed number of queries, and no store is asked."""
-    regions = [region for region in Region.objects.all() if region.alias in configured()]
+    regions = list(Region.objects.configured())
     begun = min((region.created_at for region in regions), default=now)
     beats = dict(Heartbeat.objects.values_list("name", "at"))
-    lost = StoredObject.objects.filter(state=StoredObject.State.LOST).aggregate(
+    lost = StoredObject.objects.lost().aggregate(
         objects=Count("pk"), vaults=Count("vault", distinct=True)
     )
     own = Catalogue.objects.filter(pk=1).first()
@@ -128,7 +125,7 @@ def _when(moment: datetime) -> str:
 
 def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
     waiting = _by_region(
-        Replica.objects.filter(state__in=WORK).mendable(),
+        Replica.objects.waiting().feasible(),
         n=Count("pk"),
         bytes=Sum("object__size"),
         since=Min("since"),
@@ -136,8 +133,8 @@ def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
     )
     read = _by_region(
         Replica.objects.readable(),
-        unread=Min("stored_at", filter=NEW),
-        oldest=Min("verified_at", filter=~NEW),
+        unread=Min("stored_at", filter=Replica.UNVERIFIED),
+        oldest=Min("verified_at", filter=~Replica.UNVERIFIED),
     )
     well, failed = _canaries()
     strange = dict(Survey.objects.values_list("region", "strange"))

@@ -33,7 +33,6 @@ from storage.monitoring.canary_transport import (
 from storage.object_names import ObjectType, parse_name
 from storage.objects import damage
 from storage.stores.base import RegionError
-from storage.stores.registry import configured
 from storage.vaults import credentials
 from storage.vaults.access import Access
 from storage.vaults.enrolment import create_vault
@@ -47,7 +46,7 @@ KEPT = timedelta(days=30)
 def send() -> list[CanaryRun]:
     """Store and read back a canary in every region that takes bytes; return how it went."""
     vault, way = _enter()
-    regions = Region.objects.filter(status=Region.Status.ACTIVE, alias__in=configured())
+    regions = Region.objects.active()
     runs = [_run(vault, way, region) for region in regions]
     CanaryRun.objects.filter(at__lt=clock.now() - KEPT).delete()
     return runs

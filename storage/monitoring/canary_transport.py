@@ -19,7 +19,7 @@ from storage.body import HashedBody
 from storage.deletion import tombstones
 from storage.downloads import read
 from storage.errors import BusyError, ForbiddenError, UnknownError
-from storage.models import Region, StoredObject, Vault
+from storage.models import Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectName
 from storage.stores.base import RegionError
 from storage.stores.registry import store_of
@@ -159,10 +159,6 @@ def _is_own(vault: Vault) -> bool:
 
 def in_region(vault: Vault, region: Region) -> list[StoredObject]:
     """Return what earlier canaries left in a region, the oldest first."""
-    held = StoredObject.objects.filter(
-        vault=vault,
-        state=StoredObject.State.LIVE,
-        replicas__region=region,
-        replicas__state="stored",
-    )
+    stored = Replica.objects.stored().filter(region=region)
+    held = StoredObject.objects.live().filter(vault=vault, replicas__in=stored)
     return list(held.order_by("pk"))

@@ -42,7 +42,7 @@ def tell() -> int:
 
 
 def _tell(vault: Vault) -> bool:
-    lost = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LOST)
+    lost = StoredObject.objects.lost().filter(vault=vault)
     count = lost.count()
     if not count:
         return True  # healed meanwhile

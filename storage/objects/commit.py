@@ -123,9 +123,8 @@ def require_same(held: StoredObject, *, size: int, sha256: str) -> None:
 
 
 def _require_few_keys(vault: Vault, name: str) -> None:
-    others = StoredObject.objects.filter(
-        vault=vault, type=ObjectType.KEY, state=StoredObject.State.LIVE
-    ).exclude(name=name)
+    keys = StoredObject.objects.live().filter(vault=vault, type=ObjectType.KEY)
+    others = keys.exclude(name=name)
     if others.count() >= MAX_KEYS:
         raise ForbiddenError(f"A vault has at most {MAX_KEYS} keys; remove one first.")
 
@@ -188,7 +187,7 @@ def _join(access: Access, vault: Vault, existing: StoredObject, arrival: Arrival
     against the quota until they are swept. Raises OverQuotaError.
     """
     attempt = arrival.attempt
-    comes_back = existing.state in {StoredObject.State.TOMBSTONED, StoredObject.State.PURGING}
+    comes_back = existing.state in StoredObject.REMOVED
     if comes_back:
         lifetimes.revive(existing, vault, access.credential)
     if existing.state == StoredObject.State.LOST:

@@ -44,9 +44,8 @@ def mark(replica: Replica, error: Exception) -> None:
         lock_order.of_object(replica.object_id)
         # Of two copies marked at once, the second has to see that the first is bad already.
         StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
-        marked = Replica.objects.filter(
-            pk=replica.pk, attempt=replica.attempt_id, state=Replica.State.STORED
-        ).update(
+        still = Replica.objects.stored().filter(pk=replica.pk, attempt=replica.attempt_id)
+        marked = still.update(
             state=state,
             verified_at=None,
             since=now,
@@ -67,11 +66,10 @@ def note_loss(object_id: int) -> None:
 
     It is hidden from lists, so that clients send it again; nothing of it is deleted.
     """
-    if Replica.objects.filter(object=object_id, state=Replica.State.STORED).exists():
+    if Replica.objects.stored().filter(object=object_id).exists():
         return
-    lost = StoredObject.objects.filter(pk=object_id, state=StoredObject.State.LIVE).update(
-        state=StoredObject.State.LOST
-    )
+    live = StoredObject.objects.live().filter(pk=object_id)
+    lost = live.update(state=StoredObject.State.LOST)
     if lost:
         held = StoredObject.objects.select_related("vault__account").get(pk=object_id)
         Vault.bump_epoch(held.vault_id)
@@ -92,8 +90,7 @@ def note_recovery(object_id: int) -> None:
 
     That holds the locks of its vault and of the object itself.
     """
-    found = StoredObject.objects.filter(pk=object_id, state=StoredObject.State.LOST).update(
-        state=StoredObject.State.LIVE
-    )
+    lost = StoredObject.objects.lost().filter(pk=object_id)
+    found = lost.update(state=StoredObject.State.LIVE)
     if found:
         Vault.bump_epoch(StoredObject.objects.values_list("vault", flat=True).get(pk=object_id))

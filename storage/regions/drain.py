@@ -53,7 +53,7 @@ def left_in(region: Region) -> Left:
 
 def is_due() -> bool:
     """Whether there is a region to be emptied."""
-    return Region.objects.filter(status=Region.Status.DRAINING).exists()
+    return Region.objects.draining().exists()
 
 
 def empty_due(*, seconds: float = math.inf) -> int:
@@ -63,7 +63,7 @@ def empty_due(*, seconds: float = math.inf) -> int:
     """
     guard.require_no_doubt()
     until = time.monotonic() + seconds
-    draining = Region.objects.filter(status=Region.Status.DRAINING)
+    draining = Region.objects.draining()
     return sum(_empty(region, until) for region in draining)
 
 
@@ -124,7 +124,7 @@ def _take_out(page: Sequence[Replica]) -> int:
 
 def _proved(objects: Collection[int]) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
-    rows = Replica.objects.filter(object__in=objects).proved()
+    rows = Replica.objects.filter(object__in=objects).verified()
     for held, region in rows.values_list("object", "region"):
         found.setdefault(held, set()).add(region)
     return found
@@ -138,17 +138,17 @@ def _suffice(sites: Collection[Site], proved: Collection[int], wanted: int) -> b
     """
     have = {s.failure_domain for s in sites if s.region in proved and s.counts}
     possible = have | {s.failure_domain for s in sites if s.takes and not s.is_full}
-    return len(have) >= max(min(wanted, Replica.LEAST), min(wanted, len(possible)))
+    return len(have) >= max(min(wanted, Replica.MIN_COPIES), min(wanted, len(possible)))
 
 
 @transaction.atomic
 def _let_go(replica: Replica, wanted: int) -> bool:
     """Take one copy off the rows and doom its bytes, if enough others are proved at this moment."""
     held = StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
-    if held is None or held.state not in backfill.HELD:
+    if held is None or held.state not in StoredObject.KEPT:
         return False
     locked = Replica.objects.filter(pk__in=lock_order.hold(Replica.objects.filter(object=held)))
-    proved = locked.exclude(pk=replica.pk).proved().values_list("region", flat=True)
+    proved = locked.exclude(pk=replica.pk).verified().values_list("region", flat=True)
     if not _suffice(placement.sites(), set(proved), wanted):
         return False
     leaving = locked.filter(

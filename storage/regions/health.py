@@ -8,7 +8,7 @@ from django.db.models import Sum
 from backup_service import clock
 from storage.models import Attempt, Refill, Region
 from storage.stores.base import RegionError, RegionStore
-from storage.stores.registry import configured, store_of, traits_of
+from storage.stores.registry import store_of, traits_of
 
 log = logging.getLogger(__name__)
 LEAST_ROOM = 256 * 1024**2  # bytes free, below which a region gets nothing new
@@ -17,7 +17,7 @@ FULL_FOR = timedelta(minutes=5)  # a store that has said so is asked last for th
 
 def look() -> None:
     """See how every region does; a change of what can take copies begins a refill."""
-    used = Region.objects.filter(alias__in=configured()).exclude(instance="")
+    used = Region.objects.configured().exclude(instance="")
     changed = [_look(region) for region in used.exclude(status=Region.Status.STRUCK)]
     if any(changed):
         Refill.request()

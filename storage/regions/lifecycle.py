@@ -12,7 +12,6 @@ from storage.models import Refill, Region, Replica, StoredObject
 from storage.objects import placement
 from storage.regions import drain as emptying
 from storage.regions import write_off
-from storage.replication import backfill
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import begin_anew, configured, store_of, sync_rows
 
@@ -59,11 +58,11 @@ def drain(region: Region, actor: Actor) -> bool:
     """Begin to empty a region. Return whether that is new. Raises RegionActError."""
     others = [site for site in placement.sites() if site.region != region.pk]
     places = placement.reachable_copies(site for site in others if site.takes)
-    if places < Replica.LEAST:
+    if places < Replica.MIN_COPIES:
         raise RegionActError(
             f"Without {region.alias} there {'is' if places == 1 else 'are'} {places or 'no'} "
             f"failure domain{'s' * (places != 1)} left to take copies, and every object needs "
-            f"{Replica.LEAST}. Add a region first, then drain this one."
+            f"{Replica.MIN_COPIES}. Add a region first, then drain this one."
         )
     left = emptying.left_in(region)
     return _move(
@@ -154,10 +153,8 @@ def sole_copies(region: Region) -> int:
         filter=Q(replicas__state=Replica.State.STORED, replicas__region__status__in=Region.READABLE)
         & ~Q(replicas__region=region),
     )
-    here = StoredObject.objects.filter(
-        replicas__in=Replica.objects.filter(region=region, state=Replica.State.STORED),
-        state__in=backfill.HELD,
-    )
+    stored = Replica.objects.stored().filter(region=region)
+    here = StoredObject.objects.kept().filter(replicas__in=stored)
     return (
         StoredObject.objects.filter(pk__in=here)
         .annotate(elsewhere=elsewhere)

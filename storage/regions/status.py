@@ -11,11 +11,8 @@ from billing.models import Plan
 from storage.models import Attempt, Region, Replica, StoredObject, Vault
 from storage.objects import placement
 from storage.regions import drain as emptying
-from storage.replication import backfill, leases
 from storage.stores.base import RegionUnavailableError
 from storage.stores.registry import configured, store_of, traits_of
-
-DAMAGED = [Replica.State.CORRUPT, Replica.State.MISSING]
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ def region_status(now: datetime) -> list[RegionStatus]:
 
 def promised_copies() -> int:
     """Return how many copies somebody was promised of what is held, at most; 0 of nothing."""
-    held = StoredObject.objects.filter(vault=OuterRef("pk"), state__in=backfill.HELD)
+    held = StoredObject.objects.kept().filter(vault=OuterRef("pk"))
     copies = Coalesce(
         F("account__subscription__plan__copies"),
         Subquery(Plan.objects.filter(slug=DEFAULT_PLAN).values("copies")[:1]),
@@ -103,10 +100,10 @@ def promised_copies() -> int:
 
 def copies_status() -> Copies:
     """Count objects by their copies. Reads every object's row: for operators, not for pages."""
-    held = StoredObject.objects.filter(state__in=backfill.HELD)
+    held = StoredObject.objects.kept()
     figures = held.annotate(
         good=Replica.objects.counted().per_object(),
-        proved=Replica.objects.proved().per_object(),
+        verified=Replica.objects.verified().per_object(),
         plans=Coalesce(
             F("vault__account__subscription__plan__copies"),
             Subquery(Plan.objects.filter(slug=DEFAULT_PLAN).values("copies")[:1]),
@@ -114,11 +111,11 @@ def copies_status() -> Copies:
     ).aggregate(
         objects=Count("pk"),
         under_replicated=Count("pk", filter=Q(good__lt=F("plans"))),
-        fewer_than_two_verified=Count("pk", filter=Q(proved__lt=2)),
+        fewer_than_two_verified=Count("pk", filter=Q(verified__lt=Replica.MIN_COPIES)),
     )
     return Copies(
-        lost=StoredObject.objects.filter(state=StoredObject.State.LOST).count(),
-        waiting=Replica.objects.filter(state__in=leases.WORK).count(),
+        lost=StoredObject.objects.lost().count(),
+        waiting=Replica.objects.waiting().count(),
         promised=promised_copies(),
         reachable=placement.reachable_copies(placement.sites()),
         **figures,
@@ -143,13 +140,13 @@ def _drain(region: Region, now: datetime) -> Drain | None:
 
 def _status(region: Region, now: datetime) -> RegionStatus:
     stored = Q(state=Replica.State.STORED)
-    waiting = Q(state__in=leases.WORK)
+    waiting = Q(state__in=Replica.WORK)
     figures = Replica.objects.filter(region=region).aggregate(
         objects=Count("pk", filter=stored),
         bytes=Sum("object__size", filter=stored, default=0),
         pending=Count("pk", filter=Q(state=Replica.State.PENDING)),
         waiting_bytes=Sum("object__size", filter=waiting, default=0),
-        corrupt=Count("pk", filter=Q(state__in=DAMAGED)),
+        corrupt=Count("pk", filter=Q(state__in=Replica.DAMAGED)),
         parked=Count("pk", filter=waiting & ~Q(parked_at=None)),
         oldest=Min("since", filter=waiting),
     )

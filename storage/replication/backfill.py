@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 BATCH = 200  # objects looked at between two notes of where we are
 BACKLOG = 500  # copies that wait to be made, beyond which no more are put on the list
 EVERY = timedelta(hours=1)
-HELD = [StoredObject.State.LIVE, StoredObject.State.TOMBSTONED]
 
 Placed = dict[int, set[int]]  # object -> regions that have it or are about to
 
@@ -62,7 +61,7 @@ def copies_of(accounts: Collection[Account]) -> dict[int, int]:
 
 def _step(walk: Refill) -> int | None:
     """Look at the next objects; None at the end, or when somebody else has gone on with it."""
-    held = StoredObject.objects.filter(pk__gt=walk.cursor, state__in=HELD)
+    held = StoredObject.objects.kept().filter(pk__gt=walk.cursor)
     if walk.scope != Refill.EVERYTHING:
         held = held.filter(vault__account__public_id=walk.scope)
     page = list(held.select_related("vault__account").order_by("pk")[:BATCH])
@@ -90,7 +89,7 @@ def mend(objects: Collection[int]) -> int:
     """
     if not objects:
         return 0
-    rows = StoredObject.objects.filter(pk__in=objects, state__in=HELD).order_by("pk")
+    rows = StoredObject.objects.kept().filter(pk__in=objects).order_by("pk")
     held = list(rows.select_related("vault__account").select_for_update(no_key=True, of=("self",)))
     sites, promised = placement.sites(), copies_of([one.vault.account for one in held])
     placed = _placed([one.pk for one in held], sites)

@@ -17,9 +17,7 @@ from backup_service import clock
 from storage import wakeups
 from storage.database import lock_order
 from storage.models import Region, Replica
-from storage.stores.registry import configured
 
-WORK = [Replica.State.PENDING, Replica.State.CORRUPT, Replica.State.MISSING]
 MOST_TRIES = 12
 PAGE = 1000  # rows that are changed in one transaction
 SUSPECT = 3  # tries, the last of which a worker did not survive
@@ -46,15 +44,14 @@ def due() -> QuerySet[Replica]:
     """Return the copies that somebody could make now, in the order of their vaults' commits."""
     now = clock.now()
     return (
-        Replica.objects.filter(
+        Replica.objects.waiting()
+        .filter(
             Q(lease_until=None) | Q(lease_until__lt=now),
-            state__in=WORK,
             parked_at=None,
             next_attempt_at__lte=now,
-            region__status=Region.Status.ACTIVE,
-            region__alias__in=configured(),
+            region__in=Region.objects.active(),
         )
-        .mendable()
+        .feasible()
         .order_by("sequence", "pk")
     )
 
@@ -83,7 +80,7 @@ def claim_suspect() -> Claim:
     Those that too many workers did not survive are parked first.
     """
     now = clock.now()
-    dead = Replica.objects.filter(~Q(lease_token=""), lease_until__lt=now, state__in=WORK)
+    dead = Replica.objects.waiting().filter(~Q(lease_token=""), lease_until__lt=now)
     hopeless = dead.filter(tries__gte=MOST_TRIES, parked_at=None)
     with transaction.atomic():
         Replica.objects.filter(pk__in=lock_order.hold(hopeless)).update(
@@ -110,10 +107,9 @@ def _take(shares: list[tuple[QuerySet[Replica], int]], limit: int) -> Claim:
 @transaction.atomic
 def renew(claimed: Collection[tuple[int, str]]) -> None:
     """Hold replicas, by primary key and token, for longer; those taken over stay so."""
-    mine = Replica.objects.filter(
+    mine = Replica.objects.waiting().filter(
         pk__in=[pk for pk, _ in claimed],
         lease_token__in={token for _, token in claimed},
-        state__in=WORK,
     )
     Replica.objects.filter(pk__in=lock_order.hold(mine)).update(
         lease_until=clock.now() + settings.LEASE
@@ -122,7 +118,7 @@ def renew(claimed: Collection[tuple[int, str]]) -> None:
 
 def held(replica: Replica, token: str) -> QuerySet[Replica]:
     """Return the replica's row if this lease still holds it: the condition of every finish."""
-    return Replica.objects.filter(pk=replica.pk, lease_token=token, state__in=WORK)
+    return Replica.objects.waiting().filter(pk=replica.pk, lease_token=token)
 
 
 def put_off(replica: Replica, token: str, reason: str, *, is_regions_fault: bool = False) -> None:
@@ -154,7 +150,7 @@ def unpark(chosen: Collection[int] | None = None, *, actor: Actor = SERVICE) -> 
 
     Returns how many. What staff chose is on record.
     """
-    parked = Replica.objects.exclude(parked_at=None)
+    parked = Replica.objects.parked()
     if chosen is not None:
         parked = parked.filter(pk__in=chosen)
     unparked = _change(parked, parked_at=None, tries=0, next_attempt_at=clock.now())
@@ -166,7 +162,7 @@ def unpark(chosen: Collection[int] | None = None, *, actor: Actor = SERVICE) -> 
 
 def bring_forward() -> int:
     """Let whatever waits for its next try, and nobody is making, have it now; return how many."""
-    waiting = Replica.objects.filter(state__in=WORK, lease_token="")
+    waiting = Replica.objects.waiting().filter(lease_token="")
     return _change(waiting, next_attempt_at=clock.now())
 
 

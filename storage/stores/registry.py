@@ -122,7 +122,7 @@ def prepare_new(actor: Actor) -> list[Region]:
     Raises RegionUnavailableError if a store cannot be made ready.
     """
     prepared = []
-    new = Region.objects.filter(alias__in=configured(), instance="")
+    new = Region.objects.configured().filter(instance="")
     for region in new.exclude(status=Region.Status.REMOVED):
         begin_anew(region, actor)
         prepared.append(region)

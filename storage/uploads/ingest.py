@@ -24,7 +24,6 @@ from storage.models import (
     Region,
     StoredObject,
     SweptAttempt,
-    Vault,
 )
 from storage.object_names import ObjectName, ObjectType
 from storage.objects import placement, replicas
@@ -55,7 +54,7 @@ def deposit(
     if name.type is ObjectType.LOCK:
         locks.put(access, name, body)
         return
-    existing = _find(access.vault, name)
+    existing = StoredObject.objects.named(access.vault, name).first()
     if existing is not None and _is_safe(existing):
         lend_connection()
         body.drain()
@@ -190,10 +189,6 @@ def _commit(
     return became[attempt.pk]
 
 
-def _find(vault: Vault, name: ObjectName) -> StoredObject | None:
-    return StoredObject.objects.filter(vault=vault, type=name.type, name=name.name).first()
-
-
 def _is_safe(held: StoredObject) -> bool:
     """Whether the object is live with a good copy, so that no new bytes are needed."""
     return held.is_live and held.replicas.readable().exists()
@@ -207,5 +202,5 @@ def _confirm(access: Access, name: ObjectName) -> bool:
     """
     vault = sequence.lock(access.vault)
     access.renewed().require_create(name.type)
-    existing = _find(vault, name)
+    existing = StoredObject.objects.named(vault, name).first()
     return existing is not None and _is_safe(existing)

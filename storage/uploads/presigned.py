@@ -98,12 +98,15 @@ def _require_bounded(wishes: Sequence[Announced]) -> None:
 def _judge(access: Access, wishes: Sequence[Announced]) -> dict[Announced, ItemResult]:
     """Return the verdicts that need no store: there already, of another type, of no such size."""
     good = Replica.objects.readable().filter(object=models.OuterRef("pk"))
-    held = StoredObject.objects.filter(
-        models.Exists(good),
-        vault=access.vault,
-        state=StoredObject.State.LIVE,
-        name__in=[wish.name.name for wish in wishes],
-    ).values_list("type", "name", "size")
+    held = (
+        StoredObject.objects.live()
+        .filter(
+            models.Exists(good),
+            vault=access.vault,
+            name__in=[wish.name.name for wish in wishes],
+        )
+        .values_list("type", "name", "size")
+    )
     sizes = {(kind, name): size for kind, name, size in held}
     verdicts = {}
     for wish in wishes:

@@ -4,8 +4,6 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from backup_service import clock
 from billing.actions import entitlements_of
 from billing.entitlements import Entitlements
@@ -117,11 +115,6 @@ def open_vault(authorization: str | None, vault_id: str) -> Access:
         raise UnknownError("This credential knows no such vault.")
     credentials.mark_used(credential)
     return Access(credential, credential.vault, entitlements_of(credential.vault.account))
-
-
-def vault_address(vault: Vault) -> str:
-    """Return the vault's address for restic and the agent, with its final slash."""
-    return f"{settings.GATEWAY_URL}/restic/{vault.public_id}/"
 
 
 def _basic(authorization: str | None) -> tuple[str, str]:

@@ -11,7 +11,6 @@ from accounts.models import Account, Device
 from billing.actions import entitlements_of
 from storage.models import Credential, Usage, Vault
 from storage.vaults import credentials
-from storage.vaults.access import vault_address
 from storage.vaults.credentials import NewCredential
 
 
@@ -44,7 +43,7 @@ class Enrolled:
     @property
     def url(self) -> str:
         """The vault's address for restic and the agent."""
-        return vault_address(self.vault)
+        return self.vault.url
 
 
 @transaction.atomic

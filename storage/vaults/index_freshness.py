@@ -62,11 +62,10 @@ def _lacks_since(vault: Vault, sequence: int, *, within_grace: bool = False) -> 
     """Whether data or index was removed after `sequence` and did not come back."""
     if sequence >= _last_removal(vault):
         return False
-    live = StoredObject.objects.filter(
+    live = StoredObject.objects.live().filter(
         vault=vault,
         type=OuterRef("type"),
         name=OuterRef("name"),
-        state=StoredObject.State.LIVE,
     )
     gone = JournalEntry.objects.filter(
         ~Exists(live),

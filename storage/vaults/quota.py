@@ -163,8 +163,8 @@ def recount(account: Account, *, mend: bool) -> Recount:
     Usage.objects.get_or_create(account=account)
     usage = Usage.objects.select_for_update(no_key=True).get(account=account)
     held = StoredObject.objects.filter(vault__account=account)
-    live = _sum(held.filter(state__in=[StoredObject.State.LIVE, StoredObject.State.LOST]))
-    gone = _sum(held.filter(state__in=[StoredObject.State.TOMBSTONED, StoredObject.State.PURGING]))
+    live = _sum(held.current())
+    gone = _sum(held.removed())
     reserved = Reservation.objects.filter(account=account).aggregate(n=Sum("size"))["n"] or 0
     result = Recount(
         booked=(usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes),

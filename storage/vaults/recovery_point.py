@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from storage.models import Replica, StoredObject, Vault
 
 SHOWN = 20  # names of lost objects
-KEPT = [StoredObject.State.LIVE, StoredObject.State.TOMBSTONED, StoredObject.State.LOST]
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,10 @@ def recovery_point(vault: Vault) -> RecoveryPoint:
 
 def _thin(vault: Vault) -> QuerySet[StoredObject]:
     """Return what is kept of a vault and has too few copies."""
-    kept = StoredObject.objects.filter(vault=vault, state__in=KEPT)
-    return kept.annotate(good=Replica.objects.counted().per_object()).filter(good__lt=Replica.LEAST)
+    kept = (StoredObject.objects.kept() | StoredObject.objects.lost()).filter(vault=vault)
+    return kept.annotate(good=Replica.objects.counted().per_object()).filter(
+        good__lt=Replica.MIN_COPIES
+    )
 
 
 def status_of(vault: Vault) -> dict[str, Any]:
@@ -60,15 +61,13 @@ def status_of(vault: Vault) -> dict[str, Any]:
         "recovery_sequence": point.sequence,
         "is_now": point.is_now,
         "objects_behind": point.behind,
-        "objects_lost": StoredObject.objects.filter(
-            vault=vault, state=StoredObject.State.LOST
-        ).count(),
+        "objects_lost": StoredObject.objects.lost().filter(vault=vault).count(),
     }
 
 
 def lost_of(vault: Vault) -> "Lost":
     """Return what of a vault has no good copy any more."""
-    found = StoredObject.objects.filter(vault=vault, state=StoredObject.State.LOST)
+    found = StoredObject.objects.lost().filter(vault=vault)
     names = [str(held.object_name) for held in found.order_by("pk")[:SHOWN]]
     return Lost(found.count() if names else 0, names)
 

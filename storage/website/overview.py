@@ -15,9 +15,8 @@ from billing.models import Plan, Subscription
 from storage.models import Credential, Replica, StoredObject, Usage, Vault
 from storage.objects import placement
 from storage.website.protection import Protection, Standing, VaultFigures, judge
-from storage.website.vault_statistics import HELD, figures_of
+from storage.website.vault_statistics import figures_of
 
-DAMAGED = [Replica.State.CORRUPT, Replica.State.MISSING]
 BAR = 1000  # units of the quota bar's length
 DAYS_SHOWN = 30
 
@@ -168,7 +167,7 @@ def overview(vaults: Iterable[Vault], plan: Plan) -> list[VaultOverview]:
     vaults = list(vaults)
     now = clock.now()
     figures = figures_of(vaults)
-    wanted = max(Replica.LEAST, plan.copies)
+    wanted = max(Replica.MIN_COPIES, plan.copies)
     possible = placement.reachable_copies(placement.sites())
     return [
         VaultOverview(vault, figures[vault.pk], judge(figures[vault.pk], now), wanted, possible)
@@ -180,13 +179,13 @@ def copies_by_region(vault: Vault) -> list[RegionCopies]:
     """Return what each region has of a vault, in the order in which uploads try them."""
     stored = Q(state=Replica.State.STORED)
     rows = (
-        Replica.objects.filter(object__vault=vault, object__state__in=HELD)
+        Replica.objects.filter(object__vault=vault, object__state__in=StoredObject.CURRENT)
         .values("region__alias", "region__place")
         .annotate(
             stored=Count("pk", filter=stored),
             bytes=Sum("object__size", filter=stored, default=0),
             waiting=Count("pk", filter=Q(state=Replica.State.PENDING)),
-            damaged=Count("pk", filter=Q(state__in=DAMAGED)),
+            damaged=Count("pk", filter=Q(state__in=Replica.DAMAGED)),
         )
         .order_by("region__priority", "region__alias")
     )

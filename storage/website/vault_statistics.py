@@ -7,10 +7,7 @@ from typing import Any
 from django.db.models import Count, Min, Q, Sum
 
 from storage.models import Replica, StoredObject, Vault
-from storage.replication.leases import WORK
 from storage.website.protection import VaultFigures
-
-HELD = [StoredObject.State.LIVE, StoredObject.State.LOST]
 
 
 def figures_of(vaults: list[Vault]) -> dict[int, VaultFigures]:
@@ -42,7 +39,7 @@ def _with(before: VaultFigures, row: Mapping[str, Any]) -> VaultFigures:
         snapshots=before.snapshots + (0 if is_lost else row["snapshots"]),
         bytes=before.bytes + row["bytes"],
         lost=before.lost + (count if is_lost else 0),
-        thin=before.thin + (count if good < Replica.LEAST else 0),
+        thin=before.thin + (count if good < Replica.MIN_COPIES else 0),
         fewest_copies=min(before.fewest_copies, good) if before.objects else good,
     )
 
@@ -51,7 +48,8 @@ def _by_number_of_copies(vaults: list[Vault]) -> Iterable[Mapping[str, Any]]:
     """Count each vault's objects by how many good copies they have that can be read."""
     stored = Replica.objects.readable()
     return (
-        StoredObject.objects.filter(vault__in=vaults, state__in=HELD)
+        StoredObject.objects.current()
+        .filter(vault__in=vaults)
         .annotate(good=stored.per_object())
         .order_by()
         .values("vault", "state", "good")
@@ -65,9 +63,8 @@ def _by_number_of_copies(vaults: list[Vault]) -> Iterable[Mapping[str, Any]]:
 
 def _waiting(vaults: list[Vault]) -> Iterable[Mapping[str, Any]]:
     return (
-        Replica.objects.filter(
-            object__vault__in=vaults, object__state=StoredObject.State.LIVE, state__in=WORK
-        )
+        Replica.objects.waiting()
+        .filter(object__vault__in=vaults, object__state=StoredObject.State.LIVE)
         .order_by()
         .values("object__vault")
         .annotate(

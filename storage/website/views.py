@@ -19,7 +19,6 @@ from storage.models import Credential, Vault
 from storage.objects import placement
 from storage.stores.shared_disks import share_a_disk
 from storage.vaults import credentials
-from storage.vaults.access import vault_address
 from storage.vaults.devices import retire_device
 from storage.vaults.enrolment import (
     Enrolled,
@@ -140,7 +139,7 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
         "shown": shown,
         "days": days,
         "days_with_backup": sum(count > 0 for _, count in days),
-        "address": vault_address(found),
+        "address": found.url,
         "credentials": overview.credentials_of(found),
         "regions": overview.copies_by_region(found),
         "recovery": recovery_point(found),
@@ -253,7 +252,7 @@ def _show_once(
     request: HttpRequest, vault: Vault, made: credentials.NewCredential, *, is_new_vault: bool
 ) -> HttpResponse:
     """Render a new secret straight into this answer; it is written down nowhere else."""
-    address = vault_address(vault)
+    address = vault.url
     context = {
         "vault": vault,
         "credential": made.credential,

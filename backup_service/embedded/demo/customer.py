@@ -19,7 +19,6 @@ from billing.actions import subscribe
 from billing.models import Plan
 from storage.models import Replica, Vault
 from storage.objects import placement
-from storage.vaults.access import vault_address
 from storage.vaults.enrolment import Enrolled, create_vault, enrol_device
 
 EMAIL = "demo@nightsafe.invalid"
@@ -63,7 +62,7 @@ def ensure_customer(files: DemoFiles) -> Account:
 
 def largest_plan() -> Plan:
     """Return the plan with most room, as SOURCE may be large, whose copies have places."""
-    places = max(Replica.LEAST, placement.reachable_copies(placement.sites()))
+    places = max(Replica.MIN_COPIES, placement.reachable_copies(placement.sites()))
     return Plan.objects.filter(on_offer=True, copies__lte=places).order_by("-quota_bytes")[0]
 
 
@@ -90,7 +89,7 @@ def kept_vault(files: DemoFiles) -> DemoVault | None:
     vault = Vault.objects.filter(public_id=kept.get("id", "")).first()
     if vault is None:
         return None
-    url = vault_address(vault)
+    url = vault.url
     return DemoVault(vault.public_id, url, kept["username"], kept["secret"], is_set_up=True)
 
 

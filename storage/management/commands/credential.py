@@ -9,7 +9,6 @@ from accounts.audit import OPERATOR
 from storage.management.operator_command import OperatorCommand
 from storage.models import Credential, Vault
 from storage.vaults import credentials
-from storage.vaults.access import vault_address
 
 
 class Command(OperatorCommand):
@@ -34,7 +33,7 @@ class Command(OperatorCommand):
         made = credentials.create(vault, scope=options["scope"], actor=OPERATOR)
         return {
             "vault": vault.public_id,
-            "url": vault_address(vault),
+            "url": vault.url,
             "username": made.credential.prefix,
             "secret": made.secret,
             "scope": made.credential.scope,

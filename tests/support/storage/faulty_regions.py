@@ -69,7 +69,7 @@ def everywhere(who: Caller, contents: list[bytes], aliases: str = ALIASES) -> bo
     """Whether the bytes of each object lie, proved, in exactly these regions, and are given out."""
     for content in contents:
         held = who.held(content)
-        copies = Replica.objects.filter(object=held).proved().select_related("region", "attempt")
+        copies = Replica.objects.filter(object=held).verified().select_related("region", "attempt")
         if "".join(sorted(copy.region.alias for copy in copies)) != aliases:
             return False
         for copy in copies:

@@ -56,5 +56,5 @@ def burn(folder: Path, alias: str) -> None:
 
 def proved(held: StoredObject) -> set[str]:
     """Return the regions with a proved copy that counts."""
-    rows = Replica.objects.filter(object=held).proved()
+    rows = Replica.objects.filter(object=held).verified()
     return set(rows.values_list("region__alias", flat=True))
