@@ -12,9 +12,8 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage import wakeups
 from storage.database import single_runner
-from storage.deletion import guard
+from storage.deletion import guard, purge
 from storage.deletion import sweep as sweeping
-from storage.deletion import tombstones as expiry
 from storage.deletion.guard import InDoubtError
 from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.models import Heartbeat
@@ -83,7 +82,7 @@ def expire() -> None:
     """Purge what has outlived its grace, for a while."""
     if not _is_trusted(everywhere=True):
         return
-    if expiry.purge(seconds=TURN) and expiry.is_due():
+    if purge.purge(seconds=TURN) and purge.is_due():
         wakeups.again(wakeups.EXPIRE)
 
 

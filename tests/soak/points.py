@@ -156,7 +156,7 @@ class Trial:
 
     def purge(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
         from backup_service import clock
-        from storage.deletion import sweep, tombstones
+        from storage.deletion import purge, sweep, tombstones
         from storage.object_names import ObjectType, parse_name
         from storage.replication.replicator import replicate_due
 
@@ -168,7 +168,7 @@ class Trial:
         self.acknowledged.pop(goes)
 
         def operation() -> None:
-            tombstones.purge(grace_ended_before=clock.now())
+            purge.purge(grace_ended_before=clock.now())
             sweep.sweep(doomed_before=clock.now() + LATER)
 
         def after(_: bool) -> None:
@@ -192,7 +192,7 @@ class Trial:
     def settle(self) -> None:
         """Let the service go on until everything is done, then look at everything."""
         from backup_service import clock
-        from storage.deletion import sweep, tombstones
+        from storage.deletion import purge, sweep
         from storage.downloads import read
         from storage.models import Region, Reservation, StoredObject
         from storage.replication.replicator import replicate_due
@@ -202,7 +202,7 @@ class Trial:
                 replicate_due()
         for days in (2, 3):
             with clock.travelled(timedelta(days=days)):
-                tombstones.purge(grace_ended_before=clock.now())
+                purge.purge(grace_ended_before=clock.now())
                 sweep.sweep()
         live = StoredObject.objects.filter(vault=self.vault, state="live")
         names = set(live.values_list("name", flat=True))
@@ -235,13 +235,13 @@ class Trial:
     def forget(self) -> None:
         """Begin anew with an empty vault, so that trials stay quick."""
         from backup_service import clock
-        from storage.deletion import sweep, tombstones
+        from storage.deletion import purge, sweep, tombstones
         from storage.object_names import ObjectType, parse_name
 
         for name in list(self.acknowledged):
             tombstones.remove(self.access(), parse_name(ObjectType.DATA, name))
         self.acknowledged.clear()
-        tombstones.purge(grace_ended_before=clock.now())
+        purge.purge(grace_ended_before=clock.now())
         sweep.sweep(doomed_before=clock.now() + LATER)
 
 

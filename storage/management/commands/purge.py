@@ -10,7 +10,8 @@ from accounts import audit
 from accounts.audit import OPERATOR
 from backup_service import clock
 from storage.database import elapsed_time
-from storage.deletion import guard, sweep, tombstones
+from storage.deletion import guard, sweep
+from storage.deletion.purge import due, purge
 from storage.management.operator_command import OperatorCommand
 
 
@@ -28,16 +29,16 @@ class Command(OperatorCommand):
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         if not options["now"]:
             guard.require_trust(everywhere=True)
-            due = tombstones.due_for_purge(elapsed_time.grace_began_before()).count()
-            return {"due": due, "purged": tombstones.purge(), "swept": sweep.sweep()}
+            waiting = due(elapsed_time.grace_began_before()).count()
+            return {"due": waiting, "purged": purge(), "swept": sweep.sweep()}
         if not options["yes"]:
-            waiting = tombstones.due_for_purge(clock.now()).count()
+            waiting = due(clock.now()).count()
             raise CommandError(
                 f"This would remove {waiting} deleted objects for good, without the 30 days in "
                 "which they can be brought back. If you mean it, add --yes."
             )
         guard.require_trust(everywhere=True)
         audit.record(OPERATOR, "purge.now", "every vault")
-        purged = tombstones.purge(grace_ended_before=clock.now())
+        purged = purge(grace_ended_before=clock.now())
         swept = sweep.sweep(doomed_before=clock.now() + timedelta(days=365))
         return {"purged": purged, "swept": swept}

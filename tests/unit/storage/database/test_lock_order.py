@@ -18,7 +18,7 @@ from accounts.actions import add_device
 from accounts.audit import SERVICE
 from accounts.models import Device
 from backup_service import clock
-from storage.deletion import sweep, tombstones
+from storage.deletion import purge, sweep
 from storage.integrity import repair, scrub
 from storage.models import Attempt, Credential, Region, Replica, StoredObject, Vault
 from storage.objects import damage, replicas
@@ -149,7 +149,7 @@ def test_all_copies_of_an_object(backup, maintain, act):
     first, later = held.replicas.order_by("pk")
     if act == "purge":
         maintain.delete(f"data/{held.name}")
-        work: Work = partial(tombstones._begin_purge, held.pk, clock.now())
+        work: Work = partial(purge.begin, held.pk, clock.now())
     else:
         backfill.mend([held.pk])
         Replica.objects.create(object=held, region=region("c"), sequence=held.sequence)
@@ -227,9 +227,7 @@ def test_an_object_comes_before_its_copies_when_a_purge_ends(backup, maintain):
     maintain.delete(f"data/{held.name}")
     StoredObject.objects.filter(pk=held.pk).update(state="purging")
     copy = copy_in(held, "a")
-    require_order(
-        (StoredObject, held.pk), (Replica, copy.pk), lambda: tombstones._finish_purge(held.pk)
-    )
+    require_order((StoredObject, held.pk), (Replica, copy.pk), lambda: purge.finish(held.pk))
 
 
 def test_a_copy_comes_before_the_attempt_that_it_is_found_with(backup):

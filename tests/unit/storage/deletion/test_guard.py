@@ -12,7 +12,7 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage import tasks
 from storage.body import HashedBody
-from storage.deletion import guard, journal, sweep, tombstones
+from storage.deletion import guard, journal, purge, sweep
 from storage.deletion.guard import InDoubtError
 from storage.integrity.reconcile import reconcile
 from storage.models import (
@@ -80,7 +80,7 @@ def lived(backup, maintain) -> dict[str, bytes]:
     StoredObject.objects.filter(name=sha(contents["purged"])).update(
         tombstoned_at=clock.now() - MONTH
     )
-    tombstones.purge()
+    purge.purge()
     sweep.sweep(doomed_before=clock.now() + MONTH)
     tasks.keep_marks()
     older.put_back(copied)

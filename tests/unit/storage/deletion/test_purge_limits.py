@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage.deletion import purge_limits, tombstones
+from storage.deletion import purge, purge_limits
 from storage.models import (
     StoredObject,
 )
@@ -25,11 +25,11 @@ def test_a_day_takes_its_share_and_says_so(backup, maintain, bob, settings, monk
             who.put(content)
             by.delete(f"data/{sha(content)}")
     with passed(MONTH):
-        assert tombstones.purge() == 4 + 2
-        assert tombstones.purge() == 0
+        assert purge.purge() == 4 + 2
+        assert purge.purge() == 0
         assert "capped" in {one.key for one in alarms.present()}
     with passed(MONTH + DAY + timedelta(hours=1)):
-        assert tombstones.purge() == 2  # of four that are left
+        assert purge.purge() == 2  # of four that are left
     assert StoredObject.objects.filter(vault=bob.vault).count() == 0
 
 
@@ -39,7 +39,7 @@ def test_all_together_have_a_bound_too(backup, maintain, settings, monkeypatch):
     for content in [some() for _ in range(8)]:
         backup.put(content)
         maintain.delete(f"data/{sha(content)}")
-    monkeypatch.setattr(tombstones, "BATCH", 1)
+    monkeypatch.setattr(purge, "BATCH", 1)
     with passed(MONTH):
-        assert tombstones.purge() == 2
-        assert tombstones.purge(grace_ended_before=clock.now()) == 6  # an operator's word
+        assert purge.purge() == 2
+        assert purge.purge(grace_ended_before=clock.now()) == 6  # an operator's word

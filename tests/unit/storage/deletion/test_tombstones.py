@@ -9,7 +9,7 @@ import pytest
 
 from backup_service import clock
 from storage.body import HashedBody
-from storage.deletion import sweep, tombstones
+from storage.deletion import purge, sweep
 from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
 from storage.replication.replicator import replicate_due
 from storage.stores.registry import store_of
@@ -43,15 +43,15 @@ def delete(content: bytes, backup, maintain) -> None:
 
 
 def test_nothing_goes_during_the_grace(gone):
-    assert tombstones.purge() == 0
+    assert purge.purge() == 0
     with clock.travelled(timedelta(days=29, hours=23)):
-        assert tombstones.purge() == 0
+        assert purge.purge() == 0
     assert len(keys()) == 2
 
 
 def test_everything_goes_after_it(gone, vault):
     with clock.travelled(timedelta(days=30, minutes=1)):
-        assert tombstones.purge() == 1
+        assert purge.purge() == 1
     assert len(keys()) == 2
     with clock.travelled(timedelta(days=31)):
         assert sweep.sweep() == 2
@@ -60,12 +60,12 @@ def test_everything_goes_after_it(gone, vault):
     assert not Attempt.objects.exists()
     usage = Usage.objects.get(account=vault.account)
     assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (0, 0, 0)
-    purge = JournalEntry.objects.get(kind="purge")
-    assert len(purge.attempts) == 2
+    entry = JournalEntry.objects.get(kind="purge")
+    assert len(entry.attempts) == 2
 
 
 def test_a_region_that_is_away_keeps_its_doomed_bytes_on_the_list(gone, tmp_path):
-    tombstones.purge(grace_ended_before=clock.now())
+    purge.purge(grace_ended_before=clock.now())
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
     assert sweep.sweep(doomed_before=clock.now() + LATER) == 1
     assert Attempt.objects.filter(state="doomed").count() == 1
@@ -76,9 +76,9 @@ def test_a_region_that_is_away_keeps_its_doomed_bytes_on_the_list(gone, tmp_path
 
 def test_an_interrupted_purge_is_finished(gone):
     held = StoredObject.objects.get()
-    tombstones._begin_purge(held.pk, clock.now())
+    purge.begin(held.pk, clock.now())
     assert StoredObject.objects.get().state == "purging"
-    tombstones.purge(grace_ended_before=clock.now())
+    purge.purge(grace_ended_before=clock.now())
     assert not StoredObject.objects.exists()
 
 
@@ -103,11 +103,9 @@ class Upload:
 
 def purge_steps(pk: int) -> list:
     return [
-        lambda: tombstones._begin_purge(pk, clock.now()),
+        lambda: purge.begin(pk, clock.now()),
         lambda: sweep.sweep(doomed_before=clock.now() + LATER),
-        lambda: (
-            tombstones._finish_purge(pk) if StoredObject.objects.filter(pk=pk).exists() else None
-        ),
+        lambda: purge.finish(pk) if StoredObject.objects.filter(pk=pk).exists() else None,
         lambda: sweep.sweep(doomed_before=clock.now() + LATER),
     ]
 
@@ -158,7 +156,7 @@ def walk(order: tuple[int, ...], backup, maintain, vault) -> None:
     assert backup.fetch(name) == content, order
     assert figures(vault) == (FLOOR, 0, 0), order
     maintain.delete(name)
-    tombstones.purge(grace_ended_before=clock.now())
+    purge.purge(grace_ended_before=clock.now())
     sweep.sweep(doomed_before=clock.now() + LATER)
     assert (keys(), figures(vault)) == ([], (0, 0, 0)), order
 

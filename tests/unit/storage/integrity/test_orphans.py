@@ -10,7 +10,7 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage import tasks
 from storage.body import HashedBody
-from storage.deletion import sweep, tombstones
+from storage.deletion import purge, sweep
 from storage.deletion.guard import InDoubtError
 from storage.errors import BusyError
 from storage.integrity import orphans
@@ -213,7 +213,7 @@ def test_a_purged_object_s_late_bytes(backup, maintain):
     backup.put(content)
     key = Attempt.objects.select_related("vault").get().key
     maintain.delete(f"data/{sha(content)}")
-    tombstones.purge(grace_ended_before=clock.now())
+    purge.purge(grace_ended_before=clock.now())
     sweep_all()
     assert not StoredObject.objects.exists()
     store_of(Region.objects.get(alias="a")).put(key, io.BytesIO(content), len(content))

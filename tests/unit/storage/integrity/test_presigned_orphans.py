@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage.deletion import sweep, tombstones
+from storage.deletion import purge, sweep
 from storage.integrity import orphans
 from storage.models import Attempt, Region, StoredObject
 from storage.stores.registry import store_of
@@ -46,7 +46,7 @@ def test_a_put_after_its_object_was_purged_and_swept(backup, maintain, vault):
     assert put(offer, content) == 200
     assert commit(backup, offer["attempt"]) == ["stored"]
     maintain.delete(f"data/{sha(content)}")
-    tombstones.purge(grace_ended_before=clock.now())
+    purge.purge(grace_ended_before=clock.now())
     sweep_all()
     assert not StoredObject.objects.exists()
     assert lying(vault.public_id) == []

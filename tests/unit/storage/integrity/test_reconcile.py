@@ -6,7 +6,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage.deletion import sweep, tombstones
+from storage.deletion import purge, sweep
 from storage.integrity.reconcile import reconcile
 from storage.models import Region
 from storage.stores.base import RegionUnavailableError
@@ -37,7 +37,7 @@ def test_reconcile_removes_again_what_the_journal_says_was_purged(backup, mainta
     path = path_of(copy_in(held, "a"))
     content = path.read_bytes()
     maintain.delete(f"data/{held.name}")
-    tombstones.purge(grace_ended_before=clock.now())
+    purge.purge(grace_ended_before=clock.now())
     sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     path.write_bytes(content)
     assert reconcile(SERVICE).purged_again == 1

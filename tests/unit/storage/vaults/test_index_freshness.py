@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from backup_service import clock
-from storage.deletion import tombstones
+from storage.deletion import purge
 from storage.models import EndedLock, Lock
 from storage.vaults import locks
 from tests.unit.storage.conftest import Caller, caller, sealed, sha, some
@@ -266,7 +266,7 @@ def test_a_purged_pack_fences_as_before(backup, maintain):
     run = Run(backup)
     unlock(maintain)
     prune(maintain)
-    tombstones.purge(grace_ended_before=clock.now() + timedelta(seconds=1))
+    purge.purge(grace_ended_before=clock.now() + timedelta(seconds=1))
     assert run.save() == 403
 
 

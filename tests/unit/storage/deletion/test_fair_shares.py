@@ -10,7 +10,7 @@ from accounts.audit import SERVICE
 from backup_service import clock
 from storage import tasks
 from storage.database import single_runner
-from storage.deletion import fair_shares, sweep, tombstones
+from storage.deletion import fair_shares, purge, sweep
 from storage.errors import BusyError
 from storage.models import Attempt, Region, Reservation, Runner, StoredObject, Usage
 from storage.stores.filesystem.layout import path_of
@@ -74,16 +74,16 @@ def test_a_purge_takes_turns_and_shares_as_well(backup, maintain, bob, monkeypat
         for content in [some() for _ in range(count)]:
             who.put(content)
             by.delete(f"data/{sha(content)}")
-    assert tombstones.purge(grace_ended_before=clock.now(), seconds=0) == 0
-    monkeypatch.setattr(tombstones, "BATCH", 4)
-    finish, order = tombstones._finish_purge, []
+    assert purge.purge(grace_ended_before=clock.now(), seconds=0) == 0
+    monkeypatch.setattr(purge, "BATCH", 4)
+    finish, order = purge.finish, []
 
     def note(pk: int) -> None:
         order.append(StoredObject.objects.get(pk=pk).vault)
         finish(pk)
 
-    monkeypatch.setattr(tombstones, "_finish_purge", note)
-    assert tombstones.purge(grace_ended_before=clock.now()) == 8
+    monkeypatch.setattr(purge, "finish", note)
+    assert purge.purge(grace_ended_before=clock.now()) == 8
     assert order[:4].count(bob.vault) == 2
 
 
@@ -107,7 +107,7 @@ def test_one_worker_at_a_time(backup, maintain, name):
     maintain.delete(f"data/{sha(content)}")
     act = {
         "sweep": sweep.sweep,
-        "purge": lambda: tombstones.purge(grace_ended_before=clock.now()),
+        "purge": lambda: purge.purge(grace_ended_before=clock.now()),
     }[name]
     with single_runner.alone(name) as is_mine:
         assert is_mine
@@ -215,7 +215,7 @@ def test_two_purges_at_once(backup, maintain):
 
     def run() -> None:
         try:
-            purged.append(tombstones._purge(clock.now(), float("inf")))
+            purged.append(purge.purge_removed(clock.now(), float("inf")))
         except Exception as error:
             failed.append(error)
         finally:
