@@ -20,6 +20,7 @@ from django.http import (
 
 from storage.api.discard_body import discard, hang_up
 from storage.api.range_header import parse_range
+from storage.api.region_override import region_of
 from storage.api.upload_limiter import Admission, staying, uploads
 from storage.body import HashedBody, stream_of
 from storage.database.connections import lend_connection
@@ -34,8 +35,6 @@ from storage.errors import (
     RefusedError,
     UnknownError,
 )
-from storage.models import Region
-from storage.monitoring import canary_transport
 from storage.object_names import (
     CONFIG,
     InvalidNameError,
@@ -162,7 +161,7 @@ def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespons
     )
     lend_connection()  # a place may have to be waited for
     with uploads.place(access.vault.account_id):
-        ingest.deposit(access, name, body, into=_region(request, access))
+        ingest.deposit(access, name, body, into=region_of(request, access))
     return HttpResponse()
 
 
@@ -173,7 +172,7 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
     # No object has a validator that an If-Range could be about, so it never holds.
     asked = None if "If-Range" in request.headers else request.headers.get("Range")
     span = parse_range(asked, held.size)
-    region, reader = _region(request, access), access.credential.prefix
+    region, reader = region_of(request, access), access.credential.prefix
     # A store may make something else of a header that counts for nothing here.
     may_go = region is None and (span is not None or "Range" not in request.headers)
     address = read.elsewhere(held, span, reader=reader) if may_go else None
@@ -190,12 +189,6 @@ def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponse
         response.status_code = HTTPStatus.PARTIAL_CONTENT
         response["Content-Range"] = f"bytes {out.span.start}-{last}/{out.size}"
     return response
-
-
-def _region(request: HttpRequest, access: Access) -> Region | None:
-    """Return the region that the service's own canary asks for; None for everybody else."""
-    alias = request.headers.get(canary_transport.HEADER)
-    return canary_transport.region_for(access, alias) if alias else None
 
 
 def _lock(access: Access, name: ObjectName) -> HttpResponse:

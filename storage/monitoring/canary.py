@@ -23,7 +23,6 @@ from billing.actions import entitlements_of
 from storage.errors import RefusedError
 from storage.models import CanaryRun, Credential, Region, Vault
 from storage.monitoring.canary_transport import (
-    ACCOUNT,
     DirectTransport,
     HttpTransport,
     LostCanaryError,
@@ -35,6 +34,7 @@ from storage.objects import damage
 from storage.stores.base import RegionError
 from storage.vaults import credentials
 from storage.vaults.access import Access
+from storage.vaults.canary_vault import ACCOUNT
 from storage.vaults.enrolment import create_vault
 
 log = logging.getLogger(__name__)

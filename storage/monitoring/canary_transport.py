@@ -2,7 +2,7 @@
 
 Over HTTP it goes through all that a customer's bytes go through: the address, TLS, the proxy, the
 gateway's process, the protocol. Only in one thing it differs: it says which region it means, which
-nobody else may (`region_for`).
+nobody else may (`api/region_override.py`).
 """
 
 import base64
@@ -14,20 +14,15 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from accounts.models import Account
 from storage.body import HashedBody
 from storage.deletion import tombstones
 from storage.downloads import read
-from storage.errors import BusyError, ForbiddenError, UnknownError
 from storage.models import Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectName
-from storage.stores.base import RegionError
-from storage.stores.registry import store_of
 from storage.uploads import ingest
 from storage.vaults.access import Access
+from storage.vaults.canary_vault import REGION_HEADER
 
-ACCOUNT = "The service's own canary"
-HEADER = "Nightsafe-Region"
 PATIENCE = 30.0  # seconds of silence
 SHOWN = 200  # bytes of a refusal
 REPEATS = 3  # of a request that is answered with "come again"
@@ -66,16 +61,16 @@ class DirectTransport:
         self._access = access
 
     def store(self, name: ObjectName, content: bytes, region: Region) -> None:
-        """See Way."""
+        """See Transport."""
         body = HashedBody(io.BytesIO(content), size=len(content), sha256=name.expected_sha256)
         ingest.deposit(self._access, name, body, into=region)
 
     def fetch(self, name: ObjectName, region: Region) -> bytes:
-        """See Way."""
+        """See Transport."""
         return b"".join(read.fetch_from(region, read.find(self._access.vault, name)))
 
     def remove(self, name: ObjectName) -> None:
-        """See Way."""
+        """See Transport."""
         tombstones.remove(self._access, name)
 
 
@@ -88,15 +83,15 @@ class HttpTransport:
         self._headers = {"Authorization": f"Basic {pair}"}
 
     def store(self, name: ObjectName, content: bytes, region: Region) -> None:
-        """See Way."""
-        self._ask("POST", name, content, {HEADER: region.alias})
+        """See Transport."""
+        self._ask("POST", name, content, {REGION_HEADER: region.alias})
 
     def fetch(self, name: ObjectName, region: Region) -> bytes:
-        """See Way."""
-        return self._ask("GET", name, None, {HEADER: region.alias})
+        """See Transport."""
+        return self._ask("GET", name, None, {REGION_HEADER: region.alias})
 
     def remove(self, name: ObjectName) -> None:
-        """See Way."""
+        """See Transport."""
         self._ask("DELETE", name, None, {})
 
     def _ask(
@@ -132,29 +127,6 @@ class HttpTransport:
     def _connect(self) -> HTTPConnection:
         kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
         return kind(self._address.netloc, timeout=PATIENCE)
-
-
-def region_for(access: Access, alias: str) -> Region:
-    """Return the region that a request of the canary names.
-
-    Raises ForbiddenError for everybody else, UnknownError, or BusyError if it is away.
-    """
-    if not _is_own(access.vault):
-        raise ForbiddenError(f"{HEADER} is for the service itself; leave it out.")
-    region = Region.objects.filter(alias=alias).first()
-    if region is None:
-        raise UnknownError(f"There is no region {alias}.")
-    try:
-        store_of(region).check()
-    except RegionError as error:
-        raise BusyError(str(error)) from error
-    return region
-
-
-def _is_own(vault: Vault) -> bool:
-    """Whether a vault is the canary's, whose account nobody has a seat in."""
-    accounts = Account.objects.filter(pk=vault.account_id, name=ACCOUNT, memberships=None)
-    return accounts.exists()
 
 
 def in_region(vault: Vault, region: Region) -> list[StoredObject]:
