@@ -140,4 +140,4 @@ def watch_all() -> None:
     """Look for alarms, tell of new ones, and of losses that could not be told of."""
     future_times.future_stamps(clock.database_now())
     losses.tell()
-    alarms.watch()
+    alarms.refresh()

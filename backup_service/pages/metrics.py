@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from backup_service import clock
-from storage.monitoring.alarms import figures
+from storage.monitoring.figures import figures
 from storage.monitoring.metrics import exposition
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

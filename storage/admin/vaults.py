@@ -5,16 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.admin.base import StaffAdmin, acting
-from storage.models import (
-    Alarm,
-    CanaryRun,
-    Channel,
-    Credential,
-    Heartbeat,
-    Lock,
-    LossNotice,
-    Vault,
-)
+from storage.models import Credential, Lock, Vault
 from storage.vaults import credentials as credential_actions
 
 
@@ -60,44 +51,3 @@ class LockAdmin(StaffAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lock]:
         """Leave the sealed bodies in the database."""
         return super().get_queryset(request).defer("body")
-
-
-@admin.register(Alarm)
-class AlarmAdmin(StaffAdmin):
-    """What is wrong at present, as the workers last saw it. `manage.py alarms` looks afresh."""
-
-    list_display = ("text", "since", "mailed_at", "advice")
-    ordering = ("since",)
-
-
-@admin.register(Channel)
-class ChannelAdmin(StaffAdmin):
-    """The ways by which people are told, and whether they work."""
-
-    list_display = ("name", "worked_at", "failed_at", "error")
-    ordering = ("name",)
-
-
-@admin.register(CanaryRun)
-class CanaryRunAdmin(StaffAdmin):
-    """The service's own round trips through each region."""
-
-    list_display = ("at", "region", "went_well", "seconds", "error")
-    list_filter = ("region", "went_well")
-    list_select_related = ("region",)
-
-
-@admin.register(LossNotice)
-class LossNoticeAdmin(StaffAdmin):
-    """Vaults that lost objects, and when their people were told."""
-
-    list_display = ("vault", "is_due", "mailed_at")
-    list_select_related = ("vault",)
-
-
-@admin.register(Heartbeat)
-class HeartbeatAdmin(StaffAdmin):
-    """When each part of the service was last heard of."""
-
-    list_display = ("name", "at")
-    ordering = ("name",)

@@ -12,7 +12,7 @@ from django.db.models import Q
 from accounts.models import Membership
 from backup_service import clock
 from storage.models import LossNotice, StoredObject, Vault
-from storage.monitoring import alarms, mail
+from storage.monitoring import mail
 
 log = logging.getLogger(__name__)
 SPACING = timedelta(hours=1)
@@ -59,7 +59,7 @@ def _tell(vault: Vault) -> bool:
     )
     subject = f"Your backup “{vault.name}” is damaged: run a backup now"
     reached = mail.send(subject, text, to=owners)
-    staff = [address for address in alarms.recipients() if address not in owners]
+    staff = [address for address in mail.staff() if address not in owners]
     return mail.send(f"Lost objects in vault {vault.public_id}", text, to=staff) and reached
 
 

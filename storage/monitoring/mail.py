@@ -4,8 +4,10 @@ import logging
 import smtplib
 from collections.abc import Sequence
 
+from django.conf import settings
 from django.core.mail import EmailMessage
 
+from accounts.models import User
 from backup_service import clock
 from storage.models import Channel
 
@@ -33,3 +35,12 @@ def send(subject: str, text: str, *, to: Sequence[str]) -> bool:
             name="mail", defaults={"worked_at": clock.now(), "failed_at": None, "error": ""}
         )
     return True
+
+
+def staff() -> list[str]:
+    """Return the addresses that alarms go to: NIGHTSAFE_ADMINS, or else the superusers."""
+    named = [address for _, address in settings.ADMINS]
+    if named:
+        return named
+    chosen = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
+    return list(chosen.values_list("email", flat=True))

@@ -54,7 +54,7 @@ def test_alarms_of_which_staff_was_told_tomorrow_are_told_today(backup):
     with clock.travelled(MONTH):
         backup.put(some())
         Replica.objects.update(since=clock.now() - timedelta(days=1))
-        alarms.watch()
+        alarms.refresh()
         assert mail.outbox
     Replica.objects.filter(state="pending").update(since=clock.now() - timedelta(days=1))
     mail.outbox.clear()
@@ -107,6 +107,6 @@ def test_clocks_of_hosts_that_differ_a_little_change_nothing(backup, setup):
         backup.put(some())
         replicate_due()
         canary.send()
-        alarms.watch()
+        alarms.refresh()
     changed = future_times.future_stamps(clock.now())
     assert changed == 0

@@ -9,35 +9,24 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import call_command
 
-from accounts.audit import SERVICE
 from accounts.models import User
 from backup_service import clock
 from storage.integrity import scrub
 from storage.models import (
     Alarm,
-    CanaryRun,
     Channel,
-    Credential,
     Heartbeat,
     Replica,
     StoredObject,
 )
 from storage.monitoring import alarms, canary, losses
+from storage.monitoring.mail import staff
 from storage.replication import leases
 from storage.replication.replicator import replicate_due
-from storage.vaults import credentials
 from tests.support.storage.replicas import copy_in
-from tests.unit.storage.conftest import damage, path_of, sha, some
+from tests.unit.storage.conftest import damage, sha, some
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _staff(settings, regions):
-    settings.ADMINS = [("", "staff@example.org")]
-    Heartbeat.beat("worker")
-    Heartbeat.beat("scrub")
-    Heartbeat.beat("sweep")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_service")]
 
 
 def broken_mail(monkeypatch) -> None:
@@ -88,22 +77,22 @@ def test_what_was_removed_and_has_a_copy_left_gets_its_others(backup, maintain):
 
 
 def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
-    assert alarms.watch() == []
+    assert alarms.refresh() == []
     backup.put(some())
     with clock.travelled(timedelta(minutes=4)):
         Heartbeat.beat("worker")
-        assert alarms.watch() == []
+        assert alarms.refresh() == []
     with clock.travelled(timedelta(minutes=20)):
         Heartbeat.beat("worker")
-        assert [found.key for found in alarms.watch()] == ["copies:b"]
-        alarms.watch()
+        assert [found.key for found in alarms.refresh()] == ["copies:b"]
+        alarms.refresh()
         assert len(mail.outbox) == 1
         assert mail.outbox[0].to == ["staff@example.org"]
         assert "1 copy for region b" in mail.outbox[0].subject
         assert "region status" in mail.outbox[0].body
     with clock.travelled(timedelta(hours=24, minutes=30)):
         Heartbeat.beat("worker")
-        alarms.watch()
+        alarms.refresh()
         assert len(mail.outbox) == 2
         replicate_due()
         Replica.objects.update(verified_at=clock.now())
@@ -111,7 +100,7 @@ def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
         Heartbeat.beat("sweep")
         canary.send()
         replicate_due()
-        alarms.watch()
+        alarms.refresh()
         assert "Over: " in subjects()[-1]
         assert not Alarm.objects.filter(key="copies:b").exists()
 
@@ -155,23 +144,23 @@ def test_mail_that_fails_is_itself_an_alarm_and_is_made_up_for(backup, monkeypat
     Replica.objects.filter(state="pending").update(parked_at=clock.now())
     with monkeypatch.context() as patch:
         broken_mail(patch)
-        alarms.watch()
+        alarms.refresh()
         assert "SMTPServerDisconnected" in Channel.objects.get(name="mail").error
-        assert "mail" in [found.key for found in alarms.watch()]
+        assert "mail" in [found.key for found in alarms.refresh()]
         assert Alarm.objects.filter(key="mail").exists()
     assert mail.outbox == []
-    alarms.watch()
+    alarms.refresh()
     assert len(mail.outbox) == 1
     assert "parked" in mail.outbox[0].body or "given up" in mail.outbox[0].body
     assert Channel.objects.get(name="mail").failed_at is None
-    alarms.watch()
+    alarms.refresh()
     assert not Alarm.objects.filter(key="mail").exists()
 
 
 def test_without_admins_superusers_are_told(settings):
     settings.ADMINS = []
     User.objects.create_user("sam@example.org", is_staff=True, is_superuser=True)
-    assert alarms.recipients() == ["sam@example.org"]
+    assert staff() == ["sam@example.org"]
 
 
 # --- losses
@@ -236,64 +225,3 @@ def test_sending_lost_objects_again_heals_them_and_nobody_is_bothered(backup, va
         held.replicas.filter(state="stored").count() == 2 for held in StoredObject.objects.all()
     )
     assert all(backup.fetch(f"data/{held.name}") in contents for held in StoredObject.objects.all())
-
-
-# --- the canary
-
-
-def test_a_canary_goes_to_every_region_and_comes_back(settings):
-    runs = canary.send()
-    assert [(run.region.alias, run.went_well) for run in runs] == [("a", True), ("b", True)]
-    held = StoredObject.objects.order_by("pk")
-    assert [one.replicas.get(state="stored").region.alias for one in held] == ["a", "b"]
-    with clock.travelled(timedelta(hours=5)):
-        assert all(run.went_well for run in canary.send())
-    assert StoredObject.objects.filter(state="tombstoned").count() == 2
-    assert not any(found.key.startswith("canary") for found in alarms.present())
-
-
-def test_a_region_that_is_away_or_changes_bytes_alarms_by_name(tmp_path):
-    canary.send()
-    (tmp_path / "region-a").rename(tmp_path / "unmounted")
-    first, second = canary.send()
-    assert (first.went_well, second.went_well) == (False, True)
-    assert "mounted" in first.error
-    assert [found.key for found in alarms.present()] == ["canary:a"]
-    (tmp_path / "unmounted").rename(tmp_path / "region-a")
-    kept = Replica.objects.select_related("region", "attempt__vault").filter(
-        state="stored", region__alias="b"
-    )
-    for replica in kept:
-        path_of(replica).write_bytes(b"changed")
-    _, second = canary.send()
-    assert not second.went_well
-
-
-def test_its_credential_is_its_own_and_made_again_when_it_no_longer_fits(settings):
-    canary.send()
-    first = Credential.objects.get(revoked_at=None)
-    assert first.scope == "maintain"
-    canary.send()
-    assert Credential.objects.get(revoked_at=None) == first
-    settings.SECRET_KEY = "another one, since the service was moved"
-    assert all(run.went_well for run in canary.send())
-    second = Credential.objects.get(revoked_at=None)
-    assert second != first
-    credentials.revoke(second, actor=SERVICE)
-    assert all(run.went_well for run in canary.send())
-    assert Credential.objects.get(revoked_at=None) not in (first, second)
-
-
-def test_absence_alarms():
-    canary.send()
-    with clock.travelled(timedelta(hours=2)):
-        assert not any(found.key.startswith("canary") for found in alarms.present())
-    with clock.travelled(timedelta(hours=3, minutes=1)):
-        assert {"canary:a", "canary:b"} <= {found.key for found in alarms.present()}
-
-
-def test_runs_are_kept_for_a_month():
-    canary.send()
-    with clock.travelled(timedelta(days=31)):
-        canary.send()
-    assert CanaryRun.objects.count() == 2

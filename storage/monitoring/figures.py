@@ -1,0 +1,108 @@
+"""Queries the figures behind alarms and metrics. No store is asked."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, F, Max, Min, OuterRef, Subquery, Sum
+
+from storage.models import (
+    CanaryRun,
+    Catalogue,
+    Channel,
+    Heartbeat,
+    Region,
+    Replica,
+    StoredObject,
+    Survey,
+)
+from storage.monitoring import mail, rules
+from storage.monitoring.rules import Figures, RegionFigures
+from storage.objects import placement
+from storage.regions import status
+
+CAPPED_LATELY = 2 * rules.HOUR  # twice as long as between two purges
+
+
+def figures(now: datetime) -> Figures:
+    """Return how the service stands, in a fixed number of queries."""
+    regions = list(Region.objects.configured())
+    begun = min((region.created_at for region in regions), default=now)
+    beats = dict(Heartbeat.objects.values_list("name", "at"))
+    lost = StoredObject.objects.lost().aggregate(
+        objects=Count("pk"), vaults=Count("vault", distinct=True)
+    )
+    own = Catalogue.objects.filter(pk=1).first()
+    capped_at = own.capped_at if own else None
+    broken = Channel.objects.exclude(failed_at=None).first()
+    return Figures(
+        regions=_regions(regions, now),
+        lost=lost["objects"],
+        lost_vaults=lost["vaults"],
+        worker_age=_age(beats.get("worker", begun), now),
+        scrub_silence=_age(beats.get("scrub", begun), now),
+        sweep_silence=_age(beats.get("sweep", begun), now),
+        doubt=own.doubt_text if own else "",
+        is_capped=capped_at is not None and _age(capped_at, now) < CAPPED_LATELY,
+        mail_error=broken.error if broken else "",
+        has_recipients=settings.EMBEDDED or bool(mail.staff()),
+        promised=status.promised_copies(),
+        reachable=placement.reachable_copies(placement.sites()),
+    )
+
+
+def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
+    waiting = _by_region(
+        Replica.objects.waiting().feasible(),
+        n=Count("pk"),
+        bytes=Sum("object__size"),
+        since=Min("since"),
+        parked=Count("parked_at"),
+    )
+    read = _by_region(
+        Replica.objects.readable(),
+        unread=Min("stored_at", filter=Replica.UNVERIFIED),
+        oldest=Min("verified_at", filter=~Replica.UNVERIFIED),
+    )
+    well, failed = _canaries()
+    strange = dict(Survey.objects.values_list("region", "strange"))
+    made = []
+    for region in regions:
+        row, seen = waiting.get(region.pk, {}), read.get(region.pk, {})
+        made.append(
+            RegionFigures(
+                alias=region.alias,
+                takes=region.status == Region.Status.ACTIVE,
+                waiting=row.get("n", 0),
+                waiting_bytes=row.get("bytes") or 0,
+                waiting_age=_age(row.get("since"), now),
+                parked=row.get("parked", 0),
+                unread_age=_age(seen.get("unread"), now),
+                scrub_age=_age(seen.get("oldest"), now),
+                canary_age=_age(well.get(region.pk, region.created_at), now),
+                canary_error=failed.get(region.pk, ""),
+                away=_age(region.away_since, now),
+                is_full=region.full_since is not None,
+                strange=strange.get(region.pk, 0),
+            )
+        )
+    return made
+
+
+def _canaries() -> tuple[dict[int, datetime], dict[int, str]]:
+    """Return when each region's canary last came back, and of which the newest did not, and why."""
+    runs = CanaryRun.objects.all()
+    well = dict(runs.filter(went_well=True).values_list("region").annotate(last=Max("at")))
+    newest = runs.filter(region=OuterRef("region")).order_by("-at").values("pk")[:1]
+    failed = runs.filter(pk=Subquery(newest), went_well=False)
+    return well, dict(failed.values_list("region", "error"))
+
+
+def _by_region(rows: Any, **figures: Any) -> dict[int, dict[str, Any]]:
+    found = rows.order_by().values(pk_of_region=F("region")).annotate(**figures)
+    return {row["pk_of_region"]: row for row in found}
+
+
+def _age(moment: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds()) if moment else 0.0
