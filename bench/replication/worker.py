@@ -21,14 +21,18 @@ def main() -> int:
     for region in Region.objects.all():
         store_of(region).check()
     keep_what_is_loaded()
+    others = Region.objects.exclude(alias="b")
+    if sys.argv[1] == "scrub":  # of one region, as the plain reads beside it
+        others.update(status=Region.Status.OFFLINE)
     print("ready", flush=True)
     sys.stdin.readline()
     begun = time.monotonic()
     if sys.argv[1] == "replicate":
         replicator.replicate_due()
     else:
-        scrub.scrub_region(Region.objects.get(alias="b"))
+        scrub.scrub_all()
     print(time.monotonic() - begun)
+    others.update(status=Region.Status.ACTIVE)
     return 0
 
 

@@ -35,7 +35,6 @@ class Recovered:
 
     brought_back: int = 0
     adopted: int = 0
-    not_adopted: int = 0
 
 
 class CatalogueRecovery:
@@ -65,7 +64,6 @@ class CatalogueRecovery:
             return False
         sha256 = _hash(store, key, size)
         if sha256 is None:
-            self.result.not_adopted += 1
             return False
         adopted = self._adopt(region, key, size, sha256)
         self.result.adopted += adopted

@@ -96,12 +96,6 @@ def scrub_all(*, report: Report | None = None) -> ScrubResult:
     return scrubber.run(bulk.steadily(_stored(there)))
 
 
-def scrub_region(region: Region) -> ScrubResult:
-    """Read back every copy in one region, as fast as it goes."""
-    there = Replica.objects.filter(region=region).order_by("pk")
-    return _Scrubber().run(bulk.steadily(_stored(there)))
-
-
 def regions_away() -> list[str]:
     """Return the aliases of the regions that should be read and are not there now."""
     there = {region.pk for region in _reachable()}

@@ -2,7 +2,6 @@
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,8 +10,6 @@ from accounts.models import Account, User
 from accounts.texts import is_plain
 from storage.errors import RefusedError
 from storage.stores.base import RegionError
-
-Handler = Callable[..., dict[str, Any]]
 
 
 class OperatorCommand(BaseCommand):
