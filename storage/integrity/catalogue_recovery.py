@@ -14,13 +14,14 @@ from django.db import transaction
 from django.db.models import F
 
 from backup_service import clock
-from storage.body import HashedBody, HashMismatchError, IncompleteBodyError
 from storage.database import lock_order
 from storage.deletion import tombstones
 from storage.deletion.journal import Entry, last_words
 from storage.models import Attempt, JournalEntry, Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectType, StoreKey
 from storage.objects import replicas
+from storage.objects.commit import Arrival, create
+from storage.objects.verify import StoredBytes, verify
 from storage.stores.base import RegionError, RegionStore
 from storage.vaults import lifetimes, quota, sequence
 
@@ -125,7 +126,7 @@ class CatalogueRecovery:
         quota.settle(attempt)
         is_new = held is None
         if held is None:
-            held = _create(vault, key, size, sha256)
+            held = _create(vault, Arrival(attempt, size, sha256))
         lock_order.hold(StoredObject.objects.filter(pk=held.pk))
         if held.state in StoredObject.REMOVED:
             _revive(vault, held)
@@ -141,33 +142,19 @@ class CatalogueRecovery:
 
 def _hash(store: RegionStore, key: StoreKey, size: int) -> str | None:
     """Return the SHA-256 of bytes that are what their name says, or None."""
-    expected = None if key.object.type is ObjectType.CONFIG else key.object.name
     try:
-        with store.open(key) as reader:
-            body = HashedBody(reader, size=size, sha256=expected)
-            body.drain()
-    except (RegionError, HashMismatchError, IncompleteBodyError) as error:
+        return verify(StoredBytes(store, key, size, key.object.expected_sha256))
+    except RegionError as error:
         log.error("bytes that no row knows are left alone: %s in %s: %s", key, store.alias, error)
         return None
-    return body.digest
 
 
-def _create(vault: Vault, key: StoreKey, size: int, sha256: str) -> StoredObject:
-    step = sequence.tick(vault)
-    held = StoredObject.objects.create(
-        vault=vault,
-        type=key.object.type,
-        name=key.object.name,
-        size=size,
-        sha256=sha256,
-        sequence=step.number,
-        created_at=step.at,
-    )
-    lifetimes.begin(held, step)
-    quota.book(vault.account_id, live=quota.cost(size))
-    if key.object.type is ObjectType.SNAPSHOT:
+def _create(vault: Vault, arrival: Arrival) -> StoredObject:
+    ((created, step),) = create(vault, [arrival], by=None)
+    quota.book(vault.account_id, live=quota.cost(arrival.size))
+    if arrival.attempt.type == ObjectType.SNAPSHOT:
         Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=step.at, last_unread=None)
-    return held
+    return StoredObject.objects.get(pk=created.pk)
 
 
 def _revive(vault: Vault, gone: StoredObject) -> None:

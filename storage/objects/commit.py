@@ -66,7 +66,7 @@ def _commit(access: Access, arrivals: Sequence[Arrival], lock: str) -> dict[str,
     for one in won:
         _require_allowed(access, vault, one, held.get(one.key), lock)
     new = {one.key: one for one in won if one.key not in held}
-    _create(access, vault, list(new.values()))
+    _add(access, vault, list(new.values()))
     became = {one.attempt.pk: True for one in new.values()}
     for one in won:
         if new.get(one.key) is not one:
@@ -129,13 +129,35 @@ def _require_few_keys(vault: Vault, name: str) -> None:
         raise ForbiddenError(f"A vault has at most {MAX_KEYS} keys; remove one first.")
 
 
-def _create(access: Access, vault: Vault, arrivals: Sequence[Arrival]) -> None:
+def _add(access: Access, vault: Vault, arrivals: Sequence[Arrival]) -> None:
+    """Add new objects to a vault, with their replicas, and settle what was reserved for them."""
     if not arrivals:
         return
+    created = create(vault, arrivals, by=access.credential.pk)
+    attempts = [one.attempt for one in arrivals]
+    replicas.place(
+        [numbered for numbered, _ in created],
+        attempts,
+        promised=access.entitlements.copies,
+        continent=access.vault.account.continent,
+    )
+    live = sum(quota.cost(one.size) for one in arrivals)
+    quota.settle_all([attempt.pk for attempt in attempts], live=live)
+    for attempt, (_, step) in zip(attempts, created, strict=True):
+        _note_milestones(vault, attempt.type, step)
+
+
+def create(
+    vault: Vault, arrivals: Sequence[Arrival], *, by: int | None
+) -> list[tuple[replicas.Numbered, sequence.Tick]]:
+    """Insert objects, each with a lifetime that begins now, into a vault whose row is locked.
+
+    `by` is the credential, by primary key. Returns each object with its step in the vault's count.
+    """
     steps = sequence.ticks(vault, len(arrivals))
-    numbered = bulk.insert(
+    inserted = bulk.insert(
         StoredObject,
-        {"vault_id": vault.pk, "created_by_id": access.credential.pk},
+        {"vault_id": vault.pk, "created_by_id": by},
         {
             "type": [one.attempt.type for one in arrivals],
             "name": [one.attempt.name for one in arrivals],
@@ -146,28 +168,17 @@ def _create(access: Access, vault: Vault, arrivals: Sequence[Arrival]) -> None:
         },
         returning=["sequence", "id"],
     )
-    keys = dict(numbered)
-    created = [replicas.Numbered(keys[step.number], step.number) for step in steps]
+    keys = dict(inserted)
     bulk.insert(
         Lifetime,
         {},
         {
-            "object_id": [one.pk for one in created],
+            "object_id": [keys[step.number] for step in steps],
             "from_sequence": [step.number for step in steps],
             "from_at": [step.at for step in steps],
         },
     )
-    attempts = [one.attempt for one in arrivals]
-    replicas.place(
-        created,
-        attempts,
-        promised=access.entitlements.copies,
-        continent=access.vault.account.continent,
-    )
-    live = sum(quota.cost(one.size) for one in arrivals)
-    quota.settle_all([attempt.pk for attempt in attempts], live=live)
-    for attempt, step in zip(attempts, steps, strict=True):
-        _note_milestones(vault, attempt.type, step)
+    return [(replicas.Numbered(keys[step.number], step.number), step) for step in steps]
 
 
 def _note_milestones(vault: Vault, kind: str, step: sequence.Tick) -> None:
