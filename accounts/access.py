@@ -1,4 +1,4 @@
-"""The one door to accounts: whoever asks sees only what they have a seat in."""
+"""The one door to accounts: people see only the accounts in which they have a seat."""
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied

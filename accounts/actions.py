@@ -1,4 +1,4 @@
-"""What can be done to people, accounts and devices: one function, one transaction, one record."""
+"""Changes people, accounts and devices: one function, one transaction, one audit row each."""
 
 from django.db import transaction
 
@@ -36,7 +36,7 @@ def add_device(account: Account, *, name: str, actor: Actor) -> Device:
 
 @transaction.atomic
 def retire_device(device: Device, *, actor: Actor) -> None:
-    """Take a computer out of use; its vaults and their contents stay."""
+    """Retire a computer; its vaults and their contents stay."""
     retired = Device.objects.filter(pk=device.pk, retired_at=None).update(retired_at=clock.now())
     if retired:
         audit.record(

@@ -8,7 +8,7 @@ from accounts.models import Account, AuditEvent, User
 
 @dataclass(frozen=True)
 class Actor:
-    """Whoever does something: a signed-in person, or a named part of the service."""
+    """Who does something: a signed-in person, or a named part of the service."""
 
     label: str
     user: User | None = None

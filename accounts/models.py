@@ -1,4 +1,4 @@
-"""Who: people, the accounts they belong to, their devices, and the record of what was done."""
+"""Tables of people, their accounts and devices, and the audit log."""
 
 from typing import Any, ClassVar
 
@@ -127,7 +127,7 @@ class Device(models.Model):
 
 
 class AuditEvent(models.Model):
-    """One thing that somebody did. Rows are only ever added."""
+    """An entry of the audit log. Rows are only ever added."""
 
     at = models.DateTimeField(default=clock.now, editable=False)
     account = models.ForeignKey(Account, models.PROTECT, null=True, related_name="audit_events")

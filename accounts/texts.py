@@ -1,4 +1,4 @@
-"""Texts that come from outside, before a database sees them."""
+"""Checks texts from outside before they reach a database."""
 
 import re
 
@@ -8,5 +8,5 @@ _ODD = re.compile("[\x00\ud800-\udfff]")
 
 
 def is_plain(text: str) -> bool:
-    """Whether every database takes this text."""
+    """Return whether every database takes this text."""
     return _ODD.search(text) is None

@@ -1,4 +1,4 @@
-"""What all staff pages have in common: look at much, change little, delete nothing.
+"""The base of all staff pages: staff see much, change little and delete nothing.
 
 Rows are views of what the service does, so they are changed by its own named functions; a page
 that let staff add or delete rows would go around quota, journal and audit log alike.
@@ -30,7 +30,7 @@ MOST_COUNTED = 10_000  # rows
 
 
 class BoundedPaginator(_Paginator):
-    """Counts no further than somebody pages, since counting a big table reads all of it."""
+    """Counts rows up to a bound only, since counting a big table reads all of it."""
 
     @cached_property
     def count(self) -> int:
@@ -60,7 +60,7 @@ class StaffAdmin(_ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Superusers change what is editable; other staff look, as far as they are permitted."""
+        """Superusers change what is editable; other staff see what their permissions allow."""
         user = request.user
         is_superuser = isinstance(user, User) and user.is_active and user.is_superuser
         return is_superuser and (obj is None or bool(self.editable))

@@ -1,4 +1,4 @@
-"""Bytes, money and moments, as people read them."""
+"""Formats bytes, money and moments for people."""
 
 from datetime import datetime, timedelta
 

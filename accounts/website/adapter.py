@@ -1,4 +1,4 @@
-"""How allauth signs people up here: with an account of their own, on the free plan."""
+"""Has allauth sign people up with an account of their own, on the free plan."""
 
 from typing import Any
 from urllib.parse import urlsplit

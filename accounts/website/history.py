@@ -1,4 +1,4 @@
-"""The audit log in sentences that a customer understands."""
+"""Words the audit log in sentences that customers understand."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,8 +29,8 @@ SENTENCES = {
 
 
 @dataclass(frozen=True)
-class Deed:
-    """One line of the history: who did what, when, and in which vault if in one."""
+class HistoryEntry:
+    """One line of an account's history: who did what, when, and in which vault."""
 
     id: int
     at: datetime
@@ -39,11 +39,11 @@ class Deed:
     vault: str = ""  # public id
 
 
-def deeds(account: Account, events: QuerySet[AuditEvent]) -> list[Deed]:
+def entries(account: Account, events: QuerySet[AuditEvent]) -> list[HistoryEntry]:
     """Return events of `account` as sentences, for its members to read."""
     members = set(Membership.objects.filter(account=account).values_list("user", flat=True))
     return [
-        Deed(event.pk, event.at, _who(event, members), sentence(event), _vault(event))
+        HistoryEntry(event.pk, event.at, _who(event, members), sentence(event), _vault(event))
         for event in events.select_related("actor")
     ]
 

@@ -1,4 +1,4 @@
-"""What the site asks of every request before a view sees it."""
+"""Checks every request before a view sees it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,11 +16,11 @@ class PlainTextsMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass a request on; the view's turn is asked about below."""
+        """Pass a request on; `process_view` checks it."""
         return self._get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
-        """Raise BadRequest for texts that are none."""
+        """Raise BadRequest for texts that no database takes."""
         if not all(map(is_plain, _texts(request))):
             raise BadRequest("The request holds a character that is none.")
 

@@ -36,13 +36,13 @@ def activity(request: HttpRequest) -> HttpResponse:
     before = request.GET.get("before", "")
     if before.isdecimal() and len(before) < 19:
         events = events.filter(pk__lt=int(before))
-    shown = history.deeds(account, events[: A_PAGE + 1])
+    shown = history.entries(account, events[: A_PAGE + 1])
     more = len(shown) > A_PAGE
     return render(
         request,
         "accounts/activity.html",
         {
-            "deeds": shown[:A_PAGE],
+            "history": shown[:A_PAGE],
             "older": shown[A_PAGE - 1].id if more else None,
             "is_first": not before,
         },

@@ -145,7 +145,7 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
         "recovery": recovery_point(found),
         "shares_disk": share_a_disk(),
         "lost": lost_of(found),
-        "deeds": history.deeds(account, overview.events_of(found)[:HISTORY_SHOWN]),
+        "history": history.entries(account, overview.events_of(found)[:HISTORY_SHOWN]),
     }
     return render(request, "storage/vault.html", context)
 

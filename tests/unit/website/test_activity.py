@@ -14,7 +14,7 @@ from tests.unit.website.conftest import enrol
 pytestmark = pytest.mark.django_db
 
 
-def test_deeds_are_told_in_words(alice, account, laptop):
+def test_events_are_shown_in_words(alice, account, laptop):
     page = text(alice.get("/activity/"))
     assert "alice@example.org opened this account." in page
     assert "alice@example.org added the device “laptop”." in page
