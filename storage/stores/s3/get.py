@@ -19,8 +19,8 @@ VALID = 60  # seconds
 class Stream:
     """An answer's body of `size` bytes. Its connection is kept once it was read to the end."""
 
-    def __init__(self, wires: Connections, wire: Connection, head: Head, size: int) -> None:
-        self._wires = wires
+    def __init__(self, connections: Connections, wire: Connection, head: Head, size: int) -> None:
+        self._connections = connections
         self._head = head
         self._wire: Connection | None = wire
         self._body = _Body(wire, size)
@@ -38,7 +38,7 @@ class Stream:
         """Let go of it."""
         wire, self._wire = self._wire, None
         if wire is not None:
-            self._wires.give_back(wire, self._head, is_whole=not self._body.left)
+            self._connections.give_back(wire, self._head, is_whole=not self._body.left)
 
 
 class _Body(io.RawIOBase):
@@ -64,22 +64,22 @@ class _Body(io.RawIOBase):
 class GetClient:
     """Opens keys of one region's bucket. Safe between threads."""
 
-    def __init__(self, region: S3Region, wires: Connections) -> None:
+    def __init__(self, region: S3Region, connections: Connections) -> None:
         self._signer = Signer(region, region.endpoint)
-        self._wires = wires
+        self.connections = connections
 
     def open(self, key: StoreKey, start: int, length: int | None) -> tuple[Stream, int] | None:
         """Return a stream of a span (None: to the end) and how many bytes it will give, if sure.
 
         Raises TimeoutError if the store is there and does not answer.
         """
-        if not self._wires.is_open:
+        if not self.connections.is_open:
             return None
         is_whole = start == 0 and length is None
         end = "" if length is None else str(start + length - 1)
         headers = {} if is_whole else {"Range": f"bytes={start}-{end}"}
         url = self._signer.url("GET", key, {}, seconds=VALID, at=datetime.now(UTC))
-        asked = self._wires.ask(url, request_head("GET", url, headers))
+        asked = self.connections.ask(url, request_head("GET", url, headers))
         if asked is None:
             return None
         wire, head = asked
@@ -89,7 +89,7 @@ class GetClient:
         if not is_right or size is None or not (is_whole or _begins(span, start)):
             wire.close()
             return None
-        return Stream(self._wires, wire, head, size), size
+        return Stream(self.connections, wire, head, size), size
 
 
 def _size(head: Head) -> int | None:

@@ -20,20 +20,20 @@ AT_ONCE = 8  # questions, each on a connection of its own
 
 
 class HeadClient:
-    """Looks at keys of one region's bucket. Safe between threads."""
+    """Checks keys of one region's bucket. Safe between threads."""
 
-    def __init__(self, region: S3Region, wires: Connections) -> None:
-        self._signer = Signer(region, region.endpoint)
-        self._wires = wires
+    def __init__(self, region: S3Region, connections: Connections) -> None:
+        self.signer = Signer(region, region.endpoint)
+        self.connections = connections
 
     def show(self, expected: Sequence[Expected]) -> list[bool]:
-        """Whether the store has exactly these bytes, for sure, of each in order."""
+        """Return whether the store has exactly these bytes, for sure, of each in order."""
         heads = self._heads([one.key for one in expected])
         pairs = zip(heads, expected, strict=True)
         return [head is not None and _says(head, one) for head, one in pairs]
 
     def lack(self, keys: Sequence[StoreKey]) -> list[bool]:
-        """Whether the store has nothing under these keys, for sure, of each in order."""
+        """Return whether the store has nothing under these keys, for sure, of each in order."""
         missing = (b"HTTP/1.1", b"404")
         heads = self._heads(keys)
         return [head is not None and (head.version, head.status) == missing for head in heads]
@@ -45,7 +45,7 @@ class HeadClient:
         so took twice the processor time. A store that hangs is waited for once.
         """
         heads: list[Head | None] = [None] * len(keys)
-        todo = deque(range(len(keys) if self._wires.is_open else 0))
+        todo = deque(range(len(keys) if self.connections.is_open else 0))
         asked: deque[tuple[int, Connection, bool]] = deque()
         try:
             while todo or asked:
@@ -69,16 +69,16 @@ class HeadClient:
 
         Raises OSError if nobody is there.
         """
-        url = self._signer.url("HEAD", keys[number], HEADERS, seconds=VALID, at=datetime.now(UTC))
+        url = self.signer.url("HEAD", keys[number], HEADERS, seconds=VALID, at=datetime.now(UTC))
         request = request_head("HEAD", url, HEADERS)
-        while wire := None if anew else self._wires.kept.take():
+        while wire := None if anew else self.connections.kept.take():
             try:
                 wire.send(request)
             except OSError:
                 wire.close()
             else:
                 return number, wire, True
-        wire = self._wires.connect(url)
+        wire = self.connections.connect(url)
         try:
             wire.send(request)
         except BaseException:
@@ -102,7 +102,7 @@ class HeadClient:
             wire.close()
             return None
         is_all = not wire.ahead
-        self._wires.give_back(wire, head, is_whole=is_all)
+        self.connections.give_back(wire, head, is_whole=is_all)
         return head if is_all else None
 
 

@@ -32,10 +32,10 @@ ELSEWHERE = (b"301", b"302", b"303", b"307", b"308", b"400")
 class PutClient:
     """Puts objects into one region's bucket. Safe between threads."""
 
-    def __init__(self, region: S3Region, wires: Connections) -> None:
+    def __init__(self, region: S3Region, connections: Connections) -> None:
         self._signer = Signer(region, region.endpoint)
-        self._endpoint = region.endpoint
-        self._wires = wires
+        self.endpoint = region.endpoint
+        self.connections = connections
 
     def put(self, key: StoreKey, body: Upload, *, size: int, checksum: str) -> bool:
         """Write `size` bytes with this SHA-256 (base64) under a key that has none.
@@ -43,7 +43,7 @@ class PutClient:
         False if nothing was taken from `body` and the general client is to be asked. Raises what
         that client raises, or AbandonedError if the body failed.
         """
-        if not self._wires.is_open:
+        if not self.connections.is_open:
             return False
         if not size:
             body.read()  # there must be nothing; for the store such a request is whole at once
@@ -63,27 +63,27 @@ class PutClient:
             is_done = _judge(wire, head, body)
         except TimeoutError as error:
             wire.close()
-            raise ReadTimeoutError(endpoint_url=self._endpoint, error=error) from error
+            raise ReadTimeoutError(endpoint_url=self.endpoint, error=error) from error
         except (OSError, HTTPException) as error:
             wire.close()
-            raise ConnectionClosedError(endpoint_url=self._endpoint, error=error) from error
+            raise ConnectionClosedError(endpoint_url=self.endpoint, error=error) from error
         except BaseException:
             wire.close()
             raise
         is_whole = is_done and head.fields.get(b"content-length") == b"0"
-        self._wires.give_back(wire, head, is_whole=is_whole)
+        self.connections.give_back(wire, head, is_whole=is_whole)
         return is_done
 
     def _find_wire(self, url: str) -> Connection | None:
         """Return a connection; None where the general client shall say why there is none."""
-        while wire := self._wires.kept.take():
+        while wire := self.connections.kept.take():
             if not wire.has_ended():
                 return wire
             wire.close()
         try:
-            return self._wires.connect(url)
+            return self.connections.connect(url)
         except TimeoutError as error:
-            raise ConnectTimeoutError(endpoint_url=self._endpoint, error=error) from error
+            raise ConnectTimeoutError(endpoint_url=self.endpoint, error=error) from error
         except OSError:
             return None
 

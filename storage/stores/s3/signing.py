@@ -26,7 +26,7 @@ class Signer:
         is_virtual = region.addressing == "virtual"
         host = f"{region.bucket}.{address.netloc}" if is_virtual else address.netloc
         self._host = host
-        self._base = f"{address.scheme}://{host}"
+        self.base = f"{address.scheme}://{host}"
         self._lead = "/" if is_virtual else f"/{region.bucket}/"
         self._region = region
 
@@ -54,7 +54,7 @@ class Signer:
         text = f"{ALGORITHM}\n{stamp}\n{scope}\n{request}"
         secret = _key(self._region.secret_key, day, region)
         signature = hmac.digest(secret, text.encode(), "sha256").hex()
-        return f"{self._base}{path}?{query}&X-Amz-Signature={signature}"
+        return f"{self.base}{path}?{query}&X-Amz-Signature={signature}"
 
 
 class _Names(NamedTuple):

@@ -20,7 +20,7 @@ def reads_at(endpoint: str) -> GetClient:
 
 
 def kept(reads: GetClient) -> list[Connection]:
-    return reads._wires.kept.idle
+    return reads.connections.kept.idle
 
 
 def read(reads: GetClient, start: int = 0, length: int | None = None) -> bytes | None:
@@ -41,7 +41,7 @@ def test_one_after_the_other_over_one_connection():
         reads = reads_at(endpoint)
         assert [read(reads), read(reads, 3, 4), read(reads)] == [CONTENT, b"3456", CONTENT]
         assert len(kept(reads)) == 1
-        reads._wires.close()
+        reads.connections.close()
     assert [b"\r\nRange: bytes=3-6\r\n" in request for request in asked] == [False, True, False]
 
 
@@ -104,12 +104,12 @@ def test_into_memory_that_is_there(size):
         opened[0].close()
         opened[0].close()  # which keeps the connection once
         assert (content, len(kept(reads))) == (CONTENT, 1)
-        reads._wires.close()
+        reads.connections.close()
 
 
 def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
     with serving(whole(), b"", whole()) as (endpoint, asked):
         reads = reads_at(endpoint)
         assert [read(reads), read(reads)] == [CONTENT, CONTENT]
-        reads._wires.close()
+        reads.connections.close()
     assert len(asked) == 3

@@ -74,11 +74,11 @@ def serving(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
 def store(*answers: bytes) -> Iterator[tuple[HeadClient, list[bytes]]]:
     """A store that gives these answers, and Heads that ask it."""
     with serving(*answers) as (endpoint, asked):
-        wires = Connections(region_at(endpoint))
+        connections = Connections(region_at(endpoint))
         try:
-            yield HeadClient(region_at(endpoint), wires), asked
+            yield HeadClient(region_at(endpoint), connections), asked
         finally:
-            wires.close()
+            connections.close()
 
 
 def expected(number: int = 0) -> Expected:
@@ -93,7 +93,7 @@ def shows(heads: HeadClient) -> bool:
 def test_exactly_what_was_meant_over_one_connection():
     with store(*[answer(*GOOD)] * 3, answer(*GOOD[:3])) as (heads, asked):
         assert [shows(heads) for _ in range(4)] == [True] * 4
-        assert len(heads._wires.kept.idle) == 1
+        assert len(heads.connections.kept.idle) == 1
     assert asked[0].startswith(f"HEAD /bucket/{KEY}?".encode())
     assert b"\r\nx-amz-checksum-mode: ENABLED\r\n" in asked[0]
 
@@ -124,7 +124,7 @@ def test_of_anything_else_it_is_not_sure(given):
 def test_a_connection_that_ended_is_not_kept():
     with store(answer(*GOOD, "Connection: close"), answer(*GOOD)) as (heads, asked):
         assert shows(heads)
-        assert heads._wires.kept.idle == []
+        assert heads.connections.kept.idle == []
         assert shows(heads)
     assert len(asked) == 2
 
@@ -132,9 +132,9 @@ def test_a_connection_that_ended_is_not_kept():
 def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
     with store(answer(*GOOD), b"", answer(*GOOD)) as (heads, asked):
         assert shows(heads)
-        gone = heads._wires.kept.idle[0]
+        gone = heads.connections.kept.idle[0]
         assert shows(heads)
-        assert gone not in heads._wires.kept.idle
+        assert gone not in heads.connections.kept.idle
     assert len(asked) == 3
 
 
@@ -142,17 +142,17 @@ def test_a_store_that_hangs_is_waited_for_once():
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
         region = replace(region_at(endpoint), read_timeout=0.2)
-        wires = Connections(region)
-        wires.kept.idle = [wires.connect(endpoint) for _ in range(5)]
-        assert not shows(HeadClient(region, wires))
-        assert len(wires.kept.idle) == 4
-        wires.close()
+        connections = Connections(region)
+        connections.kept.idle = [connections.connect(endpoint) for _ in range(5)]
+        assert not shows(HeadClient(region, connections))
+        assert len(connections.kept.idle) == 4
+        connections.close()
 
 
 def test_nobody_there_means_not_sure():
     with store(answer(*GOOD)) as (heads, _):
         assert shows(heads)
-        endpoint = heads._signer._base
+        endpoint = heads.signer.base
     assert not shows(HeadClient(region_at(endpoint), Connections(region_at(endpoint))))
 
 
@@ -207,11 +207,11 @@ def crowd(
     """Heads that ask a store which can answer several questions at once."""
     there = Crowd(says)
     region = replace(region_at(there.endpoint), read_timeout=timeout)
-    wires = Connections(region)
+    connections = Connections(region)
     try:
-        yield HeadClient(region, wires), there
+        yield HeadClient(region, connections), there
     finally:
-        wires.close()
+        connections.close()
         there.close()
 
 
@@ -220,7 +220,7 @@ def test_several_are_asked_at_once_over_connections_that_are_kept():
         assert heads.show([expected()] * 50) == [True] * 50
         assert heads.show([expected()] * 50) == [True] * 50
         assert (there.asked, there.connections, there.most) == (100, AT_ONCE, AT_ONCE)
-        assert len(heads._wires.kept.idle) == AT_ONCE
+        assert len(heads.connections.kept.idle) == AT_ONCE
 
 
 def test_each_answer_is_held_against_its_own_question():

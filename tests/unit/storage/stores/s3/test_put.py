@@ -58,11 +58,11 @@ def store(*turns: tuple[bytes, bytes]) -> Iterator[tuple[PutClient, list[bytes]]
         thread.start()
         region = region_at(f"http://127.0.0.1:{server.getsockname()[1]}")
         region = replace(region, read_timeout=2.0)
-        wires = Connections(region)
+        connections = Connections(region)
         try:
-            yield PutClient(region, wires), came
+            yield PutClient(region, connections), came
         finally:
-            wires.close()
+            connections.close()
             thread.join(20)
 
 
@@ -97,7 +97,7 @@ def put(writes: PutClient, content: bytes = CONTENT, size: int | None = None) ->
 def test_one_after_the_other_over_one_connection():
     with store(*[(GO_ON, DONE)] * 3) as (writes, came):
         assert [put(writes) for _ in range(3)] == [True] * 3
-        assert len(writes._wires.kept.idle) == 1
+        assert len(writes.connections.kept.idle) == 1
     assert came[1::2] == [CONTENT] * 3
     head = came[0]
     assert head.startswith(f"PUT /bucket/{KEY}?".encode())
@@ -113,7 +113,7 @@ def test_a_refusal_before_the_body_leaves_it_for_another_region(refusal):
     with store((refusal, b"")) as (writes, came):
         with pytest.raises(ClientError) as refused:
             writes.put(KEY, upload, size=len(CONTENT), checksum="sum=")
-        assert writes._wires.kept.idle == []
+        assert writes.connections.kept.idle == []
     assert (status_of(refused.value), code_of(refused.value)) == (503, "SlowDown")
     assert upload.is_untouched
     assert len(came) == 1
@@ -142,7 +142,7 @@ def test_an_old_store_is_understood_and_its_connection_not_kept():
     old = answer("HTTP/1.0 200 OK", "Content-Length: 0")
     with store((GO_ON, old)) as (writes, _):
         assert put(writes)
-        assert writes._wires.kept.idle == []
+        assert writes.connections.kept.idle == []
 
 
 @pytest.mark.parametrize("nothing", [b"what?\r\n\r\n", b"HTTP/1.1 200", b""])
@@ -164,11 +164,11 @@ def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
     closing = answer("HTTP/1.1 200 OK", "Content-Length: 0", "X-Then: hangs up")
     with store((GO_ON, closing), (GO_ON, DONE)) as (writes, came):
         assert put(writes)
-        (kept,) = writes._wires.kept.idle
+        (kept,) = writes.connections.kept.idle
         while not kept.has_ended():
             time.sleep(0.01)
         assert put(writes)
-        assert kept not in writes._wires.kept.idle
+        assert kept not in writes.connections.kept.idle
     assert len(came) == 4
 
 
@@ -217,5 +217,5 @@ def test_a_large_body_is_never_in_memory_as_a_whole():
 
 
 def _place(writes: PutClient) -> tuple[str, int]:
-    host, _, port = writes._endpoint.removeprefix("http://").partition(":")
+    host, _, port = writes.endpoint.removeprefix("http://").partition(":")
     return host, int(port)
