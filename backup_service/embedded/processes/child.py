@@ -19,7 +19,7 @@ class Reaper:
 
     def __init__(self) -> None:
         self._groups: set[int] = set()
-        self._process = self._start()
+        self.process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         script = Path(__file__).with_name("reaper.py")
@@ -44,21 +44,21 @@ class Reaper:
 
     def close(self) -> None:
         """End the watch; what is still on the list dies."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.wait()
 
     def _tell(self, line: str) -> None:
         try:
             self._write(line)
         except BrokenPipeError:  # somebody killed it: another one takes over the whole list
             self.close()
-            self._process = self._start()
+            self.process = self._start()
             self._write("".join(f"+{group}\n" for group in self._groups))
 
     def _write(self, text: str) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.write(text.encode())
+        if self.process.stdin is not None:
+            self.process.stdin.write(text.encode())
 
 
 class Child:

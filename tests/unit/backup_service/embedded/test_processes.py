@@ -24,7 +24,7 @@ child = Child([sys.executable, "-c", sys.argv[1]], environment=os.environ, folde
               output=None, reaper=reaper)
 print(child.pid, flush=True)
 if sys.argv[2] == "no reaper":
-    reaper._process.kill()
+    reaper.process.kill()
 time.sleep(60)
 """
 
@@ -93,8 +93,8 @@ def test_a_killed_reaper_is_replaced_and_knows_its_list(tmp_path: Path) -> None:
     reaper = Reaper()
     arguments = {"environment": os.environ, "folder": tmp_path, "output": None, "reaper": reaper}
     first = Child(["sleep", "60"], **arguments)
-    reaper._process.kill()
-    reaper._process.wait()
+    reaper.process.kill()
+    reaper.process.wait()
     second = Child(["sleep", "60"], **arguments)
     reaper.close()
     for child in (first, second):
