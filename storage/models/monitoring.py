@@ -37,7 +37,7 @@ class CanaryRun(models.Model):
 
 
 class Channel(models.Model):
-    """A way by which people are told, and whether it works."""
+    """A channel by which people are notified, and whether it works."""
 
     name = models.CharField(max_length=20, unique=True)
     worked_at = models.DateTimeField(null=True, blank=True)
@@ -49,7 +49,7 @@ class Channel(models.Model):
 
 
 class LossNotice(models.Model):
-    """That objects of a vault were lost, and when its people were last told."""
+    """A notice that a vault lost objects, and when its people were last mailed."""
 
     vault = models.OneToOneField(Vault, models.PROTECT, related_name="loss_notice")
     is_due = models.BooleanField(default=True)
@@ -60,7 +60,7 @@ class LossNotice(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a part of the service was last heard of, written by that part."""
+    """When a part of the service last reported that it is alive."""
 
     name = models.CharField(max_length=40, unique=True)
     at = models.DateTimeField()
@@ -70,5 +70,5 @@ class Heartbeat(models.Model):
 
     @classmethod
     def beat(cls, name: str) -> None:
-        """Say that the part called `name` is alive."""
+        """Record that the part called `name` is alive."""
         cls.objects.update_or_create(name=name, defaults={"at": clock.now()})

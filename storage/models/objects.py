@@ -11,7 +11,7 @@ from storage.object_names import ObjectName, ObjectType
 
 
 class StoredObjectQuerySet(models.QuerySet["StoredObject"]):
-    """Which objects are part of their vaults, and which are to be kept."""
+    """Rules about objects: which are part of their vaults, and which are kept."""
 
     def named(self, vault: Vault, name: ObjectName) -> Self:
         """The vault's object of this name, in whatever state."""
@@ -154,7 +154,7 @@ class JournalEntry(models.Model):
     def note(
         cls,
         kind: "JournalEntry.Kind",
-        held: StoredObject,
+        obj: StoredObject,
         *,
         sequence: int,
         by: Credential | None = None,
@@ -163,9 +163,9 @@ class JournalEntry(models.Model):
         """Put on record what happened to an object at this step of its vault."""
         cls.objects.create(
             kind=kind,
-            vault_id=held.vault_id,
-            type=held.type,
-            name=held.name,
+            vault_id=obj.vault_id,
+            type=obj.type,
+            name=obj.name,
             sequence=sequence,
             credential=by,
             attempts=list(attempts),

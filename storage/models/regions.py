@@ -1,4 +1,4 @@
-"""Tables of regions, and of the walks that find replicas which are lacking."""
+"""Tables of regions, and of the backfill that finds lacking replicas."""
 
 import logging
 from typing import Self
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class RegionQuerySet(models.QuerySet["Region"]):
-    """Which regions there are, and what they are used for."""
+    """Rules about regions: which are configured, and what they are used for."""
 
     def configured(self) -> Self:
         """Regions that the environment names."""
@@ -28,7 +28,7 @@ class RegionQuerySet(models.QuerySet["Region"]):
         return self.configured().filter(status=Region.Status.ACTIVE)
 
     def draining(self) -> Self:
-        """Regions that are being emptied."""
+        """Regions that are being drained."""
         return self.filter(status=Region.Status.DRAINING)
 
 
@@ -40,10 +40,10 @@ class Region(models.Model):
         READ_ONLY = "read-only"
         DRAINING = "draining"
         OFFLINE = "offline"
-        STRUCK = "struck", "Struck: lost, its copies are being taken off the rows"
+        STRUCK = "struck", "Struck: written off, its replicas are being removed"
         REMOVED = "removed"
 
-    # Whose copies count when it is decided how many an object has, and whose are read at all.
+    # Whose replicas count when it is decided how many an object has, and whose are read at all.
     COUNTED = (Status.ACTIVE, Status.READ_ONLY)
     READABLE = (Status.ACTIVE, Status.READ_ONLY, Status.DRAINING)
 
@@ -55,12 +55,12 @@ class Region(models.Model):
     # drive should be mounted is not taken for the region.
     instance = models.CharField(max_length=32, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    # Copies that were read back before this moment have to be read again before they count.
+    # Replicas that were read back before this moment have to be read again before they count.
     trusted_from = models.DateTimeField(null=True, blank=True, editable=False)
     # Health, as the workers last saw it; neither stops the region from being asked, last.
     away_since = models.DateTimeField(null=True, blank=True, editable=False)
     full_since = models.DateTimeField(null=True, blank=True, editable=False)
-    # Where emptying began, so that its progress can be told.
+    # What there was when the drain began, to show its progress.
     drain_began_at = models.DateTimeField(null=True, blank=True, editable=False)
     drain_objects = models.BigIntegerField(default=0, editable=False)
     drain_bytes = models.BigIntegerField(default=0, editable=False)
@@ -84,14 +84,14 @@ class Region(models.Model):
         return "full" if self.full_since is not None else "well"
 
     def note_full(self) -> None:
-        """Record that its store says it is full, and have other places found for copies."""
+        """Record that its store is full, and have other regions found for its replicas."""
         if Region.objects.filter(pk=self.pk, full_since=None).update(full_since=clock.now()):
             log.error("region %s is full", self.alias)
             Refill.request()
 
 
 class Refill(models.Model):
-    """A walk over objects, to put copies that they lack on the work list.
+    """A backfill: a walk over objects that queues the replicas they lack.
 
     Of the whole service (scope "all"), or of the account whose identifier the scope is, after its
     plan has changed. A new reason begins it anew.
@@ -100,7 +100,7 @@ class Refill(models.Model):
     EVERYTHING = "all"
 
     scope = models.CharField(max_length=20, unique=True)
-    cursor = models.BigIntegerField(default=0, help_text="The last object that was looked at")
+    cursor = models.BigIntegerField(default=0, help_text="The last object that was checked")
     round = models.BigIntegerField(default=0, help_text="How often it was begun")
     ended_at = models.DateTimeField(null=True, blank=True)
     seen_event = models.BigIntegerField(default=0, help_text="Plan changes were noticed up to it")

@@ -86,7 +86,7 @@ class SweptAttempt(models.Model):
 
 
 class ReplicaQuerySet(models.QuerySet["Replica"]):
-    """Which replicas are there, may be read, count, or are still to be made."""
+    """Rules about replicas: which are stored, readable, counted, verified, or work to do."""
 
     def stored(self) -> Self:
         """Replicas that are there, in whatever region."""
@@ -135,7 +135,7 @@ class ReplicaQuerySet(models.QuerySet["Replica"]):
 
 
 class Replica(models.Model):
-    """One copy of an object in one region: there, still to be made, or damaged."""
+    """An object's bytes in one region: there, still to be made, or damaged."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Pending: still to be made"
@@ -157,7 +157,7 @@ class Replica(models.Model):
         Attempt, models.PROTECT, null=True, blank=True, related_name="replica"
     )
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
-    # The order of commits, so that a vault's copies follow as its objects came.
+    # The order of commits, so that a vault's replicas follow as its objects came.
     sequence = models.BigIntegerField()
     stored_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
@@ -195,4 +195,4 @@ class Replica(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"copy of {self.object_id} in {self.region_id} ({self.state})"
+        return f"replica of {self.object_id} in {self.region_id} ({self.state})"

@@ -13,7 +13,7 @@ def new_identity() -> str:
 
 
 class Runner(models.Model):
-    """A kind of work that one worker does at a time. Free, or held until a moment."""
+    """A job that one worker runs at a time: free, or leased until a moment."""
 
     name = models.CharField(max_length=40, unique=True)
     token = models.CharField(max_length=32, blank=True)
@@ -46,7 +46,7 @@ class Catalogue(models.Model):
 
 
 class ClockJump(models.Model):
-    """A stretch of time that nobody saw pass: the clock was put on, or the service stood still."""
+    """A stretch of time that nobody observed: the clock was set ahead, or nothing ran."""
 
     from_at = models.DateTimeField()
     to_at = models.DateTimeField()
@@ -60,7 +60,7 @@ class Survey(models.Model):
 
     region = models.OneToOneField(Region, models.CASCADE, related_name="survey")
     cursor = models.CharField(
-        max_length=200, blank=True, help_text="The last vault looked at, or the last key in one"
+        max_length=200, blank=True, help_text="The last vault checked, or the last key in one"
     )
     ended_at = models.DateTimeField(null=True)
     strange = models.IntegerField(default=0, help_text="Keys that nobody knows, when it ended")

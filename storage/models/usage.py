@@ -6,9 +6,9 @@ from accounts.models import Account
 
 
 class Usage(models.Model):
-    """What an account's vaults hold, in bytes, of each object at least a floor (`vaults/quota.py`).
+    """How many bytes an account uses; each object counts at least a floor (`vaults/quota.py`).
 
-    Copies in further regions are free.
+    Replicas in further regions are free.
     """
 
     account = models.OneToOneField(Account, models.PROTECT, related_name="usage")
@@ -38,7 +38,7 @@ class Usage(models.Model):
 
 
 class Reservation(models.Model):
-    """Quota held for an upload in flight, or for what it may have left behind.
+    """Quota reserved for an upload in flight, or for what it may have left behind.
 
     The row's deletion is its one settlement.
     """

@@ -83,7 +83,7 @@ class Credential(models.Model):
     # owner may open later.
     setup_until = models.DateTimeField(null=True, blank=True)
     keys_until = models.DateTimeField(null=True, blank=True)
-    # The fence: what this credential last saw of the index, and last removed from live data.
+    # Index freshness: what this credential last saw of the index, and last removed from live data.
     index_seen = models.BigIntegerField(default=-1, editable=False)
     last_removal = models.BigIntegerField(default=-1, editable=False)
 
@@ -91,11 +91,11 @@ class Credential(models.Model):
         return f"{self.prefix} ({self.scope})"
 
     def has_setup_right(self, now: datetime) -> bool:
-        """Whether keys and config of the new vault may be written."""
+        """Return whether keys and config of the new vault may be written."""
         return self.setup_until is not None and now < self.setup_until
 
     def has_key_window(self, now: datetime) -> bool:
-        """Whether the owner has opened a window for changing keys."""
+        """Return whether the owner has opened a window for changing keys."""
         return self.keys_until is not None and now < self.keys_until
 
 
@@ -127,7 +127,7 @@ class Lock(models.Model):
 
 
 class EndedLock(models.Model):
-    """A lock that was removed a short while ago, by its run or behind its back."""
+    """A lock that was removed a short while ago, by its own run or by somebody else."""
 
     vault = models.ForeignKey(Vault, models.PROTECT, related_name="+")
     name = models.CharField(max_length=64)
