@@ -1,4 +1,4 @@
-"""The Celery application: beat's ticks and the web's nudges, all of them losable."""
+"""The Celery application: beat's ticks and the web's wake-ups, any of which may be lost."""
 
 import os
 from typing import Any
@@ -18,9 +18,9 @@ app.conf.beat_schedule = {
     for name, task, seconds in [
         ("heartbeat", "heartbeat", 5.0),
         ("copies", "replicate_due", 5.0),
-        ("copies that are lacking", "tend_regions", 5.0),
+        ("replicas that are lacking", "tend_regions", 5.0),
         ("health of the regions", "look_at_regions", 30.0),
-        ("read back new copies, and old ones in turn", "scrub_due", 60.0),
+        ("read back new replicas, and old ones in turn", "scrub_due", 60.0),
         ("watch", "watch_all", 60.0),
         ("canary", "send_canary", 1800.0),
         ("marks of the catalogue", "keep_marks", 60.0),

@@ -6,7 +6,7 @@ THRESHOLDS = (20_000, 20, 50)
 
 
 def keep_what_is_loaded() -> None:
-    """Call it when a process is ready: what is loaded by then stays, and is not looked at again.
+    """Call it when a process is ready: what is loaded by then stays, and is not scanned again.
 
     With Python's own thresholds the gateway spent more on that than on hashing uploads.
     """

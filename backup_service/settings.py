@@ -119,14 +119,14 @@ CACHES = {
     }
 }
 
-# --- Broker: nudges only; nothing is lost with it
+# --- Broker: wake-ups only; nothing is lost with it
 BROKER_URL = env.str("NIGHTSAFE_BROKER_URL", default="redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL = BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-# Two queues, each with workers of its own: what may take long never stands in front of copies,
+# Two queues, each with workers of its own: what may take long never stands in front of replicas,
 # heartbeat and watch.
 CELERY_TASK_DEFAULT_QUEUE = "nightsafe"
 CELERY_TASK_ROUTES = {
@@ -157,7 +157,8 @@ REGIONS = env.dict(
     default={"a": str(DATA_DIR / "regions" / "a"), "b": str(DATA_DIR / "regions" / "b")},
 )
 REGION_PLACES = env.dict("NIGHTSAFE_REGION_PLACES", default={})
-# In each worker process: copies into a region at once, and bytes a second of copying and scrubbing.
+# In each worker process: replicas into a region at once, and bytes a second of copying and
+# scrubbing.
 COPIES_AT_ONCE = env.dict("NIGHTSAFE_COPIES_AT_ONCE", default={})
 COPY_RATES = env.dict("NIGHTSAFE_COPY_RATES", default={})
 SCRUB_RATES = env.dict("NIGHTSAFE_SCRUB_RATES", default={})
@@ -187,7 +188,7 @@ GATEWAY_UPLOADS = env.int("NIGHTSAFE_GATEWAY_UPLOADS", default=64)
 GATEWAY_MIN_RATE = 4096  # bytes a second, averaged once the time of patience is over
 GATEWAY_PATIENCE = env.float("NIGHTSAFE_GATEWAY_PATIENCE", default=30.0)  # seconds
 GATEWAY_STALL = env.float("NIGHTSAFE_GATEWAY_STALL", default=30.0)  # seconds without a byte
-REFUSED_DRAIN = 64 * 1024 * 1024  # bytes of a refused body that are read before the answer
+REFUSED_READ = 64 * 1024 * 1024  # bytes of a refused body that are read before the answer
 
 # --- People
 AUTH_USER_MODEL = "accounts.User"

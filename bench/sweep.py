@@ -80,8 +80,8 @@ def _given_up(count: int) -> list[Any]:
     names = [hashlib.sha256(os.urandom(8)).hexdigest() for _ in range(count)]
     for start in range(0, count, MAX_OBJECTS):
         some = names[start : start + MAX_OBJECTS]
-        wishes = [presigned.Announced(parse_name(ObjectType.DATA, name), 1) for name in some]
-        presigned._reserve(access, region, wishes)
+        wishes = [presigned.Announcement(parse_name(ObjectType.DATA, name), 1) for name in some]
+        presigned.reserve(access, region, wishes)
     attempts = list(Attempt.objects.filter(state="writing").select_related("vault", "region"))
     store: Any = store_of(region)  # past its contract, to the bucket
 
@@ -104,7 +104,7 @@ def _one_by_one(attempts: Sequence[Any]) -> float:
     begun = time.monotonic()
     for attempt in attempts:
         store_of(attempt.region).delete(attempt.key)
-        sweep._forget([attempt])
+        sweep.forget([attempt])
     return len(attempts) / (time.monotonic() - begun)
 
 
@@ -113,7 +113,7 @@ def _sweep() -> list[float]:
     from backup_service import clock
     from storage.deletion import sweep
 
-    sweep._reachable()  # a worker has its clients already
+    sweep.reachable()  # a worker has its clients already
     turns = []
     while sweep.due(clock.now()).exists():
         begun = time.monotonic()

@@ -118,7 +118,7 @@ def running() -> Iterator[Gateway]:
 
 @contextmanager
 def broker(folder: Path) -> Iterator[str]:
-    """The address of a broker, which nobody reads from: to lose nudges costs more than to send."""
+    """The address of a broker that nobody reads from: losing wake-ups costs more than sending."""
     made = Configuration(folder, 0, 0, None, free_port(), secrets.token_urlsafe(), {})
     program = programs.broker(made)
     process = subprocess.Popen(program.argv, cwd=program.folder, stdout=subprocess.DEVNULL)

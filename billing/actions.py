@@ -1,4 +1,4 @@
-"""Changing and reading what an account is on."""
+"""Changes and reads which plan an account is on."""
 
 from django.db import transaction
 

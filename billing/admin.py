@@ -1,4 +1,4 @@
-"""Staff pages about accounts and plans: who is on what, how full it is, how it stands."""
+"""Staff pages about accounts and plans."""
 
 from django import forms
 from django.contrib import admin, messages

@@ -1,4 +1,4 @@
-"""What accounts may use: plans, and which account is on which."""
+"""Tables of plans, and of which account is on which."""
 
 from django.db import models
 

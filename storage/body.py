@@ -72,7 +72,7 @@ class HashedBody:
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, none at the end.
 
-        Raises ShortBodyError, TooSlowError, or WrongBytesError in place of the last piece.
+        Raises IncompleteBodyError, TooSlowError, or HashMismatchError in place of the last piece.
         """
         piece = self._take(min(size, self.size - self.taken))
         self._hash.update(piece)
@@ -80,7 +80,7 @@ class HashedBody:
             self._judge()
         return piece
 
-    def drain(self) -> None:
+    def read_to_end(self) -> None:
         """Read and hash what is left. Raises as `read`."""
         while self.taken < self.size:
             self.read(CHUNK)
@@ -88,7 +88,7 @@ class HashedBody:
 
     def discard(self) -> bool:
         """Read on without looking, up to a bound; return whether the end was reached."""
-        budget = settings.REFUSED_DRAIN
+        budget = settings.REFUSED_READ
         try:
             while self.taken < self.size and budget > 0:
                 budget -= len(self._take(min(CHUNK, self.size - self.taken)))

@@ -94,7 +94,7 @@ class TooShortError(RefusedError):
 
 
 class TooSlowError(RefusedError):
-    """The body came too slowly to keep a place for it."""
+    """The body came too slowly to keep a slot for it."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
     code = "too-slow"
@@ -135,7 +135,7 @@ class CrowdedError(BusyError):
 
 
 class DamagedError(RefusedError):
-    """No copy of the object could be read now; repair has been asked for."""
+    """No replica of the object could be read now; repair has been asked for."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "damaged"

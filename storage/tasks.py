@@ -1,4 +1,4 @@
-"""Celery tasks: thin shells without arguments around the modules that do the work.
+"""Celery tasks: thin functions without arguments around the modules that do the work.
 
 What may take long has a queue of its own (`CELERY_TASK_ROUTES`) and workers of its own, so that
 heartbeat, watch and copies never wait behind it.
@@ -23,98 +23,98 @@ from storage.replication import backfill, leases, replicator
 from storage.vaults import locks
 
 log = logging.getLogger(__name__)
-TURN = 8.0  # seconds
-SCRUB_TURN = 40.0
+RUN_SECONDS = 8.0  # seconds
+SCRUB_SECONDS = 40.0
 
 
 @shared_task
 def heartbeat() -> None:
-    """Show that beat, broker and a worker are alive, and see time pass."""
-    if guard.see_clock():
-        wakeups.again(wakeups.RECONCILE)
+    """Record that beat, broker and a worker are alive, and observe the time."""
+    if guard.check_clock():
+        wakeups.run_again(wakeups.RECONCILE)
     Heartbeat.beat("worker")
 
 
 @shared_task
 def replicate_due() -> None:
-    """Make the copies that are due, for a while; then let others have their turn."""
-    replicator.replicate_due(seconds=TURN)
+    """Make replicas that are due, for a bounded time."""
+    replicator.replicate_due(seconds=RUN_SECONDS)
     if leases.due().exists():
         wakeups.replication()
 
 
 @shared_task
 def tend_regions() -> None:
-    """Put lacking copies on the list, empty what is drained, strike off what has burnt."""
-    write_off.write_off_due(seconds=TURN / 2)
-    backfill.refill_due(seconds=TURN / 2)
+    """Write off destroyed regions, backfill, and drain regions, for a bounded time."""
+    write_off.write_off_due(seconds=RUN_SECONDS / 2)
+    backfill.backfill_due(seconds=RUN_SECONDS / 2)
     if drain.is_due() and _is_trusted():
-        drain.empty_due(seconds=TURN / 2)
+        drain.drain_due(seconds=RUN_SECONDS / 2)
 
 
 @shared_task
 def look_at_regions() -> None:
-    """See which regions are away, and which are full."""
-    health.look()
+    """Check which regions are away, and which are full."""
+    health.check_all()
 
 
 @shared_task
 def scrub_due() -> None:
-    """Read back new copies soon, and old ones in their turn."""
-    scrub.scrub_turn(seconds=SCRUB_TURN)
+    """Verify new replicas soon, and old ones steadily, for a bounded time."""
+    scrub.scrub_for(seconds=SCRUB_SECONDS)
 
 
 @shared_task
 def sweep() -> None:
-    """Give up late uploads, remove doomed bytes and day-old locks, for a while."""
+    """Give up late uploads, remove doomed bytes and day-old locks, for a bounded time."""
     Heartbeat.beat("sweep")
     if not _is_trusted():
         return
     locks.drop_stale(clock.now())
     sweeping.sweep_staging()
-    swept = sweeping.sweep(seconds=TURN)
+    swept = sweeping.sweep(seconds=RUN_SECONDS)
     if swept and sweeping.due(clock.now()).exists():
-        wakeups.again(wakeups.SWEEP)
+        wakeups.run_again(wakeups.SWEEP)
 
 
 @shared_task
 def expire() -> None:
-    """Purge what has outlived its grace, for a while."""
+    """Purge objects whose grace period has ended, for a bounded time."""
     if not _is_trusted(everywhere=True):
         return
-    if purge.purge(seconds=TURN) and purge.is_due():
-        wakeups.again(wakeups.EXPIRE)
+    if purge.purge(seconds=RUN_SECONDS) and purge.is_due():
+        wakeups.run_again(wakeups.EXPIRE)
 
 
 @shared_task
 def survey_regions() -> None:
-    """Find what has arrived after its upload was swept, for a while."""
+    """Find bytes that arrived after their upload was swept, for a bounded time."""
     if not _is_trusted():
         return
-    orphans.survey(seconds=TURN)
+    orphans.survey(seconds=RUN_SECONDS)
     if orphans.has_begun():
-        wakeups.again(wakeups.SURVEY)
+        wakeups.run_again(wakeups.SURVEY)
 
 
 @shared_task
 def keep_marks() -> None:
-    """Write into every region how far the catalogue is."""
+    """Write the catalogue's mark into every region."""
     guard.keep_marks()
 
 
 @shared_task
 def reconcile_after_jump() -> None:
-    """Compare rows and regions after a jump of the clock, so that the work may go on.
+    """Reconcile after a jump of the clock, so that purge and sweep may go on.
 
     After the restoration of an older database it is for the operator to do so.
     """
-    with single_runner.alone("reconcile") as hold:  # asked for again before a long one has ended
-        if hold and guard.is_of_clock_alone():
-            reconcile.reconcile(SERVICE, on_step=hold.renew)
+    with single_runner.alone("reconcile") as lease:  # asked for again before a long one has ended
+        if lease and guard.is_of_clock_alone():
+            reconcile.reconcile(SERVICE, on_step=lease.renew)
 
 
 def _is_trusted(*, everywhere: bool = False) -> bool:
-    """Whether something may be destroyed now."""
+    """Return whether something may be destroyed now."""
     try:
         guard.require_trust(everywhere=everywhere)
     except InDoubtError as error:
@@ -131,13 +131,13 @@ def send_canary() -> None:
 
 @shared_task
 def tell_losses() -> None:
-    """Tell people at once of objects without a good copy."""
-    losses.tell()
+    """Notify owners of lost objects at once."""
+    losses.notify()
 
 
 @shared_task
 def watch_all() -> None:
-    """Look for alarms, tell of new ones, and of losses that could not be told of."""
-    future_times.future_stamps(clock.database_now())
-    losses.tell()
+    """Correct future times, repeat notices that could not be sent, and bring alarms up to date."""
+    future_times.correct(clock.database_now())
+    losses.notify()
     alarms.refresh()

@@ -1,8 +1,8 @@
 """Wakes the workers through the broker, without ever waiting for it.
 
-The rows are the work list, and the workers look at it by themselves every few seconds; a nudge
-only makes them look now. So a nudge may be lost, and requests never wait for one: a thread of the
-process sends at most a few a second.
+The rows are the work list, and the workers read it by themselves every few seconds; a wake-up
+only makes them read it now. So a wake-up may be lost, and requests never wait for one: a thread of
+the process sends at most a few a second.
 """
 
 import logging
@@ -19,14 +19,14 @@ from backup_service import celery_app
 
 log = logging.getLogger(__name__)
 
-# By name: whoever nudges need not know the work.
-COPIES = "storage.tasks.replicate_due"
+# By name: whoever wakes a worker need not know the work.
+REPLICATION = "storage.tasks.replicate_due"
 LOSSES = "storage.tasks.tell_losses"
 SWEEP = "storage.tasks.sweep"
 RECONCILE = "storage.tasks.reconcile_after_jump"
 SURVEY = "storage.tasks.survey_regions"
 EXPIRE = "storage.tasks.expire"
-SPACING = 0.25  # seconds between two nudges of a process
+SPACING = 0.25  # seconds between two wake-ups of a process
 BACKOFF = 10.0  # seconds of silence after the broker did not answer
 
 _wanted = threading.Event()
@@ -36,8 +36,8 @@ _sender: tuple[int, threading.Thread] | None = None
 
 
 def replication() -> None:
-    """Ask the workers to look for copies to make, once the transaction is committed."""
-    transaction.on_commit(partial(_ask, COPIES))
+    """Ask the workers to look for replicas to make, once the transaction is committed."""
+    transaction.on_commit(partial(_ask, REPLICATION))
 
 
 def losses() -> None:
@@ -45,8 +45,8 @@ def losses() -> None:
     transaction.on_commit(partial(_ask, LOSSES))
 
 
-def again(task: str) -> None:
-    """Ask for another turn of a task that has not come to its end."""
+def run_again(task: str) -> None:
+    """Ask for another run of a task that has not come to its end."""
     _ask(task)
 
 
@@ -60,7 +60,7 @@ def _ensure_sender() -> None:
     global _sender
     with _lock:
         if _sender is None or _sender[0] != os.getpid() or not _sender[1].is_alive():
-            thread = threading.Thread(target=_send_forever, name="nudge", daemon=True)
+            thread = threading.Thread(target=_send_forever, name="wakeups", daemon=True)
             _sender = (os.getpid(), thread)
             thread.start()
 
@@ -71,7 +71,7 @@ def _send_forever() -> None:
         try:
             _send_all()
         except Exception as error:  # the broker's absence, in any of its forms, costs nothing
-            log.warning("no nudge reached the broker: %s", type(error).__name__)
+            log.warning("no wake-up reached the broker: %s", type(error).__name__)
             time.sleep(BACKOFF)
         time.sleep(SPACING)
 
@@ -84,10 +84,10 @@ def _send_all() -> None:
 
 
 def connection(app: Celery) -> Connection:
-    """Return a connection that gives a refused broker up at once.
+    """Return a connection that gives up at once if the broker refuses it.
 
     kombu tries for some seconds otherwise, and that when publishing is *not* to be repeated. For
-    nudges alone: workers and beat are to wait for their broker.
+    wake-ups alone: workers and beat are to wait for their broker.
     """
     options = {**app.conf.broker_transport_options, "max_retries": 0}
     made: Connection = app.connection_for_write(transport_options=options)

@@ -22,7 +22,7 @@ _held: dict[int, socket.socket] = {}
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Return whether a server could listen there now."""
     if not 0 < port < 65536:
         return False
     with socket.socket() as probe:

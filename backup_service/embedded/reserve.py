@@ -16,7 +16,7 @@ NAME = "reserve"
 SIZE = 32 << 20  # bytes
 LEAST = 8 << 20  # bytes free below which the reserve is given up
 PLENTY = SIZE + (96 << 20)  # bytes free from which it is made; regions leave 64 MiB free
-INTERVAL = 5.0  # seconds between two looks
+INTERVAL = 5.0  # seconds between two checks
 FULL = (
     "The disk of {folder} is full. Restores go on with the room that was kept back for them; "
     "uploads are refused until there is more room."
@@ -43,7 +43,7 @@ class Reserve:
             raise DataDirectoryError(NO_ROOM.format(folder=self._folder))
 
     def mind(self) -> None:
-        """Give the room up, or take it back, where it is time to look."""
+        """Give the room up, or take it back, when it is time to check."""
         if time.monotonic() >= self._next_look:
             self._look()
 

@@ -149,7 +149,7 @@ def settle(store: Store, *, seconds: float = START) -> None:
 
 
 def _answers(store: Store) -> bool:
-    """Whether it speaks S3: without keys it must refuse."""
+    """Return whether it speaks S3: without keys it must refuse."""
     try:
         with _direct.open(f"http://{ports.HOST}:{store.port}/{BUCKET}", timeout=2):
             return False  # it must not be open to everybody

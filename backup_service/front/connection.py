@@ -50,7 +50,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.deadline = time.monotonic() + seconds
 
     def has_whole_body(self) -> bool:
-        """Whether nothing of the last request's body is left on the wire.
+        """Return whether nothing of the last request's body is left on the wire.
 
         What of it came with its head, and nobody read, is thrown away.
         """

@@ -1,4 +1,4 @@
-"""When a request is whole: bytes in, a verdict out. Knows no sockets and no clock.
+"""Decides when a request is whole. Pure: knows no sockets and no clock.
 
 It looks for the end of the head and, where bodies are waited for, for their announced length.
 Everything else about a request is for gunicorn's own parser to judge, which gets all bytes.

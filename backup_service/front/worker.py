@@ -206,7 +206,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
         return bool(super().handle_request(req, conn))
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
-        """Whether another request may come: not behind a body that is still on its way."""
+        """Return whether another request may come: not behind a body that is still on its way."""
         return keepalive and conn.has_whole_body()
 
 

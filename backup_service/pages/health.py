@@ -1,6 +1,6 @@
 """`/healthz` and `/readyz`: is this process of use, and is the service whole?
 
-The broker only carries nudges: without it everything is served and stored, and copies follow a
+The broker only carries wake-ups: without it everything is served and stored, and replicas follow a
 little later. So `/healthz`, by which proxies and supervisors take a process out of use, names it
 and does not count it.
 """

@@ -16,7 +16,7 @@ def landing(request: HttpRequest) -> HttpResponse:
         return redirect("dashboard")
     context = {
         "plans": Plan.objects.filter(on_offer=True),
-        "places": placement.reachable_copies(placement.sites()),
+        "places": placement.reachable_replicas(placement.candidates()),
         "shares_disk": share_a_disk(),
     }
     return render(request, "landing.html", context)

@@ -59,7 +59,7 @@ def _opens(token: str) -> bool:
 
 
 def is_local(request: HttpRequest) -> bool:
-    """Whether both ends of a request are this computer, with no proxy between."""
+    """Return whether both ends of a request are this computer, with no proxy between."""
     if any(header in request.headers for header in ("X-Forwarded-For", "Forwarded", "Via")):
         return False
     host = urlsplit(f"//{request.get_host()}").hostname or ""

@@ -2,7 +2,7 @@
 
 Two SeaweedFS stores on this computer, fsyncing, with a service of our own in front. The same
 objects are copied from the first to the second store by our workers and by `rclone copy`, in
-alternating order; then the second store is read by `scrub` and by plain GETs. The lag of copies
+alternating order; then the second store is read by `scrub` and by plain GETs. The lag of replicas
 is measured on a whole service under a steady, light load.
 """
 

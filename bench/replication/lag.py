@@ -1,4 +1,4 @@
-"""How far copies are behind: a whole service, a steady, light load, and what its rows say."""
+"""How far replicas are behind: a whole service, a steady, light load, and what its rows say."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ WARM_UP = 10
 
 
 def measure_lag(folder: Path, *, seconds: int) -> list[float]:
-    """Return the seconds from each upload's commit to its second verified copy."""
+    """Return the seconds from each upload's commit to its second verified replica."""
     folder.mkdir(parents=True)
     service = Service(folder / "data", REGIONS="s3")
     try:

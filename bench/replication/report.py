@@ -64,13 +64,13 @@ def _row(
 ) -> str:
     mine, other = statistics.median(ours), statistics.median(theirs)
     ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
-    verdict = ""
+    rating = ""
     if must is not None:
-        verdict = f"{must:.0%}: {'reached' if ratio >= must else '**not reached**'}"
+        rating = f"{must:.0%}: {'reached' if ratio >= must else '**not reached**'}"
     speed = figures.gib * 1024
     return (
         f"| {what} | {mine:.1f} s, {speed / mine:.0f} MiB/s | {peer}: {other:.1f} s, "
-        f"{speed / other:.0f} MiB/s | {ratio:.0%} | {verdict} |"
+        f"{speed / other:.0f} MiB/s | {ratio:.0%} | {rating} |"
     )
 
 

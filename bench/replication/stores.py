@@ -68,7 +68,7 @@ class Stores:
             ingest.deposit(access, parse_name(ObjectType.DATA, digest), body, into=region)
 
     def replicate(self, workers: int) -> float:
-        """Have worker processes make all copies; return the seconds of the slowest."""
+        """Have worker processes make all replicas; return the seconds of the slowest."""
         return self._work("replicate", workers)
 
     def scrub(self, first: Callable[[], object]) -> float:
@@ -79,7 +79,7 @@ class Stores:
         return self._work("scrub", 1, first)
 
     def undo_replication(self) -> None:
-        """Take the copies in region b away again."""
+        """Take the replicas in region b away again."""
         from storage.models import Attempt, Replica
         from storage.stores.registry import store_of
 

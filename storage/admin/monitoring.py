@@ -1,4 +1,4 @@
-"""Staff pages about what the service says of itself: alarms, canaries, notices, heartbeats."""
+"""Staff pages about monitoring: alarms, canaries, notices, heartbeats."""
 
 from django.contrib import admin
 
@@ -16,7 +16,7 @@ class AlarmAdmin(StaffAdmin):
 
 @admin.register(Channel)
 class ChannelAdmin(StaffAdmin):
-    """The ways by which people are told, and whether they work."""
+    """The channels by which people are notified, and whether they work."""
 
     list_display = ("name", "worked_at", "failed_at", "error")
     ordering = ("name",)

@@ -48,7 +48,7 @@ class StoredObjectAdmin(OfVaultAdmin):
 
 @admin.register(Replica)
 class ReplicaAdmin(OfVaultAdmin):
-    """Copies: there, to be made, or damaged."""
+    """Replicas: there, to be made, or damaged."""
 
     vault_path = "object__vault"
     name_path = "object__name"
@@ -58,9 +58,9 @@ class ReplicaAdmin(OfVaultAdmin):
     hidden = ("lease_token",)
     actions = ("unpark",)
 
-    @admin.action(description="Unpark: try to make these copies again", permissions=["change"])
+    @admin.action(description="Unpark: try to make these replicas again", permissions=["change"])
     def unpark(self, request: HttpRequest, queryset: QuerySet[Replica]) -> None:
-        """Put the chosen copies that gave up back on the work list."""
+        """Put the chosen parked replicas back on the work list."""
         chosen = list(queryset.values_list("pk", flat=True))
         unparked = leases.unpark(chosen, actor=acting(request))
         messages.success(request, f"{unparked} of {len(chosen)} put back on the work list.")

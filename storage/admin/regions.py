@@ -28,8 +28,8 @@ else:
 
 
 @dataclass(frozen=True)
-class Act:
-    """Something that is done to a region, and what to know before it is."""
+class RegionAction:
+    """An action on a region, and what to know before it."""
 
     name: str
     title: str
@@ -37,51 +37,51 @@ class Act:
     do: Callable[[Region, Actor], object]
 
 
-ACTS = (
-    Act(
+ACTIONS = (
+    RegionAction(
         "drain",
         "Drain: empty it while customers work",
-        "It takes no new bytes; its copies are made elsewhere and then leave it.",
+        "It takes no new bytes; its replicas are made elsewhere and then leave it.",
         lifecycle.drain,
     ),
-    Act(
+    RegionAction(
         "read_only",
-        "Read-only: keep its copies, take no more",
+        "Read-only: keep its replicas, take no more",
         "It takes no new bytes until it is brought online again.",
         lifecycle.read_only,
     ),
-    Act(
+    RegionAction(
         "offline",
         "Offline: leave it alone",
-        "It is not read any more, and all its copies are made elsewhere. What has its only copy "
-        "there cannot be restored until it is online again.",
+        "It is not read any more, and all its replicas are made elsewhere. What has its only "
+        "replica there cannot be restored until it is online again.",
         lifecycle.offline,
     ),
-    Act(
+    RegionAction(
         "online",
         "Online: use it again",
-        "It takes new bytes. After it was offline, its copies count once they were read back.",
+        "It takes new bytes. After it was offline, its replicas count once they were read back.",
         lifecycle.online,
     ),
-    Act(
+    RegionAction(
         "begin",
         "Begin to use it: new, or removed before",
         "Its store must be empty.",
         lambda region, actor: lifecycle.add(region.alias, actor),
     ),
-    Act(
+    RegionAction(
         "remove",
         "Remove it for good, once it is empty",
         "This cannot be undone. Only an empty store can begin under its name again.",
         lifecycle.remove,
     ),
-    Act(
-        "burnt",
+    RegionAction(
+        "write_off",
         "Its store is lost for good",
-        "This cannot be undone. All its copies count as lost and are made elsewhere; what had its "
-        "only copy there becomes LOST, and its owners are asked to back up again. If the store "
-        "may come back, take it offline instead.",
-        lifecycle.give_up,
+        "This cannot be undone. All its replicas count as lost and are made elsewhere; what had "
+        "its only replica there becomes LOST, and its owners are asked to back up again. If the "
+        "store may come back, take it offline instead.",
+        lifecycle.write_off_region,
     ),
 )
 
@@ -122,54 +122,54 @@ class RegionAdmin(StaffAdmin):
         return RegionList
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer the acts of a region's life to superusers."""
+        """Offer the life cycle's actions to superusers."""
         actions = super().get_actions(request)
         if self.has_change_permission(request):
-            actions |= {act.name: (_action_of(act), act.name, act.title) for act in ACTS}
+            actions |= {act.name: (_action_of(act), act.name, act.title) for act in ACTIONS}
         return actions
 
     def save_model(self, request: HttpRequest, obj: Region, form: _Form, change: bool) -> None:
-        """Change place and priority; the status has its acts."""
+        """Change place and priority; the status has actions of its own."""
         Region.objects.filter(pk=obj.pk).update(place=obj.place, priority=obj.priority)
 
     @admin.display(description="reachable", boolean=True)
     def reachable(self, region: Region) -> bool:
-        """Whether the store answered just now."""
+        """Return whether the store answered just now."""
         return _figures(region).reachable
 
     @admin.display(description="objects")
     def objects(self, region: Region) -> int:
-        """Good copies."""
+        """Good replicas."""
         return _figures(region).objects
 
     @admin.display(description="bytes")
     def stored(self, region: Region) -> str:
-        """Bytes of good copies."""
+        """Bytes of good replicas."""
         return amount(_figures(region).bytes)
 
     @admin.display(description="pending")
     def pending(self, region: Region) -> int:
-        """Copies still to be made."""
+        """Replicas still to be made."""
         return _figures(region).pending
 
     @admin.display(description="damaged")
     def damaged(self, region: Region) -> int:
-        """Copies found corrupt or missing."""
+        """Replicas found corrupt or missing."""
         return _figures(region).corrupt
 
     @admin.display(description="parked")
     def parked(self, region: Region) -> int:
-        """Copies that were given up and wait for staff."""
+        """Replicas that were given up and wait for staff."""
         return _figures(region).parked
 
     @admin.display(description="oldest wait")
     def oldest_wait(self, region: Region) -> str:
-        """How long the oldest copy has been waiting, in minutes."""
+        """How long the oldest replica has been waiting, in minutes."""
         age = _figures(region).oldest_pending_age
         return f"{age / 60:.0f} min" if age else "none"
 
 
-def _action_of(act: Act) -> Any:
+def _action_of(act: RegionAction) -> Any:
     def run(
         page: RegionAdmin, request: HttpRequest, queryset: QuerySet[Region]
     ) -> HttpResponse | None:

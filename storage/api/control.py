@@ -22,7 +22,7 @@ from storage.errors import BusyError, RefusedError
 from storage.object_names import KIB, ObjectType
 from storage.objects.batch import MAX_OBJECTS, ItemResult
 from storage.uploads import presigned
-from storage.uploads.presigned import Announced
+from storage.uploads.presigned import Announcement
 from storage.vaults.access import Access, open_vault
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ Call = Callable[[Access, Fields], Answer]
 
 
 def called(*, limit: int) -> Callable[[Call], Callable[..., HttpResponseBase]]:
-    """Make a view of a call whose body may have `limit` bytes."""
+    """Make a view from a function, for request bodies of up to `limit` bytes."""
 
     def made(call: Call) -> Callable[..., HttpResponseBase]:
         @wraps(call)
@@ -63,7 +63,7 @@ def called(*, limit: int) -> Callable[[Call], Callable[..., HttpResponseBase]]:
 
 @called(limit=BEGIN_BODY)
 def begin_view(access: Access, fields: Fields) -> Answer:
-    """Everything that a backup wants to know at its start, and its lock put."""
+    """Begin a backup: put its lock, and return all that it needs to know."""
     lock = json_body.part(fields, "lock")
     named = json_body.named_body(lock, ObjectType.LOCK) if lock else None
     return session.begin(access, lock=named, since=_since(json_body.part(fields, "since")))
@@ -71,45 +71,45 @@ def begin_view(access: Access, fields: Fields) -> Answer:
 
 @called(limit=FINISH_BODY)
 def finish_view(access: Access, fields: Fields) -> Answer:
-    """The rest of the transfers, the snapshot, and the lock's end."""
+    """Finish a backup: commit what is left, store the snapshot, and remove the lock."""
     snapshot, lock = json_body.part(fields, "snapshot"), fields.get("lock")
     unread = fields.get("unread")
-    verdicts, is_done = session.finish(
+    results, is_done = session.finish(
         access,
         attempts=_ids(fields, "commit"),
         snapshot=json_body.named_body(snapshot, ObjectType.SNAPSHOT) if snapshot else None,
         lock=json_body.object_name({"type": "locks", "name": lock}) if lock else None,
         unread=None if unread is None else json_body.number(unread, "unread"),
     )
-    return {"committed": [_verdict(one) for one in verdicts], "finished": is_done}
+    return {"committed": [_item(one) for one in results], "finished": is_done}
 
 
 @called(limit=BATCH_BODY)
 def uploads_view(access: Access, fields: Fields) -> Answer:
-    """Commit what arrived, give up what will not, announce what is next: all in one request."""
+    """Commit uploads that arrived, give up others, and announce the next, all in one request."""
     ids = _ids(fields, "commit")
     given_up = _ids(fields, "give_up")
-    wishes = [
-        Announced(json_body.object_name(entry), json_body.number(entry.get("size"), "size"))
+    items = [
+        Announcement(json_body.object_name(entry), json_body.number(entry.get("size"), "size"))
         for entry in json_body.entries(fields, "objects", most=MAX_OBJECTS)
     ]
     access.require_read()
     if given_up:
         presigned.give_up(access, given_up)
     committed = presigned.commit(access, ids) if ids else []
-    offered = presigned.announce(access, wishes) if wishes else []
+    offered = presigned.announce(access, items) if items else []
     return {
-        "committed": [_verdict(one) for one in committed],
-        "objects": [_verdict(one) for one in offered],
+        "committed": [_item(one) for one in committed],
+        "objects": [_item(one) for one in offered],
     }
 
 
 @called(limit=BATCH_BODY)
 def downloads_view(access: Access, fields: Fields) -> Answer:
-    """Presigned GETs of live objects."""
+    """Offer presigned GETs of live objects."""
     listed = json_body.entries(fields, "objects", most=MAX_OBJECTS)
     names = [json_body.object_name(entry) for entry in listed]
-    return {"objects": [_verdict(one) for one in signed_reads.offer(access, names)]}
+    return {"objects": [_item(one) for one in signed_reads.offer(access, names)]}
 
 
 def _since(fields: Fields | None) -> session.Since | None:
@@ -123,21 +123,21 @@ def _ids(fields: Fields, name: str) -> list[str]:
     return [json_body.text(one, name) for one in json_body.entries(fields, name, most=MAX_OBJECTS)]
 
 
-def _verdict(verdict: ItemResult) -> Answer:
-    answer: Answer = {"status": verdict.status.value}
-    if verdict.code:
-        answer["code"] = verdict.code
-    if verdict.message:
-        answer["message"] = verdict.message
-    if verdict.attempt:
-        answer["attempt"] = verdict.attempt
-    if verdict.size is not None:
-        answer["size"] = verdict.size
-    if verdict.request is not None:
-        request = verdict.request
+def _item(result: ItemResult) -> Answer:
+    answer: Answer = {"status": result.status.value}
+    if result.code:
+        answer["code"] = result.code
+    if result.message:
+        answer["message"] = result.message
+    if result.attempt:
+        answer["attempt"] = result.attempt
+    if result.size is not None:
+        answer["size"] = result.size
+    if result.request is not None:
+        request = result.request
         answer |= {"method": request.method, "url": request.url, "headers": request.headers}
-    if verdict.until is not None:
-        answer["until"] = verdict.until.isoformat()
+    if result.until is not None:
+        answer["until"] = result.until.isoformat()
     return answer
 
 

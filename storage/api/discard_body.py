@@ -10,7 +10,7 @@ from storage.database.connections import lend_connection
 
 
 def hang_up(request: HttpRequest) -> None:
-    """Let the answer be the last on its connection, and leave the body to the web server.
+    """Close the connection after the answer, and leave the body to the web server.
 
     It reads on for a moment, without a thread, so that the answer gets through. For whoever is
     refused before being known: none of those may keep a thread.
@@ -38,7 +38,7 @@ def _read_to_end(request: HttpRequest) -> bool:
     lend_connection()
     stream = stream_of(request)
     begun, taken = time.monotonic(), 0
-    while taken < settings.REFUSED_DRAIN:
+    while taken < settings.REFUSED_READ:
         piece = stream.read(256 * 1024)
         if not piece:
             return True

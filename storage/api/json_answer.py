@@ -1,4 +1,4 @@
-"""Streams responses of the control API as JSON."""
+"""Encodes responses of the control API as JSON."""
 
 import json
 from collections.abc import Mapping

@@ -31,7 +31,7 @@ def parse_range(header: str | None, size: int) -> Span | None:
 
 
 def _ending(length: int, size: int) -> Span | None:
-    """The last `length` bytes."""
+    """Return the span of the last `length` bytes."""
     if length == 0:
         raise RangeError(size)
     length = min(length, size)
@@ -39,7 +39,7 @@ def _ending(length: int, size: int) -> Span | None:
 
 
 def _only_one(header: str | None) -> tuple[int | None, int | None] | None:
-    """The first and last position of a header with one range; a missing one is None."""
+    """Return the first and last position of a single range; a missing one is None."""
     found = _BYTES.fullmatch((header or "").strip(" \t"))
     if found is None:
         return None

@@ -76,14 +76,14 @@ def _answer(
         stay.begin(access.vault.account_id)
         return view(request, access, **parts)
     except RefusedError as refusal:
-        return _refuse(request, refusal)
+        return refuse(request, refusal)
     except UnknownTypeError as error:
-        return _refuse(request, UnknownError(str(error)))
+        return refuse(request, UnknownError(str(error)))
     except InvalidNameError as error:
-        return _refuse(request, BadRequestError(str(error)))
+        return refuse(request, BadRequestError(str(error)))
     except OperationalError:
         log.exception("the database did not take it")
-        return _refuse(request, BusyError("The service is busy; send it again."))
+        return refuse(request, BusyError("The service is busy; send it again."))
 
 
 @answered
@@ -159,27 +159,27 @@ def _post(request: HttpRequest, access: Access, name: ObjectName) -> HttpRespons
         sha256=name.expected_sha256,
         min_rate=settings.GATEWAY_MIN_RATE,
     )
-    lend_connection()  # a place may have to be waited for
-    with uploads.place(access.vault.account_id):
+    lend_connection()  # a slot may have to be waited for
+    with uploads.slot(access.vault.account_id):
         ingest.deposit(access, name, body, into=region_of(request, access))
     return HttpResponse()
 
 
 def _get(request: HttpRequest, access: Access, name: ObjectName) -> HttpResponseBase:
-    held = read.find(access.vault, name)
+    obj = read.find(access.vault, name)
     if request.method == "HEAD":
-        return HttpResponse(headers={"Content-Length": str(held.size)})
+        return HttpResponse(headers={"Content-Length": str(obj.size)})
     # No object has a validator that an If-Range could be about, so it never holds.
     asked = None if "If-Range" in request.headers else request.headers.get("Range")
-    span = parse_range(asked, held.size)
+    span = parse_range(asked, obj.size)
     region, reader = region_of(request, access), access.credential.prefix
     # A store may make something else of a header that counts for nothing here.
     may_go = region is None and (span is not None or "Range" not in request.headers)
-    address = read.elsewhere(held, span, reader=reader) if may_go else None
+    address = read.elsewhere(obj, span, reader=reader) if may_go else None
     if address is not None:
         headers = {"Location": address, "Cache-Control": "no-store"}
         return HttpResponse(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
-    out = read.fetch(held, span, reader=reader, region=region)
+    out = read.fetch(obj, span, reader=reader, region=region)
     lend_connection()
     response = StreamingHttpResponse(out.chunks, content_type="application/octet-stream")
     response["Content-Length"] = str(out.span.length)
@@ -201,7 +201,7 @@ def _listing(access: Access, kind: ObjectType, *, with_sizes: bool) -> listings.
     return listings.of_objects(access.vault, kind, with_sizes=with_sizes)
 
 
-def _refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
+def refuse(request: HttpRequest, refusal: RefusedError) -> HttpResponse:
     (hang_up if refusal.hangs_up else discard)(request)
     text = b"" if request.method == "HEAD" else f"{refusal}\n".encode("utf-8", "replace")
     response = HttpResponse(

@@ -1,6 +1,6 @@
 """Backup sessions: one request to begin and one to finish.
 
-begin: the lock is put and, under the vault's row lock, the others' are read: of two that begin at
+begin: puts the lock and, under the vault's row lock, reads the others': of two that begin at
 the same time one sees the other. finish: what is left of direct transfers is committed, the
 snapshot is stored by the same rules as any other, and the lock goes.
 """
@@ -42,16 +42,16 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Since:
-    """What the caller knew when it was here last."""
+    """What the caller knew when its last session began."""
 
     epoch: int
     sequence: int
 
 
 def begin(access: Access, *, lock: Named | None, since: Since | None) -> Answer:
-    """Put the caller's lock, and tell what the vault holds; the caller has seen the index.
+    """Put the caller's lock, and return what the vault holds; note that the caller saw the index.
 
-    Raises WrongBytesError, TooLargeError or TooShortError about the lock, or ForbiddenError.
+    Raises HashMismatchError, TooLargeError or TooShortError about the lock, or ForbiddenError.
     """
     access.require_read()
     vault, held_locks = _lock(access, lock)
@@ -91,12 +91,12 @@ def finish(
     `unread` paths could not be read, and are not or not wholly in the snapshot; None if that is
     not known.
 
-    Returns the verdicts, and whether it went to its end; if not, snapshot and lock are as before.
+    Returns the results, and whether it went to its end; if not, snapshot and lock are as before.
     Raises what `ingest.deposit` raises.
     """
-    verdicts = presigned.commit(access, attempts) if attempts else []
-    if any(one.status is not ItemStatus.STORED for one in verdicts):
-        return verdicts, False
+    results = presigned.commit(access, attempts) if attempts else []
+    if any(one.status is not ItemStatus.STORED for one in results):
+        return results, False
     if snapshot is not None:
         name, body = snapshot
         source = HashedBody(io.BytesIO(body), size=len(body), sha256=name.expected_sha256)
@@ -106,11 +106,11 @@ def finish(
     if lock is not None:
         with suppress(UnknownError):
             tombstones.remove(access, lock)
-    return verdicts, True
+    return results, True
 
 
 def _note_unread(vault: Vault, name: ObjectName, unread: int) -> None:
-    """Keep it with the vault, if the snapshot is its last one."""
+    """Record the number with the vault, if the snapshot is its latest."""
     came = StoredObject.objects.named(vault, name)
     Vault.objects.filter(pk=vault.pk, last_snapshot_at__in=came.values("created_at")).update(
         last_unread=unread
@@ -140,14 +140,14 @@ def _live(vault: Vault, kind: ObjectType) -> models.QuerySet[StoredObject]:
 
 
 def _listing(vault: Vault, kind: ObjectType, since: Since | None) -> Json:
-    """Names and sizes; `since` is what they were narrowed to, if they were.
+    """Return names and sizes, of objects added after `since` if it is given.
 
     Too many are left out, all of them, and listed by the data protocol instead.
     """
-    held = _live(vault, kind).order_by("sequence")
+    objects = _live(vault, kind).order_by("sequence")
     if since is not None:
-        held = held.filter(sequence__gt=since.sequence)
-    pairs = held.values_list("name", "size")[: MOST_LISTED + 1]
+        objects = objects.filter(sequence__gt=since.sequence)
+    pairs = objects.values_list("name", "size")[: MOST_LISTED + 1]
     if len(pairs) > MOST_LISTED:
         return Json('{"complete": false, "since": null, "objects": []}')
     narrowed = json.dumps(since and since.sequence)
@@ -165,9 +165,9 @@ def _direct(access: Access) -> Answer:
     return {"uploads": is_open, "objects": batch.MAX_OBJECTS, "bytes": batch.MAX_BYTES}
 
 
-def _bodies(access: Access, held: Sequence[StoredObject]) -> Iterator[Answer]:
-    """Bodies of small objects; one that cannot be read now is left out."""
-    for one in held:
+def _bodies(access: Access, objects: Sequence[StoredObject]) -> Iterator[Answer]:
+    """Yield bodies of small objects; one that cannot be read now is left out."""
+    for one in objects:
         with suppress(RefusedError, read.CutShortError):
             out = read.fetch(one, None, reader=access.credential.prefix)
             body = b"".join(out.chunks)

@@ -1,8 +1,8 @@
-"""Limits how much one gateway process does at a time, and how much of it for one account.
+"""Limits the concurrent requests and uploads of a gateway process, in all and per account.
 
-A thread, a place for an upload: whatever an account takes, it leaves as much for everybody else. So
-beside one busy account half of the places stay free, beside two at least a quarter, and places do
-not lie idle that somebody could use.
+Whatever number of slots an account takes, it leaves as many for everybody else. So beside one busy
+account half of the slots stay free, beside two at least a quarter, and no slot lies idle that
+somebody could use.
 """
 
 import threading
@@ -15,39 +15,44 @@ from django.http import HttpResponseBase
 
 from storage.errors import BusyError, CrowdedError
 
-PATIENCE = 10.0  # seconds that an upload waits for its place
+PATIENCE = 10.0  # seconds that an upload waits for its slot
 
 
 class Limiter:
-    """A number of places. An account gets another one while it holds fewer than are free."""
+    """A number of slots. An account gets another one while it has fewer than are free."""
 
-    def __init__(self, places: int, *, patience: float, refusal: BusyError) -> None:
-        self._free = places
+    def __init__(self, slots: int, *, patience: float, refusal: BusyError) -> None:
+        self._free = slots
         self._patience = patience  # seconds
         self._refusal = refusal
-        self._held: Counter[int] = Counter()
+        self._taken: Counter[int] = Counter()
         self._changed = threading.Condition()
 
     def enter(self, account: int) -> None:
-        """Take a place; `leave` gives it back. Raises BusyError if none gets free in time."""
+        """Take a slot; `leave` gives it back. Raises BusyError if none gets free in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._may_enter(account), self._patience):
                 raise type(self._refusal)(*self._refusal.args)
             self._free -= 1
-            self._held[account] += 1
+            self._taken[account] += 1
 
     def leave(self, account: int) -> None:
-        """Give a place back."""
+        """Give a slot back."""
         with self._changed:
             self._free += 1
-            self._held[account] -= 1
-            if not self._held[account]:
-                del self._held[account]
+            self._taken[account] -= 1
+            if not self._taken[account]:
+                del self._taken[account]
             self._changed.notify_all()
 
+    def taken_by(self, account: int) -> int:
+        """Return how many slots an account has."""
+        with self._changed:
+            return self._taken[account]
+
     @contextmanager
-    def place(self, account: int) -> Iterator[None]:
-        """Hold a place for the length of a `with` block. Raises BusyError."""
+    def slot(self, account: int) -> Iterator[None]:
+        """Keep a slot for the length of a `with` block. Raises BusyError."""
         self.enter(account)
         try:
             yield
@@ -55,7 +60,7 @@ class Limiter:
             self.leave(account)
 
     def _may_enter(self, account: int) -> bool:
-        return self._held[account] < self._free
+        return self._taken[account] < self._free
 
 
 requests = Limiter(
@@ -71,13 +76,13 @@ uploads = Limiter(
 
 
 class Admission:
-    """One request's place among its account's, from when the account is known to the very end."""
+    """One request's slot, from when its account is known to the very end."""
 
     def __init__(self) -> None:
         self._account: int | None = None
 
     def begin(self, account: int) -> None:
-        """Take the place. Raises CrowdedError."""
+        """Take the slot. Raises CrowdedError."""
         requests.enter(account)
         self._account = account
 
@@ -89,7 +94,7 @@ class Admission:
 
 
 def staying(answer: Callable[[Admission], HttpResponseBase]) -> HttpResponseBase:
-    """Return the answer to a request, whose stay ends when the client has it, or is gone."""
+    """Return the answer to a request, which keeps its slot until the client has it or is gone."""
     stay = Admission()
     try:
         response = answer(stay)

@@ -1,4 +1,4 @@
-"""How rows are locked in order, inserted in bulk, lent to threads, and run by one at a time.
+"""Lock order, bulk inserts, lent connections, jobs of which one runs at a time, and elapsed time.
 
 Knows no model's meaning; everything above the models may import it.
 """

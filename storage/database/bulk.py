@@ -1,6 +1,6 @@
-"""Bulk inserts, and iteration over many rows while others write.
+"""Inserts rows in bulk, and iterates over many rows while others write.
 
-Django's `bulk_create` makes an object of each row and prepares each of its values; for the copies
+Django's `bulk_create` makes an object of each row and prepares each of its values; for the replicas
 of a batch that was more work than all else together. Here a value that all rows share is prepared
 once, and nothing is made of a row.
 """
@@ -18,11 +18,11 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 def steadily(rows: models.QuerySet[Row], page: int = 200) -> Iterator[Row]:
-    """Read rows in their order, a page at a time; between them anybody may write, we too.
+    """Read rows in order, a page at a time; anybody may write between two pages, the caller too.
 
     A connection to SQLite that has not read to the end cannot begin to write once another one has
     written: it would be refused at once, however patient it is. So there the keys are read first,
-    and a row that does not belong to `rows` any more when its turn comes is passed over.
+    and a row that does not belong to `rows` any more when it is reached is passed over.
     """
     if connections[rows.db].vendor != "sqlite":
         yield from rows.iterator(page)
@@ -69,7 +69,7 @@ def insert(
 
 
 def _prepared(field: "AnyField", values: Sequence[Any]) -> Sequence[Any]:
-    """Return values as the database takes them."""
+    """Return values in the form in which the database takes them."""
     plain: AnyField = field
     while isinstance(plain, models.ForeignKey):
         plain = plain.target_field
@@ -95,17 +95,17 @@ def _write(
     connection = connections[DEFAULT_DB_ALIAS]
     quote = connection.ops.quote_name
     names = ", ".join(quote(str(field.column)) for field in columns)
-    place = f"({', '.join(['%s'] * len(columns))})"
+    placeholder = f"({', '.join(['%s'] * len(columns))})"
     most = max(1, (connection.features.max_query_params or 10_000) // len(columns))
     end = f" RETURNING {', '.join(map(quote, returning))}" if returning else ""
     returned: list[tuple[Any, ...]] = []
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         for start in range(0, len(rows), most):
             some = rows[start : start + most]
-            places = ", ".join([place] * len(some))
+            placeholders = ", ".join([placeholder] * len(some))
             # Names are the models' own; every value is a parameter.
             cursor.execute(
-                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {places}{end}",  # noqa: S608
+                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {placeholders}{end}",  # noqa: S608
                 [value for row in some for value in row],
             )
             returned += cursor.fetchall() if returning else []

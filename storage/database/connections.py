@@ -4,7 +4,7 @@ from django.db import connection
 
 
 def lend_connection() -> None:
-    """Give this thread's connection back to the pool; the next query takes one again.
+    """Return this thread's connection to the pool; the next query takes one again.
 
     Does nothing without a pool, or inside a transaction.
     """

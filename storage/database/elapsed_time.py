@@ -1,7 +1,7 @@
 """Measures elapsed time by what was observed, so that a clock that jumps ends no grace period.
 
-Every few seconds somebody looks at the clock. A step ahead of more than some hours is written down
-as a jump, and does not count: whether the clock was put on or the service stood still, nobody saw
+The clock is read every few seconds. A step ahead of more than some hours is recorded as a jump, and
+does not count: whether the clock was put on or the service stood still, nobody saw
 that time pass. So what was removed is kept for its whole grace, whatever the clock says.
 """
 
@@ -21,8 +21,8 @@ BACK = timedelta(minutes=5)  # a clock that goes back by more was wrong before
 Span = tuple[datetime, datetime]
 
 
-def see() -> Span | None:
-    """Look at the clock; return a jump ahead if there was one, from when to when.
+def observe() -> Span | None:
+    """Read the clock; return a jump ahead, from when to when, if there was one.
 
     Where the clock went back, jumps of the future are cut down to what is past.
     """
@@ -46,13 +46,13 @@ def see() -> Span | None:
 
 
 def grace_began_before() -> datetime:
-    """Return the moment since which a whole grace has passed, as far as anybody saw."""
+    """Return the latest moment since which a whole grace period was observed to pass."""
     now = clock.database_now()
     return counted_back(now, settings.GRACE, ClockJump.objects.values_list("from_at", "to_at"))
 
 
 def counted_back(now: datetime, length: timedelta, jumps: Iterable[Span]) -> datetime:
-    """Return the latest moment from which to `now` so much time has passed, jumps not counted."""
+    """Return the latest moment that lies `length` before `now`, not counting jumps."""
     for start, end in sorted(jumps, reverse=True):
         end = min(end, now)
         if end <= start:
@@ -65,18 +65,18 @@ def counted_back(now: datetime, length: timedelta, jumps: Iterable[Span]) -> dat
 
 
 def forget_after(now: datetime) -> None:
-    """Cut jumps of a clock that was ahead down to what is past."""
+    """Shorten jumps recorded by a clock that was ahead to the part that is past."""
     ClockJump.objects.filter(from_at__gte=now).delete()
     ClockJump.objects.filter(to_at__gt=now).update(to_at=now)
 
 
 def of_database() -> Catalogue:
-    """Return this database's row about itself."""
+    """Return the row that describes this database."""
     return Catalogue.objects.get_or_create(pk=1)[0]
 
 
 def _newest_stamp() -> datetime | None:
-    """Return the newest moment on record, for a database that never looked at the clock."""
+    """Return the newest moment on record, for a database that never recorded the time."""
     stamps = (
         Vault.objects.aggregate(newest=Max("sequence_at"))["newest"],
         CanaryRun.objects.aggregate(newest=Max("at"))["newest"],

@@ -1,4 +1,4 @@
-"""Lets a job run in one worker at a time."""
+"""Lets a job run in one worker at a time, by a lease in the database."""
 
 import time
 import uuid
@@ -19,8 +19,8 @@ RENEWED = 60.0  # seconds between two renewals, at least
 
 
 @dataclass
-class Hold:
-    """Whether a kind of work is ours, and how it stays so."""
+class RunnerLease:
+    """A job's lease: truthy if this worker has it."""
 
     name: str
     token: str
@@ -31,18 +31,18 @@ class Hold:
         return self.is_mine
 
     def renew(self) -> None:
-        """Keep what may take longer than a lease; to be called as often as one likes."""
+        """Extend the lease. Cheap to call often: it writes once a minute."""
         if self.is_mine and time.monotonic() - self._renewed >= RENEWED:
             self._renewed = time.monotonic()
-            held = Runner.objects.filter(name=self.name, token=self.token)
-            held.update(until=clock.now() + LEASE)
+            mine = Runner.objects.filter(name=self.name, token=self.token)
+            mine.update(until=clock.now() + LEASE)
 
 
 @contextmanager
-def alone(name: str) -> Iterator[Hold]:
-    """Hold a kind of work for the length of a `with` block; yield whether nobody else has it.
+def alone(name: str) -> Iterator[RunnerLease]:
+    """Take a job's lease for a `with` block; yield a false one if another worker has it.
 
-    A turn that outlives its lease does no harm: every step of such work is conditional.
+    A run that outlives its lease does no harm: every step of such work is conditional.
     """
     token, now = uuid.uuid4().hex, clock.now()
     Runner.objects.get_or_create(name=name)
@@ -50,6 +50,6 @@ def alone(name: str) -> Iterator[Hold]:
     free = Q(until=None) | Q(until__lte=now) | Q(until__gt=now + LEASE)
     mine = Runner.objects.filter(free, name=name).update(token=token, until=now + LEASE)
     try:
-        yield Hold(name, token, bool(mine))
+        yield RunnerLease(name, token, bool(mine))
     finally:
         Runner.objects.filter(name=name, token=token).update(token="", until=None)

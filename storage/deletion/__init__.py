@@ -1,4 +1,4 @@
-"""From DELETE to the last byte gone: tombstones, purge and sweep, with what holds them back.
+"""Deletion, from DELETE to the last byte: tombstones, purge, sweep, and the guard over them.
 
 Tasks, commands and the API import it.
 """

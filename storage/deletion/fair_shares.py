@@ -16,9 +16,9 @@ def fair(
     `take` returns up to so many of an account's pieces; what one batch holds must be done, or be
     passed over by `take`, when the next is asked for. An account that has nothing left drops out.
     """
-    turn = list(accounts)
-    random.shuffle(turn)
-    waiting = deque(turn)
+    order = list(accounts)
+    random.shuffle(order)
+    waiting = deque(order)
     while waiting:
         share = max(1, most // len(waiting))
         batch: list[Work] = []

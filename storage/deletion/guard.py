@@ -29,12 +29,12 @@ Doubt = Catalogue.Doubt
 
 
 class InDoubtError(RegionError):
-    """Nothing may be destroyed now; the text says why, and what to do."""
+    """Raised where nothing may be destroyed now; the text says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What the regions have seen of this catalogue: the highest mark, and who could not say."""
+    """The highest mark that a region has of this catalogue, and which could not be asked."""
 
     highest: int
     where: str
@@ -43,12 +43,12 @@ class Marks:
 
 
 def require_trust(*, everywhere: bool = False) -> None:
-    """Look at the clock and the regions' marks; raise DoubtfulError if nothing may be destroyed.
+    """Check the clock and the regions' marks; raise InDoubtError if nothing may be destroyed.
 
     With `everywhere` no region may be silent; one must answer in any case.
     """
-    see_clock()
-    found = look()
+    check_clock()
+    found = compare_marks()
     require_no_doubt()
     if found.silent and (everywhere or not found.heard):
         raise InDoubtError(
@@ -58,7 +58,7 @@ def require_trust(*, everywhere: bool = False) -> None:
 
 
 def require_no_doubt() -> None:
-    """Raise DoubtfulError if a doubt is on record."""
+    """Raise InDoubtError if a doubt is on record."""
     own = elapsed_time.of_database()
     if own.doubt != Doubt.NONE:
         raise InDoubtError(
@@ -67,9 +67,9 @@ def require_no_doubt() -> None:
         )
 
 
-def see_clock() -> bool:
-    """Look at the clock; a jump is a doubt. Return whether there was one."""
-    jump = elapsed_time.see()
+def check_clock() -> bool:
+    """Check the clock; record a jump as a doubt, and return whether there was one."""
+    jump = elapsed_time.observe()
     if jump is not None:
         what = f"The clock went from {jump[0]:%Y-%m-%d %H:%M} to {jump[1]:%Y-%m-%d %H:%M} UTC."
         _doubt(Doubt.CLOCK, what)
@@ -78,13 +78,13 @@ def see_clock() -> bool:
 
 def keep_marks() -> None:
     """Write the next mark into every region, unless this catalogue is in doubt."""
-    look()
+    compare_marks()
     if elapsed_time.of_database().doubt != Doubt.RESTORED:
         _write_marks()
 
 
 def _write_marks() -> None:
-    """Take the next mark, and write it and the journal down where that can be."""
+    """Take the next mark; write it, and the journal, into every region that can be reached."""
     Catalogue.objects.update(mark=F("mark") + 1)
     own = elapsed_time.of_database()
     for region, store in _living():
@@ -97,12 +97,12 @@ def _write_marks() -> None:
 
 
 def is_restored() -> bool:
-    """Whether this database is known to be older than what a region has seen of it."""
+    """Return whether this database is known to be older than a region's mark."""
     return elapsed_time.of_database().doubt == Doubt.RESTORED
 
 
 def missed() -> list[journal.Entry]:
-    """Return what the regions' journals tell of the time after this database was copied.
+    """Return the regions' journal entries from after this database was copied.
 
     Raises RegionError if a region cannot tell.
     """
@@ -114,7 +114,7 @@ def missed() -> list[journal.Entry]:
 
 
 def settle(actor: Actor, *, seen: int) -> None:
-    """End every doubt: a reconciliation has run over all regions, up to the mark `seen`."""
+    """Clear every doubt after a reconciliation of all regions, whose highest mark was `seen`."""
     own = elapsed_time.of_database()
     Catalogue.objects.filter(pk=own.pk).update(
         doubt=Doubt.NONE, doubt_text="", doubted_at=None, mark=max(own.mark, seen) + MARGIN
@@ -137,8 +137,8 @@ def marks() -> Marks:
     return Marks(highest, where, heard, silent)
 
 
-def look() -> Marks:
-    """Compare the regions' marks with ours; a region that is ahead is a doubt."""
+def compare_marks() -> Marks:
+    """Compare the regions' marks with ours; record a doubt if a region is ahead."""
     found = marks()
     # Read after them: whoever writes a mark has committed it before.
     if found.highest > elapsed_time.of_database().mark:
@@ -151,7 +151,7 @@ def look() -> Marks:
 
 
 def _living() -> Iterator[tuple[Region, RegionStore | None]]:
-    """Return the regions that are in use, each with its store if that can be asked."""
+    """Yield the regions that are in use, each with its store, or None if that cannot be reached."""
     left_alone = [Region.Status.OFFLINE, Region.Status.STRUCK, Region.Status.REMOVED]
     for region in Region.objects.exclude(status__in=left_alone).exclude(instance=""):
         try:
@@ -161,7 +161,7 @@ def _living() -> Iterator[tuple[Region, RegionStore | None]]:
 
 
 def _read(store: RegionStore) -> int | None:
-    """Return a region's mark, 0 if it has none yet; None if it cannot say."""
+    """Return a region's mark: 0 if it has none yet, None if it cannot be read."""
     try:
         note = store.read_note(NOTE)
     except RegionError as error:
@@ -183,7 +183,7 @@ def _text(own: Catalogue) -> bytes:
 
 
 def _doubt(kind: Catalogue.Doubt, text: str) -> None:
-    """Write a doubt down; that of a restored database outweighs one of the clock."""
+    """Record a doubt; one about a restored database replaces one about the clock."""
     weaker = [Doubt.NONE, Doubt.CLOCK] if kind == Doubt.RESTORED else [Doubt.NONE]
     noted = Catalogue.objects.filter(pk=1, doubt__in=weaker).update(
         doubt=kind, doubt_text=text, doubted_at=clock.now()
@@ -194,5 +194,5 @@ def _doubt(kind: Catalogue.Doubt, text: str) -> None:
 
 
 def is_of_clock_alone() -> bool:
-    """Whether a jump of the clock is all that is in doubt."""
+    """Return whether a jump of the clock is all that is in doubt."""
     return elapsed_time.of_database().doubt == Doubt.CLOCK

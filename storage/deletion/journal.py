@@ -25,7 +25,7 @@ YOUNG = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Entry:
-    """One removal, revival or purge, as a note tells it."""
+    """One removal, revival or purge, as recorded in a note."""
 
     kind: str
     vault: str
@@ -36,7 +36,7 @@ class Entry:
 
 
 def write(region: Region, store: RegionStore, mark: int) -> int:
-    """Write what a region has not yet, up to a note full; return how many entries.
+    """Write the entries that a region lacks, up to one note full; return how many.
 
     Raises RegionError. `mark` is the catalogue's, and no note has it yet.
     """
@@ -61,19 +61,19 @@ def write(region: Region, store: RegionStore, mark: int) -> int:
 
 
 def read(store: RegionStore, after: int) -> Iterator[Entry]:
-    """Return what a region's notes above a mark tell. Raises RegionError if one cannot be read."""
+    """Yield the entries of a region's notes above a mark. Raises RegionError."""
     for name in store.list_notes(WORD):
         if int(name.partition("/")[2]) > after:
             yield from _entries(store, name)
 
 
 def last_words(entries: Iterable[Entry]) -> dict[tuple[str, str, str], Entry]:
-    """Return of each object (vault, type, name) what was last said about it."""
+    """Return the last entry about each object (vault, type, name)."""
     last: dict[tuple[str, str, str], Entry] = {}
     for entry in entries:
-        place = (entry.vault, entry.type, entry.name)
-        if place not in last or last[place].sequence < entry.sequence:
-            last[place] = entry
+        key = (entry.vault, entry.type, entry.name)
+        if key not in last or last[key].sequence < entry.sequence:
+            last[key] = entry
     return last
 
 

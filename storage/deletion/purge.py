@@ -75,26 +75,26 @@ def begin(pk: int, before: datetime) -> bool:
     Its attempts are doomed and the journal is written in the same transaction. Returns True if
     this call did so.
     """
-    held = StoredObject.objects.select_related("vault").filter(pk=pk).first()
-    if held is None:
+    obj = StoredObject.objects.select_related("vault").filter(pk=pk).first()
+    if obj is None:
         return False  # somebody else has purged it
-    vault = sequence.lock(held.vault)
+    vault = sequence.lock(obj.vault)
     began = StoredObject.objects.filter(
         pk=pk, state=StoredObject.State.TOMBSTONED, tombstoned_at__lte=before
     ).update(state=StoredObject.State.PURGING)
     if not began:
         return False
-    attempts = Attempt.objects.filter(vault=vault, type=held.type, name=held.name).exclude(
+    attempts = Attempt.objects.filter(vault=vault, type=obj.type, name=obj.name).exclude(
         state=Attempt.State.WRITING
     )
     JournalEntry.note(
         JournalEntry.Kind.PURGE,
-        held,
+        obj,
         sequence=sequence.tick(vault).number,
         attempts=[str(attempt.key) for attempt in attempts.select_related("vault")],
     )
     now = clock.now()
-    Replica.objects.filter(pk__in=lock_order.hold(Replica.objects.filter(object=held))).update(
+    Replica.objects.filter(pk__in=lock_order.lock(Replica.objects.filter(object=obj))).update(
         attempt=None,
         state=Replica.State.PENDING,
         verified_at=None,
@@ -109,14 +109,14 @@ def begin(pk: int, before: datetime) -> bool:
 @transaction.atomic
 def finish(pk: int) -> None:
     """Delete the rows of an object that is still PURGING; one that was revived stays."""
-    held = StoredObject.objects.filter(pk=pk, state=StoredObject.State.PURGING).first()
-    if held is None:
+    obj = StoredObject.objects.filter(pk=pk, state=StoredObject.State.PURGING).first()
+    if obj is None:
         return
-    vault = sequence.lock(Vault.objects.get(pk=held.vault_id))
+    vault = sequence.lock(Vault.objects.get(pk=obj.vault_id))
     still = StoredObject.objects.filter(pk=pk, state=StoredObject.State.PURGING)
-    if not lock_order.hold(still):
+    if not lock_order.lock(still):
         return
-    left = lock_order.hold(Replica.objects.filter(object_id=pk))
+    left = lock_order.lock(Replica.objects.filter(object_id=pk))
     Replica.objects.filter(pk__in=left).delete()
     still.delete()
-    quota.book(vault.account_id, tombstoned=-quota.cost(held.size))
+    quota.book(vault.account_id, tombstoned=-quota.cost(obj.size))

@@ -18,7 +18,7 @@ LEAST_OF_ALL = 20_000
 
 
 class PurgeLimits:
-    """What may still go today. Asked before each object, and told of each that went."""
+    """Counts what may still be purged today."""
 
     def __init__(self) -> None:
         entries = JournalEntry.objects.filter(
@@ -31,7 +31,7 @@ class PurgeLimits:
         self._most_of_all = 0
 
     def room(self, account: int) -> int:
-        """Return how many of an account's objects may still go."""
+        """Return how many more of an account's objects may be purged."""
         here = self._bound(account) - self._gone[account]
         room = max(0, min(here, self._bound_of_all() - self._total))
         if not room:
@@ -39,14 +39,14 @@ class PurgeLimits:
         return room
 
     def count(self, account: int) -> None:
-        """Note that an object has gone."""
+        """Count an object that was purged."""
         self._gone[account] += 1
         self._total += 1
 
     def _bound(self, account: int) -> int:
         if account not in self._most:
-            held = StoredObject.objects.filter(vault__account=account).count()
-            self._most[account] = _share(held + self._gone[account], LEAST_OF_ACCOUNT)
+            there = StoredObject.objects.filter(vault__account=account).count()
+            self._most[account] = _share(there + self._gone[account], LEAST_OF_ACCOUNT)
         return self._most[account]
 
     def _bound_of_all(self) -> int:

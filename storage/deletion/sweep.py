@@ -1,7 +1,7 @@
-"""Garbage collection: removes bytes that no row points to, in turns of bounded time.
+"""Garbage collection: removes bytes that no row points to, in runs of bounded time.
 
-One worker does it at a time, in batches that hold an equal share of every account's leavings, so
-that nobody's keep another's waiting. What could not be removed stays on the list.
+One worker sweeps at a time, in batches with an equal share of every account's bytes, so that no
+account delays another. What could not be removed stays on the list.
 """
 
 import logging
@@ -26,17 +26,17 @@ from storage.vaults import quota
 log = logging.getLogger(__name__)
 BATCH = 1000  # keys, as many as a store removes at once
 PAGE = 200  # rows that are changed in one transaction
-MOST_STUCK = 500  # bytes that will not go, after which a turn ends
+MOST_STUCK = 500  # keys that cannot be removed, after which a run ends
 STAGING_AGE = timedelta(hours=24)
 RETRY = timedelta(minutes=5)
 REMEMBERED = timedelta(days=90)  # for which the survey knows what was swept
 
 
 def sweep(*, doomed_before: datetime | None = None, seconds: float = math.inf) -> int:
-    """Give up uploads that took too long, and remove doomed bytes; return how many went.
+    """Give up uploads that took too long, and remove doomed bytes; return how many were removed.
 
-    A region that cannot be used keeps its doomed bytes on the list. Nothing is done while
-    another worker is at it. Raises DoubtfulError while the catalogue or the clock is in doubt.
+    A region that cannot be used keeps its doomed bytes on the list. Does nothing while
+    another worker sweeps. Raises InDoubtError while the catalogue or the clock is in doubt.
     """
     guard.require_no_doubt()
     until, now = time.monotonic() + seconds, clock.database_now()
@@ -50,7 +50,7 @@ def sweep(*, doomed_before: datetime | None = None, seconds: float = math.inf) -
 
 
 def _forget_swept(now: datetime) -> None:
-    """Let records of sweeps go, after which nothing of theirs can arrive any more."""
+    """Delete records of sweeps so old that none of their uploads can still arrive."""
     old = SweptAttempt.objects.filter(at__lt=now - REMEMBERED).order_by("at")
     page = list(old.values_list("pk", flat=True)[:BATCH])
     SweptAttempt.objects.filter(pk__in=page).delete()
@@ -66,14 +66,14 @@ def _give_up_late_uploads(now: datetime, until: float) -> None:
     page = [""] * PAGE
     while len(page) == PAGE and time.monotonic() < until:
         with transaction.atomic():
-            page = lock_order.hold(late, most=PAGE)
+            page = lock_order.lock(late, most=PAGE)
             Attempt.objects.filter(pk__in=page, state=Attempt.State.WRITING).update(
                 state=Attempt.State.DOOMED, due_at=now + replicas.DOOM_DELAY
             )
 
 
 def _doom_old_quarantine(now: datetime, until: float) -> None:
-    """Let damaged bytes go after a grace of their own, unless nothing of their object is proved."""
+    """Doom quarantined bytes after their grace, unless their object has no verified replica."""
     verified = Replica.objects.filter(object=models.OuterRef("pk")).verified()
     wanting = StoredObject.objects.filter(
         ~models.Exists(verified),
@@ -90,7 +90,7 @@ def _doom_old_quarantine(now: datetime, until: float) -> None:
 
 
 def _remove(before: datetime, until: float) -> int:
-    stores = _reachable()
+    stores = reachable()
     stuck: set[str] = set()
     doomed = due(before).filter(region__in=stores)
 
@@ -102,7 +102,7 @@ def _remove(before: datetime, until: float) -> int:
     swept = 0
     for batch in fair_shares.fair(list(accounts), take, BATCH):
         gone = _remove_bytes(batch, stores)
-        swept += _forget(gone)
+        swept += forget(gone)
         left = {attempt.pk for attempt in batch} - {attempt.pk for attempt in gone}
         _put_off(left)
         stuck |= left
@@ -111,7 +111,7 @@ def _remove(before: datetime, until: float) -> int:
     return swept
 
 
-def _reachable() -> dict[int, RegionStore]:
+def reachable() -> dict[int, RegionStore]:
     stores = {}
     for region in Region.objects.configured():
         try:
@@ -125,7 +125,7 @@ def _reachable() -> dict[int, RegionStore]:
 
 
 def _remove_bytes(batch: Sequence[Attempt], stores: dict[int, RegionStore]) -> list[Attempt]:
-    """Remove bytes from all regions at once; return those of whose end the stores are sure."""
+    """Remove bytes from all regions at once; return the attempts whose bytes are surely gone."""
     by_region: dict[int, list[Attempt]] = {}
     for attempt in batch:
         by_region.setdefault(attempt.region_id, []).append(attempt)
@@ -136,8 +136,8 @@ def _remove_bytes(batch: Sequence[Attempt], stores: dict[int, RegionStore]) -> l
     return [attempt for attempt in batch if attempt.key in gone]
 
 
-def _forget(gone: Sequence[Attempt]) -> int:
-    """Take attempts without bytes off the rows, and what they held off the quota."""
+def forget(gone: Sequence[Attempt]) -> int:
+    """Delete the rows of attempts whose bytes are gone, and release their quota."""
     count = 0
     for start in range(0, len(gone), PAGE):
         some = [attempt.pk for attempt in gone[start : start + PAGE]]
@@ -145,27 +145,27 @@ def _forget(gone: Sequence[Attempt]) -> int:
             doomed = Attempt.objects.filter(
                 pk__in=some, state=Attempt.State.DOOMED, replica__isnull=True
             )
-            held = lock_order.hold(doomed)
-            quota.settle_all(held)
-            SweptAttempt.note(held)
-            deleted = Attempt.objects.filter(pk__in=held).delete()[1]
+            locked = lock_order.lock(doomed)
+            quota.settle_all(locked)
+            SweptAttempt.note(locked)
+            deleted = Attempt.objects.filter(pk__in=locked).delete()[1]
             count += deleted.get(Attempt._meta.label, 0)
     return count
 
 
 def _put_off(attempts: set[str]) -> None:
-    """Let what could not be removed not stand in front of all else in the next turn."""
+    """Postpone what could not be removed, so that it does not come first in the next run."""
     left = sorted(attempts)
     for start in range(0, len(left), PAGE):
         with transaction.atomic():
-            held = lock_order.hold(Attempt.objects.filter(pk__in=left[start : start + PAGE]))
-            Attempt.objects.filter(pk__in=held, state=Attempt.State.DOOMED).update(
+            locked = lock_order.lock(Attempt.objects.filter(pk__in=left[start : start + PAGE]))
+            Attempt.objects.filter(pk__in=locked, state=Attempt.State.DOOMED).update(
                 due_at=clock.now() + RETRY
             )
 
 
 def sweep_staging() -> int:
-    """Remove what killed processes left half-written in the regions; return how many files."""
+    """Remove half-written files that killed processes left in the regions; return how many."""
     swept = 0
     for region in Region.objects.all():
         try:

@@ -16,7 +16,7 @@ from storage.vaults.access import Access
 
 
 def remove(access: Access, name: ObjectName) -> None:
-    """Take an object out of the vault; its bytes stay for the grace period.
+    """Remove an object from the vault; its bytes stay for the grace period.
 
     Removing it again is fine. Raises ForbiddenError, or UnknownError if it never was there.
     """
@@ -26,34 +26,34 @@ def remove(access: Access, name: ObjectName) -> None:
         return
     with transaction.atomic():
         vault = sequence.lock(access.vault)
-        held = StoredObject.objects.named(vault, name).first()
-        if held is None:
+        obj = StoredObject.objects.named(vault, name).first()
+        if obj is None:
             raise UnknownError(f"This vault has no object {name}.")
-        if held.state in StoredObject.CURRENT:
-            tombstone(vault, held, by=access.credential)
+        if obj.state in StoredObject.CURRENT:
+            tombstone(vault, obj, by=access.credential)
 
 
 def clear(vault: Vault) -> None:
-    """Take everything out of a vault whose row is locked; its bytes stay for the grace period."""
-    held = StoredObject.objects.current().filter(vault=vault)
-    lock_order.hold(held)
-    for one in held.order_by("pk"):
+    """Remove everything from a vault whose row is locked; its bytes stay for the grace period."""
+    objects = StoredObject.objects.current().filter(vault=vault)
+    lock_order.lock(objects)
+    for one in objects.order_by("pk"):
         tombstone(vault, one, by=None)
 
 
-def tombstone(vault: Vault, held: StoredObject, *, by: Credential | None) -> None:
-    """Let an object be gone from now on; its bytes stay for the grace. The vault is locked."""
+def tombstone(vault: Vault, obj: StoredObject, *, by: Credential | None) -> None:
+    """Write an object's tombstone; its bytes stay for the grace period. The vault is locked."""
     step = sequence.tick(vault)
-    StoredObject.objects.filter(pk=held.pk).update(
+    StoredObject.objects.filter(pk=obj.pk).update(
         state=StoredObject.State.TOMBSTONED,
         tombstoned_at=step.at,
         tombstoned_by=by,
     )
-    lifetimes.end(held, step)
-    JournalEntry.note(JournalEntry.Kind.TOMBSTONE, held, sequence=step.number, by=by)
-    cost = quota.cost(held.size)
+    lifetimes.end(obj, step)
+    JournalEntry.note(JournalEntry.Kind.TOMBSTONE, obj, sequence=step.number, by=by)
+    cost = quota.cost(obj.size)
     quota.book(vault.account_id, live=-cost, tombstoned=cost)
-    kind = ObjectType(held.type)
+    kind = ObjectType(obj.type)
     if by is not None:
         index_freshness.removed(by, kind, step.number)
     if kind in index_freshness.GUARDED:
@@ -61,7 +61,7 @@ def tombstone(vault: Vault, held: StoredObject, *, by: Credential | None) -> Non
 
 
 def discard_leftover_keys(access: Access) -> int:
-    """Tombstone the keys of a set-up that never got as far as a config; return how many.
+    """Remove the keys of a set-up that was never completed with a config; return how many.
 
     Raises ForbiddenError unless the vault may still be set up.
     """
@@ -71,7 +71,7 @@ def discard_leftover_keys(access: Access) -> int:
         live = StoredObject.objects.live().filter(vault=vault)
         if live.filter(type=ObjectType.CONFIG).exists():
             return 0
-        lock_order.hold(live.filter(type=ObjectType.KEY))
+        lock_order.lock(live.filter(type=ObjectType.KEY))
         keys = list(live.filter(type=ObjectType.KEY))
         for key in keys:
             tombstone(vault, key, by=access.credential)

@@ -16,12 +16,12 @@ MOST_GIVEN_UP = 500  # objects at a time: the vault is locked meanwhile
 
 
 class VaultInUseError(Exception):
-    """The vault was set up, so something may be in it. The text is for the customer."""
+    """Raised for a vault that was set up: backups may be in it. The text is for customers."""
 
 
 @transaction.atomic
 def delete_vault(vault: Vault, *, actor: Actor) -> None:
-    """End a vault that was never set up, with its credentials. Raises VaultInUseError.
+    """Delete a vault that was never set up, with its credentials. Raises VaultInUseError.
 
     What a broken set-up left in it is kept for the grace period, as all that is removed.
     """
@@ -46,17 +46,17 @@ def delete_vault(vault: Vault, *, actor: Actor) -> None:
 
 @transaction.atomic
 def give_up_lost(vault: Vault, *, actor: Actor) -> int:
-    """Take what is lost off a vault's list, for its owner says so; return how much it was.
+    """Remove lost objects from a vault at its owner's request; return how many.
 
     It is MOST_GIVEN_UP at most, the oldest first. What a vault cannot be opened without, config
     and keys, stays on it.
     """
     locked = sequence.lock(vault)
     lost = StoredObject.objects.lost().filter(vault=locked, type__in=REPLACEABLE)
-    held_now = lock_order.hold(lost, most=MOST_GIVEN_UP)
+    held_now = lock_order.lock(lost, most=MOST_GIVEN_UP)
     given_up = list(lost.filter(pk__in=held_now).order_by("pk"))
-    for held in given_up:
-        tombstones.tombstone(locked, held, by=None)
+    for obj in given_up:
+        tombstones.tombstone(locked, obj, by=None)
     if given_up:
         account, subject = vault.account, vault.public_id
         audit.record(actor, "vault.give-up", subject, account=account, count=len(given_up))

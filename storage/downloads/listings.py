@@ -1,4 +1,4 @@
-"""Lists objects of a vault, however many, in little memory.
+"""Lists a vault's objects, however many, in bounded memory.
 
 The database is read in one go, so that a list is of one moment, into a file that is kept in memory
 while it is small; a client takes it from there as slowly as it likes and holds no connection of the
@@ -32,11 +32,11 @@ class Listing:
 
     @property
     def is_small(self) -> bool:
-        """Whether it lies in memory."""
+        """Whether it is kept in memory."""
         return self.length <= IN_MEMORY
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield it piece by piece, and let go of it."""
+        """Yield it piece by piece, and close the file."""
         with self._file:
             while piece := self._file.read(CHUNK):
                 yield piece
@@ -44,9 +44,9 @@ class Listing:
 
 def of_objects(vault: Vault, kind: ObjectType, *, with_sizes: bool) -> Listing:
     """Return the vault's live objects of one type, in the order of their names."""
-    held = StoredObject.objects.live().filter(vault=vault, type=kind)
+    objects = StoredObject.objects.live().filter(vault=vault, type=kind)
     fields = ("name", "size") if with_sizes else ("name",)
-    return _spooled(held.order_by("name").values_list(*fields).iterator(PAGE), with_sizes)
+    return _spooled(objects.order_by("name").values_list(*fields).iterator(PAGE), with_sizes)
 
 
 def of_pairs(pairs: Iterable[tuple[str, int]], *, with_sizes: bool) -> Listing:
@@ -56,7 +56,7 @@ def of_pairs(pairs: Iterable[tuple[str, int]], *, with_sizes: bool) -> Listing:
 
 
 def text_of(rows: Iterable[tuple[str, int]]) -> str:
-    """Return a list with sizes as text, for lists whose length is bounded otherwise."""
+    """Return a list with sizes as text, for lists of bounded length."""
     return f"[{','.join(map(SIZED.__mod__, rows))}]"
 
 
@@ -65,15 +65,15 @@ def _spooled(rows: Iterable[tuple[object, ...]], with_sizes: bool) -> Listing:
     with ExitStack() as stack:
         file = stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
         try:
-            length = _write(file, map(form, rows))
+            length = write(file, map(form, rows))
         except OSError as error:
             raise BusyError("There is no room to prepare a list as long as this one.") from error
         stack.pop_all()  # whoever takes the chunks closes it
     return Listing(length, file)
 
 
-def _write(file: IO[bytes], entries: Iterator[str]) -> int:
-    """Write a list, a page at a time, and go back to its beginning; return its length."""
+def write(file: IO[bytes], entries: Iterator[str]) -> int:
+    """Write a list, a page at a time, and rewind; return its length."""
     file.write(b"[")
     separator = b""
     while page := ",".join(islice(entries, PAGE)):

@@ -1,4 +1,4 @@
-"""Presigned downloads straight from a region's store, in batches or as a redirect."""
+"""Presigned downloads from a region's store, in batches or as a redirect."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -22,48 +22,48 @@ def offer(access: Access, names: Sequence[ObjectName]) -> list[ItemResult]:
     batch.require_few(len(names), "objects")
     wanted = [name.name for name in names]
     live = StoredObject.objects.live().filter(vault=access.vault, name__in=wanted)
-    held = {(one.type, one.name): one for one in live}
-    copies: dict[int, list[Replica]] = {}
-    for replica in _stored(list(held.values())):
-        copies.setdefault(replica.object_id, []).append(replica)
-    return [_answer(access, held.get((name.type, name.name)), copies) for name in names]
+    objects = {(one.type, one.name): one for one in live}
+    by_object: dict[int, list[Replica]] = {}
+    for replica in _stored(list(objects.values())):
+        by_object.setdefault(replica.object_id, []).append(replica)
+    return [_answer(access, objects.get((name.type, name.name)), by_object) for name in names]
 
 
-def sign(held: StoredObject) -> PresignedRequest | None:
-    """Return a presigned GET of an object's good copy, or None if the gateway must give it."""
-    return _sign(held, list(_stored([held]).select_related("attempt__vault")))
+def sign(obj: StoredObject) -> PresignedRequest | None:
+    """Return a presigned GET of an object's good replica, or None if the gateway must give it."""
+    return _sign(obj, list(_stored([obj]).select_related("attempt__vault")))
 
 
 def _answer(
-    access: Access, held: StoredObject | None, copies: dict[int, list[Replica]]
+    access: Access, obj: StoredObject | None, by_object: dict[int, list[Replica]]
 ) -> ItemResult:
-    if held is None:
+    if obj is None:
         return ItemResult(ItemStatus.UNKNOWN, message="This vault has no such object.")
-    found = copies.get(held.pk, [])
+    found = by_object.get(obj.pk, [])
     for replica in found:
         if replica.attempt is not None:
             replica.attempt.vault = access.vault
-    request = _sign(held, found)
+    request = _sign(obj, found)
     if request is None:
         return ItemResult(ItemStatus.GATEWAY, message="Read it through the gateway.")
     until = clock.now() + timedelta(seconds=settings.DIRECT_SECONDS)
-    return ItemResult(ItemStatus.GET, size=held.size, request=request, until=until)
+    return ItemResult(ItemStatus.GET, size=obj.size, request=request, until=until)
 
 
-def _stored(held: Sequence[StoredObject]) -> QuerySet[Replica]:
+def _stored(objects: Sequence[StoredObject]) -> QuerySet[Replica]:
     return (
         Replica.objects.readable()
-        .filter(object__in=held)
+        .filter(object__in=objects)
         .select_related("region", "attempt")
         .order_by("region__priority")
     )
 
 
-def _sign(held: StoredObject, replicas: Sequence[Replica]) -> PresignedRequest | None:
-    if held.type not in batch.TYPES:
+def _sign(obj: StoredObject, replicas: Sequence[Replica]) -> PresignedRequest | None:
+    if obj.type not in batch.TYPES:
         return None
     for replica in replicas:
-        if replica.attempt is None or placement.site_of(replica.region).is_away:
+        if replica.attempt is None or placement.candidate_of(replica.region).is_away:
             continue
         try:
             store = store_of(replica.region)

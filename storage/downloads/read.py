@@ -2,7 +2,7 @@
 
 A whole object is hashed on its way out and its last piece is held back until the hash is right,
 so wrong bytes never look complete. A range cannot be hashed: there the client's own check
-decides, and a client that asks for the same range again gets it from a copy hashed first.
+decides, and a client that asks for the same range again gets it from a replica hashed first.
 """
 
 import hashlib
@@ -46,81 +46,81 @@ class Response:
 
 
 class CutShortError(Exception):
-    """Raised in the middle of a response: the copy is bad, so the connection must break."""
+    """Raised in the middle of a response: the replica is bad, so the connection must break."""
 
 
 def find(vault: Vault, name: ObjectName) -> StoredObject:
     """Return a live object of the vault. Raises UnknownError."""
-    held = StoredObject.objects.named(vault, name).live().first()
-    if held is None:
+    obj = StoredObject.objects.named(vault, name).live().first()
+    if obj is None:
         raise UnknownError(f"This vault has no object {name}.")
-    return held
+    return obj
 
 
-def elsewhere(held: StoredObject, span: Span | None, *, reader: str) -> str | None:
-    """Return the address at which the client called `reader` may read a pack from its region.
+def elsewhere(obj: StoredObject, span: Span | None, *, reader: str) -> str | None:
+    """Return the presigned address from which the client `reader` may read a pack, if it may.
 
     None if it must come from here: small spans, since going there takes longer than giving them,
-    and what the client asks for again, since something was wrong with it or with the way there.
+    and what the client asks for again, since something was wrong with it or with the transfer.
     """
-    if not settings.REDIRECT_READS or held.type != ObjectType.DATA:
+    if not settings.REDIRECT_READS or obj.type != ObjectType.DATA:
         return None
-    span = span or Span(0, held.size)
-    span = Span(span.start, min(span.length, held.size - span.start))
+    span = span or Span(0, obj.size)
+    span = Span(span.start, min(span.length, obj.size - span.start))
     if span.length < REDIRECTED:
         return None
-    request = presigned.sign(held)
-    if request is None or rereads.seen(reader, held.pk, span.start, span.length):
+    request = presigned.sign(obj)
+    if request is None or rereads.seen(reader, obj.pk, span.start, span.length):
         return None
     return request.url
 
 
 def fetch(
-    held: StoredObject, span: Span | None, *, reader: str, region: Region | None = None
+    obj: StoredObject, span: Span | None, *, reader: str, region: Region | None = None
 ) -> Response:
     """Return the bytes of an object, or of a span of it, for the client called `reader`.
 
-    From its copy in one `region`, if one is given. Raises RangeError, or DamagedError when no copy
-    can be read now.
+    From its replica in one `region`, if one is given. Raises RangeError, or DamagedError when no
+    replica can be read now.
     """
     if span is None:
-        whole = Span(0, held.size)
-        chunks = _first_good(held, whole, verify_first=False, region=region)
-        return Response(held.size, whole, chunks)
-    if span.start >= held.size or span.length <= 0:
-        raise RangeError(held.size)
-    span = Span(span.start, min(span.length, held.size - span.start))
-    again = rereads.seen(reader, held.pk, span.start, span.length)
-    return Response(held.size, span, _first_good(held, span, verify_first=again, region=region))
+        whole = Span(0, obj.size)
+        chunks = _first_good(obj, whole, verify_first=False, region=region)
+        return Response(obj.size, whole, chunks)
+    if span.start >= obj.size or span.length <= 0:
+        raise RangeError(obj.size)
+    span = Span(span.start, min(span.length, obj.size - span.start))
+    again = rereads.seen(reader, obj.pk, span.start, span.length)
+    return Response(obj.size, span, _first_good(obj, span, verify_first=again, region=region))
 
 
-def fetch_from(region: Region, held: StoredObject) -> Iterator[bytes]:
-    """Return the whole object from its copy in one region.
+def fetch_from(region: Region, obj: StoredObject) -> Iterator[bytes]:
+    """Return the whole object from its replica in one region.
 
-    Raises DamagedError, and while it is read BadCopyError or RegionError.
+    Raises DamagedError, and while it is read BadReplicaError or RegionError.
     """
-    replica = held.replicas.readable().filter(region=region)
+    replica = obj.replicas.readable().filter(region=region)
     found = replica.select_related("region", "attempt__vault").first()
     if found is None:
         raise DamagedError(f"There is no copy in region {region.alias}.")
-    return _stream(found, held, Span(0, held.size))
+    return _stream(found, obj, Span(0, obj.size))
 
 
 def _first_good(
-    held: StoredObject, span: Span, *, verify_first: bool, region: Region | None
+    obj: StoredObject, span: Span, *, verify_first: bool, region: Region | None
 ) -> Iterator[bytes]:
-    """Return chunks from the first copy that opens (and, if wanted, proves right)."""
-    for replica in _candidates(held, region):
+    """Return chunks from the first replica that opens and, if asked for, verifies."""
+    for replica in _candidates(obj, region):
         try:
             if verify_first:
-                damage.require_good(replica, held)
-            chunks = _stream(replica, held, span)
+                damage.require_good(replica, obj)
+            chunks = _stream(replica, obj, span)
             first = next(chunks, b"")
         except damage.BadReplicaError:
             continue
         except RegionError as error:
             placement.avoid(replica.region.alias)
-            log.warning("a copy could not be read: %s", error)
+            log.warning("a replica could not be read: %s", error)
             continue
         return _chain(first, chunks)
     raise DamagedError(
@@ -129,19 +129,19 @@ def _first_good(
     )
 
 
-def _candidates(held: StoredObject, region: Region | None) -> list[Replica]:
-    stored = held.replicas.readable().select_related("region", "attempt__vault")
+def _candidates(obj: StoredObject, region: Region | None) -> list[Replica]:
+    stored = obj.replicas.readable().select_related("region", "attempt__vault")
     if region is not None:
         stored = stored.filter(region=region)
     return placement.read_order(stored)
 
 
-def _stream(replica: Replica, held: StoredObject, span: Span) -> Iterator[bytes]:
-    """Read a span of one copy, and judge the whole object if the span is all of it."""
-    is_whole = span.length == held.size
+def _stream(replica: Replica, obj: StoredObject, span: Span) -> Iterator[bytes]:
+    """Read a span of one replica, hashing it if it is the whole object."""
+    is_whole = span.length == obj.size
     try:
         with _open(replica, span) as reader:
-            yield from _judged(reader, held, span) if is_whole else _counted(reader, span)
+            yield from _judged(reader, obj, span) if is_whole else _counted(reader, span)
     except (NoSuchKeyError, UnreadableError, damage.BadReplicaError) as error:
         damage.mark(replica, error)
         raise damage.BadReplicaError(str(error)) from error
@@ -160,21 +160,21 @@ def _counted(reader: Reader, span: Span) -> Iterator[bytes]:
     while left:
         piece = reader.read(min(CHUNK, left))
         if not piece:
-            raise damage.BadReplicaError("the copy is shorter than the object")
+            raise damage.BadReplicaError("the replica is shorter than the object")
         left -= len(piece)
         yield piece
 
 
-def _judged(reader: Reader, held: StoredObject, span: Span) -> Iterator[bytes]:
-    """Yield everything, the last piece only once all of it has hashed right."""
+def _judged(reader: Reader, obj: StoredObject, span: Span) -> Iterator[bytes]:
+    """Yield a whole object, its last piece only once the hash is right."""
     digest, last = hashlib.sha256(), b""
     for piece in _counted(reader, span):
         digest.update(piece)
         if last:
             yield last
         last = piece
-    if digest.hexdigest() != held.sha256:
-        raise damage.BadReplicaError("the copy does not have the object's hash")
+    if digest.hexdigest() != obj.sha256:
+        raise damage.BadReplicaError("the replica does not have the object's hash")
     if last:
         yield last
 

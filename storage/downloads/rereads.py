@@ -15,9 +15,9 @@ class RereadDetector:
         self._reads: OrderedDict[tuple[str, int, int, int], float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def seen(self, reader: str, held: int, start: int, length: int) -> bool:
+    def seen(self, reader: str, object_id: int, start: int, length: int) -> bool:
         """Note a read of `length` bytes at `start`, and tell whether it is a repeat."""
-        key, now = (reader, held, start, length), time.monotonic()
+        key, now = (reader, object_id, start, length), time.monotonic()
         with self._lock:
             before = self._reads.pop(key, None)
             self._reads[key] = now

@@ -1,4 +1,4 @@
-"""Brings a database that was restored from an older copy up to date from the regions.
+"""Brings a database that was restored from an older copy up to date, from the regions.
 
 The journal's notes tell what was brought back or purged since. Bytes that no row knows are hashed,
 and become the object that they are; so do those of uploads that the older copy thinks are still
@@ -32,14 +32,14 @@ Kind = JournalEntry.Kind
 
 @dataclass
 class Recovered:
-    """What was learnt, in objects."""
+    """What was recovered, in objects."""
 
     brought_back: int = 0
     adopted: int = 0
 
 
 class CatalogueRecovery:
-    """One rebuild: begun, told of every key that a region has, and ended."""
+    """One recovery: `begin`, then `adopt` for every unknown key of a region, then `end`."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.result = Recovered()
@@ -47,17 +47,17 @@ class CatalogueRecovery:
         self._last = last_words(self._entries)
 
     def begin(self) -> None:
-        """Take over what the journal tells, and let every grace begin again."""
+        """Apply the journal's entries, and restart every grace period."""
         self._take_over()
-        for place, entry in self._last.items():
+        for key, entry in self._last.items():
             if entry.kind == Kind.UNDELETE:
-                self.result.brought_back += _bring_back(*place)
+                self.result.brought_back += _bring_back(*key)
         waiting = StoredObject.objects.filter(state=StoredObject.State.TOMBSTONED)
         waiting.update(tombstoned_at=clock.database_now())
         Vault.objects.update(epoch=F("epoch") + EPOCHS)
 
-    def look_at(self, region: Region, store: RegionStore, key: StoreKey, size: int) -> bool:
-        """Make an object, or a copy of one, of bytes that no copy's row knows; return whether."""
+    def adopt(self, region: Region, store: RegionStore, key: StoreKey, size: int) -> bool:
+        """Adopt bytes that no row knows, as an object or a replica; return whether one has now."""
         attempt = Attempt.objects.filter(pk=key.attempt).first()
         if attempt is not None and attempt.state != Attempt.State.WRITING:
             return True
@@ -71,14 +71,14 @@ class CatalogueRecovery:
         return adopted
 
     def end(self) -> None:
-        """Call nothing lost that was purged."""
-        purged = [place for place, entry in self._last.items() if entry.kind == Kind.PURGE]
+        """Mark objects that were purged as removed rather than lost."""
+        purged = [key for key, entry in self._last.items() if entry.kind == Kind.PURGE]
         for vault, type_, name in purged:
-            _bury(vault, type_, name)
+            _mark_removed(vault, type_, name)
 
     @transaction.atomic
     def _take_over(self) -> None:
-        """Write the missed entries down here too, and pass their numbers."""
+        """Copy the missed entries into this database; advance the vaults' sequences past them."""
         vaults = {vault.public_id: vault for vault in Vault.objects.order_by("pk")}
         for public_id in sorted({entry.vault for entry in self._entries} & vaults.keys()):
             vault = sequence.lock(vaults[public_id])
@@ -108,8 +108,8 @@ class CatalogueRecovery:
         settled = Attempt.objects.filter(pk=key.attempt).exclude(state=Attempt.State.WRITING)
         if settled.exists():
             return False  # meanwhile, by somebody else
-        held = StoredObject.objects.named(vault, key.object).first()
-        if held is not None and (held.sha256, held.size) != (sha256, size):
+        obj = StoredObject.objects.named(vault, key.object).first()
+        if obj is not None and (obj.sha256, obj.size) != (sha256, size):
             return False
         attempt, _ = Attempt.objects.get_or_create(
             pk=key.attempt,
@@ -121,27 +121,27 @@ class CatalogueRecovery:
                 "due_at": clock.now(),
             },
         )
-        lock_order.hold(Attempt.objects.filter(pk=attempt.pk))
+        lock_order.lock(Attempt.objects.filter(pk=attempt.pk))
         Attempt.objects.filter(pk=attempt.pk).update(state=Attempt.State.STORED, size=size)
         quota.settle(attempt)
-        is_new = held is None
-        if held is None:
-            held = _create(vault, Arrival(attempt, size, sha256))
-        lock_order.hold(StoredObject.objects.filter(pk=held.pk))
-        if held.state in StoredObject.REMOVED:
-            _revive(vault, held)
-        lost = StoredObject.objects.lost().filter(pk=held.pk)
+        is_new = obj is None
+        if obj is None:
+            obj = _create(vault, Arrival(attempt, size, sha256))
+        lock_order.lock(StoredObject.objects.filter(pk=obj.pk))
+        if obj.state in StoredObject.REMOVED:
+            _revive(vault, obj)
+        lost = StoredObject.objects.lost().filter(pk=obj.pk)
         lost.update(state=StoredObject.State.LIVE)
-        if replicas.add(held, attempt):
-            Replica.objects.filter(object=held, region=region).update(verified_at=clock.now())
+        if replicas.add(obj, attempt):
+            Replica.objects.filter(object=obj, region=region).update(verified_at=clock.now())
         last = self._last.get((key.vault, kind.value, name))
         if is_new and last is not None and last.kind in (Kind.TOMBSTONE, Kind.PURGE):
-            tombstones.tombstone(vault, held, by=None)
+            tombstones.tombstone(vault, obj, by=None)
         return True
 
 
 def _hash(store: RegionStore, key: StoreKey, size: int) -> str | None:
-    """Return the SHA-256 of bytes that are what their name says, or None."""
+    """Return the SHA-256 of bytes whose hash is what their name says, or None."""
     try:
         return verify(StoredBytes(store, key, size, key.object.expected_sha256))
     except RegionError as error:
@@ -165,25 +165,25 @@ def _revive(vault: Vault, gone: StoredObject) -> None:
 
 @transaction.atomic
 def _bring_back(public_id: str, type_: str, name: str) -> bool:
-    """Let an object live that was brought back after the copy was made."""
+    """Revive an object that was revived after the copy was made."""
     vault = Vault.objects.filter(public_id=public_id).first()
     if vault is None:
         return False
     vault = sequence.lock(vault)
     gone = StoredObject.objects.removed().filter(vault=vault, type=type_, name=name)
-    if not lock_order.hold(gone):
+    if not lock_order.lock(gone):
         return False
     _revive(vault, gone.get())
     return True
 
 
 @transaction.atomic
-def _bury(public_id: str, type_: str, name: str) -> None:
-    """Take an object that was purged, and has no bytes, for removed instead of lost."""
+def _mark_removed(public_id: str, type_: str, name: str) -> None:
+    """Mark an object that was purged, and has no bytes, as removed instead of lost."""
     vault = Vault.objects.filter(public_id=public_id).first()
     if vault is None:
         return
     vault = sequence.lock(vault)
     lost = StoredObject.objects.lost().filter(vault=vault, type=type_, name=name)
-    if lock_order.hold(lost):
+    if lock_order.lock(lost):
         tombstones.tombstone(vault, lost.get(), by=None)

@@ -36,8 +36,8 @@ PAGE = 1000  # rows that are changed in one transaction
 Bound = tuple[QuerySet[Any], str, datetime, datetime | None]
 
 
-def future_stamps(now: datetime) -> int:
-    """Bring back what lies further ahead of `now` than it can; return how many rows changed."""
+def correct(now: datetime) -> int:
+    """Correct moments further ahead of `now` than they can be; return how many rows changed."""
     changed = sum(
         _change(rows.filter(**{f"{field}__gt": latest}), **{field: becomes})
         for rows, field, latest, becomes in _bounds(now)
@@ -49,7 +49,7 @@ def future_stamps(now: datetime) -> int:
 
 
 def _bounds(now: datetime) -> list[Bound]:
-    """Return rows, a moment of theirs, the latest that it can be, and what it becomes otherwise."""
+    """Return rows, a field, the latest value it can have, and the value it gets instead."""
     soon = now + SKEW
     waiting = now + timedelta(hours=2)  # the longest wait for a next try is one hour and a half
     upload = now + settings.ATTEMPT_LIFETIME + timedelta(hours=1)
@@ -92,6 +92,6 @@ def _change(rows: QuerySet[Any], **fields: Any) -> int:
     changed, page = 0, [0] * PAGE
     while len(page) == PAGE:
         with transaction.atomic():
-            page = lock_order.hold(rows, most=PAGE)
+            page = lock_order.lock(rows, most=PAGE)
             changed += model._default_manager.filter(pk__in=page).update(**fields)
     return changed

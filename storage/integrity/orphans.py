@@ -1,9 +1,9 @@
-"""Finds bytes in the regions that no row has known since their upload was given up.
+"""Finds bytes in the regions that arrived after their upload had been given up and swept.
 
 A client's PUT that was signed in time may arrive when the sweep has been there, and so may the end
 of an upload that took longer than it may. Twice a day every region's list is walked through, page
-by page, in turns of bounded time, however large a vault is. What goes is what the sweep has on
-record as removed before, and nothing else: bytes that nobody knows are counted, alarmed of, and
+by page, in runs of bounded time, however large a vault is. Only what the sweep has on record as
+removed before is removed, and nothing else: bytes that nobody knows are counted, alarmed of, and
 left to `reconcile`.
 """
 
@@ -28,9 +28,9 @@ PAGE = 1000  # keys
 
 
 def survey(*, seconds: float = math.inf) -> int:
-    """Walk on for a while; return how many keys were removed once more.
+    """Continue the walk for up to `seconds`; return how many keys were removed again.
 
-    Raises DoubtfulError while the catalogue or the clock is in doubt.
+    Raises InDoubtError while the catalogue or the clock is in doubt.
     """
     guard.require_no_doubt()
     until, removed = time.monotonic() + seconds, 0
@@ -46,7 +46,7 @@ def survey(*, seconds: float = math.inf) -> int:
 
 
 def has_begun() -> bool:
-    """Whether a walk has begun and not ended."""
+    """Return whether a walk has begun and not ended."""
     return Survey.objects.filter(cursor__gt="").exists()
 
 
@@ -60,11 +60,11 @@ def _due() -> list[Survey]:
 
 
 def _walk(walk: Survey, store: RegionStore, until: float) -> int:
-    """Look at the next pages; where it is stands in the row after each."""
+    """Check the next pages, recording the position after each."""
     removed = 0
     for vault in sorted(name for name in store.list_vaults() if _is_ahead(name, walk.cursor)):
         for page in _pages(store, vault, _key_in(walk.cursor, vault)):
-            removed += _look_at(page, walk, store)
+            removed += _clear_page(page, walk, store)
             walk.cursor = str(page[-1]) if len(page) == PAGE else vault
             walk.save(update_fields=["cursor", "strange_so_far"])
             if time.monotonic() >= until:
@@ -76,12 +76,12 @@ def _walk(walk: Survey, store: RegionStore, until: float) -> int:
 
 
 def _is_ahead(vault: str, cursor: str) -> bool:
-    """Whether a vault, or part of it, is still to come: the cursor is a vault or a key."""
+    """Return whether a vault, or part of it, is still to come: the cursor is a vault or a key."""
     return vault > cursor or cursor.startswith(f"{vault}/")
 
 
 def _key_in(cursor: str, vault: str) -> StoreKey | None:
-    """Return the key of a vault behind which the walk goes on, or None for its beginning."""
+    """Return the key of a vault after which the walk continues, or None for its beginning."""
     return parse_store_key(cursor) if cursor.startswith(f"{vault}/") else None
 
 
@@ -91,8 +91,8 @@ def _pages(store: RegionStore, vault: str, after: StoreKey | None) -> Iterator[l
         yield page
 
 
-def _look_at(page: Sequence[StoreKey], walk: Survey, store: RegionStore) -> int:
-    """Remove what was swept before, count what nobody knows; return how many were removed."""
+def _clear_page(page: Sequence[StoreKey], walk: Survey, store: RegionStore) -> int:
+    """Remove keys that were swept before, count unknown ones; return how many were removed."""
     again, strange = _judge(page)
     removed = len(store.delete_many(again))
     walk.strange_so_far += len(strange)
@@ -102,7 +102,7 @@ def _look_at(page: Sequence[StoreKey], walk: Survey, store: RegionStore) -> int:
 
 
 def _judge(keys: Sequence[StoreKey]) -> tuple[list[StoreKey], list[StoreKey]]:
-    """Return the keys that were swept before, and those that nobody knows.
+    """Return the keys that were swept before, and the unknown ones.
 
     The rows are asked after the list, and an upload has its row before it has bytes.
     """

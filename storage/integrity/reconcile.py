@@ -40,12 +40,12 @@ class Report:
 
 
 def reconcile(actor: Actor, *, on_step: Callable[[], None] = lambda: None) -> Report:
-    """Compare everything and put right what can be put right without removing anything known.
+    """Compare everything, and correct what can be corrected without removing anything known.
 
     Once every region was compared to the end, doubts about catalogue and clock are over. It may
-    take hours; `on_step` is called all the while.
+    take hours; `on_step` is called all along.
     """
-    marks = guard.look()
+    marks = guard.compare_marks()
     rebuild = CatalogueRecovery(guard.missed()) if guard.is_restored() else None
     if rebuild is not None:
         rebuild.begin()
@@ -88,7 +88,7 @@ def _compare(
         if rebuild is not None:
             known = known.exclude(state=Attempt.State.WRITING)
         if not known.exists():
-            _strange(region, store, key, size, report, rebuild)
+            _handle_unknown(region, store, key, size, report, rebuild)
     stored = Replica.objects.stored().filter(region=region)
     for replica in bulk.steadily(stored, 500):
         on_step()
@@ -98,7 +98,7 @@ def _compare(
 
 
 def _is_gone(replica: Replica) -> bool:
-    """Whether the row still points to bytes that are not there (it may be newer than the list)."""
+    """Return whether a row, which may be newer than the list, still points to missing bytes."""
     current = Replica.objects.select_related("attempt__vault", "region").get(pk=replica.pk)
     if current.state != Replica.State.STORED or current.attempt is None:
         return False
@@ -109,7 +109,7 @@ def _is_gone(replica: Replica) -> bool:
     return False
 
 
-def _strange(
+def _handle_unknown(
     region: Region,
     store: RegionStore,
     key: StoreKey,
@@ -117,7 +117,7 @@ def _strange(
     report: Report,
     rebuild: CatalogueRecovery | None,
 ) -> None:
-    """See to bytes that no row knows: removed if they were to go, else kept."""
+    """Handle bytes that no row knows: remove them if they were to go, else keep them."""
     purged = JournalEntry.objects.filter(
         kind=JournalEntry.Kind.PURGE,
         vault__public_id=key.vault,
@@ -128,6 +128,6 @@ def _strange(
     if is_swept or any(str(key) in entry.attempts for entry in purged):
         store.delete(key)
         report.purged_again += 1
-    elif rebuild is None or not rebuild.look_at(region, store, key, size):
+    elif rebuild is None or not rebuild.adopt(region, store, key, size):
         log.error("unknown bytes in region %s: %s", store.alias, key)
         report.unknown.append(f"{store.alias}: {key}")

@@ -30,7 +30,7 @@ class Repairs:
 
 
 def repair(actor: Actor, *, anew: Collection[str] = ()) -> Repairs:
-    """Do everything that can be done now for damaged, missing and lost copies.
+    """Repair damaged and missing replicas and lost objects, as far as that is possible now.
 
     Regions named by `anew` are begun anew and refilled: their store must be gone, with an empty
     one in its place. Whether a store is gone for good or only away nobody can tell from here.
@@ -71,41 +71,41 @@ def _begin_anew(alias: str, actor: Actor) -> None:
 
 
 def _mark_all_missing(region: Region) -> None:
-    """Take a region's copies off the rows: its old store is gone for good."""
+    """Mark all of a region's replicas as missing: its old store is gone for good."""
     stored = Replica.objects.stored().filter(region=region)
     for replica in bulk.steadily(stored, 500):
         damage.mark(replica, NoSuchKeyError(f"region {region.alias} was begun anew"))
 
 
 def find_lost() -> int:
-    """Look once more for bytes of lost objects, quarantined ones included; count the finds."""
+    """Search for bytes of lost objects, quarantined ones included; return how many were found."""
     found = 0
-    for held in bulk.steadily(StoredObject.objects.lost()):
+    for obj in bulk.steadily(StoredObject.objects.lost()):
         attempts = Attempt.objects.filter(
-            vault=held.vault_id,
-            type=held.type,
-            name=held.name,
+            vault=obj.vault_id,
+            type=obj.type,
+            name=obj.name,
             state__in=[Attempt.State.STORED, Attempt.State.QUARANTINED],
         ).select_related("vault", "region")
-        found += any(_take_back(held, attempt) for attempt in attempts)
+        found += any(_take_back(obj, attempt) for attempt in attempts)
     return found
 
 
-def _take_back(held: StoredObject, attempt: Attempt) -> bool:
-    """Point the region's replica at an attempt whose bytes prove right."""
+def _take_back(obj: StoredObject, attempt: Attempt) -> bool:
+    """Make an attempt the region's replica again, if its bytes verify."""
     try:
-        verify(StoredBytes(store_of(attempt.region), attempt.key, held.size, held.sha256))
+        verify(StoredBytes(store_of(attempt.region), attempt.key, obj.size, obj.sha256))
     except RegionError:
         return False
     with transaction.atomic():
-        lock_order.of_object(held.pk)
-        StoredObject.objects.select_for_update(no_key=True).get(pk=held.pk)
+        lock_order.lock_vault_of(obj.pk)
+        StoredObject.objects.select_for_update(no_key=True).get(pk=obj.pk)
         replica, _ = Replica.objects.get_or_create(
-            object=held, region=attempt.region, defaults={"sequence": held.sequence}
+            object=obj, region=attempt.region, defaults={"sequence": obj.sequence}
         )
         if replica.state == Replica.State.STORED:
             return False
-        lock_order.hold(Replica.objects.filter(pk=replica.pk))
+        lock_order.lock(Replica.objects.filter(pk=replica.pk))
         taken = Attempt.objects.filter(
             pk=attempt.pk, state__in=[Attempt.State.STORED, Attempt.State.QUARANTINED]
         ).update(state=Attempt.State.STORED)
@@ -114,5 +114,5 @@ def _take_back(held: StoredObject, attempt: Attempt) -> bool:
         if replica.attempt_id not in (None, attempt.pk):
             replicas.quarantine(str(replica.attempt_id))
         replicas.mark_stored(replica, attempt, verified=True)
-        damage.note_recovery(held.pk)
+        damage.note_recovery(obj.pk)
     return True

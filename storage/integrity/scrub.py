@@ -1,14 +1,14 @@
-"""Reads stored bytes again, so that decay is found early and mended from a good replica.
+"""Verifies stored bytes again and again, so that decay is found and repaired early.
 
-New copies are read back within the hour. Old ones come round steadily, the longest unread first,
-at the pace that brings every copy of a region round in four fifths of the scrub period. Where it
+New replicas are read back within the hour. Old ones come round steadily, the longest unread first,
+at the pace that brings every replica of a region round in four fifths of the scrub period. Where it
 stands is in the rows, so a scrub may be stopped at any moment and goes on from there.
 """
 
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,11 +32,11 @@ from storage.stores.rate_limits import UNLIMITED, RateLimit
 from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
-THREADS = 4  # each of which reads a few copies side by side
+THREADS = 4  # each of which reads a few replicas side by side
 PACE = 0.8  # of the scrub period, in which everything comes round
 LEAST_AGE = timedelta(days=1)  # nothing is read more often
 LONGEST_PAUSE = timedelta(days=1)  # that is caught up with at once
-FIRST_TURN = timedelta(minutes=1)
+FIRST_PAUSE = timedelta(minutes=1)
 RECORDED = 64  # proofs that are written down together
 
 Report = Callable[["ScrubResult"], None]
@@ -44,7 +44,7 @@ Report = Callable[["ScrubResult"], None]
 
 @dataclass
 class ScrubResult:
-    """What a scrub saw, in copies and bytes."""
+    """What a scrub verified and found, in replicas and bytes."""
 
     checked: int = 0
     bytes: int = 0
@@ -53,20 +53,20 @@ class ScrubResult:
 
 
 def due(now: datetime) -> QuerySet[Replica]:
-    """Return the copies to be read back: new ones, and those not read for a scrub period."""
+    """Return the replicas to be read back: new ones, and those not read for a scrub period."""
     before = now - settings.SCRUB_PERIOD
-    return _in_turn(Replica.objects.filter(Replica.UNVERIFIED | Q(verified_at__lt=before)))
+    return _oldest_first(Replica.objects.filter(Replica.UNVERIFIED | Q(verified_at__lt=before)))
 
 
 def scrub_due(*, byte_budget: float, report: Report | None = None) -> ScrubResult:
     """Read back what is due, up to about `byte_budget` bytes."""
     scrubber = _Scrubber(report=report)
-    turn = due(clock.now()).filter(region__in=_reachable())
-    return scrubber.run(bulk.steadily(turn), byte_budget=byte_budget)
+    due_now = due(clock.now()).filter(region__in=_reachable())
+    return scrubber.run(bulk.steadily(due_now), byte_budget=byte_budget)
 
 
-def scrub_turn(*, seconds: float) -> ScrubResult:
-    """Read back new copies, then the next of the old ones, for up to `seconds`.
+def scrub_for(*, seconds: float) -> ScrubResult:
+    """Read back new replicas, then the next of the old ones, for up to `seconds`.
 
     Each region is read no faster than its rate allows.
     """
@@ -77,21 +77,21 @@ def scrub_turn(*, seconds: float) -> ScrubResult:
             until=until, rate_limit=rate_limits.scrubbing(region.alias), into=total
         )
         in_region = Replica.objects.filter(region=region)
-        scrubber.run(bulk.steadily(_in_turn(in_region.unverified())))
+        scrubber.run(bulk.steadily(_oldest_first(in_region.unverified())))
         _scrub_old(region, scrubber)
     Heartbeat.beat("scrub")
     return total
 
 
 def scrub_all(*, report: Report | None = None) -> ScrubResult:
-    """Read back every copy that can be reached, and count the others.
+    """Read back every replica that can be reached, and count the others.
 
-    Nothing is said about copies in a region that is away: a drive that is not mounted has not lost
-    anything.
+    Nothing is said about replicas in a region that is away: a drive that is not mounted has not
+    lost anything.
     """
     healthy = {region.pk for region in _reachable()}
     scrubber = _Scrubber(report=report)
-    scrubber.findings.unreachable = Replica.objects.readable().exclude(region__in=healthy).count()
+    scrubber.result.unreachable = Replica.objects.readable().exclude(region__in=healthy).count()
     there = Replica.objects.filter(region__in=healthy).order_by("pk")
     return scrubber.run(bulk.steadily(_stored(there)))
 
@@ -103,27 +103,27 @@ def regions_away() -> list[str]:
 
 
 def extent(rows: QuerySet[Replica] | None = None) -> tuple[int, int]:
-    """Return how many copies there are to scrub, of `rows` or of all, and their bytes."""
+    """Return how many replicas there are to scrub, of `rows` or of all, and their bytes."""
     stored = Replica.objects.readable() if rows is None else rows
     figures = stored.order_by().aggregate(copies=Count("pk"), bytes=Sum("object__size", default=0))
     return figures["copies"], figures["bytes"]
 
 
 def allowance(stored: int, pause: timedelta) -> float:
-    """Return how many bytes of `stored` have their turn after a pause, at the steady pace."""
+    """Return how many bytes of `stored` are due after a pause, at the steady pace."""
     round_trip = settings.SCRUB_PERIOD * PACE
     return stored * (min(pause, LONGEST_PAUSE) / round_trip)
 
 
 def _scrub_old(region: Region, scrubber: "_Scrubber") -> None:
-    """Read what has its turn. What is too little for one copy is saved up for the next time."""
+    """Verify old replicas that are due. A budget too small for one is saved up."""
     now = clock.now()
     name = f"scrub {region.pk}"
     last = Heartbeat.objects.filter(name=name).values_list("at", flat=True).first()
     in_region = Replica.objects.stored().filter(region=region)
     stored = in_region.aggregate(n=Sum("object__size", default=0))["n"]
-    budget = allowance(stored, now - last if last else FIRST_TURN)
-    old = _in_turn(in_region.filter(verified_at__lt=now - LEAST_AGE))
+    budget = allowance(stored, now - last if last else FIRST_PAUSE)
+    old = _oldest_first(in_region.filter(verified_at__lt=now - LEAST_AGE))
     first = old.first()
     if first is not None and first.verified_at and first.verified_at < now - settings.SCRUB_PERIOD:
         budget = math.inf  # late: as fast as the rate allows, until nothing is
@@ -134,7 +134,7 @@ def _scrub_old(region: Region, scrubber: "_Scrubber") -> None:
     Heartbeat.objects.update_or_create(name=name, defaults={"at": now})
 
 
-def _in_turn(rows: ReplicaQuerySet) -> QuerySet[Replica]:
+def _oldest_first(rows: ReplicaQuerySet) -> QuerySet[Replica]:
     return _stored(rows).order_by(F("verified_at").asc(nulls_first=True), "pk")
 
 
@@ -154,8 +154,16 @@ def _reachable() -> list[Region]:
     return regions
 
 
+@transaction.atomic
+def record_verified(replicas: Collection[Replica]) -> None:
+    """Record that replicas were verified, unless a row has moved on to other bytes meanwhile."""
+    attempts = [replica.attempt_id for replica in replicas]
+    still = Replica.objects.stored().filter(attempt__in=attempts)
+    Replica.objects.filter(pk__in=lock_order.lock(still)).update(verified_at=clock.now())
+
+
 class _Scrubber:
-    """Threads that read and hash; the rows are written by whoever runs it."""
+    """Verifies replicas in threads, and records the results in the caller's thread."""
 
     def __init__(
         self,
@@ -165,7 +173,7 @@ class _Scrubber:
         report: Report | None = None,
         into: ScrubResult | None = None,
     ) -> None:
-        self.findings = ScrubResult() if into is None else into
+        self.result = ScrubResult() if into is None else into
         self._until = until
         self._rate_limit = rate_limit
         self._report = report
@@ -174,11 +182,11 @@ class _Scrubber:
         self._verified: list[Replica] = []
 
     def run(self, rows: Iterable[Replica], *, byte_budget: float = math.inf) -> ScrubResult:
-        """Read copies back in their order until the bytes, the time or the copies end."""
-        begun = self.findings.bytes
+        """Verify replicas in order until the byte budget, the time or the replicas run out."""
+        begun = self.result.bytes
         with self._jobs:
             for replica in rows:
-                if self.findings.bytes - begun >= byte_budget or time.monotonic() > self._until:
+                if self.result.bytes - begun >= byte_budget or time.monotonic() > self._until:
                     break
                 self._add(replica)
                 if len(self._next) == AT_ONCE:
@@ -189,24 +197,24 @@ class _Scrubber:
             while self._jobs:
                 self._finish_some()
         self._record()
-        return self.findings
+        return self.result
 
     def _add(self, replica: Replica) -> None:
-        held = replica.object
-        self.findings.bytes += held.size
-        self.findings.checked += 1
+        obj = replica.object
+        self.result.bytes += obj.size
+        self.result.checked += 1
         try:
             if replica.attempt is None:
                 raise NoSuchKeyError("no attempt")
             store, key = store_of(replica.region), replica.attempt.key
         except RegionUnavailableError:
-            self.findings.unreachable += 1
+            self.result.unreachable += 1
             return
-        stored = StoredBytes(store, key, held.size, held.sha256, self._rate_limit)
+        stored = StoredBytes(store, key, obj.size, obj.sha256, self._rate_limit)
         self._next.append((replica, stored))
 
     def _begin(self) -> None:
-        """Hand out what was added: some copies that one thread reads side by side."""
+        """Submit what was added: a few replicas that one thread verifies side by side."""
         if self._next:
             check = partial(transfer.check_all, [stored for _, stored in self._next])
             self._jobs.submit([replica for replica, _ in self._next], check)
@@ -219,21 +227,17 @@ class _Scrubber:
         if len(self._verified) >= RECORDED:
             self._record()
         if self._report is not None:
-            self._report(self.findings)
+            self._report(self.result)
 
     def _settle(self, replica: Replica, outcome: Outcome) -> None:
         if outcome.error is None:
             self._verified.append(replica)
         elif outcome.is_regions_fault:
-            self.findings.unreachable += 1
+            self.result.unreachable += 1
         else:
-            self.findings.damaged += 1
+            self.result.damaged += 1
             damage.mark(replica, outcome.error)
 
     def _record(self) -> None:
-        """Write down what proved good, unless a row has moved on to other bytes meanwhile."""
-        attempts = [replica.attempt_id for replica in self._verified]
-        still = Replica.objects.stored().filter(attempt__in=attempts)
-        with transaction.atomic():
-            Replica.objects.filter(pk__in=lock_order.hold(still)).update(verified_at=clock.now())
+        record_verified(self._verified)
         self._verified.clear()

@@ -36,13 +36,13 @@ def refresh() -> list[AlarmState]:
     to_mail_over = [alarm for alarm in over if alarm.mailed_at is not None]
     if _mail(to_mail, to_mail_over):
         with transaction.atomic():
-            mailed = lock_order.hold(Alarm.objects.filter(pk__in=[alarm.pk for alarm in to_mail]))
+            mailed = lock_order.lock(Alarm.objects.filter(pk__in=[alarm.pk for alarm in to_mail]))
             Alarm.objects.filter(pk__in=mailed).update(mailed_at=now)
         to_mail_over = []
     kept = [alarm.pk for alarm in to_mail_over]  # to be mailed about once mail works again
     with transaction.atomic():
         gone = Alarm.objects.filter(pk__in=[alarm.pk for alarm in over]).exclude(pk__in=kept)
-        Alarm.objects.filter(pk__in=lock_order.hold(gone)).delete()
+        Alarm.objects.filter(pk__in=lock_order.lock(gone)).delete()
     Heartbeat.beat("watch")
     return states
 

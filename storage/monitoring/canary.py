@@ -1,6 +1,6 @@
-"""The canary: stores and reads back a small vault of the service's own in every region.
+"""Sends the canary: a small object of the service's own, stored and read back in every region.
 
-It goes the way that customers' bytes go (`monitoring/canary_transport.py`): over HTTP to the
+It takes the path of customers' bytes (`monitoring/canary_transport.py`): over HTTP to the
 gateway, with a credential, through quota, an attempt, the store and the commit, then the read path
 with its hash. What the last canary left is read back first, so that keeping is tried as well as
 taking. No run, or none that came back well, is an alarm.
@@ -45,18 +45,18 @@ KEPT = timedelta(days=30)
 
 def send() -> list[CanaryRun]:
     """Store and read back a canary in every region that takes bytes; return how it went."""
-    vault, way = _enter()
+    vault, transport = _enter()
     regions = Region.objects.active()
-    runs = [_run(vault, way, region) for region in regions]
+    runs = [_run(vault, transport, region) for region in regions]
     CanaryRun.objects.filter(at__lt=clock.now() - KEPT).delete()
     return runs
 
 
-def _run(vault: Vault, way: Transport, region: Region) -> CanaryRun:
+def _run(vault: Vault, transport: Transport, region: Region) -> CanaryRun:
     begun = time.monotonic()
     error = ""
     try:
-        _round_trip(vault, way, region)
+        _round_trip(vault, transport, region)
     except DatabaseError:
         raise
     except (LostCanaryError, RefusedError, RegionError, damage.BadReplicaError) as failure:
@@ -67,24 +67,24 @@ def _run(vault: Vault, way: Transport, region: Region) -> CanaryRun:
     )
 
 
-def _round_trip(vault: Vault, way: Transport, region: Region) -> None:
+def _round_trip(vault: Vault, transport: Transport, region: Region) -> None:
     earlier = in_region(vault, region)
-    for held in earlier[-1:]:
-        if hashlib.sha256(way.fetch(held.object_name, region)).hexdigest() != held.sha256:
+    for obj in earlier[-1:]:
+        if hashlib.sha256(transport.fetch(obj.object_name, region)).hexdigest() != obj.sha256:
             raise LostCanaryError("an earlier canary came back changed")
     content = os.urandom(SIZE)
     name = parse_name(ObjectType.DATA, hashlib.sha256(content).hexdigest())
-    way.store(name, content, region)
-    if way.fetch(name, region) != content:
+    transport.store(name, content, region)
+    if transport.fetch(name, region) != content:
         raise LostCanaryError("it came back changed")
-    for held in earlier:
-        if held.created_at < clock.now() - timedelta(hours=2):
-            way.remove(held.object_name)
+    for obj in earlier:
+        if obj.created_at < clock.now() - timedelta(hours=2):
+            transport.remove(obj.object_name)
 
 
 @transaction.atomic
 def _enter() -> tuple[Vault, Transport]:
-    """Return the canary's vault and the way into it, making it at the first time."""
+    """Return the canary's vault and a transport into it; create it at the first time."""
     account = Account.objects.filter(name=ACCOUNT, memberships=None).order_by("pk").first()
     if account is None:
         account = Account.objects.create(name=ACCOUNT)

@@ -34,7 +34,7 @@ class LostCanaryError(Exception):
 
 
 class _Answer(NamedTuple):
-    """What came back, and for how many seconds to wait before it is asked for again."""
+    """A response, and for how many seconds to wait before the request is repeated."""
 
     status: int
     content: bytes
@@ -55,7 +55,7 @@ class Transport(Protocol):
 
 
 class DirectTransport:
-    """The way without any address: only stores and database are tried."""
+    """Calls the service's functions, so that only stores and database are tried."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -75,7 +75,7 @@ class DirectTransport:
 
 
 class HttpTransport:
-    """The way that customers' bytes go, to `address` (the vault's, with its final slash)."""
+    """Makes requests as customers do, to `address` (the vault's, with its final slash)."""
 
     def __init__(self, address: str, *, username: str, secret: str) -> None:
         self._address = urlsplit(address)
@@ -132,5 +132,5 @@ class HttpTransport:
 def in_region(vault: Vault, region: Region) -> list[StoredObject]:
     """Return what earlier canaries left in a region, the oldest first."""
     stored = Replica.objects.stored().filter(region=region)
-    held = StoredObject.objects.live().filter(vault=vault, replicas__in=stored)
-    return list(held.order_by("pk"))
+    objects = StoredObject.objects.live().filter(vault=vault, replicas__in=stored)
+    return list(objects.order_by("pk"))

@@ -1,4 +1,4 @@
-"""Queries the figures behind alarms and metrics. No store is asked."""
+"""Queries the figures behind alarms and metrics, without asking any store."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -47,8 +47,8 @@ def figures(now: datetime) -> Figures:
         is_capped=capped_at is not None and _age(capped_at, now) < CAPPED_LATELY,
         mail_error=broken.error if broken else "",
         has_recipients=settings.EMBEDDED or bool(mail.staff()),
-        promised=status.promised_copies(),
-        reachable=placement.reachable_copies(placement.sites()),
+        promised=status.promised_replicas(),
+        reachable=placement.reachable_replicas(placement.candidates()),
     )
 
 

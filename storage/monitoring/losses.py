@@ -17,16 +17,16 @@ from storage.monitoring import mail
 log = logging.getLogger(__name__)
 SPACING = timedelta(hours=1)
 NAMED = 50
-TOLD = [Membership.Role.OWNER, Membership.Role.ADMIN]
+NOTIFIED = [Membership.Role.OWNER, Membership.Role.ADMIN]
 
 
-def tell() -> int:
+def notify() -> int:
     """Send the mails that are due; return how many vaults' people were told."""
     now = clock.now()
     due = LossNotice.objects.filter(
         Q(mailed_at=None) | Q(mailed_at__lte=now - SPACING), is_due=True
     )
-    told = 0
+    notified = 0
     for notice in due.select_related("vault__account"):
         before = notice.mailed_at
         claimed = LossNotice.objects.filter(pk=notice.pk, is_due=True, mailed_at=before).update(
@@ -34,21 +34,21 @@ def tell() -> int:
         )
         if not claimed:
             continue
-        if _tell(notice.vault):
-            told += 1
+        if _mail(notice.vault):
+            notified += 1
         else:
             LossNotice.objects.filter(pk=notice.pk).update(is_due=True, mailed_at=before)
-    return told
+    return notified
 
 
-def _tell(vault: Vault) -> bool:
+def _mail(vault: Vault) -> bool:
     lost = StoredObject.objects.lost().filter(vault=vault)
     count = lost.count()
     if not count:
         return True  # healed meanwhile
-    names = "\n".join(f"  {held.object_name}" for held in lost.order_by("pk")[:NAMED])
+    names = "\n".join(f"  {obj.object_name}" for obj in lost.order_by("pk")[:NAMED])
     more = f"\n  and {count - NAMED} more" if count > NAMED else ""
-    people = vault.account.memberships.filter(role__in=TOLD).order_by("pk")
+    people = vault.account.memberships.filter(role__in=NOTIFIED).order_by("pk")
     owners = list(people.values_list("user__email", flat=True))
     text = _TEXT.format(
         vault=vault.name,

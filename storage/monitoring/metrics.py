@@ -21,17 +21,17 @@ def gauges(figures: Figures) -> Iterator[Gauge]:
     """Return every figure. Ages in seconds, sizes in bytes."""
     regions = figures.regions
     for name, text, attribute in (
-        ("backlog_objects", "Copies that are still to be made", "waiting"),
+        ("backlog_objects", "Replicas that are still to be made", "waiting"),
         ("backlog_bytes", "Bytes that are still to be copied", "waiting_bytes"),
         ("backlog_age_seconds", "How long the oldest of them has waited", "waiting_age"),
-        ("parked_copies", "Copies that were given up and wait for staff", "parked"),
-        ("unread_age_seconds", "Age of the oldest copy never read back", "unread_age"),
+        ("parked_copies", "Replicas that were given up and wait for staff", "parked"),
+        ("unread_age_seconds", "Age of the oldest replica never read back", "unread_age"),
         ("scrub_age_seconds", "Time since the oldest read-back", "scrub_age"),
         ("canary_age_seconds", "Time since a canary last came back well", "canary_age"),
     ):
         yield Gauge(name, text, [(one.alias, float(getattr(one, attribute))) for one in regions])
     for name, text, value in (
-        ("lost_objects", "Objects without a good copy", figures.lost),
+        ("lost_objects", "Objects without a good replica", figures.lost),
         ("lost_vaults", "Vaults with such objects", figures.lost_vaults),
         ("worker_age_seconds", "Time since a worker was heard of", figures.worker_age),
         ("scrub_silence_seconds", "Time since anything was read back", figures.scrub_silence),

@@ -21,7 +21,7 @@ AWAY_LONG = 10 * MINUTE
 
 @dataclass(frozen=True)
 class RegionFigures:
-    """One region. Zeros where there is nothing to speak of; `away` is how long it has been so."""
+    """A region's figures, 0 where there is nothing to report. `away`: for how long it has been."""
 
     alias: str
     takes: bool = True
@@ -29,7 +29,7 @@ class RegionFigures:
     waiting_bytes: int = 0
     waiting_age: float = 0.0
     parked: int = 0
-    unread_age: float = 0.0  # of the oldest copy that was never read back
+    unread_age: float = 0.0  # of the oldest replica that was never read back
     scrub_age: float = 0.0  # since the oldest read-back
     canary_age: float = 0.0  # since a canary last came back well
     canary_error: str = ""  # of the newest, if it did not
@@ -40,7 +40,7 @@ class RegionFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """The whole service. `mail_error` is empty while mail can be sent."""
+    """The whole service's figures. `mail_error` is empty while mail can be sent."""
 
     regions: list[RegionFigures] = field(default_factory=list)
     lost: int = 0
@@ -52,8 +52,8 @@ class Figures:
     is_capped: bool = False
     mail_error: str = ""
     has_recipients: bool = True
-    promised: int = 0  # copies, to whoever was promised most
-    reachable: int = 0  # copies that objects can have: one in each failure domain
+    promised: int = 0  # replicas, to whoever was promised most
+    reachable: int = 0  # replicas that objects can have: one in each failure domain
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _losses(figures: Figures) -> Iterator[AlarmState]:
         yield AlarmState(
             "lost",
             f"{_many(figures.lost, 'object')} of {_many(figures.lost_vaults, 'vault')} "
-            "without a good copy.",
+            "without a good replica.",
             "Their owners were told to run `nightsafe backup`, which sends again what is there, "
             "and to take the rest off the list. Run `manage.py repair`: it looks for bytes that "
             "came back, quarantined ones included.",
@@ -93,11 +93,11 @@ def _promises(figures: Figures) -> Iterator[AlarmState]:
     if figures.reachable < figures.promised:
         yield AlarmState(
             "places",
-            f"Plans in use promise {_many(figures.promised, 'copy', 'copies')} of everything, and "
+            f"Plans in use promise {_many(figures.promised, 'replica')} of everything, and "
             f"there {'is' if figures.reachable == 1 else 'are'} "
             f"{_many(figures.reachable, 'failure domain')} for them.",
             "Add a region that fails by itself (`manage.py region add`): what is lacking is then "
-            "made by itself. `manage.py region status` counts what lacks copies.",
+            "made by itself. `manage.py region status` counts what lacks replicas.",
         )
 
 
@@ -124,7 +124,7 @@ def _silences(figures: Figures) -> Iterator[AlarmState]:
             "worker",
             f"No worker has been heard of for {_time(figures.worker_age)}.",
             "See whether worker, beat and broker run, and what they logged. Uploads and restores "
-            "go on; copies wait.",
+            "go on; replicas wait.",
         )
     if figures.scrub_silence > SCRUB_SILENCE:
         yield AlarmState(
@@ -147,7 +147,7 @@ def _region(region: RegionFigures) -> Iterator[AlarmState]:
         yield AlarmState(
             f"away:{at}",
             f"Region {at} has been away for {_time(region.away)}.",
-            "Its copies are still there as far as anybody knows. Bring the store back, or follow "
+            "Its replicas are still there as far as anybody knows. Bring the store back, or follow "
             "“When a region burns” in docs/operations.md.",
         )
     if region.is_full:
@@ -166,7 +166,7 @@ def _region(region: RegionFigures) -> Iterator[AlarmState]:
     if region.takes and region.waiting_age > COPIES_LATE:
         yield AlarmState(
             f"copies:{at}",
-            f"{_many(region.waiting, 'copy', 'copies')} for region {at} "
+            f"{_many(region.waiting, 'replica')} for region {at} "
             f"({region.waiting_bytes / 1e9:.1f} GB) are late, the oldest by "
             f"{_time(region.waiting_age)}.",
             "See `manage.py region status` and the workers' logs; add workers if they are busy.",
@@ -174,19 +174,19 @@ def _region(region: RegionFigures) -> Iterator[AlarmState]:
     if region.parked:
         yield AlarmState(
             f"parked:{at}",
-            f"{_many(region.parked, 'copy', 'copies')} to region {at} given up after many tries.",
+            f"{_many(region.parked, 'replica')} to region {at} given up after many tries.",
             "See their last error on the staff pages; unpark them there, or `manage.py repair`.",
         )
     if region.unread_age > UNREAD_LATE:
         yield AlarmState(
             f"unread:{at}",
-            f"New copies in region {at} have not been read back for {_time(region.unread_age)}.",
+            f"New replicas in region {at} have not been read back for {_time(region.unread_age)}.",
             "See whether NIGHTSAFE_SCRUB_RATES is too low for what comes in.",
         )
     if region.scrub_age > SCRUB_LATE:
         yield AlarmState(
             f"scrub:{at}",
-            f"A copy in region {at} was last read back {_time(region.scrub_age)} ago.",
+            f"A replica in region {at} was last read back {_time(region.scrub_age)} ago.",
             "Raise NIGHTSAFE_SCRUB_RATES, or run `manage.py scrub`.",
         )
     if region.takes:
@@ -230,5 +230,5 @@ def _time(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _many(count: int, one: str, more: str = "") -> str:
-    return f"{count} {one if count == 1 else more or one + 's'}"
+def _many(count: int, one: str) -> str:
+    return f"{count} {one if count == 1 else one + 's'}"

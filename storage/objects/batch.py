@@ -15,9 +15,9 @@ TYPES = {ObjectType.DATA, ObjectType.INDEX}
 
 
 class ItemStatus(StrEnum):
-    """What becomes of one object of a batch."""
+    """What becomes of one item of a batch."""
 
-    THERE = "there"  # live with a good copy: nothing to send
+    THERE = "there"  # live with a good replica: nothing to send
     PUT = "put"  # send it to the address that follows
     GATEWAY = "gateway"  # send it through the gateway
     REFUSED = "refused"  # it will not be taken; `code` and `message` say why
@@ -31,7 +31,7 @@ class ItemStatus(StrEnum):
 
 @dataclass(frozen=True)
 class ItemResult:
-    """The answer about one object of a batch."""
+    """The result for one item of a batch."""
 
     status: ItemStatus
     code: str = ""
@@ -49,5 +49,5 @@ def require_few(count: int, what: str) -> None:
 
 
 def refused(error: RefusedError) -> ItemResult:
-    """Return the answer about what will not be taken, and why."""
+    """Return the result for an item that is refused."""
     return ItemResult(ItemStatus.REFUSED, code=error.code, message=str(error))

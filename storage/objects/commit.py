@@ -26,7 +26,7 @@ _Key = tuple[str, str]  # an object's type and name
 
 @dataclass(frozen=True)
 class Arrival:
-    """An upload whose bytes lie in its region and were seen to be right.
+    """An upload whose bytes are durable in their region and have the right hash.
 
     `size` is in bytes, `sha256` has 64 hex digits. `may_come_again` says whether the client holds
     an address to which it can send the same bytes once more, after they were removed.
@@ -39,12 +39,12 @@ class Arrival:
 
     @property
     def key(self) -> _Key:
-        """What the object is called in its vault."""
+        """The object's type and name, which identify it in its vault."""
         return self.attempt.type, self.attempt.name
 
 
 def commit(access: Access, arrivals: Sequence[Arrival], *, lock: str = "") -> dict[str, bool]:
-    """Put uploads to the access's vault on record, all of them or none.
+    """Commit uploads to the access's vault, all of them or none.
 
     `lock` is the name of the run's lock, if the client says so. Returns, by attempt, whether its
     bytes became a replica; they do not where the region has a good one. An attempt that had ended
@@ -62,17 +62,17 @@ def _commit(access: Access, arrivals: Sequence[Arrival], lock: str) -> dict[str,
         access.require_create(ObjectType(kind))
     quota.require_within(access.vault.account, access.entitlements.quota)
     won = _take(arrivals)
-    held = _held(vault, won)
+    existing = _existing(vault, won)
     for one in won:
-        _require_allowed(access, vault, one, held.get(one.key), lock)
-    new = {one.key: one for one in won if one.key not in held}
+        _require_allowed(access, vault, one, existing.get(one.key), lock)
+    new = {one.key: one for one in won if one.key not in existing}
     _add(access, vault, list(new.values()))
     became = {one.attempt.pk: True for one in new.values()}
     for one in won:
         if new.get(one.key) is not one:
             # One that came twice in this batch was made just now.
-            existing = held.get(one.key) or _named(vault, [one]).get()
-            became[one.attempt.pk] = _join(access, vault, existing, one)
+            known = existing.get(one.key) or _named(vault, [one]).get()
+            became[one.attempt.pk] = _join(access, vault, known, one)
     return became
 
 
@@ -92,33 +92,33 @@ def _take(arrivals: Sequence[Arrival]) -> list[Arrival]:
     return [one for one in arrivals if one.attempt.pk in still]
 
 
-def _held(vault: Vault, arrivals: Sequence[Arrival]) -> dict[_Key, StoredObject]:
+def _existing(vault: Vault, arrivals: Sequence[Arrival]) -> dict[_Key, StoredObject]:
     """Lock and return what the vault has under these names already, with its replicas locked."""
     rows = _named(vault, arrivals).select_for_update(no_key=True).order_by("pk")
-    held = {(one.type, one.name): one for one in rows}
-    if held:
+    existing = {(one.type, one.name): one for one in rows}
+    if existing:
         # Replicas are changed one object after the other, so they are locked before, all at once.
-        lock_order.hold(Replica.objects.filter(object__in=[one.pk for one in held.values()]))
-    return held
+        lock_order.lock(Replica.objects.filter(object__in=[one.pk for one in existing.values()]))
+    return existing
 
 
 def _require_allowed(
-    access: Access, vault: Vault, arrival: Arrival, held: StoredObject | None, lock: str
+    access: Access, vault: Vault, arrival: Arrival, obj: StoredObject | None, lock: str
 ) -> None:
-    """Raise a RefusedError where the object may not be put on record just now."""
-    if held is not None:
-        require_same(held, size=arrival.size, sha256=arrival.sha256)
-    if arrival.attempt.type == ObjectType.SNAPSHOT and not (held and held.is_live):
+    """Raise a RefusedError where the object may not be committed now."""
+    if obj is not None:
+        require_same(obj, size=arrival.size, sha256=arrival.sha256)
+    if arrival.attempt.type == ObjectType.SNAPSHOT and not (obj and obj.is_live):
         index_freshness.require_fresh(access.credential, vault, lock=lock)
     if arrival.attempt.type == ObjectType.KEY:
         _require_few_keys(vault, arrival.attempt.name)
 
 
-def require_same(held: StoredObject, *, size: int, sha256: str) -> None:
+def require_same(obj: StoredObject, *, size: int, sha256: str) -> None:
     """Raise ForbiddenError if an object has other bytes than came under its name."""
-    if (held.sha256, held.size) != (sha256, size):
+    if (obj.sha256, obj.size) != (sha256, size):
         raise ForbiddenError(
-            f"The vault has other bytes under the name {held.type}/{held.name} and keeps them."
+            f"The vault has other bytes under the name {obj.type}/{obj.name} and keeps them."
         )
 
 
@@ -188,11 +188,11 @@ def _note_milestones(vault: Vault, kind: str, step: sequence.Tick) -> None:
     if kind == ObjectType.SNAPSHOT:
         Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=step.at, last_unread=None)
         setting_up = Credential.objects.filter(vault=vault).exclude(setup_until=None)
-        Credential.objects.filter(pk__in=lock_order.hold(setting_up)).update(setup_until=None)
+        Credential.objects.filter(pk__in=lock_order.lock(setting_up)).update(setup_until=None)
 
 
 def _join(access: Access, vault: Vault, existing: StoredObject, arrival: Arrival) -> bool:
-    """Let bytes that an object has already be one more replica, or bring it back.
+    """Add another replica to an object that exists, reviving it if it was removed.
 
     Return whether they became a replica. If not, and if they may come again, they are held
     against the quota until they are swept. Raises OverQuotaError.
@@ -210,13 +210,13 @@ def _join(access: Access, vault: Vault, existing: StoredObject, arrival: Arrival
     if is_replica or not arrival.may_come_again:
         quota.settle(attempt, live=back, tombstoned=-back)
     elif comes_back:  # beside what is held, this needs room of its own
-        quota.hold(access.vault.account, [existing.size], access.allowance)
+        quota.reserve_bytes(access.vault.account, [existing.size], access.allowance)
         quota.book(vault.account_id, live=back, tombstoned=-back, reserved=-back)
     return is_replica
 
 
 def _named(vault: Vault, arrivals: Sequence[Arrival]) -> QuerySet[StoredObject]:
-    """The vault's objects that have these names, of the same types, which an index finds."""
+    """Return the vault's objects that have these types and names."""
     return StoredObject.objects.filter(
         vault=vault,
         type__in={one.attempt.type for one in arrivals},

@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class BadReplicaError(Exception):
-    """A copy is missing, unreadable, or has other bytes than its object."""
+    """A replica is missing, unreadable, or has other bytes than its object."""
 
 
-def require_good(replica: Replica, held: StoredObject) -> None:
-    """Read and hash a copy from end to end.
+def require_good(replica: Replica, obj: StoredObject) -> None:
+    """Read and hash a replica from end to end.
 
     Marks a bad one and raises BadReplicaError. Raises RegionUnavailableError if it cannot be told.
     """
@@ -29,20 +29,20 @@ def require_good(replica: Replica, held: StoredObject) -> None:
         if replica.attempt is None:
             raise NoSuchKeyError("no attempt")
         store = store_of(replica.region)
-        verify(StoredBytes(store, replica.attempt.key, held.size, held.sha256))
+        verify(StoredBytes(store, replica.attempt.key, obj.size, obj.sha256))
     except (NoSuchKeyError, UnreadableError, BadBytesError) as error:
         mark(replica, error)
         raise BadReplicaError(str(error)) from error
 
 
 def mark(replica: Replica, error: Exception) -> None:
-    """Record that a copy is bad and put it on the work list, unless it changed meanwhile."""
+    """Record that a replica is bad and put it on the work list, unless it changed meanwhile."""
     missing = isinstance(error, NoSuchKeyError)
     state = Replica.State.MISSING if missing else Replica.State.CORRUPT
     now = clock.now()
     with transaction.atomic():
-        lock_order.of_object(replica.object_id)
-        # Of two copies marked at once, the second has to see that the first is bad already.
+        lock_order.lock_vault_of(replica.object_id)
+        # Of two replicas marked at once, the second has to see that the first is bad already.
         StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
         still = Replica.objects.stored().filter(pk=replica.pk, attempt=replica.attempt_id)
         marked = still.update(
@@ -53,14 +53,14 @@ def mark(replica: Replica, error: Exception) -> None:
             last_error=str(error)[:300],
         )
         if marked:
-            log.error("copy %s of object %s is %s", replica.pk, replica.object_id, state)
+            log.error("replica %s of object %s is %s", replica.pk, replica.object_id, state)
             note_loss(replica.object_id)
     if marked:
         wakeups.replication()
 
 
 def note_loss(object_id: int) -> None:
-    """Mark an object as lost if no good copy is left, inside the caller's transaction.
+    """Mark an object as lost if no good replica is left, inside the caller's transaction.
 
     That holds the locks of its vault and of the object itself.
 
@@ -71,22 +71,22 @@ def note_loss(object_id: int) -> None:
     live = StoredObject.objects.live().filter(pk=object_id)
     lost = live.update(state=StoredObject.State.LOST)
     if lost:
-        held = StoredObject.objects.select_related("vault__account").get(pk=object_id)
-        Vault.bump_epoch(held.vault_id)
-        LossNotice.objects.update_or_create(vault=held.vault, defaults={"is_due": True})
+        obj = StoredObject.objects.select_related("vault__account").get(pk=object_id)
+        Vault.bump_epoch(obj.vault_id)
+        LossNotice.objects.update_or_create(vault=obj.vault, defaults={"is_due": True})
         wakeups.losses()
-        log.critical("object %s/%s of vault %s is lost", held.type, held.name, held.vault_id)
+        log.critical("object %s/%s of vault %s is lost", obj.type, obj.name, obj.vault_id)
         audit.record(
             audit.SERVICE,
             "object.lost",
-            f"{held.type}/{held.name}",
-            account=held.vault.account,
-            vault=held.vault.public_id,
+            f"{obj.type}/{obj.name}",
+            account=obj.vault.account,
+            vault=obj.vault.public_id,
         )
 
 
 def note_recovery(object_id: int) -> None:
-    """Bring a lost object back once a good copy turned up, inside the caller's transaction.
+    """Mark a lost object as live once it has a good replica, inside the caller's transaction.
 
     That holds the locks of its vault and of the object itself.
     """

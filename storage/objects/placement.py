@@ -1,6 +1,6 @@
-"""Chooses the regions for an object's bytes.
+"""Chooses the regions for an object's replicas.
 
-The rules are pure functions of what is known of the regions (`Site`): no two copies of an object
+The rules are pure functions of what is known of the regions (`Site`): no two replicas of an object
 in one failure domain, the account's continent first, regions that are full or away last.
 """
 
@@ -19,8 +19,8 @@ failed = Cooldowns()
 
 
 @dataclass(frozen=True)
-class Site:
-    """What placement knows of a region. `counts`: its copies do; `takes`: it takes new ones."""
+class Candidate:
+    """A region as placement sees it. `counts`: its replicas count; `takes`: it takes new ones."""
 
     region: int  # primary key
     priority: int
@@ -32,47 +32,51 @@ class Site:
     is_away: bool = False
 
     def rank(self, continent: str) -> tuple[bool, bool, bool, int]:
-        """Return how early it is asked: the least first."""
+        """Return its sort key: the least is asked first."""
         elsewhere = bool(continent) and self.continent != continent
         return self.is_full, self.is_away, elsewhere, self.priority
 
 
-def upload_order(sites: Iterable[Site], continent: str = "") -> list[Site]:
-    """Return the sites that take new bytes, the home first, full and failing ones last."""
-    taking = (site for site in sites if site.takes)
-    return sorted(taking, key=lambda site: site.rank(continent))
+def upload_order(candidates: Iterable[Candidate], continent: str = "") -> list[Candidate]:
+    """Return the candidates that take new bytes, the home first, full and failing ones last."""
+    taking = (candidate for candidate in candidates if candidate.takes)
+    return sorted(taking, key=lambda candidate: candidate.rank(continent))
 
 
 def further(
-    sites: Collection[Site], *, holding: Collection[int], copies: int, continent: str = ""
-) -> list[Site]:
+    candidates: Collection[Candidate], *, holding: Collection[int], copies: int, continent: str = ""
+) -> list[Candidate]:
     """Return where an object is still to be copied to, so that it has `copies`.
 
     `holding` are the regions that have it or are about to. Fewer sites come back than are lacking
     when there are no more failure domains; full ones are never chosen.
     """
-    taken = {site.failure_domain for site in sites if site.region in holding and site.counts}
+    taken = {
+        candidate.failure_domain
+        for candidate in candidates
+        if candidate.region in holding and candidate.counts
+    }
     chosen = []
-    for site in upload_order(sites, continent):
+    for candidate in upload_order(candidates, continent):
         if len(taken) >= copies:
             break
-        if site.is_full or site.region in holding or site.failure_domain in taken:
+        if candidate.is_full or candidate.region in holding or candidate.failure_domain in taken:
             continue
-        taken.add(site.failure_domain)
-        chosen.append(site)
+        taken.add(candidate.failure_domain)
+        chosen.append(candidate)
     return chosen
 
 
-def reachable_copies(sites: Iterable[Site]) -> int:
-    """Return how many copies an object can have: one in each failure domain."""
-    return len({site.failure_domain for site in sites if site.counts})
+def reachable_replicas(candidates: Iterable[Candidate]) -> int:
+    """Return how many replicas an object can have: one in each failure domain."""
+    return len({candidate.failure_domain for candidate in candidates if candidate.counts})
 
 
-def site_of(region: Region) -> Site:
-    """Return what the environment and the row say of a region."""
+def candidate_of(region: Region) -> Candidate:
+    """Return a region as a candidate, from the environment and its row."""
     traits = traits_of(region)
     known = bool(region.instance) and region.alias in configured()
-    return Site(
+    return Candidate(
         region=region.pk,
         priority=region.priority,
         failure_domain=traits.failure_domain,
@@ -84,9 +88,9 @@ def site_of(region: Region) -> Site:
     )
 
 
-def sites() -> list[Site]:
-    """Return all regions, in the order of their priorities. One query."""
-    return [site_of(region) for region in Region.objects.order_by("priority", "alias")]
+def candidates() -> list[Candidate]:
+    """Return all regions as candidates, in the order of their priorities. One query."""
+    return [candidate_of(region) for region in Region.objects.order_by("priority", "alias")]
 
 
 def avoid(alias: str) -> None:
@@ -95,26 +99,28 @@ def avoid(alias: str) -> None:
 
 
 def is_away(region: Region) -> bool:
-    """Whether the workers last saw it away, or it failed this process a moment ago."""
+    """Return whether the workers last saw it away, or it failed this process a moment ago."""
     return region.away_since is not None or is_avoided(region.alias)
 
 
 def read_order(replicas: Iterable[Replica]) -> list[Replica]:
-    """Return copies in the order in which they should be tried. Needs `region` loaded."""
+    """Return replicas in the order in which they should be tried. Needs `region` loaded."""
     return sorted(replicas, key=lambda copy: (is_away(copy.region), copy.region.priority))
 
 
 def is_avoided(alias: str) -> bool:
-    """Whether the region failed a moment ago."""
+    """Return whether the region failed a moment ago."""
     return alias in failed
 
 
 def write_order(account: Account | None = None) -> list[tuple[Region, RegionStore]]:
     """Return regions with their stores, in the order in which an upload should try them."""
     regions = {region.pk: region for region in Region.objects.order_by("priority", "alias")}
-    ordered = upload_order(map(site_of, regions.values()), account.continent if account else "")
+    ordered = upload_order(
+        map(candidate_of, regions.values()), account.continent if account else ""
+    )
     order = []
-    for region in (regions[site.region] for site in ordered):
+    for region in (regions[candidate.region] for candidate in ordered):
         try:
             order.append((region, store_of(region)))
         except RegionUnavailableError:
@@ -128,14 +134,20 @@ def companions(
     """Return the further regions for an object in `home` (and `holding`), `copies` in all."""
     regions = {region.pk: region for region in Region.objects.order_by("priority", "alias")}
     chosen = further(
-        [site_of(region) for region in regions.values()],
+        [candidate_of(region) for region in regions.values()],
         holding={home.pk, *holding},
         copies=copies,
         continent=continent,
     )
-    return [regions[site.region] for site in chosen]
+    return [regions[candidate.region] for candidate in chosen]
 
 
 def continents_on_offer() -> list[str]:
     """Return the continents with a region that takes new bytes, the most wanted first."""
-    return list(dict.fromkeys(site.continent for site in sites() if site.takes and site.continent))
+    return list(
+        dict.fromkeys(
+            candidate.continent
+            for candidate in candidates()
+            if candidate.takes and candidate.continent
+        )
+    )

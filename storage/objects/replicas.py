@@ -1,4 +1,4 @@
-"""The state changes of replicas."""
+"""Changes the state of replicas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ DOOM_DELAY = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """What a copy's row has to know of its object."""
+    """An object's primary key and sequence, which its replicas' rows need."""
 
     pk: int
     sequence: int
@@ -31,14 +31,14 @@ def place(
     promised: int,
     continent: str = "",
 ) -> None:
-    """Write down the copy that each new object has, and those that the plan promises."""
+    """Insert the replica that each new object has, and the further ones that the plan promises."""
     by_home: dict[int, tuple[Region, list[tuple[Numbered, Attempt]]]] = {}
-    for held, attempt in zip(created, attempts, strict=True):
-        by_home.setdefault(attempt.region_id, (attempt.region, []))[1].append((held, attempt))
+    for obj, attempt in zip(created, attempts, strict=True):
+        by_home.setdefault(attempt.region_id, (attempt.region, []))[1].append((obj, attempt))
     for home, pairs in by_home.values():
         objects = {
-            "object_id": [held.pk for held, _ in pairs],
-            "sequence": [held.sequence for held, _ in pairs],
+            "object_id": [obj.pk for obj, _ in pairs],
+            "sequence": [obj.sequence for obj, _ in pairs],
         }
         bulk.insert(
             Replica,
@@ -49,13 +49,13 @@ def place(
             bulk.insert(Replica, {"region_id": region.pk}, objects)
 
 
-def add(held: StoredObject, attempt: Attempt) -> bool:
-    """Point the region's replica at this attempt, unless a good copy is there already.
+def add(obj: StoredObject, attempt: Attempt) -> bool:
+    """Make an attempt the region's replica, unless a good one is there already.
 
-    Return whether it became the copy.
+    Return whether it became the replica.
     """
     replica, _ = Replica.objects.get_or_create(
-        object=held, region=attempt.region, defaults={"sequence": held.sequence}
+        object=obj, region=attempt.region, defaults={"sequence": obj.sequence}
     )
     if replica.state == Replica.State.STORED:
         doom(Attempt.objects.filter(pk=attempt.pk))
@@ -82,19 +82,19 @@ def mark_stored(replica: Replica, attempt: Attempt, *, verified: bool = False) -
     )
 
 
-def ensure(held: StoredObject, home: Region, copies: int, *, continent: str = "") -> None:
-    """Put the further copies that the plan promises on the work list."""
-    holding = set(held.replicas.values_list("region", flat=True))
+def ensure(obj: StoredObject, home: Region, copies: int, *, continent: str = "") -> None:
+    """Queue the further replicas that the plan promises."""
+    holding = set(obj.replicas.values_list("region", flat=True))
     for region in placement.companions(home, copies, holding=holding, continent=continent):
         Replica.objects.get_or_create(
-            object=held, region=region, defaults={"sequence": held.sequence}
+            object=obj, region=region, defaults={"sequence": obj.sequence}
         )
 
 
 @transaction.atomic
 def doom(attempts: models.QuerySet[Attempt]) -> int:
     """Give attempts' bytes to the sweep; no row may point to them any more."""
-    return Attempt.objects.filter(pk__in=lock_order.hold(attempts)).update(
+    return Attempt.objects.filter(pk__in=lock_order.lock(attempts)).update(
         state=Attempt.State.DOOMED, due_at=clock.now() + DOOM_DELAY
     )
 

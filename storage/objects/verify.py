@@ -14,13 +14,13 @@ from storage.stores.base import Reader, RegionError, RegionStore
 from storage.stores.rate_limits import UNLIMITED, RateLimit
 
 AT_ONCE = LANES
-# Bytes of one copy before it is the next one's turn. In quarters of it, receiving from a store took
-# a third more processor time; in pieces four times as large, hashing takes more.
+# Bytes of one replica before the next one is read. In quarters of it, receiving from a store
+# took a third more processor time; in pieces four times as large, hashing takes more.
 PIECE = MIB
 
 
 class BadBytesError(RegionError):
-    """A copy that was read from end to end is not the object."""
+    """Raised for bytes that were read from end to end and are not the object."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class _Read:
         self._buffer = memoryview(bytearray(min(PIECE, stored.size)))
 
     def begin(self) -> bool:
-        """Open it; whether that succeeded."""
+        """Open the reader; return whether that succeeded."""
         try:
             self._reader = self._stored.store.open(self._stored.key)
         except Exception as error:
@@ -90,7 +90,7 @@ class _Read:
         return self.error is None
 
     def piece(self) -> memoryview:
-        """The next piece, until the one after it; nothing at the end, or where it is broken."""
+        """Read the next piece, valid until the one after it; empty at the end or after an error."""
         room = self._buffer[: self._stored.size - self._taken]
         if self._reader is None or not room:
             return room[:0]
@@ -106,7 +106,7 @@ class _Read:
         return room[:count]
 
     def goes_on(self) -> bool:
-        """Whether there is more to come; if not, judge what came."""
+        """Return whether there is more to read; if not, check what was read."""
         if self.error is None and self._taken < self._stored.size:
             return True
         if self.error is None:
@@ -115,7 +115,7 @@ class _Read:
         return False
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the reader."""
         reader, self._reader = self._reader, None
         if reader is not None:
             with suppress(RegionError):  # everything was read that is wanted

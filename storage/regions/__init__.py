@@ -1,4 +1,4 @@
-"""The life of a region: added, full, drained, lost, removed; its health and status.
+"""The life cycle of regions, their health and status, draining and writing off.
 
 Tasks, commands and staff pages import it.
 """

@@ -1,8 +1,9 @@
-"""Drains a region: removes its replicas once the objects have enough elsewhere.
+"""Drains a region: removes its replicas once their objects have enough elsewhere.
 
-Whether a copy may go is decided when it goes: with the object's row locked, the proved copies in
-other failure domains are counted again, and the copy leaves the rows in the same transaction if
-they suffice. Its bytes are doomed and removed by the sweep, after every reader has ended.
+Whether a replica may go is decided when it goes: with the object's row locked, the verified
+replicas in other failure domains are counted again, and the replica leaves the rows in the same
+transaction if they suffice. Its bytes are doomed and removed by the sweep, after every reader has
+ended.
 """
 
 import logging
@@ -18,17 +19,17 @@ from storage.database import lock_order
 from storage.deletion import guard
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import placement, replicas
-from storage.objects.placement import Site
+from storage.objects.placement import Candidate
 from storage.replication import backfill
 
 log = logging.getLogger(__name__)
 PAGE = 200
-FRUITLESS = 20  # pages without anything that could go, after which others have their turn
+FRUITLESS = 20  # pages without anything that could go, after which the run ends
 
 
 @dataclass(frozen=True)
-class Left:
-    """What is still in a region: copies on the rows, and bytes that wait for the sweep."""
+class Remaining:
+    """What is still in a region: replicas on the rows, and bytes that wait for the sweep."""
 
     objects: int
     bytes: int
@@ -41,38 +42,38 @@ class Left:
         return not (self.objects or self.doomed or self.kept_aside)
 
 
-def left_in(region: Region) -> Left:
-    """Return what a region still holds or is about to."""
+def left_in(region: Region) -> Remaining:
+    """Return what is still in a region, or about to be."""
     rows = Replica.objects.filter(region=region).aggregate(
         n=Count("pk"), size=Sum("object__size", filter=~Q(attempt=None), default=0)
     )
     attempts = Attempt.objects.filter(region=region, replica=None)
     aside = attempts.filter(state=Attempt.State.QUARANTINED).count()
-    return Left(rows["n"], rows["size"], attempts.count() - aside, aside)
+    return Remaining(rows["n"], rows["size"], attempts.count() - aside, aside)
 
 
 def is_due() -> bool:
-    """Whether there is a region to be emptied."""
+    """Return whether any region is draining."""
     return Region.objects.draining().exists()
 
 
-def empty_due(*, seconds: float = math.inf) -> int:
-    """Go on emptying the regions that are being drained; return how many copies have gone.
+def drain_due(*, seconds: float = math.inf) -> int:
+    """Drain regions for up to `seconds`; return how many replicas were removed.
 
-    Raises DoubtfulError while the catalogue or the clock is in doubt.
+    Raises InDoubtError while the catalogue or the clock is in doubt.
     """
     guard.require_no_doubt()
     until = time.monotonic() + seconds
     draining = Region.objects.draining()
-    return sum(_empty(region, until) for region in draining)
+    return sum(_drain_region(region, until) for region in draining)
 
 
-def _empty(region: Region, until: float) -> int:
-    _give_up_idle(region)
+def _drain_region(region: Region, until: float) -> int:
+    give_up_idle(region)
     _doom_kept_aside(region)
     cursor, gone, fruitless = region.drain_cursor, 0, 0
     while time.monotonic() < until and fruitless < FRUITLESS:
-        page = list(_held_in(region).filter(pk__gt=cursor)[:PAGE])
+        page = list(_replicas_in(region).filter(pk__gt=cursor)[:PAGE])
         if not page:
             if cursor == 0 or region.drain_cursor == 0:
                 cursor = 0
@@ -85,16 +86,16 @@ def _empty(region: Region, until: float) -> int:
     return gone
 
 
-def _give_up_idle(region: Region) -> None:
-    """Take copies off the work list that were to be made in a region which takes none any more."""
+def give_up_idle(region: Region) -> None:
+    """Delete replicas that were to be made in a region which takes none any more."""
     page = [0]
     while page:
         with transaction.atomic():
-            page = lock_order.hold(backfill.idle().filter(region=region), most=PAGE)
+            page = lock_order.lock(backfill.idle().filter(region=region), most=PAGE)
             Replica.objects.filter(pk__in=page).delete()
 
 
-def _held_in(region: Region) -> QuerySet[Replica]:
+def _replicas_in(region: Region) -> QuerySet[Replica]:
     return (
         Replica.objects.filter(region=region)
         .exclude(attempt=None)
@@ -104,52 +105,52 @@ def _held_in(region: Region) -> QuerySet[Replica]:
 
 
 def _take_out(page: Sequence[Replica]) -> int:
-    """Take out what may go, and see to copies of the rest."""
-    sites = placement.sites()
+    """Remove the replicas that may go, and queue replicas elsewhere for the rest."""
+    candidates = placement.candidates()
     stays, went = [], 0
-    promised = backfill.copies_of([replica.object.vault.account for replica in page])
+    promised = backfill.promised_copies([replica.object.vault.account for replica in page])
     proved = _proved([replica.object_id for replica in page])
     for replica in page:
         wanted = promised[replica.object.vault.account_id]
-        if _suffice(sites, proved.get(replica.object_id, set()), wanted) and _let_go(
+        if _suffice(candidates, proved.get(replica.object_id, set()), wanted) and remove_if_enough(
             replica, wanted
         ):
             went += 1
         else:
             stays.append(replica.object)
     if stays and backfill.has_room():
-        backfill.mend([held.pk for held in backfill.lacking(stays)])
+        backfill.queue_missing([obj.pk for obj in backfill.lacking(stays)])
     return went
 
 
 def _proved(objects: Collection[int]) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     rows = Replica.objects.filter(object__in=objects).verified()
-    for held, region in rows.values_list("object", "region"):
-        found.setdefault(held, set()).add(region)
+    for pk, region in rows.values_list("object", "region"):
+        found.setdefault(pk, set()).add(region)
     return found
 
 
-def _suffice(sites: Collection[Site], proved: Collection[int], wanted: int) -> bool:
-    """Whether proved copies in these regions are enough without the one that is to go.
+def _suffice(candidates: Collection[Candidate], proved: Collection[int], wanted: int) -> bool:
+    """Return whether verified replicas in these regions suffice without the one that is to go.
 
     They are as many as the plan promises or as there can be, and never fewer than two (one,
-    for a plan of one copy).
+    for a plan of one replica).
     """
-    have = {s.failure_domain for s in sites if s.region in proved and s.counts}
-    possible = have | {s.failure_domain for s in sites if s.takes and not s.is_full}
+    have = {s.failure_domain for s in candidates if s.region in proved and s.counts}
+    possible = have | {s.failure_domain for s in candidates if s.takes and not s.is_full}
     return len(have) >= max(min(wanted, Replica.MIN_COPIES), min(wanted, len(possible)))
 
 
 @transaction.atomic
-def _let_go(replica: Replica, wanted: int) -> bool:
-    """Take one copy off the rows and doom its bytes, if enough others are proved at this moment."""
-    held = StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
-    if held is None or held.state not in StoredObject.KEPT:
+def remove_if_enough(replica: Replica, wanted: int) -> bool:
+    """Delete a replica and doom its bytes, if enough others are verified at this moment."""
+    obj = StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
+    if obj is None or obj.state not in StoredObject.KEPT:
         return False
-    locked = Replica.objects.filter(pk__in=lock_order.hold(Replica.objects.filter(object=held)))
+    locked = Replica.objects.filter(pk__in=lock_order.lock(Replica.objects.filter(object=obj)))
     proved = locked.exclude(pk=replica.pk).verified().values_list("region", flat=True)
-    if not _suffice(placement.sites(), set(proved), wanted):
+    if not _suffice(placement.candidates(), set(proved), wanted):
         return False
     leaving = locked.filter(
         pk=replica.pk,
@@ -164,23 +165,23 @@ def _let_go(replica: Replica, wanted: int) -> bool:
 
 
 def _doom_kept_aside(region: Region) -> None:
-    """Let damaged bytes that were kept aside go, unless an object has little else."""
+    """Doom quarantined bytes, unless their object has too few verified replicas."""
     aside = Attempt.objects.filter(region=region, state=Attempt.State.QUARANTINED)
     for attempt in aside.order_by("pk")[:PAGE]:
         with transaction.atomic():
-            held = (
+            obj = (
                 StoredObject.objects.select_for_update(no_key=True, of=("self",))
                 .select_related("vault__account")
                 .filter(vault=attempt.vault_id, type=attempt.type, name=attempt.name)
                 .first()
             )
-            if held is None or _has_enough(held):
+            if obj is None or _has_enough(obj):
                 replicas.doom(aside.filter(pk=attempt.pk))
 
 
-def _has_enough(held: StoredObject) -> bool:
-    if held.state == StoredObject.State.LOST:
+def _has_enough(obj: StoredObject) -> bool:
+    if obj.state == StoredObject.State.LOST:
         return False
-    account = held.vault.account
-    proved = _proved([held.pk]).get(held.pk, set())
-    return _suffice(placement.sites(), proved, backfill.copies_of([account])[account.pk])
+    account = obj.vault.account
+    proved = _proved([obj.pk]).get(obj.pk, set())
+    return _suffice(placement.candidates(), proved, backfill.promised_copies([account])[account.pk])

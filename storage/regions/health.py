@@ -15,16 +15,16 @@ LEAST_ROOM = 256 * 1024**2  # bytes free, below which a region gets nothing new
 FULL_FOR = timedelta(minutes=5)  # a store that has said so is asked last for this long
 
 
-def look() -> None:
-    """See how every region does; a change of what can take copies begins a refill."""
+def check_all() -> None:
+    """Check every region; begin a backfill if another set of regions can take replicas now."""
     used = Region.objects.configured().exclude(instance="")
-    changed = [_look(region) for region in used.exclude(status=Region.Status.STRUCK)]
+    changed = [_check(region) for region in used.exclude(status=Region.Status.STRUCK)]
     if any(changed):
         Refill.request()
 
 
-def _look(region: Region) -> bool:
-    """Note one region's health; return whether it has room now and had none, or the reverse."""
+def _check(region: Region) -> bool:
+    """Record one region's health; return whether it became full, or has room again."""
     now = clock.now()
     try:
         store = store_of(region)

@@ -10,7 +10,7 @@ from accounts.audit import Actor
 from backup_service import clock
 from storage.models import Refill, Region, Replica, StoredObject
 from storage.objects import placement
-from storage.regions import drain as emptying
+from storage.regions import drain as draining
 from storage.regions import write_off
 from storage.stores.base import RegionError, RegionStore
 from storage.stores.registry import begin_anew, configured, store_of, sync_rows
@@ -19,33 +19,35 @@ log = logging.getLogger(__name__)
 Status = Region.Status
 
 
-class RegionActError(RegionError):
-    """What was asked of a region cannot be done now; the text says why and what to do."""
+class RegionActionError(RegionError):
+    """Raised for an action that is not possible now; the text says why and what to do."""
 
 
 def find(alias: str) -> Region:
-    """Return a region by its name. Raises RegionActError."""
+    """Return a region by its name. Raises RegionActionError."""
     region = Region.objects.filter(alias=alias).first()
     if region is None:
         known = ", ".join(Region.objects.values_list("alias", flat=True)) or "none"
-        raise RegionActError(f"There is no region {alias}; there are: {known}.")
+        raise RegionActionError(f"There is no region {alias}; there are: {known}.")
     return region
 
 
 def add(alias: str, actor: Actor) -> Region:
     """Begin to use a region of the environment: a new one, or one that was removed.
 
-    Raises RegionActError, or RegionUnavailableError when its store cannot be made ready.
+    Raises RegionActionError, or RegionUnavailableError when its store cannot be made ready.
     """
     if alias not in configured():
-        raise RegionActError(
+        raise RegionActionError(
             f"Name the region in the environment first, NIGHTSAFE_REGIONS=…,{alias}=/its/place, "
             "for this command and for every process of the service."
         )
     sync_rows()
     region = find(alias)
     if region.instance:
-        raise RegionActError(f"Region {alias} is {region.status} already; there is nothing to add.")
+        raise RegionActionError(
+            f"Region {alias} is {region.status} already; there is nothing to add."
+        )
     begin_anew(region, actor)
     with transaction.atomic():
         Region.objects.filter(pk=region.pk).update(status=Status.ACTIVE)
@@ -55,16 +57,16 @@ def add(alias: str, actor: Actor) -> Region:
 
 
 def drain(region: Region, actor: Actor) -> bool:
-    """Begin to empty a region. Return whether that is new. Raises RegionActError."""
-    others = [site for site in placement.sites() if site.region != region.pk]
-    places = placement.reachable_copies(site for site in others if site.takes)
-    if places < Replica.MIN_COPIES:
-        raise RegionActError(
-            f"Without {region.alias} there {'is' if places == 1 else 'are'} {places or 'no'} "
-            f"failure domain{'s' * (places != 1)} left to take copies, and every object needs "
+    """Begin to empty a region. Return whether that is new. Raises RegionActionError."""
+    others = [candidate for candidate in placement.candidates() if candidate.region != region.pk]
+    domains = placement.reachable_replicas(candidate for candidate in others if candidate.takes)
+    if domains < Replica.MIN_COPIES:
+        raise RegionActionError(
+            f"Without {region.alias} there {'is' if domains == 1 else 'are'} {domains or 'no'} "
+            f"failure domain{'s' * (domains != 1)} left to take replicas, and every object needs "
             f"{Replica.MIN_COPIES}. Add a region first, then drain this one."
         )
-    left = emptying.left_in(region)
+    left = draining.left_in(region)
     return _move(
         region,
         Status.DRAINING,
@@ -78,12 +80,12 @@ def drain(region: Region, actor: Actor) -> bool:
 
 
 def read_only(region: Region, actor: Actor) -> bool:
-    """Let a region keep its copies and take no more. Return whether that is new."""
+    """Let a region keep its replicas and take no more. Return whether that is new."""
     return _move(region, Status.READ_ONLY, [Status.ACTIVE, Status.DRAINING], actor)
 
 
 def offline(region: Region, actor: Actor) -> bool:
-    """Leave a region alone: not read, not written, its copies made elsewhere."""
+    """Take a region offline: neither read nor written, its replicas are made elsewhere."""
     before = [Status.ACTIVE, Status.READ_ONLY, Status.DRAINING]
     return _move(region, Status.OFFLINE, before, actor)
 
@@ -91,11 +93,11 @@ def offline(region: Region, actor: Actor) -> bool:
 def online(region: Region, actor: Actor) -> bool:
     """Use a region again, whatever it was. Return whether that is new.
 
-    After it was offline its copies count once they have been read back. Raises
+    After it was offline its replicas count once they have been read back. Raises
     RegionUnavailableError if its store is not there.
     """
     if region.status in (Status.STRUCK, Status.REMOVED):
-        raise RegionActError(
+        raise RegionActionError(
             f"Region {region.alias} was {_word(region)}. Begin it anew, empty: "
             f"`region add {region.alias}`."
         )
@@ -106,9 +108,9 @@ def online(region: Region, actor: Actor) -> bool:
 
 
 def remove(region: Region, actor: Actor) -> None:
-    """Take an emptied region out of use for good. Raises RegionActError unless it is empty."""
+    """Take an emptied region out of use for good. Raises RegionActionError unless it is empty."""
     if region.status not in (Status.DRAINING, Status.OFFLINE, Status.READ_ONLY):
-        raise RegionActError(
+        raise RegionActionError(
             f"Region {region.alias} is {region.status}. Drain it first: "
             f"`region drain {region.alias}`."
         )
@@ -116,9 +118,9 @@ def remove(region: Region, actor: Actor) -> None:
     if write_off.finish(region, actor):
         _drop_notes(store)
     else:
-        left = emptying.left_in(region)
-        raise RegionActError(
-            f"Region {region.alias} is not empty: {left.objects} copies, {left.doomed} doomed "
+        left = draining.left_in(region)
+        raise RegionActionError(
+            f"Region {region.alias} is not empty: {left.objects} replicas, {left.doomed} doomed "
             f"and {left.kept_aside} damaged ones that are kept aside are left. Drain it "
             f"(`region drain {region.alias}`) and wait until `region status` calls it empty. If "
             "its store is lost for good: `region remove --lost`."
@@ -133,7 +135,7 @@ def _store_of(region: Region) -> RegionStore | None:
 
 
 def _drop_notes(store: RegionStore | None) -> None:
-    """Leave nothing of the catalogue in a store that is given back."""
+    """Remove the service's notes from a store that is given back."""
     try:
         if store is not None:
             store.drop_notes()
@@ -141,13 +143,13 @@ def _drop_notes(store: RegionStore | None) -> None:
         log.warning("the service's notes are still there: %s", error)
 
 
-def give_up(region: Region, actor: Actor) -> None:
-    """Strike a region off that is lost for good: all its copies count as missing from now on."""
+def write_off_region(region: Region, actor: Actor) -> None:
+    """Write off a region that is lost for good: its replicas count as missing from now on."""
     _move(region, Status.STRUCK, [s for s in Status if s != Status.REMOVED], actor)
 
 
-def sole_copies(region: Region) -> int:
-    """Return how many objects have their only readable copy in this region."""
+def sole_replicas(region: Region) -> int:
+    """Return how many objects have their only readable replica in this region."""
     elsewhere = Count(
         "replicas",
         filter=Q(replicas__state=Replica.State.STORED, replicas__region__status__in=Region.READABLE)
@@ -167,9 +169,9 @@ def sole_copies(region: Region) -> int:
 def _move(
     region: Region, status: str, before: list[Region.Status], actor: Actor, **fields: object
 ) -> bool:
-    """Change a region's status on the condition of the one before, and see to its copies."""
+    """Change a region's status if it has one of those `before`, and request a backfill."""
     if not region.instance:
-        raise RegionActError(
+        raise RegionActionError(
             f"Region {region.alias} has not been prepared: `region add {region.alias}`."
         )
     moved = Region.objects.filter(pk=region.pk, status__in=before).update(status=status, **fields)
@@ -180,7 +182,7 @@ def _move(
         return True
     now = Region.objects.get(pk=region.pk)
     if now.status != status:
-        raise RegionActError(
+        raise RegionActionError(
             f"Region {region.alias} is {_word(now)} and cannot become {status} from there"
             + (f": bring it online first, `region online {region.alias}`." if now.instance else ".")
         )

@@ -10,14 +10,14 @@ from billing.actions import DEFAULT_PLAN
 from billing.models import Plan
 from storage.models import Attempt, Region, Replica, StoredObject, Vault
 from storage.objects import placement
-from storage.regions import drain as emptying
+from storage.regions import drain as draining
 from storage.stores.base import RegionUnavailableError
 from storage.stores.registry import configured, store_of, traits_of
 
 
 @dataclass(frozen=True)
 class RegionStatus:
-    """One region's figures. Bytes are of stored copies; age in seconds, 0 with no backlog."""
+    """One region's figures. Bytes are of stored replicas; age in seconds, 0 with no backlog."""
 
     region: str
     place: str
@@ -42,9 +42,9 @@ class RegionStatus:
 
 @dataclass(frozen=True)
 class Drain:
-    """How far emptying a region is. Rates are means since it began, 0 while there is none.
+    """The progress of a drain. Rates are means since it began, 0 while there is none.
 
-    `objects_left` and `bytes_left` are copies on the rows; `doomed` bytes wait for the sweep.
+    `objects_left` and `bytes_left` are replicas on the rows; `doomed` bytes wait for the sweep.
     """
 
     began_at: datetime
@@ -57,10 +57,10 @@ class Drain:
 
 
 @dataclass(frozen=True)
-class Copies:
-    """How many copies objects have, over all regions. `lacking`: fewer than their plans promise.
+class ReplicaCounts:
+    """How many replicas objects have, over all regions.
 
-    `reachable` is how many copies an object can have at all: one in each failure domain.
+    `reachable` is how many replicas an object can have at all: one in each failure domain.
     """
 
     objects: int
@@ -73,7 +73,7 @@ class Copies:
 
     @property
     def too_few_regions(self) -> bool:
-        """Whether there are fewer failure domains than copies promised to somebody."""
+        """Whether there are fewer failure domains than replicas promised to somebody."""
         return self.reachable < self.promised
 
 
@@ -87,21 +87,21 @@ def region_status(now: datetime) -> list[RegionStatus]:
     ]
 
 
-def promised_copies() -> int:
-    """Return how many copies somebody was promised of what is held, at most; 0 of nothing."""
-    held = StoredObject.objects.kept().filter(vault=OuterRef("pk"))
+def promised_replicas() -> int:
+    """Return the largest number of replicas promised of anything stored; 0 if nothing is."""
+    kept = StoredObject.objects.kept().filter(vault=OuterRef("pk"))
     copies = Coalesce(
         F("account__subscription__plan__copies"),
         Subquery(Plan.objects.filter(slug=DEFAULT_PLAN).values("copies")[:1]),
     )
-    found = Vault.objects.filter(Exists(held)).aggregate(most=Coalesce(Max(copies), 0))
+    found = Vault.objects.filter(Exists(kept)).aggregate(most=Coalesce(Max(copies), 0))
     return int(found["most"])
 
 
-def copies_status() -> Copies:
-    """Count objects by their copies. Reads every object's row: for operators, not for pages."""
-    held = StoredObject.objects.kept()
-    figures = held.annotate(
+def replica_counts() -> ReplicaCounts:
+    """Count objects by their replicas. Reads every object's row: for operators, not for pages."""
+    kept = StoredObject.objects.kept()
+    figures = kept.annotate(
         good=Replica.objects.counted().per_object(),
         verified=Replica.objects.verified().per_object(),
         plans=Coalesce(
@@ -113,11 +113,11 @@ def copies_status() -> Copies:
         under_replicated=Count("pk", filter=Q(good__lt=F("plans"))),
         fewer_than_two_verified=Count("pk", filter=Q(verified__lt=Replica.MIN_COPIES)),
     )
-    return Copies(
+    return ReplicaCounts(
         lost=StoredObject.objects.lost().count(),
         waiting=Replica.objects.waiting().count(),
-        promised=promised_copies(),
-        reachable=placement.reachable_copies(placement.sites()),
+        promised=promised_replicas(),
+        reachable=placement.reachable_replicas(placement.candidates()),
         **figures,
     )
 
@@ -125,7 +125,7 @@ def copies_status() -> Copies:
 def _drain(region: Region, now: datetime) -> Drain | None:
     if region.status != Region.Status.DRAINING or region.drain_began_at is None:
         return None
-    left = emptying.left_in(region)
+    left = draining.left_in(region)
     elapsed = max(1.0, (now - region.drain_began_at).total_seconds())
     return Drain(
         began_at=region.drain_began_at,
@@ -165,7 +165,7 @@ def _status(region: Region, now: datetime) -> RegionStatus:
         continent=traits.continent,
         failure_domain=traits.failure_domain,
         capacity=traits.capacity,
-        empty=emptying.left_in(region).is_empty,
+        empty=draining.left_in(region).is_empty,
         drain=_drain(region, now),
         **figures,
     )

@@ -16,25 +16,25 @@ PAGE = 200
 
 
 def write_off_due(*, seconds: float = math.inf) -> int:
-    """Go on with regions that were given up; return how many copies were struck off."""
-    until, struck = time.monotonic() + seconds, 0
+    """Write off replicas of lost regions for up to `seconds`; return how many."""
+    until, count = time.monotonic() + seconds, 0
     for region in Region.objects.filter(status=Region.Status.STRUCK):
         while time.monotonic() < until:
             page = list(Replica.objects.filter(region=region).order_by("pk")[:PAGE])
             for replica in page:
-                _strike(replica)
-            struck += len(page)
+                remove_replica(replica)
+            count += len(page)
             if not page:
-                _forget_attempts(region)
+                forget_attempts(region)
                 finish(region, SERVICE)
                 break
-    return struck
+    return count
 
 
 @transaction.atomic
-def _strike(replica: Replica) -> None:
-    """Take a copy off the rows; without another one its object is lost, and that is said."""
-    lock_order.of_object(replica.object_id)
+def remove_replica(replica: Replica) -> None:
+    """Delete a replica; without another one its object is marked as lost."""
+    lock_order.lock_vault_of(replica.object_id)
     StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
     gone = Replica.objects.select_for_update(no_key=True).filter(pk=replica.pk).first()
     if gone is None:
@@ -45,18 +45,18 @@ def _strike(replica: Replica) -> None:
     damage.note_loss(gone.object_id)
 
 
-def _forget_attempts(region: Region) -> None:
-    """Forget uploads and doomed bytes there: nobody can finish or remove them."""
+def forget_attempts(region: Region) -> None:
+    """Delete the rows of uploads and doomed bytes there: nobody can finish or remove them."""
     for attempt in bulk.steadily(Attempt.objects.filter(region=region, replica=None), PAGE):
         with transaction.atomic():
-            lock_order.hold(Attempt.objects.filter(pk=attempt.pk))
+            lock_order.lock(Attempt.objects.filter(pk=attempt.pk))
             quota.settle(attempt)
             Attempt.objects.filter(pk=attempt.pk, replica=None).delete()
 
 
 @transaction.atomic
 def finish(region: Region, actor: Actor) -> bool:
-    """Call a region removed once nothing points into it; return whether that is so."""
+    """Mark a region as removed if nothing points into it; return whether that is so."""
     locked = Region.objects.select_for_update().get(pk=region.pk)
     if locked.attempts.exists() or locked.replicas.exists():
         return False

@@ -1,4 +1,4 @@
-"""Copies to further regions: leases, a fair order, transfer, backfill.
+"""Makes replicas in further regions: leases, a fair schedule, transfer, backfill.
 
 Tasks and commands import it; it imports objects and what is below.
 """

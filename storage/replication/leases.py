@@ -1,4 +1,4 @@
-"""Leases on replication work: claimed in a short transaction, finished only if still held."""
+"""Leases replication work: claimed in a short transaction, finished only while the lease holds."""
 
 import random
 import uuid
@@ -27,21 +27,21 @@ LONGEST_WAIT = 3600.0
 OUTAGE_WAIT = (5.0, 300.0)
 OUTAGE_PART = 4
 DEADLY = (
-    f"{MOST_TRIES} times the worker that was making this copy ended before it was done. Look into "
-    "the workers' logs and the region, then unpark it."
+    f"{MOST_TRIES} times the worker that was making this replica ended before it was done. Look "
+    "into the workers' logs and the region, then unpark it."
 )
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Replicas that this worker holds until the lease ends."""
+    """Replicas that this worker has leased."""
 
     token: str
     replicas: list[Replica]
 
 
 def due() -> QuerySet[Replica]:
-    """Return the copies that somebody could make now, in the order of their vaults' commits."""
+    """Return the replicas that somebody could make now, in the order of their vaults' commits."""
     now = clock.now()
     return (
         Replica.objects.waiting()
@@ -57,12 +57,12 @@ def due() -> QuerySet[Replica]:
 
 
 def orderly() -> QuerySet[Replica]:
-    """Return what is due and may be made beside others."""
+    """Return the replicas that are due and may be made beside others."""
     return due().exclude(~Q(lease_token=""), tries__gte=SUSPECT)
 
 
 def claim(limit: int, *, region: int | None = None, vaults: Collection[int] = ()) -> Claim:
-    """Take up to `limit` due copies, the same number for each of `vaults`, in commit order.
+    """Lease up to `limit` due replicas, the same number of each of `vaults`, in commit order.
 
     Nobody else gets them until the lease ends. The try is counted now, so that one which ends
     the worker counts as well.
@@ -75,7 +75,7 @@ def claim(limit: int, *, region: int | None = None, vaults: Collection[int] = ()
 
 
 def claim_suspect() -> Claim:
-    """Take one copy that workers did not survive before, to be made while nothing else is.
+    """Lease one replica that workers did not survive before, to be made while nothing else is.
 
     Those that too many workers did not survive are parked first.
     """
@@ -83,7 +83,7 @@ def claim_suspect() -> Claim:
     dead = Replica.objects.waiting().filter(~Q(lease_token=""), lease_until__lt=now)
     hopeless = dead.filter(tries__gte=MOST_TRIES, parked_at=None)
     with transaction.atomic():
-        Replica.objects.filter(pk__in=lock_order.hold(hopeless)).update(
+        Replica.objects.filter(pk__in=lock_order.lock(hopeless)).update(
             parked_at=now, lease_token="", lease_until=None, last_error=DEADLY
         )
     return _take([(due().filter(~Q(lease_token=""), tries__gte=SUSPECT), 1)], 1)
@@ -106,23 +106,23 @@ def _take(shares: list[tuple[QuerySet[Replica], int]], limit: int) -> Claim:
 
 @transaction.atomic
 def renew(claimed: Collection[tuple[int, str]]) -> None:
-    """Hold replicas, by primary key and token, for longer; those taken over stay so."""
+    """Extend leases, by primary key and token; those that were taken over stay so."""
     mine = Replica.objects.waiting().filter(
         pk__in=[pk for pk, _ in claimed],
         lease_token__in={token for _, token in claimed},
     )
-    Replica.objects.filter(pk__in=lock_order.hold(mine)).update(
+    Replica.objects.filter(pk__in=lock_order.lock(mine)).update(
         lease_until=clock.now() + settings.LEASE
     )
 
 
-def held(replica: Replica, token: str) -> QuerySet[Replica]:
+def leased(replica: Replica, token: str) -> QuerySet[Replica]:
     """Return the replica's row if this lease still holds it: the condition of every finish."""
     return Replica.objects.waiting().filter(pk=replica.pk, lease_token=token)
 
 
 def put_off(replica: Replica, token: str, reason: str, *, is_regions_fault: bool = False) -> None:
-    """Give a copy back after a failure, to be tried later; park it after too many.
+    """End a lease after a failure: the replica is tried later, or parked after too many tries.
 
     When a whole region is away or full, the try does not count: nothing is parked for that.
     """
@@ -135,7 +135,7 @@ def put_off(replica: Replica, token: str, reason: str, *, is_regions_fault: bool
         tries, parked = replica.tries, replica.tries >= MOST_TRIES
         wait = min(FIRST_WAIT * 2**tries, LONGEST_WAIT)
     wait *= random.uniform(0.5, 1.5)  # noqa: S311
-    held(replica, token).update(
+    leased(replica, token).update(
         tries=max(0, tries),
         next_attempt_at=now + timedelta(seconds=wait),
         parked_at=now if parked else None,
@@ -146,7 +146,7 @@ def put_off(replica: Replica, token: str, reason: str, *, is_regions_fault: bool
 
 
 def unpark(chosen: Collection[int] | None = None, *, actor: Actor = SERVICE) -> int:
-    """Put parked copies back on the work list, all or those `chosen` by primary key.
+    """Put parked replicas back on the work list, all or those `chosen` by primary key.
 
     Returns how many. What staff chose is on record.
     """
@@ -155,13 +155,13 @@ def unpark(chosen: Collection[int] | None = None, *, actor: Actor = SERVICE) -> 
         parked = parked.filter(pk__in=chosen)
     unparked = _change(parked, parked_at=None, tries=0, next_attempt_at=clock.now())
     if unparked and chosen is not None:
-        audit.record(actor, "copies.unpark", f"{unparked} copies", copies=sorted(chosen))
+        audit.record(actor, "copies.unpark", f"{unparked} replicas", copies=sorted(chosen))
         wakeups.replication()
     return unparked
 
 
 def bring_forward() -> int:
-    """Let whatever waits for its next try, and nobody is making, have it now; return how many."""
+    """Make replicas that wait for their next try due now; return how many."""
     waiting = Replica.objects.waiting().filter(lease_token="")
     return _change(waiting, next_attempt_at=clock.now())
 
@@ -171,7 +171,7 @@ def _change(rows: QuerySet[Replica], **fields: Any) -> int:
     changed, last = 0, 0
     while True:
         with transaction.atomic():
-            page = lock_order.hold(rows.filter(pk__gt=last), most=PAGE)
+            page = lock_order.lock(rows.filter(pk__gt=last), most=PAGE)
             changed += Replica.objects.filter(pk__in=page).update(**fields)
         if len(page) < PAGE:
             return changed

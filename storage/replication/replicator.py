@@ -1,9 +1,9 @@
 """Makes the replicas that are pending, corrupt or missing.
 
-One worker makes many copies at once. Its threads carry the bytes (`replication/transfer.py`); the
+One worker makes many replicas at once. Its threads transfer bytes (`replication/transfer.py`); the
 rows are claimed and finished here, by one thread, and no transaction is open while bytes flow. The
-bytes come from a good copy, are hashed on the way, and are read back from the new place before the
-row says STORED. A region that answers "done" and stored nothing is found here.
+bytes come from a good replica, are hashed on the way, and are verified in the target region before
+the row says STORED. A region that answers "done" and stored nothing is found here.
 """
 
 import logging
@@ -21,11 +21,11 @@ from django.db import transaction
 from backup_service import clock
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage, placement
-from storage.objects import replicas as copies
+from storage.objects import replicas as replica_changes
 from storage.replication import leases, transfer
 from storage.replication.scheduler import RoundRobin
 from storage.replication.thread_jobs import ThreadJobs
-from storage.replication.transfer import Outcome, Place, Transfer
+from storage.replication.transfer import Location, Outcome, Transfer
 from storage.stores import rate_limits
 from storage.stores.base import RegionFullError, RegionUnavailableError
 from storage.stores.cooldowns import Cooldowns
@@ -33,23 +33,23 @@ from storage.stores.registry import store_of
 
 log = logging.getLogger(__name__)
 MOST_THREADS = 64
-RENEW = 20.0  # seconds between two looks at leases
-REST = 5  # times as long as finding out took, a region that is away is left alone
+RENEW = 20.0  # seconds between two renewals of leases
+COOLDOWN = 5  # times as long as finding out took, a region that is away is left alone
 
 resting = Cooldowns()  # regions that are away
 
 
 def replicate_due(*, seconds: float = math.inf) -> int:
-    """Make the copies that are due, many at once; return how many were made.
+    """Make the replicas that are due, many at once; return how many were made.
 
     None is begun after `seconds`, so that a long backlog leaves room for other work.
     """
-    return _Copier(time.monotonic() + seconds).run()
+    return _Replicator(time.monotonic() + seconds).run()
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What a thread is doing: a copy, a look at one that may be good after all, or a region."""
+    """A thread's job: to make a replica, to check one that may be good after all, or a region."""
 
     region: Region
     replica: Replica | None = None
@@ -58,12 +58,12 @@ class _Job:
     begun: float = 0.0
 
 
-class _Copier:
-    """One run: whose turn it is, what the threads are doing, and which regions take copies."""
+class _Replicator:
+    """One run: the schedule, the threads' jobs, and the regions that take replicas."""
 
     def __init__(self, until: float) -> None:
         self._until = until
-        self._turns = RoundRobin()
+        self._scheduler = RoundRobin()
         self._jobs = ThreadJobs[_Job, Outcome](MOST_THREADS, "copy")
         self._busy: Counter[int] = Counter()
         self._regions: dict[int, Region] = {}
@@ -73,12 +73,12 @@ class _Copier:
         self._made = 0
 
     def run(self) -> int:
-        """Copy until nothing is due or time is up."""
+        """Make replicas until nothing is due or time is up."""
         with self._jobs:
             self._begin(leases.claim_suspect())
             self._finish_all()
             while time.monotonic() < self._until:
-                self._turns.look(now=not self._jobs)
+                self._scheduler.refresh(now=not self._jobs)
                 self._fill()
                 if not self._jobs:
                     break
@@ -87,14 +87,14 @@ class _Copier:
         return self._made
 
     def _fill(self) -> None:
-        for pk in self._turns.regions:
+        for pk in self._scheduler.regions:
             if pk not in self._asked:
                 self._ask(pk)
             elif pk in self._open:
                 self._claim(self._regions[pk])
 
     def _ask(self, pk: int) -> None:
-        """Have a thread see whether a region is there, before anything is claimed for it."""
+        """Have a thread check that a region is there, before anything is claimed for it."""
         region = self._regions[pk] = Region.objects.get(pk=pk)
         self._asked.add(pk)
         if region.alias not in resting:
@@ -102,11 +102,11 @@ class _Copier:
             self._submit(job, partial(transfer.outcome_of, lambda: store_of(region).check()))
 
     def _claim(self, region: Region) -> None:
-        places = rate_limits.places(region.alias)
-        free = places - self._busy[region.pk]
-        if free * 2 < places:
+        slots = rate_limits.slots(region.alias)
+        free = slots - self._busy[region.pk]
+        if free * 2 < slots:
             return
-        vaults = self._turns.take(region.pk, free)
+        vaults = self._scheduler.take(region.pk, free)
         if not vaults:
             return
         claim = leases.claim(free, region=region.pk, vaults=vaults)
@@ -115,30 +115,30 @@ class _Copier:
         if len(claim.replicas) < free:
             for vault in vaults:
                 if got[vault] < share:
-                    self._turns.finished(region.pk, vault)
+                    self._scheduler.finished(region.pk, vault)
         self._begin(claim)
 
     def _begin(self, claim: leases.Claim) -> None:
-        """Let threads look at copies that may be good after all, and make the others."""
+        """Have threads check replicas that may be good after all, and make the others."""
         for replica in claim.replicas:
             self._regions.setdefault(replica.region_id, replica.region)
             if replica.attempt_id is None:
                 continue
-            self._begin_look(replica, claim.token)
+            self._begin_check(replica, claim.token)
         absent = [replica for replica in claim.replicas if replica.attempt_id is None]
-        self._begin_copies(absent, claim.token)
+        self._begin_transfers(absent, claim.token)
 
-    def _begin_look(self, replica: Replica, token: str) -> None:
-        job, held = _Job(replica.region, replica, token), replica.object
+    def _begin_check(self, replica: Replica, token: str) -> None:
+        job, obj = _Job(replica.region, replica, token), replica.object
         attempt = Attempt.objects.select_related("vault").get(pk=replica.attempt_id)
         try:
-            place = _place(replica, attempt)
+            location = _location(replica, attempt)
         except RegionUnavailableError as error:
             self._failed(job, Outcome(error, is_regions_fault=True, is_targets_fault=True))
             return
-        self._submit(job, partial(transfer.check, place, size=held.size, sha256=held.sha256))
+        self._submit(job, partial(transfer.check, location, size=obj.size, sha256=obj.sha256))
 
-    def _begin_copies(self, replicas: list[Replica], token: str) -> None:
+    def _begin_transfers(self, replicas: list[Replica], token: str) -> None:
         attempts = begin(replicas)
         for replica, attempt in zip(replicas, attempts, strict=True):
             job = _Job(replica.region, replica, token, attempt)
@@ -175,7 +175,7 @@ class _Copier:
         elif outcome.error is None:
             self._made += finish(job.replica, job.token, job.attempt)
         elif job.attempt is None and not outcome.is_regions_fault:
-            self._begin_copies([job.replica], job.token)
+            self._begin_transfers([job.replica], job.token)
         else:
             self._failed(job, outcome)
 
@@ -183,15 +183,15 @@ class _Copier:
         if outcome.error is None:
             self._open.add(job.region.pk)
             return
-        resting.start(job.region.alias, REST * (time.monotonic() - job.begun))
-        log.warning("no copies to region %s for now: %s", job.region.alias, outcome.error)
+        resting.start(job.region.alias, COOLDOWN * (time.monotonic() - job.begun))
+        log.warning("no replicas to region %s for now: %s", job.region.alias, outcome.error)
 
     def _failed(self, job: _Job, outcome: Outcome) -> None:
         if job.attempt is not None:
-            copies.doom(Attempt.objects.filter(pk=job.attempt.pk))
+            replica_changes.doom(Attempt.objects.filter(pk=job.attempt.pk))
         if job.replica is None:
             return
-        log.warning("copy %s to %s put off: %s", job.replica.pk, job.region.alias, outcome.error)
+        log.warning("replica %s to %s put off: %s", job.replica.pk, job.region.alias, outcome.error)
         if outcome.is_targets_fault:
             self._open.discard(job.region.pk)
         if isinstance(outcome.error, RegionFullError):
@@ -206,7 +206,7 @@ class _Copier:
 
 @transaction.atomic
 def begin(replicas: Iterable[Replica]) -> list[Attempt]:
-    """Write down where copies are about to be stored, before a byte is."""
+    """Record where replicas are about to be stored, before any byte is."""
     due_at = clock.now() + settings.LEASE + timedelta(hours=6)
     return Attempt.objects.bulk_create(
         Attempt(
@@ -221,44 +221,44 @@ def begin(replicas: Iterable[Replica]) -> list[Attempt]:
 
 
 def transfer_of(replica: Replica, attempt: Attempt) -> Transfer:
-    """Return what a thread needs to know. Raises RegionUnavailableError about the target."""
-    held = replica.object
-    target = _place(replica, attempt)
+    """Return a replica's transfer. Raises RegionUnavailableError about its target."""
+    obj = replica.object
+    target = _location(replica, attempt)
     sources, is_incomplete = [], False
-    stored = held.replicas.readable().select_related("region", "attempt__vault")
+    stored = obj.replicas.readable().select_related("region", "attempt__vault")
     for source in placement.read_order(stored):
         try:
             if source.attempt is not None:
-                sources.append(_place(source, source.attempt))
+                sources.append(_location(source, source.attempt))
         except RegionUnavailableError as error:
             log.warning("not copied from: %s", error)
             is_incomplete = True
-    return Transfer(held.size, held.sha256, sources, target, is_incomplete)
+    return Transfer(obj.size, obj.sha256, sources, target, is_incomplete)
 
 
-def _place(replica: Replica, attempt: Attempt) -> Place:
+def _location(replica: Replica, attempt: Attempt) -> Location:
     alias = replica.region.alias
-    return Place(replica, store_of(replica.region), attempt.key, rate_limits.copying(alias))
+    return Location(replica, store_of(replica.region), attempt.key, rate_limits.copying(alias))
 
 
 @transaction.atomic
 def finish(replica: Replica, token: str, attempt: Attempt | None) -> bool:
-    """Record the new copy, or without one the old attempt, if the lease still holds."""
+    """Record the new replica, or without one the old attempt, if the lease still holds."""
     StoredObject.objects.select_for_update(no_key=True).get(pk=replica.object_id)
-    row = leases.held(replica, token).exclude(object__state=StoredObject.State.PURGING)
+    row = leases.leased(replica, token).exclude(object__state=StoredObject.State.PURGING)
     current = row.select_related("attempt").first()
     if attempt is None:
         if current is None or current.attempt is None:
             return False
-        copies.mark_stored(current, current.attempt, verified=True)
+        replica_changes.mark_stored(current, current.attempt, verified=True)
         return True
     won = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.WRITING).update(
         state=Attempt.State.STORED, size=replica.object.size
     )
     if not won or current is None:
-        copies.doom(Attempt.objects.filter(pk=attempt.pk))
+        replica_changes.doom(Attempt.objects.filter(pk=attempt.pk))
         return False
     if current.attempt_id is not None:
-        copies.quarantine(current.attempt_id)
-    copies.mark_stored(current, attempt, verified=True)
+        replica_changes.quarantine(current.attempt_id)
+    replica_changes.mark_stored(current, attempt, verified=True)
     return True

@@ -1,4 +1,4 @@
-"""Threads that do store I/O, while one thread claims the work and writes down what came of it."""
+"""Runs store I/O in threads, while one thread claims the work and records the results."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -9,10 +9,10 @@ Result = TypeVar("Result")
 
 
 class ThreadJobs(Generic[Job, Result]):
-    """Jobs under way in at most `threads` threads, each with what was asked for.
+    """Jobs under way in at most `threads` threads.
 
-    Its threads live for the length of a `with` block, of which there may be several in turn. It is
-    used by one thread.
+    Its threads live for the length of a `with` block, of which there may be several, one after the
+    other. It is used by one thread.
     """
 
     def __init__(self, threads: int, name: str) -> None:

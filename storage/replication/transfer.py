@@ -1,6 +1,6 @@
 """Copies bytes from region to region and verifies them: store I/O and nothing else.
 
-This is what threads do. They never look at the database, so a slow store holds no connection and
+This is what threads do. They never query the database, so a slow store holds no connection and
 no transaction; what happened comes back as an `Outcome` for whoever holds the lease.
 """
 
@@ -23,11 +23,11 @@ from storage.stores.rate_limits import RateLimit, RateLimited
 
 
 class NoGoodReplicaError(Exception):
-    """There is nothing to copy from at this moment."""
+    """Raised where there is no good replica to copy from at this moment."""
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a replica's bytes lie, or are to lie."""
 
     replica: Replica
@@ -38,23 +38,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Transfer:
-    """One object to be brought to `target` from the first of `sources` that is good.
+    """An object to be copied to `target` from the first of `sources` that is good.
 
-    `is_incomplete` if there are copies in regions that cannot even be asked.
+    `is_incomplete` if there are replicas in regions that cannot even be asked.
     """
 
     size: int
     sha256: str
-    sources: Sequence[Place]
-    target: Place
+    sources: Sequence[Location]
+    target: Location
     is_incomplete: bool = False
 
 
 @dataclass
 class Outcome:
-    """How it went. `bad` are copies that were found to be missing or damaged, and why.
+    """The outcome of a job. `bad` are replicas that were found missing or damaged, and why.
 
-    `silent` are regions that were to be copied from and did not give a copy for now.
+    `silent` are regions that were to be copied from and did not give a replica for now.
     `is_regions_fault` means that a whole region was away or full, so that the object is not to
     blame; `is_targets_fault` that it was the region to copy into.
     """
@@ -67,7 +67,7 @@ class Outcome:
 
 
 class _SourceError(Exception):
-    """What a region said while it was read from, told apart from what the target says."""
+    """An error of the source, to tell it from one of the target."""
 
     def __init__(self, reason: RegionError) -> None:
         super().__init__(str(reason))
@@ -75,7 +75,7 @@ class _SourceError(Exception):
 
 
 class _FromRegion:
-    """A reader whose errors say that they are the source's."""
+    """A reader that raises its errors as the source's."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -87,19 +87,21 @@ class _FromRegion:
             raise _SourceError(error) from error
 
 
-def check(place: Place, *, size: int, sha256: str) -> Outcome:
-    """Read back what lies in one place."""
-    return check_all([StoredBytes(place.store, place.key, size, sha256, place.rate_limit)])[0]
+def check(location: Location, *, size: int, sha256: str) -> Outcome:
+    """Verify what lies at one location."""
+    return check_all(
+        [StoredBytes(location.store, location.key, size, sha256, location.rate_limit)]
+    )[0]
 
 
 def check_all(stored: Sequence[StoredBytes]) -> list[Outcome]:
-    """Read back what lies under a few keys, at once."""
+    """Verify what lies under a few keys, side by side."""
     return [_ended(error) for error in verify_all(stored)]
 
 
 def copy(transfer: Transfer) -> Outcome:
-    """Copy an object to its target and read it back from there."""
-    outcome = Outcome(NoGoodReplicaError("no good copy can be read at this moment"))
+    """Copy an object to its target and verify it there."""
+    outcome = Outcome(NoGoodReplicaError("no good replica can be read at this moment"))
     outcome.is_regions_fault = transfer.is_incomplete
     for source in transfer.sources:
         try:
@@ -120,7 +122,7 @@ def copy(transfer: Transfer) -> Outcome:
     return outcome
 
 
-def _send(source: Place, transfer: Transfer) -> None:
+def _send(source: Location, transfer: Transfer) -> None:
     try:
         reader = source.store.open(source.key)
     except RegionError as error:
@@ -129,7 +131,7 @@ def _send(source: Place, transfer: Transfer) -> None:
         limited = RateLimited(_FromRegion(reader), source.rate_limit, transfer.target.rate_limit)
         body = HashedBody(limited, size=transfer.size, sha256=transfer.sha256)
         transfer.target.store.put(transfer.target.key, body, transfer.size)
-        body.drain()
+        body.read_to_end()
 
 
 def _read_back(transfer: Transfer, outcome: Outcome) -> Outcome:
@@ -141,7 +143,7 @@ def _read_back(transfer: Transfer, outcome: Outcome) -> Outcome:
 
 
 def outcome_of(action: Callable[[], None]) -> Outcome:
-    """Do something to a region and say how it went."""
+    """Run an action on a region, and return its outcome."""
     try:
         action()
     except Exception as error:

@@ -285,7 +285,7 @@ class RegionStore(ABC):
         raise self._no_direct_transfers()
 
     def _answers(self) -> bool:
-        """Whether the region can be used at all."""
+        """Return whether the region can be used at all."""
         try:
             self.check()
         except RegionError:

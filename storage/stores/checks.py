@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from storage.stores.configuration import ConfigurationError, options_of, parse
-from storage.stores.rate_limits import parse_places, parse_rate
+from storage.stores.rate_limits import parse_rate, parse_slots
 
 
 @register()
@@ -18,19 +18,19 @@ def regions(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[Che
 
 def _single() -> Iterator[CheckMessage]:
     options = options_of(settings.REGIONS, settings.REGION_OPTIONS)
-    places: dict[str, str] = {}
+    locations: dict[str, str] = {}
     if not settings.REGIONS:
         yield Error("NIGHTSAFE_REGIONS names no region.", id="storage.E001")
     for alias, location in settings.REGIONS.items():
         try:
-            place = parse(alias, location, options[alias]).place
+            location = parse(alias, location, options[alias]).location
         except ConfigurationError as error:
             yield Error(str(error), id="storage.E002")
             continue
-        other = places.setdefault(place, alias)
+        other = locations.setdefault(location, alias)
         if other != alias:
             yield Error(
-                f"Regions {other} and {alias} are one and the same place: copies in it would die "
+                f"Regions {other} and {alias} are one and the same place: replicas in it would die "
                 "together.",
                 id="storage.E003",
             )
@@ -51,7 +51,7 @@ def _strays() -> Iterator[CheckMessage]:
 
 def _limits() -> Iterator[CheckMessage]:
     kinds = {
-        "COPIES_AT_ONCE": parse_places,
+        "COPIES_AT_ONCE": parse_slots,
         "COPY_RATES": parse_rate,
         "SCRUB_RATES": parse_rate,
     }

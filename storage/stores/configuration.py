@@ -41,7 +41,7 @@ class DirectoryRegion:
     root: Path
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """What no other region may have."""
         return str(self.root)
 
@@ -65,7 +65,7 @@ class S3Region:
     page: int = 1000  # keys in one answer to a listing
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """What no other region may have."""
         return f"{self.endpoint}/{self.bucket}"
 

@@ -17,7 +17,7 @@ class Cooldowns:
             self._until[alias] = time.monotonic() + seconds
 
     def __contains__(self, alias: str) -> bool:
-        """Whether a region is to be left alone now."""
+        """Return whether a region is to be left alone now."""
         return self._until.get(alias, 0.0) > time.monotonic()
 
     def clear(self) -> None:

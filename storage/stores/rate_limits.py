@@ -32,16 +32,16 @@ def parse_rate(text: str) -> float:
         ) from None
 
 
-def parse_places(text: str) -> int:
+def parse_slots(text: str) -> int:
     """Return how many things may go on at once. Raises ValueError."""
     if not re.fullmatch(r"[1-9]\d?", text.strip()):
         raise ValueError(f"{text!r} is no number of copies: write one from 1 to 99.")
     return int(text)
 
 
-def places(alias: str) -> int:
-    """Return how many copies one worker process may make into a region at once."""
-    return parse_places(settings.COPIES_AT_ONCE.get(alias, str(COPIES_AT_ONCE)))
+def slots(alias: str) -> int:
+    """Return how many replicas one worker process may make into a region at once."""
+    return parse_slots(settings.COPIES_AT_ONCE.get(alias, str(COPIES_AT_ONCE)))
 
 
 def copying(alias: str) -> "RateLimit":

@@ -56,10 +56,10 @@ def store_of(region: Region) -> RegionStore:
         )
     if not region.instance:
         raise RegionUnavailableError(f"Region {region.alias} has not been prepared yet.")
-    return _make(region.alias, location, region.instance)
+    return make_store(region.alias, location, region.instance)
 
 
-def _make(alias: str, location: str, instance: str) -> RegionStore:
+def make_store(alias: str, location: str, instance: str) -> RegionStore:
     try:
         region = _parse(alias, location, _options()[alias])
     except ConfigurationError as error:
@@ -132,10 +132,10 @@ def prepare_new(actor: Actor) -> list[Region]:
 def begin_anew(region: Region, actor: Actor) -> None:
     """Put an empty store behind a region: a new drive, or the first one.
 
-    Copies that rows say are there must have been marked as missing by the caller.
+    Replicas that rows say are there must have been marked as missing by the caller.
     """
     instance = uuid.uuid4().hex
-    _make(region.alias, configured()[region.alias], "").prepare(instance)
+    make_store(region.alias, configured()[region.alias], "").prepare(instance)
     with transaction.atomic():
         Region.objects.filter(pk=region.pk).update(instance=instance, journal_cursor=0)
         audit.record(actor, "region.prepare", region.alias)

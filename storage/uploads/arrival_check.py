@@ -17,15 +17,15 @@ log = logging.getLogger(__name__)
 ASKED_AT_ONCE = 8  # of a store, when a glance was not enough
 
 
-def look(attempts: Iterable[Attempt]) -> dict[str, ItemResult]:
-    """Ask the stores for length and checksum; return the verdicts on what is not right."""
+def check(attempts: Iterable[Attempt]) -> dict[str, ItemResult]:
+    """Ask the stores for length and checksum; return results for attempts that are not right."""
     attempts = list(attempts)
     unsound = {pk: refused(trouble) for pk, trouble in _unsound(attempts)}
     return unsound | _ask([one for one in attempts if one.pk not in unsound])
 
 
 def _unsound(attempts: Sequence[Attempt]) -> Iterator[tuple[str, RefusedError]]:
-    """What no object of its type can be, which may have been announced to an older version."""
+    """Yield attempts whose size no object of their type has; older versions took them."""
     for one in attempts:
         trouble = trouble_with(one.key.object, one.size or 0)
         if trouble is not None:
@@ -39,11 +39,11 @@ def _ask(attempts: Sequence[Attempt]) -> dict[str, ItemResult]:
         return {}
     with ThreadPoolExecutor(len(shares)) as pool:
         pairs = chain.from_iterable(pool.map(_confirm_all, shares))
-        return {pk: verdict for pk, verdict in pairs if verdict is not None}
+        return {pk: result for pk, result in pairs if result is not None}
 
 
 def _unsure(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Return those of which a glance at the store does not say that all is right."""
+    """Return the attempts that the store does not confirm in its quick check."""
     by_region: dict[int, list[Attempt]] = {}
     for attempt in attempts:
         by_region.setdefault(attempt.region_id, []).append(attempt)
@@ -67,7 +67,7 @@ def _confirm(attempt: Attempt) -> ItemResult | None:
         return ItemResult(ItemStatus.MISSING, message="The store has nothing of it; send it first.")
     except RegionUnavailableError as error:
         placement.avoid(attempt.region.alias)
-        log.warning("a direct transfer could not be looked at: %s", error)
+        log.warning("a presigned upload could not be checked: %s", error)
         return ItemResult(
             ItemStatus.BUSY, message="The region cannot be asked now; commit it again."
         )

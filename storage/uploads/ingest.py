@@ -1,7 +1,8 @@
-"""The write path of an upload through the gateway, from top to bottom.
+"""Stores uploads that come through the gateway, from top to bottom.
 
-credential -> vault -> name -> quota held -> bytes to a fresh attempt, hashed on the way -> one
-transaction: the object, its lifetime, its copies, the settlement -> 200 -> a nudge to the workers.
+credential -> vault -> name -> quota reserved -> bytes to a fresh attempt, hashed on the way -> one
+transaction: the object, its lifetime, its replicas, the settlement -> 200 -> a wake-up to the
+workers.
 
 Whatever fails before that transaction leaves nothing but a doomed attempt for the sweep, and
 whatever is answered with 200 is durable in one region and on record.
@@ -57,7 +58,7 @@ def deposit(
     existing = StoredObject.objects.named(access.vault, name).first()
     if existing is not None and _is_safe(existing):
         lend_connection()
-        body.drain()
+        body.read_to_end()
         require_same(existing, size=body.size, sha256=body.digest)
         if _confirm(access, name):
             return
@@ -72,13 +73,13 @@ def _write_and_commit(
 ) -> None:
     order = [(into, store_of(into))] if into else placement.write_order(access.vault.account)
     for region, store in order:
-        attempt = _begin(access, name, region=region, size=body.size)
+        attempt = begin(access, name, region=region, size=body.size)
         try:
             key = attempt.key
             lend_connection()
             store.put(key, body, body.size)
-            body.drain()  # a store may stop at the last byte; the verdict is still wanted
-            _put_on_record(access, name, attempt=attempt, body=body, lock=lock)
+            body.read_to_end()  # a store may stop at the last byte; the hash is still to be checked
+            record_or_clear(access, name, attempt=attempt, body=body, lock=lock)
         except RegionError as error:
             _abandon(attempt, body)
             placement.avoid(region.alias)
@@ -99,16 +100,16 @@ def _write_and_commit(
     )
 
 
-def _put_on_record(
+def record_or_clear(
     access: Access, name: ObjectName, *, attempt: Attempt, body: HashedBody, lock: str
 ) -> None:
-    """Commit what is in the store, or take it away again if nothing comes of it.
+    """Commit what is in the store, or remove it again if it is refused or not needed.
 
     Nobody writes it any more, so that need not wait for the sweep, which does it if this fails.
     Whether a commit that the database did not answer has happened is not for this to guess.
     """
     try:
-        if _commit(access, name, attempt=attempt, body=body, lock=lock):
+        if record(access, name, attempt=attempt, body=body, lock=lock):
             return
     except RefusedError:
         _doom(attempt)
@@ -118,7 +119,7 @@ def _put_on_record(
 
 
 def _clear(attempt: Attempt) -> None:
-    """Remove the bytes of an upload that came to nothing.
+    """Remove the bytes of an upload that became nothing.
 
     If it took so long that it was given up and swept meanwhile, it has no row any more.
     """
@@ -132,7 +133,7 @@ def _clear(attempt: Attempt) -> None:
 @transaction.atomic
 def _forget(attempt: Attempt) -> None:
     gone = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.DOOMED, replica=None)
-    if lock_order.hold(gone):
+    if lock_order.lock(gone):
         quota.settle(attempt)
         SweptAttempt.note([attempt.pk])
         gone.delete()
@@ -145,7 +146,7 @@ def _sorry(error: RegionError) -> BusyError:
 
 
 @transaction.atomic
-def _begin(access: Access, name: ObjectName, *, region: Region, size: int) -> Attempt:
+def begin(access: Access, name: ObjectName, *, region: Region, size: int) -> Attempt:
     attempt = Attempt.objects.create(
         vault=access.vault,
         type=name.type,
@@ -161,7 +162,7 @@ def _begin(access: Access, name: ObjectName, *, region: Region, size: int) -> At
 
 @transaction.atomic
 def _abandon(attempt: Attempt, body: HashedBody) -> None:
-    """Give an upload up: its bytes, if any, are doomed.
+    """Give an upload up, and doom its bytes, if any.
 
     What the store may have taken is held against the quota until it is swept. It has taken nothing
     unless it got the last piece.
@@ -177,10 +178,10 @@ def _doom(attempt: Attempt) -> None:
     )
 
 
-def _commit(
+def record(
     access: Access, name: ObjectName, *, attempt: Attempt, body: HashedBody, lock: str = ""
 ) -> bool:
-    """Make the upload the object, or one more replica of it; return whether it became either."""
+    """Commit the upload as a new object or a further replica; return whether it became either."""
     became = commit(access, [Arrival(attempt, body.size, body.digest)], lock=lock)
     if attempt.pk not in became:
         raise BusyError(
@@ -189,14 +190,14 @@ def _commit(
     return became[attempt.pk]
 
 
-def _is_safe(held: StoredObject) -> bool:
-    """Whether the object is live with a good copy, so that no new bytes are needed."""
-    return held.is_live and held.replicas.readable().exists()
+def _is_safe(obj: StoredObject) -> bool:
+    """Return whether the object is live with a good replica, so that no new bytes are needed."""
+    return obj.is_live and obj.replicas.readable().exists()
 
 
 @transaction.atomic
 def _confirm(access: Access, name: ObjectName) -> bool:
-    """Whether the object is still safe after its repeat was read.
+    """Return whether the object is still safe after its repeat was read.
 
     What is on record is: no fence asks about that again.
     """

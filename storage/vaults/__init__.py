@@ -1,4 +1,4 @@
-"""Who may do what in a vault: access, credentials, devices, quota, locks, order of events.
+"""Access to vaults: credentials, devices, quota, locks, runs, and the order of events.
 
 Imports models, stores and the database; never what writes or reads objects.
 """

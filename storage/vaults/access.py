@@ -24,7 +24,7 @@ class Access:
     entitlements: Entitlements
 
     def renewed(self) -> "Access":
-        """Return this access as it stands now, after an upload that took its time.
+        """Return this access as it stands now, after an upload.
 
         Raises UnauthenticatedError if the credential was revoked meanwhile.
         """

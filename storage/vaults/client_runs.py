@@ -1,4 +1,4 @@
-"""Runs of restic clients, as their locks show them: when each began, which may be going on.
+"""Tracks runs of restic clients by their locks: when each began, which may be going on.
 
 Several processes may use one credential, and nothing but its lock tells one from another. Stock
 restic (0.14 to 0.19 were watched) lists the locks, puts its own, lists them again, and then reads
@@ -32,7 +32,7 @@ MOST_ENDED = 50  # of a credential
 KEPT = timedelta(days=1)
 
 
-def looked(credential: Credential) -> None:
+def listed_locks(credential: Credential) -> None:
     """Note that a credential listed the locks."""
     mine = Lock.objects.filter(credential=credential)
     if mine.exists():
@@ -50,7 +50,7 @@ def began(lock: Lock) -> None:
 
 
 def ended(lock: Lock, by: Credential) -> None:
-    """Note that `by` removes a lock: at its run's end, in favour of a newer one, or as an intruder.
+    """Note that `by` removes a lock: at its run's end, for a newer one, or another run's.
 
     Call before it is deleted.
     """
@@ -76,7 +76,7 @@ def ended(lock: Lock, by: Credential) -> None:
 
 
 def missed(credential: Credential, vault: Vault, name: str) -> None:
-    """Note that a credential wanted to remove a lock that is gone, as its run does."""
+    """Note that a credential tried to remove a lock that is gone, as its run does."""
     gone = EndedLock.objects.filter(vault=vault, credential=credential, name=name)
     trace = gone.order_by("-pk").first()
     if trace is not None:
@@ -94,9 +94,9 @@ def beginnings(credential: Credential, vault: Vault, *, lock: str = "") -> list[
     if named is not None:
         return [named]
     now = clock.now()
-    held = list(mine.values_list("since", "created_at"))
+    locks = list(mine.values_list("since", "created_at"))
     # Beside a lock that is renewed, one that is not is what a killed run left.
-    living = [one for one in held if one[1] > now - STALE_AFTER] or held
+    living = [one for one in locks if one[1] > now - STALE_AFTER] or locks
     if not living:
         return []
     gone = EndedLock.objects.filter(
@@ -106,7 +106,7 @@ def beginnings(credential: Credential, vault: Vault, *, lock: str = "") -> list[
 
 
 def forget_ended(now: datetime) -> None:
-    """Drop what is known of locks that were removed a day ago."""
+    """Delete the records of locks that were removed a day ago."""
     EndedLock.objects.filter(ended_at__lte=now - KEPT).delete()
 
 

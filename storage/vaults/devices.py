@@ -14,8 +14,8 @@ from storage.vaults import credentials
 def retire_device(device: Device, *, actor: Actor) -> None:
     """Retire a device and revoke what it signs in with."""
     in_use = Credential.objects.filter(device=device, revoked_at=None)
-    lock_order.hold(Vault.objects.filter(pk__in=in_use.values("vault")))
-    lock_order.hold(in_use)
+    lock_order.lock(Vault.objects.filter(pk__in=in_use.values("vault")))
+    lock_order.lock(in_use)
     for credential in in_use.select_related("vault__account"):
         credentials.revoke(credential, actor=actor)
     actions.retire_device(device, actor=actor)

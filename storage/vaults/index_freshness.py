@@ -1,8 +1,9 @@
 """Refuses a snapshot of a run that read the index before something was pruned.
 
 Such a client would deduplicate against packs that are gone, and its snapshot would look complete
-and not be. The fence belongs to the run, which its lock tells from others of the same credential
-(`storage/vaults/client_runs.py`): whatever else reads the index meanwhile, and whoever pruned.
+and not be. What was seen belongs to the run, which its lock tells from others of the same
+credential (`storage/vaults/client_runs.py`): whatever else reads the index meanwhile, and whoever
+pruned.
 """
 
 from django.conf import settings
@@ -24,7 +25,7 @@ def saw_index(credential: Credential, sequence: int) -> None:
 
 
 def removed(credential: Credential, kind: ObjectType, sequence: int) -> None:
-    """Note that a credential took data or index away as change number `sequence`."""
+    """Note that a credential removed data or index as change number `sequence`."""
     if kind in GUARDED:
         Credential.objects.filter(pk=credential.pk).update(
             last_removal=Greatest(F("last_removal"), sequence)
@@ -32,7 +33,7 @@ def removed(credential: Credential, kind: ObjectType, sequence: int) -> None:
 
 
 def require_fresh(credential: Credential, vault: Vault, *, lock: str = "") -> None:
-    """Raise StaleError if data may be gone that this credential's run counts on.
+    """Raise StaleError if data may be gone that this credential's run relies on.
 
     `lock` is the name of the run's lock, if it said so. A run without any lock cannot be told from
     others: it may save when nothing was removed within the grace period.
@@ -59,7 +60,7 @@ def _last_removal(vault: Vault) -> int:
 
 
 def _lacks_since(vault: Vault, sequence: int, *, within_grace: bool = False) -> bool:
-    """Whether data or index was removed after `sequence` and did not come back."""
+    """Return whether data or index was removed after `sequence` and did not come back."""
     if sequence >= _last_removal(vault):
         return False
     live = StoredObject.objects.live().filter(

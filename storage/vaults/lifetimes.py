@@ -1,26 +1,26 @@
-"""The validity intervals of objects, in the vault's own count."""
+"""Records the validity intervals of objects, in their vault's sequence."""
 
 from storage.models import Credential, JournalEntry, Lifetime, StoredObject, Vault
 from storage.vaults import sequence
 from storage.vaults.sequence import Tick
 
 
-def begin(held: StoredObject, step: Tick) -> None:
-    """Let an object be there from `step` on."""
-    Lifetime.objects.create(object=held, from_sequence=step.number, from_at=step.at)
+def begin(obj: StoredObject, step: Tick) -> None:
+    """Begin an object's lifetime at `step`."""
+    Lifetime.objects.create(object=obj, from_sequence=step.number, from_at=step.at)
 
 
-def end(held: StoredObject, step: Tick) -> None:
-    """Let an object be gone from `step` on."""
-    Lifetime.objects.filter(object=held, to_sequence=None).update(
+def end(obj: StoredObject, step: Tick) -> None:
+    """End an object's lifetime at `step`."""
+    Lifetime.objects.filter(object=obj, to_sequence=None).update(
         to_sequence=step.number, to_at=step.at
     )
 
 
 def revive(gone: StoredObject, vault: Vault, credential: Credential | None) -> None:
-    """Bring a tombstoned object back to life, with a lifetime that begins now, on record.
+    """Revive a removed object, with a lifetime that begins now and a journal entry.
 
-    Copies whose bytes a purge has begun to remove were taken off the rows by that purge.
+    Replicas whose bytes a purge has begun to remove were taken off the rows by that purge.
     """
     step = sequence.tick(vault)
     StoredObject.objects.filter(pk=gone.pk).update(

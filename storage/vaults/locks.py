@@ -1,4 +1,4 @@
-"""restic's locks, kept as rows, bounded, and accepted in every state of account and vault."""
+"""Keeps restic's locks as rows, bounded, and accepted in every state of account and vault."""
 
 from datetime import datetime
 
@@ -82,7 +82,7 @@ def get(vault: Vault, name: ObjectName) -> bytes:
 
 
 def remove(access: Access, name: ObjectName) -> None:
-    """Take a lock away. Raises UnknownError if there is none of that name."""
+    """Remove a lock. Raises UnknownError if there is none of that name."""
     with transaction.atomic():
         vault = sequence.lock(access.vault)
         lock = Lock.objects.filter(vault=vault, name=name.name).first()
@@ -103,7 +103,7 @@ def of(vault: Vault) -> models.QuerySet[Lock]:
 
 def listing(access: Access) -> list[tuple[str, int]]:
     """Return names and sizes (bytes) of the vault's locks, and note that they were asked for."""
-    client_runs.looked(access.credential)
+    client_runs.listed_locks(access.credential)
     pairs = of(access.vault).annotate(size=Length("body")).values_list("name", "size")
     return list(pairs)
 
@@ -154,6 +154,6 @@ def _require_same(vault: Vault, name: ObjectName, whole: bytes) -> None:
 
 
 def _begin_anew(access: Access, name: ObjectName) -> None:
-    """Let a run whose lock stands already begin here, since it reads the index again."""
+    """Restart a run whose lock is there already, since it reads the index again."""
     mine = Lock.objects.filter(vault=access.vault, name=name.name, credential=access.credential)
     mine.update(since=sequence.lock(access.vault).sequence, is_begun=True)

@@ -1,10 +1,10 @@
-"""Quota: reserved before an upload, settled after it, recounted by reconciliation.
+"""Reserves quota before an upload, settles it after, and recounts it in reconciliation.
 
 One conditional UPDATE decides; reading first and writing later would let parallel uploads pass
-the cap together. Charged = live bytes + bytes held for uploads + max(0, tombstoned bytes - plan
+the cap together. Charged = live bytes + bytes reserved for uploads + max(0, tombstoned bytes - plan
 quota). Of every object at least FLOOR bytes count, which covers what its rows and files cost. Held
 are uploads in flight, and what they may have left in a store until the sweep has removed it, so
-that whoever sends and gives up, or removes and sends again, fills no disk for free. Copies are
+that whoever sends and gives up, or removes and sends again, fills no disk for free. Replicas are
 free.
 """
 
@@ -48,33 +48,33 @@ class Allowance:
 
 
 def reserve(attempt: Attempt, *, account: Account, size: int, allowance: Allowance) -> None:
-    """Hold what an object of `size` bytes costs for `attempt`, inside the caller's transaction.
+    """Reserve what an object of `size` bytes costs, for `attempt`, in the caller's transaction.
 
     Raises OverQuotaError when the account has no room for it, BusyError when too many are open.
     """
-    hold(account, [size], allowance)
+    reserve_bytes(account, [size], allowance)
     require_few_open(attempt.vault, 1)
     Reservation.objects.create(account=account, attempt=attempt, size=cost(size))
 
 
-def hold(account: Account, sizes: Sequence[int], allowance: Allowance) -> None:
+def reserve_bytes(account: Account, sizes: Sequence[int], allowance: Allowance) -> None:
     """Hold what objects of these sizes cost; the caller makes a reservation of each one's cost in
     the same transaction.
 
     Raises OverQuotaError when the account has no room for all of them.
     """
     wanted = sum(map(cost, sizes))
-    if _hold(account, wanted, allowance):
+    if _reserve(account, wanted, allowance):
         return
     Usage.objects.get_or_create(account=account)  # its first upload, perhaps
-    if not _hold(account, wanted, allowance):
+    if not _reserve(account, wanted, allowance):
         raise OverQuotaError(_sorry(account, wanted, allowance.quota))
 
 
 def require_few_open(vault: Vault, more: int) -> None:
     """Raise BusyError if the vault, or its account, would have too many uploads open.
 
-    After `hold`, whose lock of the account's figures makes the count exact.
+    After `reserve_bytes`, whose lock of the account's figures makes the count exact.
     """
     open_ones = Reservation.objects.order_by().filter(account=vault.account_id)
     count = open_ones[: MOST_OPEN_OF_ACCOUNT + 1].count() + more
@@ -88,19 +88,19 @@ def require_few_open(vault: Vault, more: int) -> None:
         )
 
 
-def _hold(account: Account, wanted: int, allowance: Allowance) -> bool:
+def _reserve(account: Account, wanted: int, allowance: Allowance) -> bool:
     room = allowance.quota + allowance.overdraw - wanted
-    held = (
+    reserved = (
         Usage.objects.filter(account=account)
         .alias(counted=_charged(allowance.quota))
         .filter(counted__lte=room)
         .update(reserved_bytes=F("reserved_bytes") + wanted)
     )
-    return bool(held)
+    return bool(reserved)
 
 
 def _charged(quota: int) -> CombinedExpression:
-    """`Usage.charged`, for the database."""
+    """Return `Usage.charged` as an expression for the database."""
     excess = Greatest(F("tombstoned_bytes") - Value(quota), Value(0))
     return F("live_bytes") + F("reserved_bytes") + excess
 
@@ -128,10 +128,10 @@ def settle_all(attempts: Sequence[str], *, live: int = 0, tombstoned: int = 0) -
     """
     reservations = Reservation.objects.select_for_update(no_key=True)
     mine = reservations.filter(attempt__in=attempts).order_by("pk")
-    held = list(mine.values_list("pk", "account", "size"))
-    Reservation.objects.filter(pk__in=[pk for pk, _, _ in held]).delete()
-    for account_id in sorted({account for _, account, _ in held}):
-        freed = sum(size for _, account, size in held if account == account_id)
+    ended = list(mine.values_list("pk", "account", "size"))
+    Reservation.objects.filter(pk__in=[pk for pk, _, _ in ended]).delete()
+    for account_id in sorted({account for _, account, _ in ended}):
+        freed = sum(size for _, account, size in ended if account == account_id)
         book(account_id, live=live, tombstoned=tombstoned, reserved=-freed)
 
 
@@ -162,9 +162,9 @@ def recount(account: Account, *, mend: bool) -> Recount:
     """Compare an account's figures with its rows and, if asked, set them right."""
     Usage.objects.get_or_create(account=account)
     usage = Usage.objects.select_for_update(no_key=True).get(account=account)
-    held = StoredObject.objects.filter(vault__account=account)
-    live = _sum(held.current())
-    gone = _sum(held.removed())
+    objects = StoredObject.objects.filter(vault__account=account)
+    live = _sum(objects.current())
+    gone = _sum(objects.removed())
     reserved = Reservation.objects.filter(account=account).aggregate(n=Sum("size"))["n"] or 0
     result = Recount(
         booked=(usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes),

@@ -1,4 +1,4 @@
-"""The recovery point: how far back a vault would fall if a region were lost this moment."""
+"""Computes a vault's recovery point: what it would fall back to if a region were lost now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +13,10 @@ SHOWN = 20  # names of lost objects
 
 @dataclass(frozen=True)
 class RecoveryPoint:
-    """Up to number `sequence` of the vault's count everything has its verified copies.
+    """Up to number `sequence` of the vault's count everything has its verified replicas.
 
     That was the vault's whole state until `at`. `behind` objects came at or after that moment
-    and have too few copies; with none behind, the recovery point is now.
+    and have too few replicas; with none behind, the recovery point is now.
     """
 
     sequence: int
@@ -30,23 +30,23 @@ class RecoveryPoint:
 
 
 def recovery_point(vault: Vault) -> RecoveryPoint:
-    """Return the newest moment of a vault up to which every object has its verified copies.
+    """Return the newest moment of a vault up to which every object has its verified replicas.
 
-    A copy counts once its bytes were hashed where they lie, or on their way to where they were
-    acknowledged. Copies are made in the order of commits, so the moment moves on by itself; a
+    A replica counts once its bytes were hashed where they lie, or on their way to where they were
+    acknowledged. Replicas are made in the order of commits, so the moment moves on by itself; a
     lost object holds it back until its bytes are sent again.
     """
     vault = Vault.objects.get(pk=vault.pk)  # read first: what comes meanwhile is behind, not safe
-    thin = _thin(vault)
-    first = thin.order_by("sequence").values_list("sequence", "created_at").first()
+    behind = _under_replicated(vault)
+    first = behind.order_by("sequence").values_list("sequence", "created_at").first()
     if first is None:
         return RecoveryPoint(vault.sequence, vault.sequence_at, 0)
     sequence, created_at = first
-    return RecoveryPoint(sequence - 1, created_at, thin.count())
+    return RecoveryPoint(sequence - 1, created_at, behind.count())
 
 
-def _thin(vault: Vault) -> QuerySet[StoredObject]:
-    """Return what is kept of a vault and has too few copies."""
+def _under_replicated(vault: Vault) -> QuerySet[StoredObject]:
+    """Return the vault's objects that have too few replicas."""
     kept = (StoredObject.objects.kept() | StoredObject.objects.lost()).filter(vault=vault)
     return kept.annotate(good=Replica.objects.counted().per_object()).filter(
         good__lt=Replica.MIN_COPIES
@@ -66,9 +66,9 @@ def status_of(vault: Vault) -> dict[str, Any]:
 
 
 def lost_of(vault: Vault) -> "Lost":
-    """Return what of a vault has no good copy any more."""
+    """Return the vault's lost objects."""
     found = StoredObject.objects.lost().filter(vault=vault)
-    names = [str(held.object_name) for held in found.order_by("pk")[:SHOWN]]
+    names = [str(obj.object_name) for obj in found.order_by("pk")[:SHOWN]]
     return Lost(found.count() if names else 0, names)
 
 

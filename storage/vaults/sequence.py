@@ -1,4 +1,4 @@
-"""The vault's sequence: every change of what it holds takes the next number.
+"""Numbers the changes of a vault: each takes the next number of its sequence.
 
 Taken under the vault row's lock with the database's clock, so that no two changes share a number,
 times never run backwards, and a moment in the past has one answer.
@@ -13,7 +13,7 @@ from storage.models import Vault
 
 @dataclass(frozen=True)
 class Tick:
-    """One step of a vault's count."""
+    """One step of a vault's sequence."""
 
     number: int
     at: datetime

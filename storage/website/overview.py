@@ -113,7 +113,7 @@ class Dashboard:
         return len(self.vaults)
 
     @property
-    def tally(self) -> list[tuple[Standing, int]]:
+    def standing_counts(self) -> list[tuple[Standing, int]]:
         """Each standing that occurs with its number of vaults, the best first."""
         found = [shown.protection.standing for shown in self.vaults]
         return [(standing, found.count(standing)) for standing in Standing if standing in found]
@@ -168,7 +168,7 @@ def overview(vaults: Iterable[Vault], plan: Plan) -> list[VaultOverview]:
     now = clock.now()
     figures = figures_of(vaults)
     wanted = max(Replica.MIN_COPIES, plan.copies)
-    possible = placement.reachable_copies(placement.sites())
+    possible = placement.reachable_replicas(placement.candidates())
     return [
         VaultOverview(vault, figures[vault.pk], judge(figures[vault.pk], now), wanted, possible)
         for vault in vaults

@@ -1,4 +1,4 @@
-"""Words how well a vault is protected: a pure function of its figures."""
+"""Words how well a vault is protected, as a pure function of its figures."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Per-vault statistics, of many vaults at a time."""
+"""Queries statistics of many vaults at a time."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

@@ -96,7 +96,7 @@ def _claims() -> Iterator[tuple[str, str, float]]:
     in_words = {10: "ten"}
     yield protocol, f"A vault has at most {in_words[commit.MAX_KEYS]} keys", commit.MAX_KEYS
     yield protocol, r"an account at most (\d+) vaults", enrolment.MOST_VAULTS
-    yield protocol, r"of a refused upload up to (\d+) MiB are read", settings.REFUSED_DRAIN / MIB
+    yield protocol, r"of a refused upload up to (\d+) MiB are read", settings.REFUSED_READ / MIB
     yield protocol, r"data (\d+) GiB", SIZE_LIMITS[ObjectType.DATA] / GIB
     yield protocol, r"index (\d+) MiB", SIZE_LIMITS[ObjectType.INDEX] / MIB
     yield protocol, r"snapshots (\d+) MiB", SIZE_LIMITS[ObjectType.SNAPSHOT] / MIB

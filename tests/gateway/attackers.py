@@ -98,8 +98,8 @@ def nobody() -> str:
     return f"Authorization: Basic {os.urandom(9).hex()}"
 
 
-def seconds(deed: Callable[[], object]) -> float:
+def seconds(call: Callable[[], object]) -> float:
     """How long something took."""
     begun = time.monotonic()
-    deed()
+    call()
     return time.monotonic() - begun

@@ -46,7 +46,7 @@ def sends_until_it_ends(client: socket.socket) -> int:
 
 
 def test_a_request_in_any_pieces_is_the_same_request() -> None:
-    """Cut at random places: the verdict is the one on the whole."""
+    """Cut at random places: the result is the one of the whole."""
     head = post(LOGIN, 11, FORM)
     whole = head + b"hello=world"
     for limits, end in ((SITE, len(whole)), (GATEWAY, len(head))):

@@ -83,7 +83,7 @@ def is_empty(service: Service) -> bool:
     return bool(region(service, "b")["empty"])
 
 
-def test_adding_a_region_and_emptying_another(
+def test_adding_a_region_and_draining_another(
     own_service: StartService, tree: Path, home: Path, tmp_path: Path
 ):
     drives, top = tmp_path / "drives", without_sockets(tree)
@@ -101,7 +101,7 @@ def test_adding_a_region_and_emptying_another(
     assert region(service, "c")["objects"] == region(service, "a")["objects"]
 
     seen = []
-    for command, output in follow("Emptying a region", service, drives):
+    for command, output in follow("Draining a region", service, drives):
         seen.append(command)
         if command.startswith("manage.py region drain"):
             (top / "during").write_bytes(os.urandom(1_000_000))
@@ -112,7 +112,7 @@ def test_adding_a_region_and_emptying_another(
             service.travel(16 * 60)
             wait_until(lambda: is_empty(service), 60, lambda: str(status(service)))
         agent.run("snapshots")
-    assert seen == commands("Emptying a region")
+    assert seen == commands("Draining a region")
     kept = [file for file in (drives / "disk2").rglob("*") if file.is_file()]
     assert all("/data/" not in str(file) for file in kept), kept
     shown = status(service)

@@ -1,5 +1,5 @@
 """`python -m tests.soak.orders`: two uploads and a purge of one object, in every order of their
-steps, and the emptying of a region with a fault at every call and write. The tests draw some of
+steps, and the draining of a region with a fault at every call and write. The tests draw some of
 them in each run."""
 
 import os

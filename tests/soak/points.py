@@ -112,7 +112,7 @@ class Trial:
         from storage.uploads import presigned
         from tests.support.stores.client import send
 
-        wish = presigned.Announced(parse_name(ObjectType.DATA, name), len(content))
+        wish = presigned.Announcement(parse_name(ObjectType.DATA, name), len(content))
         (offer,) = presigned.announce(self.access(), [wish])
         if offer.status is ItemStatus.THERE:
             return
@@ -121,9 +121,9 @@ class Trial:
         # What was sent before its commit was cut off is there already.
         if (status := send(offer.request, content)[0]) not in (200, 412):
             raise OSError(f"the store answers {status}")
-        (verdict,) = presigned.commit(self.access(), [offer.attempt])
-        if verdict.status is not ItemStatus.STORED:
-            raise OSError(f"not on record: {verdict}")
+        (result,) = presigned.commit(self.access(), [offer.attempt])
+        if result.status is not ItemStatus.STORED:
+            raise OSError(f"not on record: {result}")
 
     def copy(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
         from storage.replication.replicator import replicate_due
@@ -308,7 +308,7 @@ def prepare(folder: Path) -> None:
     os.environ["NIGHTSAFE_EMBEDDED"] = "1"
     os.environ["NIGHTSAFE_BROKER_URL"] = "redis://127.0.0.1:1/0"
     os.environ["NIGHTSAFE_LOG_LEVEL"] = "CRITICAL"
-    # One copy at a time, so that the calls come in the same order each time.
+    # One replica at a time, so that the calls come in the same order each time.
     os.environ["NIGHTSAFE_COPIES_AT_ONCE"] = "a=1,b=1"
     os.environ["DJANGO_SETTINGS_MODULE"] = "backup_service.settings"
     import django

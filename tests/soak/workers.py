@@ -1,8 +1,8 @@
-"""`python -m tests.soak.workers`: kill a worker many times while it copies.
+"""`python -m tests.soak.workers`: kill a worker many times while it replicas.
 
 Objects come in all the time, and every worker is killed (SIGKILL) at a random moment. Afterwards
-another one makes all copies within ten minutes of the service's clock; nothing is lost, nothing is
-charged twice, and no bytes are left lying about.
+another one makes all replicas within ten minutes of the service's clock; nothing is lost, nothing
+is charged twice, and no bytes are left lying about.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def _kill_one(seconds: float) -> bool:
 
 
 def require_complete(trial: Trial) -> None:
-    """Let a worker go on; all copies have to be there in time. Raises BrokenPledgeError."""
+    """Let a worker go on; all replicas have to be there in time. Raises BrokenPledgeError."""
     from backup_service import clock
     from storage.models import Replica
     from storage.replication.replicator import replicate_due

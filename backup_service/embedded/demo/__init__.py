@@ -1,1 +1,1 @@
-"""The service shown at work: a customer, a backup, copies, a restore, and the comparison."""
+"""The service shown at work: a customer, a backup, replicas, a restore, and the comparison."""

@@ -22,7 +22,7 @@ from storage.objects import placement
 from storage.vaults.enrolment import Enrolled, create_vault, enrol_device
 
 EMAIL = "demo@nightsafe.invalid"
-STANDSTILL = 90.0  # seconds without a new copy after which something must be wrong
+STANDSTILL = 90.0  # seconds without a new replica after which something must be wrong
 _ACTOR = Actor(label="the demonstration")
 
 
@@ -61,8 +61,8 @@ def ensure_customer(files: DemoFiles) -> Account:
 
 
 def largest_plan() -> Plan:
-    """Return the plan with most room, as SOURCE may be large, whose copies have places."""
-    places = max(Replica.MIN_COPIES, placement.reachable_copies(placement.sites()))
+    """Return the largest plan whose replicas have enough regions, as SOURCE may be large."""
+    places = max(Replica.MIN_COPIES, placement.reachable_replicas(placement.candidates()))
     return Plan.objects.filter(on_offer=True, copies__lte=places).order_by("-quota_bytes")[0]
 
 
@@ -108,7 +108,7 @@ def _new_vault(account: Account) -> Enrolled:
 
 
 def wait_for_copies(vault: DemoVault, tell: Callable[[int], None]) -> dict[str, int]:
-    """Wait until no copy is pending; return how many copies each region holds of the vault.
+    """Wait until no replica is pending; return how many replicas each region holds of the vault.
 
     `tell` hears how many are still missing. Raises DemoError if they do not come.
     """

@@ -124,7 +124,7 @@ def _compare(source: Path, files: DemoFiles, *, unread: set[bytes]) -> int:
     with step("Compare") as one:
         found = compare(os.fsencode(source), os.fsencode(files.restored / source.name))
         surprises = found.beyond(unread)
-        one.result = f"{_counts(found)}: {_verdict(found, surprises)}"
+        one.result = f"{_counts(found)}: {_summary(found, surprises)}"
     tell_list("differ from what was backed up", [str(each) for each in surprises])
     if surprises:
         return DIFFERENT
@@ -137,7 +137,7 @@ def _counts(found: Comparison) -> str:
     return text + (f" (and {found.sockets} sockets left out)" if found.sockets else "")
 
 
-def _verdict(found: Comparison, surprises: list[Any]) -> str:
+def _summary(found: Comparison, surprises: list[Any]) -> str:
     if surprises:
         return "DIFFERENT"
     return "equal but for those that could not be read" if found.differences else "all equal"

@@ -43,7 +43,7 @@ def broker(configuration: Configuration) -> Program:
             "daemonize no\n"
             "set-proc-title no\n"
             "loglevel notice\n"
-            # Nothing is lost with a nudge: none is kept, and no full disk or broken log stops it.
+            # Nothing is lost with a wake-up: none is kept, and no full disk or broken log stops it.
             'save ""\n'
             "appendonly no\n"
         )
@@ -101,7 +101,7 @@ def _web(name: str, module: str, port: int, options: Sequence[str]) -> Program:
 
 
 def worker() -> Program:
-    """Return the Celery worker for copies, heartbeat and watch."""
+    """Return the Celery worker for replicas, heartbeat and watch."""
     return Program("worker", _celery("worker", "--concurrency=2", "--queues=nightsafe", *_ALONE))
 
 

@@ -45,7 +45,7 @@ class Supervisor:
         service.child = self._start(program)
 
     def does_without(self) -> bool:
-        """Whether something that is not needed cannot be kept up."""
+        """Return whether something that is not needed cannot be kept up."""
         return any(one.quick_deaths >= QUICK_DEATHS for one in self._services.values())
 
     def run(self, program: Program, *, to_terminal: bool = False) -> int:

@@ -12,10 +12,10 @@ from backup_service import clock
 from storage.management.operator_command import OperatorCommand
 from storage.models import Refill, Region
 from storage.regions import lifecycle, write_off
-from storage.regions.status import copies_status, region_status
+from storage.regions.status import region_status, replica_counts
 from storage.stores.registry import prepare_new, sync_rows
 
-ACTS = {
+ACTIONS = {
     "drain": lifecycle.drain,
     "read-only": lifecycle.read_only,
     "offline": lifecycle.offline,
@@ -26,17 +26,17 @@ ACTS = {
 class Command(OperatorCommand):
     help = (
         "status: how the regions stand. prepare: make all newly configured ones ready. "
-        "add: begin to use one. read-only: keep its copies, take no more. drain: empty it while "
-        "customers work. offline: leave it alone and make its copies elsewhere. online: use it "
-        "again. remove: for good, once it is empty; with --lost, when its store has burnt."
+        "add: begin to use one. read-only: keep its replicas, take no more. drain: empty it while "
+        "customers work. offline: leave it alone and make its replicas elsewhere. online: use it "
+        "again. remove: for good, once it is empty; with --lost, when its store is destroyed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("action", choices=["status", "prepare", "add", *ACTS, "remove"])
+        parser.add_argument("action", choices=["status", "prepare", "add", *ACTIONS, "remove"])
         parser.add_argument("region", nargs="?", help="its name in NIGHTSAFE_REGIONS")
         parser.add_argument(
-            "--lost", action="store_true", help="remove: its store and all copies are gone"
+            "--lost", action="store_true", help="remove: its store and all replicas are gone"
         )
         parser.add_argument("--yes", action="store_true", help="do what cannot be undone")
         parser.add_argument(
@@ -60,7 +60,7 @@ class Command(OperatorCommand):
         region = lifecycle.find(alias)
         if action == "remove":
             return self._remove(region, lost=options["lost"], sure=options["yes"])
-        changed = ACTS[action](region, OPERATOR)
+        changed = ACTIONS[action](region, OPERATOR)
         if action == "drain" and options["wait"]:
             self._watch(region)
         about = {"changed": changed} | self._about(lifecycle.find(alias))
@@ -68,22 +68,22 @@ class Command(OperatorCommand):
 
     def _missed(self, region: Region) -> dict[str, Any]:
         """Tell what nobody can read while a region is offline."""
-        sole = lifecycle.sole_copies(region)
+        sole = lifecycle.sole_replicas(region)
         if sole:
             self.stderr.write(
-                f"{sole} objects have no other copy that can be read now: what needs them cannot "
-                f"be restored until `region online {region.alias}`."
+                f"{sole} objects have no other replica that can be read now: what needs them "
+                f"cannot be restored until `region online {region.alias}`."
             )
         return {"without_other_copy": sole}
 
     def _status(self, alias: str | None) -> dict[str, Any]:
         if alias:
             return self._about(lifecycle.find(alias))
-        copies = copies_status()
+        counts = replica_counts()
         return {
             "regions": [dataclasses.asdict(status) for status in region_status(clock.now())],
-            **dataclasses.asdict(copies),
-            "too_few_regions": copies.too_few_regions,
+            **dataclasses.asdict(counts),
+            "too_few_regions": counts.too_few_regions,
         }
 
     def _about(self, region: Region) -> dict[str, Any]:
@@ -95,26 +95,26 @@ class Command(OperatorCommand):
 
     def _remove(self, region: Region, *, lost: bool, sure: bool) -> dict[str, Any]:
         if lost and not sure:
-            sole = lifecycle.sole_copies(region)
+            sole = lifecycle.sole_replicas(region)
             raise CommandError(
-                f"This takes all copies in {region.alias} for lost. {sole} objects have no other "
-                "copy that can be read now: they become LOST, and their owners are asked to back "
-                "up again. It cannot be undone; if the store may come back, `region offline` is "
-                "enough. If you mean it, add --yes."
+                f"This takes all replicas in {region.alias} for lost. {sole} objects have no other "
+                "replica that can be read now: they become LOST, and their owners are asked to "
+                "back up again. It cannot be undone; if the store may come back, `region offline` "
+                "is enough. If you mean it, add --yes."
             )
         if not sure:
             raise CommandError(
                 f"This takes {region.alias} out of use for good; only an empty store can begin "
                 "under its name again. If you mean it, add --yes."
             )
-        struck = 0
+        written_off = 0
         if lost:
-            lifecycle.give_up(region, OPERATOR)
-            struck = write_off.write_off_due()
+            lifecycle.write_off_region(region, OPERATOR)
+            written_off = write_off.write_off_due()
         else:
             lifecycle.remove(region, OPERATOR)
-        return {"region": region.alias, "status": "removed", "copies_struck_off": struck} | {
-            "lost": copies_status().lost
+        return {"region": region.alias, "status": "removed", "copies_struck_off": written_off} | {
+            "lost": replica_counts().lost
         }
 
     def _watch(self, region: Region) -> None:
@@ -125,8 +125,8 @@ class Command(OperatorCommand):
             if drain is None or about["empty"]:
                 return
             self.stderr.write(
-                f"{drain['objects_left']} copies, {drain['bytes_left']} bytes left, "
-                f"{drain['objects_per_second']} copies/s, {drain['bytes_per_second']} bytes/s; "
+                f"{drain['objects_left']} replicas, {drain['bytes_left']} bytes left, "
+                f"{drain['objects_per_second']} replicas/s, {drain['bytes_per_second']} bytes/s; "
                 f"{drain['doomed']} doomed ones wait for the sweep"
             )
             time.sleep(2.0)

@@ -13,7 +13,7 @@ from storage.management.operator_command import OperatorCommand
 class Command(OperatorCommand):
     is_whole = True
     help = (
-        "Make missing and damaged copies again from good ones, and look for lost objects. A "
+        "Make missing and damaged replicas again from good ones, and look for lost objects. A "
         "region whose store is gone for good is begun anew only if it is named. Exit status 0: "
         "every region is there; 1: one is away, so its part is not done."
     )
@@ -32,7 +32,7 @@ class Command(OperatorCommand):
             action="append",
             default=[],
             help="the store of this region is gone for good and an empty one is in its place: "
-            "count all its copies as missing, and fill it again",
+            "count all its replicas as missing, and fill it again",
         )
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _silence(error: Exception) -> str:
 
 
 def _is_local(url: str) -> bool:
-    """Whether an address is of this computer, where no proxy of the environment can help."""
+    """Return whether an address is of this computer, where no proxy of the environment can help."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 connection with little overhead per request.
+"""Speaks HTTP/1.1 to stores, with little overhead per request.
 
 The general client for stores takes a millisecond or two for a request, the standard library's
 half of one. What this understands is HTTP/1.1 as stores speak it, no more; whoever reads an answer
@@ -84,7 +84,7 @@ class Connection:
             self._socket.settimeout(usual)
 
     def has_ended(self) -> bool:
-        """Whether the store hung up, or speaks unasked, while nobody used it."""
+        """Return whether the store hung up, or speaks unasked, while nobody used it."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))

@@ -42,7 +42,7 @@ class BatchDeleter:
         return self._heads.lack(keys) if self._send(keys) else [False] * len(keys)
 
     def _send(self, keys: Sequence[StoreKey]) -> bool:
-        """Ask for it; return whether there is anything to look at afterwards."""
+        """Send the request; return whether its result is to be checked."""
         if not self._is_known:
             return False
         wanted = {"Objects": [{"Key": str(key)} for key in keys], "Quiet": True}

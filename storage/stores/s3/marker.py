@@ -21,7 +21,7 @@ class Marker:
         self._once, self._again = once, again
         self._trusted_until = 0.0
 
-    def place(self, instance: str) -> None:
+    def write(self, instance: str) -> None:
         """Make the bucket if there is none, and mark it; only an empty one is taken."""
         try:
             self._make_bucket()
@@ -52,7 +52,7 @@ class Marker:
             self.check()
 
     def distrust(self) -> None:
-        """Have the next `check_lately` look."""
+        """Have the next `check_lately` check again."""
         self._trusted_until = 0.0
 
     def meaning(self, error: Exception) -> RegionError:
@@ -63,25 +63,27 @@ class Marker:
         return found
 
     def _unavailable(self, what: str) -> RegionUnavailableError:
-        return RegionUnavailableError(f"Region {self._region.alias}: {self._region.place} {what}")
+        return RegionUnavailableError(
+            f"Region {self._region.alias}: {self._region.location} {what}"
+        )
 
     def _make_bucket(self) -> None:
-        place = {"Bucket": self._region.bucket}
+        location = {"Bucket": self._region.bucket}
         try:
-            self._again.head_bucket(**place)
+            self._again.head_bucket(**location)
             return
         except StoreFailure as error:
             if status_of(error) != 404:
                 raise
         if self._region.signing_region != "us-east-1":
             where = {"LocationConstraint": self._region.signing_region}
-            self._once.create_bucket(**place, CreateBucketConfiguration=where)
+            self._once.create_bucket(**location, CreateBucketConfiguration=where)
         else:
-            self._once.create_bucket(**place)
-        self._again.head_bucket(**place)
+            self._once.create_bucket(**location)
+        self._again.head_bucket(**location)
 
     def _is_vacant(self) -> bool:
-        """Whether nothing is here, or only what an interrupted `place` of this alias left."""
+        """Whether nothing is here, or only what an interrupted `write` of this alias left."""
         found = self._again.list_objects_v2(Bucket=self._region.bucket, MaxKeys=2)
         names = {entry["Key"] for entry in found.get("Contents", [])}
         if NAME in names and self._read().get("region", self._region.alias) != self._region.alias:

@@ -24,24 +24,24 @@ class Notes:
     def write(self, name: str, content: bytes, *, once: bool) -> None:
         """Write a note, and see that it is there. Raises LostNoteError if it is not."""
         require_note(name, content)
-        place = {"Bucket": self._bucket, "Key": f"{NOTES}/{name}"}
+        target = {"Bucket": self._bucket, "Key": f"{NOTES}/{name}"}
         if once:
-            self._once.put_object(**place, Body=content, IfNoneMatch="*")
+            self._once.put_object(**target, Body=content, IfNoneMatch="*")
         else:
-            self._again.put_object(**place, Body=content)
+            self._again.put_object(**target, Body=content)
         if self.read(name) != content:
             raise LostNoteError(name)
 
     def abort_parts(self, older_than: float) -> int:
         """End uploads in parts that began so many seconds ago by the store's clock; count them."""
-        aborted, place = 0, {"Bucket": self._bucket}
-        for page in self._again.get_paginator("list_multipart_uploads").paginate(**place):
+        aborted, target = 0, {"Bucket": self._bucket}
+        for page in self._again.get_paginator("list_multipart_uploads").paginate(**target):
             now = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
             for upload in page.get("Uploads", []):
                 if (now - upload["Initiated"]).total_seconds() < older_than:
                     continue
                 which = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
-                self._again.abort_multipart_upload(**place, **which)
+                self._again.abort_multipart_upload(**target, **which)
                 aborted += 1
         return aborted
 

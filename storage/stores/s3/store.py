@@ -63,10 +63,10 @@ class S3Store(RegionStore):
         self.general = GeneralClient(region, instance)
         self._marker = self.general.marker
         self._public = Signer(region, region.public_endpoint) if region.direct else None
-        wires = Connections(region)
-        self._heads = HeadClient(region, wires)
-        self._writes = PutClient(region, wires)
-        self._reads = GetClient(region, wires)
+        connections = Connections(region)
+        self._heads = HeadClient(region, connections)
+        self._writes = PutClient(region, connections)
+        self._reads = GetClient(region, connections)
         self._batches = BatchDeleter(region.bucket, self.general.again, self._heads)
         self._notes = Notes(region.bucket, self.general.once, self.general.again, region.page)
 
@@ -77,7 +77,7 @@ class S3Store(RegionStore):
 
     def prepare(self, instance: str) -> None:
         """See RegionStore. A bucket is made if there is none; only an empty one is taken."""
-        self._marker.place(instance)
+        self._marker.write(instance)
 
     def check(self) -> None:
         """See RegionStore."""

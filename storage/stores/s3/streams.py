@@ -18,7 +18,7 @@ from storage.stores.base import (
     UnreadableError,
 )
 
-# The client asks for 128 KiB at a time and sends whatever it gets: fewer turns are a tenth cheaper.
+# The client asks for 128 KiB at a time and sends whatever it gets: fewer calls are a tenth cheaper.
 PIECE = 512 * KIB
 STUMBLES = 2  # times in a row that a download is taken up again without a byte between
 

@@ -53,7 +53,7 @@ def regions(db, settings, request, buckets: dict[str, str]) -> list[Region]:
 
 @pytest.fixture
 def account(regions: list[Region]) -> Account:
-    """Somebody whose plan promises three copies."""
+    """Somebody whose plan promises three replicas."""
     return person("alice@example.org", plan="plus")
 
 
@@ -68,16 +68,16 @@ def fronts(ways: dict[str, FaultyProxy]) -> Iterator[dict[str, FaultyProxy]]:
 def everywhere(who: Caller, contents: list[bytes], aliases: str = ALIASES) -> bool:
     """Whether the bytes of each object lie, proved, in exactly these regions, and are given out."""
     for content in contents:
-        held = who.held(content)
-        copies = Replica.objects.filter(object=held).verified().select_related("region", "attempt")
-        if "".join(sorted(copy.region.alias for copy in copies)) != aliases:
+        obj = who.stored_object(content)
+        copies = Replica.objects.filter(object=obj).verified().select_related("region", "attempt")
+        if "".join(sorted(replica.region.alias for replica in copies)) != aliases:
             return False
-        for copy in copies:
-            assert copy.attempt is not None
-            copy.attempt.vault = who.vault
-            with store_of(copy.region).open(copy.attempt.key) as reader:
+        for replica in copies:
+            assert replica.attempt is not None
+            replica.attempt.vault = who.vault
+            with store_of(replica.region).open(replica.attempt.key) as reader:
                 assert b"".join(reader.chunks()) == content
-        assert who.fetch(f"data/{held.name}") == content
+        assert who.fetch(f"data/{obj.name}") == content
     return True
 
 

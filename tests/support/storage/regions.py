@@ -39,8 +39,8 @@ def work(*, rounds: int = 6) -> None:
     for _ in range(rounds):
         scrub.scrub_due(byte_budget=1 << 40)
         write_off.write_off_due()
-        gone = drain.empty_due()
-        added = backfill.refill_due()
+        gone = drain.drain_due()
+        added = backfill.backfill_due()
         made = replicate_due()
         if not gone and not added and not made:
             return
@@ -54,7 +54,7 @@ def burn(folder: Path, alias: str) -> None:
     shutil.rmtree(folder / f"region-{alias}")
 
 
-def proved(held: StoredObject) -> set[str]:
-    """Return the regions with a proved copy that counts."""
-    rows = Replica.objects.filter(object=held).verified()
+def proved(obj: StoredObject) -> set[str]:
+    """Return the regions with a proved replica that counts."""
+    rows = Replica.objects.filter(object=obj).verified()
     return set(rows.values_list("region__alias", flat=True))

@@ -1,4 +1,4 @@
-"""Objects with their copies, for tests."""
+"""Objects with their replicas, for tests."""
 
 import pytest
 
@@ -7,24 +7,24 @@ from storage.replication.replicator import replicate_due
 from tests.unit.storage.conftest import some
 
 
-def states(held: StoredObject) -> dict[str, str]:
-    """What state its copy in each region is in."""
-    return dict(held.replicas.values_list("region__alias", "state"))
+def states(obj: StoredObject) -> dict[str, str]:
+    """What state its replica in each region is in."""
+    return dict(obj.replicas.values_list("region__alias", "state"))
 
 
-def copy_in(held: StoredObject, alias: str) -> Replica:
-    return held.replicas.select_related("region", "attempt__vault").get(region__alias=alias)
+def replica_in(obj: StoredObject, alias: str) -> Replica:
+    return obj.replicas.select_related("region", "attempt__vault").get(region__alias=alias)
 
 
 @pytest.fixture
-def held(backup) -> StoredObject:
-    """An object with two proved copies."""
+def obj(backup) -> StoredObject:
+    """An object with two verified replicas."""
     content = some()
     backup.put(content)
     replicate_due()
-    return backup.held(content)
+    return backup.stored_object(content)
 
 
 @pytest.fixture
-def address(held) -> str:
-    return f"data/{held.name}"
+def address(obj) -> str:
+    return f"data/{obj.name}"

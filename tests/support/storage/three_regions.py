@@ -1,4 +1,4 @@
-"""Three regions, and objects whose copies are in two of them, for tests."""
+"""Three regions, and objects whose replicas are in two of them, for tests."""
 
 import pytest
 
@@ -17,22 +17,25 @@ def regions(settings, tmp_path, db) -> list[Region]:
 
 @pytest.fixture
 def contents(backup) -> list[bytes]:
-    """Objects with their copies made and read back: in a and b, with nothing in c."""
+    """Objects with their replicas made and read back: in a and b, with nothing in c."""
     made = [some() for _ in range(12)]
     for content in made:
         assert backup.put(content).status_code == 200
     work()
-    assert {tuple(proved(backup.held(content))) for content in made} <= {("a", "b"), ("b", "a")}
+    assert {tuple(proved(backup.stored_object(content))) for content in made} <= {
+        ("a", "b"),
+        ("b", "a"),
+    }
     return made
 
 
 def everything_is_there(backup, contents) -> None:
-    assert all(backup.fetch(f"data/{backup.held(c).name}") == c for c in contents)
+    assert all(backup.fetch(f"data/{backup.stored_object(c).name}") == c for c in contents)
 
 
 def where(backup, contents) -> set[str]:
-    """Return the sets of regions with proved copies, as words."""
-    return {"".join(sorted(proved(backup.held(content)))) for content in contents}
+    """Return the sets of regions with verified replicas, as words."""
+    return {"".join(sorted(proved(backup.stored_object(content)))) for content in contents}
 
 
 def figures(alias: str):

@@ -87,7 +87,7 @@ def test_django_finds_nothing_to_say_about_this_environment(compose: dict[str, A
 
 
 def test_nobody_waits_for_a_broker_that_is_not_well(compose: dict[str, Any]) -> None:
-    """It carries nudges only; everything is restored and stored without it."""
+    """It carries wake-ups only; everything is restored and stored without it."""
     for name, service in compose["services"].items():
         waits = service.get("depends_on", {}).get("broker", {}).get("condition")
         assert waits in (None, "service_started"), name

@@ -79,10 +79,10 @@ class Caller:
     def names(self, kind: str) -> list[str]:
         return self.get(f"{kind}/").json()
 
-    def held_state(self, held: StoredObject) -> str:
-        return StoredObject.objects.get(pk=held.pk).state
+    def state_of(self, obj: StoredObject) -> str:
+        return StoredObject.objects.get(pk=obj.pk).state
 
-    def held(self, content: bytes, kind: str = "data") -> StoredObject:
+    def stored_object(self, content: bytes, kind: str = "data") -> StoredObject:
         return StoredObject.objects.get(vault=self.vault, type=kind, name=sha(content))
 
 
@@ -147,14 +147,14 @@ def access_of(caller: Caller) -> Access:
 
 
 def damage(replica: Replica, content: bytes = b"decayed") -> Path:
-    """Change a copy's bytes on its disk, as a failing drive would; return the file."""
+    """Change a replica's bytes on its disk, as a failing drive would; return the file."""
     path = path_of(replica)
     path.write_bytes(content)
     return path
 
 
 def path_of(replica: Replica) -> Path:
-    """Return the file that holds a copy."""
+    """Return the file that holds a replica."""
     store = store_of(replica.region)
     assert isinstance(store, FilesystemStore)
     assert replica.attempt is not None

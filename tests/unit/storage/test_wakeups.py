@@ -1,4 +1,4 @@
-"""Nudges: they name a task that exists, and cost nothing when the broker is away."""
+"""Wake-ups: they name a task that exists, and cost nothing when the broker is away."""
 
 import socket
 import threading
@@ -15,10 +15,10 @@ from tests.unit.storage.conftest import some
 
 
 def test_the_task_they_name_exists():
-    assert tasks.replicate_due.name == wakeups.COPIES
+    assert tasks.replicate_due.name == wakeups.REPLICATION
     assert tasks.tell_losses.name == wakeups.LOSSES
     celery_app.loader.import_default_modules()
-    assert {wakeups.COPIES, wakeups.LOSSES} <= set(celery_app.tasks)
+    assert {wakeups.REPLICATION, wakeups.LOSSES} <= set(celery_app.tasks)
 
 
 def test_every_tick_of_beat_names_a_task():
@@ -47,14 +47,14 @@ def closing_broker() -> Iterator[tuple[str, list[float]]]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_nudge_is_tried_once(closing_broker: tuple[str, list[float]]) -> None:
+def test_a_wake_up_is_tried_once(closing_broker: tuple[str, list[float]]) -> None:
     """Not again and again, with pauses between, while others wait to be sent."""
     address, came = closing_broker
     app = Celery("other", set_as_current=False)
     app.config_from_object("django.conf:settings", namespace="CELERY")
     app.conf.broker_url = address
     with wakeups.connection(app) as broker, pytest.raises(OperationalError):
-        app.send_task(wakeups.COPIES, connection=broker, retry=False)
+        app.send_task(wakeups.REPLICATION, connection=broker, retry=False)
     print(f"{len(came)} connections in {came[-1] - came[0]:.2f} s")
     assert len(came) <= 2
     app.close()

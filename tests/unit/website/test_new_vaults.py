@@ -81,8 +81,8 @@ def test_deleting_one_that_was_never_set_up(alice, bob, account, fresh):
 def test_what_a_broken_set_up_left_goes_with_it(alice, account, fresh):
     deposit(fresh, ObjectType.KEY)
     alice.post(where(fresh, "delete/"))
-    held = StoredObject.objects.get()
-    assert held.state == "tombstoned"
+    obj = StoredObject.objects.get()
+    assert obj.state == "tombstoned"
     closed = Vault.objects.get()
     assert closed.closed_at is not None
     assert not Credential.objects.filter(revoked_at=None).exists()

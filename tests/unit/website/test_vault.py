@@ -57,7 +57,7 @@ def test_a_copy_that_there_is_no_place_for_is_not_passed_over(alice, account, la
     )
     settings.REGIONS |= {"c": str(settings.DATA_DIR / "region-c")}
     lifecycle.add("c", SERVICE)
-    backfill.refill_due()
+    backfill.backfill_due()
     assert "2 of 3 copies" in text(page_of(alice, laptop))
     replicate_due()
     page = text(page_of(alice, laptop))

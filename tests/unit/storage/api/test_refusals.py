@@ -22,7 +22,7 @@ def kinds(kind: type[RefusedError] = RefusedError) -> list[type[RefusedError]]:
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
 def test_each_kind_says_whether_it_is_worth_a_repeat(kind):
-    status = restic._refuse(RequestFactory().post("/"), kind("Because.")).status_code
+    status = restic.refuse(RequestFactory().post("/"), kind("Because.")).status_code
     assert (status in ENDS) is not kind.can_mend
     assert status != HTTPStatus.CONFLICT
 
@@ -45,7 +45,7 @@ def test_those_that_a_client_can_mend():
     ["Plain.", "two\r\nlines: X-Evil: yes\x00", "späte Grüße", "x" * 5000, "\ud800"],
 )
 def test_the_reason_is_one_line_of_ascii(text):
-    response = restic._refuse(RequestFactory().post("/"), errors.ForbiddenError(text))
+    response = restic.refuse(RequestFactory().post("/"), errors.ForbiddenError(text))
     assert response.reason_phrase.isascii()
     assert response.reason_phrase.isprintable()
     assert 0 < len(response.reason_phrase) <= restic.REASON_SIZE

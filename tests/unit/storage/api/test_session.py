@@ -99,16 +99,16 @@ def test_everything_again_after_a_removal(furnished):
 def test_lost_objects_are_wanted(furnished):
     content = some()
     furnished.put(content)
-    held = furnished.held(content)
-    held.replicas.update(state=Replica.State.MISSING)
-    StoredObject.objects.filter(pk=held.pk).update(state=StoredObject.State.LOST)
+    obj = furnished.stored_object(content)
+    obj.replicas.update(state=Replica.State.MISSING)
+    StoredObject.objects.filter(pk=obj.pk).update(state=StoredObject.State.LOST)
     wanted = begin(furnished)["wanted"]
     assert wanted == [{"type": "data", "name": sha(content), "size": 1000}]
 
 
 def test_a_body_that_cannot_be_read_is_left_out(furnished):
-    held = furnished.held(sealed(b"first snapshot"), "snapshots")
-    path_of(held.replicas.get(region__alias="a")).unlink()
+    obj = furnished.stored_object(sealed(b"first snapshot"), "snapshots")
+    path_of(obj.replicas.get(region__alias="a")).unlink()
     answer = begin(furnished)
     assert {one["type"] for one in answer["bodies"]} == {"config", "keys"}
 

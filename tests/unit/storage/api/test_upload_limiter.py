@@ -9,23 +9,23 @@ from storage.api.upload_limiter import Admission, Limiter, requests, staying
 from storage.errors import BusyError, CrowdedError
 
 
-def gate(places: int, *, patience: float = 0.0) -> Limiter:
-    return Limiter(places, patience=patience, refusal=BusyError("try again"))
+def gate(slots: int, *, patience: float = 0.0) -> Limiter:
+    return Limiter(slots, patience=patience, refusal=BusyError("try again"))
 
 
-def fill(places: Limiter, account: int) -> int:
+def fill(slots: Limiter, account: int) -> int:
     """Take all that an account gets; return how many those are."""
     for taken in range(1000):
         try:
-            places.enter(account)
+            slots.enter(account)
         except BusyError:
             return taken
     raise AssertionError("no bound")
 
 
-@pytest.mark.parametrize("places", [1, 2, 3, 10, 64, 241])
-def test_one_account_leaves_half(places: int) -> None:
-    assert fill(gate(places), 1) == (places + 1) // 2
+@pytest.mark.parametrize("slots", [1, 2, 3, 10, 64, 241])
+def test_one_account_leaves_half(slots: int) -> None:
+    assert fill(gate(slots), 1) == (slots + 1) // 2
 
 
 def test_a_newcomer_always_finds_a_place_while_few_are_greedy() -> None:
@@ -34,31 +34,31 @@ def test_a_newcomer_always_finds_a_place_while_few_are_greedy() -> None:
     print(f"seed {seed}")
     dice = random.Random(seed)
     for _ in range(200):
-        places = gate(64)
+        slots = gate(64)
         greedy = list(range(dice.randrange(1, 6)))
         for account in dice.choices(greedy, k=500):
             try:
-                places.enter(account)
+                slots.enter(account)
             except BusyError:
                 continue
             if dice.random() < 0.1:
-                places.leave(account)
-        places.enter(99)
+                slots.leave(account)
+        slots.enter(99)
 
 
 def test_places_come_back() -> None:
-    places = gate(4)
+    slots = gate(4)
     for _ in range(50):
-        with places.place(1), places.place(1), pytest.raises(BusyError), places.place(1):
+        with slots.slot(1), slots.slot(1), pytest.raises(BusyError), slots.slot(1):
             pass
-    assert fill(places, 1) == 2
+    assert fill(slots, 1) == 2
 
 
 def test_a_place_that_gets_free_is_given_to_who_waits() -> None:
-    places = gate(2, patience=30.0)
-    places.enter(1)
-    threading.Timer(0.05, places.leave, [1]).start()
-    places.enter(1)  # well before the patience ends, or the test does
+    slots = gate(2, patience=30.0)
+    slots.enter(1)
+    threading.Timer(0.05, slots.leave, [1]).start()
+    slots.enter(1)  # well before the patience ends, or the test does
 
 
 @pytest.mark.django_db  # an answer that ends looks after the connection
@@ -74,11 +74,11 @@ def test_a_stay_ends_with_the_answer_and_with_a_failure() -> None:
         raise ZeroDivisionError
 
     response = staying(answer)
-    assert requests._held[7] == 1
+    assert requests.taken_by(7) == 1
     response.close()
     with pytest.raises(ZeroDivisionError):
         staying(fail)
-    assert requests._held[7] == 0
+    assert requests.taken_by(7) == 0
 
 
 def test_what_is_crowded_out_is_busy_and_hangs_up() -> None:

@@ -9,7 +9,7 @@ from accounts.models import Account
 from backup_service import clock
 from storage import tasks
 from storage.database import elapsed_time
-from storage.database.single_runner import Hold
+from storage.database.single_runner import RunnerLease
 from storage.deletion import guard
 from storage.models import (
     CanaryRun,
@@ -64,8 +64,8 @@ def test_only_one_worker_reconciles_after_a_jump(backup, monkeypatch):
         tasks.reconcile_after_jump()
         return renew(hold)
 
-    renew = Hold.renew
-    monkeypatch.setattr(Hold, "renew", meanwhile)
+    renew = RunnerLease.renew
+    monkeypatch.setattr(RunnerLease, "renew", meanwhile)
     with clock.travelled(MONTH):
         upkeep()
         tasks.reconcile_after_jump()
@@ -119,7 +119,7 @@ def test_a_jump_is_written_down_once_whoever_sees_it(regions):
     tasks.heartbeat()
     with clock.travelled(MONTH):
         for _ in range(3):
-            guard.see_clock()
+            guard.check_clock()
     assert ClockJump.objects.count() == 1
     tasks.heartbeat()
     assert not ClockJump.objects.filter(to_at__gt=clock.now()).exists()

@@ -28,7 +28,7 @@ from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError
 from storage.vaults import credentials, devices
 from tests.support.storage.regions import begin, region
-from tests.support.storage.replicas import copy_in
+from tests.support.storage.replicas import replica_in
 from tests.unit.storage.conftest import Caller, sealed, sha, some
 from tests.unit.storage.conftest import damage as spoil
 
@@ -47,12 +47,12 @@ def regions(settings, tmp_path, db) -> list[Region]:
 
 
 def stored(backup: Caller) -> StoredObject:
-    """An object with a proved copy in each of `a` and `b`."""
+    """An object with a proved replica in each of `a` and `b`."""
     content = some()
     assert backup.put(content).status_code == 200
     replicate_due()
     scrub.scrub_all()
-    return backup.held(content)
+    return backup.stored_object(content)
 
 
 def turn_round(model: Any, *pks: Any) -> None:
@@ -98,24 +98,23 @@ def require_order(first: tuple[Any, Any], later: tuple[Any, Any], work: Work) ->
 # --- One table: the least primary key first
 
 
-def two_copies(backup: Caller, alias: str = "b") -> list[Replica]:
-    """Copies of two objects in one region, met in the wrong order."""
-    held = [stored(backup), stored(backup)]
-    found = sorted((copy_in(one, alias) for one in held), key=lambda copy: copy.pk)
-    turn_round(Replica, *[copy.pk for copy in found])
+def two_replicas(backup: Caller, alias: str = "b") -> list[Replica]:
+    """Replicas of two objects in one region, met in the wrong order."""
+    objects = [stored(backup), stored(backup)]
+    found = sorted((replica_in(one, alias) for one in objects), key=lambda replica: replica.pk)
+    turn_round(Replica, *[replica.pk for replica in found])
     return found
 
 
 def test_proofs_of_a_scrub(backup):
-    first, later = two_copies(backup)
-    scrubber = scrub._Scrubber()
-    scrubber._verified = [later, first]
-    require_order((Replica, first.pk), (Replica, later.pk), scrubber._record)
+    first, later = two_replicas(backup)
+    work = partial(scrub.record_verified, [later, first])
+    require_order((Replica, first.pk), (Replica, later.pk), work)
 
 
 @pytest.mark.parametrize("act", ["renew", "unpark", "chosen", "repair", "hopeless", "idle"])
-def test_many_copies_on_the_work_list(backup, vault, act):
-    first, later = two_copies(backup)
+def test_many_replicas_on_the_work_list(backup, vault, act):
+    first, later = two_replicas(backup)
     past = clock.now() - timedelta(hours=1)
     lease = {"lease_token": "x", "lease_until": past} if act in ("renew", "hopeless") else {}
     parked = {"parked_at": past} if act in ("unpark", "chosen") else {}
@@ -129,40 +128,40 @@ def test_many_copies_on_the_work_list(backup, vault, act):
         "chosen": lambda: leases.unpark([later.pk, first.pk], actor=SERVICE),
         "repair": leases.bring_forward,
         "hopeless": leases.claim_suspect,
-        "idle": lambda: drain._give_up_idle(region("b")),
+        "idle": lambda: drain.give_up_idle(region("b")),
     }
     require_order((Replica, first.pk), (Replica, later.pk), works[act])
 
 
 def test_copies_that_are_given_up_for_other_regions(backup):
-    first, later = two_copies(backup)
+    first, later = two_replicas(backup)
     Replica.objects.filter(pk__in=[first.pk, later.pk]).update(state="pending", attempt=None)
     lifecycle.read_only(region("b"), SERVICE)
     turn_round(Replica, first.pk, later.pk)
     objects = [first.object_id, later.object_id]
-    require_order((Replica, first.pk), (Replica, later.pk), lambda: backfill.mend(objects))
+    require_order((Replica, first.pk), (Replica, later.pk), lambda: backfill.queue_missing(objects))
 
 
 @pytest.mark.parametrize("act", ["purge", "drain"])
-def test_all_copies_of_an_object(backup, maintain, act):
-    held = stored(backup)
-    first, later = held.replicas.order_by("pk")
+def test_all_replicas_of_an_object(backup, maintain, act):
+    obj = stored(backup)
+    first, later = obj.replicas.order_by("pk")
     if act == "purge":
-        maintain.delete(f"data/{held.name}")
-        work: Work = partial(purge.begin, held.pk, clock.now())
+        maintain.delete(f"data/{obj.name}")
+        work: Work = partial(purge.begin, obj.pk, clock.now())
     else:
-        backfill.mend([held.pk])
-        Replica.objects.create(object=held, region=region("c"), sequence=held.sequence)
+        backfill.queue_missing([obj.pk])
+        Replica.objects.create(object=obj, region=region("c"), sequence=obj.sequence)
         replicate_due()
         lifecycle.drain(first.region, SERVICE)
-        work = partial(drain._let_go, first, 2)
+        work = partial(drain.remove_if_enough, first, 2)
     turn_round(Replica, first.pk, later.pk)
     require_order((Replica, first.pk), (Replica, later.pk), work)
 
 
 def test_attempts_that_are_doomed(backup):
-    held = [stored(backup), stored(backup)]
-    first, later = sorted(copy_in(one, "b").attempt_id for one in held)
+    objects = [stored(backup), stored(backup)]
+    first, later = sorted(replica_in(one, "b").attempt_id for one in objects)
     turn_round(Attempt, first, later)
     works = Attempt.objects.filter(pk__in=[first, later])
     require_order((Attempt, first), (Attempt, later), lambda: replicas.doom(works))
@@ -201,59 +200,59 @@ def test_credentials(setup, vault, account, act):
     require_order((Credential, first), (Credential, later), works[act])
 
 
-# --- Several tables: vault, object, copies, attempts
+# --- Several tables: vault, object, replicas, attempts
 
 
-@pytest.mark.parametrize("act", ["mark", "strike", "find"])
+@pytest.mark.parametrize("act", ["mark", "write off", "find"])
 def test_the_vault_comes_before_an_object_that_is_lost_or_found(backup, tmp_path, act):
-    held = stored(backup)
-    copy = copy_in(held, "a")
-    Replica.objects.filter(object=held).exclude(pk=copy.pk).delete()
+    obj = stored(backup)
+    replica = replica_in(obj, "a")
+    Replica.objects.filter(object=obj).exclude(pk=replica.pk).delete()
     if act == "find":
-        StoredObject.objects.filter(pk=held.pk).update(state="lost")
-        Replica.objects.filter(pk=copy.pk).update(state="missing")
+        StoredObject.objects.filter(pk=obj.pk).update(state="lost")
+        Replica.objects.filter(pk=replica.pk).update(state="missing")
     works: dict[str, Work] = {
-        "mark": lambda: damage.mark(copy, NoSuchKeyError("gone")),
-        "strike": lambda: write_off._strike(copy),
+        "mark": lambda: damage.mark(replica, NoSuchKeyError("gone")),
+        "write off": lambda: write_off.remove_replica(replica),
         "find": repair.find_lost,
     }
-    require_order((Vault, backup.vault.pk), (StoredObject, held.pk), works[act])
+    require_order((Vault, backup.vault.pk), (StoredObject, obj.pk), works[act])
     expected = "live" if act == "find" else "lost"
-    assert backup.held_state(held) == expected
+    assert backup.state_of(obj) == expected
 
 
-def test_an_object_comes_before_its_copies_when_a_purge_ends(backup, maintain):
-    held = stored(backup)
-    maintain.delete(f"data/{held.name}")
-    StoredObject.objects.filter(pk=held.pk).update(state="purging")
-    copy = copy_in(held, "a")
-    require_order((StoredObject, held.pk), (Replica, copy.pk), lambda: purge.finish(held.pk))
+def test_an_object_comes_before_its_replicas_when_a_purge_ends(backup, maintain):
+    obj = stored(backup)
+    maintain.delete(f"data/{obj.name}")
+    StoredObject.objects.filter(pk=obj.pk).update(state="purging")
+    replica = replica_in(obj, "a")
+    require_order((StoredObject, obj.pk), (Replica, replica.pk), lambda: purge.finish(obj.pk))
 
 
-def test_a_copy_comes_before_the_attempt_that_it_is_found_with(backup):
-    held = stored(backup)
-    copy = copy_in(held, "a")
-    spoil(copy)
-    Replica.objects.filter(object=held).update(state="corrupt")
-    StoredObject.objects.filter(pk=held.pk).update(state="lost")
-    other = copy_in(held, "b")
+def test_a_replica_comes_before_the_attempt_that_it_is_found_with(backup):
+    obj = stored(backup)
+    replica = replica_in(obj, "a")
+    spoil(replica)
+    Replica.objects.filter(object=obj).update(state="corrupt")
+    StoredObject.objects.filter(pk=obj.pk).update(state="lost")
+    other = replica_in(obj, "b")
     require_order((Replica, other.pk), (Attempt, other.attempt_id), repair.find_lost)
 
 
-@pytest.mark.parametrize("act", ["sweep", "strike"])
+@pytest.mark.parametrize("act", ["sweep", "write off"])
 def test_an_attempt_comes_before_its_reservation(backup, act):
     content = some()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "storage.uploads.ingest._commit", lambda *args, **more: None
+            "storage.uploads.ingest.record", lambda *args, **more: None
         )  # killed before it
         backup.put(content)
     attempt = Attempt.objects.select_related("vault", "region").get(name=sha(content))
     if act == "sweep":
         Attempt.objects.update(state="doomed")
     works: dict[str, Work] = {
-        "sweep": lambda: sweep._forget([attempt]),
-        "strike": lambda: write_off._forget_attempts(attempt.region),
+        "sweep": lambda: sweep.forget([attempt]),
+        "write off": lambda: write_off.forget_attempts(attempt.region),
     }
     reservation = type(attempt.reservation)
     require_order((Attempt, attempt.pk), (reservation, attempt.reservation.pk), works[act])

@@ -28,9 +28,9 @@ def doomed(who, count: int) -> list[Attempt]:
     """Attempts that were given up, with quota held for them, as `begin` and `give_up` leave."""
     region = Region.objects.order_by("priority").first()
     access = access_of(who)
-    wishes = [presigned.Announced(data_name(some()), 1) for _ in range(count)]
-    presigned._reserve(access, region, wishes)
-    names = [wish.name.name for wish in wishes]
+    items = [presigned.Announcement(data_name(some()), 1) for _ in range(count)]
+    presigned.reserve(access, region, items)
+    names = [item.name.name for item in items]
     attempts = Attempt.objects.filter(name__in=names)
     attempts.update(state="doomed", due_at=clock.now())
     return list(attempts.select_related("vault", "region"))
@@ -69,7 +69,7 @@ def test_one_account_s_many_vaults_have_one_share(backup, bob, monkeypatch):
     assert left(bob) == 15
 
 
-def test_a_purge_takes_turns_and_shares_as_well(backup, maintain, bob, monkeypatch):
+def test_a_purge_runs_for_a_bounded_time_and_shares_as_well(backup, maintain, bob, monkeypatch):
     for who, by, count in ((backup, maintain, 6), (bob, bob, 2)):
         for content in [some() for _ in range(count)]:
             who.put(content)
@@ -155,7 +155,7 @@ def test_bytes_that_will_not_go_hold_up_nothing_else(backup, monkeypatch):
     assert sweep.due(clock.now() + sweep.RETRY).count() == 3
 
 
-def test_what_a_copy_points_to_is_never_swept(backup):
+def test_what_a_replica_points_to_is_never_swept(backup):
     content = some()
     backup.put(content)
     Attempt.objects.update(state="doomed", due_at=clock.now())
@@ -174,9 +174,9 @@ def test_late_uploads_are_given_up_many_at_a_time(backup, django_assert_max_num_
 
 def test_a_task_that_has_not_come_to_its_end_asks_for_another_turn(backup, monkeypatch):
     asked = []
-    monkeypatch.setattr(tasks.wakeups, "again", asked.append)
+    monkeypatch.setattr(tasks.wakeups, "run_again", asked.append)
     monkeypatch.setattr(sweep, "BATCH", 10)
-    monkeypatch.setattr(tasks, "TURN", 0)
+    monkeypatch.setattr(tasks, "RUN_SECONDS", 0)
     doomed(backup, 15)
     tasks.sweep()
     assert asked == ["storage.tasks.sweep"]
@@ -198,8 +198,8 @@ def test_open_uploads_are_bounded_by_vault_and_account(backup, bob, account, mon
     with pytest.raises(BusyError):
         doomed(other, 1)
     assert bob.put(some()).status_code == 200
-    held = Usage.objects.get(account=account).reserved_bytes
-    assert held == 12 * quota.FLOOR  # a refusal holds nothing
+    obj = Usage.objects.get(account=account).reserved_bytes
+    assert obj == 12 * quota.FLOOR  # a refusal holds nothing
     sweep.sweep()
     assert backup.put(some()).status_code == 200
 

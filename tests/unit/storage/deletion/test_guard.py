@@ -91,10 +91,10 @@ def _under_way(who, content: bytes):
     """Begin an upload, send its bytes, and return what commits it."""
     access, name = access_of(who), data_name(content)
     region = Region.objects.order_by("priority").first()
-    attempt = ingest._begin(access, name, region=region, size=len(content))
+    attempt = ingest.begin(access, name, region=region, size=len(content))
     body = HashedBody(io.BytesIO(content), size=len(content), sha256=sha(content))
     store_of(region).put(attempt.key, body, len(content))
-    return lambda: ingest._commit(access, name, attempt=attempt, body=body)
+    return lambda: ingest.record(access, name, attempt=attempt, body=body)
 
 
 def test_an_older_database_destroys_nothing(lived):
@@ -105,8 +105,8 @@ def test_an_older_database_destroys_nothing(lived):
     assert Attempt.objects.filter(state="doomed").count() == 0
     assert StoredObject.objects.filter(state="tombstoned").count() == 1
     assert Catalogue.objects.get().doubt == "restored"
-    [finding] = [one for one in alarms.present() if one.key == "doubt"]
-    assert "restored" in finding.text
+    [alarm] = [one for one in alarms.present() if one.key == "doubt"]
+    assert "restored" in alarm.text
 
 
 @pytest.mark.parametrize("act", ["purge", "now", "sweep", "drain"])
@@ -117,7 +117,7 @@ def test_every_way_to_destroy_refuses_then(lived, act):
             "purge": lambda: call_command("purge"),
             "now": lambda: call_command("purge", "--now", "--yes"),
             "sweep": sweep.sweep,
-            "drain": drain.empty_due,
+            "drain": drain.drain_due,
         }[act]()
 
 

@@ -29,7 +29,7 @@ def keys() -> list[str]:
 
 @pytest.fixture
 def gone(backup, maintain) -> bytes:
-    """An object with two copies that was deleted just now."""
+    """An object with two replicas that was deleted just now."""
     content = some()
     delete(content, backup, maintain)
     return content
@@ -75,8 +75,8 @@ def test_a_region_that_is_away_keeps_its_doomed_bytes_on_the_list(gone, tmp_path
 
 
 def test_an_interrupted_purge_is_finished(gone):
-    held = StoredObject.objects.get()
-    purge.begin(held.pk, clock.now())
+    obj = StoredObject.objects.get()
+    purge.begin(obj.pk, clock.now())
     assert StoredObject.objects.get().state == "purging"
     purge.purge(grace_ended_before=clock.now())
     assert not StoredObject.objects.exists()
@@ -93,12 +93,12 @@ class Upload:
 
     def send(self) -> None:
         region = Region.objects.order_by("priority").first()
-        self.attempt = ingest._begin(self.access, self.name, region=region, size=1000)
+        self.attempt = ingest.begin(self.access, self.name, region=region, size=1000)
         self.body = HashedBody(io.BytesIO(self.content), size=1000, sha256=sha(self.content))
         store_of(region).put(self.attempt.key, self.body, 1000)
 
     def commit(self) -> None:
-        ingest._commit(self.access, self.name, attempt=self.attempt, body=self.body)
+        ingest.record(self.access, self.name, attempt=self.attempt, body=self.body)
 
 
 def purge_steps(pk: int) -> list:
@@ -118,9 +118,9 @@ def orders(*lengths: int) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("order", orders(4, 2), ids=lambda order: "".join(map(str, order)))
 def test_an_acknowledged_upload_survives_every_purge(backup, gone, vault, order):
-    held = backup.held(gone)
+    obj = backup.stored_object(gone)
     upload = Upload(access_of(backup), gone)
-    actors = [iter(purge_steps(held.pk)), iter([upload.send, upload.commit])]
+    actors = [iter(purge_steps(obj.pk)), iter([upload.send, upload.commit])]
     for actor in order:
         next(actors[actor])()
     sweep.sweep(doomed_before=clock.now() + LATER)
@@ -128,7 +128,7 @@ def test_an_acknowledged_upload_survives_every_purge(backup, gone, vault, order)
     replicate_due()
     sweep.sweep(doomed_before=clock.now() + LATER)
     assert len(keys()) == 2
-    assert backup.held(gone).lifetimes.filter(to_sequence=None).count() == 1
+    assert backup.stored_object(gone).lifetimes.filter(to_sequence=None).count() == 1
     usage = Usage.objects.get(account=vault.account)
     assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (FLOOR, 0, 0)
 
@@ -143,10 +143,10 @@ def test_two_uploads_and_a_purge(backup, maintain, vault, chance):
 def walk(order: tuple[int, ...], backup, maintain, vault) -> None:
     content = some()
     delete(content, backup, maintain)
-    held = backup.held(content)
+    obj = backup.stored_object(content)
     uploads = [Upload(access_of(caller), content) for caller in (backup, maintain)]
     actors = [
-        iter(purge_steps(held.pk)[:3]),
+        iter(purge_steps(obj.pk)[:3]),
         *(iter([upload.send, upload.commit]) for upload in uploads),
     ]
     for actor in order:

@@ -73,7 +73,7 @@ def test_a_full_disk_is_said(backup, vault, monkeypatch):
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(listings, "_write", full)
+    monkeypatch.setattr(listings, "write", full)
     response = backup.get("data/")
     assert (response.status_code, response.headers["Nightsafe-Refusal"]) == (503, "busy")
 

@@ -33,7 +33,7 @@ def test_downloads(backup, restore, bob):
 def test_downloads_of_what_is_not_there(backup, maintain):
     content = some()
     backup.put(content)
-    backup.held(content).replicas.update(state=Replica.State.CORRUPT)
+    backup.stored_object(content).replicas.update(state=Replica.State.CORRUPT)
     assert read(backup, sha(content))[0]["status"] == "gateway"
     maintain.delete(f"data/{sha(content)}")
     assert read(backup, sha(content))[0]["status"] == "unknown"

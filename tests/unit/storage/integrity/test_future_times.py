@@ -1,4 +1,4 @@
-"""A clock that was ahead and is set right leaves no copy unmade, and no alarm silent."""
+"""A clock that was ahead and is set right leaves no replica unmade, and no alarm silent."""
 
 from datetime import timedelta
 
@@ -70,7 +70,7 @@ def test_whoever_is_silent_is_heard_of_no_longer(regions):
         canary.send()
     assert not {"worker", "canary:a"} & {one.key for one in alarms.present()}
     Region.objects.update(created_at=clock.now() - timedelta(days=1))
-    future_times.future_stamps(clock.now())
+    future_times.correct(clock.now())
     assert {"worker", "scrub", "sweep", "canary:a", "canary:b"} <= {
         one.key for one in alarms.present()
     }
@@ -82,7 +82,7 @@ def test_what_was_read_back_then_is_read_back_soon(backup):
     with clock.travelled(MONTH):
         replicate_due()
         scrub.scrub_all()
-    future_times.future_stamps(clock.now())
+    future_times.correct(clock.now())
     assert scrub.due(clock.now()).count() == 2
 
 
@@ -93,7 +93,7 @@ def test_nothing_holds_or_keeps_for_longer_than_it_may(backup, vault):
         LossNotice.objects.create(vault=vault, mailed_at=clock.now())
         Lock.objects.create(vault=vault, name=sha(b""), body=b"", credential=backup.credential)
         Vault.objects.update(last_snapshot_at=clock.now())
-    future_times.future_stamps(clock.now())
+    future_times.correct(clock.now())
     assert Attempt.objects.get().due_at < clock.now() + timedelta(hours=8)
     assert LossNotice.objects.get().mailed_at is None
     soon = clock.now() + timedelta(minutes=6)
@@ -108,5 +108,5 @@ def test_clocks_of_hosts_that_differ_a_little_change_nothing(backup, setup):
         replicate_due()
         canary.send()
         alarms.refresh()
-    changed = future_times.future_stamps(clock.now())
+    changed = future_times.correct(clock.now())
     assert changed == 0

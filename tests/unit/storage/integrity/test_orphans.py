@@ -41,7 +41,7 @@ def sweep_all() -> None:
 
 def upload(who, content: bytes) -> tuple[Attempt, HashedBody]:
     region = Region.objects.order_by("priority").first()
-    attempt = ingest._begin(access_of(who), data_name(content), region=region, size=len(content))
+    attempt = ingest.begin(access_of(who), data_name(content), region=region, size=len(content))
     return attempt, HashedBody(io.BytesIO(content), size=len(content), sha256=sha(content))
 
 
@@ -65,7 +65,7 @@ def test_an_upload_that_ends_after_it_was_swept_takes_its_bytes_away(backup):
     store_of(attempt.region).put(attempt.key, body, len(content))
     access, name = access_of(backup), data_name(content)
     with pytest.raises(BusyError):
-        ingest._put_on_record(access, name, attempt=attempt, body=body, lock="")
+        ingest.record_or_clear(access, name, attempt=attempt, body=body, lock="")
     assert keys() == []
 
 
@@ -80,7 +80,7 @@ def test_what_arrives_after_the_sweep_goes_with_the_next_survey(backup, orphan):
     assert backup.fetch(f"data/{sha(kept)}") == kept
 
 
-def test_a_copy_that_is_made_after_it_was_given_up(backup):
+def test_a_replica_that_is_made_after_it_was_given_up(backup):
     content = some()
     backup.put(content)
     claim = leases.claim(1)
@@ -92,7 +92,7 @@ def test_a_copy_that_is_made_after_it_was_given_up(backup):
     assert not finish(claim.replicas[0], claim.token, attempt)
     orphans.survey()
     assert [key.attempt for key in keys()] == [
-        backup.held(content).replicas.get(region__alias="a").attempt_id
+        backup.stored_object(content).replicas.get(region__alias="a").attempt_id
     ]
 
 
@@ -131,8 +131,8 @@ def test_turns_go_on_where_they_ended(backup, bob, orphan, monkeypatch):
     bob.put(some())
     backup.put(some())
     asked = []
-    monkeypatch.setattr(tasks.wakeups, "again", asked.append)
-    monkeypatch.setattr(tasks, "TURN", 0)
+    monkeypatch.setattr(tasks.wakeups, "run_again", asked.append)
+    monkeypatch.setattr(tasks, "RUN_SECONDS", 0)
     for _ in range(8):
         tasks.survey_regions()
     assert orphan not in keys()
@@ -200,8 +200,8 @@ def test_records_of_sweeps_are_kept_for_three_months(orphan):
 
 def test_an_upload_that_was_announced_and_given_up_leaves_a_record(backup):
     region = Region.objects.order_by("priority").first()
-    wish = presigned.Announced(data_name(some()), 1)
-    presigned._reserve(access_of(backup), region, [wish])
+    item = presigned.Announcement(data_name(some()), 1)
+    presigned.reserve(access_of(backup), region, [item])
     [attempt] = Attempt.objects.all()
     presigned.give_up(access_of(backup), [attempt.pk])
     sweep_all()

@@ -11,32 +11,32 @@ from storage.integrity.reconcile import reconcile
 from storage.models import Region
 from storage.stores.base import RegionUnavailableError
 from storage.stores.registry import store_of
-from tests.support.storage.replicas import copy_in, held, states
+from tests.support.storage.replicas import obj, replica_in, states
 from tests.unit.storage.conftest import path_of
 
-__all__ = ["held"]
+__all__ = ["obj"]
 pytestmark = pytest.mark.django_db
 
 
-def test_reconcile_agrees_with_itself(held):
+def test_reconcile_agrees_with_itself(obj):
     report = reconcile(SERVICE)
     assert (report.keys, report.missing, report.unknown, report.accounts_mended) == (2, 0, [], 0)
 
 
-def test_reconcile_finds_missing_bytes_and_leaves_unknown_ones(backup, held):
-    path_of(copy_in(held, "a")).unlink()
-    stranger = path_of(copy_in(held, "b")).with_suffix("." + "0" * 32)
+def test_reconcile_finds_missing_bytes_and_leaves_unknown_ones(backup, obj):
+    path_of(replica_in(obj, "a")).unlink()
+    stranger = path_of(replica_in(obj, "b")).with_suffix("." + "0" * 32)
     stranger.write_bytes(b"whose?")
     report = reconcile(SERVICE)
     assert (report.missing, len(report.unknown)) == (1, 1)
     assert stranger.exists()
-    assert states(held) == {"a": "missing", "b": "stored"}
+    assert states(obj) == {"a": "missing", "b": "stored"}
 
 
-def test_reconcile_removes_again_what_the_journal_says_was_purged(backup, maintain, held):
-    path = path_of(copy_in(held, "a"))
+def test_reconcile_removes_again_what_the_journal_says_was_purged(backup, maintain, obj):
+    path = path_of(replica_in(obj, "a"))
     content = path.read_bytes()
-    maintain.delete(f"data/{held.name}")
+    maintain.delete(f"data/{obj.name}")
     purge.purge(grace_ended_before=clock.now())
     sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
     path.write_bytes(content)
@@ -44,14 +44,14 @@ def test_reconcile_removes_again_what_the_journal_says_was_purged(backup, mainta
     assert not path.exists()
 
 
-def test_reconcile_says_which_region_is_away(held, tmp_path):
+def test_reconcile_says_which_region_is_away(obj, tmp_path):
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
     report = reconcile(SERVICE)
     assert len(report.unavailable) == 1
-    assert states(held) == {"a": "stored", "b": "stored"}
+    assert states(obj) == {"a": "stored", "b": "stored"}
 
 
-def test_the_store_of_a_region_that_is_no_longer_configured(held, settings):
+def test_the_store_of_a_region_that_is_no_longer_configured(obj, settings):
     settings.REGIONS = {"a": settings.REGIONS["a"]}
     with pytest.raises(RegionUnavailableError, match="NIGHTSAFE_REGIONS"):
         store_of(Region.objects.get(alias="b"))

@@ -1,4 +1,4 @@
-"""Damage is found by scrub, repaired from another copy, and lost objects are found again."""
+"""Damage is found by scrub, repaired from another replica, and lost objects are found again."""
 
 import json
 import os
@@ -17,10 +17,10 @@ from storage.integrity.repair import repair
 from storage.models import Attempt, Replica, StoredObject
 from storage.objects import replicas
 from storage.replication.replicator import replicate_due
-from tests.support.storage.replicas import address, copy_in, held, states
+from tests.support.storage.replicas import address, obj, replica_in, states
 from tests.unit.storage.conftest import damage, path_of, sha, some
 
-__all__ = ["address", "held"]
+__all__ = ["address", "obj"]
 pytestmark = pytest.mark.django_db
 
 
@@ -30,27 +30,27 @@ def test_scrub_finds_every_flipped_bit(backup):
         backup.put(content)
     replicate_due()
     for number, content in enumerate(contents):
-        copy = copy_in(backup.held(content), "ab"[number % 2])
+        replica = replica_in(backup.stored_object(content), "ab"[number % 2])
         flipped = bytearray(content)
         flipped[number * 7 % 500] ^= 1 << number % 8
-        damage(copy, bytes(flipped))
-    findings = scrub.scrub_all()
-    assert (findings.checked, findings.damaged) == (60, 30)
+        damage(replica, bytes(flipped))
+    result = scrub.scrub_all()
+    assert (result.checked, result.damaged) == (60, 30)
     assert repair(SERVICE).copies_made == 30
     assert scrub.scrub_all().damaged == 0
     assert all(backup.fetch(f"data/{sha(content)}") == content for content in contents)
 
 
-def test_damaged_bytes_are_kept_aside(backup, held):
-    path = damage(copy_in(held, "a"))
+def test_damaged_bytes_are_kept_aside(backup, obj):
+    path = damage(replica_in(obj, "a"))
     scrub.scrub_all()
     repair(SERVICE)
     assert path.read_bytes() == b"decayed"
     assert Attempt.objects.filter(state="quarantined").count() == 1
 
 
-def test_quarantine_ends_with_a_grace_of_its_own(held):
-    path = damage(copy_in(held, "a"))
+def test_quarantine_ends_with_a_grace_of_its_own(obj):
+    path = damage(replica_in(obj, "a"))
     scrub.scrub_all()
     repair(SERVICE)
     with clock.travelled(timedelta(days=29)):
@@ -62,11 +62,11 @@ def test_quarantine_ends_with_a_grace_of_its_own(held):
     assert not path.exists()
 
 
-def test_the_last_damaged_bytes_of_a_lost_object_are_kept(held):
+def test_the_last_damaged_bytes_of_a_lost_object_are_kept(obj):
     for alias in "ab":
-        copy = copy_in(held, alias)
-        damage(copy)
-        replicas.quarantine(str(copy.attempt_id))
+        replica = replica_in(obj, alias)
+        damage(replica)
+        replicas.quarantine(str(replica.attempt_id))
     StoredObject.objects.update(state="lost")
     with clock.travelled(timedelta(days=400)):
         sweep.sweep()
@@ -74,8 +74,8 @@ def test_the_last_damaged_bytes_of_a_lost_object_are_kept(held):
     assert Attempt.objects.filter(state="quarantined").count() == 2
 
 
-def test_damaged_bytes_are_kept_while_no_copy_is_proved(held):
-    damage(copy_in(held, "a"))
+def test_damaged_bytes_are_kept_while_no_replica_is_proved(obj):
+    damage(replica_in(obj, "a"))
     scrub.scrub_all()
     repair(SERVICE)
     Replica.objects.update(verified_at=None)
@@ -87,7 +87,7 @@ def test_damaged_bytes_are_kept_while_no_copy_is_proved(held):
     assert not Attempt.objects.filter(state="quarantined").exists()
 
 
-def test_half_written_files_of_killed_processes_are_swept(held, tmp_path):
+def test_half_written_files_of_killed_processes_are_swept(obj, tmp_path):
     left = tmp_path / "region-a" / ".staging" / "half"
     left.write_bytes(b"x")
     assert sweep.sweep_staging() == 0
@@ -95,30 +95,30 @@ def test_half_written_files_of_killed_processes_are_swept(held, tmp_path):
     assert sweep.sweep_staging() == 1
 
 
-def test_a_drive_that_comes_back_is_believed_after_a_look(held, tmp_path):
-    path = path_of(copy_in(held, "a"))
+def test_a_drive_that_comes_back_is_believed_after_a_look(obj, tmp_path):
+    path = path_of(replica_in(obj, "a"))
     path.rename(path.with_suffix(".away"))
     scrub.scrub_all()
-    assert states(held)["a"] == "missing"
+    assert states(obj)["a"] == "missing"
     path.with_suffix(".away").rename(path)
     before = Attempt.objects.count()
     assert replicate_due() == 1
     assert Attempt.objects.count() == before
-    assert states(held) == {"a": "stored", "b": "stored"}
+    assert states(obj) == {"a": "stored", "b": "stored"}
 
 
-def test_a_region_that_was_destroyed_is_filled_again(backup, held, address, tmp_path):
+def test_a_region_that_was_destroyed_is_filled_again(backup, obj, address, tmp_path):
     good = backup.fetch(address)
     shutil.rmtree(tmp_path / "region-a")
     assert backup.fetch(address) == good
     done = repair(SERVICE, anew=["a"])
     assert (done.regions_begun_anew, done.copies_made, done.waiting) == (["a"], 1, 0)
-    assert states(held) == {"a": "stored", "b": "stored"}
+    assert states(obj) == {"a": "stored", "b": "stored"}
     shutil.rmtree(tmp_path / "region-b")
     assert backup.fetch(address) == good
 
 
-def test_a_region_that_is_away_has_lost_nothing(backup, held, tmp_path):
+def test_a_region_that_is_away_has_lost_nothing(backup, obj, tmp_path):
     """As when a drive is not mounted, whose folder is then there and empty."""
     for alias in "ab":
         (tmp_path / f"region-{alias}").rename(tmp_path / f"unmounted-{alias}")
@@ -126,7 +126,7 @@ def test_a_region_that_is_away_has_lost_nothing(backup, held, tmp_path):
     assert scrub.scrub_all() == scrub.ScrubResult(unreachable=2)
     done = repair(SERVICE)
     assert (done.regions_begun_anew, done.regions_away, done.lost) == ([], ["a", "b"], 0)
-    assert states(held) == {"a": "stored", "b": "stored"}
+    assert states(obj) == {"a": "stored", "b": "stored"}
     for alias in "ab":
         (tmp_path / f"region-{alias}").rmdir()
         (tmp_path / f"unmounted-{alias}").rename(tmp_path / f"region-{alias}")
@@ -135,13 +135,13 @@ def test_a_region_that_is_away_has_lost_nothing(backup, held, tmp_path):
 
 
 @pytest.mark.parametrize("alias", ["a", "nowhere"])
-def test_only_what_is_gone_begins_anew(held, alias):
+def test_only_what_is_gone_begins_anew(obj, alias):
     with pytest.raises(BadRequestError):
         repair(SERVICE, anew=[alias])
-    assert states(held) == {"a": "stored", "b": "stored"}
+    assert states(obj) == {"a": "stored", "b": "stored"}
 
 
-def test_the_commands_say_what_is_away_and_what_to_do(held, tmp_path, capsys):
+def test_the_commands_say_what_is_away_and_what_to_do(obj, tmp_path, capsys):
     shutil.rmtree(tmp_path / "region-a")
     with pytest.raises(SystemExit) as ended:
         call_command("scrub", "--all")
@@ -154,10 +154,10 @@ def test_the_commands_say_what_is_away_and_what_to_do(held, tmp_path, capsys):
     assert "repair --begin-anew a" in said.err
     call_command("repair", "--begin-anew", "a")
     call_command("scrub", "--all")
-    assert states(held) == {"a": "stored", "b": "stored"}
+    assert states(obj) == {"a": "stored", "b": "stored"}
 
 
-def test_a_scrub_of_what_is_due_says_what_is_away(held, tmp_path, capsys):
+def test_a_scrub_of_what_is_due_says_what_is_away(obj, tmp_path, capsys):
     shutil.rmtree(tmp_path / "region-a")
     with pytest.raises(SystemExit) as ended:
         call_command("scrub", "--json")
@@ -167,13 +167,13 @@ def test_a_scrub_of_what_is_due_says_what_is_away(held, tmp_path, capsys):
     assert "Region a is not there" in said.err
 
 
-def test_lost_objects_are_found_when_their_bytes_return(backup, held, address):
+def test_lost_objects_are_found_when_their_bytes_return(backup, obj, address):
     good = backup.fetch(address)
-    paths = [damage(copy_in(held, alias)) for alias in "ab"]
+    paths = [damage(replica_in(obj, alias)) for alias in "ab"]
     scrub.scrub_all()
-    assert backup.held_state(held) == "lost"
+    assert backup.state_of(obj) == "lost"
     assert repair(SERVICE).found_again == 0
     paths[1].write_bytes(good)
     assert repair(SERVICE).found_again == 1
-    assert backup.held_state(held) == "live"
+    assert backup.state_of(obj) == "live"
     assert backup.fetch(address) == good

@@ -1,4 +1,4 @@
-"""When copies are read back: new ones soon, old ones steadily, none later than its period."""
+"""When replicas are read back: new ones soon, old ones steadily, none later than its period."""
 
 import time
 from datetime import timedelta
@@ -15,7 +15,7 @@ from storage.management.commands.scrub import Bar
 from storage.models import Heartbeat, Replica
 from storage.objects.verify import PIECE
 from storage.replication.replicator import replicate_due
-from tests.support.storage.replicas import copy_in
+from tests.support.storage.replicas import replica_in
 from tests.unit.storage.conftest import damage, path_of, sha, some
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def contents(backup) -> list[bytes]:
-    """Forty objects with two copies each; those in region b were read back already."""
+    """Forty objects with two replicas each; those in region b were read back already."""
     made = [some(1000) for _ in range(40)]
     for content in made:
         backup.put(content)
@@ -32,16 +32,16 @@ def contents(backup) -> list[bytes]:
     return made
 
 
-def turn(after: timedelta) -> ScrubResult:
+def due_now(after: timedelta) -> ScrubResult:
     with clock.travelled(after):
-        return scrub.scrub_turn(seconds=30)
+        return scrub.scrub_for(seconds=30)
 
 
-def test_new_copies_are_read_back_at_once(contents):
+def test_new_replicas_are_read_back_at_once(contents):
     assert Replica.objects.filter(verified_at=None).count() == 40
-    assert turn(MINUTE).checked == 40
+    assert due_now(MINUTE).checked == 40
     assert not Replica.objects.filter(verified_at=None).exists()
-    assert turn(2 * MINUTE).checked == 0
+    assert due_now(2 * MINUTE).checked == 0
 
 
 def test_a_budget_ends_it_and_the_next_goes_on(contents):
@@ -53,75 +53,75 @@ def test_a_budget_ends_it_and_the_next_goes_on(contents):
         assert scrub.scrub_due(byte_budget=1e9).checked == 80
 
 
-def test_old_copies_come_round_steadily_within_their_period(contents):
+def test_old_replicas_come_round_steadily_within_their_period(contents):
     """Half a day at a time: no heap on any day, and nothing is ever unread for 30 days."""
-    turn(MINUTE)
+    due_now(MINUTE)
     a_day: dict[int, int] = {}
     for step in range(2, 2 * 65):
         when = step * timedelta(hours=12)
         day = step // 2
-        a_day[day] = a_day.get(day, 0) + turn(when).checked
+        a_day[day] = a_day.get(day, 0) + due_now(when).checked
         oldest = Replica.objects.order_by("verified_at").values_list("verified_at", flat=True)[0]
         with clock.travelled(when):
             assert clock.now() - oldest < timedelta(days=30), step
-    assert max(a_day.values()) <= 8  # 80 copies in 24 days
+    assert max(a_day.values()) <= 8  # 80 replicas in 24 days
     assert sum(a_day.values()) > 80 * 2
 
 
 def test_a_long_pause_is_caught_up_with(contents):
-    turn(MINUTE)
-    assert turn(timedelta(days=45)).checked == 80
+    due_now(MINUTE)
+    assert due_now(timedelta(days=45)).checked == 80
 
 
 def test_a_rate_and_a_time_limit_hold_it_back(contents, settings):
     settings.SCRUB_RATES = {"a": "10k", "b": "10k"}
     begun = time.monotonic()
-    findings = scrub.scrub_turn(seconds=0.5)
-    assert 0 < findings.checked < 40
+    result = scrub.scrub_for(seconds=0.5)
+    assert 0 < result.checked < 40
     assert time.monotonic() - begun < 5
     settings.SCRUB_RATES = {}
-    assert turn(MINUTE).checked == Replica.objects.count() / 2 - findings.checked
+    assert due_now(MINUTE).checked == Replica.objects.count() / 2 - result.checked
 
 
 def test_a_region_that_is_away_is_left_for_later(contents, tmp_path):
     (tmp_path / "region-a").rename(tmp_path / "unmounted")
-    assert turn(MINUTE).checked == 0
+    assert due_now(MINUTE).checked == 0
     assert Replica.objects.filter(state="stored").count() == 80
     (tmp_path / "unmounted").rename(tmp_path / "region-a")
-    assert turn(2 * MINUTE).checked == 40
+    assert due_now(2 * MINUTE).checked == 40
 
 
 def test_it_leaves_a_sign_of_life(contents):
-    turn(MINUTE)
+    due_now(MINUTE)
     assert Heartbeat.objects.filter(name="scrub").exists()
 
 
 def test_a_thousand_flipped_bits_are_found_and_mended(backup, chance):
-    """Anywhere in stored files, but never in both copies of an object."""
+    """Anywhere in stored files, but never in both replicas of an object."""
     contents = [chance.randbytes(chance.randrange(3, 4000)) for _ in range(50)]
     for content in contents:
         backup.put(content)
     replicate_due()
     flips = 1000
     for number, content in enumerate(contents):
-        copy = copy_in(backup.held(content), chance.choice("ab"))
+        replica = replica_in(backup.stored_object(content), chance.choice("ab"))
         flipped = bytearray(content)
         for bit in chance.sample(range(8 * len(content)), 20):
             flipped[bit // 8] ^= 1 << bit % 8
             flips -= 1
-        assert damage(copy, bytes(flipped)).stat().st_size == len(content), number
+        assert damage(replica, bytes(flipped)).stat().st_size == len(content), number
     assert flips == 0
-    findings = scrub.scrub_all()
-    assert (findings.checked, findings.damaged) == (100, 50)
+    result = scrub.scrub_all()
+    assert (result.checked, result.damaged) == (100, 50)
     assert repair(SERVICE).copies_made == 50
     assert scrub.scrub_all() == ScrubResult(checked=100, bytes=2 * sum(map(len, contents)))
     for content in contents:
         for alias in "ab":
-            assert path_of(copy_in(backup.held(content), alias)).read_bytes() == content
+            assert path_of(replica_in(backup.stored_object(content), alias)).read_bytes() == content
     assert all(backup.fetch(f"data/{sha(content)}") == content for content in contents[::5])
 
 
-def test_harm_in_any_piece_of_a_large_copy_is_found(backup):
+def test_harm_in_any_piece_of_a_large_replica_is_found(backup):
     """Large ones beside small ones, read in turn: changed in the middle, cut, or grown."""
     sizes = [3 * PIECE + 5, 2 * PIECE, PIECE, PIECE - 1, 2 * PIECE + 1, 100, 3 * PIECE]
     contents = [some(size) for size in sizes]
@@ -133,13 +133,13 @@ def test_harm_in_any_piece_of_a_large_copy_is_found(backup):
     flipped = bytearray(first)
     flipped[PIECE + PIECE // 2] ^= 1
     hurt = {
-        copy_in(backup.held(first), "a"): bytes(flipped),
-        copy_in(backup.held(second), "b"): second[:PIECE],
-        copy_in(backup.held(third), "b"): third + b"x",
-        copy_in(backup.held(last), "a"): last[:-1],
+        replica_in(backup.stored_object(first), "a"): bytes(flipped),
+        replica_in(backup.stored_object(second), "b"): second[:PIECE],
+        replica_in(backup.stored_object(third), "b"): third + b"x",
+        replica_in(backup.stored_object(last), "a"): last[:-1],
     }
-    for copy, content in hurt.items():
-        damage(copy, content)
+    for replica, content in hurt.items():
+        damage(replica, content)
     assert scrub.scrub_all().damaged == len(hurt)
     assert set(Replica.objects.filter(state=Replica.State.CORRUPT)) == hurt.keys()
 
@@ -152,6 +152,6 @@ def test_the_command_reads_everything_and_says_so(contents, capsys):
 def test_the_bar_tells_how_far_it_is():
     bar = Bar(200, 4_000_000)
     line = bar.line(ScrubResult(checked=50, bytes=1_000_000, damaged=2), 0.5)
-    assert line.startswith("[######..................]  25%  50 of 200 copies  2 MB/s")
+    assert line.startswith("[######..................]  25%  50 of 200 replicas  2 MB/s")
     assert "2 damaged" in line
     assert "100%" in Bar(0, 0).line(ScrubResult(), 0.0)

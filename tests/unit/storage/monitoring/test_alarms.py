@@ -23,7 +23,7 @@ from storage.monitoring import alarms, canary, losses
 from storage.monitoring.mail import staff
 from storage.replication import leases
 from storage.replication.replicator import replicate_due
-from tests.support.storage.replicas import copy_in
+from tests.support.storage.replicas import replica_in
 from tests.unit.storage.conftest import damage, sha, some
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_service")]
@@ -41,34 +41,34 @@ def subjects() -> list[str]:
 
 
 def lose(backup, count: int = 1) -> list[StoredObject]:
-    held = []
+    objects = []
     for _ in range(count):
         content = some()
         backup.put(content)
-        held.append(backup.held(content))
+        objects.append(backup.stored_object(content))
     replicate_due()
-    for one in held:
+    for one in objects:
         for alias in "ab":
-            damage(copy_in(one, alias))
+            damage(replica_in(one, alias))
     scrub.scrub_all()
-    return held
+    return objects
 
 
-def test_no_copy_is_waited_for_of_what_was_lost_and_removed(backup, maintain):
+def test_no_replica_is_waited_for_of_what_was_lost_and_removed(backup, maintain):
     """There is nothing to copy from: neither is it late, nor does a worker try."""
-    [held] = lose(backup)
-    maintain.delete(f"data/{held.name}")
+    [obj] = lose(backup)
+    maintain.delete(f"data/{obj.name}")
     with clock.travelled(timedelta(hours=2)):
         Heartbeat.beat("worker")
         assert leases.due().count() == 0
         assert {found.key for found in alarms.present()} & {"lost", "copies:a", "copies:b"} == set()
 
 
-def test_what_was_removed_and_has_a_copy_left_gets_its_others(backup, maintain):
+def test_what_was_removed_and_has_a_replica_left_gets_its_others(backup, maintain):
     content = some()
     backup.put(content)
     replicate_due()
-    damage(copy_in(backup.held(content), "b"))
+    damage(replica_in(backup.stored_object(content), "b"))
     scrub.scrub_all()
     maintain.delete(f"data/{sha(content)}")
     with clock.travelled(timedelta(hours=2)):
@@ -88,7 +88,7 @@ def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
         alarms.refresh()
         assert len(mail.outbox) == 1
         assert mail.outbox[0].to == ["staff@example.org"]
-        assert "1 copy for region b" in mail.outbox[0].subject
+        assert "1 replica for region b" in mail.outbox[0].subject
         assert "region status" in mail.outbox[0].body
     with clock.travelled(timedelta(hours=24, minutes=30)):
         Heartbeat.beat("worker")
@@ -125,13 +125,13 @@ def test_the_command_ends_with_0_when_all_is_well(capsys):
     assert "Nothing is wrong." in capsys.readouterr().out
 
 
-def test_parked_copies_alarm(backup):
+def test_parked_replicas_alarm(backup):
     backup.put(some())
     Replica.objects.filter(state="pending").update(parked_at=clock.now(), tries=12)
     assert "parked:b" in [found.key for found in alarms.present()]
 
 
-def test_new_copies_that_nobody_reads_back_alarm(backup):
+def test_new_replicas_that_nobody_reads_back_alarm(backup):
     backup.put(some())
     replicate_due()
     with clock.travelled(timedelta(minutes=61)):
@@ -167,26 +167,26 @@ def test_without_admins_superusers_are_told(settings):
 
 
 def test_owner_and_staff_are_told_of_losses_at_once(backup):
-    held = lose(backup, 3)
-    assert losses.tell() == 1
+    objects = lose(backup, 3)
+    assert losses.notify() == 1
     owner, staff = mail.outbox
     assert (owner.to, staff.to) == (["alice@example.org"], ["staff@example.org"])
     assert "run a backup now" in owner.subject
     assert "Of 3 objects" in owner.body
     assert "nightsafe backup" in owner.body
-    assert all(one.name in owner.body for one in held)
-    assert losses.tell() == 0
+    assert all(one.name in owner.body for one in objects)
+    assert losses.notify() == 0
     assert len(mail.outbox) == 2
 
 
 def test_a_vault_gets_one_mail_an_hour_at_most(backup):
     lose(backup)
-    losses.tell()
+    losses.notify()
     lose(backup)
-    assert losses.tell() == 0
+    assert losses.notify() == 0
     with clock.travelled(timedelta(minutes=61)):
-        assert losses.tell() == 1
-        assert losses.tell() == 0
+        assert losses.notify() == 1
+        assert losses.notify() == 0
     assert len(mail.outbox) == 4
     assert "Of 2 objects" in mail.outbox[2].body
 
@@ -195,9 +195,9 @@ def test_a_loss_that_could_not_be_told_is_told_later(backup, monkeypatch):
     lose(backup)
     with monkeypatch.context() as patch:
         broken_mail(patch)
-        assert losses.tell() == 0
+        assert losses.notify() == 0
     assert mail.outbox == []
-    assert losses.tell() == 1
+    assert losses.notify() == 1
     assert len(mail.outbox) == 2
 
 
@@ -208,20 +208,20 @@ def test_sending_lost_objects_again_heals_them_and_nobody_is_bothered(backup, va
     replicate_due()
     for content in contents:
         for alias in "ab":
-            damage(copy_in(backup.held(content), alias))
+            damage(replica_in(backup.stored_object(content), alias))
     scrub.scrub_all()
     assert backup.names("data") == []
     assert "lost" in [found.key for found in alarms.present()]
     for content in contents:
         assert backup.put(content).status_code == 200
-        assert backup.held_state(backup.held(content)) == "live"
+        assert backup.state_of(backup.stored_object(content)) == "live"
     assert len(backup.names("data")) == 3
-    assert losses.tell() == 1  # it is settled, and no mail went out
+    assert losses.notify() == 1  # it is settled, and no mail went out
     assert mail.outbox == []
     replicate_due()
     scrub.scrub_all()
     assert "lost" not in [found.key for found in alarms.present()]
     assert all(
-        held.replicas.filter(state="stored").count() == 2 for held in StoredObject.objects.all()
+        obj.replicas.filter(state="stored").count() == 2 for obj in StoredObject.objects.all()
     )
-    assert all(backup.fetch(f"data/{held.name}") in contents for held in StoredObject.objects.all())
+    assert all(backup.fetch(f"data/{obj.name}") in contents for obj in StoredObject.objects.all())

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_service")]
 def test_a_canary_goes_to_every_region_and_comes_back(settings):
     runs = canary.send()
     assert [(run.region.alias, run.went_well) for run in runs] == [("a", True), ("b", True)]
-    held = StoredObject.objects.order_by("pk")
-    assert [one.replicas.get(state="stored").region.alias for one in held] == ["a", "b"]
+    objects = StoredObject.objects.order_by("pk")
+    assert [one.replicas.get(state="stored").region.alias for one in objects] == ["a", "b"]
     with clock.travelled(timedelta(hours=5)):
         assert all(run.went_well for run in canary.send())
     assert StoredObject.objects.filter(state="tombstoned").count() == 2

@@ -60,11 +60,11 @@ def test_nothing_fires_early(change):
     assert keys(Figures([dataclasses.replace(WELL, **change)])) == []
 
 
-def test_as_many_places_as_copies_are_promised_are_enough():
+def test_as_many_places_as_replicas_are_promised_are_enough():
     assert keys(Figures(promised=2, reachable=2)) == keys(Figures(promised=0, reachable=0)) == []
 
 
-def test_a_region_that_takes_nothing_owes_no_copies_and_no_canary():
+def test_a_region_that_takes_nothing_owes_no_replicas_and_no_canary():
     idle = dataclasses.replace(WELL, takes=False, waiting_age=1e9, canary_age=1e9)
     assert keys(Figures([idle])) == []
 

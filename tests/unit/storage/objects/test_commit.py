@@ -23,22 +23,22 @@ from storage.vaults import credentials, quota
 from tests.unit.storage.conftest import Caller, access_of, sealed, sha, some
 
 pytestmark = pytest.mark.django_db
-Deed = Callable[[Caller], object]
+Action = Callable[[Caller], object]
 
 
-def of_credential(**fields: object) -> Deed:
+def of_credential(**fields: object) -> Action:
     return lambda who: Credential.objects.filter(pk=who.credential.pk).update(**fields)
 
 
-def of_account(**fields: object) -> Deed:
+def of_account(**fields: object) -> Action:
     return lambda who: Account.objects.filter(pk=who.vault.account_id).update(**fields)
 
 
-def of_plan(**fields: object) -> Deed:
+def of_plan(**fields: object) -> Action:
     return lambda who: Plan.objects.filter(slug="personal").update(**fields)
 
 
-def unpaid(days: int) -> Deed:
+def unpaid(days: int) -> Action:
     since = clock.now() - timedelta(days=days)
     return lambda who: Subscription.objects.update(unpaid_since=since)
 
@@ -52,7 +52,7 @@ def past_setup(who: Caller) -> None:
     of_credential(setup_until=clock.now() - timedelta(hours=1))(who)
 
 
-FOR_ALL: dict[str, tuple[Deed, int]] = {
+FOR_ALL: dict[str, tuple[Action, int]] = {
     "revoked": (lambda who: credentials.revoke(who.credential, actor=SERVICE), 401),
     "account frozen": (of_account(state=Account.State.FROZEN), 403),
     "payment overdue": (unpaid(20), 403),
@@ -69,11 +69,11 @@ FOR_SOME = {
 
 def cases() -> list:
     every = ["data", "index", "snapshots", "keys", "config"]
-    named = [(what, deed, code, every) for what, (deed, code) in FOR_ALL.items()]
+    named = [(what, action, code, every) for what, (action, code) in FOR_ALL.items()]
     named += [(what, *rest) for what, rest in FOR_SOME.items()]
     return [
-        pytest.param(kind, deed, code, id=f"{what}: {kind}")
-        for what, deed, code, kinds in named
+        pytest.param(kind, action, code, id=f"{what}: {kind}")
+        for what, action, code, kinds in named
         for kind in kinds
     ]
 
@@ -85,26 +85,26 @@ def name_of(kind: str, content: bytes) -> ObjectName:
 class SlowBody(io.BytesIO):
     """A body in whose middle something happens."""
 
-    def __init__(self, content: bytes, deed: Callable[[], object]) -> None:
+    def __init__(self, content: bytes, action: Callable[[], object]) -> None:
         super().__init__(content)
-        self._deed: Callable[[], object] | None = deed
+        self._action: Callable[[], object] | None = action
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if self._deed is not None:
-            deed, self._deed = self._deed, None
-            deed()
+        if self._action is not None:
+            action, self._action = self._action, None
+            action()
         return super().read(size)
 
 
-def send(who: Caller, name: ObjectName, content: bytes, deed: Deed) -> None:
-    stream = SlowBody(content, lambda: deed(who))
+def send(who: Caller, name: ObjectName, content: bytes, action: Action) -> None:
+    stream = SlowBody(content, lambda: action(who))
     body = HashedBody(stream, size=len(content), sha256=name.expected_sha256)
     ingest.deposit(access_of(who), name, body)
 
 
 def stored(name: ObjectName) -> bool:
-    held = StoredObject.objects.filter(type=name.type, name=name.name, state="live")
-    return held.exists()
+    obj = StoredObject.objects.filter(type=name.type, name=name.name, state="live")
+    return obj.exists()
 
 
 def is_in_order(who: Caller) -> bool:
@@ -117,12 +117,12 @@ def is_in_order(who: Caller) -> bool:
     return agrees and usage.reserved_bytes == 0 and lying == kept
 
 
-@pytest.mark.parametrize(("kind", "deed", "status"), cases())
-def test_through_the_gateway(setup, kind, deed, status):
+@pytest.mark.parametrize(("kind", "action", "status"), cases())
+def test_through_the_gateway(setup, kind, action, status):
     content = some(9000)
     name = name_of(kind, content)
     with pytest.raises(RefusedError) as refused:
-        send(setup, name, content, deed)
+        send(setup, name, content, action)
     assert refused.value.data_status == status
     assert not stored(name)
     assert is_in_order(setup)
@@ -139,12 +139,12 @@ def test_what_is_still_allowed_is_stored(setup, kind):
 @pytest.mark.parametrize("kind", ["data", "snapshots"])
 @pytest.mark.parametrize("what", FOR_ALL)
 def test_what_was_removed_does_not_come_back(setup, maintain, kind, what):
-    deed, status = FOR_ALL[what]
+    action, status = FOR_ALL[what]
     content = some(9000)
     setup.put(content, kind)
     maintain.delete(f"{kind}/{sha(content)}")
     with pytest.raises(RefusedError) as refused:
-        send(setup, name_of(kind, content), content, deed)
+        send(setup, name_of(kind, content), content, action)
     assert refused.value.data_status == status
     assert not stored(name_of(kind, content))
     assert is_in_order(setup)
@@ -152,11 +152,11 @@ def test_what_was_removed_does_not_come_back(setup, maintain, kind, what):
 
 @pytest.mark.parametrize("what", ["revoked", "account frozen", "payment overdue"])
 def test_a_repeat_of_what_is_there_is_refused_too(setup, what):
-    deed, status = FOR_ALL[what]
+    action, status = FOR_ALL[what]
     content = some(9000)
     setup.put(content)
     with pytest.raises(RefusedError) as refused:
-        send(setup, name_of("data", content), content, deed)
+        send(setup, name_of("data", content), content, action)
     assert refused.value.data_status == status
 
 
@@ -178,14 +178,14 @@ def test_the_end_of_a_window_for_keys(setup, backup):
 @pytest.mark.parametrize("kind", ["data", "index"])
 def test_in_a_batch_of_direct_transfers(backup, what, kind):
     """As the control API puts them on record; that it asks is shown with a real store."""
-    deed, status = FOR_ALL[what]
+    action, status = FOR_ALL[what]
     content = some(9000)
     name, access = name_of(kind, content), access_of(backup)
     region = Region.objects.get(alias="a")
-    attempt = ingest._begin(access, name, region=region, size=len(content))
+    attempt = ingest.begin(access, name, region=region, size=len(content))
     Attempt.objects.filter(pk=attempt.pk).update(size=len(content))
     store_of(region).put(attempt.key, io.BytesIO(content), len(content))
-    deed(backup)
+    action(backup)
     with pytest.raises(RefusedError) as refused:
         commit.commit(access, [commit.Arrival(attempt, len(content), name.name)])
     assert refused.value.data_status == status

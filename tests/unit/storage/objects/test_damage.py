@@ -1,4 +1,4 @@
-"""Copies marked bad at the same moment: the last good one's end is noticed as a loss."""
+"""Replicas marked bad at the same moment: the last good one's end is noticed as a loss."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,12 +19,12 @@ pytestmark = [
 ]
 
 
-def test_both_copies_marked_at_once_are_a_loss(backup):
+def test_both_replicas_marked_at_once_are_a_loss(backup):
     content = some()
     backup.put(content)
     replicate_due()
-    held = backup.held(content)
-    first, second = held.replicas.all()
+    obj = backup.stored_object(content)
+    first, second = obj.replicas.all()
 
     def mark_second() -> None:
         try:
@@ -36,9 +36,9 @@ def test_both_copies_marked_at_once_are_a_loss(backup):
         with transaction.atomic():
             damage.mark(first, NoSuchKeyError("gone"))
             other = pool.submit(mark_second)
-            # It waits for this transaction; without a lock it would not, and see a good copy.
+            # It waits for this transaction; without a lock it would not, and see a good replica.
             with pytest.raises(TimeoutError):
                 other.result(timeout=0.5)
         other.result(timeout=30)
-    assert backup.held_state(held) == StoredObject.State.LOST
+    assert backup.state_of(obj) == StoredObject.State.LOST
     assert LossNotice.objects.get(vault=backup.vault).is_due

@@ -11,24 +11,24 @@ from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from storage.models import Region
 from storage.objects import placement
-from storage.objects.placement import Site, further, reachable_copies, upload_order
+from storage.objects.placement import Candidate, further, reachable_replicas, upload_order
 from storage.stores.configuration import ConfigurationError, parse, traits_in
 from storage.stores.registry import prepare_new, sync_rows
 from storage.stores.traits import Traits
 from tests.support.storage.replicas import states
 from tests.unit.storage.conftest import some
 
-A = Site(region=1, priority=0, failure_domain="a", continent="europe")
-B = Site(region=2, priority=1, failure_domain="b", continent="asia")
-C = Site(region=3, priority=2, failure_domain="c", continent="asia")
+A = Candidate(region=1, priority=0, failure_domain="a", continent="europe")
+B = Candidate(region=2, priority=1, failure_domain="b", continent="asia")
+C = Candidate(region=3, priority=2, failure_domain="c", continent="asia")
 
 
-def change(site: Site, **fields) -> Site:
-    return dataclasses.replace(site, **fields)
+def change(candidate: Candidate, **fields) -> Candidate:
+    return dataclasses.replace(candidate, **fields)
 
 
-def numbers(sites) -> list[int]:
-    return [site.region for site in sites]
+def numbers(candidates) -> list[int]:
+    return [candidate.region for candidate in candidates]
 
 
 # --- the rules
@@ -41,8 +41,8 @@ def test_uploads_go_home_first_and_then_by_priority():
 
 
 def test_failing_regions_are_asked_late_and_full_ones_last():
-    sites = [change(A, is_full=True), change(B, is_away=True), C]
-    assert numbers(upload_order(sites, "europe")) == [3, 2, 1]
+    candidates = [change(A, is_full=True), change(B, is_away=True), C]
+    assert numbers(upload_order(candidates, "europe")) == [3, 2, 1]
 
 
 def test_regions_that_take_nothing_are_not_asked():
@@ -59,24 +59,24 @@ def test_copies_go_to_other_failure_domains_only():
 
 
 def test_copies_stay_on_the_continent_where_that_can_be():
-    sites = [A, B, C, change(A, region=4, failure_domain="d", priority=9)]
-    assert numbers(further(sites, holding={1}, copies=2, continent="europe")) == [4]
-    assert numbers(further(sites, holding={1}, copies=3, continent="europe")) == [4, 2]
+    candidates = [A, B, C, change(A, region=4, failure_domain="d", priority=9)]
+    assert numbers(further(candidates, holding={1}, copies=2, continent="europe")) == [4]
+    assert numbers(further(candidates, holding={1}, copies=3, continent="europe")) == [4, 2]
 
 
-def test_full_regions_get_no_copies():
+def test_full_regions_get_no_replicas():
     assert numbers(further([A, change(B, is_full=True), C], holding={1}, copies=3)) == [3]
 
 
 def test_what_lies_in_a_region_that_is_to_go_does_not_count():
     leaving = change(A, takes=False, counts=False)
     assert numbers(further([leaving, B, C], holding={1}, copies=2)) == [2, 3]
-    assert reachable_copies([leaving, B, C, change(C, region=4)]) == 2
+    assert reachable_replicas([leaving, B, C, change(C, region=4)]) == 2
 
 
 SITES = st.lists(
     st.builds(
-        Site,
+        Candidate,
         region=st.integers(1, 50),
         priority=st.integers(0, 3),
         failure_domain=st.sampled_from("abcd"),
@@ -87,20 +87,26 @@ SITES = st.lists(
         is_away=st.booleans(),
     ),
     max_size=8,
-    unique_by=lambda site: site.region,
+    unique_by=lambda candidate: candidate.region,
 )
 
 
 @given(SITES, st.integers(1, 4), st.data())
-def test_no_failure_domain_gets_two_copies(sites, copies, data):
-    held = [site for site in sites if site.counts and data.draw(st.booleans())]
-    chosen = further(sites, holding={s.region for s in held}, copies=copies, continent="asia")
-    domains = [site.failure_domain for site in chosen]
+def test_no_failure_domain_gets_two_replicas(candidates, copies, data):
+    holding = [
+        candidate for candidate in candidates if candidate.counts and data.draw(st.booleans())
+    ]
+    chosen = further(
+        candidates, holding={s.region for s in holding}, copies=copies, continent="asia"
+    )
+    domains = [candidate.failure_domain for candidate in chosen]
     assert len(set(domains)) == len(domains)
-    assert not set(domains) & {site.failure_domain for site in held}
-    assert all(site.takes and not site.is_full for site in chosen)
-    held_domains = {site.failure_domain for site in held}
-    usable = {s.failure_domain for s in sites if s.takes and not s.is_full and s not in held}
+    assert not set(domains) & {candidate.failure_domain for candidate in holding}
+    assert all(candidate.takes and not candidate.is_full for candidate in chosen)
+    held_domains = {candidate.failure_domain for candidate in holding}
+    usable = {
+        s.failure_domain for s in candidates if s.takes and not s.is_full and s not in holding
+    }
     assert len(chosen) == max(0, min(copies - len(held_domains), len(usable - held_domains)))
 
 
@@ -153,13 +159,13 @@ def test_the_accounts_continent_is_home(three, backup, vault):
     assert placement.continents_on_offer() == ["europe", "asia"]
     content = some()
     backup.put(content)
-    assert states(backup.held(content)) == {"a": "stored", "b": "pending"}
+    assert states(backup.stored_object(content)) == {"a": "stored", "b": "pending"}
     assert actions.choose_continent(vault.account, continent="asia", actor=SERVICE)
     assert not actions.choose_continent(vault.account, continent="asia", actor=SERVICE)
     assert AuditEvent.objects.filter(verb="account.continent").count() == 1
     content = some()
     backup.put(content)
-    assert states(backup.held(content)) == {"b": "stored", "c": "pending"}
+    assert states(backup.stored_object(content)) == {"b": "stored", "c": "pending"}
 
 
 @pytest.mark.django_db
@@ -169,11 +175,11 @@ def test_nobody_chooses_a_continent_that_is_none(account):
 
 
 @pytest.mark.django_db
-def test_one_failure_domain_gets_one_copy(three, settings, backup):
+def test_one_failure_domain_gets_one_replica(three, settings, backup):
     settings.REGION_OPTIONS = {"A_FAILURE_DOMAIN": "hall", "B_FAILURE_DOMAIN": "hall"}
     content = some()
     backup.put(content)
-    assert states(backup.held(content)) == {"a": "stored", "c": "pending"}
+    assert states(backup.stored_object(content)) == {"a": "stored", "c": "pending"}
 
 
 @pytest.mark.django_db
@@ -181,15 +187,15 @@ def test_a_full_region_is_passed_over(three, backup):
     Region.objects.filter(alias="a").update(full_since="2026-01-01T00:00Z")
     content = some()
     backup.put(content)
-    assert states(backup.held(content)) == {"b": "stored", "c": "pending"}
+    assert states(backup.stored_object(content)) == {"b": "stored", "c": "pending"}
 
 
 @pytest.mark.django_db
-def test_an_offline_region_is_not_read_and_its_copy_does_not_count(regions, backup):
+def test_an_offline_region_is_not_read_and_its_replica_does_not_count(regions, backup):
     content = some()
     backup.put(content)
     Region.objects.filter(alias="a").update(status="offline")
-    assert backup.get(f"data/{backup.held(content).name}").status_code == 503
+    assert backup.get(f"data/{backup.stored_object(content).name}").status_code == 503
     assert backup.put(content).status_code == 200
-    assert states(backup.held(content)) == {"a": "stored", "b": "stored"}
-    assert backup.fetch(f"data/{backup.held(content).name}") == content
+    assert states(backup.stored_object(content)) == {"a": "stored", "b": "stored"}
+    assert backup.fetch(f"data/{backup.stored_object(content).name}") == content

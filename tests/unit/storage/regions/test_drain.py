@@ -1,4 +1,4 @@
-"""A region is drained: copies are made elsewhere before one is taken away."""
+"""A region is drained: replicas are made elsewhere before one is taken away."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from billing.actions import subscribe
 from storage.integrity import scrub
 from storage.models import Attempt, Replica
 from storage.regions import drain, lifecycle
-from storage.regions.lifecycle import RegionActError
-from storage.regions.status import copies_status
+from storage.regions.lifecycle import RegionActionError
+from storage.regions.status import replica_counts
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
 from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from tests.support.storage.regions import burn, configure, proved, region, sweep, work
-from tests.support.storage.replicas import copy_in, states
+from tests.support.storage.replicas import replica_in, states
 from tests.support.storage.three_regions import (
     contents,
     everything_is_there,
@@ -30,10 +30,10 @@ __all__ = ["contents", "regions"]
 pytestmark = pytest.mark.django_db
 
 
-def test_draining_makes_copies_elsewhere_before_it_takes_one_away(backup, contents):
+def test_draining_makes_replicas_elsewhere_before_it_takes_one_away(backup, contents):
     assert lifecycle.drain(region("b"), SERVICE)
     assert not lifecycle.drain(region("b"), SERVICE)
-    assert drain.empty_due() == 0
+    assert drain.drain_due() == 0
     assert Replica.objects.filter(region__alias="b", state="stored").count() == 12
     work()
     assert where(backup, contents) == {"ac"}
@@ -51,7 +51,7 @@ def test_a_draining_region_takes_nothing_new_and_is_still_read(backup, contents,
     lifecycle.drain(region("b"), SERVICE)
     content = some()
     backup.put(content)
-    assert states(backup.held(content)) == {"a": "stored", "c": "pending"}
+    assert states(backup.stored_object(content)) == {"a": "stored", "c": "pending"}
     burn(tmp_path, "a")
     everything_is_there(backup, contents)
 
@@ -67,65 +67,69 @@ def test_an_upload_that_was_on_its_way_when_draining_began_is_moved(backup, cont
     with monkeypatch.context() as patch:
         patch.setattr(FilesystemStore, "put", slowly)
         assert backup.put(content).status_code == 200
-    assert states(backup.held(content))["a"] == "stored"
+    assert states(backup.stored_object(content))["a"] == "stored"
     work()
-    assert proved(backup.held(content)) == {"b", "c"}
+    assert proved(backup.stored_object(content)) == {"b", "c"}
     everything_is_there(backup, [*contents, content])
 
 
-def test_a_region_is_not_drained_where_two_copies_cannot_be(settings, tmp_path, backup, contents):
+def test_a_region_is_not_drained_where_two_replicas_cannot_be(settings, tmp_path, backup, contents):
     configure(settings, tmp_path, "ab")
-    with pytest.raises(RegionActError, match="Without b there is 1 failure domain left"):
+    with pytest.raises(RegionActionError, match="Without b there is 1 failure domain left"):
         lifecycle.drain(region("b"), SERVICE)
     configure(settings, tmp_path, "abc")
     settings.REGION_OPTIONS = {"A_FAILURE_DOMAIN": "hall", "C_FAILURE_DOMAIN": "hall"}
-    with pytest.raises(RegionActError, match="Add a region first"):
+    with pytest.raises(RegionActionError, match="Add a region first"):
         lifecycle.drain(region("b"), SERVICE)
     assert region("b").status == "active"
 
 
 def test_copies_stay_while_the_others_are_unproved_or_damaged(backup, contents):
     lifecycle.drain(region("b"), SERVICE)
-    backfill.refill_due()
+    backfill.backfill_due()
     replicate_due()
     Replica.objects.filter(region__alias="c").update(verified_at=None)
-    assert drain.empty_due() == 0
+    assert drain.drain_due() == 0
     Replica.objects.filter(region__alias="c").update(verified_at=clock.now())
-    bad = copy_in(backup.held(contents[0]), "a")
+    bad = replica_in(backup.stored_object(contents[0]), "a")
     Replica.objects.filter(pk=bad.pk).update(state="corrupt")
-    assert drain.empty_due() == 11
-    assert states(backup.held(contents[0])) == {"a": "corrupt", "b": "stored", "c": "stored"}
+    assert drain.drain_due() == 11
+    assert states(backup.stored_object(contents[0])) == {
+        "a": "corrupt",
+        "b": "stored",
+        "c": "stored",
+    }
     work()
     assert where(backup, contents) == {"ac"}
 
 
-def test_the_count_is_taken_again_when_a_copy_goes(backup, contents, monkeypatch):
-    """A copy elsewhere decays between the look at the page and the moment of removal."""
+def test_the_count_is_taken_again_when_a_replica_goes(backup, contents, monkeypatch):
+    """A replica elsewhere decays between the look at the page and the moment of removal."""
     lifecycle.drain(region("b"), SERVICE)
-    backfill.refill_due()
+    backfill.backfill_due()
     replicate_due()
-    real = drain._let_go
+    real = drain.remove_if_enough
 
     def late(replica, wanted):
         Replica.objects.filter(object=replica.object_id, region__alias="c").update(state="corrupt")
         return real(replica, wanted)
 
     with monkeypatch.context() as patch:
-        patch.setattr(drain, "_let_go", late)
-        assert drain.empty_due() == 0
+        patch.setattr(drain, "remove_if_enough", late)
+        assert drain.drain_due() == 0
     assert Replica.objects.filter(region__alias="b", state="stored").count() == 12
 
 
 def test_deleted_objects_within_their_grace_are_moved_as_well(backup, maintain, contents):
-    held = backup.held(contents[0])
-    maintain.delete(f"data/{held.name}")
+    obj = backup.stored_object(contents[0])
+    maintain.delete(f"data/{obj.name}")
     lifecycle.drain(region("b"), SERVICE)
     work()
-    assert proved(held) == {"a", "c"}
+    assert proved(obj) == {"a", "c"}
 
 
 def test_damaged_bytes_kept_aside_leave_with_the_region(backup, contents):
-    bad = copy_in(backup.held(contents[0]), "b")
+    bad = replica_in(backup.stored_object(contents[0]), "b")
     damage(bad)
     scrub.scrub_all()
     replicate_due()
@@ -137,16 +141,16 @@ def test_damaged_bytes_kept_aside_leave_with_the_region(backup, contents):
 
 
 def test_the_remains_of_a_lost_object_stay_in_a_draining_region(backup, contents):
-    held = backup.held(contents[0])
+    obj = backup.stored_object(contents[0])
     for alias in "ab":
-        damage(copy_in(held, alias))
+        damage(replica_in(obj, alias))
     scrub.scrub_all()
-    assert backup.held_state(held) == "lost"
+    assert backup.state_of(obj) == "lost"
     lifecycle.drain(region("b"), SERVICE)
     work()
     sweep()
     assert not figures("b").empty
-    with pytest.raises(RegionActError, match="not empty"):
+    with pytest.raises(RegionActionError, match="not empty"):
         lifecycle.remove(region("b"), SERVICE)
     assert backup.put(contents[0]).status_code == 200
     work()
@@ -154,12 +158,12 @@ def test_the_remains_of_a_lost_object_stay_in_a_draining_region(backup, contents
     work()
     sweep()
     assert figures("b").empty
-    assert proved(held) == {"a", "c"}
+    assert proved(obj) == {"a", "c"}
 
 
 def test_undraining_keeps_what_has_not_gone(backup, contents):
     lifecycle.drain(region("b"), SERVICE)
-    backfill.refill_due()
+    backfill.backfill_due()
     lifecycle.online(region("b"), SERVICE)
     work()
     assert where(backup, contents) == {"abc"}
@@ -174,4 +178,4 @@ def test_a_plus_account_drained_to_two_regions_keeps_two(backup, vault, contents
     lifecycle.drain(region("b"), SERVICE)
     work()
     assert where(backup, contents) == {"ac"}
-    assert copies_status().too_few_regions
+    assert replica_counts().too_few_regions

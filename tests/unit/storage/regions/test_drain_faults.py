@@ -1,8 +1,8 @@
-"""Emptying a region with a fault at every call of a store and at every write to the database.
+"""Draining a region with a fault at every call of a store and at every write to the database.
 
 In each round customers' objects are moved out of a region while one call fails, an upload comes
 in the middle of it, and afterwards everything that was acknowledged must be there, whole, and
-with two copies; then the region must still become empty.
+with two replicas; then the region must still become empty.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def regions(settings, tmp_path, db, monkeypatch) -> list[Region]:
     def make(alias: str, location: str, instance: str) -> RegionStore:
         return stores.setdefault(alias, MemoryStore(alias))
 
-    monkeypatch.setattr("storage.stores.registry._make", make)
+    monkeypatch.setattr("storage.stores.registry.make_store", make)
     return begin(settings, tmp_path, "abc")
 
 
@@ -92,21 +92,21 @@ def steps() -> list[Callable[[], object]]:
     """Everything that the workers do about a region that is being emptied."""
     soon = clock.now() + timedelta(days=1)
     return [
-        drain.empty_due,
-        backfill.refill_due,
+        drain.drain_due,
+        backfill.backfill_due,
         replicate_due,
         lambda: scrub.scrub_due(byte_budget=1 << 30),
-        drain.empty_due,
+        drain.drain_due,
         lambda: sweep.sweep(doomed_before=soon),
     ]
 
 
-def whole_copies(held: StoredObject) -> int:
-    """Count the copies whose bytes are there and right, by looking into the stores."""
+def whole_copies(obj: StoredObject) -> int:
+    """Count the replicas whose bytes are there and right, by looking into the stores."""
     whole = 0
-    for replica in Replica.objects.filter(object=held).readable().select_related("region"):
+    for replica in Replica.objects.filter(object=obj).readable().select_related("region"):
         with store_of(replica.region).open(replica.attempt.key) as reader:
-            whole += hashlib.sha256(b"".join(reader.chunks())).hexdigest() == held.sha256
+            whole += hashlib.sha256(b"".join(reader.chunks())).hexdigest() == obj.sha256
     return whole
 
 
@@ -127,17 +127,17 @@ def one_round(backup, fault: AbstractContextManager[list[int]]) -> int:
                 if getattr(answer, "status_code", 0) == 200:
                     contents.append(late)
     for content in contents:
-        held = backup.held(content)
-        assert held.state == "live"
-        assert whole_copies(held) >= (1 if content is late else 2)
-        assert backup.fetch(f"data/{held.name}") == content
+        obj = backup.stored_object(content)
+        assert obj.state == "live"
+        assert whole_copies(obj) >= (1 if content is late else 2)
+        assert backup.fetch(f"data/{obj.name}") == content
     for hours in range(1, 6):
         with clock.travelled(timedelta(hours=7 * hours)):
             for step in steps():
                 step()
     assert drain.left_in(region("b")).is_empty
     assert list(store_of(region("b")).list_keys()) == []
-    assert all(whole_copies(backup.held(content)) == 2 for content in contents)
+    assert all(whole_copies(backup.stored_object(content)) == 2 for content in contents)
     return count[0]
 
 

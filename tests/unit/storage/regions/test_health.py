@@ -20,14 +20,14 @@ pytestmark = pytest.mark.django_db
 def test_health_is_seen_and_said(settings, tmp_path, backup, contents):
     settings.REGION_OPTIONS = {"B_CAPACITY": "12kB"}
     burn(tmp_path, "c")
-    health.look()
+    health.check_all()
     assert [region(alias).health for alias in "abc"] == ["well", "full", "away"]
     content = some()
     backup.put(content)
-    assert states(backup.held(content)) == {"a": "stored", "c": "pending"}
+    assert states(backup.stored_object(content)) == {"a": "stored", "c": "pending"}
     settings.REGION_OPTIONS = {"B_CAPACITY": "1GB"}
     with clock.travelled(timedelta(minutes=6)):
-        health.look()
+        health.check_all()
     assert region("b").health == "well"
 
 
@@ -42,5 +42,5 @@ def test_a_store_that_says_it_is_full_is_asked_last(backup, monkeypatch):
     monkeypatch.setattr(FilesystemStore, "put", full)
     content = some()
     assert backup.put(content).status_code == 200
-    assert states(backup.held(content)) == {"b": "stored", "c": "pending"}
+    assert states(backup.stored_object(content)) == {"b": "stored", "c": "pending"}
     assert region("a").health == "full"

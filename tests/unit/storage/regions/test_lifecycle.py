@@ -1,4 +1,4 @@
-"""A region is taken offline and back, removed, or given up when it has burnt."""
+"""A region is taken offline and back, removed, or written off when it is destroyed."""
 
 import json
 from datetime import timedelta
@@ -12,13 +12,13 @@ from backup_service import clock
 from storage import tasks
 from storage.models import Attempt, StoredObject
 from storage.regions import lifecycle
-from storage.regions.lifecycle import RegionActError
-from storage.regions.status import copies_status
+from storage.regions.lifecycle import RegionActionError
+from storage.regions.status import replica_counts
 from storage.stores.base import RegionUnavailableError
 from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import prepare_new
 from tests.support.storage.regions import burn, configure, proved, region, sweep, work
-from tests.support.storage.replicas import copy_in
+from tests.support.storage.replicas import replica_in
 from tests.support.storage.three_regions import (
     contents,
     everything_is_there,
@@ -35,18 +35,18 @@ pytestmark = pytest.mark.django_db
 # --- read-only, offline, online
 
 
-def test_a_read_only_region_keeps_its_copies_and_takes_none(backup, contents):
+def test_a_read_only_region_keeps_its_replicas_and_takes_none(backup, contents):
     lifecycle.read_only(region("b"), SERVICE)
     content = some()
     backup.put(content)
     work()
-    assert proved(backup.held(content)) == {"a", "c"}
+    assert proved(backup.stored_object(content)) == {"a", "c"}
     assert where(backup, contents) == {"ab"}
 
 
-def test_an_offline_regions_copies_are_made_elsewhere_and_count_again_later(backup, contents):
+def test_an_offline_regions_replicas_are_made_elsewhere_and_count_again_later(backup, contents):
     lifecycle.offline(region("b"), SERVICE)
-    assert copies_status().under_replicated == 12
+    assert replica_counts().under_replicated == 12
     work()
     assert where(backup, contents) == {"ac"}
     everything_is_there(backup, contents)
@@ -58,12 +58,12 @@ def test_an_offline_regions_copies_are_made_elsewhere_and_count_again_later(back
 
 
 def test_taking_a_region_offline_tells_what_cannot_be_read_meanwhile(backup, capsys):
-    held = [backup.put(some(1000)) for _ in range(3)]
-    assert [response.status_code for response in held] == [200] * 3
+    responses = [backup.put(some(1000)) for _ in range(3)]
+    assert [response.status_code for response in responses] == [200] * 3
     call_command("region", "offline", "a", "--json")
     told = capsys.readouterr()
     assert json.loads(told.out)["without_other_copy"] == 3
-    assert "3 objects have no other copy" in told.err
+    assert "3 objects have no other replica" in told.err
     call_command("region", "online", "a", "--json")
     work()
     capsys.readouterr()
@@ -72,14 +72,14 @@ def test_taking_a_region_offline_tells_what_cannot_be_read_meanwhile(backup, cap
     assert (json.loads(told.out)["without_other_copy"], told.err) == (0, "")
 
 
-def test_a_copy_that_decayed_while_its_region_was_offline_is_found(backup, contents):
+def test_a_replica_that_decayed_while_its_region_was_offline_is_found(backup, contents):
     lifecycle.offline(region("b"), SERVICE)
-    damage(copy_in(backup.held(contents[0]), "b"))
+    damage(replica_in(backup.stored_object(contents[0]), "b"))
     with clock.travelled(timedelta(hours=1)):
         lifecycle.online(region("b"), SERVICE)
         work()
         assert where(backup, contents) == {"ab"}
-        assert "b" in proved(backup.held(contents[0]))
+        assert "b" in proved(backup.stored_object(contents[0]))
     everything_is_there(backup, contents)
 
 
@@ -93,24 +93,24 @@ def test_a_region_whose_store_is_away_does_not_come_online(backup, contents, tmp
 
 def test_acts_that_make_no_sense_are_refused(backup, contents):
     lifecycle.offline(region("b"), SERVICE)
-    with pytest.raises(RegionActError, match="bring it online first"):
+    with pytest.raises(RegionActionError, match="bring it online first"):
         lifecycle.drain(region("b"), SERVICE)
-    with pytest.raises(RegionActError, match="There is no region x; there are: a, b, c"):
+    with pytest.raises(RegionActionError, match="There is no region x; there are: a, b, c"):
         region("x")
-    with pytest.raises(RegionActError, match="active already"):
+    with pytest.raises(RegionActionError, match="active already"):
         lifecycle.add("a", SERVICE)
-    with pytest.raises(RegionActError, match="NIGHTSAFE_REGIONS"):
+    with pytest.raises(RegionActionError, match="NIGHTSAFE_REGIONS"):
         lifecycle.add("x", SERVICE)
 
 
-# --- removed, burnt
+# --- removed, destroyed
 
 
 def test_an_empty_region_is_removed_and_may_begin_anew(backup, contents, tmp_path):
-    with pytest.raises(RegionActError, match="Drain it first"):
+    with pytest.raises(RegionActionError, match="Drain it first"):
         lifecycle.remove(region("b"), SERVICE)
     lifecycle.drain(region("b"), SERVICE)
-    with pytest.raises(RegionActError, match="not empty: 12 copies"):
+    with pytest.raises(RegionActionError, match="not empty: 12 replicas"):
         lifecycle.remove(region("b"), SERVICE)
     work()
     sweep()
@@ -127,34 +127,34 @@ def test_an_empty_region_is_removed_and_may_begin_anew(backup, contents, tmp_pat
     assert lifecycle.add("b", SERVICE).status == "active"
 
 
-def test_a_burnt_region_is_struck_off_and_filled_elsewhere(backup, contents, tmp_path):
+def test_a_destroyed_region_is_written_off_and_filled_elsewhere(backup, contents, tmp_path):
     burn(tmp_path, "b")
-    lifecycle.give_up(region("b"), SERVICE)
+    lifecycle.write_off_region(region("b"), SERVICE)
     work()
     assert region("b").status == "removed"
     assert where(backup, contents) == {"ac"}
     assert not Attempt.objects.filter(region__alias="b").exists()
     everything_is_there(backup, contents)
-    assert copies_status().fewer_than_two_verified == 0
+    assert replica_counts().fewer_than_two_verified == 0
 
 
-def test_what_had_its_only_copy_there_is_lost_and_said_to_be(backup, contents, tmp_path):
+def test_what_had_its_only_replica_there_is_lost_and_said_to_be(backup, contents, tmp_path):
     alone = some()
     backup.put(alone)
-    backup.held(alone).replicas.exclude(region__alias="a").delete()
-    assert lifecycle.sole_copies(region("a")) == 1
+    backup.stored_object(alone).replicas.exclude(region__alias="a").delete()
+    assert lifecycle.sole_replicas(region("a")) == 1
     burn(tmp_path, "a")
-    lifecycle.give_up(region("a"), SERVICE)
+    lifecycle.write_off_region(region("a"), SERVICE)
     work()
-    held = backup.held(alone)
-    assert backup.held_state(held) == "lost"
-    assert AuditEvent.objects.filter(verb="object.lost", account=held.vault.account).count() == 1
-    assert copies_status().lost == 1
+    obj = backup.stored_object(alone)
+    assert backup.state_of(obj) == "lost"
+    assert AuditEvent.objects.filter(verb="object.lost", account=obj.vault.account).count() == 1
+    assert replica_counts().lost == 1
     everything_is_there(backup, contents)
     assert where(backup, contents) == {"bc"}
     assert backup.put(alone).status_code == 200
     work()
-    assert proved(held) == {"b", "c"}
+    assert proved(obj) == {"b", "c"}
 
 
 def test_an_upload_into_a_region_that_burns_meanwhile_is_refused(backup, monkeypatch):
@@ -163,7 +163,7 @@ def test_an_upload_into_a_region_that_burns_meanwhile_is_refused(backup, monkeyp
     def slowly(store, key, body, size):
         real(store, key, body, size)
         if store.alias == "a":
-            lifecycle.give_up(region("a"), SERVICE)
+            lifecycle.write_off_region(region("a"), SERVICE)
             work()
 
     content = some()
@@ -173,7 +173,7 @@ def test_an_upload_into_a_region_that_burns_meanwhile_is_refused(backup, monkeyp
     assert not StoredObject.objects.exists()
     assert backup.put(content).status_code == 200
     work()
-    assert proved(backup.held(content)) == {"b", "c"}
+    assert proved(backup.stored_object(content)) == {"b", "c"}
 
 
 # --- at the command line
@@ -207,7 +207,7 @@ def test_the_commands(settings, tmp_path, backup, contents, capsys):
     ]:
         assert command(action, "c", capsys=capsys)["status"] == status
     work()
-    with pytest.raises(CommandError, match="0 objects have no other copy"):
+    with pytest.raises(CommandError, match="0 objects have no other replica"):
         command("remove", "c", "--lost", capsys=capsys)
     burn(tmp_path, "c")
     gone = command("remove", "c", "--lost", "--yes", capsys=capsys)

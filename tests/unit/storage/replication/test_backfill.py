@@ -1,4 +1,4 @@
-"""What lacks copies gets them: when a region comes or goes, a plan grows, or every hour."""
+"""What lacks replicas gets them: when a region comes or goes, a plan grows, or every hour."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from billing.actions import subscribe
 from storage.models import Refill, Region, Replica
 from storage.monitoring import alarms
 from storage.regions import lifecycle
-from storage.regions.status import copies_status
+from storage.regions.status import replica_counts
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
 from tests.support.storage.regions import configure, proved, region, work
@@ -22,30 +22,30 @@ __all__ = ["contents", "regions"]
 pytestmark = pytest.mark.django_db
 
 
-def test_what_lacks_copies_is_filled_when_a_region_is_added(settings, tmp_path, backup):
+def test_what_lacks_replicas_is_filled_when_a_region_is_added(settings, tmp_path, backup):
     configure(settings, tmp_path, "a")
     Region.objects.filter(alias__in="bc").update(status="removed", instance="")
     content = some()
     backup.put(content)
     work()
-    assert states(backup.held(content)) == {"a": "stored"}
-    status = copies_status()
+    assert states(backup.stored_object(content)) == {"a": "stored"}
+    status = replica_counts()
     assert (status.under_replicated, status.fewer_than_two_verified) == (1, 1)
     assert (status.reachable, status.promised, status.too_few_regions) == (1, 2, True)
     assert "places" in {found.key for found in alarms.present()}
     configure(settings, tmp_path, "ad")
     assert lifecycle.add("d", SERVICE).status == "active"
     work()
-    assert proved(backup.held(content)) == {"a", "d"}
-    assert copies_status().under_replicated == 0
-    assert not copies_status().too_few_regions
+    assert proved(backup.stored_object(content)) == {"a", "d"}
+    assert replica_counts().under_replicated == 0
+    assert not replica_counts().too_few_regions
     assert "places" not in {found.key for found in alarms.present()}
 
 
-def test_a_larger_plan_gets_its_third_copy(backup, vault, contents):
-    assert copies_status().under_replicated == 0
+def test_a_larger_plan_gets_its_third_replica(backup, vault, contents):
+    assert replica_counts().under_replicated == 0
     subscribe(vault.account, plan="plus", actor=SERVICE)
-    assert copies_status().under_replicated == len(contents)
+    assert replica_counts().under_replicated == len(contents)
     work()
     assert where(backup, contents) == {"abc"}
     assert not Refill.objects.exclude(scope="all").filter(ended_at=None).exists()
@@ -55,12 +55,12 @@ def test_a_refill_goes_on_where_it_was_interrupted(backup, contents, monkeypatch
     monkeypatch.setattr(backfill, "BATCH", 5)
     lifecycle.offline(region("b"), SERVICE)
     walk = Refill.objects.get(scope="all")
-    assert backfill._step(walk) == 5
-    assert backfill._step(Refill.objects.get(scope="all")) == 5
+    assert backfill.step(walk) == 5
+    assert backfill.step(Refill.objects.get(scope="all")) == 5
     assert Replica.objects.filter(region__alias="c").count() == 10
     # Somebody who stands at the old place does nothing twice, and steps back.
     walk.cursor = 0
-    assert backfill._step(walk) is None
+    assert backfill.step(walk) is None
     assert Replica.objects.filter(region__alias="c").count() == 10
     work()
     assert where(backup, contents) == {"ac"}
@@ -70,10 +70,10 @@ def test_a_refill_waits_while_there_is_a_backlog(backup, contents, monkeypatch):
     monkeypatch.setattr(backfill, "BACKLOG", 4)
     monkeypatch.setattr(backfill, "BATCH", 2)
     lifecycle.offline(region("b"), SERVICE)
-    assert backfill.refill_due() == 4
-    assert backfill.refill_due() == 0
+    assert backfill.backfill_due() == 4
+    assert backfill.backfill_due() == 0
     assert replicate_due() == 4
-    assert backfill.refill_due() == 4
+    assert backfill.backfill_due() == 4
     work(rounds=20)
     assert where(backup, contents) == {"ac"}
 
@@ -81,33 +81,33 @@ def test_a_refill_waits_while_there_is_a_backlog(backup, contents, monkeypatch):
 def test_everything_is_looked_at_again_every_hour(backup, contents):
     """Whatever went past a walk unseen is found by the next."""
     work()
-    held = backup.held(contents[0])
-    held.replicas.filter(region__alias="b").delete()
+    obj = backup.stored_object(contents[0])
+    obj.replicas.filter(region__alias="b").delete()
     work()
-    assert proved(held) == {"a"}
+    assert proved(obj) == {"a"}
     with clock.travelled(timedelta(hours=2)):
         work()
-    assert len(proved(held)) == 2
+    assert len(proved(obj)) == 2
 
 
-def test_a_copy_that_waits_for_a_full_region_goes_to_another(backup):
+def test_a_replica_that_waits_for_a_full_region_goes_to_another(backup):
     content = some()
     backup.put(content)
-    assert states(backup.held(content)) == {"a": "stored", "b": "pending"}
+    assert states(backup.stored_object(content)) == {"a": "stored", "b": "pending"}
     region("b").note_full()
     Refill.request()
     work()
-    assert states(backup.held(content)) == {"a": "stored", "c": "stored"}
+    assert states(backup.stored_object(content)) == {"a": "stored", "c": "stored"}
 
 
-def test_without_another_region_the_copy_waits_for_the_full_one(settings, tmp_path, backup):
+def test_without_another_region_the_replica_waits_for_the_full_one(settings, tmp_path, backup):
     configure(settings, tmp_path, "ab")
     content = some()
     backup.put(content)
     region("b").note_full()
     Refill.request()
-    assert backfill.refill_due() == 0
-    assert states(backup.held(content)) == {"a": "stored", "b": "pending"}
+    assert backfill.backfill_due() == 0
+    assert states(backup.stored_object(content)) == {"a": "stored", "b": "pending"}
 
 
 def test_another_tenant_is_not_touched_by_an_accounts_refill(contents, bob, vault):
@@ -116,5 +116,5 @@ def test_another_tenant_is_not_touched_by_an_accounts_refill(contents, bob, vaul
     work()
     subscribe(vault.account, plan="plus", actor=SERVICE)
     work()
-    assert len(proved(bob.held(content))) == 2
+    assert len(proved(bob.stored_object(content))) == 2
     assert caller(vault, "restore").names("data") != []

@@ -1,4 +1,4 @@
-"""A region that runs full under copies: they are made elsewhere, and it is told of."""
+"""A region that runs full under replicas: they are made elsewhere, and it is told of."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ from tests.gateway.test_full_disk import mount
 from tests.support.storage.faulty_regions import buckets, everywhere, fronts, strays, ways
 from tests.support.storage.faulty_regions import regions as stores
 from tests.support.storage.regions import region
-from tests.support.storage.replicas import copy_in, states
+from tests.support.storage.replicas import replica_in, states
 from tests.unit.storage.conftest import person, sha, some
 
 __all__ = ["buckets", "fronts", "stores", "ways"]
@@ -38,7 +38,7 @@ class TestAStore:
 
     @pytest.fixture
     def account(self, stores: list[Region]) -> Account:
-        """Somebody whose plan promises two copies."""
+        """Somebody whose plan promises two replicas."""
         return person("alice@example.org")
 
     def test_copies_are_made_elsewhere(self, backup, fronts):
@@ -48,11 +48,11 @@ class TestAStore:
         fronts["b"].does("refuse-507", to="PUT")
         assert replicate_due() == 0
         for content in contents:
-            waiting = copy_in(backup.held(content), "b")
+            waiting = replica_in(backup.stored_object(content), "b")
             assert (waiting.state, waiting.tries, waiting.parked_at) == ("pending", 0, None)
         assert region("b").health == "full"
         assert "full:b" in [found.key for found in alarms.present()]
-        backfill.refill_due()
+        backfill.backfill_due()
         assert replicate_due() == len(contents)
         scrub.scrub_all()
         assert everywhere(backup, contents, "ac")
@@ -60,11 +60,11 @@ class TestAStore:
 
         fronts["b"].mend()
         with clock.travelled(timedelta(minutes=6)):
-            health.look()
+            health.check_all()
             assert region("b").health == "well"
             contents.append(some(20_000))
             backup.put(contents[-1])
-            backfill.refill_due()
+            backfill.backfill_due()
             assert replicate_due() == 1
             scrub.scrub_all()
         assert everywhere(backup, contents[:-1], "ac")
@@ -103,9 +103,9 @@ class TestADisk:
         assert list((disk / "region" / STAGING).iterdir()) == []
         waiting = Replica.objects.filter(region__alias="b", state="pending")
         assert set(waiting.values_list("tries", "verified_at")) == {(0, None)}
-        backfill.refill_due()
+        backfill.backfill_due()
         assert replicate_due() == len(contents) - fits
-        found = ["".join(sorted(states(backup.held(content)))) for content in contents]
+        found = ["".join(sorted(states(backup.stored_object(content)))) for content in contents]
         assert sorted(found) == ["ab"] * fits + ["ac"] * (len(contents) - fits)
         assert set(Replica.objects.values_list("state", flat=True)) == {"stored"}
         assert scrub.scrub_all().damaged == 0

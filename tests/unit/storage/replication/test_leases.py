@@ -14,42 +14,42 @@ from storage.replication.replicator import replicate_due
 from storage.replication.scheduler import RoundRobin
 from storage.stores.filesystem.store import FilesystemStore
 from storage.vaults.enrolment import create_vault
-from tests.support.storage.replicas import copy_in, held, states
+from tests.support.storage.replicas import obj, replica_in, states
 from tests.unit.storage.conftest import caller, some
 
-__all__ = ["held"]
+__all__ = ["obj"]
 pytestmark = pytest.mark.django_db
 
 
-def test_a_copy_that_ends_its_worker_is_tried_alone_and_then_parked(backup):
+def test_a_replica_that_ends_its_worker_is_tried_alone_and_then_parked(backup):
     """The try is counted at the claim; whoever claims and never comes back was killed by it."""
     deadly, other = some(), some()
     backup.put(deadly)
     backup.put(other)
-    held = backup.held(deadly)
+    obj = backup.stored_object(deadly)
     for number in range(leases.MOST_TRIES):
         with clock.travelled(timedelta(minutes=5 * number)):
             claim = leases.claim_suspect() if number >= leases.SUSPECT else leases.claim(1)
-            assert [copy.object for copy in claim.replicas] == [held]
+            assert [replica.object for replica in claim.replicas] == [obj]
             assert claim.replicas[0].tries == number + 1
             if number >= leases.SUSPECT:
-                beside = [copy.object for copy in leases.orderly()]
-                assert beside == [backup.held(other)]
+                beside = [replica.object for replica in leases.orderly()]
+                assert beside == [backup.stored_object(other)]
     with clock.travelled(timedelta(hours=2)):
         assert replicate_due() == 1
-        copy = copy_in(held, "b")
-        assert copy.parked_at is not None
-        assert "workers' logs" in copy.last_error
-    assert states(held) == {"a": "stored", "b": "pending"}
+        replica = replica_in(obj, "b")
+        assert replica.parked_at is not None
+        assert "workers' logs" in replica.last_error
+    assert states(obj) == {"a": "stored", "b": "pending"}
     with clock.travelled(timedelta(hours=3)):
         assert leases.unpark() == 1
         assert replicate_due() == 1
 
 
-def test_a_copy_that_takes_long_keeps_its_lease(backup):
+def test_a_replica_that_takes_long_keeps_its_lease(backup):
     backup.put(some())
     claim = leases.claim(1)
-    pairs = [(copy.pk, claim.token) for copy in claim.replicas]
+    pairs = [(replica.pk, claim.token) for replica in claim.replicas]
     with clock.travelled(timedelta(minutes=1.5)):
         leases.renew(pairs)
     with clock.travelled(timedelta(minutes=3)):
@@ -59,7 +59,7 @@ def test_a_copy_that_takes_long_keeps_its_lease(backup):
         assert len(leases.claim(1).replicas) == 1
 
 
-def test_many_copies_are_made_at_once_and_no_more_than_allowed(backup, monkeypatch, settings):
+def test_many_replicas_are_made_at_once_and_no_more_than_allowed(backup, monkeypatch, settings):
     settings.COPIES_AT_ONCE = {"b": "3"}
     for _ in range(12):
         backup.put(some())
@@ -99,20 +99,22 @@ def test_every_vault_has_its_turn_and_what_is_fresh_has_every_second(backup, mai
     with clock.travelled(timedelta(hours=9)):
         bob.put(some())
         bob.put(some())
-        turns = RoundRobin()
-        turns.look(now=True)
-        [region] = turns.regions
-        taken = [turns.take(region, 1)[0] for _ in range(6)]
+        scheduler = RoundRobin()
+        scheduler.refresh(now=True)
+        [region] = scheduler.regions
+        taken = [scheduler.take(region, 1)[0] for _ in range(6)]
     assert taken[::2] == [bob.vault.pk] * 3
     assert set(taken[1::2]) == {backup.vault.pk, other.vault.pk}
-    assert len(turns.take(region, 9)) == 3
+    assert len(scheduler.take(region, 9)) == 3
     claim = leases.claim(6, region=region, vaults=[backup.vault.pk, other.vault.pk, bob.vault.pk])
-    served = [copy.object.vault_id for copy in claim.replicas]
+    served = [replica.object.vault_id for replica in claim.replicas]
     assert {vault: served.count(vault) for vault in served} == {
         backup.vault.pk: 2,
         other.vault.pk: 2,
     }  # what bob stored is still hours away
-    assert [copy.sequence for copy in claim.replicas if copy.object.vault == backup.vault] == [1, 2]
+    assert [
+        replica.sequence for replica in claim.replicas if replica.object.vault == backup.vault
+    ] == [1, 2]
 
 
 def test_a_lease_keeps_others_away_until_it_ends(backup):
@@ -124,11 +126,11 @@ def test_a_lease_keeps_others_away_until_it_ends(backup):
     assert replicate_due() == 0
     with clock.travelled(timedelta(minutes=11)):
         assert replicate_due() == 1
-    assert not leases.held(first.replicas[0], first.token).exists()
+    assert not leases.leased(first.replicas[0], first.token).exists()
 
 
-def test_a_worker_whose_lease_was_taken_over_changes_nothing(backup, held):
-    """It finishes late: its bytes are doomed, the other worker's copy stays."""
+def test_a_worker_whose_lease_was_taken_over_changes_nothing(backup, obj):
+    """It finishes late: its bytes are doomed, the other worker's replica stays."""
     content = some()
     backup.put(content)
     slow = leases.claim(10)
@@ -138,4 +140,4 @@ def test_a_worker_whose_lease_was_taken_over_changes_nothing(backup, held):
         assert replicate_due() == 1
     assert not replicator.finish(slow.replicas[0], slow.token, attempt)
     assert Attempt.objects.get(pk=attempt.pk).state == "doomed"
-    assert copy_in(backup.held(content), "b").attempt_id != attempt.pk
+    assert replica_in(backup.stored_object(content), "b").attempt_id != attempt.pk

@@ -1,4 +1,4 @@
-"""Copies: made in the order of commits, read back, and parked when they never work."""
+"""Replicas: made in the order of commits, read back, and parked when they never work."""
 
 from datetime import timedelta
 
@@ -12,10 +12,10 @@ from storage.stores import rate_limits
 from storage.stores.base import RegionUnavailableError, UnreadableError
 from storage.stores.filesystem.staging import Staging
 from storage.stores.filesystem.store import FilesystemStore
-from tests.support.storage.replicas import copy_in, held, states
+from tests.support.storage.replicas import obj, replica_in, states
 from tests.unit.storage.conftest import path_of, sha, some
 
-__all__ = ["held"]
+__all__ = ["obj"]
 pytestmark = pytest.mark.django_db
 
 
@@ -35,22 +35,22 @@ def test_copies_follow_in_the_order_of_commits(backup, monkeypatch, settings):
     assert order == [sha(content) for content in contents]
 
 
-def test_a_copy_is_read_back_before_it_counts(backup, held):
-    copy = copy_in(held, "b")
-    assert copy.state == "stored"
-    assert copy.verified_at is not None
-    assert path_of(copy).read_bytes() == path_of(copy_in(held, "a")).read_bytes()
+def test_a_replica_is_read_back_before_it_counts(backup, obj):
+    replica = replica_in(obj, "b")
+    assert replica.state == "stored"
+    assert replica.verified_at is not None
+    assert path_of(replica).read_bytes() == path_of(replica_in(obj, "a")).read_bytes()
 
 
 def test_a_region_that_says_done_and_stored_nothing(backup, monkeypatch):
     content = some()
     backup.put(content)
     with monkeypatch.context() as patch:
-        patch.setattr(FilesystemStore, "put", lambda self, key, body, size: body.drain())
+        patch.setattr(FilesystemStore, "put", lambda self, key, body, size: body.read_to_end())
         assert replicate_due() == 0
-    copy = copy_in(backup.held(content), "b")
-    assert (copy.state, copy.tries) == ("pending", 1)
-    assert copy.next_attempt_at > clock.now()
+    replica = replica_in(backup.stored_object(content), "b")
+    assert (replica.state, replica.tries) == ("pending", 1)
+    assert replica.next_attempt_at > clock.now()
     with clock.travelled(timedelta(minutes=1)):
         assert replicate_due() == 1
 
@@ -66,11 +66,11 @@ def test_a_region_that_stores_other_bytes(backup, monkeypatch):
             lambda self, descriptor, piece: real(self, descriptor, bytes(len(piece))),
         )
         assert replicate_due() == 0
-    assert states(backup.held(content)) == {"a": "stored", "b": "pending"}
+    assert states(backup.stored_object(content)) == {"a": "stored", "b": "pending"}
     assert Attempt.objects.filter(state="doomed").count() == 1
 
 
-def test_a_copy_that_never_works_is_parked_and_blocks_nobody(backup, monkeypatch):
+def test_a_replica_that_never_works_is_parked_and_blocks_nobody(backup, monkeypatch):
     poison, other = some(), some()
     backup.put(poison)
     real = FilesystemStore.put
@@ -86,10 +86,10 @@ def test_a_copy_that_never_works_is_parked_and_blocks_nobody(backup, monkeypatch
     for hours in range(1, leases.MOST_TRIES):
         with clock.travelled(timedelta(hours=2 * hours)):
             assert replicate_due() == 0
-    copy = copy_in(backup.held(poison), "b")
-    assert copy.parked_at is not None
-    assert "breaks everything" in copy.last_error
-    assert states(backup.held(other))["b"] == "stored"
+    replica = replica_in(backup.stored_object(poison), "b")
+    assert replica.parked_at is not None
+    assert "breaks everything" in replica.last_error
+    assert states(backup.stored_object(other))["b"] == "stored"
     assert leases.unpark() == 1
 
 
@@ -102,7 +102,7 @@ def test_a_region_that_is_away_for_days_parks_nothing(backup, tmp_path):
             assert replicate_due() == 0
     for content in contents[1:]:
         backup.put(content)
-    assert {copy_in(backup.held(content), "b").tries for content in contents} == {0}
+    assert {replica_in(backup.stored_object(content), "b").tries for content in contents} == {0}
     (tmp_path / "unmounted").rename(tmp_path / "region-b")
     replicator.resting.clear()  # it may have been slow to find out, and rests in proportion
     with clock.travelled(timedelta(hours=200)):

@@ -58,17 +58,21 @@ def test_a_region_whose_clock_is_wrong_counts_as_away(backup, fronts, ahead):
     fronts["b"].ahead = ahead
     assert replicate_due() == 2
     for content in before:
-        assert states(backup.held(content)) == {"a": "stored", "b": "pending", "c": "stored"}
+        assert states(backup.stored_object(content)) == {
+            "a": "stored",
+            "b": "pending",
+            "c": "stored",
+        }
     waiting = Replica.objects.filter(region__alias="b")
     assert set(waiting.values_list("tries", "parked_at", "verified_at")) == {(0, None, None)}
 
-    # The same happens to the region that takes uploads, with all copies in it.
+    # The same happens to the region that takes uploads, with all replicas in it.
     fronts["b"].ahead = timedelta()
     fronts["a"].ahead = ahead
     after = some(20_000)
     assert backup.put(after).status_code == 503  # its bytes are gone by then: send it again
     assert backup.put(after).status_code == 200
-    assert states(backup.held(after))["b"] == "stored"
+    assert states(backup.stored_object(after))["b"] == "stored"
     assert all(backup.fetch(f"data/{sha(content)}") == content for content in [*before, after])
     assert scrub.scrub_all().damaged == 0
     assert not Attempt.objects.filter(state="quarantined").exists()
@@ -86,7 +90,7 @@ def test_requests_signed_for_a_client_are_judged_by_that_clock(backup, fronts, a
     [again] = announce(backup, content)
     assert put(again, content) == 200
     assert commit(backup, again["attempt"]) == ["stored"]
-    assert states(backup.held(content))["b"] == "stored"
+    assert states(backup.stored_object(content))["b"] == "stored"
 
     fronts["a"].mend()
     placement.failed.clear()

@@ -1,6 +1,6 @@
-"""Copies to, from and in a real store that fails: where it ends, and what it costs the others.
+"""Replicas to, from and in a real store that fails: where it ends, and what it costs the others.
 
-Three copies are promised. One region does not do what it says, and the other two have to have
+Three replicas are promised. One region does not do what it says, and the other two have to have
 theirs at once; when it is well again, everything has to be everywhere and nothing else anywhere.
 """
 
@@ -28,7 +28,7 @@ from tests.support.storage.faulty_regions import (
     strays,
     ways,
 )
-from tests.support.storage.replicas import copy_in, states
+from tests.support.storage.replicas import replica_in, states
 from tests.support.stores.proxy import Fault
 from tests.unit.storage.conftest import Caller, sha, some
 
@@ -50,7 +50,7 @@ def contents(backup) -> list[bytes]:
 
 @pytest.fixture
 def copied(contents) -> list[bytes]:
-    """Objects with three proved copies."""
+    """Objects with three verified replicas."""
     assert replicate_due() == 2 * len(contents)
     scrub.scrub_all()
     return contents
@@ -72,7 +72,7 @@ def require_made_good(backup: Caller, contents: list[bytes]) -> None:
     assert everywhere(backup, contents)
 
 
-# --- The region that a copy goes to
+# --- The region that a replica goes to
 
 
 @pytest.mark.parametrize("fault", [*SILENT, "refuse-500", "refuse-507", "lie", "lost"])
@@ -81,10 +81,10 @@ def test_a_region_that_takes_nothing(backup, contents, fronts, fault):
     assert replicate_due() == len(contents)
     assert fronts["b"].fault.seen
     for content in contents:
-        held = backup.held(content)
-        assert states(held) == {"a": "stored", "b": "pending", "c": "stored"}
-        assert copy_in(held, "c").verified_at is not None
-        waiting = copy_in(held, "b")
+        obj = backup.stored_object(content)
+        assert states(obj) == {"a": "stored", "b": "pending", "c": "stored"}
+        assert replica_in(obj, "c").verified_at is not None
+        waiting = replica_in(obj, "b")
         assert (waiting.tries, waiting.verified_at, waiting.parked_at) == (0, None, None)
     fronts["b"].mend()
     require_made_good(backup, contents)
@@ -96,7 +96,11 @@ def test_a_region_that_hangs_altogether_is_left_alone_for_a_while(backup, conten
     asked = len(fronts["b"].fault.seen)
     assert asked >= 1
     for content in contents:
-        assert states(backup.held(content)) == {"a": "stored", "b": "pending", "c": "stored"}
+        assert states(backup.stored_object(content)) == {
+            "a": "stored",
+            "b": "pending",
+            "c": "stored",
+        }
     # Nothing was claimed for it, so nothing has to wait; but it is not asked at once again.
     assert set(Replica.objects.values_list("tries", "lease_token")) == {(0, "")}
     assert replicate_due() == 0
@@ -107,12 +111,12 @@ def test_a_region_that_hangs_altogether_is_left_alone_for_a_while(backup, conten
 
 
 @pytest.mark.parametrize("fault", [*SILENT, *WRONG])
-def test_a_region_whose_new_copies_cannot_be_read_back(backup, contents, fronts, fault):
+def test_a_region_whose_new_replicas_cannot_be_read_back(backup, contents, fronts, fault):
     fronts["b"].does(fault, to="GET", instead=OLD)
     assert replicate_due() == len(contents)
     for content in contents:
-        held = backup.held(content)
-        assert states(held) == {"a": "stored", "b": "pending", "c": "stored"}
+        obj = backup.stored_object(content)
+        assert states(obj) == {"a": "stored", "b": "pending", "c": "stored"}
     # A silent region is asked for no more than it takes at once; bad bytes are each object's own.
     tried = Attempt.objects.filter(region__alias="b", state="doomed").count()
     tries = set(Replica.objects.filter(region__alias="b").values_list("tries", flat=True))
@@ -132,8 +136,12 @@ def test_one_object_that_a_region_never_gives_back_is_parked_alone(backup, conte
             assert replicate_due() == 0
     scrub.scrub_all()
     assert everywhere(backup, contents[1:])
-    assert states(backup.held(contents[0])) == {"a": "stored", "b": "pending", "c": "stored"}
-    parked = copy_in(backup.held(contents[0]), "b")
+    assert states(backup.stored_object(contents[0])) == {
+        "a": "stored",
+        "b": "pending",
+        "c": "stored",
+    }
+    parked = replica_in(backup.stored_object(contents[0]), "b")
     assert (parked.parked_at is None, parked.tries) == (False, leases.MOST_TRIES)
     assert "parked:b" in [found.key for found in alarms.present()]
     fronts["b"].mend()
@@ -142,7 +150,7 @@ def test_one_object_that_a_region_never_gives_back_is_parked_alone(backup, conte
     require_made_good(backup, contents)
 
 
-# --- The region that a copy comes from
+# --- The region that a replica comes from
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "hang"])
@@ -150,7 +158,11 @@ def test_the_only_source_is_silent(backup, contents, fronts, fault):
     fronts["a"].does(fault, to="GET")
     assert replicate_due() == 0
     for content in contents:
-        assert states(backup.held(content)) == {"a": "stored", "b": "pending", "c": "pending"}
+        assert states(backup.stored_object(content)) == {
+            "a": "stored",
+            "b": "pending",
+            "c": "pending",
+        }
     assert set(Replica.objects.values_list("tries", flat=True)) == {0}
     fronts["a"].mend()
     require_made_good(backup, contents)
@@ -161,7 +173,7 @@ def test_the_only_source_gives_wrong_bytes_for_a_while(backup, contents, fronts,
     """They count as lost, which nothing is removed for, until somebody looks again."""
     fronts["a"].does(fault, to="GET", instead=OLD)
     assert replicate_due() == 0
-    assert {backup.held(content).state for content in contents} == {"lost"}
+    assert {backup.stored_object(content).state for content in contents} == {"lost"}
     assert not Replica.objects.filter(state="stored").exists()
     fronts["a"].mend()
     with clock.travelled(timedelta(hours=1)):
@@ -188,7 +200,9 @@ def test_a_silent_source_is_passed_over_for_a_good_one(backup, twice, fronts, fa
     fronts["a"].does(fault, to="GET")
     with clock.travelled(timedelta(hours=1)):
         assert replicate_due() == len(twice)
-    assert {tuple(states(backup.held(content)).values()) for content in twice} == {("stored",) * 3}
+    assert {tuple(states(backup.stored_object(content)).values()) for content in twice} == {
+        ("stored",) * 3
+    }
     assert 1 <= len(set(fronts["a"].fault.seen)) <= rate_limits.COPIES_AT_ONCE
     fronts["a"].mend()
     require_made_good(backup, twice)
@@ -200,7 +214,7 @@ def test_a_source_with_wrong_bytes_is_marked_and_another_one_serves(backup, twic
     with clock.travelled(timedelta(hours=1)):
         replicate_due()
     for content in twice:
-        found = states(backup.held(content))
+        found = states(backup.stored_object(content))
         assert (found["a"], found["b"], found["c"]) == ("corrupt", "stored", "stored")
         assert backup.fetch(f"data/{sha(content)}") == content
     assert not StoredObject.objects.filter(state="lost").exists()
@@ -212,16 +226,16 @@ def test_a_source_with_wrong_bytes_is_marked_and_another_one_serves(backup, twic
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "hang"])
-def test_a_scrub_of_a_silent_region_says_nothing_about_its_copies(backup, copied, fronts, fault):
+def test_a_scrub_of_a_silent_region_says_nothing_about_its_replicas(backup, copied, fronts, fault):
     before = dict(Replica.objects.values_list("pk", "verified_at"))
     fronts["b"].does(fault, to="GET")
     with clock.travelled(timedelta(days=31)):
         found = scrub.scrub_due(byte_budget=1e9)
         assert (found.damaged, found.unreachable) == (0, len(copied))
         assert all(backup.fetch(f"data/{sha(content)}") == content for content in copied)
-    for copy in Replica.objects.select_related("region"):
-        assert copy.state == "stored"
-        assert (copy.verified_at == before[copy.pk]) == (copy.region.alias == "b")
+    for replica in Replica.objects.select_related("region"):
+        assert replica.state == "stored"
+        assert (replica.verified_at == before[replica.pk]) == (replica.region.alias == "b")
     fronts["b"].mend()
     with clock.travelled(timedelta(days=31)):
         assert scrub.scrub_due(byte_budget=1e9).checked == len(copied)
@@ -235,7 +249,11 @@ def test_a_scrub_that_is_given_wrong_bytes_for_a_while(backup, copied, fronts, f
     assert (found.damaged, found.unreachable) == (len(copied), 0)
     assert replicate_due() == 0
     for content in copied:
-        assert states(backup.held(content)) == {"a": "stored", "b": "corrupt", "c": "stored"}
+        assert states(backup.stored_object(content)) == {
+            "a": "stored",
+            "b": "corrupt",
+            "c": "stored",
+        }
         assert backup.fetch(f"data/{sha(content)}") == content
     fronts["b"].mend()
     require_made_good(backup, copied)
@@ -245,7 +263,7 @@ def test_a_scrub_that_is_given_wrong_bytes_for_a_while(backup, copied, fronts, f
 @pytest.mark.parametrize("fault", ["refuse-503", "reset", "lie"])
 def test_a_repair_into_a_region_that_takes_nothing(backup, copied, fronts, fault):
     """Bytes really are gone from b, and really other ones in c."""
-    gone, altered = (copy_in(backup.held(copied[0]), alias) for alias in "bc")
+    gone, altered = (replica_in(backup.stored_object(copied[0]), alias) for alias in "bc")
     store_of(gone.region).delete(gone.attempt.key)
     store = store_of(altered.region)
     store.general.again.put_object(
@@ -255,6 +273,6 @@ def test_a_repair_into_a_region_that_takes_nothing(backup, copied, fronts, fault
     fronts["b"].does(fault, to="PUT")
     done = repair(SERVICE)
     assert (done.copies_made, done.waiting, done.lost) == (1, 1, 0)
-    assert states(backup.held(copied[0])) == {"a": "stored", "b": "missing", "c": "stored"}
+    assert states(backup.stored_object(copied[0])) == {"a": "stored", "b": "missing", "c": "stored"}
     fronts["b"].mend()
     require_made_good(backup, copied)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from storage.stores.checks import regions as check
-from storage.stores.rate_limits import RateLimit, RateLimited, parse_places, parse_rate
+from storage.stores.rate_limits import RateLimit, RateLimited, parse_rate, parse_slots
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_nonsense_is_no_rate(text):
 @pytest.mark.parametrize("text", ["", "0", "-1", "100", "1.5", "many"])
 def test_nonsense_is_no_number(text):
     with pytest.raises(ValueError, match="is no number"):
-        parse_places(text)
+        parse_slots(text)
 
 
 def test_the_service_refuses_to_start_with_nonsense(settings):

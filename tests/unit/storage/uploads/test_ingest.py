@@ -30,13 +30,13 @@ from tests.unit.storage.conftest import access_of, data_name, path_of, sealed, s
 pytestmark = pytest.mark.django_db
 
 
-def test_one_copy_now_and_one_to_make(backup):
+def test_one_replica_now_and_one_to_make(backup):
     content = some()
     backup.put(content)
-    held = backup.held(content)
-    assert states(held) == {"a": "stored", "b": "pending"}
-    assert (held.size, held.sha256, held.created_by) == (1000, sha(content), backup.credential)
-    lifetime = held.lifetimes.get()
+    obj = backup.stored_object(content)
+    assert states(obj) == {"a": "stored", "b": "pending"}
+    assert (obj.size, obj.sha256, obj.created_by) == (1000, sha(content), backup.credential)
+    lifetime = obj.lifetimes.get()
     assert (lifetime.from_sequence, lifetime.to_sequence) == (1, None)
 
 
@@ -56,7 +56,7 @@ def test_the_next_region_takes_over_when_one_is_gone(backup, tmp_path):
     (tmp_path / "region-a").rename(tmp_path / "unmounted")
     content = some()
     assert backup.put(content).status_code == 200
-    assert states(backup.held(content)) == {"b": "stored", "a": "pending"}
+    assert states(backup.stored_object(content)) == {"b": "stored", "a": "pending"}
     assert backup.fetch(f"data/{sha(content)}") == content
 
 
@@ -87,7 +87,7 @@ def test_a_region_without_room(backup, monkeypatch):
     )
     content = some()
     assert backup.put(content).status_code == 200
-    assert states(backup.held(content))["b"] == "stored"
+    assert states(backup.stored_object(content))["b"] == "stored"
     full.add("b")
     assert backup.put(some()).status_code == 503
     full.clear()
@@ -98,7 +98,7 @@ def test_read_only_regions_are_left_alone(backup):
     Region.objects.filter(alias="a").update(status="read-only")
     content = some()
     backup.put(content)
-    assert states(backup.held(content)) == {"b": "stored"}
+    assert states(backup.stored_object(content)) == {"b": "stored"}
 
 
 class Breaking(io.BytesIO):
@@ -128,33 +128,33 @@ def test_a_broken_connection_leaves_nothing(backup, vault, stream):
     assert Attempt.objects.get().state == "doomed"
 
 
-def test_two_uploads_that_win_in_two_regions_are_two_copies_of_one(backup, vault):
+def test_two_uploads_that_win_in_two_regions_are_two_replicas_of_one(backup, vault):
     """Both begin before either ends, in different regions."""
     content, access = some(), access_of(backup)
     name = data_name(content)
     attempts = [
-        ingest._begin(access, name, region=region, size=len(content))
+        ingest.begin(access, name, region=region, size=len(content))
         for region in Region.objects.order_by("priority")
     ]
     for attempt in attempts:
         body = HashedBody(io.BytesIO(content), size=len(content), sha256=name.expected_sha256)
         store_of(attempt.region).put(attempt.key, body, body.size)
-        ingest._commit(access, name, attempt=attempt, body=body)
-    assert states(backup.held(content)) == {"a": "stored", "b": "stored"}
+        ingest.record(access, name, attempt=attempt, body=body)
+    assert states(backup.stored_object(content)) == {"a": "stored", "b": "stored"}
     usage = Usage.objects.get(account=vault.account)
     assert (usage.live_bytes, usage.reserved_bytes) == (FLOOR, 0)
-    assert backup.held(content).lifetimes.count() == 1
+    assert backup.stored_object(content).lifetimes.count() == 1
 
 
 def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup):
     content, access = some(), access_of(backup)
     name = data_name(content)
     region = Region.objects.get(alias="a")
-    attempts = [ingest._begin(access, name, region=region, size=1000) for _ in range(2)]
+    attempts = [ingest.begin(access, name, region=region, size=1000) for _ in range(2)]
     for attempt in attempts:
         body = HashedBody(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
         store_of(region).put(attempt.key, body, 1000)
-        ingest._commit(access, name, attempt=attempt, body=body)
+        ingest.record(access, name, attempt=attempt, body=body)
     assert sorted(Attempt.objects.values_list("state", flat=True)) == ["doomed", "stored"]
     assert len(list(store_of(region).list_keys())) == 2
     sweep.sweep(doomed_before=clock.now() + timedelta(days=1))
@@ -165,13 +165,13 @@ def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup):
 def test_an_upload_that_took_too_long_is_given_up(backup, vault):
     content, access = some(), access_of(backup)
     name = data_name(content)
-    attempt = ingest._begin(access, name, region=Region.objects.get(alias="a"), size=1000)
+    attempt = ingest.begin(access, name, region=Region.objects.get(alias="a"), size=1000)
     Attempt.objects.update(due_at=attempt.created_at)
     sweep.sweep()
     body = HashedBody(io.BytesIO(content), size=1000, sha256=name.expected_sha256)
     store_of(attempt.region).put(attempt.key, body, 1000)
     with pytest.raises(BusyError):
-        ingest._commit(access, name, attempt=attempt, body=body)
+        ingest.record(access, name, attempt=attempt, body=body)
     assert not StoredObject.objects.exists()
     assert Usage.objects.get(account=vault.account).reserved_bytes == FLOOR
     assert backup.put(content).status_code == 200
@@ -185,12 +185,12 @@ def test_delete_and_upload_again_revives(backup, maintain, vault):
     assert maintain.delete(f"data/{sha(content)}").status_code == 200
     assert backup.names("data") == []
     assert backup.get(f"data/{sha(content)}").status_code == 404
-    assert path_of(backup.held(content).replicas.get(region__alias="a")).exists()
+    assert path_of(backup.stored_object(content).replicas.get(region__alias="a")).exists()
     assert maintain.delete(f"data/{sha(content)}").status_code == 200
     assert backup.put(content).status_code == 200
-    held = backup.held(content)
-    assert (held.state, held.tombstoned_at, held.tombstoned_by) == ("live", None, None)
-    assert held.lifetimes.count() == 2
+    obj = backup.stored_object(content)
+    assert (obj.state, obj.tombstoned_at, obj.tombstoned_by) == ("live", None, None)
+    assert obj.lifetimes.count() == 2
     kinds = list(JournalEntry.objects.order_by("sequence").values_list("kind", "credential"))
     assert kinds == [
         ("tombstone", maintain.credential.pk),
@@ -208,7 +208,7 @@ def test_a_tombstone_names_its_author(backup, maintain):
     backup.put(content)
     epoch = Vault.objects.get(pk=backup.vault.pk).epoch
     maintain.delete(f"data/{sha(content)}")
-    assert backup.held(content).tombstoned_by == maintain.credential
+    assert backup.stored_object(content).tombstoned_by == maintain.credential
     entry = JournalEntry.objects.get()
     assert (entry.kind, entry.name, entry.credential) == (
         "tombstone",
@@ -221,15 +221,15 @@ def test_a_tombstone_names_its_author(backup, maintain):
 def test_a_lost_object_is_healed_by_its_repeat(backup):
     content = some()
     backup.put(content)
-    held = backup.held(content)
-    path_of(held.replicas.get(region__alias="a")).unlink()
+    obj = backup.stored_object(content)
+    path_of(obj.replicas.get(region__alias="a")).unlink()
     assert backup.get(f"data/{sha(content)}").status_code == 503
-    assert backup.held(content).state == "lost"
+    assert backup.stored_object(content).state == "lost"
     assert backup.names("data") == []
     assert backup.put(content).status_code == 200
-    assert backup.held(content).state == "live"
+    assert backup.stored_object(content).state == "live"
     assert backup.fetch(f"data/{sha(content)}") == content
-    assert Replica.objects.filter(object=held, state="stored").count() == 1
+    assert Replica.objects.filter(object=obj, state="stored").count() == 1
 
 
 def test_a_snapshot_marks_the_last_backup(setup):

@@ -31,13 +31,13 @@ def test_what_was_put_is_an_object_like_any_other(backup):
     assert booked(backup.vault) == (60_000 + 2 * FLOOR, 0)
     for content in contents:
         assert backup.fetch(f"data/{sha(content)}") == content
-    held = backup.held(contents[0])
-    states = dict(held.replicas.values_list("region__alias", "state"))
+    obj = backup.stored_object(contents[0])
+    states = dict(obj.replicas.values_list("region__alias", "state"))
     assert states == {"a": "stored", "b": "pending"}
-    assert held.created_by == backup.credential
+    assert obj.created_by == backup.credential
     numbers = StoredObject.objects.order_by("sequence").values_list("sequence", flat=True)
     assert list(numbers) == [1, 2, 3]
-    assert held.lifetimes.get().from_sequence == held.sequence
+    assert obj.lifetimes.get().from_sequence == obj.sequence
     backup.vault.refresh_from_db()
     assert backup.vault.sequence == 3
 
@@ -78,27 +78,27 @@ def test_what_is_there_is_not_sent_again(backup):
 def test_a_deleted_object_comes_back(backup, maintain):
     content = some()
     backup.put(content)
-    held = backup.held(content)
+    obj = backup.stored_object(content)
     maintain.delete(f"data/{sha(content)}")
     offer = announce(backup, content)[0]
     assert put(offer, content) == 200
     assert commit(backup, offer["attempt"]) == ["stored"]
-    assert backup.held_state(held) == "live"
+    assert backup.state_of(obj) == "live"
     assert booked(backup.vault) == (FLOOR, FLOOR)  # what came lies beside what was there
 
 
 def test_a_lost_object_is_wanted_and_healed(backup):
     content = some()
     backup.put(content)
-    held = backup.held(content)
-    attempt = held.replicas.get(region__alias="a").attempt
+    obj = backup.stored_object(content)
+    attempt = obj.replicas.get(region__alias="a").attempt
     store_of(attempt.region).delete(attempt.key)
-    held.replicas.update(state=Replica.State.MISSING)
+    obj.replicas.update(state=Replica.State.MISSING)
     StoredObject.objects.update(state=StoredObject.State.LOST)
     offer = announce(backup, content)[0]
     assert put(offer, content) == 200
     assert commit(backup, offer["attempt"]) == ["stored"]
-    assert backup.held_state(held) == "live"
+    assert backup.state_of(obj) == "live"
     assert backup.fetch(f"data/{sha(content)}") == content
 
 

@@ -142,28 +142,28 @@ def test_removing_and_sending_again_holds_the_quota(backup, maintain):
 
 
 @pytest.mark.parametrize("what", ["uploads", "finish"])
-@pytest.mark.parametrize("deed", ["revoked", "frozen", "scope"])
-def test_rights_are_asked_again_at_commit(backup, monkeypatch, what, deed):
+@pytest.mark.parametrize("action", ["revoked", "frozen", "scope"])
+def test_rights_are_asked_again_at_commit(backup, monkeypatch, what, action):
     content = some(6000)
     offer = announce(backup, content)[0]
     assert put(offer, content) == 200
-    real = arrival_check.look
+    real = arrival_check.check
 
-    def look(attempts):
+    def check(attempts):
         """They end while the store is being asked."""
         found = real(attempts)
-        if deed == "revoked":
+        if action == "revoked":
             credentials.revoke(backup.credential, actor=SERVICE)
-        elif deed == "frozen":
+        elif action == "frozen":
             Account.objects.update(state="frozen")
         else:
             Credential.objects.update(scope="restore")
         return found
 
-    monkeypatch.setattr(arrival_check, "look", look)
+    monkeypatch.setattr(arrival_check, "check", check)
     status, answer = call(backup, what, {"commit": [offer["attempt"]]})
     assert (status, answer["code"]) == (
-        (401, "unauthenticated") if deed == "revoked" else (403, "forbidden")
+        (401, "unauthenticated") if action == "revoked" else (403, "forbidden")
     )
     assert not StoredObject.objects.exists()
     assert booked(backup.vault) == (0, 6000)

@@ -240,16 +240,16 @@ def test_other_vaults_do_not_fence(backup, bob):
 def test_a_prune_while_the_snapshot_is_on_its_way(backup, maintain, monkeypatch):
     from storage.uploads import ingest
 
-    run, begin = Run(backup), ingest._begin
+    run, begin = Run(backup), ingest.begin
 
     def begin_and_prune(*arguments, **keywords):
-        monkeypatch.setattr(ingest, "_begin", begin)
+        monkeypatch.setattr(ingest, "begin", begin)
         begun = begin(*arguments, **keywords)
         unlock(maintain)
         prune(maintain)
         return begun
 
-    monkeypatch.setattr(ingest, "_begin", begin_and_prune)
+    monkeypatch.setattr(ingest, "begin", begin_and_prune)
     assert run.save() == 403
     assert backup.names("snapshots") == []
 

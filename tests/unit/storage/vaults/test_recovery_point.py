@@ -13,7 +13,7 @@ from storage.replication.replicator import replicate_due
 from storage.stores.base import UnreadableError
 from storage.stores.filesystem.store import FilesystemStore
 from storage.vaults.recovery_point import recovery_point
-from tests.support.storage.replicas import copy_in
+from tests.support.storage.replicas import replica_in
 from tests.unit.storage.conftest import damage, sha, some
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def test_it_is_now_once_everything_is_copied(backup, vault):
     assert (point.is_now, point.sequence) == (True, 1)
 
 
-def test_it_stands_before_the_first_object_that_has_one_copy(backup, vault, monkeypatch):
+def test_it_stands_before_the_first_object_that_has_one_replica(backup, vault, monkeypatch):
     contents = [some() for _ in range(5)]
     for content in contents:
         backup.put(content)
@@ -41,7 +41,7 @@ def test_it_stands_before_the_first_object_that_has_one_copy(backup, vault, monk
     monkeypatch.setattr(FilesystemStore, "put", put)
     assert replicate_due() == 4
     point = recovery_point(vault)
-    third = backup.held(contents[2])
+    third = backup.stored_object(contents[2])
     assert (point.sequence, point.behind) == (third.sequence - 1, 1)
     assert point.at == third.created_at
 
@@ -57,8 +57,8 @@ def test_what_was_stored_up_to_it_survives_any_region(backup, vault, tmp_path):
     assert (point.sequence, point.behind) == (4, 2)
     shutil.rmtree(tmp_path / "region-a")
     repair(SERVICE, anew=["a"])
-    for held in StoredObject.objects.filter(sequence__lte=point.sequence):
-        assert backup.fetch(f"data/{held.name}") in contents
+    for obj in StoredObject.objects.filter(sequence__lte=point.sequence):
+        assert backup.fetch(f"data/{obj.name}") in contents
     assert StoredObject.objects.filter(state="lost").count() == 2
 
 
@@ -67,7 +67,7 @@ def test_damage_takes_it_back_and_repair_brings_it_forth(backup, vault):
     for content in contents:
         backup.put(content)
     replicate_due()
-    damage(copy_in(backup.held(contents[1]), "b"))
+    damage(replica_in(backup.stored_object(contents[1]), "b"))
     scrub.scrub_all()
     assert recovery_point(vault).sequence == 1
     replicate_due()

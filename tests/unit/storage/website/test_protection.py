@@ -41,7 +41,7 @@ def standing(**changes) -> Standing:
         ({"unread": None}, Standing.PROTECTED),
         ({"unread": 1, "thin": 3, "waiting": 3, "waiting_since": NOW}, Standing.INCOMPLETE),
         ({"unread": 1, "last_backup": NOW - timedelta(days=9)}, Standing.LATE),
-        # Only one copy, and none on its way: a service with a single region.
+        # Only one replica, and none on its way: a service with a single region.
         ({"thin": 10, "fewest_copies": 1}, Standing.AT_RISK),
         # The worst news comes first.
         ({"lost": 1, "last_backup": NOW - timedelta(days=9)}, Standing.AT_RISK),

@@ -175,7 +175,7 @@ def test_a_regions_place_and_priority_are_changed_and_its_status_is_not(sam, bus
 def test_the_acts_of_a_region_ask_before_they_are_done(sam, busy):
     region = Region.objects.get(alias="b")
     page = text(act(sam, Region, "offline", region))
-    assert "all its copies are made elsewhere" in page
+    assert "all its replicas are made elsewhere" in page
     region.refresh_from_db()
     assert region.status == "active"
     act(sam, Region, "offline", region, sure="yes")
@@ -197,10 +197,10 @@ def test_an_act_that_cannot_be_says_why(sam, busy):
     assert region.status == "active"
 
 
-def test_a_burnt_region_is_given_up(sam, busy):
+def test_a_destroyed_region_is_written_off(sam, busy):
     region = Region.objects.get(alias="b")
-    assert "cannot be undone" in text(act(sam, Region, "burnt", region))
-    act(sam, Region, "burnt", region, sure="yes")
+    assert "cannot be undone" in text(act(sam, Region, "write_off", region))
+    act(sam, Region, "write_off", region, sure="yes")
     region.refresh_from_db()
     assert region.status == "struck"
 
@@ -266,12 +266,12 @@ def test_shutting_somebody_out(sam, alice, account):
 def test_search_goes_by_vault_and_name(sam, account, busy):
     other = enrol(account, "other")
     back_up(other)
-    held = StoredObject.objects.filter(vault=other.vault).first()
+    obj = StoredObject.objects.filter(vault=other.vault).first()
     for model in (StoredObject, Replica):
-        page = sam.get(list_of(model), {"q": f"{other.vault.public_id} {held.name[:6]}"})
+        page = sam.get(list_of(model), {"q": f"{other.vault.public_id} {obj.name[:6]}"})
         assert {row.pk for row in page.context["cl"].result_list} == set(
             model.objects.filter(
-                **{"pk": held.pk} if model is StoredObject else {"object": held}
+                **{"pk": obj.pk} if model is StoredObject else {"object": obj}
             ).values_list("pk", flat=True)
         )
     assert not sam.get(list_of(StoredObject), {"q": "nowhere"}).context["cl"].result_list
