@@ -33,7 +33,7 @@ app.conf.beat_schedule = {
 
 
 def announce(**about: Any) -> None:
-    """Have a new worker heard of at once, instead of at beat's next tick."""
+    """Send a heartbeat when a worker starts, instead of at beat's next tick."""
     app.send_task("storage.tasks.heartbeat", retry=False)
 
 

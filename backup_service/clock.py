@@ -1,4 +1,4 @@
-"""The one clock: grace, rewind, leases and alarms all ask here, and tests can move it.
+"""The service's one clock, which tests can move.
 
 An offset in seconds is read from the file named by `NIGHTSAFE_CLOCK_FILE`, so that every process
 of a service under test travels together. Production leaves it unset.

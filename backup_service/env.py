@@ -1,4 +1,4 @@
-"""Where the settings come from: the environment, and in embedded mode the data directory.
+"""Reads settings from the environment and, in embedded mode, from the data directory.
 
 The launcher writes `service.env` into the data directory (ports, broker, secret key), so that
 `manage.py` in another terminal talks to the same service without being told anything. Variables

@@ -1,4 +1,4 @@
-"""From wishes in the environment to the settings of one embedded service."""
+"""Turns the environment into the settings of one embedded service."""
 
 import os
 import secrets

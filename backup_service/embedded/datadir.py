@@ -74,7 +74,7 @@ def _already_running(path: Path, lock: int) -> str:
 
 
 def read_settings(path: Path) -> dict[str, str]:
-    """Return what `service.env` holds; nothing if there is none yet."""
+    """Return the contents of `service.env`; nothing if there is none yet."""
     try:
         lines = (path / SERVICE_ENV).read_text().splitlines()
     except FileNotFoundError:

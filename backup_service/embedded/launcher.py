@@ -1,4 +1,4 @@
-"""Start, announce, supervise, stop: the life of an embedded service, top to bottom."""
+"""Starts, announces, supervises and stops an embedded service, from top to bottom."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ PATIENCE = 10.0  # seconds that a process has to end by itself
 
 @dataclass(frozen=True)
 class DemoWish:
-    """The demonstration as it is asked for: of what, and whether to stop afterwards."""
+    """How the demonstration was requested: of what, and whether to stop afterwards."""
 
     source: str
     once: bool

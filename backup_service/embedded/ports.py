@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: the site's is wished for, the others keep theirs from run to run.
+"""Chooses ports on 127.0.0.1: the site's as requested, the others' as in the run before.
 
 Free ones are chosen below the range from which the system takes ports for outgoing connections.
 Inside of it some client's connection may sit on a port while its server is started again, and then
@@ -53,7 +53,7 @@ def site_port(wish: str, *, before: int | None = None) -> int:
 
 
 def prefer(wishes: Iterable[int], *, avoid: Iterable[int]) -> int:
-    """Return the first of the wished ports that is free and not to be avoided, or any other."""
+    """Return the first of the preferred ports that is free and not to be avoided, or any other."""
     taken = set(avoid)
     for port in wishes:
         if port not in taken and take(port):

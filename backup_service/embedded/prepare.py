@@ -1,4 +1,4 @@
-"""Bring the database and the regions up to date; a program of its own, as it loads Django."""
+"""Brings the database and the regions up to date, in a process of its own, as it loads Django."""
 
 import os
 import sys

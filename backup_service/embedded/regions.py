@@ -1,4 +1,4 @@
-"""Where an embedded service keeps its regions: in two directories, or in two stores of its own.
+"""Configures an embedded service's regions: two directories, or two stores of its own.
 
 The choice is made at the first start of a data directory (`REGIONS=s3`, or not) and kept.
 """

@@ -1,4 +1,4 @@
-"""Room that is kept back on the data directory's disk, so that a full disk ends no restores.
+"""Keeps room back on the data directory's disk, so that a full disk ends no restores.
 
 Even a database that is only read wants a little room, and so do its locks, logs and the broker. The
 file `reserve` holds it while there is plenty, and gives it up when the disk is full. It is less

@@ -81,7 +81,7 @@ def draw(folder: Path, base: int) -> Store:
 
 
 def free_base(wish: int, *, avoid: Collection[int] = ()) -> int:
-    """Return the wished base if its ports are free and none to be avoided, or another.
+    """Return the preferred base if its ports are free and none to be avoided, or another.
 
     Raises LaunchError.
     """

@@ -1,4 +1,4 @@
-"""Wait for the stores and make them fsync; a program of its own, so that waiting can be stopped."""
+"""Waits for the stores and makes them fsync, in a process that can be stopped."""
 
 import os
 import sys

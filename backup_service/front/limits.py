@@ -18,7 +18,7 @@ class Limits:
     patient_seconds: float = 30.0  # of waiting, after which an answer's rate is judged
     least_rate: int = 4096  # bytes a second, of an answer to a client
     goodbye_seconds: float = 2.0  # for a client to end a connection whose answer it has
-    drain_seconds: float = 5.0  # for what is left of a body that nobody wanted
+    discard_seconds: float = 5.0  # for the rest of a body that was refused
     drain_bytes: int = 256 * KIB
 
 

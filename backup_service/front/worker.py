@@ -162,7 +162,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
             conn.sock.shutdown(socket.SHUT_WR)
             limits, has_rest = self.limits, not conn.has_whole_body()
             conn.left_to_drain = limits.drain_bytes
-            seconds = limits.drain_seconds if has_rest else limits.goodbye_seconds
+            seconds = limits.discard_seconds if has_rest else limits.goodbye_seconds
             self._wait_for(conn, Phase.GOODBYE, seconds)
             return
         self._close(conn)

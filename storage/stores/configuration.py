@@ -30,7 +30,7 @@ YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 
 
 class ConfigurationError(ValueError):
-    """The environment says something about a region that cannot be; the text says what."""
+    """Raised for an impossible configuration of a region; the text says what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class DirectoryRegion:
 
     @property
     def location(self) -> str:
-        """What no other region may have."""
+        """Where its bytes lie, which no other region may share."""
         return str(self.root)
 
 
@@ -66,7 +66,7 @@ class S3Region:
 
     @property
     def location(self) -> str:
-        """What no other region may have."""
+        """Where its bytes lie, which no other region may share."""
         return f"{self.endpoint}/{self.bucket}"
 
 

@@ -128,7 +128,7 @@ class MemoryStore(RegionStore):
         return Capacity(total=self.room, free=self.room - used)
 
     def damage(self, key: StoreKey, whole: bytes) -> None:
-        """Replace stored bytes behind everybody's back, as a failing drive would."""
+        """Replace stored bytes without a trace, as a failing drive would."""
         with self._lock:
             self._bytes[key] = whole
 

@@ -33,7 +33,7 @@ def parse_rate(text: str) -> float:
 
 
 def parse_slots(text: str) -> int:
-    """Return how many things may go on at once. Raises ValueError."""
+    """Return a number of slots. Raises ValueError."""
     if not re.fullmatch(r"[1-9]\d?", text.strip()):
         raise ValueError(f"{text!r} is no number of copies: write one from 1 to 99.")
     return int(text)
@@ -45,12 +45,12 @@ def slots(alias: str) -> int:
 
 
 def copying(alias: str) -> "RateLimit":
-    """Return what holds copying from and to a region back, in this process."""
+    """Return the limit on copying from and to a region, in this process."""
     return _throttle("copy", alias, _rate(settings.COPY_RATES, alias, 0.0))
 
 
 def scrubbing(alias: str) -> "RateLimit":
-    """Return what holds reading back in a region back, in this process."""
+    """Return the limit on reading back in a region, in this process."""
     return _throttle("scrub", alias, _rate(settings.SCRUB_RATES, alias, SCRUB_RATE))
 
 

@@ -1,4 +1,4 @@
-"""The configured regions, and the store behind each."""
+"""Maps configured regions to their stores."""
 
 import os
 import threading
@@ -36,7 +36,7 @@ def configured() -> dict[str, str]:
 
 
 def traits_of(region: Region) -> Traits:
-    """Return what the environment says of a region for placement.
+    """Return a region's traits for placement, from the environment.
 
     What `manage.py check` would complain about is passed over: the region is then alone.
     """
@@ -73,7 +73,7 @@ def make_store(alias: str, location: str, instance: str) -> RegionStore:
 
 
 def _options() -> dict[str, Options]:
-    """Return each region's options, taken apart again only if the environment is another one."""
+    """Return each region's options, parsed again only if the environment changed."""
     regions, options = configured(), settings.REGION_OPTIONS
     return _options_of(tuple(regions.items()), tuple(options.items()))
 

@@ -15,7 +15,7 @@ DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 
 class TraitError(ValueError):
-    """An option says what cannot be; the text says what may stand there."""
+    """Raised for an impossible option; the text says what is possible."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The service shown at work: a customer, a backup, replicas, a restore, and the comparison."""
+"""Demonstrates the service: a customer, a backup, replicas, a restore, and a comparison."""

@@ -1,4 +1,4 @@
-"""The agent, run as the customer runs it: a process of its own that knows the passphrase."""
+"""Runs the agent as a customer does: in a process of its own that knows the passphrase."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Are two trees equal: names, types, modes, times, link targets, owners (as root), contents?
+"""Compares two trees: names, types, modes, times, link targets, owners (as root), contents.
 
 Paths are bytes, since file names need not be text.
 """
@@ -149,7 +149,7 @@ def _same_bytes(ours: bytes, theirs: bytes) -> bool:
 
 
 def _read_as_much(file: io.FileIO, size: int) -> bytes:
-    """Read `size` bytes, or to the end; with 0, look whether there is anything left."""
+    """Read `size` bytes, or to the end; with 0, check whether anything is left."""
     parts, left = [], size or 1
     while left and (part := file.read(left)):
         parts.append(part)

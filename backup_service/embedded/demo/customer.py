@@ -107,7 +107,7 @@ def _new_vault(account: Account) -> Enrolled:
     return create_vault(account, name=name, actor=_ACTOR, device=device)
 
 
-def wait_for_copies(vault: DemoVault, tell: Callable[[int], None]) -> dict[str, int]:
+def wait_for_replicas(vault: DemoVault, tell: Callable[[int], None]) -> dict[str, int]:
     """Wait until no replica is pending; return how many replicas each region holds of the vault.
 
     `tell` hears how many are still missing. Raises DemoError if they do not come.

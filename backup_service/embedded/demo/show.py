@@ -1,4 +1,4 @@
-"""What the demonstration prints: a line a step, and where to look afterwards."""
+"""Prints what the demonstration does: a line a step, and hints at the end."""
 
 import shlex
 import sys
@@ -19,7 +19,7 @@ _SHOWN = 20
 
 @dataclass
 class Step:
-    """One step under way; `result` is what is said of it at its end."""
+    """One step under way; `result` is printed at its end."""
 
     name: str
     result: str = ""
@@ -54,7 +54,7 @@ def _line(text: str) -> None:
     print(("\r\033[K" if sys.stdout.isatty() else "") + text, flush=True)
 
 
-def tell_list(what: str, texts: Sequence[str]) -> None:
+def print_list(what: str, texts: Sequence[str]) -> None:
     """Print the first few of a list of troubles, if there are any."""
     if texts:
         _line(f"            {len(texts)} {what}:")
@@ -65,7 +65,7 @@ def tell_list(what: str, texts: Sequence[str]) -> None:
 
 
 def size(count: float) -> str:
-    """Bytes, as the pages show them, for a terminal of any encoding."""
+    """Return bytes as the pages show them, for a terminal of any encoding."""
     return amount(int(count)).replace("\u00a0", " ")
 
 
@@ -90,7 +90,7 @@ def write_hints(files: DemoFiles, *, url: str, username: str, secret: str) -> No
 
 
 def what_is_left(files: DemoFiles) -> str:
-    """Return what can still be looked at when the service stops now."""
+    """Return what is left to see when the service stops now."""
     return (
         f"\nThe service stops now. What was restored is in {_short(files.restored)}\n"
         "`make run` without ONCE goes on serving, and says how to sign in.\n"

@@ -18,14 +18,14 @@ from backup_service.embedded.demo.customer import (
     ensure_vault,
     kept_vault,
     remember,
-    wait_for_copies,
+    wait_for_replicas,
 )
 from backup_service.embedded.demo.errors import DemoError
 from backup_service.embedded.demo.files import DemoFiles, write_private
 from backup_service.embedded.demo.show import (
+    print_list,
     size,
     step,
-    tell_list,
     what_is_left,
     where_to_look,
     write_hints,
@@ -100,13 +100,13 @@ def _back_up(agent: Agent, source: Path) -> AgentResult:
             f"{count} files, {size(said['bytes'])}: {size(said['added_bytes'])} new, "
             f"{size(said['stored_bytes'])} stored"
         )
-    tell_list("could not be read, and are not in the backup", _texts(result.failures))
+    print_list("could not be read, and are not in the backup", _texts(result.failures))
     return result
 
 
 def _copy(vault: DemoVault) -> None:
     with step("Copies") as one:
-        counts = wait_for_copies(vault, lambda missing: one.passing(f"{missing} to go"))
+        counts = wait_for_replicas(vault, lambda missing: one.passing(f"{missing} to go"))
         regions = " and ".join(f"region {name}: {count}" for name, count in counts.items())
         one.result = f"objects in {regions}"
 
@@ -117,7 +117,7 @@ def _restore(agent: Agent, files: DemoFiles, snapshot: str) -> None:
         result = agent.restore(snapshot, files.restored, one.progress)
         said = result.summary
         one.result = f"{said['files']} files, {size(said['bytes'])}, to {files.restored}"
-    tell_list("could not be restored", _texts(result.failures))
+    print_list("could not be restored", _texts(result.failures))
 
 
 def _compare(source: Path, files: DemoFiles, *, unread: set[bytes]) -> int:
@@ -125,7 +125,7 @@ def _compare(source: Path, files: DemoFiles, *, unread: set[bytes]) -> int:
         found = compare(os.fsencode(source), os.fsencode(files.restored / source.name))
         surprises = found.beyond(unread)
         one.result = f"{_counts(found)}: {_summary(found, surprises)}"
-    tell_list("differ from what was backed up", [str(each) for each in surprises])
+    print_list("differ from what was backed up", [str(each) for each in surprises])
     if surprises:
         return DIFFERENT
     return INCOMPLETE if unread else EQUAL

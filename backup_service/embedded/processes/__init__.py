@@ -1,1 +1,1 @@
-"""The processes of an embedded service: which there are, keeping them up, ending them."""
+"""The processes of an embedded service, and their supervision."""

@@ -1,4 +1,4 @@
-"""Child processes: each in a group of its own, and none that outlives the launcher."""
+"""Runs child processes, each in a group of its own, none of which outlives the launcher."""
 
 import contextlib
 import ctypes

@@ -1,4 +1,4 @@
-"""Asking the service over HTTP whether it is of use yet."""
+"""Waits, over HTTP, until the service is ready."""
 
 import json
 import time

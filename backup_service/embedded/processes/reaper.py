@@ -1,4 +1,4 @@
-"""Watch over the launcher's life, and end what it leaves behind.
+"""Ends the process groups that a killed launcher leaves behind.
 
 Run as a script by the launcher, which writes `+<group>` and `-<group>` lines for the process
 groups it starts and has seen end. When the pipe closes, the launcher is gone, however it died:

@@ -1,4 +1,4 @@
-"""Waiting, and being told to stop, without a race between the two."""
+"""Waits for events and for requests to stop, without a race between the two."""
 
 import contextlib
 import select
@@ -11,7 +11,7 @@ STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequested(BaseException):
-    """Somebody asked the launcher to stop. Not an error, so not an Exception."""
+    """Raised when the launcher is asked to stop. Not an error, so not an Exception."""
 
 
 class Signals:

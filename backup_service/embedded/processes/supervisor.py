@@ -1,4 +1,4 @@
-"""Keeping processes up: the dead are started again, a hopeless one that is needed stops all."""
+"""Restarts processes that die; stops all if one that is needed cannot be kept up."""
 
 import os
 import signal
@@ -80,7 +80,7 @@ class Supervisor:
         self._end(self._children(is_ground=True), patience=3.0)
 
     def end_of_log(self, name: str) -> str:
-        """Return the last lines of a process's log, with its place."""
+        """Return the last lines of a process's log, with its path."""
         data_dir = self._configuration.data_dir
         lines = datadir.last_lines(data_dir, name)
         return f"The end of {datadir.log_path(data_dir, name)}:\n{lines or '    (empty)'}"

@@ -1,4 +1,4 @@
-"""Where the bytes of a key lie in a region's directory: `vault/type/na/name.attempt`."""
+"""Maps keys to paths in a region's directory: `vault/type/na/name.attempt`."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def path_of(root: Path, key: StoreKey) -> Path:
 
 
 def key_of(root: Path, path: Path) -> StoreKey | None:
-    """Return the key whose file this is; None if it is nobody's."""
+    """Return the key whose file this is; None if it is no key's."""
     parts = path.relative_to(root).parts
     if len(parts) != 4:
         return None

@@ -54,12 +54,12 @@ def _is_dead_claim(path: Path) -> bool:
 
 
 def sync_file(descriptor: int) -> None:
-    """Make a file's bytes durable, as far as its file system has a way to do that."""
+    """Make a file's bytes durable, as far as its file system can."""
     _fsync(descriptor, _NO_SYNC)
 
 
 def sync_directory(path: Path) -> None:
-    """Make durable what a directory says of its entries, as far as there is a way to do that."""
+    """Make a directory's entries durable, as far as its file system can."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         _fsync(descriptor, _NO_DIRECTORY_SYNC)

@@ -161,7 +161,7 @@ class FilesystemStore(RegionStore):
                 yield key, size
 
     def _require_listed(self, error: OSError) -> None:
-        """Let a folder that cannot be listed be no empty one; one that is not there is fine."""
+        """Raise for a folder that cannot be listed; one that is not there is fine."""
         if not isinstance(error, FileNotFoundError):
             raise self._staging.meaning(error) from error
         self.check()
@@ -220,7 +220,7 @@ class FilesystemStore(RegionStore):
 
     @contextmanager
     def _asking_for(self, key: StoreKey) -> Iterator[None]:
-        """Say in a store's words what goes wrong when the file of a key is asked for."""
+        """Translate errors about a key's file into the store's errors."""
         try:
             yield
         except FileNotFoundError as error:

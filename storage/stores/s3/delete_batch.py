@@ -30,7 +30,7 @@ class BatchDeleter:
         self._is_known = True
 
     def delete(self, keys: Sequence[StoreKey]) -> list[bool]:
-        """Remove keys, and tell of each, in order, whether it is surely gone. Raises nothing."""
+        """Remove keys; return of each, in order, whether it is surely gone. Raises nothing."""
         size = min(MOST, max(LEAST, -(-len(keys) // AT_ONCE)))
         shares = [keys[start : start + size] for start in range(0, len(keys), size)]
         if len(shares) < 2:

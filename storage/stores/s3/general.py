@@ -1,4 +1,4 @@
-"""The general client, boto3, at one bucket: all that the quick clients do not do, or could not."""
+"""The general client, boto3, of one bucket: does all that the quick clients do not, or cannot."""
 
 from collections.abc import Iterator
 from typing import Any

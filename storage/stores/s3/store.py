@@ -208,7 +208,7 @@ class S3Store(RegionStore):
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
-        """Say in a store's words what goes wrong with notes."""
+        """Translate errors about notes into the store's errors."""
         try:
             yield
         except StoreFailure as error:

@@ -112,7 +112,7 @@ class Download(Reader):
             self._stream = None
 
     def _persist(self, take: Callable[[Any], Taken], count: Callable[[Taken], int]) -> Taken:
-        """Take something from the stream, or from the one that has to go on in its place."""
+        """Read from the stream, or from a reopened one that continues it."""
         while True:
             with suppress(BotoCoreError, HTTPClientError, HTTPException, OSError):
                 if self._stream is None:
