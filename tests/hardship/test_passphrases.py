@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.backend.local import LocalBackend
-from nightsafe.crypto.sealer import SealKey
+from nightsafe.crypto.seal_key import SealKey
 from nightsafe.errors import PassphraseError
 from nightsafe.repository.unlock import open_key
 

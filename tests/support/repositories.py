@@ -10,7 +10,8 @@ import json
 import os
 
 from nightsafe.backend.base import CONFIG_NAME, Backend, ObjectKind
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.key import KdfParams, derive, wrap
 

@@ -113,7 +113,7 @@ def copy_vault(vault: Repository, place: Backend) -> Repository:
 
 def reopen(repository: Repository, place: Backend | None = None) -> Repository:
     """The same repository as a new process would see it, without deriving the key again."""
-    return Repository(place or repository.storage, repository._master, repository.config)
+    return Repository(place or repository.storage, repository.master, repository.config)
 
 
 @pytest.fixture

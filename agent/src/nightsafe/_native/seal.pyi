@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from typing_extensions import Buffer
 
-from nightsafe.crypto.sealer import SealKey
+from nightsafe.crypto.seal_key import SealKey
 
 class Sealer:
     def __init__(self, key: SealKey) -> None: ...

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from nightsafe.fs.lstat import Seen
+from nightsafe.fs.status import Seen
 from nightsafe.packer.pack_builder import PackBuilder
 
 class Gatherer:

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from nightsafe.crypto.sealer import SealKey
+from nightsafe.crypto.seal_key import SealKey
 from nightsafe.errors import DamagedError
 from nightsafe.workers.shared_buffers import SharedBuffers
 

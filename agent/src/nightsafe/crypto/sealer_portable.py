@@ -7,7 +7,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-from nightsafe.crypto.sealer import IV_SIZE, MAC_SIZE, OVERHEAD, SealKey
+from nightsafe.crypto.seal_key import IV_SIZE, MAC_SIZE, OVERHEAD, SealKey
 from nightsafe.errors import DamagedError
 
 _BATCH = 256

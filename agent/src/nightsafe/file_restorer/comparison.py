@@ -9,7 +9,7 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
-from nightsafe.crypto.sealer import OVERHEAD
+from nightsafe.crypto.seal_key import OVERHEAD
 from nightsafe.file_restorer.match import SAME, TO_SET, Check, RawCheck, compare
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.tree import Node, go_mode, posix_permissions

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from nightsafe.crypto.sealer import OVERHEAD
+from nightsafe.crypto.seal_key import OVERHEAD
 from nightsafe.errors import DamagedError
 from nightsafe.file_restorer.batch import Batch
 from nightsafe.file_restorer.comparison import Compared, Comparison

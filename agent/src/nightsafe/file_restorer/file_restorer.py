@@ -12,7 +12,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from nightsafe.crypto.sealer import OVERHEAD
+from nightsafe.crypto.seal_key import OVERHEAD
 from nightsafe.file_restorer.batch import Batch, Left, Link, Unfinished
 from nightsafe.file_restorer.comparison import Compared, Comparison, Gathering
 from nightsafe.file_restorer.dispatcher import Dispatcher

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe.backend.base import Backend, ObjectKind
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
 from nightsafe.file_restorer import comparison
 from nightsafe.file_restorer.comparison import Compared, Comparison

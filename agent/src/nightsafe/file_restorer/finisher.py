@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 
-from nightsafe.crypto.sealer import OVERHEAD
+from nightsafe.crypto.seal_key import OVERHEAD
 from nightsafe.errors import DamagedError, RestoreError
 from nightsafe.file_restorer.batch import Batch, Left, Link, Unfinished
 from nightsafe.file_restorer.file_writer import describe

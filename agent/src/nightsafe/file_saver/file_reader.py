@@ -2,7 +2,7 @@
 
 from nightsafe.amounts import show_count
 from nightsafe.fs.files import read_at
-from nightsafe.fs.lstat import Status
+from nightsafe.fs.status import Status
 from nightsafe.scanner.lister import Problem
 
 REPLACED = "it was replaced while the backup ran; it is not in this snapshot"

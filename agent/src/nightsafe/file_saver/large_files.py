@@ -10,7 +10,7 @@ from nightsafe.file_saver.file_reader import doubts, read_into, replaced
 from nightsafe.file_saver.node_json import encode_file
 from nightsafe.file_saver.worker import PIECE_KEPT, state_of
 from nightsafe.fs.files import fstat, open_to_read
-from nightsafe.fs.lstat import Status
+from nightsafe.fs.status import Status
 from nightsafe.scanner.lister import Problem, problem_of
 from nightsafe.workers.shared_buffers import SharedBuffers
 

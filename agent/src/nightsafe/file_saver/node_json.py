@@ -10,7 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from nightsafe.fs.files import lstat, status_at
-from nightsafe.fs.lstat import Status, may_have_xattrs
+from nightsafe.fs.lstat import may_have_xattrs
+from nightsafe.fs.status import Status
 from nightsafe.fs.users import group_name, user_name
 from nightsafe.repofile.go_json import format_time, json_name, json_string
 from nightsafe.repofile.tree import encode_node, go_mode

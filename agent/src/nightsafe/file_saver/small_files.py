@@ -15,7 +15,7 @@ from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.node_json import owner_texts
-from nightsafe.fs.lstat import Seen
+from nightsafe.fs.status import Seen
 from nightsafe.packer.blob_sealer import UNPROVEN, BlobSealer
 from nightsafe.packer.open_packs import OpenPacks
 from nightsafe.packer.pack_builder import FinishedPack

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from nightsafe.backend.base import Backend
 from nightsafe.chunker.chunker import MIN_SIZE, Chunker, derive_gear, new_cutter
 from nightsafe.chunker.rabin import new_rabin_cutter
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.crypto.sha256 import digests
 from nightsafe.errors import WorkerError
 from nightsafe.file_saver.blob_set import BlobSet
@@ -24,7 +25,8 @@ from nightsafe.file_saver.node_json import encode_entry, encode_file
 from nightsafe.file_saver.small_files import SmallFiles
 from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import fstat, open_to_read
-from nightsafe.fs.lstat import Seen, Status, load
+from nightsafe.fs.lstat import load
+from nightsafe.fs.status import Seen, Status
 from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.packer.journal import Journal
 from nightsafe.packer.open_packs import OpenPacks

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nightsafe.fs.lstat import Status
+    from nightsafe.fs.status import Status
 
 
 class EntryFilter(ABC):

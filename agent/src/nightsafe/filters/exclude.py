@@ -19,7 +19,7 @@ from nightsafe.fs.files import (
 )
 
 if TYPE_CHECKING:
-    from nightsafe.fs.lstat import Status
+    from nightsafe.fs.status import Status
 
 CACHE_TAG = (b"CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55")
 """The name of the file that marks a cache folder, and how it must begin."""

@@ -15,7 +15,7 @@ from nightsafe.fs import windows
 from nightsafe.fs.windows_kernel import kernel
 
 if TYPE_CHECKING:
-    from nightsafe.fs.lstat import Status
+    from nightsafe.fs.status import Status
 
 IS_WINDOWS = os.name == "nt"
 

@@ -8,10 +8,11 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from nightsafe.fs import xattrs
 from nightsafe.fs.files import fstat, list_names, lstat, open_to_read
+from nightsafe.fs.status import Seen, Status
 
 try:
     from nightsafe._native import stat as _stat
@@ -23,35 +24,6 @@ RECORD = struct.Struct("<10Q")
 times the lower 64 bits, which begin anew after 585 years."""
 _SHORT = (1 << 64) - 1
 _LENGTH = struct.Struct("<Q")
-
-
-class Status(Protocol):
-    """What a backup needs of `os.stat_result`; times are in nanoseconds since 1970."""
-
-    @property
-    def st_mode(self) -> int: ...
-    @property
-    def st_size(self) -> int: ...
-    @property
-    def st_ino(self) -> int: ...
-    @property
-    def st_uid(self) -> int: ...
-    @property
-    def st_gid(self) -> int: ...
-    @property
-    def st_nlink(self) -> int: ...
-    @property
-    def st_dev(self) -> int: ...
-    @property
-    def st_rdev(self) -> int: ...
-    @property
-    def st_mtime_ns(self) -> int: ...
-    @property
-    def st_ctime_ns(self) -> int: ...
-
-
-Seen = tuple[bytes, bytes, Status]
-"""An entry: its name, its path, and what lstat says."""
 
 
 def portable_look(paths: list[bytes]) -> list[Status | int]:

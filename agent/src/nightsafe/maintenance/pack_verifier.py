@@ -5,7 +5,8 @@ import os
 from typing import NamedTuple
 
 from nightsafe.backend.base import Backend, ObjectKind
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError, NoCopyError, ObjectNotFoundError
 from nightsafe.repofile.pack import BlobEntry, PackContent, read_header
 from nightsafe.repository.blob_reader import BlobOpener

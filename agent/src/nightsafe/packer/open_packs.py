@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 
-from nightsafe.fs.lstat import Seen
+from nightsafe.fs.status import Seen
 from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.packer.pack_builder import FinishedPack, PackBuilder, PackMemory, Tail, size_of
 from nightsafe.repofile import pack

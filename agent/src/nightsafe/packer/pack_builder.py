@@ -3,7 +3,8 @@
 import hashlib
 from typing import NamedTuple
 
-from nightsafe.crypto.sealer import OVERHEAD, Sealer
+from nightsafe.crypto.seal_key import OVERHEAD
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.repofile import pack
 from nightsafe.repofile.pack import BlobKind, PackContent, decode_entries

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from nightsafe.crypto.sealer import OVERHEAD
+from nightsafe.crypto.seal_key import OVERHEAD
 from nightsafe.errors import DamagedError
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent, decode_entries
 from nightsafe.repofile.tree import read_id

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError, PassphraseError, UnsupportedError, WeakKeyError
 
 try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from nightsafe.amounts import show_count
-from nightsafe.crypto.sealer import OVERHEAD
+from nightsafe.crypto.seal_key import OVERHEAD
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node

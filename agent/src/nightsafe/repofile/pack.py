@@ -9,7 +9,8 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from nightsafe.crypto.sealer import OVERHEAD, Sealer
+from nightsafe.crypto.seal_key import OVERHEAD
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError
 
 PACK_SIZE = 15 << 20

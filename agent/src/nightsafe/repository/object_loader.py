@@ -6,7 +6,6 @@ changes is fetched once; it stays on this computer until the vault has it no mor
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from nightsafe.backend.base import CONNECTIONS, ObjectKind
 from nightsafe.errors import (
@@ -16,12 +15,10 @@ from nightsafe.errors import (
     StorageError,
 )
 from nightsafe.repository.object_cache import ObjectCache
+from nightsafe.repository.sealed_objects import SealedObjects
 from nightsafe.repository.vault_folder import vault_folder
 from nightsafe.settings.login import cache_dir
 from nightsafe.workers.threads import several
-
-if TYPE_CHECKING:
-    from nightsafe.repository.repository import Repository
 
 _MORE_ATTEMPTS = 2
 _THREADS = {ObjectKind.INDEX: 4}
@@ -33,12 +30,12 @@ Text = bytes | DamagedError | ObjectNotFoundError
 """An object's JSON text, or what is wrong with the object."""
 
 
-def threads_for(repository: "Repository") -> int:
+def threads_for(repository: SealedObjects) -> int:
     """How many requests at a time make sense where the repository is."""
     return repository.storage.connections
 
 
-def cache_of(repository: "Repository", kind: ObjectKind) -> ObjectCache | None:
+def cache_of(repository: SealedObjects, kind: ObjectKind) -> ObjectCache | None:
     """Where objects of this kind are kept; None where it is not worth it, or not possible."""
     if not repository.storage.is_worth_caching:
         return None
@@ -47,7 +44,7 @@ def cache_of(repository: "Repository", kind: ObjectKind) -> ObjectCache | None:
 
 
 def load_texts(
-    repository: "Repository", kind: ObjectKind, names: Iterable[str], *, cache: ObjectCache | None
+    repository: SealedObjects, kind: ObjectKind, names: Iterable[str], *, cache: ObjectCache | None
 ) -> Iterator[tuple[str, Text]]:
     """Each object's name and text, in no particular order."""
     missing = []
@@ -76,7 +73,7 @@ def text_of(text: Text) -> bytes:
     raise text
 
 
-def _fetch(repository: "Repository", kind: ObjectKind, name: str) -> Text:
+def _fetch(repository: SealedObjects, kind: ObjectKind, name: str) -> Text:
     try:
         return repository.storage.load(kind, name)
     except NoCopyError as error:
@@ -85,7 +82,7 @@ def _fetch(repository: "Repository", kind: ObjectKind, name: str) -> Text:
         return error
 
 
-def _open(repository: "Repository", kind: ObjectKind, name: str, found: Text) -> Text:
+def _open(repository: SealedObjects, kind: ObjectKind, name: str, found: Text) -> Text:
     try:
         return repository.open_text(kind, name, found) if isinstance(found, bytes) else found
     except DamagedError as error:
@@ -93,7 +90,7 @@ def _open(repository: "Repository", kind: ObjectKind, name: str, found: Text) ->
 
 
 def remove_all(
-    repository: "Repository", kind: ObjectKind, names: Iterable[str]
+    repository: SealedObjects, kind: ObjectKind, names: Iterable[str]
 ) -> Iterator[tuple[str, bool]]:
     """Remove objects, several at a time: each name, and whether it was there."""
 
@@ -108,7 +105,7 @@ def remove_all(
 
 
 def unlisted(
-    repository: "Repository", listed: Collection[str], cache: ObjectCache
+    repository: SealedObjects, listed: Collection[str], cache: ObjectCache
 ) -> tuple[list[str], list[str]]:
     """Names that were kept and are not listed: those that are gone, and those that are there.
 
@@ -124,7 +121,7 @@ def unlisted(
     return found[False], found[True]
 
 
-def _has(repository: "Repository", kind: ObjectKind, name: str) -> bool:
+def _has(repository: SealedObjects, kind: ObjectKind, name: str) -> bool:
     try:
         repository.storage.size(kind, name)
     except ObjectNotFoundError:
@@ -132,7 +129,7 @@ def _has(repository: "Repository", kind: ObjectKind, name: str) -> bool:
     return True
 
 
-def drop_gone(repository: "Repository", listed: Collection[str], cache: ObjectCache) -> None:
+def drop_gone(repository: SealedObjects, listed: Collection[str], cache: ObjectCache) -> None:
     """Keep no longer what the vault has no more; what cannot be asked after stays."""
     with contextlib.suppress(StorageError):
         gone, _ = unlisted(repository, listed, cache)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nightsafe.backend.base import CONFIG_NAME, Backend, ObjectKind
-from nightsafe.crypto.sealer import SealKey
+from nightsafe.crypto.seal_key import SealKey
 from nightsafe.errors import ObjectNotFoundError, SettingsError, ended
 from nightsafe.repofile.key import find_key
 

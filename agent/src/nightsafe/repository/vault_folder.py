@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import os
 
-from nightsafe.crypto.sealer import SealKey
+from nightsafe.crypto.seal_key import SealKey
 
 
 def vault_folder(cache_dir: str, master: SealKey, vault_id: str) -> str:

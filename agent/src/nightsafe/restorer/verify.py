@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Collection
 
-from nightsafe.crypto.sealer import OVERHEAD
+from nightsafe.crypto.seal_key import OVERHEAD
 from nightsafe.file_restorer.finisher import Listener
 from nightsafe.fs.files import TO_READ
 from nightsafe.repofile.index import Index

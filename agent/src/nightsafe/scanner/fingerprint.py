@@ -6,8 +6,9 @@ import os
 import time
 from collections.abc import Sequence
 
-from nightsafe.crypto.sealer import SealKey
-from nightsafe.fs.lstat import Seen, record
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.fs.lstat import record
+from nightsafe.fs.status import Seen
 
 SIZE = 16
 

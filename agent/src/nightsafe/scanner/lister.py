@@ -7,7 +7,8 @@ from typing import Any
 
 from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import list_names
-from nightsafe.fs.lstat import Seen, Survey, look, survey
+from nightsafe.fs.lstat import Survey, look, survey
+from nightsafe.fs.status import Seen
 from nightsafe.scanner.fingerprint import Fingerprint
 
 SLICE_ENTRIES = 1024

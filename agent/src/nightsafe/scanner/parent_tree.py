@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from nightsafe.errors import DamagedError
-from nightsafe.fs.lstat import Status
+from nightsafe.fs.status import Status
 from nightsafe.repofile.go_json import format_time, parse_time, quote_name
 from nightsafe.repofile.tree import read_id
 

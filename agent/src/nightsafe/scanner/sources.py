@@ -14,7 +14,7 @@ from nightsafe.errors import SourceError
 from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs import windows, xattrs
 from nightsafe.fs.files import list_names, read_link
-from nightsafe.fs.lstat import Status
+from nightsafe.fs.status import Status
 from nightsafe.fs.users import group_name, user_name
 from nightsafe.repofile.tree import Node, go_mode, node_type
 from nightsafe.scanner.lister import Lister, list_folder

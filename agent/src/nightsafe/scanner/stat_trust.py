@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from nightsafe.fs.lstat import Seen, Status
+from nightsafe.fs.status import Seen, Status
 
 _SECOND = 1_000_000_000
 _FINE_SECONDS, _COARSE_SECONDS = 60, 120

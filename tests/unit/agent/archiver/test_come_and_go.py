@@ -11,7 +11,7 @@ from nightsafe.archiver import folder_tracker
 from nightsafe.archiver.backup import BackupReport
 from nightsafe.file_saver import worker
 from nightsafe.filters.entry_filter import EntryFilter
-from nightsafe.fs.lstat import Status
+from nightsafe.fs.status import Status
 from nightsafe.maintenance.check import check
 from nightsafe.repository.repository import Repository
 

@@ -8,7 +8,7 @@ import pytest
 from nightsafe.archiver import parent_lookup
 from nightsafe.archiver.backup import BackupReport, backup
 from nightsafe.archiver.parent_lookup import ELSEWHERE
-from nightsafe.fs.lstat import Status
+from nightsafe.fs.status import Status
 from nightsafe.repository.repository import Repository
 
 from tests.unit.agent.conftest import reopen

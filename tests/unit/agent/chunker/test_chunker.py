@@ -23,7 +23,7 @@ from nightsafe.chunker.chunker import (
     derive_gear,
     new_cutter,
 )
-from nightsafe.crypto.sealer import SealKey
+from nightsafe.crypto.seal_key import SealKey
 from nightsafe.workers.shared_buffers import SharedBuffers
 
 from backup_service.env import BASE_DIR

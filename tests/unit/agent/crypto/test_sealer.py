@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.crypto.sealer import OVERHEAD, Sealer, SealKey, mask_r
+from nightsafe.crypto.seal_key import OVERHEAD, SealKey, mask_r
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
 

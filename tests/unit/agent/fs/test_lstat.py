@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe.fs.lstat import (
     RECORD,
-    Seen,
-    Status,
     load,
     look,
     portable_load,
@@ -22,6 +20,7 @@ from nightsafe.fs.lstat import (
     record,
     survey,
 )
+from nightsafe.fs.status import Seen, Status
 
 from tests.support.agent.extensions import needs
 from tests.support.agent.trees import set_xattr

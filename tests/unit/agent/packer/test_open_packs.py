@@ -7,7 +7,8 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.packer.open_packs import OpenPacks
 from nightsafe.packer.pack_builder import FinishedPack

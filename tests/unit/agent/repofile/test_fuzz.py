@@ -13,7 +13,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import RestBackend
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError, NightsafeError
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.index import decode_index

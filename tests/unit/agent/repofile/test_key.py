@@ -6,7 +6,7 @@ import os
 
 import pytest
 from nightsafe.crypto.romix import romix
-from nightsafe.crypto.sealer import SealKey
+from nightsafe.crypto.seal_key import SealKey
 from nightsafe.errors import (
     DamagedError,
     NightsafeError,

@@ -12,7 +12,8 @@ import zstandard
 from nightsafe.archiver.backup import backup
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.local import LocalBackend
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.crypto.sealer_portable import PortableSealer
 from nightsafe.errors import DamagedError
 from nightsafe.maintenance.check import check

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 import zstandard
-from nightsafe.crypto.sealer import Sealer, SealKey
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError
 from nightsafe.repository.blob_reader import BlobOpener, SealedBlob
 

@@ -82,7 +82,7 @@ def test_texts_survive_and_are_compressed(repository: Repository) -> None:
 
 
 def test_format_1_does_not_compress(repository: Repository) -> None:
-    old = Repository(repository.storage, repository._master, Config(1, "ab" * 32, 5))
+    old = Repository(repository.storage, repository.master, Config(1, "ab" * 32, 5))
     name = old.save_text(ObjectKind.SNAPSHOT, b"{}" + b" " * 100)
     sealed = repository.storage.load(ObjectKind.SNAPSHOT, name)
     assert repository.sealer.open(sealed) == b"{}" + b" " * 100

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from nightsafe.crypto.sealer import SealKey
+from nightsafe.crypto.seal_key import SealKey
 from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.scanner.change_detector import probe_all

@@ -1,0 +1,75 @@
+"""Seals, names and verifies a repository's objects; what they mean is for others to say."""
+
+import hashlib
+
+import zstandard
+
+from nightsafe.backend.base import Backend, ObjectKind
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.crypto.sealer import Sealer
+from nightsafe.errors import DamagedError, NoCopyError
+from nightsafe.repofile.config import Config
+from nightsafe.repofile.zstd_frames import decompress
+
+_COMPRESSED = b"\x02"
+_MAX_TEXT = {ObjectKind.INDEX: 1 << 30, ObjectKind.SNAPSHOT: 256 << 20}
+_READ_ATTEMPTS = 3
+
+
+class SealedObjects:
+    """The objects in `storage`, sealed with the `master` key that workers and keyed hashes use."""
+
+    def __init__(self, storage: Backend, master: SealKey, config: Config) -> None:
+        self.storage = storage
+        self.master = master
+        self.config = config
+        self.sealer = Sealer(master)
+
+    def new_sealer(self) -> Sealer:
+        """Another sealer with the master key, for another thread."""
+        return Sealer(self.master)
+
+    def load_text(self, kind: ObjectKind, name: str) -> bytes:
+        """The JSON text of an index, snapshot or lock object; DamagedError if it is unsound.
+
+        A damaged answer is asked for again: another copy may be sound. An object of which no
+        copy can be read now is as good as damaged: whoever must have it stops, and a backup
+        stores anew what it cannot learn.
+        """
+        for attempt in range(_READ_ATTEMPTS):
+            try:
+                sealed = self.storage.load(kind, name)
+            except NoCopyError as error:
+                raise DamagedError(str(error)) from error
+            try:
+                return self.open_text(kind, name, sealed)
+            except DamagedError:
+                if attempt == _READ_ATTEMPTS - 1:
+                    raise
+        raise DamagedError(f"{kind.value}/{name} could not be read.")
+
+    def open_text(self, kind: ObjectKind, name: str, sealed: bytes) -> bytes:
+        """The JSON text of an object's bytes; DamagedError if they are unsound."""
+        if hashlib.sha256(sealed).hexdigest() != name:
+            raise DamagedError(f"{kind.value}/{name} has other bytes than its name says.")
+        return self._unpack(kind, self.sealer.open(sealed))
+
+    def _unpack(self, kind: ObjectKind, plain: bytes) -> bytes:
+        if plain[:1] in (b"{", b"["):
+            return plain
+        if plain[:1] != _COMPRESSED or not self.config.compresses:
+            raise DamagedError(f"An object of {kind.value}/ has an unknown encoding.")
+        return decompress(memoryview(plain)[1:], limit=_MAX_TEXT.get(kind, 1 << 20))
+
+    def save_text(self, kind: ObjectKind, text: bytes, *, sealer: Sealer | None = None) -> str:
+        """Store a JSON text and return its name."""
+        name, sealed = self.seal_text(text, sealer=sealer)
+        self.storage.save(kind, name, sealed)
+        return name
+
+    def seal_text(self, text: bytes, *, sealer: Sealer | None = None) -> tuple[str, bytes]:
+        """A JSON text as it is stored: its name, and its bytes."""
+        if self.config.compresses:
+            text = _COMPRESSED + zstandard.ZstdCompressor(level=3).compress(text)
+        sealed = (sealer or self.sealer).seal(text)
+        return hashlib.sha256(sealed).hexdigest(), sealed
