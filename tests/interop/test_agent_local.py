@@ -17,8 +17,8 @@ from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import LockedError
 from nightsafe.maintenance.check import check
-from nightsafe.repofile.snapshot import find_snapshot
 from nightsafe.repository.blob_reader import BlobReader
+from nightsafe.repository.find_snapshot import find
 from nightsafe.repository.locks import hold
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
@@ -222,7 +222,7 @@ def test_absolute_paths_stand_below_their_ancestors(mixed: Path, tmp_path: Path)
 def subtree(place: Place, snapshot_id: str, path: Path) -> bytes | None:
     """The id of the tree at an absolute path; those above it vary with other people's files."""
     repository = place.opened()
-    snapshot = find_snapshot(repository.load_snapshots().sound, snapshot_id)
+    snapshot = find(repository, snapshot_id).snapshot
     repository.load_index()
     return next(
         found.node.subtree

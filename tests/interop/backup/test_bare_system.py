@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from nightsafe.backend.local import LocalBackend
 from nightsafe.repofile.pack import BlobKind
-from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode, node_type
+from nightsafe.repofile.tree import Node, encode_node, go_mode, node_type
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 
+from tests.support.agent.stored_texts import tree_of
 from tests.support.agent.tools import program
 from tests.support.agent.trees import fingerprint, make_mixed_tree
 
@@ -130,10 +131,10 @@ def expected_tree(
         )
         if kind == "dir":
             tree = expected_tree(os.path.join(folder, name), stored, inner)
-            node = node.with_subtree(stored[inner].subtree or b"")
+            node = node._replace(subtree=stored[inner].subtree or b"")
             assert tree == stored_text(stored[inner].subtree or b""), inner
         texts.append(encode_node(node))
-    return encode_tree(texts)
+    return tree_of(texts)
 
 
 _texts: dict[bytes, bytes] = {}

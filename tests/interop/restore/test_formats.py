@@ -14,7 +14,7 @@ from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.key import KdfParams
 from nightsafe.repofile.pack import BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repofile.tree import Node, encode_node, encode_tree
+from nightsafe.repofile.tree import Node, encode_node
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.unlock import open_key
 from nightsafe.restorer.restore import restore
@@ -31,6 +31,7 @@ from tests.interop.test_agent_local import (
 from tests.support.agent import odd_frames
 from tests.support.agent.packs import store_pack
 from tests.support.agent.split_index import split_index
+from tests.support.agent.stored_texts import tree_of
 from tests.support.repositories import add_key
 
 __all__ = ["_own_data_directory", "mixed", "place", "pytestmark"]
@@ -141,7 +142,7 @@ def store(repository: Repository, files: dict[str, tuple[bytes, bytes]]) -> None
         packs.append(save(repository, BlobKind.DATA, blob, frames, plain_length=len(text)))
         node = Node(name.encode(), "file", 0o644, TIME, TIME, TIME, size=len(text), content=(blob,))
         nodes.append(encode_node(node))
-    tree = encode_tree(nodes)
+    tree = tree_of(nodes)
     root = hashlib.sha256(tree).digest()
     packs.append(save(repository, BlobKind.TREE, root, tree, plain_length=0))
     repository.save_text(ObjectKind.INDEX, encode_index(packs))

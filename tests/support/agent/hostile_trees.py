@@ -3,9 +3,10 @@
 from nightsafe.backend.base import ObjectKind
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repofile.tree import Node, encode_node, encode_tree
+from nightsafe.repofile.tree import Node, encode_node
 from nightsafe.repository.repository import Repository
 
+from tests.support.agent.stored_texts import tree_of
 from tests.support.agent.uploader import Uploader
 
 
@@ -20,7 +21,7 @@ def store(repository: Repository, *blobs: bytes, kind: BlobKind = BlobKind.DATA)
 def store_tree(repository: Repository, *entries: Node | str) -> bytes:
     """Store a tree of nodes, or of entries as they stand in JSON; return its id."""
     texts = [encode_node(entry) if isinstance(entry, Node) else entry for entry in entries]
-    return store(repository, encode_tree(texts), kind=BlobKind.TREE)[0]
+    return store(repository, tree_of(texts), kind=BlobKind.TREE)[0]
 
 
 def snapshot_of(repository: Repository, tree: bytes, *paths: str) -> Snapshot:

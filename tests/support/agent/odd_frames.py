@@ -12,6 +12,7 @@ from nightsafe.repository.blob_reader import BlobOpener
 from nightsafe.repository.repository import Repository
 
 from tests.support.agent.packs import store_pack
+from tests.support.agent.stored_texts import load_text
 
 _BLOCK = 64 << 10
 _COMPRESSED = b"\x02"
@@ -115,7 +116,7 @@ def rewritten(repository: Repository, place: Repository, chance: random.Random) 
         packs += [_pack_anew(repository, place, content, chance) for content in contents or ()]
     _save_text(place, ObjectKind.INDEX, encode_index(packs), chance)
     for listing in list(repository.storage.list(ObjectKind.SNAPSHOT)):
-        text = repository.load_text(ObjectKind.SNAPSHOT, listing.name)
+        text = load_text(repository, ObjectKind.SNAPSHOT, listing.name)
         _save_text(place, ObjectKind.SNAPSHOT, text, chance)
 
 

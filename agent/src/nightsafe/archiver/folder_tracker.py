@@ -13,6 +13,7 @@ from nightsafe.file_saver.job_runner import Job
 from nightsafe.file_saver.large_files import LargeFile
 from nightsafe.file_saver.node_json import encode_planned
 from nightsafe.file_saver.worker import JobResult
+from nightsafe.repofile.tree import encode_tree
 from nightsafe.scanner.fingerprint import Fingerprint
 from nightsafe.scanner.lister import SLICE_ENTRIES, Probe, Problem, Same, problem_of
 from nightsafe.scanner.parent_tree import ParentTree
@@ -215,7 +216,7 @@ class FolderTracker:
         if folder.above is None and not nodes:
             raise SourceError("Nothing could be read, so no snapshot was made.")
         known = b"" if record is None else record.tree
-        tree = b'{"nodes":[' + nodes + b"]}\n"
+        tree = encode_tree(nodes)
         return self._store.add(tree, entries=folder.entries, known=known)
 
     def _remember(self, folder: Folder, tree_id: bytes) -> None:

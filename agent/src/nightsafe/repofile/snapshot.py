@@ -100,14 +100,6 @@ def find_parent(
     return max(fitting, key=lambda s: s.time, default=None)
 
 
-def find_snapshot(snapshots: Iterable[Snapshot], wanted: str) -> Snapshot:
-    """`latest`, a whole id, or the beginning of one; SnapshotNotFoundError says what is amiss."""
-    known = {snapshot.id: snapshot for snapshot in snapshots}
-    if wanted == LATEST and known:
-        return max(known.values(), key=lambda s: (s.time, s.id))
-    return known[find_name(known, wanted)]
-
-
 def find_name(names: Collection[str], wanted: str) -> str:
     """The one id that begins so; SnapshotNotFoundError says what is amiss."""
     if not names:

@@ -80,10 +80,6 @@ class Node(NamedTuple):
         """This file's node with the blobs it was cut into and the bytes that were read."""
         return self._replace(content=tuple(content), size=size)
 
-    def with_subtree(self, subtree: bytes) -> "Node":
-        """This directory's node with the id of its tree."""
-        return self._replace(subtree=subtree)
-
 
 _make: Callable[[Iterable[Any]], Node] = partial(tuple.__new__, Node)
 """`Node._make` without a look at how many fields there are, in a third of the time."""
@@ -142,9 +138,9 @@ def _encode_content(content: tuple[bytes, ...] | None) -> str:
     return "[" + ",".join(f'"{blob.hex()}"' for blob in content) + "]"
 
 
-def encode_tree(encoded_nodes: Iterable[str]) -> bytes:
-    """A tree blob from its nodes' JSON; they must stand in the order of their raw names."""
-    return f'{{"nodes":[{",".join(encoded_nodes)}]}}\n'.encode()
+def encode_tree(nodes: bytes) -> bytes:
+    """A tree blob from its nodes' JSON, joined by commas in the order of their raw names."""
+    return b'{"nodes":[' + nodes + b"]}\n"
 
 
 class Unreadable(NamedTuple):

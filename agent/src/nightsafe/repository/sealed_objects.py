@@ -7,13 +7,12 @@ import zstandard
 from nightsafe.backend.base import Backend, ObjectKind
 from nightsafe.crypto.seal_key import SealKey
 from nightsafe.crypto.sealer import Sealer
-from nightsafe.errors import DamagedError, NoCopyError
+from nightsafe.errors import DamagedError
 from nightsafe.repofile.config import Config
 from nightsafe.repofile.zstd_frames import decompress
 
 _COMPRESSED = b"\x02"
 _MAX_TEXT = {ObjectKind.INDEX: 1 << 30, ObjectKind.SNAPSHOT: 256 << 20}
-_READ_ATTEMPTS = 3
 
 
 class SealedObjects:
@@ -28,25 +27,6 @@ class SealedObjects:
     def new_sealer(self) -> Sealer:
         """Another sealer with the master key, for another thread."""
         return Sealer(self.master)
-
-    def load_text(self, kind: ObjectKind, name: str) -> bytes:
-        """The JSON text of an index, snapshot or lock object; DamagedError if it is unsound.
-
-        A damaged answer is asked for again: another copy may be sound. An object of which no
-        copy can be read now is as good as damaged: whoever must have it stops, and a backup
-        stores anew what it cannot learn.
-        """
-        for attempt in range(_READ_ATTEMPTS):
-            try:
-                sealed = self.storage.load(kind, name)
-            except NoCopyError as error:
-                raise DamagedError(str(error)) from error
-            try:
-                return self.open_text(kind, name, sealed)
-            except DamagedError:
-                if attempt == _READ_ATTEMPTS - 1:
-                    raise
-        raise DamagedError(f"{kind.value}/{name} could not be read.")
 
     def open_text(self, kind: ObjectKind, name: str, sealed: bytes) -> bytes:
         """The JSON text of an object's bytes; DamagedError if they are unsound."""

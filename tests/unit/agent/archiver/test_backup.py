@@ -17,13 +17,14 @@ from nightsafe.packer import index_writer
 from nightsafe.progress import Event, FilesDone, Issue
 from nightsafe.repofile.index import decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind
-from nightsafe.repofile.tree import Node, encode_node, encode_tree
+from nightsafe.repofile.tree import Node, encode_node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 from nightsafe.scanner import sources
 from nightsafe.scanner.parent_tree import ParentTree
 
+from tests.support.agent.stored_texts import load_text, tree_of
 from tests.unit.agent.conftest import reopen
 
 
@@ -158,7 +159,7 @@ def test_only_the_data_is_missing_from_the_index(
     source = Path(source.name)
     run(repository, source)
     (name,) = names(repository, ObjectKind.INDEX)
-    packs = decode_index(repository.load_text(ObjectKind.INDEX, name))
+    packs = decode_index(load_text(repository, ObjectKind.INDEX, name))
     repository.storage.remove(ObjectKind.INDEX, name)
     trees = [pack for pack in packs if pack.blobs[0].kind is BlobKind.TREE]
     repository.save_text(ObjectKind.INDEX, encode_index(trees))
@@ -173,7 +174,7 @@ def test_every_sign_of_change_counts_alone(source: Path, sign: str) -> None:
     signs = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
     seen: Any = SimpleNamespace(**{name: getattr(status, name) for name in signs})
     node = sources.node_of(b"one.txt", os.fsencode(source / "one.txt"), status)
-    tree = encode_tree([encode_node(node.with_content([bytes(32)], 4))])
+    tree = tree_of([encode_node(node.with_content([bytes(32)], 4))])
     before = ParentTree(tree, [])
     assert before.content_if_unchanged(b"one.txt", seen) == ["00" * 32]
     setattr(seen, sign, getattr(seen, sign) + 1)

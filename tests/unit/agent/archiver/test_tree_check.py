@@ -15,9 +15,10 @@ from nightsafe.archiver.tree_saver import TreeSaver
 from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import TreeError
 from nightsafe.file_saver import worker
-from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree
+from nightsafe.repofile.tree import Node, decode_tree, encode_node
 from nightsafe.repository.repository import Repository
 
+from tests.support.agent.stored_texts import tree_of
 from tests.support.agent.trees import make_mixed_tree, odd_names
 from tests.unit.agent.archiver.test_backup import names, run
 
@@ -34,7 +35,7 @@ NODES = sorted(
     ],
     key=lambda node: node.name,
 )
-TREE = encode_tree(map(encode_node, NODES))
+TREE = tree_of(map(encode_node, NODES))
 CASES = [
     (b'{"nodes":[]}\n', 0),
     (b'{"nodes":[]}', None),
@@ -50,7 +51,7 @@ CASES = [
 
 def of(*nodes: str) -> bytes:
     """A tree of some nodes, given without their marks."""
-    return encode_tree("{" + node + "}" for node in nodes)
+    return tree_of("{" + node + "}" for node in nodes)
 
 
 FILE = '"name":"%s","type":"file","content":[]'

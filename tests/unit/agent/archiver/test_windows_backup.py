@@ -18,10 +18,11 @@ from nightsafe.fs import files
 from nightsafe.fs import lstat as look
 from nightsafe.fs.windows import Status
 from nightsafe.maintenance.check import check
-from nightsafe.repofile.tree import Node, encode_node, encode_tree
+from nightsafe.repofile.tree import Node, encode_node
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner import sources
 
+from tests.support.agent.stored_texts import tree_of
 from tests.unit.agent.archiver.test_backup import run, stored
 from tests.unit.agent.archiver.test_backup_faults import look_in_python
 from tests.unit.agent.conftest import reopen
@@ -86,12 +87,12 @@ def test_trees_are_those_of_stock_restic(
     monkeypatch.chdir(tmp_path)
     report = run(repository, Path(source.name))
     nodes_now = stored(repository)
-    inner = encode_tree(
+    inner = tree_of(
         [made("two.txt", "file", 0o666, source / "inner" / "two.txt", size=4,
               content=(hashlib.sha256(b"two\n").digest(),))]
     )  # fmt: skip
     pieces = nodes_now[b"/source/large"].content
-    tree = encode_tree(
+    tree = tree_of(
         [
             made("empty", "file", 0o666, source / "empty", content=()),
             made("inner", "dir", 1 << 31 | 0o777, source / "inner",
@@ -102,7 +103,7 @@ def test_trees_are_those_of_stock_restic(
                  content=(hashlib.sha256(b"one\n").digest(),)),
         ]
     )  # fmt: skip
-    root = encode_tree(
+    root = tree_of(
         [made("source", "dir", 1 << 31 | 0o777, source, subtree=hashlib.sha256(tree).digest())]
     )
     assert report.tree_id == hashlib.sha256(root).hexdigest()

@@ -10,12 +10,13 @@ from nightsafe.cli import main
 from nightsafe.errors import DamagedError, RefusedError
 from nightsafe.maintenance.check import check
 from nightsafe.maintenance.prune import prune
-from nightsafe.repofile.tree import Node, decode_tree, encode_node, encode_tree, go_mode, read_tree
+from nightsafe.repofile.tree import Node, decode_tree, encode_node, go_mode, read_tree
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
 from nightsafe.restorer.restore import restore
 
 from tests.support.agent.hostile_trees import snapshot_of, store, store_tree
+from tests.support.agent.stored_texts import tree_of
 from tests.unit.agent.conftest import PASSPHRASE, reopen
 
 FILE, DIR = go_mode(stat.S_IFREG | 0o644), go_mode(stat.S_IFDIR | 0o755)
@@ -173,11 +174,11 @@ def test_what_is_no_tree() -> None:
 
 
 def test_bytes_that_are_no_text_cost_an_entry_at_most() -> None:
-    tree = encode_tree(map(encode_node, [GOOD[0], ODD, GOOD[1]]))
+    tree = tree_of(map(encode_node, [GOOD[0], ODD, GOOD[1]]))
     nodes, unreadable = read_tree(tree.replace(b'"odd"', b'"odd","user":"\xff"'))
     assert [node.name for node in nodes] == [b"a", b"odd", b"z"]
     assert unreadable == []
-    tree = encode_tree(map(encode_node, [GOOD[0], ODD._replace(uid=7), GOOD[1]]))
+    tree = tree_of(map(encode_node, [GOOD[0], ODD._replace(uid=7), GOOD[1]]))
     tree = tree.replace(b'"uid":7', b'"uid":[]')
     nodes, unreadable = read_tree(tree)
     assert [node.name for node in nodes] == [b"a", b"z"]

@@ -12,6 +12,7 @@ from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags, has_tags, split_tags
 from nightsafe.repository.repository import Repository
 
+from tests.support.agent.stored_texts import load_text
 from tests.unit.agent.conftest import PASSPHRASE, reopen
 
 
@@ -73,7 +74,7 @@ def test_a_backup_takes_lists(repository: Repository, source: Path, by: str) -> 
     else:
         assert main(["backup", "--tag", "a, b c", "--tag", "", "--tag", "d", str(source)]) == 0
     (listing,) = repository.storage.list(ObjectKind.SNAPSHOT)
-    text = repository.load_text(ObjectKind.SNAPSHOT, listing.name)
+    text = load_text(repository, ObjectKind.SNAPSHOT, listing.name)
     assert json.loads(text)["tags"] == ["a", "b c", "d"]
 
 

@@ -14,7 +14,6 @@ from nightsafe.repofile.tree import (
     Node,
     decode_tree,
     encode_node,
-    encode_tree,
     go_mode,
     node_type,
     posix_permissions,
@@ -22,6 +21,7 @@ from nightsafe.repofile.tree import (
 
 from backup_service.env import BASE_DIR
 from tests.support.agent.extensions import needs
+from tests.support.agent.stored_texts import tree_of
 
 VECTOR = json.loads((BASE_DIR / "tests" / "vectors" / "tree.json").read_text())
 IDS = st.binary(min_size=32, max_size=32)
@@ -57,16 +57,16 @@ NODES = st.builds(
 def test_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     text = VECTOR["tree"].encode()
     nodes = decode_tree(text)
-    assert encode_tree(map(encode_node, nodes)) == text
+    assert tree_of(map(encode_node, nodes)) == text
 
 
 @given(st.lists(NODES, max_size=4))
 def test_any_nodes_survive(nodes: list[Node]) -> None:
-    assert decode_tree(encode_tree(map(encode_node, nodes))) == nodes
+    assert decode_tree(tree_of(map(encode_node, nodes))) == nodes
 
 
 def test_the_empty_tree() -> None:
-    assert encode_tree([]) == b'{"nodes":[]}\n'
+    assert tree_of([]) == b'{"nodes":[]}\n'
     assert decode_tree(b'{"nodes":null}') == []
 
 

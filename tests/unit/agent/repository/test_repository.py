@@ -25,6 +25,7 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 
+from tests.support.agent.stored_texts import load_text
 from tests.support.agent.uploader import Uploader
 from tests.support.repositories import CHEAP
 from tests.unit.agent.conftest import PASSPHRASE, reopen
@@ -77,7 +78,7 @@ def test_a_vault_of_a_newer_agent(repository: Repository) -> None:
 def test_texts_survive_and_are_compressed(repository: Repository) -> None:
     text = b'{"a":"' + b"b" * 10_000 + b'"}'
     name = repository.save_text(ObjectKind.SNAPSHOT, text)
-    assert repository.load_text(ObjectKind.SNAPSHOT, name) == text
+    assert load_text(repository, ObjectKind.SNAPSHOT, name) == text
     assert repository.storage.size(ObjectKind.SNAPSHOT, name) < 200
 
 
@@ -86,7 +87,7 @@ def test_format_1_does_not_compress(repository: Repository) -> None:
     name = old.save_text(ObjectKind.SNAPSHOT, b"{}" + b" " * 100)
     sealed = repository.storage.load(ObjectKind.SNAPSHOT, name)
     assert repository.sealer.open(sealed) == b"{}" + b" " * 100
-    assert old.load_text(ObjectKind.SNAPSHOT, name) == b"{}" + b" " * 100
+    assert load_text(old, ObjectKind.SNAPSHOT, name) == b"{}" + b" " * 100
 
 
 def test_an_unknown_encoding_is_damage(repository: Repository) -> None:
@@ -97,7 +98,7 @@ def test_an_unknown_encoding_is_damage(repository: Repository) -> None:
         name = hashlib.sha256(sealed).hexdigest()
         repository.storage.save(ObjectKind.SNAPSHOT, name, sealed)
         with pytest.raises(DamagedError):
-            repository.load_text(ObjectKind.SNAPSHOT, name)
+            load_text(repository, ObjectKind.SNAPSHOT, name)
 
 
 @pytest.mark.parametrize("known_size", [True, False])
@@ -218,7 +219,7 @@ def test_a_pack_that_no_index_lists_is_waste_only(filled: Repository) -> None:
 
 def test_index_and_header_must_agree(filled: Repository) -> None:
     (path,) = objects(filled, "index")
-    text = filled.load_text(ObjectKind.INDEX, path.name)
+    text = load_text(filled, ObjectKind.INDEX, path.name)
     path.unlink()
     wrong = text.replace(b'"offset":0', b'"offset":1')
     assert wrong != text
@@ -228,7 +229,7 @@ def test_index_and_header_must_agree(filled: Repository) -> None:
 
 def test_index_and_header_must_agree_on_what_only_they_say(filled: Repository) -> None:
     (path,) = objects(filled, "index")
-    packs = decode_index(filled.load_text(ObjectKind.INDEX, path.name))
+    packs = decode_index(load_text(filled, ObjectKind.INDEX, path.name))
     data = next(p for p in packs if p.blobs[0].kind is BlobKind.DATA)
     first = data.blobs[0]._replace(id=bytes(32))
     path.unlink()

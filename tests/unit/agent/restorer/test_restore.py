@@ -16,13 +16,14 @@ from nightsafe.errors import RestoreError
 from nightsafe.file_restorer import file_restorer, file_writer
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repofile.tree import Node, encode_node, encode_tree, go_mode
+from nightsafe.repofile.tree import Node, encode_node, go_mode
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer import restore as restoring
 from nightsafe.restorer.options import RestoreReport
 from nightsafe.restorer.restore import restore
 
 from tests.support.agent.restore_ways import WAYS, go, is_by_paths
+from tests.support.agent.stored_texts import tree_of
 from tests.support.agent.trees import fingerprint, make_mixed_tree
 from tests.support.agent.uploader import Uploader
 from tests.unit.agent.conftest import copy_vault, freeze, reopen
@@ -57,7 +58,7 @@ def bring_back(
 def store_tree(repository: Repository, *nodes: Node) -> Snapshot:
     """A snapshot with just these nodes at its root, as a hostile writer would make it."""
     uploader = Uploader(repository)
-    tree = uploader.add(BlobKind.TREE, encode_tree(map(encode_node, nodes)))
+    tree = uploader.add(BlobKind.TREE, tree_of(map(encode_node, nodes)))
     uploader.flush()
     return Snapshot(time=0, tree=tree, paths=("/",))
 
@@ -201,13 +202,13 @@ def test_a_deep_folder_needs_few_descriptors(
     repository: Repository, tmp_path: Path, few_descriptors: int
 ) -> None:
     uploader = Uploader(repository)
-    tree = uploader.add(BlobKind.TREE, encode_tree([]))
+    tree = uploader.add(BlobKind.TREE, tree_of([]))
     # A path has at most 4,096 bytes, and is looked at from its top; functions call themselves
     # a thousand times at most.
     depth = few_descriptors + (30 if is_by_paths() else 1000)
     for _ in range(depth):
         node = Node(b"d", "dir", DIR, subtree=tree)
-        tree = uploader.add(BlobKind.TREE, encode_tree([encode_node(node)]))
+        tree = uploader.add(BlobKind.TREE, tree_of([encode_node(node)]))
     uploader.flush()
     try:
         snapshot = Snapshot(time=0, tree=tree, paths=())
