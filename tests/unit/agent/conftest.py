@@ -39,7 +39,7 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new lock waits a moment for rivals; tests have none."""
-    monkeypatch.setattr(locks, "_SETTLE_SECONDS", 0)
+    monkeypatch.setattr(locks, "SETTLE_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)

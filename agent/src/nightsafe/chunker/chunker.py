@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 try:
-    from nightsafe._native import fastcdc as _fastcdc
+    from nightsafe._native import fastcdc as native
 except ImportError:  # not built here
-    _fastcdc = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 MIN_SIZE = 512 << 10
 AVERAGE_SIZE = 1 << 20
@@ -107,10 +107,10 @@ class Cutter(Protocol):
 
 
 class PortableCutter:
-    """What `_fastcdc.Cutter` does, by a library that hashes a permuted copy."""
+    """Does what the C extension does, with a library that hashes a permuted copy."""
 
     def __init__(self, secret: GearSecret) -> None:
-        from pyfastcdc import FastCDC  # loading it takes as long as cutting 40 MB by `_fastcdc`
+        from pyfastcdc import FastCDC  # loading it takes as long as cutting 40 MB in C
 
         self._permutation = secret.permutation
         self._cutter = FastCDC(
@@ -139,10 +139,10 @@ class PortableCutter:
 
 def new_cutter(secret: GearSecret) -> Cutter:
     """The fastest cutter there is here; all cut alike."""
-    if _fastcdc is None:
+    if native is None:
         return PortableCutter(secret)
     table = array("Q", (gear(place) ^ secret.seed for place in secret.permutation))
-    return _fastcdc.Cutter(table, MIN_SIZE, AVERAGE_SIZE, MAX_SIZE, *_MASKS)
+    return native.Cutter(table, MIN_SIZE, AVERAGE_SIZE, MAX_SIZE, *_MASKS)
 
 
 class Chunker:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 try:
-    from nightsafe._native import rabin as _rabin
+    from nightsafe._native import rabin as native
 except ImportError:  # not built here
-    _rabin = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 SPAN: Final = 64
 """How many bytes a fingerprint is of."""
@@ -39,7 +39,7 @@ def leave_table(polynomial: int) -> "array[int]":
 
 
 class PortableRabinCutter:
-    """What `_rabin.Cutter` does, byte by byte in Python."""
+    """Does what the C extension does, byte by byte in Python."""
 
     def __init__(
         self, fold: Iterable[int], leave: Iterable[int], min_size: int, max_size: int, mask: int
@@ -86,6 +86,6 @@ class PortableRabinCutter:
 def new_rabin_cutter(polynomial: int) -> Cutter:
     """The fastest cutter for this polynomial (of degree 53) there is here; all cut alike."""
     fold, leave = fold_table(polynomial), leave_table(polynomial)
-    if _rabin is None:
+    if native is None:
         return PortableRabinCutter(fold, leave, MIN_SIZE, MAX_SIZE, SPLIT_MASK)
-    return _rabin.Cutter(fold, leave, MIN_SIZE, MAX_SIZE, SPLIT_MASK)
+    return native.Cutter(fold, leave, MIN_SIZE, MAX_SIZE, SPLIT_MASK)

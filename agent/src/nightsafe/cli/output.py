@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nightsafe.progress import Event, Observer, ProgressMeter
 
 _PROGRESS_SECONDS = 1.0
-_PLAIN_SECONDS = 30.0
+PLAIN_SECONDS = 30.0
 
 
 class Output:
@@ -182,7 +182,7 @@ class _PlainLines:
         from nightsafe.progress import Issue, ProgressMeter
 
         self._output = output
-        self._next = time.monotonic() + _PLAIN_SECONDS
+        self._next = time.monotonic() + PLAIN_SECONDS
         self._tally = ProgressMeter()
         self._issue = Issue  # looked up here, since events are many
 
@@ -192,4 +192,4 @@ class _PlainLines:
         self._tally(event)
         if self._output.progress and time.monotonic() >= self._next:
             self._output.note(progress_line(self._tally))
-            self._next = time.monotonic() + _PLAIN_SECONDS
+            self._next = time.monotonic() + PLAIN_SECONDS

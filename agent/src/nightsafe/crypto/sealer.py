@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from nightsafe.crypto.sealer_portable import PortableSealer as Sealer
 else:
     try:
-        from nightsafe._native import seal as _seal
+        from nightsafe._native import seal as native
     except ImportError:  # not built here
         from nightsafe.crypto.sealer_portable import PortableSealer as Sealer
     else:
-        Sealer = _seal.Sealer
+        Sealer = native.Sealer
 
 __all__ = ["Sealer"]

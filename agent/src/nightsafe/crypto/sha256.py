@@ -1,7 +1,7 @@
-"""SHA-256 of several buffers at once: the names of blobs.
+"""Hashes several buffers at once with SHA-256, which names blobs.
 
-A processor that hashes one text waits for its own results half of the time, so `_sha256` hashes
-three side by side, where it could be built and the processor has instructions for it.
+A processor that hashes one buffer waits for its own results half of the time, so the C extension
+hashes three side by side, where it is built and the processor has the instructions.
 """
 
 import hashlib
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 try:
-    from nightsafe._native import sha256 as _sha256
+    from nightsafe._native import sha256 as native
 except ImportError:  # not built here, or another kind of processor
-    _sha256 = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 
 def portable_digests(texts: "Sequence[Buffer]") -> list[bytes]:
-    """What `_sha256.digests` does: the SHA-256 of each text."""
+    """Return the SHA-256 of each text, as the C extension does."""
     return [hashlib.sha256(text).digest() for text in texts]
 
 
 digests: "Callable[[Sequence[Buffer]], list[bytes]]"
-digests = portable_digests if TYPE_CHECKING or _sha256 is None else _sha256.digests
+digests = portable_digests if TYPE_CHECKING or native is None else native.digests

@@ -17,7 +17,7 @@ from nightsafe.target.directory import Directory
 from nightsafe.target.metadata import Attributes
 from nightsafe.target.place import Place
 
-_JOB_FILES, _JOB_BYTES = 512, 16 << 20
+_JOB_FILES, JOB_BYTES = 512, 16 << 20
 _NOTHING = BlobLocation(b"", 0, 0, 0)
 _permissions = lru_cache(maxsize=256)(posix_permissions)
 _pack_length = Struct("Q").pack
@@ -127,7 +127,7 @@ class Gathering:
                 self._add(place, node, check, size)
             else:
                 jobs += self._take_parts(batch, place, node, others)
-            if self._size >= _JOB_BYTES or self._count >= _JOB_FILES:
+            if self._size >= JOB_BYTES or self._count >= _JOB_FILES:
                 jobs += self.rest(batch)
         return jobs, others
 
@@ -167,7 +167,7 @@ class Gathering:
             check = (name, position, ids, part.tobytes(), size, 1, _permissions(mode), *rest)
             self._add(place, node, check, sum(part))
             position, start = position + sum(part), end
-            if self._size >= _JOB_BYTES:
+            if self._size >= JOB_BYTES:
                 jobs += self.rest(batch)
         return jobs
 
@@ -187,7 +187,7 @@ def _parts(lengths: "array[int]") -> Iterable[int]:
     size = 0
     for number, length in enumerate(lengths[:-1], 1):
         size += length
-        if size >= _JOB_BYTES:
+        if size >= JOB_BYTES:
             yield number
             size = 0
     yield len(lengths)

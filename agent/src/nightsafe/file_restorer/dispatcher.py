@@ -19,8 +19,8 @@ from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.workers.pool import WorkerPool
 
-_IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
-_IN_PROCESS_COMPARISONS = 1
+IN_PROCESS_PIECES, _IN_PROCESS_BYTES = 200, 8 << 20
+IN_PROCESS_COMPARISONS = 1
 _LOOK_SECONDS = 0.002
 _Pool = WorkerPool[Job | Comparison, Outcome | Compared]
 
@@ -60,7 +60,7 @@ class Dispatcher:
     def compare(self, job: Comparison) -> None:
         """Let workers compare, or keep it for us if it is little."""
         self._held.append(job)
-        if self._workers and (self._pool or len(self._held) > _IN_PROCESS_COMPARISONS):
+        if self._workers and (self._pool or len(self._held) > IN_PROCESS_COMPARISONS):
             pool = self._with_workers()
             for held in self._held:
                 pool.submit(held)
@@ -80,7 +80,7 @@ class Dispatcher:
             end = self._index.pack_end(pack) if pack else 0
             place = batch.places.__getitem__
             jobs += arrange(batch.number, pack, pieces, pack_end=end, places=place)
-        is_small = sum(map(len, batch.packs.values())) <= _IN_PROCESS_PIECES
+        is_small = sum(map(len, batch.packs.values())) <= IN_PROCESS_PIECES
         is_small = is_small and batch.size <= _IN_PROCESS_BYTES
         batch.packs = {}
         batch.open_jobs = len(jobs)

@@ -28,7 +28,7 @@ from nightsafe.target.directory import Directory
 from nightsafe.target.metadata import described
 from nightsafe.target.place import Place
 
-_FIRST_BATCH, _LARGEST_BATCH = 1000, 32_000
+FIRST_BATCH, _LARGEST_BATCH = 1000, 32_000
 _BATCHES_AT_ONCE = 2
 _NOTHING = BlobLocation(b"", 0, 0, 0)
 _piece: Callable[[Iterable[Any]], Piece] = partial(tuple.__new__, Piece)
@@ -65,7 +65,7 @@ class FileRestorer:
         self._writer, self._finisher = self._dispatcher.writer, self._dispatcher.finisher
         self._links: dict[tuple[int, int, int], Unfinished] = {}
         self._batch = Batch(0)
-        self._limit = _FIRST_BATCH
+        self._limit = FIRST_BATCH
         self._gathering = Gathering(self._located)
 
     def files(self, place: Place, nodes: Iterable[Node], batch: Batch | None = None) -> list[Node]:

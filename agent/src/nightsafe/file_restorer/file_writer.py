@@ -26,15 +26,15 @@ from nightsafe.target.place import Place
 from nightsafe.target.target import Folders, raise_if_full, write_all
 
 try:
-    from nightsafe._native import file_writer as _file_writer
+    from nightsafe._native import file_writer as native
 except ImportError:  # not built here
-    _file_writer = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 _FILES_OPEN = 16
 _NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
 _BATCH, _BATCH_BYTES = 64, 512 << 10
 _LANES, _MOST_BYTES = 3, 6 << 20
-_SMALL = 64 << 10
+SMALL_SIZE = 64 << 10
 """Smaller files are written in one step, without a look for holes."""
 
 
@@ -154,13 +154,13 @@ class FileWriter:
         folder = self.folders.open(place)
         self._count += 1
         temporary = b".nightsafe-%s-%d.part" % (self._stem, self._count)
-        if not folder.hands_down_rights() and _placed(folder.handle, temporary, piece, data):
+        if not folder.hands_down_rights() and write_natively(folder.handle, temporary, piece, data):
             return []
         self._making = folder, temporary  # until it has its name: we may be told to stop
         fd = folder.new_file(temporary)
         try:
             try:
-                _fill(fd, data)
+                write_content(fd, data)
             except BaseException:
                 os.close(fd)
                 raise
@@ -193,18 +193,19 @@ def _sealed(view: memoryview, start: int, piece: Piece) -> SealedBlob:
     return view[begin : begin + piece.length], piece.blob, piece.plain_length
 
 
-def _placed(folder: int, temporary: bytes, piece: Piece, data: bytes) -> bool:
-    """Make a small file in one step, where that can be; if not, nothing was done."""
-    if _file_writer is None or folder < 0 or piece.attributes is None or len(data) >= _SMALL:
+def write_natively(folder: int, temporary: bytes, piece: Piece, data: bytes) -> bool:
+    """Write a small file in one step in C; False, with nothing written, if that is not possible."""
+    if native is None or folder < 0 or piece.attributes is None or len(data) >= SMALL_SIZE:
         return False
     _, mode, uid, gid, atime, mtime, xattrs = piece.attributes
-    return not xattrs and _file_writer.place(
+    return not xattrs and native.place(
         folder, temporary, piece.name, data, posix_permissions(mode), uid, gid, atime, mtime
     )
 
 
-def _fill(fd: int, data: bytes) -> None:
-    if len(data) < _SMALL and (not data or os.write(fd, data) == len(data)):
+def write_content(fd: int, data: bytes) -> None:
+    """Write a new file's content, leaving holes in a large one where it is zero."""
+    if len(data) < SMALL_SIZE and (not data or os.write(fd, data) == len(data)):
         return
     os.ftruncate(fd, len(data))
     write_all(fd, data)

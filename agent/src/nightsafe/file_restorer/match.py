@@ -14,9 +14,9 @@ from nightsafe.fs.files import TO_READ
 from nightsafe.target.directory import Directory, is_regular
 
 try:
-    from nightsafe._native import file_match as _file_match
+    from nightsafe._native import file_match as native
 except ImportError:  # not built here, or another kind of processor
-    _file_match = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 OTHER, SAME, TO_SET = range(3)
 """A file holds something else; what it should, with these attributes; the same with others."""
@@ -51,13 +51,13 @@ RawCheck = tuple[Any, ...]
 
 def compare(folder: Directory, checks: list[RawCheck]) -> bytes:
     """A verdict on each file: OTHER, SAME or TO_SET."""
-    if _file_match is not None and folder.handle >= 0:
-        return _file_match.compare(folder.handle, checks)
+    if native is not None and folder.handle >= 0:
+        return native.compare(folder.handle, checks)
     return portable_compare(folder, checks)
 
 
 def portable_compare(folder: Directory, checks: list[RawCheck]) -> bytes:
-    """What `_file_match.compare` does."""
+    """Do what the C extension does, in Python."""
     return bytes(_verdict(folder, Check(*check)) for check in checks)
 
 

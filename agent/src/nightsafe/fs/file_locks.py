@@ -7,8 +7,8 @@ from typing import Any
 from nightsafe.fs.files import TO_CHANGE
 from nightsafe.fs.optional import optional
 
-_fcntl: Any = optional("fcntl")
-_msvcrt: Any = optional("msvcrt")
+fcntl: Any = optional("fcntl")
+msvcrt: Any = optional("msvcrt")
 
 
 def lock_file(fd: int, *, wait: bool) -> None:
@@ -16,12 +16,12 @@ def lock_file(fd: int, *, wait: bool) -> None:
 
     OSError if somebody else has it and we do not `wait`, or if files cannot be locked here.
     """
-    if _fcntl is not None:
-        _fcntl.flock(fd, _fcntl.LOCK_EX | (0 if wait else _fcntl.LOCK_NB))
-    elif _msvcrt is not None:
+    if fcntl is not None:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    elif msvcrt is not None:
         # What is locked there cannot be read by others, so it is a byte far behind the end.
         os.lseek(fd, 1 << 30, os.SEEK_SET)
-        _msvcrt.locking(fd, _msvcrt.LK_LOCK if wait else _msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(fd, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         os.lseek(fd, 0, os.SEEK_SET)
     else:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))

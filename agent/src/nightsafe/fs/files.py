@@ -157,7 +157,7 @@ def open_to_read(path: bytes) -> int:
     except BlockingIOError:
         if not _NO_READING:
             raise
-        return _open_leased(path)
+        return open_leased(path)
     if not hasattr(os, "O_NOFOLLOW") and S_ISLNK(lstat(path).st_mode):
         os.close(fd)
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -173,7 +173,7 @@ def _open_quietly(path: bytes, flags: int) -> int:
     return os.open(path, flags)
 
 
-def _open_leased(path: bytes) -> int:
+def open_leased(path: bytes) -> int:
     """Open a file and wait as long as it takes, which nobody may do before it is sure to be one.
 
     The kernel takes a lease from who does not give it back (Linux: after 45 seconds).

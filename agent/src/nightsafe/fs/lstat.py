@@ -1,7 +1,7 @@
 """Batched `lstat` and directory listing.
 
-Most of an unchanged backup is this. `_stat` does it in C where it could be built; what it
-gives is an `os.stat_result` as far as a backup needs one.
+An unchanged backup spends most of its time here, so a C extension does it where it is built. Its
+results have those fields of `os.stat_result` that a backup needs.
 """
 
 import os
@@ -15,9 +15,9 @@ from nightsafe.fs.files import fstat, list_names, lstat, open_to_read
 from nightsafe.fs.status import Seen, Status
 
 try:
-    from nightsafe._native import stat as _stat
+    from nightsafe._native import stat as native
 except ImportError:  # not built here
-    _stat = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 RECORD = struct.Struct("<10Q")
 """Mode, size, inode, owner, group, links, device, device number, changed, status changed; of the
@@ -27,7 +27,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 def portable_look(paths: list[bytes]) -> list[Status | int]:
-    """What `_stat.look` does: for each path its status, or the errno that lstat gave."""
+    """Return for each path its status, or the errno of a failed `lstat`."""
     found: list[Status | int] = []
     for path in paths:
         try:
@@ -38,7 +38,7 @@ def portable_look(paths: list[bytes]) -> list[Status | int]:
 
 
 def portable_record(entries: Sequence[Seen]) -> bytes:
-    """What `_stat.record` does: a text that stands for the entries, in their order."""
+    """Serialize entries, in their order, for a fingerprint: each name and its `stat` fields."""
     return b"".join(
         _LENGTH.pack(len(name))
         + name
@@ -64,7 +64,7 @@ folders in it; None if it has too many entries; the errno if something cannot be
 
 
 def portable_survey(paths: list[bytes], most: int) -> list[Survey]:
-    """What `_stat.survey` does: look at whole folders; None for those of more than `most`."""
+    """List whole folders with `lstat` data; None for each of more than `most` entries."""
     return [_survey_of(path, most) for path in paths]
 
 
@@ -84,10 +84,10 @@ def _survey_of(path: bytes, most: int) -> Survey:
 
 
 def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
-    """What `_stat.load` does: read a file's content to the beginning of `room`.
+    """Read a file's content into `room`, from its beginning.
 
-    Returns whether the file may have extended attributes; None if it is not what `status` says,
-    or cannot be read. ValueError unless there is room for one byte more than its size.
+    Returns whether the file may have extended attributes; None if it does not match `status` or
+    cannot be read. ValueError unless `room` is larger than the file.
     """
     if status.st_size >= len(room):
         raise ValueError("There is no room here for the file.")
@@ -121,11 +121,11 @@ def _identity(status: Status) -> tuple[int, int, int, int, int]:
 
 
 look: Callable[[list[bytes]], Sequence[Status | int]]
-if TYPE_CHECKING or _stat is None:
+if TYPE_CHECKING or native is None:
     look, record, load = portable_look, portable_record, portable_load
     survey = portable_survey
 else:
-    look, record, load, survey = _stat.look, _stat.record, _stat.load, _stat.survey
+    look, record, load, survey = native.look, native.record, native.load, native.survey
 
-IS_NATIVE = _stat is not None
+IS_NATIVE = native is not None
 """Whether looking leaves other threads running."""

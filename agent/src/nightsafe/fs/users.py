@@ -7,15 +7,15 @@ from typing import Any
 from nightsafe.fs import windows
 from nightsafe.fs.optional import optional
 
-_pwd: Any = optional("pwd")
-_grp: Any = optional("grp")
+pwd: Any = optional("pwd")
+grp: Any = optional("grp")
 
 
 @lru_cache(maxsize=4096)
 def user_name(uid: int) -> str:
     """The name of a user on this computer, or empty."""
     try:
-        return str(_pwd.getpwuid(uid).pw_name) if _pwd else ""
+        return str(pwd.getpwuid(uid).pw_name) if pwd else ""
     except (KeyError, OverflowError):
         return ""
 
@@ -24,7 +24,7 @@ def user_name(uid: int) -> str:
 def group_name(gid: int) -> str:
     """The name of a group on this computer, or empty."""
     try:
-        return str(_grp.getgrgid(gid).gr_name) if _grp else ""
+        return str(grp.getgrgid(gid).gr_name) if grp else ""
     except (KeyError, OverflowError):
         return ""
 
@@ -36,7 +36,7 @@ def my_ids() -> tuple[int, int]:
 
 def my_name() -> str:
     """The name of the user who runs this process, or empty."""
-    return user_name(my_ids()[0]) if _pwd else windows.account(os.environ)
+    return user_name(my_ids()[0]) if pwd else windows.account(os.environ)
 
 
 def gives_files_away() -> bool:

@@ -123,8 +123,10 @@ def _encode_entries(header: bytes) -> bytes:
 
 
 def portable_encode(header: bytes) -> bytes | None:
-    """What `_index_entries.encode` does: a header's entries as an index file has them, with commas
-    between; None if the header is not sound."""
+    """Encode a pack header's entries as an index file lists them, separated by commas.
+
+    None if the header is not sound.
+    """
     try:
         return _encode_blobs(decode_entries(header))
     except DamagedError:
@@ -143,18 +145,18 @@ def _encode_blob(blob: BlobEntry) -> str:
 
 
 try:
-    from nightsafe._native import index_entries as _index_entries
+    from nightsafe._native import index_entries as native
 
-    encode = _index_entries.encode
+    encode = native.encode
 except ImportError:  # not built here
-    _index_entries = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
     encode = portable_encode
 
 
 def decode_index(text: bytes) -> list[PackContent]:
     """The packs that an index file lists; DamagedError when it is not sound."""
-    if _index_entries is not None:
-        found = _index_entries.decode(text, PackContent, BlobEntry, BlobKind.DATA, BlobKind.TREE)
+    if native is not None:
+        found = native.decode(text, PackContent, BlobEntry, BlobKind.DATA, BlobKind.TREE)
         if found is not None:
             return found
     return portable_decode(text)

@@ -21,9 +21,9 @@ from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError, PassphraseError, UnsupportedError, WeakKeyError
 
 try:
-    from nightsafe._native import scrypt as _scrypt
+    from nightsafe._native import scrypt as native
 except ImportError:  # not built here
-    _scrypt = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 SALT_SIZE = 64
 MAX_KEYS = 20
@@ -32,7 +32,7 @@ MAX_KEYS = 20
 _MIN_N, _MAX_N = 1 << 14, 1 << 20
 _MIN_MEMORY, _MAX_MEMORY = 16 << 20, 1 << 30
 _MAX_WORK, _MAX_LANES = 1 << 26, 8 << 20
-_LANES_MEMORY = 256 << 20
+LANES_MEMORY = 256 << 20
 _LANES_IN_THREAD = 2
 _KEY_SIZE = 64
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -78,15 +78,15 @@ def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
     """Derive the sealing key of one key object; checks `params` first."""
     params.check()
     secret = passphrase.encode("utf-8", "surrogateescape")
-    if _scrypt is not None:
+    if native is not None:
         with contextlib.suppress(MemoryError):
-            return SealKey.from_bytes(_derive_in_lanes(secret, salt, params))
+            return SealKey.from_bytes(derive_in_lanes(secret, salt, params))
     if params.n >> min(16 * params.r, 64):
         from nightsafe.crypto.romix import (
             romix,  # OpenSSL refuses so many turns with so little memory
         )
 
-        return SealKey.from_bytes(_derive(secret, salt, params, romix))
+        return SealKey.from_bytes(derive_with(secret, salt, params, romix))
     raw = hashlib.scrypt(
         secret,
         salt=salt,
@@ -99,16 +99,19 @@ def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
     return SealKey.from_bytes(raw)
 
 
-def _derive_in_lanes(secret: bytes, salt: bytes, params: KdfParams) -> bytes:
-    """scrypt (RFC 7914), with as many of its `p` lanes at a time as cores and memory allow."""
-    room = max(1, _LANES_MEMORY // (128 * params.n * params.r))
+def derive_in_lanes(secret: bytes, salt: bytes, params: KdfParams) -> bytes:
+    """Run scrypt with as many of its `p` lanes at a time as cores and memory allow."""
+    room = max(1, LANES_MEMORY // (128 * params.n * params.r))
     together = min(params.p, room, _LANES_IN_THREAD * (os.cpu_count() or 1))
-    return _derive(secret, salt, params, lambda lanes, n, r: _scrypt.romix(lanes, n, r, together))
+    return derive_with(
+        secret, salt, params, lambda lanes, n, r: native.romix(lanes, n, r, together)
+    )
 
 
-def _derive(
+def derive_with(
     secret: bytes, salt: bytes, params: KdfParams, romix: Callable[[bytes, int, int], bytes]
 ) -> bytes:
+    """Run scrypt (RFC 7914) with an implementation of its memory-hard part; returns 64 bytes."""
     lanes = hashlib.pbkdf2_hmac("sha256", secret, salt, 1, 128 * params.r * params.p)
     mixed = romix(lanes, params.n, params.r)
     return hashlib.pbkdf2_hmac("sha256", secret, mixed, 1, _KEY_SIZE)
@@ -146,7 +149,7 @@ def unwrap(key_object: bytes, passphrase: str) -> SealKey:
     PassphraseError when the passphrase does not fit, WeakKeyError (too dear) and
     UnsupportedError before deriving, DamagedError when the object is not a key.
     """
-    return _open(key_object, passphrase).master
+    return open_key_object(key_object, passphrase).master
 
 
 class FoundKey(NamedTuple):
@@ -156,7 +159,8 @@ class FoundKey(NamedTuple):
     is_weak: bool
 
 
-def _open(key_object: bytes, passphrase: str) -> FoundKey:
+def open_key_object(key_object: bytes, passphrase: str) -> FoundKey:
+    """Open a key object with a passphrase; raises as `unwrap` does."""
     fields = _parse(key_object, "key object")
     if fields.get("kdf") != "scrypt":
         raise UnsupportedError("A key uses a derivation other than scrypt; update the agent.")
@@ -182,7 +186,7 @@ def find_key(key_objects: Iterable[bytes], passphrase: str, *others: str) -> Fou
     for secret in (passphrase, *others):
         for key_object in tried or _first(key_objects, tried):
             try:
-                return _open(key_object, secret)
+                return open_key_object(key_object, secret)
             except PassphraseError:
                 continue
             except (DamagedError, UnsupportedError, WeakKeyError) as error:

@@ -14,9 +14,9 @@ from nightsafe.errors import DamagedError
 from nightsafe.repofile.go_json import format_time, json_name, json_string, parse_time, unquote_name
 
 try:
-    from nightsafe._native import tree_nodes as _tree_nodes
+    from nightsafe._native import tree_nodes as native
 except ImportError:  # not built here
-    _tree_nodes = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 _FORMATS = {
     stat.S_IFREG: ("file", 0),
@@ -192,17 +192,17 @@ def _load(blob: bytes) -> Any:
 
 
 def _decode_all(entries: list[Any]) -> list[Node]:
-    if _tree_nodes is None:
-        return [_decode_node(entry) for entry in entries]
-    plain = zip(map(_tree_nodes.decode, entries), entries, strict=True)
-    return [_make(fields) if fields else _decode_node(entry) for fields, entry in plain]
+    if native is None:
+        return [decode_node(entry) for entry in entries]
+    plain = zip(map(native.decode, entries), entries, strict=True)
+    return [_make(fields) if fields else decode_node(entry) for fields, entry in plain]
 
 
 def _decode_each(entries: list[Any]) -> tuple[list[Node], list[Unreadable]]:
     nodes, unreadable = [], []
     for number, entry in enumerate(entries, 1):
         try:
-            nodes.append(_decode_node(entry))
+            nodes.append(decode_node(entry))
         except _NOT_ONE:
             unreadable.append(Unreadable(number, _name_of(entry)))
     return nodes, unreadable
@@ -215,8 +215,9 @@ def _name_of(entry: Any) -> bytes:
         return b""
 
 
-def _decode_node(entry: dict[str, Any]) -> Node:
-    # By position and with few calls: without `_tree_nodes`, restores spend much of their time here.
+def decode_node(entry: dict[str, Any]) -> Node:
+    """Decode one entry of a tree's JSON; raises one of `_NOT_ONE` if it is not sound."""
+    # By position and with few calls: without the C extension a restore spends much time here.
     get = entry.get
     numbers = [get(field, 0) for field in _NUMBERS]
     if set(map(type, numbers)) != _ONLY_INT or min(numbers) < 0:

@@ -34,7 +34,7 @@ from nightsafe.workers.host import is_alive
 
 REFRESH_SECONDS = 300.0
 _RETRY_SECONDS = 30.0
-_SETTLE_SECONDS = 0.2
+SETTLE_SECONDS = 0.2
 _STALE_NS = 30 * 60 * 1_000_000_000
 _LOST_NS = 25 * 60 * 1_000_000_000
 
@@ -172,7 +172,7 @@ class LockHold:
         """
         if not self._is_settled:
             if not self._repository.storage.list_is_atomic:
-                time.sleep(max(0.0, self._made_at + _SETTLE_SECONDS - time.monotonic()))
+                time.sleep(max(0.0, self._made_at + SETTLE_SECONDS - time.monotonic()))
             _refuse_conflict(self._repository, self._lock, but=self._name)
             self._is_settled = True
 

@@ -29,7 +29,7 @@ from nightsafe.target.place import Place
 from nightsafe.target.target import Target, raise_if_full
 from nightsafe.workers.pool import worker_count
 
-_FILES_AT_ONCE = 1000
+FILES_AT_ONCE = 1000
 _SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR, "fifo": stat.S_IFIFO}
 
 
@@ -63,7 +63,7 @@ def restore(
             options.folder,
             advice="For a single file use --include.",
         )
-        run = _Restorer(repository, target, selection, options, report, observer)
+        run = TreeRestorer(repository, target, selection, options, report, observer)
         run.restore(tree, snapshot)
         if options.verify and not options.dry_run:
             report.verified = run.verify(tree)
@@ -89,7 +89,7 @@ class _Folder:
     is_ready: bool = False
 
 
-class _Restorer:
+class TreeRestorer:
     def __init__(
         self,
         repository: Repository,
@@ -220,8 +220,8 @@ class _Restorer:
             standing = [node for node in files if node.name in there]
             others += self._files.compare(folder.place, standing)
             files = [node for node in files if node.name not in there]
-        for start in range(0, len(files), _FILES_AT_ONCE):
-            part = files[start : start + _FILES_AT_ONCE]
+        for start in range(0, len(files), FILES_AT_ONCE):
+            part = files[start : start + FILES_AT_ONCE]
             others += self._files.files(folder.place, part)
             self._files.pump()
         folder.todo = iter(others)

@@ -11,8 +11,8 @@ from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.lstat import Survey, survey
 from nightsafe.scanner.lister import SLICE_ENTRIES, Lister
 
-_FOLDERS_AT_A_TIME = 16
-_MOST_ENTRIES = 100_000
+FOLDERS_AT_A_TIME = 16
+MAX_ENTRIES = 100_000
 """About 10 MB in memory."""
 
 
@@ -31,9 +31,9 @@ class Prefetch:
         Until everything is seen, or enough, or `is_over`.
         """
         sight, todo, entries = Lister(wants), list(folders), 0
-        while todo and entries < _MOST_ENTRIES and not is_over.is_set():
-            paths = todo[-_FOLDERS_AT_A_TIME:]
-            del todo[-_FOLDERS_AT_A_TIME:]
+        while todo and entries < MAX_ENTRIES and not is_over.is_set():
+            paths = todo[-FOLDERS_AT_A_TIME:]
+            del todo[-FOLDERS_AT_A_TIME:]
             for path, found in zip(paths, survey(paths, SLICE_ENTRIES), strict=True):
                 if isinstance(found, tuple) and sight.takes_all(found[0]):
                     self._found[path] = found

@@ -36,7 +36,7 @@ class StatTrust(NamedTuple):
     @classmethod
     def before(cls, began: int) -> "StatTrust":
         """For what a backup read that began at this time."""
-        least = _seconds_to_disk()
+        least = writeback_seconds()
         fine, coarse = max(_FINE_SECONDS, least), max(_COARSE_SECONDS, least)
         return cls(began - fine * _SECOND, began - coarse * _SECOND)
 
@@ -52,7 +52,7 @@ class StatTrust(NamedTuple):
 
 
 @cache
-def _seconds_to_disk() -> int:
+def writeback_seconds() -> int:
     """How long the kernel may keep a written page from the disk; twice that, to be sure."""
     total = 0
     try:

@@ -29,8 +29,8 @@ from nightsafe.target.place import Place
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FOLDERS_OPEN = 64
 _BLOCK = bytes(32 << 10)
-_KIND: type[OpenDirectory] | type[NamedDirectory]
-_KIND = OpenDirectory if OPENS_FOLDERS else NamedDirectory
+DIRECTORY_TYPE: type[OpenDirectory] | type[NamedDirectory]
+DIRECTORY_TYPE = OpenDirectory if OPENS_FOLDERS else NamedDirectory
 
 
 class Target:
@@ -50,7 +50,7 @@ class Target:
         try:
             if not looks:
                 os.makedirs(path, mode=FOLDER_MODE, exist_ok=True)
-            self.here = _KIND.at(path)
+            self.here = DIRECTORY_TYPE.at(path)
         except OSError as error:
             if not (looks and isinstance(error, FileNotFoundError)):
                 shown = os.fsdecode(path)
@@ -160,7 +160,7 @@ class Folders:
 
     def __init__(self, root: bytes, *, clears: bool = False) -> None:
         self.clears = clears
-        self._root: Directory = _KIND.at(root)
+        self._root: Directory = DIRECTORY_TYPE.at(root)
         self._open: OrderedDict[bytes, Directory] = OrderedDict()
 
     def close(self) -> None:

@@ -206,7 +206,7 @@ def test_extension_and_library_cut_alike(seed: int, size: int, at_end: bool) -> 
 )
 def test_the_extension_refuses_nonsense(table: int, sizes: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="no sense"):
-        chunk._fastcdc.Cutter(bytes(table), *sizes, 1, 1)
+        chunk.native.Cutter(bytes(table), *sizes, 1, 1)
 
 
 def test_an_insertion_moves_few_cuts() -> None:

@@ -148,7 +148,7 @@ def test_both_cut_alike(seed: int, size: int, at_end: bool) -> None:
     for byte in (0, 1, 255):  # stretches that are cut at once, and others that never are
         start, length = chance.randrange(size + 1), chance.randrange(80_000)
         data[start : start + length] = bytes([byte]) * min(length, size - start)
-    found = rabin._rabin.Cutter(FOLD, LEAVE, *SMALL).ends(data, at_end)
+    found = rabin.native.Cutter(FOLD, LEAVE, *SMALL).ends(data, at_end)
     assert found == portable(*SMALL).ends(data, at_end)
     assert len(data) == size
 
@@ -159,7 +159,7 @@ def test_both_cut_alike(seed: int, size: int, at_end: bool) -> None:
 def test_both_cut_alike_with_any_sizes(min_size: int, more: int, bits: int, seed: int) -> None:
     data = random.Random(seed).randbytes(90_000)
     sizes = (min_size, min_size + more, (1 << bits) - 1)
-    found = rabin._rabin.Cutter(FOLD, LEAVE, *sizes).ends(data, True)
+    found = rabin.native.Cutter(FOLD, LEAVE, *sizes).ends(data, True)
     assert found == portable(*sizes).ends(data, True)
 
 
@@ -170,7 +170,7 @@ def test_both_cut_alike_with_the_true_sizes(chance: random.Random) -> None:
 
 
 def test_without_the_extension_python_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nightsafe.chunker.rabin._rabin", None)
+    monkeypatch.setattr("nightsafe.chunker.rabin.native", None)
     assert isinstance(new_rabin_cutter(POLYNOMIAL), PortableRabinCutter)
 
 
@@ -193,7 +193,7 @@ def test_cuts_do_not_depend_on_the_windows(seed: int, windows: list[int]) -> Non
 
 def cutters() -> list[Cutter]:
     """Both where both are there."""
-    in_c = [rabin._rabin.Cutter(FOLD, LEAVE, *SMALL)] if is_built("rabin") else []
+    in_c = [rabin.native.Cutter(FOLD, LEAVE, *SMALL)] if is_built("rabin") else []
     return [portable(*SMALL), *in_c]
 
 
@@ -231,4 +231,4 @@ def test_the_extension_refuses_nonsense(
     fold: object, leave: object, sizes: tuple[int, int]
 ) -> None:
     with pytest.raises(ValueError, match="no sense"):
-        rabin._rabin.Cutter(fold, leave, *sizes, 1)
+        rabin.native.Cutter(fold, leave, *sizes, 1)

@@ -115,7 +115,7 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_plain_lines_are_rare() -> None:
-    assert output_module._PLAIN_SECONDS >= 10
+    assert output_module.PLAIN_SECONDS >= 10
 
 
 def test_a_backup_tells_what_it_sent(repository: Repository, source: Path) -> None:

@@ -42,7 +42,7 @@ def test_it_is_as_the_long_way_makes_it(
 ) -> None:
     """Owner, mode, times, content."""
     made = piece(mode=mode, atime=time, mtime=time + 1)
-    assert file_writer._placed(folder, PART, made, data)
+    assert file_writer.write_natively(folder, PART, made, data)
     fd = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
     assert made.attributes is not None
     assert restore_at(fd, Attributes(*made.attributes)) == []
@@ -63,7 +63,7 @@ def test_the_callers_mask_changes_nothing(
 ) -> None:
     before = os.umask(mask)
     try:
-        assert file_writer._placed(folder, PART, piece(mode=mode), b"x")
+        assert file_writer.write_natively(folder, PART, piece(mode=mode), b"x")
     finally:
         os.umask(before)
     assert stat.S_IMODE(os.stat(tmp_path / "file").st_mode) == posix_permissions(mode)
@@ -73,7 +73,7 @@ def test_the_callers_mask_changes_nothing(
 # Systems let nobody else give files away, so there is nothing to try; CI is root.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_root_gives_the_owner(tmp_path: Path, folder: int) -> None:
-    assert file_writer._placed(
+    assert file_writer.write_natively(
         folder, PART, piece(mode=1 << 23 | 0o755, uid=12345, gid=54321), b"x"
     )
     seen = os.stat(tmp_path / "file")
@@ -90,7 +90,9 @@ def test_others_do_not_get_the_rights_of_an_owner(tmp_path: Path, folder: int) -
         os.setgroups([])
         os.setresgid(54321, 54321, 54321)
         os.setresuid(12345, 12345, 12345)
-        done = file_writer._placed(folder, PART, piece(mode=1 << 23 | 1 << 22 | 0o755, uid=0), b"x")
+        done = file_writer.write_natively(
+            folder, PART, piece(mode=1 << 23 | 1 << 22 | 0o755, uid=0), b"x"
+        )
         os._exit(0 if done else 1)
     assert os.waitpid(child, 0)[1] == 0
     seen = os.stat(tmp_path / "file")
@@ -100,7 +102,7 @@ def test_others_do_not_get_the_rights_of_an_owner(tmp_path: Path, folder: int) -
 @needs_place
 def test_a_file_that_is_there_is_replaced(tmp_path: Path, folder: int) -> None:
     (tmp_path / "file").write_bytes(b"old and longer")
-    assert file_writer._placed(folder, PART, piece(), b"new")
+    assert file_writer.write_natively(folder, PART, piece(), b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
 
 
@@ -108,7 +110,7 @@ def test_a_file_that_is_there_is_replaced(tmp_path: Path, folder: int) -> None:
 def test_links_are_replaced_not_followed(tmp_path: Path, folder: int) -> None:
     (tmp_path / "elsewhere").write_bytes(b"safe")
     (tmp_path / "file").symlink_to("elsewhere")
-    assert file_writer._placed(folder, PART, piece(), b"new")
+    assert file_writer.write_natively(folder, PART, piece(), b"new")
     assert (tmp_path / "elsewhere").read_bytes() == b"safe"
     assert not (tmp_path / "file").is_symlink()
 
@@ -134,7 +136,7 @@ def test_what_cannot_be_is_left_to_the_long_way(
     (tmp_path / "folder" / "full").mkdir(parents=True)
     name = wrong.pop("name", b"file")
     assert isinstance(name, bytes)
-    assert not file_writer._placed(folder, PART, piece(name, **wrong), b"data")
+    assert not file_writer.write_natively(folder, PART, piece(name, **wrong), b"data")
     assert os.listdir(tmp_path) == ["folder"]
     assert not (tmp_path.parent / "file").exists()
 
@@ -143,7 +145,9 @@ def test_what_cannot_be_is_left_to_the_long_way(
 def test_a_full_disk_leaves_nothing() -> None:
     fd = os.open("/dev", os.O_RDONLY)
     try:
-        assert not file_writer._placed(fd, b"full", piece(b"file"), b"data"), "it is there already"
+        assert not file_writer.write_natively(fd, b"full", piece(b"file"), b"data"), (
+            "it is there already"
+        )
     finally:
         os.close(fd)
     assert os.path.exists("/dev/full")
@@ -153,9 +157,9 @@ def test_a_full_disk_leaves_nothing() -> None:
 def test_a_closed_folder_is_no_folder(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     os.close(fd)
-    assert not file_writer._placed(fd, PART, piece(), b"data")
+    assert not file_writer.write_natively(fd, PART, piece(), b"data")
 
 
 def test_large_files_and_attributes_go_the_long_way(folder: int) -> None:
-    assert not file_writer._placed(folder, PART, piece(), bytes(file_writer._SMALL))
-    assert not file_writer._placed(folder, PART, piece(xattrs=((b"user.a", b"b"),)), b"data")
+    assert not file_writer.write_natively(folder, PART, piece(), bytes(file_writer.SMALL_SIZE))
+    assert not file_writer.write_natively(folder, PART, piece(xattrs=((b"user.a", b"b"),)), b"data")

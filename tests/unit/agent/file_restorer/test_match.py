@@ -136,7 +136,7 @@ def test_over_a_target_that_is_right_or_wrong(
     way: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(comparison, "_JOB_BYTES", 3 << 20)  # so that large files go in parts
+    monkeypatch.setattr(comparison, "JOB_BYTES", 3 << 20)  # so that large files go in parts
     backup(repository, [os.fsencode(source)])
     (snapshot,) = repository.load_snapshots().sound
     inside = Path(f"{tmp_path}/target{source}")

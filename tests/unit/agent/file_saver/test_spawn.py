@@ -77,7 +77,7 @@ def test_to_a_server_and_on_after_an_error(
 def test_a_restore_and_a_check_with_workers(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "_IN_PROCESS_PIECES", -1)
+    monkeypatch.setattr(dispatcher, "IN_PROCESS_PIECES", -1)
     monkeypatch.setattr(check_module, "_IN_PROCESS_PACKS", 0)
     source, target = tmp_path / "mixed", tmp_path / "target"
     make_mixed_tree(source)

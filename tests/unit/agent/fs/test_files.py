@@ -99,8 +99,8 @@ def test_whose_processes_live() -> None:
 
 
 def test_where_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(users, "_pwd", None)
-    monkeypatch.setattr(users, "_grp", None)
+    monkeypatch.setattr(users, "pwd", None)
+    monkeypatch.setattr(users, "grp", None)
     monkeypatch.delattr(os, "getuid")
     monkeypatch.delattr(os, "geteuid")
     monkeypatch.setenv("USERNAME", "me")
@@ -118,7 +118,7 @@ def test_without_locks_there_is_no_journal_and_none_is_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     living = Journal.begin(str(tmp_path))
-    monkeypatch.setattr(file_locks, "_fcntl", None)
+    monkeypatch.setattr(file_locks, "fcntl", None)
     assert list(dead_journals(str(tmp_path))) == []
     with pytest.raises(OSError, match="not supported"):
         Journal.begin(str(tmp_path))
@@ -155,8 +155,8 @@ class Locking:
 
 def test_a_lock_of_a_part_of_the_file_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the journal writes is read by the next backup, and nothing of it is locked."""
-    monkeypatch.setattr(file_locks, "_fcntl", None)
-    monkeypatch.setattr(file_locks, "_msvcrt", Locking())
+    monkeypatch.setattr(file_locks, "fcntl", None)
+    monkeypatch.setattr(file_locks, "msvcrt", Locking())
     journal = Journal.begin(str(tmp_path))
     (path,) = tmp_path.iterdir()
     if (child := os.fork()) == 0:

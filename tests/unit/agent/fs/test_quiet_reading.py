@@ -131,6 +131,6 @@ def test_nobody_waits_for_what_is_no_file(tmp_path: Path) -> None:
     try:
         for name in ("fifo", "link"):
             with pytest.raises(BlockingIOError):
-                files._open_leased(os.fsencode(tmp_path / name))
+                files.open_leased(os.fsencode(tmp_path / name))
     finally:
         signal.alarm(0)

@@ -29,7 +29,7 @@ FILES = 40
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Index files read by the extension, and by what stands in for it."""
     if request.param == "Python":
-        monkeypatch.setattr(index, "_index_entries", None)
+        monkeypatch.setattr(index, "native", None)
     elif not is_built("index_entries"):  # never in CI; see `extensions`
         pytest.skip("nightsafe._native.index_entries is not built here")
 

@@ -176,7 +176,7 @@ def test_no_more_than_twenty_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> 
         tried.append(key_object)
         raise PassphraseError("no")
 
-    monkeypatch.setattr(key, "_open", refuse)
+    monkeypatch.setattr(key, "open_key_object", refuse)
     with pytest.raises(PassphraseError, match="none of the first 20 keys"):
         find_key([OBJECT] * 50, "x")
     assert len(tried) == 20
@@ -205,7 +205,7 @@ def test_no_more_than_twenty_keys_are_tried(monkeypatch: pytest.MonkeyPatch) -> 
 def test_lanes_give_what_the_standard_says(
     secret: bytes, salt: bytes, params: KdfParams, begins: str
 ) -> None:
-    assert key._derive_in_lanes(secret, salt, params).hex().startswith(begins)
+    assert key.derive_in_lanes(secret, salt, params).hex().startswith(begins)
 
 
 @needs("scrypt")
@@ -216,11 +216,11 @@ def test_lanes_give_what_the_library_gives(
     monkeypatch: pytest.MonkeyPatch, r: int, p: int, room: int
 ) -> None:
     """One lane at a time and many; more lanes than threads."""
-    monkeypatch.setattr(key, "_LANES_MEMORY", room)
+    monkeypatch.setattr(key, "LANES_MEMORY", room)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     params = KdfParams(64, r, p)
     expected = hashlib.scrypt(b"pass", salt=b"salt", n=64, r=r, p=p, dklen=64)
-    assert key._derive_in_lanes(b"pass", b"salt", params) == expected
+    assert key.derive_in_lanes(b"pass", b"salt", params) == expected
 
 
 @needs("scrypt")
@@ -234,7 +234,7 @@ def test_lanes_of_nonsense_are_refused() -> None:
         (bytes(128), 16, 1, 0),
     ):
         with pytest.raises(ValueError, match="no sense"):
-            key._scrypt.romix(lanes, n, r, threads)
+            key.native.romix(lanes, n, r, threads)
 
 
 def test_without_memory_for_lanes_the_library_derives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,14 +243,14 @@ def test_without_memory_for_lanes_the_library_derives(monkeypatch: pytest.Monkey
     def fail(*_: object) -> bytes:
         raise MemoryError
 
-    monkeypatch.setattr(key, "_derive_in_lanes", fail)
+    monkeypatch.setattr(key, "derive_in_lanes", fail)
     assert derive("pass", salt=bytes(64), params=CHEAP) == expected
 
 
 @pytest.mark.parametrize(("n", "r", "p"), [(16, 1, 1), (64, 8, 2), (256, 3, 5), (2, 2, 1)])
 def test_python_gives_what_the_library_gives(n: int, r: int, p: int) -> None:
     expected = hashlib.scrypt(b"pass", salt=b"salt", n=n, r=r, p=p, dklen=64)
-    assert key._derive(b"pass", b"salt", KdfParams(n, r, p), romix) == expected
+    assert key.derive_with(b"pass", b"salt", KdfParams(n, r, p), romix) == expected
 
 
 @needs("scrypt")
@@ -260,7 +260,7 @@ def test_what_openssl_does_not_derive_python_is_asked_for(monkeypatch: pytest.Mo
     with pytest.raises(ValueError, match="memory limit"):
         hashlib.scrypt(b"pass", salt=bytes(64), n=params.n, r=1, p=1, maxmem=1 << 30)
     expected = derive("pass", salt=bytes(64), params=params)
-    quick = key._scrypt.romix
+    quick = key.native.romix
     monkeypatch.setattr("nightsafe.crypto.romix.romix", lambda lanes, n, r: quick(lanes, n, r, 1))
-    monkeypatch.setattr(key, "_scrypt", None)
+    monkeypatch.setattr(key, "native", None)
     assert derive("pass", salt=bytes(64), params=params) == expected

@@ -147,7 +147,7 @@ PLAIN = st.builds(
 @needs_nodes
 @given(PLAIN)
 def test_plain_nodes_need_no_python(node: Node) -> None:
-    assert tree._tree_nodes.decode(orjson.loads(encode_node(node))) == node
+    assert tree.native.decode(orjson.loads(encode_node(node))) == node
 
 
 TIME_LIKE = st.text("0123456789-:.TZ+", max_size=36) | st.builds(
@@ -169,12 +169,12 @@ def test_what_is_said_without_python_is_what_python_says(
     node: Node, odd: dict[str, object]
 ) -> None:
     entry = orjson.loads(encode_node(node)) | odd
-    quick = tree._tree_nodes.decode(entry)
+    quick = tree.native.decode(entry)
     if quick is not None:
-        assert quick == tree._decode_node(entry)
+        assert quick == tree.decode_node(entry)
 
 
 @needs_nodes
 @pytest.mark.parametrize("entry", [None, 7, [], "", b"", {}])
 def test_what_is_no_node_is_left_to_python(entry: object) -> None:
-    assert tree._tree_nodes.decode(entry) is None  # type: ignore[arg-type]
+    assert tree.native.decode(entry) is None  # type: ignore[arg-type]

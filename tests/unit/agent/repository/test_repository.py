@@ -1,5 +1,6 @@
 """Repositories: made, opened, refused, and damaged in every kind of object."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from nightsafe.errors import (
 )
 from nightsafe.maintenance.check import CheckReport, check
 from nightsafe.repofile.config import Config
-from nightsafe.repofile.index import decode_index, encode_index
+from nightsafe.repofile.index import Index, decode_index, encode_index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.zstd_frames import decompress
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 
+from tests.support.agent.packs import store_pack
 from tests.support.agent.stored_texts import load_text
 from tests.support.agent.uploader import Uploader
 from tests.support.repositories import CHEAP
@@ -208,11 +210,9 @@ def test_a_snapshot_in_anothers_place_is_noticed(filled: Repository, source: Pat
 
 
 def test_a_pack_that_no_index_lists_is_waste_only(filled: Repository) -> None:
-    uploader = Uploader(filled)
-    uploader.add(BlobKind.DATA, b"left over")
-    uploader._open[BlobKind.DATA] = [b for b in uploader._open[BlobKind.DATA] if not b.is_empty]
-    content, data = uploader._open[BlobKind.DATA][0].finish(filled.sealer)
-    filled.storage.save(ObjectKind.DATA, content.id.hex(), data)
+    blob = b"left over"
+    sealed = filled.sealer.seal(blob)
+    store_pack(filled, BlobKind.DATA, (hashlib.sha256(blob).digest(), sealed, 0))
     report = sound(filled)
     assert (report.errors, report.unindexed) == ([], 1)
 
@@ -244,7 +244,12 @@ def test_walking_a_damaged_tree_goes_on_elsewhere(filled: Repository, source: Pa
     (snapshot,) = filled.load_snapshots().sound
     reader, damage = BlobReader(filled), []
     inner = next(f for f in walk(reader, snapshot.tree) if f.node.name == b"inner")
-    del filled.index._first[BlobKind.TREE][inner.node.subtree or b""]
+    index = Index()
+    for _, contents in filled.index_files():
+        for content in contents or ():
+            blobs = tuple(blob for blob in content.blobs if blob.id != inner.node.subtree)
+            index.add(content._replace(blobs=blobs))
+    filled.index = index
     reader = BlobReader(filled)
     found = list(walk(reader, snapshot.tree, on_damage=lambda p, e: damage.append(p)))
     assert damage == [inner.path]

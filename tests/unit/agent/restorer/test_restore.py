@@ -181,7 +181,7 @@ def test_set_id_bits_only_for_the_owner_they_were_meant_for(
         for name, uid in ((b"mine", os.getuid()), (b"other", os.getuid() + 1))
     )
     monkeypatch.setattr(os, "geteuid", lambda: 1000)  # as if not root: owners cannot be given
-    monkeypatch.setattr(file_writer, "_file_writer", None)  # it asks the system itself
+    monkeypatch.setattr(file_writer, "native", None)  # it asks the system itself
     bring_back(repository, store_tree(repository, mine, other), tmp_path / "target")
     assert (tmp_path / "target" / "mine").stat().st_mode & 0o7777 == 0o6755
     assert (tmp_path / "target" / "other").stat().st_mode & 0o7777 == 0o755
@@ -225,8 +225,8 @@ def test_many_files_of_one_folder(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     """Those that are simple are taken many at a time, and all others come back as well."""
-    monkeypatch.setattr(restoring, "_FILES_AT_ONCE", at_once)
-    monkeypatch.setattr(file_restorer, "_FIRST_BATCH", 10)
+    monkeypatch.setattr(restoring, "FILES_AT_ONCE", at_once)
+    monkeypatch.setattr(file_restorer, "FIRST_BATCH", 10)
     source = tmp_path / "source"
     source.mkdir()
     for number in range(40):

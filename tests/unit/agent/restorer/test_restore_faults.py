@@ -16,12 +16,12 @@ from nightsafe.errors import (
     WorkerError,
 )
 from nightsafe.file_restorer import dispatcher, file_writer
+from nightsafe.file_restorer.file_restorer import FileRestorer
 from nightsafe.file_restorer.read_plan import Piece
 from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.repository import Repository
-from nightsafe.restorer import restore as restore_module
 from nightsafe.target.metadata import described
 from nightsafe.target.place import Place
 from nightsafe.target.target import Folders
@@ -169,14 +169,14 @@ def test_a_folder_moved_while_it_is_restored_stops_the_work(
     repository: Repository, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "target"
-    real = restore_module._Restorer._take_files
+    real = FileRestorer.files
 
-    def move(self: object, folder: object) -> None:
-        if folder.path.endswith(b"/inner"):  # type: ignore[attr-defined]
+    def move(self: FileRestorer, place: Place, nodes: list[Node]) -> list[Node]:
+        if place.path.endswith(b"/inner"):
             os.rename(f"{target}{source}/inner", tmp_path / "elsewhere")
-        real(self, folder)  # type: ignore[arg-type]
+        return real(self, place, nodes)
 
-    monkeypatch.setattr(restore_module._Restorer, "_take_files", move)
+    monkeypatch.setattr(FileRestorer, "files", move)
     with pytest.raises(RestoreError, match="moved"):
         bring_back(repository, back_up(repository, source), target)
 
@@ -213,8 +213,8 @@ def test_an_interrupted_file_leaves_what_was_there(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pool.WorkerPool, "results", stop)
-    monkeypatch.setattr(file_writer, "_file_writer", None)
-    monkeypatch.setattr(file_writer, "_fill", stop)
+    monkeypatch.setattr(file_writer, "native", None)
+    monkeypatch.setattr(file_writer, "write_content", stop)
     with pytest.raises(KeyboardInterrupt):
         bring_back(repository, snapshot, target)
     assert there.read_text() == "old"
@@ -236,7 +236,7 @@ def test_who_is_told_to_stop_removes_what_was_begun(
         os.close(real(self, name))  # type: ignore[arg-type]
         raise SystemExit(0)
 
-    monkeypatch.setattr(file_writer, "_file_writer", None)
+    monkeypatch.setattr(file_writer, "native", None)
     monkeypatch.setattr(kind, "new_file", stop)
     its = described(Node(b"file", "file", FILE))
     with pytest.raises(SystemExit):
@@ -251,9 +251,11 @@ def test_a_worker_that_dies_is_said(
     repository: Repository, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = back_up(repository, source)
-    monkeypatch.setattr(dispatcher, "_IN_PROCESS_PIECES", -1)
-    monkeypatch.setattr(file_writer, "_file_writer", None)
-    monkeypatch.setattr(file_writer, "_fill", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(dispatcher, "IN_PROCESS_PIECES", -1)
+    monkeypatch.setattr(file_writer, "native", None)
+    monkeypatch.setattr(
+        file_writer, "write_content", lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    )
     with pytest.raises(WorkerError, match="Run the same command again"):
         bring_back(repository, snapshot, tmp_path / "target")
     assert multiprocessing.active_children() == []

@@ -59,7 +59,7 @@ def test_a_full_disk_stops_the_restore_and_says_so(
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(file_writer, "_file_writer", None)  # it calls the system itself
+        patch.setattr(file_writer, "native", None)  # it calls the system itself
         patch.setattr(os, call, fail)
         patch.setattr(restore_module, "hold", lambda *_, **__: contextlib.nullcontext())
         with pytest.raises(TargetFullError, match="is full"):

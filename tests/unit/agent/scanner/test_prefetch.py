@@ -80,8 +80,8 @@ def test_it_ends_when_it_is_over_and_when_it_is_enough(
     is_over.set()
     none.look([os.fsencode(tree)], None, is_over)
     assert not [path for path in folders(tree) if none.take(path)]
-    monkeypatch.setattr(ahead_module, "_MOST_ENTRIES", 8)
-    monkeypatch.setattr(ahead_module, "_FOLDERS_AT_A_TIME", 1)
+    monkeypatch.setattr(ahead_module, "MAX_ENTRIES", 8)
+    monkeypatch.setattr(ahead_module, "FOLDERS_AT_A_TIME", 1)
     some = looked(tree)
     assert len([path for path in folders(tree) if some.take(path)]) == 2
 

@@ -46,7 +46,7 @@ def test_how_old_is_old(ago: int, holds: bool) -> None:
 
 
 def test_whole_seconds_must_be_older(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stat_trust, "_seconds_to_disk", lambda: 0)
+    monkeypatch.setattr(stat_trust, "writeback_seconds", lambda: 0)
     began = BEGAN // SECOND * SECOND
     assert before(began).holds(changed(began - 90 * SECOND + 1))
     assert not before(began).holds(changed(began - 90 * SECOND))
@@ -54,7 +54,7 @@ def test_whole_seconds_must_be_older(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_kernel_that_writes_late_makes_it_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stat_trust, "_seconds_to_disk", lambda: 1200)
+    monkeypatch.setattr(stat_trust, "writeback_seconds", lambda: 1200)
     assert not before(BEGAN).holds(changed(BEGAN - 600 * SECOND))
 
 

@@ -248,7 +248,7 @@ def test_what_windows_cannot_hold_is_said(
 ) -> None:
     monkeypatch.setattr(tree_filter, "refusal", partial(refusal, on_windows=True))
     monkeypatch.setattr(tree_filter, "are_safe_names", partial(are_safe_names, on_windows=True))
-    monkeypatch.setattr(target, "_KIND", NamedDirectory)
+    monkeypatch.setattr(target, "DIRECTORY_TYPE", NamedDirectory)
     inner = store_tree(repository, *files(repository, b"fine", b"COM1.txt", b"C:evil"))
     nodes = [*files(repository, b"a:stream"), Node(b"dir", "dir", DIR, subtree=inner.tree)]
     report = bring_back(repository, store_tree(repository, *nodes), tmp_path / "target")
