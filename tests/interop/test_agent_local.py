@@ -19,7 +19,7 @@ from nightsafe.errors import LockedError
 from nightsafe.maintenance.check import check
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.find_snapshot import find
-from nightsafe.repository.locks import hold
+from nightsafe.repository.locks import hold_lock
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 from nightsafe.restorer.restore import restore
@@ -259,7 +259,7 @@ def test_pruning_by_restic_leaves_the_agents_snapshots_whole(
 
 def test_restic_sees_the_agents_locks(place: Place) -> None:
     place.init_by_restic()
-    with hold(place.opened()):
+    with hold_lock(place.opened()):
         (name,) = place.restic("list", "locks", "--no-lock").split()
         assert json.loads(place.restic("cat", "lock", name))["pid"] == os.getpid()
         pruning = place.start_restic("prune")
@@ -276,11 +276,11 @@ def test_the_agent_sees_restics_locks(place: Place) -> None:
         deadline = time.monotonic() + 30
         while not place.restic("list", "locks", "--no-lock").split():
             assert time.monotonic() < deadline, "restic made no lock"
-        with hold(repository):
+        with hold_lock(repository):
             pass
         with (
             pytest.raises(LockedError, match=f"process {waiting.pid}"),
-            hold(repository, exclusive=True),
+            hold_lock(repository, exclusive=True),
         ):
             pytest.fail("held")
     finally:

@@ -1,7 +1,7 @@
 """The Nightsafe agent: encrypted backups in restic's repository format.
 
-What is named here is the public interface from Python; everything else may change. A name is
-loaded when it is first used, so that `import nightsafe` costs next to nothing.
+The names in `__all__` are the public Python interface; everything else may change. Each is loaded
+on first use, so that `import nightsafe` costs next to nothing.
 """
 
 from importlib import import_module

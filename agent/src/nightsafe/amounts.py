@@ -1,4 +1,4 @@
-"""Counts and sizes, as people read and write them."""
+"""Formats and parses counts and sizes."""
 
 import re
 
@@ -10,13 +10,13 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def show_count(number: float, what: str, many: str = "") -> str:
-    """`1 file`, `2 files`; `many` where that is no more than an s behind it: `2 entries`."""
+    """Format a count with its noun: `1 file`, `2 files`; `many` is an irregular plural."""
     shown = f"{number:g}" if isinstance(number, float) else str(number)
     return f"{shown} {what if number == 1 else many or what + 's'}"
 
 
 def show_size(size: float) -> str:
-    """Bytes in powers of ten: `5 B`, `1.2 MB`."""
+    """Format bytes in powers of ten: `5 B`, `1.2 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
@@ -25,9 +25,9 @@ def show_size(size: float) -> str:
 
 
 def parse_size(text: str, *, as_restic: bool = False) -> int:
-    """Bytes from a number with k, m, g or t behind it, which are powers of 1024 as in restic.
+    """Parse a number with an optional k, m, g or t, which are powers of 1024 as in restic.
 
-    UsageError otherwise, or `as_restic` whatever restic does not take, as 3MiB and blanks.
+    UsageError if it is invalid, or `as_restic` if restic rejects it, such as 3MiB and blanks.
     """
     found = _RESTICS.fullmatch(text) if as_restic else _SIZE.fullmatch(text.strip())
     if found is None:

@@ -1,42 +1,42 @@
-"""The agent's exceptions: one family, each with a text that says what to do.
+"""The agent's exceptions: one family, whose messages say what to do.
 
-The message of each is one plain line that says what happened and what to do next. No
-message holds a passphrase, a credential's secret or a key.
+Each message is one plain line that says what happened and what to do next. No message contains a
+passphrase, a credential's secret or a key.
 """
 
 
 class NightsafeError(Exception):
-    """Base of the family; `exit_code` is what the command ends with."""
+    """Base of all errors; `exit_code` is the command's exit status."""
 
     exit_code = 1
 
 
 class UsageError(NightsafeError):
-    """The command line asks for something that makes no sense."""
+    """The command line is invalid."""
 
 
 class SettingsError(NightsafeError):
-    """A setting is missing or wrong: repository, credential, passphrase, patience."""
+    """A setting is missing or invalid: repository, credential, passphrase, patience."""
 
 
 class PassphraseError(NightsafeError):
-    """No key of the repository opens with this passphrase."""
+    """The passphrase opens no key of the repository."""
 
 
 class WeakKeyError(NightsafeError):
-    """A key asks for too much scrypt work, or a new one for too little; refused before deriving."""
+    """A key's scrypt cost is too high, or too low for a new key; refused before deriving."""
 
 
 class DamagedError(NightsafeError):
-    """Stored bytes are not what they claim to be: MAC, hash, length or shape is wrong."""
+    """Stored bytes are invalid: their MAC, hash, length or structure is wrong."""
 
 
 class UnsupportedError(NightsafeError):
-    """Written by a newer program than this one."""
+    """The data was written by a newer program."""
 
 
 class SnapshotNotFoundError(NightsafeError):
-    """No snapshot, or more than one, matches what was asked for."""
+    """No snapshot, or more than one, matches."""
 
 
 class WorkerError(NightsafeError):
@@ -44,59 +44,59 @@ class WorkerError(NightsafeError):
 
 
 class ResourceError(NightsafeError):
-    """This computer lacks what the work needs, such as memory."""
+    """This computer lacks a resource, such as memory."""
 
 
 class RefusedError(NightsafeError):
-    """Going on would put at risk what is still sound; nothing was changed."""
+    """The operation would endanger intact data; nothing was changed."""
 
 
 class LockedError(NightsafeError):
-    """Another program holds a lock that excludes this operation."""
+    """Another program holds a conflicting lock."""
 
 
 class LockLostError(NightsafeError):
-    """Our own lock could not be refreshed in time, so nothing may rely on it any more."""
+    """Our own lock could not be refreshed in time and may be stale to others."""
 
 
 class SourceError(NightsafeError):
-    """Nothing of what should be backed up could be read."""
+    """None of the sources could be read."""
 
 
 class TreeError(NightsafeError):
-    """The list of a folder's entries, about to be stored, is not whole; nothing of it was."""
+    """A tree about to be stored was incomplete; it was not stored."""
 
 
 class RestoreError(NightsafeError):
-    """The target cannot take the restored files."""
+    """The target cannot be restored to."""
 
 
 class TargetFullError(RestoreError):
-    """The disk that the restore writes to is full."""
+    """The disk of the restore's target is full."""
 
 
 class StorageError(NightsafeError):
-    """Base of everything that a place of storage may answer instead of success."""
+    """Base of all errors of storage backends."""
 
 
 class ObjectNotFoundError(StorageError):
-    """The object, or the whole vault, does not exist there."""
+    """The object, or the whole vault, does not exist."""
 
 
 class NoCopyError(StorageError):
-    """The object is there, but none of its copies can be read now; later one may be."""
+    """The object exists, but no copy of it can be read at present."""
 
 
 class ObjectExistsError(StorageError):
-    """Another object already stands under this name."""
+    """A different object is stored under this name."""
 
 
 class AccessRefusedError(StorageError):
-    """The credential is wrong, revoked or not allowed to do this."""
+    """The credential is wrong, revoked or not permitted to do this."""
 
 
 class StaleIndexError(StorageError):
-    """The index that was read is out of date: another device pruned since."""
+    """The loaded index is out of date: another device has pruned since."""
 
 
 class QuotaError(StorageError):
@@ -104,25 +104,25 @@ class QuotaError(StorageError):
 
 
 class TooLargeError(StorageError):
-    """One object is larger than the storage takes."""
+    """An object is larger than the storage accepts."""
 
 
 class StorageFullError(StorageError):
-    """The disk under the repository is full."""
+    """The repository's disk is full."""
 
 
 class UnreachableError(StorageError):
-    """No usable answer within the patience given."""
+    """There was no usable response within the patience."""
 
 
 def ended(text: object) -> str:
-    """A text, such as another's message, as a sentence that more may follow."""
+    """End a text, such as another program's message, as a sentence."""
     said = str(text).rstrip()
     return said if said.endswith((".", "!", "?", "…")) else f"{said}."
 
 
 def revived(name: str, text: str, *, otherwise: NightsafeError) -> NightsafeError:
-    """An error that another process met, by its class and message; `otherwise` if none of ours."""
+    """Recreate another process's error from its class name and message, else `otherwise`."""
     kind = globals().get(name)
     if isinstance(kind, type) and issubclass(kind, NightsafeError):
         return kind(text)

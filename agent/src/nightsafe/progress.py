@@ -6,51 +6,51 @@ from typing import NamedTuple
 
 
 class Totals(NamedTuple):
-    """How much there will be to do, once that is known."""
+    """How much there is to do, once that is known."""
 
     files: int
     bytes: int
 
 
 class Advanced(NamedTuple):
-    """`bytes` more of file contents were dealt with."""
+    """`bytes` more of file contents were processed."""
 
     bytes: int
 
 
 class Sent(NamedTuple):
-    """`bytes` more arrived in the repository, sealed and as a rule compressed."""
+    """`bytes` more were stored in the repository, sealed and normally compressed."""
 
     bytes: int
 
 
 class FilesDone(NamedTuple):
-    """Some files are done: name, state (new, changed, unchanged, restored), bytes.
+    """Files are done: name, state (new, changed, unchanged, restored), bytes.
 
-    One event tells of many: there may be twenty thousand files a second. `path_of` gives the path
-    of a name.
+    One event reports many, since there may be twenty thousand files a second. `path_of` returns the
+    path of a name.
     """
 
     files: Sequence[tuple[bytes, str, int]]
     path_of: Callable[[bytes], bytes]
 
     def with_paths(self) -> Iterator[tuple[bytes, str, int]]:
-        """The files with their paths instead of their names."""
+        """Yield the files with their paths instead of their names."""
         return ((self.path_of(name), state, size) for name, state, size in self.files)
 
 
 class FileDone(NamedTuple):
-    """One file is finished. `state`: unchanged, restored or deleted."""
+    """A file is done. `state`: unchanged, restored or deleted."""
 
     path: bytes
     state: str
 
 
 class Issue(NamedTuple):
-    """Something about one path that the user should know.
+    """Something about a path that the user should know.
 
-    `kind`: unreadable and failed make the work incomplete; vanished, changed, metadata,
-    damaged and notice do not.
+    `kind`: unreadable and failed make the work incomplete; vanished, changed, metadata, damaged and
+    notice do not.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Issue(NamedTuple):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the result lacks something because of this."""
+        """Whether it makes the work incomplete."""
         return self.kind in ("unreadable", "failed")
 
     def __str__(self) -> str:
@@ -71,11 +71,11 @@ Observer = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """An observer for those who do not want to know."""
+    """Ignore an event; the default observer."""
 
 
 class ProgressMeter:
-    """Adds up events; what every way of showing progress needs."""
+    """Accumulates events into figures for any display of progress."""
 
     def __init__(self) -> None:
         self.files = self.bytes = self.sent = 0
@@ -100,24 +100,24 @@ class ProgressMeter:
 
     @property
     def seconds(self) -> float:
-        """Since the work began."""
+        """Seconds since the work began."""
         return time.monotonic() - self._began
 
     @property
     def speed(self) -> float:
-        """Bytes a second so far."""
+        """Bytes per second so far."""
         return self.bytes / max(self.seconds, 0.001)
 
     @property
     def seconds_left(self) -> float | None:
-        """How long it may still take; None while nothing can be said."""
+        """Estimated seconds left; None while unknown."""
         if self.totals is None or not self.bytes:
             return None
         return max(0, self.totals.bytes - self.bytes) / self.speed
 
 
 def show_path(path: bytes) -> str:
-    """A path as text that is safe to print: no control characters, no broken encoding."""
+    """Format a path as printable text, without control characters or broken encoding."""
     text = path.decode("utf-8", "backslashreplace")
     if text.isprintable():
         return text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from nightsafe.filters.wildcard import is_sound
+from nightsafe.filters.wildcard import is_valid
 
 from tests.interop.conftest import find_restic
 from tests.support.interop.pair import Outcome, Pair, assert_equal
@@ -184,7 +184,7 @@ def test_lists_of_patterns(
         told = (str(here), data, arguments)
         if theirs.status == 0 and "makes no sense" in ours.said:
             # Restic holds each pattern against itself, and may not come to what is wrong in it.
-            assert not all(is_sound(line.strip()) for line in lines), told
+            assert not all(is_valid(line.strip()) for line in lines), told
         else:
             assert_equal(theirs, ours, told)
         shutil.rmtree(top.parent)

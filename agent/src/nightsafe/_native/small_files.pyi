@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from nightsafe.fs.status import Seen
+from nightsafe.fs.status import StatEntry
 from nightsafe.packer.pack_builder import PackBuilder
 
 class Gatherer:
@@ -20,7 +20,7 @@ class Gatherer:
     ) -> None: ...
     def gather(
         self,
-        seen: list[Seen],
+        seen: list[StatEntry],
         start: int,
         packs: list[PackBuilder],
         full: int,

@@ -17,13 +17,13 @@ from nightsafe.archiver.parent import Preparation, cache_folder
 from nightsafe.errors import SourceError, StaleIndexError, UsageError
 from nightsafe.file_saver.worker import CHUNKERS, WorkerSetup
 from nightsafe.filters.entry_filter import EntryFilter
-from nightsafe.fs.files import absolute, reach
+from nightsafe.fs.files import absolute, extended_path
 from nightsafe.fs.users import my_ids, my_name
 from nightsafe.packer.journal import Journal
 from nightsafe.progress import Event, Issue, Observer, ignore
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import flat_tags
-from nightsafe.repository.locks import LockHold, hold
+from nightsafe.repository.locks import HeldLock, hold_lock
 from nightsafe.repository.repository import Repository
 from nightsafe.scanner.prefetch import Prefetch
 from nightsafe.scanner.sources import SourcePlan, plan_sources, require_any
@@ -103,7 +103,7 @@ def backup(
     # The lock settles meanwhile. Packs that nothing lists harm nobody, should it not stand after
     # all; before the first index file and the snapshot it is looked at.
     with (
-        hold(repository, settle_later=True) as lock,
+        hold_lock(repository, settle_later=True) as lock,
         run.spool(),
         run.journal() as journal,
     ):
@@ -173,7 +173,7 @@ class _Run:
         wants = self.options.wants
         for path in paths:
             try:
-                status = os.lstat(reach(path))
+                status = os.lstat(extended_path(path))
             except OSError as error:
                 text = f"{error.strerror}; it is not in this snapshot"
                 self._tell(Issue("unreadable", path, text))
@@ -182,7 +182,7 @@ class _Run:
             if stat.S_ISDIR(status.st_mode) and wants is not None and wants.excludes(path):
                 self._tell(Issue("notice", path, EXCLUDED))
         try:
-            plan = plan_sources(sources, wants=wants)
+            plan = plan_sources(sources, entry_filter=wants)
         except OSError as error:
             raise SourceError(f"A folder cannot be listed: {error.strerror}.") from error
         require_any(plan)
@@ -269,7 +269,7 @@ class _Run:
         plan: SourcePlan,
         sources: list[bytes],
         *,
-        lock: LockHold | None,
+        lock: HeldLock | None,
         journal: Journal | None,
     ) -> None:
         """Write the snapshot. If another device pruned meanwhile, store what that took first."""
@@ -286,7 +286,7 @@ class _Run:
             del self.report.issues[self._before_archive :]
             self._save(self.archive(plan, sources, journal, trust_cache=False), lock)
 
-    def _save(self, snapshot: Snapshot, lock: LockHold | None) -> None:
+    def _save(self, snapshot: Snapshot, lock: HeldLock | None) -> None:
         if lock is not None:
             lock.ensure_held()
         named = self._repository.seal_text(snapshot.encode())

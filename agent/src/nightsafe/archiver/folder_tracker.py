@@ -15,7 +15,7 @@ from nightsafe.file_saver.node_json import encode_planned
 from nightsafe.file_saver.worker import JobResult
 from nightsafe.repofile.tree import encode_tree
 from nightsafe.scanner.fingerprint import Fingerprint
-from nightsafe.scanner.lister import SLICE_ENTRIES, Probe, Problem, Same, problem_of
+from nightsafe.scanner.lister import SLICE_ENTRIES, Probe, Problem, Unchanged, problem_of
 from nightsafe.scanner.parent_tree import ParentTree
 from nightsafe.scanner.sources import SourcePlan
 from nightsafe.scanner.tree_cache import NO_FINGERPRINT, CacheWriter, FolderRecord
@@ -117,7 +117,7 @@ class FolderTracker:
         number = self._number(folder)
         self.todo.append((kind, number, what, former))
 
-    def probed(self, numbers: list[int], same: Same) -> None:
+    def probed(self, numbers: list[int], same: Unchanged) -> None:
         """Take up folders that were compared; those that are `same` need not be read."""
         below = dict(same)
         for number in numbers:

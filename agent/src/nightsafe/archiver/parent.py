@@ -73,7 +73,7 @@ class Preparation:
         to dangle.
         """
         storage = self._repository.storage
-        self._epoch, self._wanted = storage.epoch, storage.wanted
+        self._epoch, self._wanted = storage.epoch, storage.lost_packs
         self._snapshots = self._names(ObjectKind.SNAPSHOT)
         if not force and not self._must_begin_anew():
             self._find_former(trust_cache=trust_cache)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from nightsafe.archiver.folder import Folder
-from nightsafe.fs.files import IS_WINDOWS, here, lstat, rooted
+from nightsafe.fs.files import IS_WINDOWS, current_folder, lstat, rooted
 from nightsafe.scanner.fingerprint import Fingerprint
 from nightsafe.scanner.parent_tree import ParentTree
 from nightsafe.scanner.sources import SourcePlan, components
@@ -43,7 +43,7 @@ class ParentLookup:
 
     @cached_property
     def _here(self) -> bytes:
-        return here()
+        return current_folder()
 
     @cached_property
     def _before(self) -> bytes:

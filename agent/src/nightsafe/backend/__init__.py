@@ -1,5 +1,5 @@
-"""Where a repository lies: a folder, a REST server, or the service, behind one contract.
+"""Storage backends: a local folder, a REST server, or the service, behind one contract.
 
-`base` has the contract; callers do not ask which kind they were given. Above it stands the
-repository.
+`base` defines the contract; callers never ask which kind of backend they hold. The repository is
+built on top.
 """

@@ -1,10 +1,10 @@
 """The contract of a storage backend, which keeps objects by kind and name.
 
-An object is immutable and named by the SHA-256 of its own bytes in lower-case
-hexadecimal; `config` alone has a fixed name. Implementations raise `StorageError`s only.
+An object is immutable and named by the SHA-256 of its own bytes in lower-case hexadecimal; only
+`config` has a fixed name. Implementations raise `StorageError`s only.
 
-Whatever one kind of backend can do better than another is asked of the contract: nobody asks which
-kind it is. What a backend says nothing of is as with the simplest server.
+Every capability in which backends differ is part of the contract, so no caller asks which kind it
+holds. The defaults here describe the simplest server.
 """
 
 import enum
@@ -17,12 +17,12 @@ from nightsafe.errors import UsageError
 
 CONFIG_NAME = "config"
 CONNECTIONS = 8
-"""How many requests at a time are made of a server at most."""
+"""Maximum number of concurrent requests to a server."""
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class ObjectKind(enum.Enum):
-    """The kinds of object; the value is the folder or URL segment they stand under."""
+    """The kinds of object; the value is the folder or URL segment that holds them."""
 
     CONFIG = "config"
     KEY = "keys"
@@ -33,7 +33,7 @@ class ObjectKind(enum.Enum):
 
     @property
     def max_size(self) -> int:
-        """The most bytes that are read of one object, so that no server can fill memory."""
+        """Maximum number of bytes read of one object, so that no server can exhaust memory."""
         return _MAX_SIZES.get(self, 1 << 20)
 
 
@@ -45,59 +45,59 @@ _MAX_SIZES = {
 
 
 class Listing(NamedTuple):
-    """One listed object: its name, and its size in bytes."""
+    """A listed object: its name and its size in bytes."""
 
     name: str
     size: int
 
 
 class BatchLimits(NamedTuple):
-    """How much may be uploaded in one batch."""
+    """The maximum size of one upload batch."""
 
     objects: int
     bytes: int
 
 
 Named = tuple[str, bytes]
-"""The name and the bytes of an object."""
+"""An object: its name and its bytes."""
 
 
 class Backend(ABC):
-    """What a repository needs of the place it is kept in."""
+    """Stores a repository's objects."""
 
-    # What everyone has
+    # Operations of every backend
 
     @property
     @abstractmethod
     def location(self) -> str:
-        """Where this is, for messages; never with a secret."""
+        """The backend's address for messages, without any secret."""
 
     @abstractmethod
     def create(self) -> None:
-        """Prepare an empty place; no error if it is prepared already."""
+        """Prepare empty storage; does nothing if that was done before."""
 
     @abstractmethod
     def list(self, kind: ObjectKind) -> Iterator[Listing]:
-        """Every object of a kind, in no particular order; foreign names are left out."""
+        """Yield every object of a kind in no particular order, skipping foreign names."""
 
     @abstractmethod
     def size(self, kind: ObjectKind, name: str) -> int:
-        """The object's size in bytes; ObjectNotFoundError if there is none."""
+        """Return an object's size in bytes; ObjectNotFoundError if there is none."""
 
     @abstractmethod
     def load(
         self, kind: ObjectKind, name: str, *, offset: int = 0, length: int | None = None
     ) -> bytes:
-        """The object's bytes, or `length` of them from `offset`; fewer where it ends.
+        """Return an object's bytes, or `length` of them from `offset`; fewer at its end.
 
         ObjectNotFoundError if there is none.
         """
 
     @abstractmethod
     def save(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> None:
-        """Store an object durably. Saving the same bytes again is a success.
+        """Store an object durably. Saving the same bytes again succeeds.
 
-        ObjectExistsError when `config` stands there already with other bytes.
+        ObjectExistsError if a different `config` is stored already.
         """
 
     @abstractmethod
@@ -106,77 +106,77 @@ class Backend(ABC):
 
     @abstractmethod
     def fresh(self) -> "Backend":
-        """The same place with connections of its own, for another process or thread."""
+        """Return a copy with its own connections, for another process or thread."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back connections and handles."""
+        """Close connections and handles."""
 
-    # How it is best used
+    # How to use it best
 
     @property
     def list_is_atomic(self) -> bool:
-        """Whether a list has everything that was saved before it began, whoever saved it."""
+        """Whether a listing includes every object that any client saved before it began."""
         return False
 
     @property
     def is_worth_caching(self) -> bool:
-        """Whether what was read once should be kept on this computer."""
+        """Whether objects that were read should be cached on this computer."""
         return True
 
     @property
     def connections(self) -> int:
-        """How many requests at a time make sense."""
+        """How many concurrent requests make sense."""
         return CONNECTIONS
 
     @property
     def upload_threads(self) -> int:
-        """How many threads of one process should save packs; a network is faster for two."""
+        """How many threads of a process should save packs; two suit a network."""
         return 2
 
     @property
     def batching(self) -> "Batching | None":
-        """Itself, if it takes packs in batches now; None where they are saved one by one."""
+        """This backend if it accepts batches of packs now; None if packs are saved singly."""
         return None
 
-    def joined(self) -> "Backend":
-        """The same place, with all that it offers beyond restic's protocol; itself if nothing."""
+    def upgraded(self) -> "Backend":
+        """Return the same storage with its features beyond restic's protocol, if it has any."""
         return self
 
     def will_read(self, packs: Sequence[str]) -> None:
-        """Hear which packs are read next, in about this order."""
+        """Announce which packs are read next, in about this order."""
         return
 
-    # What it knows of a vault's history
+    # The vault's history
 
     @property
     def epoch(self) -> int:
-        """Changes when something known may be gone; -1 where nobody counts."""
+        """A counter that rises when known objects may be gone; -1 if nobody counts."""
         return -1
 
     @property
-    def wanted(self) -> frozenset[str]:
-        """Packs of which no good copy is left: what they held counts as unknown."""
+    def lost_packs(self) -> frozenset[str]:
+        """Packs without a good copy; their blobs count as missing."""
         return frozenset()
 
-    # How a backup begins and ends
+    # Begin and end of a backup
 
     @property
-    def tells_locks(self) -> bool:
-        """Whether `begin` tells of the others' locks, so that they need not be listed."""
+    def reports_locks(self) -> bool:
+        """Whether `begin` returns the locks of others, so that none need be listed."""
         return False
 
     def begin(self, lock: Named) -> Sequence[Named]:
-        """Put a lock; return the locks of others, if it `tells_locks`, and else nothing."""
+        """Store a lock; returns the locks of others if it `reports_locks`, else none."""
         name, sealed = lock
         self.save(ObjectKind.LOCK, name, sealed)
         return []
 
     def finish(self, snapshot: Named, *, unread: int, lock: str = "") -> bool:
-        """Store a snapshot, which lacks what is at `unread` paths, after all that was saved before.
+        """Store a snapshot, which lacks `unread` paths, after everything saved before it.
 
-        Returns whether the lock of that name was removed with it. StaleIndexError where it speaks
-        of what others have removed meanwhile.
+        Returns whether the named lock was removed as well. StaleIndexError if the snapshot refers
+        to data that others have removed meanwhile.
         """
         name, sealed = snapshot
         self.save(ObjectKind.SNAPSHOT, name, sealed)
@@ -184,15 +184,15 @@ class Backend(ABC):
 
 
 class Batching(Backend):
-    """A backend to which packs go in batches, straight to the store behind it."""
+    """A backend that accepts packs in batches, sent straight to the store behind it."""
 
     largest_snapshot: int
-    """The most bytes that `conclude` takes of a snapshot."""
+    """Maximum size in bytes of a snapshot for `conclude`."""
 
     @property
     @abstractmethod
     def batch_limits(self) -> BatchLimits:
-        """How much goes into one batch."""
+        """The maximum size of one batch."""
 
     @abstractmethod
     def uploads(
@@ -202,20 +202,22 @@ class Batching(Backend):
         commit: Sequence[str] = (),
         give_up: Sequence[str] = (),
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Commit and give up transfers, and announce more; returns the verdicts on `commit` and
-        on `objects` (kind, name, size)."""
+        """Commit and abandon uploads, and announce new ones.
+
+        Returns the results for `commit` and for `objects` (kind, name, size).
+        """
 
     @abstractmethod
     def send_direct(self, url: str, headers: Mapping[str, str], file: BinaryIO) -> bool:
-        """Send a file to a presigned address; whether that worked."""
+        """Upload a file to a presigned URL; returns whether that succeeded."""
 
     @abstractmethod
     def conclude(
         self, snapshot: Named, *, unread: int, lock: str = "", commit: Sequence[str] = ()
     ) -> tuple[list[dict[str, Any]], bool]:
-        """Commit transfers, store a snapshot and remove a lock, in one request.
+        """Commit uploads, store a snapshot and remove a lock, in one request.
 
-        Returns what became of the transfers, and whether it went to its end. StaleIndexError as
+        Returns the results for `commit`, and whether the backup was finished. StaleIndexError as
         for any snapshot.
         """
 
@@ -230,6 +232,6 @@ def is_name(kind: ObjectKind, name: str) -> bool:
 
 
 def check_name(kind: ObjectKind, name: str) -> None:
-    """UsageError unless the name is valid; keeps paths and URLs free of surprises."""
+    """Raise UsageError unless the name is valid, so that no name can alter a path or URL."""
     if not is_name(kind, name):
         raise UsageError(f"{name[:80]!a} is not the name of an object.")

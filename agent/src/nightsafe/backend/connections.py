@@ -1,4 +1,4 @@
-"""Makes HTTP connections: proxies, certificates, pools."""
+"""Manages HTTP connections: proxies, certificates, connection pools."""
 
 import base64
 import os
@@ -10,19 +10,25 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProxyError, SSLError
 
 from nightsafe.backend.proxies import Proxy, proxy_for
-from nightsafe.backend.rest_responses import PassingError
+from nightsafe.backend.rest_responses import TransientError
 from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import NightsafeError, SettingsError, UnreachableError
 
 _PIECE = 1 << 20
-_HOPELESS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL", "ALERT", "UNKNOWN_CA")
-"""In OpenSSL's reasons why trying again is of no use."""
+_PERMANENT_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "UNSUPPORTED_PROTOCOL",
+    "ALERT",
+    "UNKNOWN_CA",
+)
+"""Parts of OpenSSL's reasons for failures that another attempt does not change."""
 
 
 class Connections:
-    """Open connections, kept for the next request. Not for several processes.
+    """A pool of open connections, not to be shared by processes.
 
-    `cacert` is a file of certificates that are believed instead of the system's, empty for those.
+    `cacert` is a file of certificates to trust instead of the system's; empty for the system's.
     """
 
     def __init__(self, patience: float, cacert: str = "") -> None:
@@ -34,14 +40,14 @@ class Connections:
             "blocksize": _PIECE,
         }
         if cacert:
-            self._options["ssl_context"] = _believing(cacert)
+            self._options["ssl_context"] = _trusting(cacert)
         self._pools: dict[Proxy | None, urllib3.PoolManager] = {}
         self._proxies: dict[str, Proxy | None] = {}
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: Any
     ) -> urllib3.BaseHTTPResponse:
-        """The head of an answer, whatever it is; `explained` tells of what is raised else."""
+        """Send a request and return the head of the response, whatever its status."""
         proxy = self._proxy(url)
         response = self._pool(proxy).request(
             method, url, headers=headers, body=body, redirect=False, preload_content=False
@@ -52,7 +58,7 @@ class Connections:
         return response
 
     def _proxy(self, url: str) -> Proxy | None:
-        """Which proxy to take; the same for all paths of a server."""
+        """Return the proxy for a URL; it depends on the server alone."""
         server = "/".join(url.split("/", 3)[:3])
         if server not in self._proxies:
             self._proxies[server] = proxy_for(server, os.environ)
@@ -76,25 +82,25 @@ class Connections:
         )
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         for pool in self._pools.values():
             pool.clear()
 
 
 def basic(credential: Credential) -> str:
-    """The value of an `Authorization` header; names and secrets are sent as UTF-8."""
+    """Return the value of an `Authorization` header; names and secrets are sent as UTF-8."""
     pair = f"{credential.username}:{credential.secret}".encode("utf-8", "surrogateescape")
     return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def _believing(cacert: str) -> ssl.SSLContext:
+def _trusting(cacert: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # As in stock restic: any certificate of the file is believed, a server's own one as well.
+    # As in stock restic, any certificate in the file is trusted, even a server's own one.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         context.load_verify_locations(cafile=cacert)
-    except OSError as error:  # which ssl.SSLError is
+    except OSError as error:  # ssl.SSLError is a subclass
         is_there = isinstance(error, ssl.SSLError)
         reason = "it holds no certificate" if is_there else (error.strerror or "unknown error")
         raise SettingsError(
@@ -104,37 +110,37 @@ def _believing(cacert: str) -> ssl.SSLContext:
     return context
 
 
-def explained(error: Exception, place: str) -> NightsafeError | PassingError:
-    """What went wrong on the way to a place: PassingError if it is worth another try.
+def explain(error: Exception, server: str) -> NightsafeError | TransientError:
+    """Translate an error of `Connections.send`: TransientError if a retry may help.
 
-    Without URLs of requests, for there may be signatures in them.
+    The text contains no URL, since one may carry a signature.
     """
     match error:
         case ProxyError():
             return _of_proxy(error)
         case SSLError():
-            return _of_tls(error, place)
+            return _of_tls(error, server)
         case urllib3.exceptions.NameResolutionError():
-            return PassingError("the server's name is not known")
+            return TransientError("the server's name is not known")
         case urllib3.exceptions.NewConnectionError():
-            return PassingError("the server refuses the connection or there is no network")
+            return TransientError("the server refuses the connection or there is no network")
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
-            return PassingError("the server does not answer")
+            return TransientError("the server does not answer")
         case _:
-            return PassingError("the connection broke off")
+            return TransientError("the connection broke off")
 
 
-def _of_proxy(error: ProxyError) -> NightsafeError | PassingError:
+def _of_proxy(error: ProxyError) -> NightsafeError | TransientError:
     cause = error.original_error
     text = str(cause)
     if isinstance(cause, SSLError):
         return _of_tls(cause, "the proxy")
     if "Tunnel connection failed: " not in text:
-        return PassingError("the proxy does not answer")
+        return TransientError("the proxy does not answer")
     status = text.partition("Tunnel connection failed: ")[2][:3]
     if status in ("407", "403"):
         return _refused(None, status)
-    return PassingError(f"the proxy could not reach the server (it answers {status})")
+    return TransientError(f"the proxy could not reach the server (it answers {status})")
 
 
 def _refused(proxy: Proxy | None, status: str) -> UnreachableError:
@@ -150,24 +156,24 @@ def _refused(proxy: Proxy | None, status: str) -> UnreachableError:
     )
 
 
-def _of_tls(error: SSLError, place: str) -> NightsafeError | PassingError:
+def _of_tls(error: SSLError, server: str) -> NightsafeError | TransientError:
     cause = error.args[0] if error.args else None
     if isinstance(cause, ssl.SSLCertVerificationError):
         reason = cause.verify_message.rstrip(".")
         return UnreachableError(
-            f"The certificate of {place} is not valid here ({reason}), so nothing was sent. Check "
+            f"The certificate of {server} is not valid here ({reason}), so nothing was sent. Check "
             "the address and this computer's clock. If the server's certificate comes from an "
             "authority of your own, name its file with --cacert or NIGHTSAFE_CACERT."
         )
     reason = getattr(cause, "reason", None) or ""
-    if any(word in reason for word in _HOPELESS):
+    if any(word in reason for word in _PERMANENT_TLS):
         return UnreachableError(
-            f"{place} does not speak TLS as is wanted ({reason.lower().replace('_', ' ')}), so "
+            f"{server} does not speak TLS as is wanted ({reason.lower().replace('_', ' ')}), so "
             "nothing was sent. Check the address: is it http://, or another port?"
         )
-    said = f" ({reason.lower().replace('_', ' ')})" if reason else ""
-    return PassingError(f"the TLS connection broke off{said}")
+    detail = f" ({reason.lower().replace('_', ' ')})" if reason else ""
+    return TransientError(f"the TLS connection broke off{detail}")
 
 
-TROUBLES = (HTTPError, OSError)
-"""What `send`, and reading an answer, may raise besides our own errors."""
+NETWORK_ERRORS = (HTTPError, OSError)
+"""Errors that `send` and reading a response may raise besides our own."""

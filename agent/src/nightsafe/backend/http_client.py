@@ -1,7 +1,7 @@
-"""Makes requests of a server until they have an answer that means something.
+"""Sends requests to a server and retries them until one gets a conclusive response.
 
-Requests that fail for a passing reason are tried again, with growing and jittered pauses,
-until the patience is used up. A POST may be repeated: an object has one possible content.
+Transient failures are retried with growing, jittered pauses until the patience is used up. A POST
+may be repeated, because an object can have only one content.
 """
 
 import contextlib
@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 import urllib3
 
 from nightsafe.amounts import show_count
-from nightsafe.backend.connections import TROUBLES, Connections, explained
+from nightsafe.backend.connections import NETWORK_ERRORS, Connections, explain
 from nightsafe.backend.rest_responses import (
     REASON_SIZE,
-    Answer,
-    PassingError,
+    Response,
+    TransientError,
     check_status,
     follow,
     is_safe,
@@ -26,18 +26,18 @@ from nightsafe.backend.rest_responses import (
 from nightsafe.errors import NoCopyError, ObjectNotFoundError, StorageError, UnreachableError, ended
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_LATER = "Run the same command again in a while."
-_CHECK = "Check the network and the address, then run the same command again."
+_TRY_LATER = "Run the same command again in a while."
+_CHECK_NETWORK = "Check the network and the address, then run the same command again."
 _MAX_REDIRECTS = 3
-_NO_COPY_ATTEMPTS = 4  # a few seconds: waiting for a region to come back may take days
-_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_WISH = 0.5, 60.0, 600.0
+_NO_COPY_ATTEMPTS = 4  # a few seconds; a region may be down for days
+_FIRST_PAUSE, _LONGEST_PAUSE, _MAX_RETRY_AFTER = 0.5, 60.0, 600.0
 
 
 @dataclass(frozen=True)
-class _Query:
-    """One request. The answer's body may have `limit` bytes, `whole_limit` if it is no range.
+class _Request:
+    """One request, whose response body may have `limit` bytes, or `whole_limit` if not a range.
 
-    Of a call the answer's body matters, of other POSTs the status alone.
+    `is_call`: a POST whose response body is used; of other POSTs only the status is.
     """
 
     method: str
@@ -50,11 +50,11 @@ class _Query:
 
 
 class HttpClient:
-    """Speaks to the server at `url`, with `headers` in every request.
+    """Sends requests to the server at `url`, with `headers` in each.
 
-    `patience` is the number of seconds for which one request is tried again, `cacert` a file of
-    certificates that are believed instead of the system's. `without_copy` are paths that had no
-    copy to be read: who asks for one again is told at once.
+    `patience` is how many seconds one request is retried; `cacert` is a file of certificates to
+    trust instead of the system's. `without_copy` collects paths that no copy could be read of: a
+    second request for one fails at once.
     """
 
     def __init__(
@@ -73,108 +73,110 @@ class HttpClient:
         self._connections = Connections(patience, cacert)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Everything but the connections: a copy, here or in another process, has its own."""
+        """Leave out the connections: a copy, in this or another process, opens its own."""
         given = self.url, self._headers, self._patience, self._cacert, self._without_copy
         return HttpClient, given
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self._connections.close()
 
-    def request(self, method: str, path: str, **details: Any) -> Answer:
-        """Send until there is an answer that means something, or the patience is used up."""
-        query = _Query(method, path, **details)
+    def request(self, method: str, path: str, **details: Any) -> Response:
+        """Send a request until it gets a conclusive response or the patience is used up."""
+        request = _Request(method, path, **details)
         deadline = time.monotonic() + self._patience
         pause, without_copy = _FIRST_PAUSE, 0
         while True:
             try:
-                answer = self._attempt(query)
-                check_status(answer, path)
-            except PassingError as trouble:
-                without_copy += trouble.has_no_copy
-                known = trouble.has_no_copy and path in self._without_copy
-                if known or without_copy == _NO_COPY_ATTEMPTS:
+                response = self._attempt(request)
+                check_status(response, path)
+            except TransientError as error:
+                without_copy += error.has_no_copy
+                is_repeated = error.has_no_copy and path in self._without_copy
+                if is_repeated or without_copy == _NO_COPY_ATTEMPTS:
                     self._without_copy.add(path)
                     raise NoCopyError(
                         f"No copy of {path} can be read at this moment; it is not deleted. "
                         "Try again later."
                     ) from None
-                self._wait(trouble, pause=pause, deadline=deadline)
+                self._wait(error, pause=pause, deadline=deadline)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except ObjectNotFoundError:
                 if method == "DELETE" and pause > _FIRST_PAUSE:
-                    return answer  # the attempt whose answer was lost had removed it
+                    return response  # an earlier attempt, whose response was lost, removed it
                 raise
             else:
-                return answer
+                return response
 
-    def ask_direct(
+    def request_presigned(
         self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None = None
     ) -> contextlib.closing[urllib3.BaseHTTPResponse]:
-        """Ask a store at an address that the service gave; StorageError if it is not safe."""
+        """Send a request to a presigned URL; StorageError if the URL is not safe."""
         if not is_safe(self.url, url):
             raise StorageError("The server names an address that is not safe to use.")
         return contextlib.closing(self._connections.send(method, url, headers, body))
 
-    def _wait(self, trouble: PassingError, *, pause: float, deadline: float) -> None:
-        """Sleep before the next attempt; UnreachableError when the patience would not last."""
-        # Jitter keeps many clients from coming back at the same moment.
+    def _wait(self, error: TransientError, *, pause: float, deadline: float) -> None:
+        """Sleep before the next attempt; UnreachableError if the patience would not last."""
+        # Jitter keeps many clients from retrying at the same moment.
         seconds = pause * random.uniform(0.5, 1.0)  # noqa: S311
-        if trouble.wait is not None:
-            seconds = max(seconds, min(trouble.wait, _LONGEST_WISH))
+        if error.wait is not None:
+            seconds = max(seconds, min(error.wait, _MAX_RETRY_AFTER))
         if time.monotonic() + seconds > deadline:
             tried = show_count(self._patience, "second")
-            what = f"No success with {self.url} within {tried}: {trouble}"
+            what = f"No success with {self.url} within {tried}: {error}"
             raise UnreachableError(
-                f"{ended(what)} {_LATER if trouble.is_answer else _CHECK}"
+                f"{ended(what)} {_TRY_LATER if error.has_response else _CHECK_NETWORK}"
             ) from None
         time.sleep(seconds)
 
-    def _attempt(self, query: _Query) -> Answer:
-        """One attempt, with the redirects that belong to it."""
-        url = query.path if query.path.startswith("http") else self.url + query.path
-        headers: Mapping[str, str] = {**self._headers, **query.headers}
+    def _attempt(self, request: _Request) -> Response:
+        """Make one attempt and follow its redirects."""
+        url = request.path if request.path.startswith("http") else self.url + request.path
+        headers: Mapping[str, str] = {**self._headers, **request.headers}
         for _ in range(_MAX_REDIRECTS + 1):
             try:
-                answer = self._exchange(query, url, headers)
-            except TROUBLES as error:
-                raise explained(error, self.url) from error
-            if answer.status not in _REDIRECTS or query.method not in ("GET", "HEAD"):
-                return answer
-            url, headers = follow(url, answer.headers.get("Location", ""), headers)
+                response = self._exchange(request, url, headers)
+            except NETWORK_ERRORS as error:
+                raise explain(error, self.url) from error
+            if response.status not in _REDIRECTS or request.method not in ("GET", "HEAD"):
+                return response
+            url, headers = follow(url, response.headers.get("Location", ""), headers)
         raise StorageError("The server redirects in a circle; check the repository's address.")
 
-    def _exchange(self, query: _Query, url: str, headers: Mapping[str, str]) -> Answer:
-        response = self._connections.send(query.method, url, headers, query.body)
-        with contextlib.closing(response):  # a connection read to its end is kept all the same
+    def _exchange(self, request: _Request, url: str, headers: Mapping[str, str]) -> Response:
+        response = self._connections.send(request.method, url, headers, request.body)
+        with contextlib.closing(
+            response
+        ):  # a connection that was read to its end stays in the pool
             if response.status >= 300:
                 body = read_body(response, REASON_SIZE)[:REASON_SIZE]
-                return Answer(response.status, response.headers, body)
-            has_answer = query.method in ("GET", "HEAD") or query.is_call
-            if has_answer and not _says_its_length(response):
-                raise PassingError("the connection broke off")
-            limit = query.limit
-            if response.status != 206 and query.whole_limit:
-                limit = query.whole_limit
+                return Response(response.status, response.headers, body)
+            has_body = request.method in ("GET", "HEAD") or request.is_call
+            if has_body and not _is_framed(response):
+                raise TransientError("the connection broke off")
+            limit = request.limit
+            if response.status != 206 and request.whole_limit:
+                limit = request.whole_limit
             body = read_body(response, limit)
         if len(body) > limit:
             raise StorageError("The server sent more than was asked for; nothing of it was used.")
-        return Answer(response.status, response.headers, body)
+        return Response(response.status, response.headers, body)
 
 
 def read_body(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
-    """The body of a response, but no more than one byte over `limit`."""
-    parts, held = [], 0
-    while held <= limit:
-        part = response.read(min(limit + 1 - held, 1 << 20), decode_content=False)
+    """Read a response's body, at most one byte more than `limit`."""
+    parts, size = [], 0
+    while size <= limit:
+        part = response.read(min(limit + 1 - size, 1 << 20), decode_content=False)
         if not part:
             break
         parts.append(part)
-        held += len(part)
+        size += len(part)
     return b"".join(parts)
 
 
-def _says_its_length(response: urllib3.BaseHTTPResponse) -> bool:
-    """False when the head was cut off: taken as it is, a list of objects would seem empty."""
+def _is_framed(response: urllib3.BaseHTTPResponse) -> bool:
+    """Return False for a truncated head, whose empty body would pass for an empty list."""
     framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
     return framed or response.version < 11 or response.status == 204

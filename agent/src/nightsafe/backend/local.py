@@ -1,7 +1,7 @@
-"""A repository in a folder of this computer, in stock restic's layout.
+"""Stores a repository in a local folder, in stock restic's layout.
 
-It may lie on a file system that knows no permissions and cannot make a folder durable (exFAT,
-vfat, SMB): both are asked for, and not missed.
+The file system may lack permissions and durable folders (exFAT, vfat, SMB): both are requested and
+their absence is accepted.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class LocalBackend(Backend):
-    """Storage in the folder `root`; see `nightsafe.backend.base.Backend` for the contract."""
+    """Stores objects in the folder `root`; see `nightsafe.backend.base.Backend`."""
 
     def __init__(self, root: str) -> None:
         self._root = os.path.abspath(root)
@@ -48,7 +48,7 @@ class LocalBackend(Backend):
 
     @property
     def upload_threads(self) -> int:
-        return 1  # a disk is not faster for being asked twice
+        return 1  # two threads do not make a disk faster
 
     def create(self) -> None:
         with _errors(self._root):
@@ -70,7 +70,7 @@ class LocalBackend(Backend):
         with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
                 if is_name(kind, entry.name):
-                    # Whoever removes an object while we list has not made an error of ours.
+                    # An object may be removed by others while we list.
                     with contextlib.suppress(FileNotFoundError):
                         yield Listing(entry.name, entry.stat().st_size)
                 elif kind is ObjectKind.DATA and len(entry.name) == 2 and entry.is_dir():
@@ -99,7 +99,7 @@ class LocalBackend(Backend):
                         return
                 if kind is ObjectKind.CONFIG:
                     raise ObjectExistsError(f"There is a repository already in {self._root}.")
-                # A torn object from a crash of an older program: the name says what it should be.
+                # A torn object from a crash of an older program; the name defines its content.
             _publish(path, data)
 
     def remove(self, kind: ObjectKind, name: str) -> None:
@@ -111,7 +111,7 @@ class LocalBackend(Backend):
         return self
 
     def close(self) -> None:
-        """Nothing is held open between calls."""
+        """Do nothing: no handle stays open between calls."""
 
     def _path(self, kind: ObjectKind, name: str) -> str:
         check_name(kind, name)
@@ -122,15 +122,15 @@ class LocalBackend(Backend):
 
 
 def _read(fd: int, limit: int) -> bytes:
-    parts, held = [], 0
-    while held < limit and (part := os.read(fd, min(limit - held, 16 << 20))):
+    parts, size = [], 0
+    while size < limit and (part := os.read(fd, min(limit - size, 16 << 20))):
         parts.append(part)
-        held += len(part)
+        size += len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _publish(path: str, data: bytes | memoryview) -> None:
-    """Write under a temporary name, make it durable, then rename: all of it or nothing."""
+    """Write under a temporary name, sync, then rename: either all of it or nothing."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     temporary = f"{path}-tmp-{os.urandom(8).hex()}"
@@ -154,7 +154,7 @@ def _publish(path: str, data: bytes | memoryview) -> None:
 
 @contextlib.contextmanager
 def _errors(path: str) -> Iterator[None]:
-    """Turn the operating system's errors into the contract's."""
+    """Translate the operating system's errors into those of the contract."""
     try:
         yield
     except FileNotFoundError as error:

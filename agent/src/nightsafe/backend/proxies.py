@@ -1,8 +1,8 @@
-"""Chooses the proxy for a URL from the variables that curl and Go read.
+"""Chooses the proxy for a URL from the environment variables that curl and Go read.
 
-`HTTPS_PROXY`, `HTTP_PROXY` and for both `ALL_PROXY` name proxies, `NO_PROXY` who is asked without
-one; each may be written in small letters. This computer itself is never asked through a proxy. A
-SOCKS proxy of `ALL_PROXY` is for other programs, as to stock restic; elsewhere it is an error.
+`HTTPS_PROXY`, `HTTP_PROXY` and, for both, `ALL_PROXY` name proxies; `NO_PROXY` lists exceptions.
+Lower-case spellings work too. This computer itself is never reached through a proxy. A SOCKS proxy
+in `ALL_PROXY` is ignored, as by stock restic; elsewhere it is an error.
 """
 
 import ipaddress
@@ -17,17 +17,17 @@ _PORTS = {"http": "80", "https": "443"}
 
 
 class Proxy(NamedTuple):
-    """A proxy's address, without the credential that stood in it."""
+    """A proxy's URL and, separately, its credential."""
 
     url: str
     credential: Credential | None = None
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """The proxy for a URL, None where there is none. SettingsError if it is of no kind we know."""
+    """Return the proxy for a URL, or None. SettingsError if its kind is not supported."""
     parts = urlsplit(url)
     name = f"{parts.scheme}_proxy"
-    # A web server's programs are given what a client's `Proxy:` header says under this name.
+    # CGI programs get a client's `Proxy:` header under this name (httpoxy).
     is_forged = name == "http_proxy" and "REQUEST_METHOD" in environ
     variable = "" if is_forged else _set(name, environ) or _set("all_proxy", environ)
     if not variable or not parts.hostname:
@@ -42,7 +42,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _set(name: str, environ: Mapping[str, str]) -> str:
-    """Which of the two spellings of a variable has a value, if any."""
+    """Return the spelling of a variable that has a value, or an empty string."""
     return next((one for one in (name.upper(), name) if environ.get(one)), "")
 
 
@@ -73,7 +73,7 @@ def _plain(text: str) -> str:
 
 
 def is_direct(host: str, port: str, no_proxy: str) -> bool:
-    """Whether a host is asked without a proxy, by what NO_PROXY says and as it always is."""
+    """Whether a host is reached without a proxy, by NO_PROXY or because it is local."""
     host = host.lower()
     address = _address(host)
     if host == "localhost" or (address is not None and address.is_loopback):
@@ -116,7 +116,7 @@ def _is_in(address: _Address, network: str) -> bool:
 
 
 def _split_port(entry: str) -> tuple[str, str]:
-    """`host`, `host:port`, `[IPv6]:port`; a bare IPv6 address has no port."""
+    """Split `host`, `host:port` or `[IPv6]:port`; a bare IPv6 address has no port."""
     if entry.startswith("["):
         host, _, rest = entry[1:].partition("]")
         return host, rest.removeprefix(":")

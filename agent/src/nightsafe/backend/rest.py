@@ -1,7 +1,7 @@
 """The backend for servers that speak restic's REST protocol.
 
-What a request costs in patience, and what a response means, is said elsewhere (`http_client`,
-`rest_responses`); here is which request each act of a backend is.
+It maps each operation to a request; `http_client` retries requests, and `rest_responses` interprets
+the responses.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from nightsafe.backend.base import Backend, Listing, ObjectKind, check_name, is_name
-from nightsafe.backend.connections import TROUBLES, basic
+from nightsafe.backend.connections import NETWORK_ERRORS, basic
 from nightsafe.backend.http_client import HttpClient, read_body
 from nightsafe.backend.rest_responses import (
     EXISTS,
@@ -22,7 +22,7 @@ from nightsafe.backend.rest_responses import (
     parse_listing,
 )
 from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
-from nightsafe.backend.service import ControlApi, joined
+from nightsafe.backend.service import ControlApi, upgraded
 from nightsafe.errors import (
     AccessRefusedError,
     ObjectExistsError,
@@ -34,14 +34,14 @@ from nightsafe.errors import (
 _ACCEPT = "application/vnd.x.restic.rest.v2"
 _MAX_LISTING = 1 << 30
 _VAULT = re.compile(r"(?P<site>https?://.*)/restic/(?P<vault>[a-z2-7]{20})/")
-_MAX_ANSWER = 64 << 20
+_MAX_RESPONSE = 64 << 20
 
 
 class RestBackend(ControlApi):
-    """Storage behind a URL; see `nightsafe.backend.base.Backend` for the contract.
+    """Stores objects behind a URL; see `nightsafe.backend.base.Backend`.
 
-    `patience` is the number of seconds for which one request is tried again, `cacert` a file of
-    certificates that are believed instead of the system's.
+    `patience` is how many seconds one request is retried; `cacert` is a file of certificates to
+    trust instead of the system's.
     """
 
     def __init__(
@@ -61,31 +61,31 @@ class RestBackend(ControlApi):
         credential = credential or parsed.credential
         if credential is not None:
             headers["Authorization"] = basic(credential)
-        at = _VAULT.fullmatch(parsed.url)
-        self._control = f"{at['site']}/api/v1/vaults/{at['vault']}/" if at else ""
+        match = _VAULT.fullmatch(parsed.url)
+        self._control = f"{match['site']}/api/v1/vaults/{match['vault']}/" if match else ""
         self._client = HttpClient(parsed.url, headers, patience, cacert)
 
-    def joined(self) -> Backend:
-        """Itself, as a vault of the service if its address has that form and it answers so."""
-        return joined(self) if self._control else self
+    def upgraded(self) -> Backend:
+        """Return a ServiceBackend if the URL is a vault of the service, else this backend."""
+        return upgraded(self) if self._control else self
 
     def call(self, what: str, fields: Mapping[str, object]) -> dict[str, Any]:
-        """Make a request of the service's control API; returns its answer.
+        """Call the service's control API; returns the decoded response.
 
-        ObjectNotFoundError or AccessRefusedError where there is no such API.
+        ObjectNotFoundError or AccessRefusedError if there is no such API.
         """
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         body = orjson.dumps(fields)
-        answer = self._client.request(
+        response = self._client.request(
             "POST",
             self._control + what,
             body=body,
             headers=headers,
-            limit=_MAX_ANSWER,
+            limit=_MAX_RESPONSE,
             is_call=True,
         )
         try:
-            found = orjson.loads(answer.body)
+            found = orjson.loads(response.body)
         except orjson.JSONDecodeError:
             found = None
         if not isinstance(found, dict):
@@ -93,35 +93,37 @@ class RestBackend(ControlApi):
         return found
 
     def send_direct(self, url: str, headers: Mapping[str, str], file: BinaryIO) -> bool:
-        """Send a file to the presigned address that the service gave; whether the store has it.
+        """Upload a file to a presigned URL; returns whether the store has it.
 
-        One try, without the credential. Who hears no sends it through the service.
+        It is tried once, without the credential. If it fails, the caller uploads through the
+        service.
         """
         try:
-            with self._client.ask_direct("PUT", url, headers, file) as response:
+            with self._client.request_presigned("PUT", url, headers, file) as response:
                 read_body(response, REASON_SIZE)
                 return response.status in (200, 201, 204, 412)
-        except (*TROUBLES, StorageError, SettingsError):
+        except (*NETWORK_ERRORS, StorageError, SettingsError):
             return False
 
     def load_direct(
         self, url: str, headers: Mapping[str, str], *, offset: int, length: int | None, limit: int
     ) -> bytes | None:
-        """What a presigned address holds: all of it, at most `limit` bytes, or `length` bytes
-        from `offset`. None if that was not to be had.
+        """Download from a presigned URL; None if that failed.
+
+        Returns all of it, at most `limit` bytes, or `length` bytes from `offset`.
         """
         if length is not None:
             headers = {**headers, "Range": f"bytes={offset}-{offset + length - 1}"}
         try:
-            with self._client.ask_direct("GET", url, headers) as response:
+            with self._client.request_presigned("GET", url, headers) as response:
                 if response.status != (200 if length is None else 206):
                     return None
-                said = response.headers.get("Content-Length", "")
+                content_length = response.headers.get("Content-Length", "")
                 most = limit if length is None else length
                 data = read_body(response, most)
-        except (*TROUBLES, StorageError, SettingsError):
+        except (*NETWORK_ERRORS, StorageError, SettingsError):
             return None
-        return data if len(data) <= most and str(len(data)) == said else None
+        return data if len(data) <= most and str(len(data)) == content_length else None
 
     @property
     def location(self) -> str:
@@ -135,8 +137,8 @@ class RestBackend(ControlApi):
             with contextlib.suppress(ObjectNotFoundError):
                 yield Listing(kind.value, self.size(kind, kind.value))
             return
-        answer = self._client.request("GET", f"{kind.value}/", limit=_MAX_LISTING)
-        for entry in parse_listing(answer.body):
+        response = self._client.request("GET", f"{kind.value}/", limit=_MAX_LISTING)
+        for entry in parse_listing(response.body):
             match entry:
                 case {"name": str(name)} | str(name) if not is_name(kind, name):
                     continue
@@ -144,12 +146,12 @@ class RestBackend(ControlApi):
                     yield Listing(name, size)
                 case str(name):  # version 1 of the protocol
                     yield Listing(name, self.size(kind, name))
-                case _:  # what is not understood might be what must not be missed
+                case _:  # an entry that is not understood may be an object
                     raise StorageError(NO_LISTING)
 
     def size(self, kind: ObjectKind, name: str) -> int:
-        answer = self._client.request("HEAD", _path(kind, name))
-        length = answer.headers.get("Content-Length", "")
+        response = self._client.request("HEAD", _path(kind, name))
+        length = response.headers.get("Content-Length", "")
         if not length.isdecimal():
             raise StorageError("The server did not say how large an object is; try again later.")
         return int(length)
@@ -163,24 +165,24 @@ class RestBackend(ControlApi):
         end = "" if length is None else str(offset + length - 1)
         headers = {"Range": f"bytes={offset}-{end}"}
         limit = kind.max_size if length is None else length
-        answer = self._client.request(
+        response = self._client.request(
             "GET", path, headers=headers, limit=limit, whole_limit=kind.max_size
         )
-        if answer.status == 206:
-            return answer.body
-        return answer.body[offset:] if length is None else answer.body[offset : offset + length]
+        if response.status == 206:
+            return response.body
+        return response.body[offset:] if length is None else response.body[offset : offset + length]
 
     def save(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> None:
         try:
             self._client.request("POST", _path(kind, name), body=data)
         except AccessRefusedError:
-            # Some servers refuse to store what they hold already, as after a lost answer.
+            # Some servers refuse objects that exist already, as after a lost response.
             if kind is ObjectKind.LOCK:
                 raise
-            held = self._size_or_none(kind, name)
-            if held == len(data) and self._holds(kind, name, data):
+            stored_size = self._size_or_none(kind, name)
+            if stored_size == len(data) and self._has_same_bytes(kind, name, data):
                 return
-            if kind is ObjectKind.CONFIG and held is not None:
+            if kind is ObjectKind.CONFIG and stored_size is not None:
                 raise ObjectExistsError(EXISTS) from None
             raise
 
@@ -190,7 +192,7 @@ class RestBackend(ControlApi):
         except StorageError:
             return None
 
-    def _holds(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> bool:
+    def _has_same_bytes(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> bool:
         try:
             return self.load(kind, name) == data
         except StorageError:

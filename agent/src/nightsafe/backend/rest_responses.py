@@ -21,7 +21,7 @@ from nightsafe.errors import (
 )
 
 REASON_SIZE = 4096
-"""Bytes of a refusal's body that are read."""
+"""How many bytes of an error's body are read."""
 _REASON_SHOWN = 300
 QUOTA_USED = (
     "The storage of the plan is used up; nothing already stored is touched. To make room, run "
@@ -30,16 +30,16 @@ QUOTA_USED = (
 )
 EXISTS = "There is a repository already at this address."
 NO_LISTING = "The server's list of objects is not readable; is this a restic REST server's address?"
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_WORD = "Nightsafe-Refusal"
-_NO_COPY = (_WORD, "damaged")
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REFUSAL_HEADER = "Nightsafe-Refusal"
+_NO_COPY = (_REFUSAL_HEADER, "damaged")
 
 
-class PassingError(Exception):
-    """An attempt failed for a reason that may pass; holds the server's wish to wait, if any.
+class TransientError(Exception):
+    """A transient failure; may be retried. `wait` is the server's Retry-After, if any.
 
-    `is_answer`: the server was heard, so the network is well. `has_no_copy`: the server is well
-    too, but no copy of this one object can be read.
+    `has_response`: the server responded, so the network works. `has_no_copy`: the server works too,
+    but no copy of this one object can be read.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class PassingError(Exception):
         reason: str,
         *,
         wait: float | None = None,
-        is_answer: bool = False,
+        has_response: bool = False,
         has_no_copy: bool = False,
     ) -> None:
         super().__init__(reason)
         self.wait = wait
-        self.is_answer = is_answer
+        self.has_response = has_response
         self.has_no_copy = has_no_copy
 
 
-class Answer(NamedTuple):
-    """A status with its headers; the body of a refusal has at most REASON_SIZE bytes."""
+class Response(NamedTuple):
+    """A status with its headers and body; an error's body has at most REASON_SIZE bytes."""
 
     status: int
     headers: Mapping[str, str]
@@ -65,13 +65,13 @@ class Answer(NamedTuple):
 
 
 def is_safe(url: str, target: str) -> bool:
-    """Whether a server at `url` may send us on to `target`: by HTTP, and never out of TLS."""
+    """Whether a server at `url` may refer us to `target`: by HTTP, and never from TLS to plain."""
     here, there = urlsplit(url), urlsplit(target)
     return there.scheme == "https" or (there.scheme == "http" and here.scheme != "https")
 
 
 def follow(url: str, target: str, headers: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
-    """The next URL and headers of a redirect; another host never sees the credential."""
+    """Return the next URL and headers of a redirect; the credential never leaves its host."""
     if not is_safe(url, target):
         raise StorageError("The server redirects to an address that is not safe to follow.")
     here, there = urlsplit(url), urlsplit(target)
@@ -81,9 +81,9 @@ def follow(url: str, target: str, headers: Mapping[str, str]) -> tuple[str, Mapp
 
 
 def parse_listing(body: bytes) -> list[object]:
-    """The entries of a list of objects, each still to be looked at; StorageError if it is none.
+    """Return the raw entries of an object listing; StorageError if it is not one.
 
-    No body at all is no list: whoever lost it would seem to have nothing.
+    An empty body is not a listing: a truncated response must not look like an empty vault.
     """
     try:
         entries = orjson.loads(body)
@@ -96,23 +96,23 @@ def parse_listing(body: bytes) -> list[object]:
     return entries
 
 
-def check_status(answer: Answer, path: str) -> None:
-    """Raise what a status other than success means."""
-    status = answer.status
+def check_status(response: Response, path: str) -> None:
+    """Raise the error that an unsuccessful status means."""
+    status = response.status
     if status in (200, 201, 204, 206):
         return
-    reason = _reason(answer)
-    if status in _PASSING:
+    reason = _reason(response)
+    if status in _TRANSIENT:
         name, value = _NO_COPY
-        has_no_copy = answer.headers.get(name) == value
-        raise PassingError(
+        has_no_copy = response.headers.get(name) == value
+        raise TransientError(
             f"the server answers {status}{': ' + reason if reason else ''}",
-            wait=None if has_no_copy else _retry_after(answer.headers),
-            is_answer=True,
+            wait=None if has_no_copy else _retry_after(response.headers),
+            has_response=True,
             has_no_copy=has_no_copy,
         )
-    # The service says 403 whenever it makes no sense to repeat a request; the word tells why.
-    kind = _BY_WORD.get(answer.headers.get(_WORD, "")) or _PERMANENT.get(status)
+    # The service responds with 403 whenever a retry is useless; the header gives the reason.
+    kind = _BY_REFUSAL.get(response.headers.get(_REFUSAL_HEADER, "")) or _PERMANENT.get(status)
     if kind is None:
         raise StorageError(f"The server answers {status}, which was not expected.{said(reason)}")
     error, text = kind
@@ -140,7 +140,7 @@ _PERMANENT: dict[int, tuple[type[StorageError], str]] = {
     507: (QuotaError, QUOTA_USED),
 }
 
-_BY_WORD: dict[str, tuple[type[StorageError], str]] = {
+_BY_REFUSAL: dict[str, tuple[type[StorageError], str]] = {
     "stale": _PERMANENT[409],
     "too-large": _PERMANENT[413],
     "over-quota": _PERMANENT[507],
@@ -150,31 +150,31 @@ _BY_WORD: dict[str, tuple[type[StorageError], str]] = {
 
 
 def said(reason: str) -> str:
-    """The server's reason as it stands behind ours; empty if it gave none."""
+    """Format the server's reason to follow our own text; empty if it gave none."""
     return ended(f" The server says: {_line(reason)}") if reason else ""
 
 
-def _reason(answer: Answer) -> str:
-    """The server's reason, as `_line` makes it fit to be shown."""
-    kind = answer.headers.get("Content-Type", "")
+def _reason(response: Response) -> str:
+    """Return the server's reason, made safe to print by `_line`."""
+    kind = response.headers.get("Content-Type", "")
     if kind.startswith("application/json"):
-        text = _message(answer.body)
+        text = _message(response.body)
     elif kind.startswith("text/plain"):
-        text = answer.body.decode("utf-8", "replace")
+        text = response.body.decode("utf-8", "replace")
     else:
         return ""
     return _line(text)
 
 
 def _line(text: str) -> str:
-    """On one line, bounded, without control characters."""
+    """Join a text into one bounded line without control characters."""
     words = "".join(char if char.isprintable() else " " for char in text).split()
     line = " ".join(words)
     return line if len(line) <= _REASON_SHOWN else line[: _REASON_SHOWN - 1] + "…"
 
 
 def _message(body: bytes) -> str:
-    """What a refusal of the control API says."""
+    """Return the message in an error of the control API."""
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -183,7 +183,7 @@ def _message(body: bytes) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks us to wait: a number, or a date."""
+    """Parse Retry-After, a number or a date, as seconds from now."""
     value = headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)

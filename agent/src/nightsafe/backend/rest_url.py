@@ -5,28 +5,28 @@ from typing import NamedTuple
 from nightsafe.errors import SettingsError
 
 DEFAULT_PATIENCE = 900.0
-"""For how many seconds one request is tried again."""
+"""For how many seconds one request is retried."""
 
 
 class Credential(NamedTuple):
-    """A user name and secret for one vault."""
+    """The user name and secret for one vault."""
 
     username: str
     secret: str
 
     def __repr__(self) -> str:
-        return f"Credential({self.username!r})"  # the secret gets into no log
+        return f"Credential({self.username!r})"  # keeps the secret out of logs
 
 
 class RemoteUrl(NamedTuple):
-    """A vault's address without credential, ending in a slash, and the one that stood in it."""
+    """A vault's URL, ending in a slash, and the credential that was part of it."""
 
     url: str
     credential: Credential | None = None
 
     @classmethod
     def parse(cls, text: str) -> "RemoteUrl":
-        """Read `http(s)://[user:secret@]host/path/`; SettingsError when it is not that."""
+        """Parse `http(s)://[user:secret@]host/path/`; SettingsError if it is invalid."""
         from urllib.parse import unquote, urlsplit, urlunsplit  # not needed for a folder
 
         try:

@@ -1,5 +1,5 @@
-"""Where a file is cut into blobs: restic's Rabin fingerprints, and FastCDC.
+"""Cuts files into blobs: FastCDC with a secret table, or restic's Rabin fingerprints.
 
-Imports only what is below it (crypto, the file system); the file saver and the repository
-file formats import it.
+Imports only lower layers (crypto, the file system); the file saver and the repository file formats
+import it.
 """

@@ -1,8 +1,8 @@
-"""Content-defined chunking: decides where a file is cut into blobs.
+"""Content-defined chunking with FastCDC.
 
-The cuts are FastCDC-2020's with a gear table that only holders of the vault's master key
-know (`docs/format.md` defines it to the byte). They depend on the content alone, never on
-how it was read.
+The cut points are FastCDC-2020's with a gear table derived from the vault's master key
+(`docs/format.md` defines it to the byte). They depend on the content alone, never on how it was
+read.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ AVERAGE_SIZE = 1 << 20
 MAX_SIZE = 8 << 20
 NORMALISATION: Final = 1
 WINDOW_SIZE = 2 * MAX_SIZE
-"""How much of a stream is held in memory while its cuts are sought."""
+"""Bytes of a stream that are held in memory to find its cut points."""
 BUFFER_SIZE = 12 << 20
-"""The same of a file: room for two jobs, and at least for the largest chunk."""
+"""The same for a file: enough for two jobs, and at least for the largest chunk."""
 
 _MASKS = (0x0000D91767537000, 0x0000D91707537000)
-"""Before the average size, and from it on; with NORMALISATION as the library chooses them."""
+"""For chunks below and above the average size, as the library chooses for NORMALISATION."""
 
 _INFO = b"nightsafe/chunker/gear/1"
 _SEED_SIZE = 8
@@ -42,13 +42,13 @@ _SHUFFLE_SIZE = 4096
 
 
 def gear(byte: int) -> int:
-    """FastCDC's number of 64 bits for a byte value: from the MD5 of 64 such bytes."""
+    """Return FastCDC's 64-bit gear value of a byte, from the MD5 of 64 such bytes."""
     hashed = hashlib.md5(bytes([byte]) * 64, usedforsecurity=False)
     return int.from_bytes(hashed.digest()[:8], "big")
 
 
 class GearSecret(NamedTuple):
-    """What keys the gear table: T[b] = GEAR[permutation[b]] XOR seed."""
+    """The secret of the gear table: T[b] = GEAR[permutation[b]] XOR seed."""
 
     permutation: bytes
     seed: int
@@ -61,7 +61,7 @@ def derive_gear(master: SealKey) -> GearSecret:
     """Derive the chunker's secret from the master key (HKDF-SHA256, empty salt)."""
     key = master.encrypt + master.mac_k + master.mac_r
     stream = _hkdf_sha256(key, info=_INFO, length=_SEED_SIZE + _SHUFFLE_SIZE)
-    # Bit 63 is cleared: no cut depends on it, and the library takes 63 bits.
+    # Bit 63 is cleared: no cut point depends on it, and the library accepts 63 bits.
     seed = int.from_bytes(stream[:_SEED_SIZE], "little") & _SEED_MASK or 1
     return GearSecret(_shuffle(stream[_SEED_SIZE:]), seed)
 
@@ -77,7 +77,7 @@ def _hkdf_sha256(key: bytes, *, info: bytes, length: int) -> bytes:
 
 
 def _shuffle(stream: bytes) -> bytes:
-    """Fisher-Yates over 0..255, each draw from 16-bit words with the biased ones rejected."""
+    """Shuffle 0..255 (Fisher-Yates) by 16-bit words, rejecting those that would bias it."""
     words = (int.from_bytes(stream[i : i + 2], "little") for i in range(0, len(stream), 2))
     table = bytearray(range(256))
     for last in range(255, 0, -1):
@@ -92,7 +92,7 @@ def _shuffle(stream: bytes) -> bytes:
 
 
 class Cut(NamedTuple):
-    """A chunk of a file: where it is in the file and in memory, and its length."""
+    """A chunk of a file: its offset in the file, its place in memory, and its length."""
 
     offset: int
     place: int
@@ -100,10 +100,10 @@ class Cut(NamedTuple):
 
 
 class Cutter(Protocol):
-    """Finds cuts in a part of a stream."""
+    """Finds cut points in a window of a stream."""
 
     def ends(self, window: "Buffer", at_end: bool, /) -> list[int]:
-        """Where the chunks of the window end that further bytes cannot move."""
+        """Return the ends of the window's chunks that further bytes cannot move."""
 
 
 class PortableCutter:
@@ -138,15 +138,15 @@ class PortableCutter:
 
 
 def new_cutter(secret: GearSecret) -> Cutter:
-    """The fastest cutter there is here; all cut alike."""
+    """Return the fastest cutter available; all find the same cut points."""
     if native is None:
         return PortableCutter(secret)
-    table = array("Q", (gear(place) ^ secret.seed for place in secret.permutation))
+    table = array("Q", (gear(byte) ^ secret.seed for byte in secret.permutation))
     return native.Cutter(table, MIN_SIZE, AVERAGE_SIZE, MAX_SIZE, *_MASKS)
 
 
 class Chunker:
-    """Cuts byte streams with one vault's gear table. Not for use by two threads at once."""
+    """Cuts byte streams with one vault's gear table. Not thread-safe."""
 
     def __init__(self, cutter: Cutter) -> None:
         self._cutter = cutter
@@ -163,17 +163,17 @@ class Chunker:
             pending = window[start:]
 
     def ends(self, data: "Buffer") -> list[int]:
-        """Where the chunks of a whole file end that is in memory."""
+        """Return the ends of the chunks of a whole file in memory."""
         return self._cutter.ends(data, True)
 
     def scan(
         self, read_into: Callable[[memoryview, int], int], buffers: SharedBuffers
     ) -> Iterator[Cut | None]:
-        """Yield a file's chunks, or None while no buffer is free for more of it.
+        """Yield a file's chunks, or None while no buffer is free to read more.
 
-        `read_into(view, offset)` fills the view from a place in the file and returns how much of
-        it, less only at the file's end. When a chunk from another buffer comes, the former one
-        is kept by nothing but what the caller has acquired.
+        `read_into(view, offset)` fills the view from an offset in the file and returns how many
+        bytes it read, fewer only at the end of the file. Once a chunk in another buffer is yielded,
+        the earlier buffer is kept only by the caller.
         """
         while (start := buffers.begin()) is None:
             yield None
@@ -182,9 +182,9 @@ class Chunker:
             while not at_end:
                 wanted = min(buffers.end - start - size, MAX_SIZE)
                 if not wanted:
-                    while (place := buffers.move(start, size)) is None:
+                    while (moved_to := buffers.move(start, size)) is None:
                         yield None
-                    start = place
+                    start = moved_to
                     continue
                 end = start + size
                 count = read_into(buffers.memory[end : end + wanted], position + size)
@@ -200,12 +200,12 @@ class Chunker:
 
 
 def _fill(pending: bytes, read: Callable[[int], bytes]) -> tuple[bytes, bool]:
-    """Read until the window is full or the stream ends; also say whether it ended."""
-    parts, held = [pending], len(pending)
-    while held < WINDOW_SIZE:
-        part = read(WINDOW_SIZE - held)
+    """Read until the window is full or the stream ends; returns whether it ended as well."""
+    parts, filled = [pending], len(pending)
+    while filled < WINDOW_SIZE:
+        part = read(WINDOW_SIZE - filled)
         if not part:
             return b"".join(parts), True
         parts.append(part)
-        held += len(part)
+        filled += len(part)
     return b"".join(parts), False

@@ -1,7 +1,7 @@
-"""Irreducible polynomials of degree 53 over GF(2), one of which every restic config holds.
+"""Irreducible polynomials of degree 53 over GF(2), of which every restic config has one.
 
-A polynomial is an int whose bit i is the coefficient of x^i. Our own chunker does not use
-it; stock restic does, and refuses a config without a valid one, and `rabin` cuts as restic does.
+A polynomial is an int whose bit i is the coefficient of x^i. Our own chunker does not use it, but
+stock restic refuses a config without a valid one, and `rabin` cuts as restic does.
 """
 
 import secrets
@@ -10,7 +10,7 @@ DEGREE = 53
 
 
 def remainder(a: int, f: int) -> int:
-    """What is left of polynomial a when it is divided by f."""
+    """Return the remainder of polynomial `a` divided by `f`."""
     while (shift := a.bit_length() - f.bit_length()) >= 0:
         a ^= f << shift
     return a
@@ -22,7 +22,7 @@ def _square(a: int, f: int) -> int:
 
 
 def is_irreducible(f: int) -> bool:
-    """Rabin's test. 53 is prime, so: no root in GF(2), and x^(2^53) = x modulo f."""
+    """Test by Rabin's criterion: as 53 is prime, no root in GF(2) and x^(2^53) = x mod f."""
     if f.bit_length() != DEGREE + 1:
         return False
     has_root = not f & 1 or f.bit_count() % 2 == 0
@@ -35,7 +35,7 @@ def is_irreducible(f: int) -> bool:
 
 
 def random_polynomial() -> int:
-    """Draw one uniformly among the irreducible polynomials of degree 53."""
+    """Draw uniformly from the irreducible polynomials of degree 53."""
     while True:
         f = (1 << DEGREE) | (secrets.randbits(DEGREE - 1) << 1) | 1
         if is_irreducible(f):

@@ -1,8 +1,8 @@
 """The command `nightsafe`: parses the command line, calls one function, shows the result.
 
-Exit status: 0 complete; 1 failed, nothing was done or no snapshot made; 2 the command line makes
-no sense; 3 incomplete, some files could not be read or restored; 130 interrupted. The verbs import
-what they need only when they run, which keeps the command quick to start.
+Exit status: 0 complete; 1 failed, nothing was done or no snapshot made; 2 invalid command line; 3
+incomplete, some files could not be read or restored; 130 interrupted. Subcommands import what they
+need only when they run, which keeps the command quick to start.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from typing import NoReturn
 
 from nightsafe.cli.arguments import VerbParser
 from nightsafe.cli.options import add_common
-from nightsafe.cli.output import Output, let_all_be_written
+from nightsafe.cli.output import Output, replace_unencodable
 from nightsafe.version import __version__
 
 VERBS = (
     *("login", "init", "backup", "snapshots", "ls", "restore"),
     *("forget", "prune", "check", "unlock", "completion"),
 )
-"""In the order of the help; each is a module of `commands` with `add_parser`."""
+"""Subcommands in the order of the help; each is a module of `commands`."""
 _EPILOG = """\
 The repository, the credential and the passphrase are taken from options, from the environment,
 or from the stored login, in this order. Environment:
@@ -49,7 +49,7 @@ files could not be read or restored); 130 interrupted.
 
 
 def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
-    """The whole command line, or as much of it as these verbs need."""
+    """Build the parser, with these subcommands only."""
     parser = argparse.ArgumentParser(
         prog="nightsafe",
         description="Encrypted backups in restic's format, to Nightsafe or any restic repository.",
@@ -58,8 +58,8 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nightsafe {__version__}")
     add_common(parser)
-    # Without `prog` argparse would write a usage line, and load what measures terminals for that.
-    places = parser.add_subparsers(
+    # Without `prog` argparse formats a usage line and loads modules that measure terminals.
+    subparsers = parser.add_subparsers(
         title="verbs",
         dest="verb",
         required=True,
@@ -68,18 +68,18 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
         parser_class=VerbParser,
     )
     for verb in verbs:
-        import_module(f"nightsafe.cli.commands.{verb}").add_parser(places)
+        import_module(f"nightsafe.cli.commands.{verb}").add_parser(subparsers)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
-    # Hundreds of thousands of tuples may live here, and no cycles; to look at them all every
-    # few hundred costs a twentieth of a restore.
+    """Run a command; returns the exit status."""
+    # There may be hundreds of thousands of tuples and no cycles; collecting every few hundred
+    # allocations takes a twentieth of a restore's time.
     gc.set_threshold(50_000, 20, 20)
-    let_all_be_written()
+    replace_unencodable()
     arguments = sys.argv[1:] if arguments is None else arguments
-    # A verb in front is the verb, and no other one has to be loaded.
+    # If the first argument is a subcommand, no other one need be loaded.
     parser = build_parser(arguments[:1] if arguments[:1] and arguments[0] in VERBS else VERBS)
     args = parser.parse_args(arguments)
     output = Output(as_json=args.json, quiet=args.quiet, progress=not args.no_progress)
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.error("Interrupted. What was stored so far is used by the next run.", 130)
         return 130
     except BrokenPipeError:
-        # Whoever read our output has left; keep Python from complaining about it at exit.
+        # The reader of our output is gone; keep Python from reporting that at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
@@ -102,28 +102,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command() -> NoReturn:
-    """What the shell runs: `main`, and the end of the process.
+    """Run `main` and end the process; the console script's entry point.
 
-    Taking everything apart that is loaded would take 20 ms, and the system does it as well.
+    A regular interpreter shutdown would take 20 ms and achieve no more.
     """
-    _open_what_is_closed()
+    _reopen_closed_streams()
     status = main()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # said already
+        with contextlib.suppress(OSError):  # reported already
             stream.flush()
     os._exit(status)
 
 
-def _open_what_is_closed() -> None:
-    """Stand in for standard streams that were closed before us, as some daemons do.
+def _reopen_closed_streams() -> None:
+    """Open the null device for standard streams that were closed, as some daemons do.
 
-    Python has none then, and a file that is opened later would get one's number.
+    Python has no such stream then, and the next file to be opened would get its descriptor.
     """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free descriptor
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 

@@ -1,7 +1,7 @@
-"""An argument parser that takes options and operands in any order, as restic does.
+"""An argument parser that accepts options and operands in any order, as restic does.
 
-`argparse` alone gives what stands before the first option to all positionals that may be several,
-and knows no place for what comes after it.
+`argparse` gives everything before the first option to positionals that take several values, and
+then rejects those after it.
 """
 
 import argparse
@@ -10,31 +10,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
-"""What `argparse` takes for a negative number, and so for no option."""
+"""What `argparse` considers a negative number instead of an option."""
 
 
 class VerbParser(argparse.ArgumentParser):
-    """A parser that puts options first, and then all that is none, before it parses."""
+    """A parser that moves options before operands, and then parses."""
 
     def parse_known_args(  # type: ignore[override]  # its overloads differ in the namespace alone
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """As the base class does, whatever the order in which options and others stand."""
+        """Like the base class, but in whatever order options and operands are given."""
         if args is not None:
             actions = {name: action for action in self._actions for name in action.option_strings}
             args = options_first(args, actions)
         return super().parse_known_args(args, namespace)
 
 
-def filled(text: str) -> str:
-    """A text that is not empty, as that of an unset variable of a shell is; for `type=`."""
+def non_empty(text: str) -> str:
+    """Reject an empty text, such as that of an unset shell variable; for `type=`."""
     if text.strip():
         return text
     raise argparse.ArgumentTypeError("it is given, but empty: perhaps a variable is not set")
 
 
-def whole(least: int, most: int = 0) -> Callable[[str], int]:
-    """What reads whole numbers from `least` to `most`, or any from `least` on; for `type=`."""
+def whole_number(least: int, most: int = 0) -> Callable[[str], int]:
+    """Return a parser of whole numbers from `least` to `most`, if given; for `type=`."""
 
     def read(text: str) -> int:
         try:
@@ -50,14 +50,14 @@ def whole(least: int, most: int = 0) -> Callable[[str], int]:
 
 
 def options_first(args: Sequence[str], actions: Mapping[str, argparse.Action]) -> list[str]:
-    """The same arguments: first options with their values, then the others, in their order.
+    """Reorder arguments: first options with their values, then operands, in their order.
 
-    `actions` has each option's names; an option takes one value or none. What follows `--` is no
-    option. What is unknown or ambiguous stays among the options, for `argparse` to refuse.
+    `actions` maps each option's names; an option takes one value or none. Everything after `--` is
+    an operand. Unknown or ambiguous options stay in front, for `argparse` to reject.
     """
     options: list[str] = []
     others: list[str] = []
-    at, is_lacking = 0, False
+    at, lacks_value = 0, False
     while at < len(args):
         arg = args[at]
         at += 1
@@ -68,12 +68,12 @@ def options_first(args: Sequence[str], actions: Mapping[str, argparse.Action]) -
             others.append(arg)
             continue
         options.append(arg)
-        is_lacking = _lacks_value(arg, actions)
-        if is_lacking and at < len(args) and not _is_option(args[at], actions):
+        lacks_value = _lacks_value(arg, actions)
+        if lacks_value and at < len(args) and not _is_option(args[at], actions):
             options.append(args[at])
-            at, is_lacking = at + 1, False
-    # Only where it is needed: what is left over is shown as it stands here.
-    ends = ["--"] if is_lacking or any(other.startswith("-") for other in others) else []
+            at, lacks_value = at + 1, False
+    # Only if needed: error messages show remaining arguments in this form.
+    ends = ["--"] if lacks_value or any(other.startswith("-") for other in others) else []
     return [*options, *ends, *others]
 
 
@@ -86,7 +86,7 @@ def _is_option(arg: str, actions: Mapping[str, argparse.Action]) -> bool:
 
 
 def _names(arg: str, actions: Mapping[str, argparse.Action]) -> list[str]:
-    """The options that an argument may mean: by name, by its beginning or, if short, by letter."""
+    """Return the options that an argument may mean: by name, prefix or, if short, letter."""
     if not arg.startswith("--"):
         return [name for name in (arg[:2],) if name in actions]
     name = arg.partition("=")[0]
@@ -96,17 +96,17 @@ def _names(arg: str, actions: Mapping[str, argparse.Action]) -> list[str]:
 
 
 def _lacks_value(arg: str, actions: Mapping[str, argparse.Action]) -> bool:
-    """Whether an option takes a value, which is not in the argument itself."""
+    """Whether an option takes a value that is not part of the argument itself."""
     names = _names(arg, actions)
     if len(names) != 1:
         return False
     if arg.startswith("--"):
         return actions[names[0]].nargs is None and "=" not in arg
-    # Letters may stand together, up to the first that takes the rest for its value.
-    for place, letter in enumerate(arg[1:], 1):
+    # Letters may be combined, up to the first one that takes the rest as its value.
+    for index, letter in enumerate(arg[1:], 1):
         action = actions.get("-" + letter)
         if action is None:
             return False
         if action.nargs is None:
-            return place == len(arg) - 1
+            return index == len(arg) - 1
     return False

@@ -1,4 +1,4 @@
-"""Asks for confirmation before something is removed."""
+"""Asks for confirmation before removing something."""
 
 import sys
 
@@ -6,7 +6,7 @@ from nightsafe.cli.output import Output
 
 
 def confirm(question: str, *, yes: bool, output: Output) -> bool:
-    """Whether to go on: `--yes`, or an answer at the terminal; UsageError without either."""
+    """Whether to proceed: by `--yes` or by an answer at the terminal; UsageError without either."""
     from nightsafe.errors import UsageError
 
     if yes:

@@ -1,11 +1,11 @@
-"""The options of `backup` that say what to take and what to leave out."""
+"""The options of `backup` that include and exclude files."""
 
 import argparse
 import os
 from typing import TYPE_CHECKING
 
 from nightsafe.amounts import parse_size
-from nightsafe.cli.arguments import filled
+from nightsafe.cli.arguments import non_empty
 from nightsafe.cli.output import Output
 from nightsafe.errors import UsageError
 
@@ -17,7 +17,7 @@ _EMPTY = "this path is empty: perhaps a variable is not set; nothing for it is i
 
 
 def add_exclude_options(parser: argparse.ArgumentParser) -> None:
-    """Describe them. Patterns are those of stock restic."""
+    """Add the options. Patterns are those of stock restic."""
     group = parser.add_argument_group(
         "what to leave out",
         "A PATTERN beginning with / fits from the root on, others anywhere; * stands for any "
@@ -25,7 +25,7 @@ def add_exclude_options(parser: argparse.ArgumentParser) -> None:
     )
     for flags, dest, metavar, text in _LISTS:
         names = flags.split()
-        kind = filled if metavar == "FILE" else str
+        kind = non_empty if metavar == "FILE" else str
         group.add_argument(
             *names, dest=dest, type=kind, action="append", default=[], metavar=metavar, help=text
         )
@@ -92,7 +92,7 @@ _LISTS = (
 
 
 def size_argument(text: str) -> int:
-    """A size on the command line; argparse's error otherwise."""
+    """Parse a size on the command line; raises argparse's error."""
     try:
         return parse_size(text, as_restic=True)
     except UsageError as error:
@@ -102,8 +102,10 @@ def size_argument(text: str) -> int:
 def find_sources(
     args: argparse.Namespace, output: Output
 ) -> "tuple[list[bytes], tuple[Issue, ...]]":
-    """Every path to back up, from lists and from the arguments, in restic's order; and lines of
-    lists that no path fits. UsageError when there is nothing to back up."""
+    """Return all paths to back up, in restic's order, and issues for unmatched lines.
+
+    The paths come from lists and from the arguments. UsageError if there are none.
+    """
     from nightsafe.filters import path_lists
     from nightsafe.progress import Issue
 
@@ -131,7 +133,7 @@ def find_sources(
 
 
 def find_rules(args: argparse.Namespace, sources: list[bytes]) -> "ExcludeRules":
-    """The rules that the options amount to. UsageError for what makes no sense."""
+    """Return the rules given by the options. UsageError if they are invalid."""
     from nightsafe.filters.exclude import CACHE_TAG, ExcludeRules, defaults_for
     from nightsafe.filters.path_lists import read_patterns
     from nightsafe.fs.files import as_text
@@ -162,7 +164,7 @@ def _parse_marker(text: str) -> tuple[bytes, bytes]:
 
 
 def show_rules(rules: "ExcludeRules", output: Output) -> None:
-    """Print the rules as they would be given as options."""
+    """Print the rules as options."""
     markers = [[part.decode("utf-8", "surrogateescape") for part in pair] for pair in rules.markers]
     lines = [f"--exclude {pattern}" for pattern in rules.patterns]
     lines += [f"--iexclude {pattern}" for pattern in rules.caseless]

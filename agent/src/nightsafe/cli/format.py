@@ -1,4 +1,4 @@
-"""Figures and times, as commands show them to people."""
+"""Formats figures and times for people."""
 
 import time
 from typing import TYPE_CHECKING
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     from nightsafe.progress import ProgressMeter
 
 
-def progress_line(tally: "ProgressMeter") -> str:
-    """How far the work is, for people: bytes, files, speed, what was sent, time left."""
-    total = f" of {show_size(tally.totals.bytes)}" if tally.totals else ""
-    parts = [f"{show_size(tally.bytes)}{total}", show_count(tally.files, "file")]
-    parts.append(f"{show_size(tally.speed)}/s")
-    if tally.sent:
-        parts.append(f"{show_size(tally.sent)} sent")
-    if tally.seconds_left is not None:
-        parts.append(f"{show_duration(tally.seconds_left)} left")
+def progress_line(meter: "ProgressMeter") -> str:
+    """Format the progress: bytes, files, speed, bytes sent, time left."""
+    total = f" of {show_size(meter.totals.bytes)}" if meter.totals else ""
+    parts = [f"{show_size(meter.bytes)}{total}", show_count(meter.files, "file")]
+    parts.append(f"{show_size(meter.speed)}/s")
+    if meter.sent:
+        parts.append(f"{show_size(meter.sent)} sent")
+    if meter.seconds_left is not None:
+        parts.append(f"{show_duration(meter.seconds_left)} left")
     return ", ".join(parts)
 
 
 def show_duration(seconds: float) -> str:
-    """Seconds for people: 7 s, 3 min 20 s, 2 h 5 min."""
+    """Format seconds: 7 s, 3 min 20 s, 2 h 5 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -33,10 +33,10 @@ def show_duration(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """A text on its line, whatever names are in it."""
+    """Replace what is not printable, so that a text stays on its line."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def show_time(ns: int) -> str:
-    """Nanoseconds since 1970 as local time to the second."""
+    """Format nanoseconds since 1970 as local time to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ns // 1_000_000_000))

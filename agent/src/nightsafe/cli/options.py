@@ -1,4 +1,4 @@
-"""The options that all commands share, and how a command opens its repository."""
+"""The options that all commands share, and how commands open repositories."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from nightsafe.cli.arguments import filled
+from nightsafe.cli.arguments import non_empty
 
 if TYPE_CHECKING:
     from nightsafe.backend.base import Backend
@@ -33,7 +33,7 @@ def add_verb(
     help: str,
     json: str,
 ) -> argparse.ArgumentParser:
-    """A sub-parser with the common options; `json` describes what --json prints."""
+    """Add a sub-parser with the common options; `json` describes the output with --json."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=help,
@@ -46,7 +46,7 @@ def add_verb(
 
 
 def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None) -> None:
-    """The options that may stand before or after the verb."""
+    """Add the options that may be given before or after the subcommand."""
     common = parser.add_argument_group("common options")
     text: dict[str, Any] = {"default": argument_default}
     flag: dict[str, Any] = {"action": "store_true"}
@@ -55,7 +55,7 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
     common.add_argument(
         "-r",
         "--repository",
-        type=filled,
+        type=non_empty,
         metavar="URL-OR-FOLDER",
         help="the repository: a folder (or local:folder), http(s)://... or rest:http(s)://...; no "
         "secret in it",
@@ -70,7 +70,7 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
     )
     common.add_argument(
         "--cacert",
-        type=filled,
+        type=non_empty,
         metavar="FILE",
         help="certificates (PEM) to believe instead of the system's, for a server with an "
         "authority of its own (default: NIGHTSAFE_CACERT)",
@@ -79,14 +79,14 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
     common.add_argument(
         "-p",
         "--password-file",
-        type=filled,
+        type=non_empty,
         metavar="FILE",
         help="a file that holds the vault's passphrase",
         **text,
     )
     common.add_argument(
         "--password-command",
-        type=filled,
+        type=non_empty,
         metavar="COMMAND",
         help="a command that prints the vault's passphrase, such as that of a password manager",
         **text,
@@ -108,11 +108,11 @@ def _seconds(text: str) -> float:
 
 @contextmanager
 def opened_storage(args: argparse.Namespace) -> "Iterator[Backend]":
-    """The storage that options, environment or login name; closed afterwards."""
-    from nightsafe.settings.location import find_cacert, find_patience, find_place
+    """Open the backend given by options, environment or login; it is closed afterwards."""
+    from nightsafe.settings.location import find_cacert, find_location, find_patience
 
-    place = find_place(args.repository)
-    storage = place.open(patience=find_patience(args.patience), cacert=find_cacert(args.cacert))
+    location = find_location(args.repository)
+    storage = location.open(patience=find_patience(args.patience), cacert=find_cacert(args.cacert))
     try:
         yield storage
     finally:
@@ -126,32 +126,34 @@ def opened_repository(
     *,
     meanwhile: Callable[[threading.Event], None] = lambda _: None,
 ) -> "Iterator[Repository]":
-    """The repository there, opened with the passphrase; says so if its key is weak.
+    """Open the repository with the passphrase; warns if its key is weak.
 
-    `meanwhile` is called in another thread, and should end soon once its event is set.
+    `meanwhile` is called in another thread, and should return soon once its event is set.
     """
     from nightsafe.repository.unlock import open_key
     from nightsafe.settings.passphrase import find_passphrase
 
     with opened_storage(args) as storage:
         passphrase = find_passphrase(source=passphrase_source(args, storage))
-        with _doing(meanwhile):
-            opening = open_key(storage, passphrase.text, *passphrase.others)
-        if opening.is_weak and not output.quiet:
+        with _in_background(meanwhile):
+            unlocked = open_key(storage, passphrase.text, *passphrase.others)
+        if unlocked.is_weak and not output.quiet:
             output.note(_WEAK)
         from nightsafe.repository.repository import Repository
 
-        yield Repository.of(opening)
+        yield Repository.of(unlocked)
 
 
 @contextmanager
-def _doing(what: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Do something during the block. The key takes a while to derive, and Python has nothing to
-    do meanwhile; until then it must be quick to let the block have its turn."""
+def _in_background(what: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run a function in a thread during the block.
+
+    Deriving the key takes a while without Python; afterwards the thread must yield quickly.
+    """
     is_over = threading.Event()
 
     def work() -> None:
-        with suppress(Exception):  # what goes wrong ahead of time is met again in its own time
+        with suppress(Exception):  # the command itself meets any error again
             import nightsafe.repository.repository  # noqa: F401  # of which the key needs next to nothing
 
             what(is_over)
@@ -171,7 +173,7 @@ def _doing(what: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 def passphrase_source(args: argparse.Namespace, storage: "Backend") -> "PassphraseSource":
-    """Where the options say that the passphrase is."""
+    """Return where the options say that the passphrase is."""
     from nightsafe.settings.passphrase import PassphraseSource
 
     return PassphraseSource(args.password_file, args.password_command, storage.location)

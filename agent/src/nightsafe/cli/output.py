@@ -1,4 +1,4 @@
-"""Writes a command's output: lines for people, JSON for programs, a bar for a terminal."""
+"""Writes a command's output: lines for people, JSON for programs, a progress bar."""
 
 import io
 import json
@@ -20,9 +20,9 @@ PLAIN_SECONDS = 30.0
 
 
 class Output:
-    """Results go to standard output, everything else to standard error.
+    """Writes results to standard output and everything else to standard error.
 
-    What cannot be written ends no work: that is said once, and `is_cut` says it afterwards.
+    Output that cannot be written does not stop the command: it is reported once and sets `is_cut`.
     """
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False, progress: bool = True):
@@ -33,18 +33,18 @@ class Output:
         self._flushes = True
 
     def line(self, text: str = "") -> None:
-        """Something for people to read; not with --json or --quiet."""
+        """Print a line for people; not with --json or --quiet."""
         if not (self.as_json or self.quiet):
             self._print(text)
 
     def result(self, fields: dict[str, Any]) -> None:
-        """A JSON object on one line; only with --json."""
+        """Print a JSON object on one line; only with --json."""
         if self.as_json:
-            self._print(json.dumps(fields, ensure_ascii=not _speaks_utf8()))
+            self._print(json.dumps(fields, ensure_ascii=not _is_utf8()))
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Let lines go out many at a time for the length of a `with` block; on a terminal each."""
+    def buffered(self) -> Iterator[None]:
+        """Buffer lines for the length of a `with` block, except on a terminal."""
         self._flushes = False
         try:
             yield
@@ -53,8 +53,8 @@ class Output:
             self._print("", end="")
 
     def note(self, text: str) -> None:
-        """Something to know or beware of, on standard error."""
-        with suppress(OSError):  # whatever is the matter with it, the work goes on
+        """Print a note or warning to standard error."""
+        with suppress(OSError):  # the command continues without standard error
             print(text, file=sys.stderr, flush=True)  # noqa: T201
 
     def _print(self, text: str, end: str = "\n") -> None:
@@ -63,7 +63,7 @@ class Output:
         try:
             print(text, end=end, flush=self._flushes)  # noqa: T201
         except BrokenPipeError:
-            raise  # whoever read it has left; `main` knows
+            raise  # the reader is gone; `main` handles it
         except OSError as error:
             self.is_cut = True
             self.note(
@@ -73,12 +73,12 @@ class Output:
             )
 
     def error(self, text: str, status: int) -> None:
-        """The one line of an error; with --json also an object on standard output."""
+        """Print an error on one line; with --json also as an object on standard output."""
         self.note(f"nightsafe: {text}")
         self.result({"event": "error", "message": text, "exit_status": status})
 
     def failure(self, error: Exception) -> int:
-        """Show an exception as one line; returns the exit status."""
+        """Print an exception on one line; returns the exit status."""
         from nightsafe.errors import NightsafeError
 
         if isinstance(error, NightsafeError):
@@ -90,12 +90,12 @@ class Output:
 
     @contextmanager
     def observer(self, verb: str, *, names_files: bool = False) -> "Iterator[Any]":
-        """An observer for the length of a `with` block, that fits the place we print to.
+        """Return an observer for the length of a `with` block, suitable for the output.
 
-        With `names_files` each file that is new or changed has a line of its own.
+        With `names_files` it prints a line for each new or changed file.
         """
         if self.as_json or names_files:
-            # A bar would be torn apart by the lines.
+            # The lines would break up a progress bar.
             observer: Observer = _JsonLines(self) if self.as_json else _PlainLines(self)
             yield _FileLines(self, observer) if names_files else observer
         elif self.progress and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
@@ -107,22 +107,24 @@ class Output:
             yield _PlainLines(self)
 
 
-def let_all_be_written() -> None:
-    """Let no text be too odd for standard output and error: what they cannot encode, they write
-    with backslashes. Locales of eight bits and pipes on Windows know few characters; no stream
-    knows the bytes of a name that is not in its encoding."""
+def replace_unencodable() -> None:
+    """Let standard streams write what they cannot encode with backslashes.
+
+    Eight-bit locales and pipes on Windows have few characters, and no stream can encode the bytes
+    of a name that is not in its encoding.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _speaks_utf8() -> bool:
-    """Whether JSON may go out as it is; elsewhere a backslash must be one of its own."""
+def _is_utf8() -> bool:
+    """Whether JSON may be written unescaped; other encodings might replace characters."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 class _FileLines:
-    """An observer that names every file that was sent, or would be, and hands events on."""
+    """An observer that prints each file that was or would be sent, and passes events on."""
 
     def __init__(self, output: Output, observer: "Observer") -> None:
         self._output = output
@@ -150,7 +152,7 @@ class _JsonLines:
 
         self._output = output
         self._next = time.monotonic() + _PROGRESS_SECONDS
-        self._tally = ProgressMeter()
+        self._meter = ProgressMeter()
 
     def __call__(self, event: "Event") -> None:
         from nightsafe.progress import Issue, show_path
@@ -159,37 +161,37 @@ class _JsonLines:
             path, text = show_path(event.path), event.text
             fields = {"event": "issue", "kind": event.kind, "path": path, "text": text}
             self._output.result(fields)
-        self._tally(event)
+        self._meter(event)
         if self._output.progress and time.monotonic() >= self._next:
-            self._output.result(_progress_fields(self._tally))
+            self._output.result(_progress_fields(self._meter))
             self._next = time.monotonic() + _PROGRESS_SECONDS
 
 
-def _progress_fields(tally: "ProgressMeter") -> dict[str, Any]:
-    fields: dict[str, Any] = {"event": "progress", "bytes": tally.bytes, "files": tally.files}
-    fields |= {"bytes_sent": tally.sent, "bytes_per_second": round(tally.speed)}
-    if tally.totals is not None:
-        fields |= {"total_files": tally.totals.files, "total_bytes": tally.totals.bytes}
-    if tally.seconds_left is not None:
-        fields["seconds_left"] = round(tally.seconds_left)
+def _progress_fields(meter: "ProgressMeter") -> dict[str, Any]:
+    fields: dict[str, Any] = {"event": "progress", "bytes": meter.bytes, "files": meter.files}
+    fields |= {"bytes_sent": meter.sent, "bytes_per_second": round(meter.speed)}
+    if meter.totals is not None:
+        fields |= {"total_files": meter.totals.files, "total_bytes": meter.totals.bytes}
+    if meter.seconds_left is not None:
+        fields["seconds_left"] = round(meter.seconds_left)
     return fields
 
 
 class _PlainLines:
-    """An observer for a file or a pipe: issues at once, and now and then how far it is."""
+    """An observer for a file or a pipe: issues at once, progress now and then."""
 
     def __init__(self, output: Output) -> None:
         from nightsafe.progress import Issue, ProgressMeter
 
         self._output = output
         self._next = time.monotonic() + PLAIN_SECONDS
-        self._tally = ProgressMeter()
-        self._issue = Issue  # looked up here, since events are many
+        self._meter = ProgressMeter()
+        self._issue = Issue  # looked up once, since events are many
 
     def __call__(self, event: "Event") -> None:
         if isinstance(event, self._issue) and not (self._output.quiet and not event.is_failure):
             self._output.note(str(event))
-        self._tally(event)
+        self._meter(event)
         if self._output.progress and time.monotonic() >= self._next:
-            self._output.note(progress_line(self._tally))
+            self._output.note(progress_line(self._meter))
             self._next = time.monotonic() + PLAIN_SECONDS

@@ -1,4 +1,4 @@
-"""The progress bar for a terminal: share, speed, bytes sent, time left, current file."""
+"""A progress bar for terminals: share, speed, bytes sent, time left, current file."""
 
 import time
 from types import TracebackType
@@ -15,9 +15,9 @@ _REDRAW_SECONDS = 0.1
 
 
 class ProgressBar:
-    """An observer that draws on standard error; issues appear as lines above the bar.
+    """An observer that draws on standard error; issues are printed above the bar.
 
-    Colours are left out where NO_COLOR is set.
+    It has no colours if NO_COLOR is set.
     """
 
     def __init__(self, verb: str) -> None:
@@ -31,7 +31,7 @@ class ProgressBar:
             transient=True,
             expand=True,
         )
-        self._tally = ProgressMeter()
+        self._meter = ProgressMeter()
         self._drawn = 0.0
         self._task = self._progress.add_task(verb, total=None, said="", path="")
 
@@ -52,17 +52,17 @@ class ProgressBar:
         if isinstance(event, Issue):
             self._progress.console.print(str(event), markup=False, highlight=False)
             return
-        self._tally(event)
+        self._meter(event)
         if time.monotonic() - self._drawn >= _REDRAW_SECONDS:
             self._draw()
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
-        tally = self._tally
+        meter = self._meter
         self._progress.update(
             self._task,
-            completed=tally.bytes,
-            total=tally.totals.bytes if tally.totals else None,
-            said=progress_line(tally),
-            path=show_path(tally.path),
+            completed=meter.bytes,
+            total=meter.totals.bytes if meter.totals else None,
+            said=progress_line(meter),
+            path=show_path(meter.path),
         )

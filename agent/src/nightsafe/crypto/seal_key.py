@@ -1,6 +1,6 @@
-"""The key that seals, and the sizes that sealing adds.
+"""The key that seals data, and the sizes that sealing adds.
 
-A sealed text is ``IV (16) ‖ ciphertext ‖ MAC (16)``; `sealer` says how it is computed.
+A sealed text is ``IV (16) ‖ ciphertext ‖ MAC (16)``; `sealer` specifies how it is computed.
 """
 
 import os
@@ -28,22 +28,22 @@ class _Parts(NamedTuple):
 
 
 class SealKey(_Parts):
-    """What seals and opens: AES-256 key (32 bytes), MAC keys k and r (16 bytes each)."""
+    """An encryption key (AES-256, 32 bytes) with its MAC keys k and r (16 bytes each)."""
 
     __slots__ = ()
 
     def __new__(cls, encrypt: bytes, mac_k: bytes, mac_r: bytes) -> "SealKey":
-        """DamagedError if a part has another length."""
+        """Check the lengths; DamagedError if one is wrong."""
         if (len(encrypt), len(mac_k), len(mac_r)) != (32, 16, 16):
             raise DamagedError("A key has the wrong length; the key object is damaged.")
         return super().__new__(cls, encrypt, mac_k, mask_r(mac_r))
 
     def __repr__(self) -> str:
-        return "SealKey()"  # gets into no log
+        return "SealKey()"  # keeps the key out of logs
 
     @classmethod
     def random(cls) -> "SealKey":
-        """A new master key from the system's random source."""
+        """Draw a new master key from the system's random source."""
         return cls(os.urandom(32), os.urandom(16), os.urandom(16))
 
     @classmethod

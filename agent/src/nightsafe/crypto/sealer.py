@@ -1,8 +1,8 @@
-"""Seals and opens texts: AES-256 in counter mode with Poly1305-AES, as restic's format defines it.
+"""Encrypts and authenticates data: AES-256-CTR with Poly1305-AES, as restic's format defines.
 
-A sealed text is ``IV (16) ‖ ciphertext ‖ MAC (16)``. The IV is the first counter block
-(128-bit big-endian) and, encrypted with AES-128 under `mac_k`, the second half of
-Poly1305's one-time key, whose first half is `mac_r`. The MAC covers the ciphertext only.
+A sealed text is ``IV (16) ‖ ciphertext ‖ MAC (16)``. The IV is the first counter block (128-bit
+big-endian) and, encrypted with AES-128 under `mac_k`, the second half of Poly1305's one-time key,
+whose first half is `mac_r`. The MAC covers the ciphertext only.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Sealing in Python, on the library `cryptography`, where the C extension is not built."""
+"""Seals in Python with the library `cryptography`, where the C extension is not built."""
 
 import hmac
 import os
@@ -12,7 +12,7 @@ from nightsafe.errors import DamagedError
 
 _BATCH = 256
 _process = 1
-"""Changes in every fork."""
+"""A number that differs in every forked process."""
 
 
 def _forked() -> None:
@@ -27,10 +27,10 @@ if hasattr(os, "register_at_fork"):
 class PortableSealer:
     """Seals and opens with one key; keeps cipher contexts, so one instance per thread.
 
-    `_seal.Sealer` does the same in C, with less ado for each small text.
+    The C extension has the same interface and less overhead for small texts.
     """
 
-    _born_in = 0  # which process prepared the nonces: a fork must not use them a second time
+    _drawn_in = 0  # the process that drew the nonces: a fork must not reuse them
 
     def __init__(self, key: SealKey) -> None:
         counter = Cipher(algorithms.AES(key.encrypt), modes.CTR(bytes(IV_SIZE)))
@@ -43,12 +43,12 @@ class PortableSealer:
         self._position = 0
 
     def seal_into(self, target: memoryview, start: int, plain: bytes | memoryview) -> int:
-        """Seal into `target` from `start` on; returns where the sealed text ends.
+        """Seal into `target` from `start`; returns the end of the sealed text.
 
-        Much faster than `seal` for small texts: nonces are drawn in batches.
+        Much faster than `seal` for small texts, because nonces are drawn in batches.
         """
         position = self._position
-        if position == len(self._nonces) or self._born_in != _process:
+        if position == len(self._nonces) or self._drawn_in != _process:
             self._draw_nonces()
             position = 0
         self._position = after = position + IV_SIZE
@@ -65,7 +65,7 @@ class PortableSealer:
     def _draw_nonces(self) -> None:
         self._nonces = os.urandom(IV_SIZE * _BATCH)
         self._pads = self._block.update(self._nonces)
-        self._born_in = _process
+        self._drawn_in = _process
 
     def seal(self, plain: bytes | memoryview) -> bytes:
         """Return `plain` sealed under a fresh random IV, `OVERHEAD` bytes longer."""
@@ -75,7 +75,7 @@ class PortableSealer:
         return b"".join((iv, ciphertext, self._mac(iv, ciphertext)))
 
     def open(self, sealed: bytes | memoryview) -> bytes:
-        """Return the plaintext; DamagedError unless the MAC fits. Nothing else is released."""
+        """Return the plaintext; DamagedError, and no byte of it, if the MAC does not match."""
         if len(sealed) < OVERHEAD:
             raise DamagedError("A sealed text is too short to be one; it is damaged.")
         view = memoryview(sealed)
@@ -86,7 +86,7 @@ class PortableSealer:
         return self._stream.update(ciphertext)
 
     def peek(self, sealed: bytes | memoryview) -> bytes | memoryview:
-        """Like `open`, but what is returned may be overwritten by the next call."""
+        """Like `open`, but the next call may overwrite the returned bytes."""
         return self.open(sealed)
 
     def put(
@@ -97,9 +97,10 @@ class PortableSealer:
         plain: bytes | memoryview,
         decompress: Callable[[memoryview], bytes] | None,
     ) -> int | None:
-        """Seal `text` into `target` from `start` on, and open it again.
+        """Seal `text` into `target` from `start`, and open it again as a check.
 
-        Returns where it ends; None if it did not open to `plain`, decompressed if need be.
+        Returns the end of the sealed text; None if it did not open to `plain`, decompressed if need
+        be.
         """
         end = self.seal_into(target, start, text)
         try:

@@ -1,4 +1,4 @@
-"""Writes files from blobs, a batch at a time, and leaves alone what is right already.
+"""Writes files from blobs in batches, and keeps files that are already correct.
 
-The restorer feeds it; it imports the target, the repository and the workers.
+The restorer passes files to it; it imports the target, the repository and the workers.
 """

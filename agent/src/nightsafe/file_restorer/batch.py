@@ -7,15 +7,15 @@ from typing import NamedTuple
 from nightsafe.file_restorer.read_plan import Piece
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.tree import Node
-from nightsafe.target.metadata import Described
-from nightsafe.target.place import Place
+from nightsafe.target.folder_ref import FolderRef
+from nightsafe.target.metadata import RawAttributes
 
 
 @dataclass
-class Unfinished:
-    """A file of several blobs, or of several names, that lies under a temporary name."""
+class PartialFile:
+    """A file of several blobs, or with several links, under a temporary name."""
 
-    place: Place
+    ref: FolderRef
     name: bytes
     temporary: bytes
     node: Node
@@ -26,63 +26,63 @@ class Unfinished:
 
 @dataclass
 class Link:
-    """One more name of a file."""
+    """A further hard link to a file."""
 
-    place: Place
+    ref: FolderRef
     name: bytes
     node: Node
-    first: Unfinished
+    first: PartialFile
 
 
-class Left(NamedTuple):
-    """A folder in which nothing more is made; `is_new` if this restore made it."""
+class FinishedFolder(NamedTuple):
+    """A folder that gets no more entries; `is_new` if this restore made it."""
 
-    place: Place
+    ref: FolderRef
     node: Node
     is_new: bool
 
 
 @dataclass
 class Batch:
-    """What was gathered and goes out together; `pieces` and `size` (sealed bytes) say how much.
+    """A batch of restore work; `pieces` and `size` (sealed bytes) measure it.
 
-    It `is_sent` when all its comparisons are over and its pieces are on their way.
+    It `is_sent` when all its comparisons are done and its pieces were submitted.
     """
 
     number: int
-    places: list[Place] = field(default_factory=list)
+    refs: list[FolderRef] = field(default_factory=list)
     numbers: dict[bytes, int] = field(default_factory=dict)
     packs: dict[bytes, list[Piece]] = field(default_factory=lambda: defaultdict(list))
     pieces: int = 0
     size: int = 0
-    unfinished: list[Unfinished] = field(default_factory=list)
+    partial_files: list[PartialFile] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    finished_folders: list[FinishedFolder] = field(default_factory=list)
     open_jobs: int = 0
     open_comparisons: int = 0
     is_sent: bool = False
 
-    def number_of(self, place: Place) -> int:
-        """The number that stands for a folder in this batch."""
-        number = self.numbers.setdefault(place.path, len(self.places))
-        if number == len(self.places):
-            self.places.append(place)
+    def number_of(self, ref: FolderRef) -> int:
+        """Return the number of a folder in this batch."""
+        number = self.numbers.setdefault(ref.path, len(self.refs))
+        if number == len(self.refs):
+            self.refs.append(ref)
         return number
 
     def add(
         self,
-        place: Place,
+        ref: FolderRef,
         name: bytes,
         where: BlobLocation,
         blob: bytes,
         *,
         position: int = 0,
         file: int = 0,
-        attributes: Described | None = None,
+        attributes: RawAttributes | None = None,
     ) -> None:
-        """Take in one blob and what it becomes; see `Piece`."""
+        """Add a blob and what is made of it; see `Piece`."""
         pack, offset, length, plain_length = where
-        number = self.number_of(place)
+        number = self.number_of(ref)
         self.packs[pack].append(
             Piece(offset, length, plain_length, blob, number, name, position, file, attributes)
         )

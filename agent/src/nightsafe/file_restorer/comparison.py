@@ -1,4 +1,4 @@
-"""Compares files in the target with the snapshot before anything is fetched, in the workers."""
+"""Compares files in the target with the snapshot, in the workers, before fetching anything."""
 
 import stat
 from array import array
@@ -10,12 +10,12 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from nightsafe.crypto.seal_key import OVERHEAD
-from nightsafe.file_restorer.match import SAME, TO_SET, Check, RawCheck, compare
+from nightsafe.file_restorer.match import SAME, TO_UPDATE, Check, RawCheck, compare
 from nightsafe.repofile.index import BlobLocation
 from nightsafe.repofile.tree import Node, go_mode, posix_permissions
 from nightsafe.target.directory import Directory
+from nightsafe.target.folder_ref import FolderRef
 from nightsafe.target.metadata import Attributes
-from nightsafe.target.place import Place
 
 _JOB_FILES, JOB_BYTES = 512, 16 << 20
 _NOTHING = BlobLocation(b"", 0, 0, 0)
@@ -30,44 +30,49 @@ _parts_of = itemgetter(
 )
 
 
-class Comparison(NamedTuple):
-    """Checks by folder, with the nodes that they are of.
+class CompareJob(NamedTuple):
+    """Checks grouped by folder, with the nodes that they are for.
 
-    Those stay with whoever made the job, as does `batch`, a number.
+    The nodes stay in this process; `batch` is a number for the caller.
     """
 
     batch: int
-    groups: list[tuple[Place, list[RawCheck], list[Node]]]
+    groups: list[tuple[FolderRef, list[RawCheck], list[Node]]]
 
     @property
     def checks(self) -> int:
-        """How many there are."""
+        """The number of checks."""
         return sum(len(checks) for _, checks, _ in self.groups)
 
-    def __reduce__(self) -> tuple[Callable[..., "Comparison"], tuple[object, ...]]:
-        """For the way to another process."""
-        return _rebuilt, (self.batch, [(tuple(place), checks) for place, checks, _ in self.groups])
+    def __reduce__(self) -> tuple[Callable[..., "CompareJob"], tuple[object, ...]]:
+        """Pickle without the nodes."""
+        return _rebuild, (
+            self.batch,
+            [(tuple(ref), checks) for ref, checks, _ in self.groups],
+        )
 
 
-def _rebuilt(batch: int, groups: list[tuple[Any, list[RawCheck]]]) -> Comparison:
-    return Comparison(batch, [(Place(*place), checks, []) for place, checks in groups])
+def _rebuild(batch: int, groups: list[tuple[Any, list[RawCheck]]]) -> CompareJob:
+    return CompareJob(batch, [(FolderRef(*ref), checks, []) for ref, checks in groups])
 
 
-class Compared(NamedTuple):
-    """The numbers of checks, counted through all groups, that came out other than they should,
-    and what could not be set of some that are right."""
+class CompareResult(NamedTuple):
+    """The result of a job; checks are numbered through all groups.
+
+    `others` are checks of files that differ, `notes` say which attributes could not be set.
+    """
 
     others: list[int]
     notes: list[tuple[int, str]]
 
 
-def run(job: Comparison, open_folder: Callable[[Place], Directory]) -> Compared:
-    """Compare, and set the attributes of what is right. RestoreError if a folder was moved."""
-    result, number = Compared([], []), 0
-    for place, checks, _ in job.groups:
-        folder = open_folder(place)
+def run(job: CompareJob, open_folder: Callable[[FolderRef], Directory]) -> CompareResult:
+    """Compare files and set the attributes of correct ones. RestoreError if a folder was moved."""
+    result, number = CompareResult([], []), 0
+    for ref, checks, _ in job.groups:
+        folder = open_folder(ref)
         for raw, verdict in zip(checks, compare(folder, checks), strict=True):
-            if verdict == TO_SET:
+            if verdict == TO_UPDATE:
                 _set(folder, Check(*raw), number, result)
             elif verdict != SAME:
                 result.others.append(number)
@@ -75,14 +80,16 @@ def run(job: Comparison, open_folder: Callable[[Place], Directory]) -> Compared:
     return result
 
 
-def _set(folder: Directory, check: Check, number: int, result: Compared) -> None:
-    """Set the attributes of a file that is right; if it is but a part, they can wait."""
+def _set(folder: Directory, check: Check, number: int, result: CompareResult) -> None:
+    """Set the attributes of a correct file, unless this is only a part of it."""
     if check.position or sum(array("Q", check.lengths)) != check.size:
         return
     mode = go_mode(stat.S_IFREG | check.mode)
-    its = Attributes("file", mode, check.uid, check.gid, check.atime, check.mtime, check.xattrs)
+    attributes = Attributes(
+        "file", mode, check.uid, check.gid, check.atime, check.mtime, check.xattrs
+    )
     try:
-        if lost := folder.set_of_kept(check.name, its):
+        if lost := folder.update_attributes(check.name, attributes):
             result.notes.append((number, ", ".join(lost)))
     except OSError:
         result.others.append(number)
@@ -90,27 +97,27 @@ def _set(folder: Directory, check: Check, number: int, result: Compared) -> None
 
 @dataclass
 class Parts:
-    """A file that is compared in several jobs; `is_right` until one says otherwise."""
+    """A file compared in several jobs, of which some are `open`; `is_right` until one fails."""
 
-    left: int
+    open: int
     is_right: bool = True
 
 
 @dataclass
-class Gathering:
-    """Gathers checks into jobs of bounded size."""
+class CheckCollector:
+    """Collects checks into jobs of bounded size."""
 
     located: Mapping[bytes, BlobLocation]
     parts: dict[tuple[bytes, bytes], Parts] = field(default_factory=dict)
-    _groups: dict[bytes, tuple[Place, list[RawCheck], list[Node]]] = field(default_factory=dict)
+    _groups: dict[bytes, tuple[FolderRef, list[RawCheck], list[Node]]] = field(default_factory=dict)
     _count: int = 0
     _size: int = 0
 
-    def take(
-        self, batch: int, place: Place, nodes: Iterable[Node]
-    ) -> tuple[list[Comparison], list[Node]]:
-        """Jobs that are full now, and the nodes that cannot be compared."""
-        jobs: list[Comparison] = []
+    def add(
+        self, batch: int, ref: FolderRef, nodes: Iterable[Node]
+    ) -> tuple[list[CompareJob], list[Node]]:
+        """Add files; returns the jobs that are full, and the nodes that cannot be compared."""
+        jobs: list[CompareJob] = []
         others: list[Node] = []
         get = self.located.get
         for node in nodes:
@@ -124,55 +131,55 @@ class Gathering:
                     continue
                 lengths = _pack_length(size)
                 check = (name, 0, content[0], lengths, size, 1, _permissions(mode), *rest)
-                self._add(place, node, check, size)
+                self._add(ref, node, check, size)
             else:
-                jobs += self._take_parts(batch, place, node, others)
+                jobs += self._add_parts(batch, ref, node, others)
             if self._size >= JOB_BYTES or self._count >= _JOB_FILES:
                 jobs += self.rest(batch)
         return jobs, others
 
-    def rest(self, batch: int) -> list[Comparison]:
-        """What was gathered, as one job or none."""
+    def rest(self, batch: int) -> list[CompareJob]:
+        """Return the remaining checks, as one job or none."""
         if not self._count:
             return []
-        job = Comparison(batch, list(self._groups.values()))
+        job = CompareJob(batch, list(self._groups.values()))
         self._groups, self._count, self._size = {}, 0, 0
         return [job]
 
-    def _add(self, place: Place, node: Node, check: RawCheck, size: int) -> None:
-        group = self._groups.get(place.path)
+    def _add(self, ref: FolderRef, node: Node, check: RawCheck, size: int) -> None:
+        group = self._groups.get(ref.path)
         if group is None:
-            group = self._groups[place.path] = (place, [], [])
+            group = self._groups[ref.path] = (ref, [], [])
         group[1].append(check)
         group[2].append(node)
         self._count += 1
         self._size += size
 
-    def _take_parts(
-        self, batch: int, place: Place, node: Node, others: list[Node]
-    ) -> list[Comparison]:
-        """The jobs for a file of several blobs, or of none, in parts if it is large."""
+    def _add_parts(
+        self, batch: int, ref: FolderRef, node: Node, others: list[Node]
+    ) -> list[CompareJob]:
+        """Add a file of several blobs, in parts if it is large; returns full jobs."""
         name, size, _, content, mode, *rest = _parts_of(node)
         lengths = self._lengths(node)
         if lengths is None:
             others.append(node)
             return []
-        jobs: list[Comparison] = []
+        jobs: list[CompareJob] = []
         ends = list(_parts(lengths))
         if len(ends) > 1:
-            self.parts[place.path, name] = Parts(len(ends))
+            self.parts[ref.path, name] = Parts(len(ends))
         position = start = 0
         for end in ends:
             part, ids = lengths[start:end], b"".join(content[start:end])
             check = (name, position, ids, part.tobytes(), size, 1, _permissions(mode), *rest)
-            self._add(place, node, check, sum(part))
+            self._add(ref, node, check, sum(part))
             position, start = position + sum(part), end
             if self._size >= JOB_BYTES:
                 jobs += self.rest(batch)
         return jobs
 
     def _lengths(self, node: Node) -> "array[int] | None":
-        """Those of a file's blobs; None unless all are known and add up."""
+        """Return the lengths of a file's blobs; None unless all are known and add up."""
         lengths = array("Q")
         for blob in node.content or ():
             where = self.located.get(blob)
@@ -183,7 +190,7 @@ class Gathering:
 
 
 def _parts(lengths: "array[int]") -> Iterable[int]:
-    """Where the parts of a file end, of its blobs: one for all but the largest."""
+    """Yield the ends of a file's parts, counted in blobs; most files have only one."""
     size = 0
     for number, length in enumerate(lengths[:-1], 1):
         size += length

@@ -1,6 +1,6 @@
-"""Writes verified blobs into files. Runs in worker processes.
+"""Writes verified blobs to files, in worker processes.
 
-A file is written under a temporary name, gets its attributes, and only then its own name.
+A file is written under a temporary name, gets its attributes, and is then renamed.
 """
 
 import errno
@@ -15,14 +15,14 @@ from nightsafe.crypto.seal_key import SealKey
 from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import NoCopyError, ObjectNotFoundError
 from nightsafe.file_restorer import comparison
-from nightsafe.file_restorer.comparison import Compared, Comparison
+from nightsafe.file_restorer.comparison import CompareJob, CompareResult
 from nightsafe.file_restorer.read_plan import Job, Piece
 from nightsafe.fs.files import TO_WRITE
 from nightsafe.repofile.tree import posix_permissions
 from nightsafe.repository.blob_reader import BlobOpener, SealedBlob
 from nightsafe.target.directory import Directory, discard
-from nightsafe.target.metadata import Attributes, Described
-from nightsafe.target.place import Place
+from nightsafe.target.folder_ref import FolderRef
+from nightsafe.target.metadata import Attributes, RawAttributes
 from nightsafe.target.target import Folders, raise_if_full, write_all
 
 try:
@@ -35,14 +35,14 @@ _NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
 _BATCH, _BATCH_BYTES = 64, 512 << 10
 _LANES, _MOST_BYTES = 3, 6 << 20
 SMALL_SIZE = 64 << 10
-"""Smaller files are written in one step, without a look for holes."""
+"""Smaller files are written in one step, without looking for holes."""
 
 
 class Outcome(NamedTuple):
-    """What became of a job's pieces, by their number in it.
+    """The result of a job, by the numbers of its pieces.
 
-    `lost` are those whose blob could not be read here, `failed` those that could not be
-    written and why, `notes` what could not be set of those that were.
+    `lost`: the blob could not be read here. `failed`: it could not be written, and why. `notes`:
+    attributes that could not be set.
     """
 
     bytes: int
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 class FileWriter:
-    """Does jobs of a restore below the target; see `Folders` for what it `clears`."""
+    """Performs a restore's jobs below the target; see `Folders` for `clears`."""
 
     def __init__(
         self, storage: Backend, master: SealKey, target: bytes, *, clears: bool = False
@@ -63,12 +63,12 @@ class FileWriter:
         self._files: OrderedDict[tuple[bytes, bytes], int] = OrderedDict()
         self._stem = secrets.token_hex(8).encode()
         self._count = 0
-        self._making: tuple[Directory, bytes] | None = None
+        self._in_progress: tuple[Directory, bytes] | None = None
 
     def close(self) -> None:
-        """Let go of files, folders and connections; a file that is not complete is removed."""
-        if self._making is not None:
-            folder, temporary = self._making
+        """Close files, folders and connections; removes a partial file."""
+        if self._in_progress is not None:
+            folder, temporary = self._in_progress
             discard(temporary, folder)
         while self._files:
             os.close(self._files.popitem()[1])
@@ -76,11 +76,11 @@ class FileWriter:
         self._storage.close()
 
     def orphaned(self) -> None:
-        """Go on with the job under way: `close` removes what is not complete after it."""
+        """Continue with the current job; `close` removes its partial file afterwards."""
 
-    def fetch(self, job: Job | Comparison) -> bytes:
-        """The bytes of the pack that the job wants; empty if they cannot be had."""
-        if isinstance(job, Comparison) or job.end <= job.start:
+    def fetch(self, job: Job | CompareJob) -> bytes:
+        """Download the range of the pack that a job needs; empty if that fails."""
+        if isinstance(job, CompareJob) or job.end <= job.start:
             return b""
         try:
             return self._storage.load(
@@ -89,12 +89,12 @@ class FileWriter:
         except (NoCopyError, ObjectNotFoundError):
             return b""
 
-    def run(self, job: Job | Comparison, fetched: bytes) -> Outcome | Compared:
-        """What `compare` or `write` does."""
-        return self.compare(job) if isinstance(job, Comparison) else self.write(job, fetched)
+    def run(self, job: Job | CompareJob, fetched: bytes) -> Outcome | CompareResult:
+        """Perform a job, by `compare` or `write`."""
+        return self.compare(job) if isinstance(job, CompareJob) else self.write(job, fetched)
 
-    def compare(self, job: Comparison) -> Compared:
-        """Compare files with what they should be, and set the attributes of those that are."""
+    def compare(self, job: CompareJob) -> CompareResult:
+        """Compare files with the snapshot, and set the attributes of correct ones."""
         return comparison.run(job, self.folders.open)
 
     def write(self, job: Job, fetched: bytes) -> Outcome:
@@ -105,7 +105,7 @@ class FileWriter:
                 outcome.lost.append(number)
                 continue
             size += len(data)
-            problem, lost = self.put(job.places[piece.place], piece, data)
+            problem, lost = self.write_piece(job.refs[piece.ref], piece, data)
             if problem:
                 outcome.failed.append((number, problem))
             elif lost:
@@ -113,33 +113,35 @@ class FileWriter:
         return outcome._replace(bytes=size)
 
     def _opened(self, view: memoryview, job: Job) -> Iterator[tuple[Piece, bytes | None]]:
-        """Each piece with its content, which is None if it is lost. A blob that pieces share, one
-        after the other, is opened once."""
-        held: dict[int, bytes | None] = {}
-        for batch in _batches(job.pieces):
-            fresh = {p.offset: p for p in batch if p.length and p.offset not in held}
-            blobs = [_sealed(view, job.start, piece) for piece in fresh.values()]
-            held |= zip(fresh, self._opener.open_all(blobs), strict=True)
-            for piece in batch:
-                yield piece, held[piece.offset] if piece.length else b""
-            last = batch[-1].offset
-            held = {last: held[last]} if last in held else {}
+        """Yield each piece with its content, or None if that is lost.
 
-    def put(self, place: Place, piece: Piece, data: bytes) -> tuple[str, str]:
-        """Write one piece; returns why it failed, and which attributes could not be set."""
+        A blob shared by consecutive pieces is decrypted once.
+        """
+        opened: dict[int, bytes | None] = {}
+        for batch in _batches(job.pieces):
+            fresh = {p.offset: p for p in batch if p.length and p.offset not in opened}
+            blobs = [_sealed(view, job.start, piece) for piece in fresh.values()]
+            opened |= zip(fresh, self._opener.open_all(blobs), strict=True)
+            for piece in batch:
+                yield piece, opened[piece.offset] if piece.length else b""
+            last = batch[-1].offset
+            opened = {last: opened[last]} if last in opened else {}
+
+    def write_piece(self, ref: FolderRef, piece: Piece, data: bytes) -> tuple[str, str]:
+        """Write a piece; returns why it failed, and which attributes could not be set."""
         try:
             if piece.attributes is None:
-                self._put_part(place, piece, data)
+                self._write_part(ref, piece, data)
                 return "", ""
-            return "", ", ".join(self._put_file(place, piece, data, piece.attributes))
+            return "", ", ".join(self._write_file(ref, piece, data, piece.attributes))
         except (OSError, OverflowError, ValueError) as error:
             return describe(error), ""
 
-    def _put_part(self, place: Place, piece: Piece, data: bytes) -> None:
-        key = place.path, piece.name
+    def _write_part(self, ref: FolderRef, piece: Piece, data: bytes) -> None:
+        key = ref.path, piece.name
         fd = self._files.get(key)
         if fd is None:
-            folder = self.folders.open(place)
+            folder = self.folders.open(ref)
             fd = folder.open_file(piece.name, TO_WRITE)
             if not folder.keeps_files_open:
                 with open(fd, "wb", buffering=0):
@@ -150,13 +152,15 @@ class FileWriter:
                 os.close(self._files.popitem(last=False)[1])
         write_all(fd, data, piece.position)
 
-    def _put_file(self, place: Place, piece: Piece, data: bytes, its: Described) -> list[str]:
-        folder = self.folders.open(place)
+    def _write_file(
+        self, ref: FolderRef, piece: Piece, data: bytes, attributes: RawAttributes
+    ) -> list[str]:
+        folder = self.folders.open(ref)
         self._count += 1
         temporary = b".nightsafe-%s-%d.part" % (self._stem, self._count)
-        if not folder.hands_down_rights() and write_natively(folder.handle, temporary, piece, data):
+        if not folder.has_default_acl() and write_natively(folder.handle, temporary, piece, data):
             return []
-        self._making = folder, temporary  # until it has its name: we may be told to stop
+        self._in_progress = folder, temporary  # until it is renamed: this process may be stopped
         fd = folder.new_file(temporary)
         try:
             try:
@@ -164,19 +168,21 @@ class FileWriter:
             except BaseException:
                 os.close(fd)
                 raise
-            lost = folder.complete(fd, temporary, Attributes(*its))
+            lost = folder.complete(fd, temporary, Attributes(*attributes))
             folder.rename(temporary, piece.name, clears=self.folders.clears)
         except BaseException:
             discard(temporary, folder)
-            self._making = None
+            self._in_progress = None
             raise
-        self._making = None
+        self._in_progress = None
         return lost
 
 
 def _batches(pieces: list[Piece]) -> Iterator[list[Piece]]:
-    """Pieces whose blobs are opened and hashed together: three at least, as that is faster, but
-    otherwise so few that caches hold them."""
+    """Group pieces whose blobs are decrypted and hashed together.
+
+    At least three, since that is faster, but few enough for the CPU's caches.
+    """
     start = size = 0
     for end, piece in enumerate(pieces, 1):
         size += piece.plain_length or piece.length
@@ -212,7 +218,7 @@ def write_content(fd: int, data: bytes) -> None:
 
 
 def describe(error: Exception) -> str:
-    """Why an entry was not restored, for people; raises TargetFullError if the disk is full."""
+    """Explain why an entry was not restored; raises TargetFullError if the disk is full."""
     if isinstance(error, OSError):
         raise_if_full(error)
         if error.errno in _NOT_EMPTY:

@@ -1,7 +1,7 @@
-"""Tells whether a file in the target already holds what is to be restored.
+"""Tells whether a file in the target already has the content to be restored.
 
-To read and hash what is there costs less than to fetch, open and write it again; and what is
-right keeps its place on the disk.
+Reading and hashing it costs less than fetching, decrypting and writing it again, and a correct file
+stays where it is on the disk.
 """
 
 import os
@@ -18,17 +18,17 @@ try:
 except ImportError:  # not built here, or another kind of processor
     native = None  # type: ignore[assignment]
 
-OTHER, SAME, TO_SET = range(3)
-"""A file holds something else; what it should, with these attributes; the same with others."""
+DIFFERENT, SAME, TO_UPDATE = range(3)
+"""The content differs; content and attributes match; only the attributes may differ."""
 _ID, _TOGETHER = 32, 4 << 20
 
 
 class Check(NamedTuple):
-    """What a file should be. All of it if `position` is 0 and the lengths are its size; else
-    a part, of which the attributes do not matter.
+    """The expected state of a file, or of a part of it.
 
-    `ids` are those of its blobs, one after the other, `lengths` theirs as an array of "Q". It has
-    no more names than `links`. `mode` are POSIX permissions, times nanoseconds.
+    It is the whole file if `position` is 0 and the lengths add up to its size; of a part,
+    attributes do not matter. `ids` are those of its blobs, concatenated, `lengths` an array of "Q".
+    It has at most `links` hard links. `mode` has POSIX permissions, times are nanoseconds.
     """
 
     name: bytes
@@ -46,34 +46,34 @@ class Check(NamedTuple):
 
 
 RawCheck = tuple[Any, ...]
-"""The fields of a check: there may be very many, on their way between processes."""
+"""The fields of a check, as a plain tuple: very many may be sent between processes."""
 
 
 def compare(folder: Directory, checks: list[RawCheck]) -> bytes:
-    """A verdict on each file: OTHER, SAME or TO_SET."""
+    """Return a byte for each file: DIFFERENT, SAME or TO_UPDATE."""
     if native is not None and folder.handle >= 0:
         return native.compare(folder.handle, checks)
     return portable_compare(folder, checks)
 
 
 def portable_compare(folder: Directory, checks: list[RawCheck]) -> bytes:
-    """Do what the C extension does, in Python."""
-    return bytes(_verdict(folder, Check(*check)) for check in checks)
+    """Do in Python what the C extension does."""
+    return bytes(_compare_one(folder, Check(*check)) for check in checks)
 
 
-def _verdict(folder: Directory, check: Check) -> int:
+def _compare_one(folder: Directory, check: Check) -> int:
     try:
         fd = folder.open_file(check.name, TO_READ)
         try:
             status = os.fstat(fd)
             is_it = is_regular(status) and status.st_size == check.size
             is_it = is_it and status.st_nlink <= check.links
-            # Whoever looks at the attributes finds out whether there is something to set.
-            return TO_SET if is_it and _holds(fd, check) else OTHER
+            # Setting the attributes finds out which of them differ.
+            return TO_UPDATE if is_it and _holds(fd, check) else DIFFERENT
         finally:
             os.close(fd)
     except OSError:
-        return OTHER
+        return DIFFERENT
 
 
 def _holds(fd: int, check: Check) -> bool:
@@ -89,16 +89,16 @@ def _holds(fd: int, check: Check) -> bool:
 
 
 def _read(fd: int, lengths: "array[int]") -> Iterator[list[bytes]]:
-    """What is there, in pieces of these lengths, some at a time."""
+    """Yield the file's content in pieces of these lengths, several at a time."""
     texts: list[bytes] = []
-    held = 0
+    size = 0
     for length in lengths:
         text = os.read(fd, length)
         while len(text) < length and (more := os.read(fd, length - len(text))):
             text += more
         texts.append(text)
-        held += length
-        if held >= _TOGETHER:
+        size += length
+        if size >= _TOGETHER:
             yield texts
-            texts, held = [], 0
+            texts, size = [], 0
     yield texts

@@ -1,15 +1,15 @@
-"""Plans which byte ranges of which packs to read, and where their blobs belong.
+"""Plans which byte ranges of which packs to read, and where their blobs go.
 
-Pure. Wanted blobs are grouped by pack and read in runs, so that each pack is fetched about
-once, neighbours come along in one request, and the storage learns little of what is wanted.
+Pure. Blobs are grouped by pack and read in runs, so that each pack is fetched about once,
+neighbours come with one request, and the storage learns little about what is restored.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from nightsafe.repository.blob_reader import WINDOW_SIZE
-from nightsafe.target.metadata import Described
-from nightsafe.target.place import Place
+from nightsafe.target.folder_ref import FolderRef
+from nightsafe.target.metadata import RawAttributes
 
 _CUT_SIZE = 256 << 10
 _JOB_SIZE = 16 << 20
@@ -17,49 +17,49 @@ _JOB_PIECES = 512
 
 
 class Piece(NamedTuple):
-    """One blob and what it becomes.
+    """A blob and what is made of it.
 
-    With `attributes` it is a whole file, to be made as `name` in the folder of number `place`.
-    Without, it is written at `position` of the unfinished file `name` there. `file` is the
-    number of an unfinished file.
+    With `attributes` it is a whole file, to be written as `name` in the folder number `ref`.
+    Without them, it is written at `position` of the partial file `name` there. `file` is the number
+    of a partial file.
     """
 
     offset: int
     length: int
     plain_length: int
     blob: bytes
-    place: int
+    ref: int
     name: bytes
     position: int
     file: int
-    attributes: Described | None
+    attributes: RawAttributes | None
 
 
 class Job(NamedTuple):
-    """The bytes `start` to `end` of a pack, and the pieces that lie in them, by offset.
+    """The bytes `start` to `end` of a pack, and the pieces in them, by offset.
 
-    `batch` is a number for whoever made the job.
+    `batch` is a number for the caller.
     """
 
     batch: int
     pack: bytes
     start: int
     end: int
-    places: dict[int, Place]
+    refs: dict[int, FolderRef]
     pieces: list[Piece]
 
     def __reduce__(self) -> tuple[Callable[..., "Job"], tuple[object, ...]]:
-        """For the way to another process: as plain tuples, which take a third of the time."""
-        places = {number: tuple(place) for number, place in self.places.items()}
-        return _rebuilt, (*self[:4], places, list(map(tuple, self.pieces)))
+        """Pickle as plain tuples, which takes a third of the time."""
+        refs = {number: tuple(ref) for number, ref in self.refs.items()}
+        return _rebuild, (*self[:4], refs, list(map(tuple, self.pieces)))
 
 
-def _rebuilt(
+def _rebuild(
     batch: int,
     pack: bytes,
     start: int,
     end: int,
-    places: dict[int, tuple[Any, ...]],
+    refs: dict[int, tuple[Any, ...]],
     pieces: list[tuple[Any, ...]],
 ) -> Job:
     return Job(
@@ -67,20 +67,20 @@ def _rebuilt(
         pack,
         start,
         end,
-        {number: Place(*place) for number, place in places.items()},
+        {number: FolderRef(*ref) for number, ref in refs.items()},
         list(map(Piece._make, pieces)),
     )
 
 
-def arrange(
+def plan_jobs(
     batch: int,
     pack: bytes,
     pieces: list[Piece],
     *,
     pack_end: int,
-    places: Callable[[int], Place],
+    refs: Callable[[int], FolderRef],
 ) -> Iterator[Job]:
-    """The jobs for the pieces of one pack; `pack_end` is where its blobs end."""
+    """Yield the jobs for the pieces of a pack; `pack_end` is where its blobs end."""
     for run, is_cut in _runs(sorted(pieces, key=_offset)):
         step = _CUT_SIZE if is_cut else WINDOW_SIZE
         end = max(piece.offset + piece.length for piece in run)
@@ -89,13 +89,13 @@ def arrange(
             pack,
             run[0].offset - run[0].offset % WINDOW_SIZE,
             min(-(-end // step) * step, pack_end),
-            {number: places(number) for number in {piece.place for piece in run}},
+            {number: refs(number) for number in {piece.ref for piece in run}},
             run,
         )
 
 
 def _runs(pieces: list[Piece]) -> Iterator[tuple[list[Piece], bool]]:
-    """Pieces that are read together, and whether the next run begins where they end."""
+    """Yield pieces to be read together, and whether the next run starts where they end."""
     run: list[Piece] = []
     start = last = 0
     for piece in pieces:

@@ -16,7 +16,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any
 
-from nightsafe.fs.files import let_holes_be
+from nightsafe.fs.files import make_sparse
 from nightsafe.workers.process import handed_on
 
 MARK_SIZE = 12
@@ -150,5 +150,5 @@ def _nameless_file() -> int:
     import tempfile
 
     with tempfile.TemporaryFile() as file:
-        let_holes_be(file.fileno())
+        make_sparse(file.fileno())
         return os.dup(file.fileno())

@@ -15,7 +15,7 @@ from nightsafe.crypto import sha256
 from nightsafe.errors import DamagedError
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.node_json import owner_texts
-from nightsafe.fs.status import Seen
+from nightsafe.fs.status import StatEntry
 from nightsafe.packer.blob_sealer import UNPROVEN, BlobSealer
 from nightsafe.packer.open_packs import OpenPacks
 from nightsafe.packer.pack_builder import FinishedPack
@@ -63,7 +63,7 @@ class SmallFiles:
         ).gather
 
     def gather(
-        self, seen: list[Seen], start: int, packs: OpenPacks, found: Gathered
+        self, seen: list[StatEntry], start: int, packs: OpenPacks, found: Gathered
     ) -> tuple[int, FinishedPack | None]:
         """Store files of one folder from `start` on, as far as this can.
 

@@ -26,7 +26,7 @@ from nightsafe.file_saver.small_files import SmallFiles
 from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import fstat, open_to_read
 from nightsafe.fs.lstat import load
-from nightsafe.fs.status import Seen, Status
+from nightsafe.fs.status import StatEntry, Status
 from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.packer.journal import Journal
 from nightsafe.packer.open_packs import OpenPacks
@@ -164,7 +164,7 @@ class Worker:
         """The given entries (name, path) of one folder, in this order."""
         found = JobResult()
         before = ParentTree(previous, found.problems)
-        seen = self._lister.of(entries, found.problems)
+        seen = self._lister.stat_entries(entries, found.problems)
         found.entries = len(seen)
         if self._will_trust.holds_all(seen):
             found.fingerprint = self._fingerprint.of(seen)
@@ -182,7 +182,7 @@ class Worker:
             at += 1
         return found
 
-    def _gather(self, found: JobResult, seen: list[Seen], start: int) -> int:
+    def _gather(self, found: JobResult, seen: list[StatEntry], start: int) -> int:
         """Store new files from `start` on in one call, up to one that is not small and plain."""
         while True:
             start, full = self._small.gather(seen, start, self._packs, found)

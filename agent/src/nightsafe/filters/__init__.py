@@ -1,4 +1,4 @@
-"""Which paths are meant: excludes, includes and lists of paths, as stock restic reads them.
+"""Selects paths: excludes, includes and lists of paths, with stock restic's semantics.
 
 Imports nothing but errors; the scanner, the restorer and the command line import it.
 """

@@ -1,4 +1,4 @@
-"""The contract of what decides which entries of the folders being backed up are stored."""
+"""The contract of a filter that decides which entries a backup stores."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
@@ -8,17 +8,16 @@ if TYPE_CHECKING:
 
 
 class EntryFilter(ABC):
-    """Asked of every entry that was listed, from the top down; it goes to workers by pickle."""
+    """Called for every listed entry, parents first; it is pickled for worker processes."""
 
     @abstractmethod
     def __call__(self, path: bytes, name: bytes, status: "Status") -> bool:
-        """Whether the entry `name` at `path`, which `status` describes, is to be stored."""
+        """Whether to store the entry `name` at `path`, with the `lstat` data `status`."""
 
     def excludes(self, path: bytes) -> bool:
-        """Whether a path would be left out by what it is called, had it not been given."""
+        """Whether a path would be excluded by its name, had it not been given."""
         return False
 
-    def wants_all(self, names: bytes) -> bool:
-        """Whether it is sure, by their names alone, that all entries of a folder that is wanted
-        are wanted, too. The names have zeros between them."""
+    def includes_all(self, names: bytes) -> bool:
+        """Whether NUL-separated `names` alone show that an included folder's entries all are."""
         return False

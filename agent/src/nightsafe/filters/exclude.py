@@ -1,4 +1,4 @@
-"""Decides which entries of the folders being backed up are left out."""
+"""Decides which entries of a backup are excluded."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from nightsafe.fs.files import (
     IS_WINDOWS,
     absolute,
     clean,
-    here,
+    current_folder,
     open_to_read,
     rooted,
     slashed,
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from nightsafe.fs.status import Status
 
 CACHE_TAG = (b"CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55")
-"""The name of the file that marks a cache folder, and how it must begin."""
+"""The name of the file that marks a cache folder, and the prefix of its content."""
 
-_HOMES = ("/home/*", "/root")  # people's, and the administrator's, on every Linux
+_HOMES = ("/home/*", "/root")  # home folders of users and of root
 DEFAULT_EXCLUDES = (
     "/dev",
     "/proc",
@@ -36,14 +36,14 @@ DEFAULT_EXCLUDES = (
     ".Trash-[0-9]*",
     "lost+found",
 )
-"""Caches, trash and what the kernel makes up. Nothing here is somebody's only copy."""
+"""Caches, trash and virtual file systems. Nothing here is anybody's only copy."""
 
 
 class ExcludeRules(NamedTuple):
-    """What the user wants left out. `larger_than` is in bytes, None for no bound.
+    """What the user excludes. `larger_than` is in bytes, None for no limit.
 
-    `markers` are pairs of a file's name and how it must begin: a folder that holds one is
-    stored with nothing but that file; with nothing at all, if it holds several.
+    `markers` are pairs of a file name and the prefix of its content: of a folder with such a file
+    only that file is stored; nothing, if it has several.
     """
 
     patterns: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class ExcludeRules(NamedTuple):
 
 
 def defaults_for(sources: Iterable[bytes]) -> tuple[str, ...]:
-    """The default patterns, without those that fit something that was asked for by name."""
+    """Return the default patterns, without those that match a path given by name."""
     paths = [slashed(absolute(source)) for source in sources]
     return tuple(
         pattern for pattern in DEFAULT_EXCLUDES if not any(map(Patterns([pattern]).matches, paths))
@@ -62,11 +62,11 @@ def defaults_for(sources: Iterable[bytes]) -> tuple[str, ...]:
 
 
 class Excluder(EntryFilter):
-    """Says of each entry whether it is wanted. Give it the sources, as they were given.
+    """Decides for each entry whether it is included. `sources` are the paths as given.
 
-    It must be asked from the top down: what lies in an unwanted folder is not asked for. What was
-    given by name is wanted, whatever the rules say; they decide about what lies in it.
-    UsageError for patterns that make no sense.
+    It must be called for parents first: entries of an excluded folder are never asked about. A path
+    given by name is always included; the rules apply to what is below it. UsageError for invalid
+    patterns.
     """
 
     def __init__(self, rules: ExcludeRules, sources: Sequence[bytes] = ()) -> None:
@@ -75,7 +75,9 @@ class Excluder(EntryFilter):
         self.rules = rules
         self._sources = tuple(sources)
         self._given = frozenset(_given(sources))
-        self._here = here() if not sources or not all(map(os.path.isabs, sources)) else b"/"
+        self._current_folder = (
+            current_folder() if not sources or not all(map(os.path.isabs, sources)) else b"/"
+        )
         self._patterns = self._ready(rules.patterns)
         self._caseless = self._ready(rules.caseless, ignore_case=True)
         self._devices = _devices(sources) if rules.one_file_system else {}
@@ -83,22 +85,22 @@ class Excluder(EntryFilter):
         self._mounted: tuple[bytes, bool] = (b"", False)
 
     def __reduce__(self) -> tuple[type["Excluder"], tuple[ExcludeRules, tuple[bytes, ...]]]:
-        """For worker processes that do not begin with this one's memory."""
+        """Pickle the rules and sources, for worker processes that are not forked."""
         return Excluder, (self.rules, self._sources)
 
     def _ready(self, texts: Sequence[str], *, ignore_case: bool = False) -> Patterns:
-        """The patterns, which look at names alone first where no source fits itself."""
+        """Compile patterns; these may decide by name only if no source matches them itself."""
         patterns = Patterns(texts, ignore_case=ignore_case)
         if any(map(patterns.matches, map(slashed, map(absolute, self._sources)))):
             return Patterns(texts, ignore_case=ignore_case, by_names=False)
         return patterns
 
     def excludes(self, path: bytes) -> bool:
-        """Whether a pattern fits this path or a folder above it."""
+        """Whether a pattern matches this path or a folder above it."""
         path = slashed(absolute(path))
         return self._patterns.matches(path) or self._caseless.matches(path)
 
-    def wants_all(self, names: bytes) -> bool:
+    def includes_all(self, names: bytes) -> bool:
         rules = self.rules
         if rules.larger_than is not None or rules.markers or self._devices:
             return False
@@ -110,11 +112,11 @@ class Excluder(EntryFilter):
     def __call__(self, path: bytes, name: bytes, status: "Status") -> bool:
         if path in self._given:
             return True
-        where = path  # as the system finds it: patterns see `..` above a link as the shell does
+        where = path  # for system calls; patterns treat `..` above a link as the shell does
         if not path.startswith(b"/"):
             path = self._absolute(path)
         if not path.endswith(name):
-            name = os.path.basename(path)  # stored under another name than it has here
+            name = os.path.basename(path)  # it is stored under another name
         if self._patterns and self._patterns.matches_entry(path, name):
             return False
         if self._caseless and self._caseless.matches_entry(path, name):
@@ -122,29 +124,29 @@ class Excluder(EntryFilter):
         rules = self.rules
         if rules.larger_than is not None and _size(status) > rules.larger_than:
             return False
-        if self._devices and not self._is_here(path, where, status):
+        if self._devices and not self._is_on_same_device(path, where, status):
             return False
         return not rules.markers or self._markers_in(_folder_of(where)) <= {name}
 
     def _absolute(self, path: bytes) -> bytes:
-        return slashed(rooted(path, self._here))
+        return slashed(rooted(path, self._current_folder))
 
-    def _is_here(self, path: bytes, where: bytes, status: "Status") -> bool:
-        """On the file system of its source. A folder that another one is mounted on is kept.
+    def _is_on_same_device(self, path: bytes, where: bytes, status: "Status") -> bool:
+        """Whether an entry is on its source's file system; mount points are included.
 
-        Folders alone tell: where file systems lie over each other, files have other numbers.
+        Only folders are compared: on overlay file systems, files have other device numbers.
         """
         if stat.S_ISDIR(status.st_mode) and self._allows(path, status.st_dev):
             return True
         parent = _folder_of(where)
-        mounted = self._mounted  # which other threads may set meanwhile
+        mounted = self._mounted  # other threads may replace it meanwhile
         if mounted[0] != parent:
             is_mounted = self._is_mounted(os.path.dirname(path), parent)
             mounted = self._mounted = parent, is_mounted
         return not mounted[1]
 
     def _is_mounted(self, named: bytes, folder: bytes) -> bool:
-        """Whether a folder that was listed lies on another file system; when in doubt, it does."""
+        """Whether a listed folder is on another file system; if in doubt, it is."""
         try:
             return not self._allows(named, os.lstat(folder).st_dev)
         except OSError:
@@ -154,13 +156,13 @@ class Excluder(EntryFilter):
         while (allowed := self._devices.get(path)) is None:
             above = os.path.dirname(path)
             if path == above:
-                return True  # above every source: a folder on the way to one
+                return True  # a parent folder of a source
             path = above
         return device == allowed
 
     def _markers_in(self, folder: bytes) -> frozenset[bytes]:
-        """The names of the markers that a folder holds; the last answer is kept."""
-        marked = self._marked  # which other threads may set meanwhile
+        """Return the names of a folder's markers; the last result is cached."""
+        marked = self._marked  # other threads may replace it meanwhile
         if marked[0] != folder:
             found = (name for name, start in self.rules.markers if _has_marker(folder, name, start))
             marked = self._marked = folder, frozenset(found)
@@ -172,14 +174,16 @@ def _folder_of(path: bytes) -> bytes:
 
 
 def _size(status: "Status") -> int:
-    """What may be too large of an entry: nothing of a folder."""
+    """Return the size that a limit applies to; that of a folder is 0."""
     return 0 if stat.S_ISDIR(status.st_mode) else status.st_size
 
 
 def _given(sources: Iterable[bytes]) -> Iterator[bytes]:
-    """The clean paths of sources that stand for themselves, and not, as ``.`` and ``/`` do, for
-    what is in them. An entry that was listed for such a one stays listed, as for stock restic,
-    if it is given by name later."""
+    """Yield the clean paths of sources that stand for themselves, not for their contents.
+
+    ``.`` and ``/`` stand for their contents. An entry listed for such a source stays a listed one,
+    as in stock restic, even if it is given by name later.
+    """
     opened: set[bytes] = set()
     for source in sources:
         path = clean(source)

@@ -1,7 +1,7 @@
 """Reads files that list patterns or paths, as stock restic does.
 
-They are UTF-8 whatever the locale, or UTF-16 with a byte-order mark; bytes that are neither stay
-what they are. Lines end at LF, and one CR before it belongs to the end.
+They are UTF-8 whatever the locale, or UTF-16 with a byte-order mark; other bytes are kept as they
+are. Lines end at LF or CR LF.
 """
 
 import codecs
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from nightsafe.errors import UsageError
-from nightsafe.filters.wildcard import expression, sound_beginning
+from nightsafe.filters.wildcard import to_regex, valid_prefix
 from nightsafe.fs.files import as_pattern, as_text
 from nightsafe.repofile.go_space import BLANKS
 
@@ -24,17 +24,19 @@ _WILD = frozenset("*?[\\")
 
 
 def read_patterns(path: str, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The patterns of a file: one a line, blank lines and `#` comments left out.
+    """Return a file's patterns: one per line, without blank lines and `#` comments.
 
-    `$NAME` and `${NAME}` become variables of the environment, `$$` a dollar sign. UsageError
+    `$NAME` and `${NAME}` are replaced by environment variables, `$$` by a dollar sign. UsageError
     if the file cannot be read.
     """
-    return [expand(line, environ) for line in _wanted(path)]
+    return [expand(line, environ) for line in _significant_lines(path)]
 
 
 def expand(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Put in variables of the environment; those that are not set are empty, and so is what a
-    shell has other uses for, such as `$1` and `${}`."""
+    """Expand environment variables; unset ones are empty.
+
+    So is what has another meaning in a shell, such as `$1` and `${}`.
+    """
 
     def value(found: re.Match[str]) -> str:
         name = found[1] or found[2] or found[3]
@@ -44,41 +46,41 @@ def expand(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def read_globs(path: str, unmatched: Callable[[str], None]) -> list[bytes]:
-    """The paths that a file's lines stand for, with `*`, `?` and `[…]` filled in.
+    """Return the paths that match a file's lines, which may contain `*`, `?` and `[…]`.
 
-    Lines that no path fits are given to `unmatched`. UsageError for one that makes no sense.
+    Lines without a match are passed to `unmatched`. UsageError for an invalid pattern.
     """
     found: list[bytes] = []
-    for line in _wanted(path):
-        names = matching(line)
+    for line in _significant_lines(path):
+        names = expand_glob(line)
         if not names:
             unmatched(line)
         found += names
     return found
 
 
-def matching(pattern: str) -> list[bytes]:
-    """The paths that fit a pattern, folder by folder, in the order of their names.
+def expand_glob(pattern: str) -> list[bytes]:
+    """Return the paths that match a pattern, folder by folder, sorted by name.
 
-    A backslash takes a sign as it is; names may begin with a dot. What has no sign in it is the
-    path itself, if that exists.
+    A backslash escapes a character; wildcards match leading dots. A pattern without wildcards
+    matches the path itself, if it exists.
     """
     text = as_pattern(pattern)
-    if text and not sound_beginning(text):
-        raise _senseless(pattern)
+    if text and not valid_prefix(text):
+        raise _invalid(pattern)
     if _WILD.isdisjoint(text):
         path = _bytes(pattern)
         return [path] if os.path.lexists(path) else []
     above, slash, name = text.rpartition("/")
-    folder = above if os.path.splitdrive(above)[1] else above + slash  # of a root, all of it
-    folders = [_bytes(folder or ".")] if _WILD.isdisjoint(folder) else matching(folder)
+    folder = above if os.path.splitdrive(above)[1] else above + slash  # a root keeps its slash
+    folders = [_bytes(folder or ".")] if _WILD.isdisjoint(folder) else expand_glob(folder)
     return [path for folder in folders for path in _fitting(folder, name)]
 
 
 def _fitting(folder: bytes, pattern: str) -> Iterator[bytes]:
-    beginning = sound_beginning(pattern)
+    beginning = valid_prefix(pattern)
     is_whole = beginning == pattern
-    form = re.compile(expression(beginning), re.DOTALL)
+    form = re.compile(to_regex(beginning), re.DOTALL)
     fits = form.fullmatch if is_whole else form.match
     try:
         names = sorted(os.listdir(folder))
@@ -87,11 +89,11 @@ def _fitting(folder: bytes, pattern: str) -> Iterator[bytes]:
     for name in names:
         if fits(name.decode("utf-8", "surrogateescape")):
             if not is_whole:
-                raise _senseless(pattern)
+                raise _invalid(pattern)
             yield os.path.normpath(os.path.join(folder, name))
 
 
-def _senseless(pattern: str) -> UsageError:
+def _invalid(pattern: str) -> UsageError:
     return UsageError(
         f"The line {pattern!a} makes no sense: a bracket is not closed, or something is "
         "missing after a backslash or a dash. A backslash takes a bracket as it is."
@@ -99,12 +101,12 @@ def _senseless(pattern: str) -> UsageError:
 
 
 def read_verbatim(path: str) -> list[bytes]:
-    """The paths of a file, one a line, exactly as they stand there."""
+    """Return a file's paths, one per line, without any expansion."""
     return [_bytes(line) for line in _lines(path) if line]
 
 
 def read_raw(path: str) -> list[bytes]:
-    """The paths of a file, each ended by a NUL, as `find -print0` writes them."""
+    """Return a file's NUL-terminated paths, as `find -print0` writes them."""
     data = _read(path)
     if data and not data.endswith(b"\0"):
         raise UsageError(
@@ -117,8 +119,8 @@ def read_raw(path: str) -> list[bytes]:
     return names
 
 
-def _wanted(path: str) -> Iterator[str]:
-    """The lines that say something, without blanks around them."""
+def _significant_lines(path: str) -> Iterator[str]:
+    """Yield stripped lines that are neither blank nor comments."""
     for line in _lines(path):
         text = line.strip(BLANKS)
         if text and not text.startswith("#"):

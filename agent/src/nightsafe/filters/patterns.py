@@ -1,11 +1,10 @@
-"""Patterns of paths, with stock restic's semantics.
+"""Matches paths against patterns, with stock restic's semantics.
 
-A pattern is split at its slashes. One that begins with a slash fits from the root on, any
-other one fits anywhere: its parts must be neighbouring parts of the path. What is below a
-path that fits, fits too. In a part, ``*`` stands for any characters, ``?`` for one, ``[a-z]``
-and ``[^a-z]`` for one of a set, and a backslash takes a character as it is. The part ``**``
-stands for any number of parts. A pattern that begins with ``!`` takes back what the patterns
-before it said.
+A pattern is split at its slashes. One that begins with a slash is anchored at the root; any other
+one matches anywhere: its parts must be consecutive parts of the path. Everything below a matching
+path matches too. In a part, ``*`` matches any characters, ``?`` one, ``[a-z]`` and ``[^a-z]`` one
+of a set, and a backslash escapes. The part ``**`` matches any number of parts. A pattern that
+begins with ``!`` revokes earlier matches.
 """
 
 import posixpath
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from nightsafe.errors import UsageError
-from nightsafe.filters.wildcard import expression, is_literal, is_sound
+from nightsafe.filters.wildcard import is_literal, is_valid, to_regex
 from nightsafe.fs.files import as_pattern
 
 _ANY = "**"
@@ -23,13 +22,16 @@ _Question = Callable[[str], bool]
 
 
 class Patterns:
-    """Some patterns, ready to be asked many times. UsageError when one makes no sense."""
+    """A compiled list of patterns. UsageError if one is invalid."""
 
     def __init__(
         self, patterns: Iterable[str], *, ignore_case: bool = False, by_names: bool = True
     ) -> None:
-        """`by_names`: in folders that do not fit themselves, names mostly tell. Without it whole
-        paths are looked at, as they must be in others."""
+        """Compile the patterns.
+
+        `by_names`: entries of a folder that does not match itself are mostly decided by their
+        names. Without it whole paths are matched, as is necessary below matching folders.
+        """
         self._fold = fold_case if ignore_case else _as_it_is
         self._all = [_parse(self._fold(as_pattern(text))) for text in patterns if text]
         self._steps = list(_steps(self._all))
@@ -39,7 +41,7 @@ class Patterns:
         return bool(self._all)
 
     def matches(self, path: bytes) -> bool:
-        """Whether a path fits; it must be clean, and absolute if patterns shall be."""
+        """Whether a path matches; it must be clean, and absolute for anchored patterns."""
         text = self._fold(path.decode("utf-8", "surrogateescape"))
         matched = False
         for negates, fits in self._steps:
@@ -48,17 +50,19 @@ class Patterns:
         return matched
 
     def matches_entry(self, path: bytes, name: bytes) -> bool:
-        """Like `matches` for the entry `name` of a folder that does not fit; much quicker."""
-        verdict = self._names.judge(self._fold(name.decode("utf-8", "surrogateescape")))
-        return self.matches(path) if verdict is None else verdict
+        """Like `matches`, for an entry of a folder that does not match; much faster."""
+        matched = self._names.match(self._fold(name.decode("utf-8", "surrogateescape")))
+        return self.matches(path) if matched is None else matched
 
     def matches_none(self, names: bytes) -> bool:
-        """Whether it is sure, by their names alone, that no entry of a folder fits that does not
-        fit itself; one question for all names, which have zeros between them."""
-        return self._names.surely_none(self._fold(names.decode("utf-8", "surrogateescape")))
+        """Whether NUL-separated names alone show that no entry of a folder matches.
+
+        The folder itself must not match.
+        """
+        return self._names.matches_none(self._fold(names.decode("utf-8", "surrogateescape")))
 
     def may_match_below(self, path: bytes) -> bool:
-        """Whether something below the folder `path` could fit; when in doubt, yes."""
+        """Whether something below the folder `path` could match; if in doubt, yes."""
         parts = _split(self._fold(path.decode("utf-8", "surrogateescape")))
         may = False
         for pattern in self._all:
@@ -75,45 +79,45 @@ class _Pattern(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether one regular expression says it; two ``**`` have rules of their own."""
+        """Whether one regular expression suffices; two ``**`` have rules of their own."""
         return self.parts.count(_ANY) < 2
 
 
 class _Names:
-    """What the last part of a path alone says about it."""
+    """Decides by the last part of a path alone, where that is possible."""
 
     def __init__(self, patterns: Sequence[_Pattern], *, by_names: bool) -> None:
         simple = by_names and all(
             p.is_plain and not p.negates and p.parts[-1] != _ANY for p in patterns
         )
-        self._never_knows = not simple
+        self._needs_path = not simple
         lone = [p.parts[-1] for p in patterns if len(p.parts) == 1]
         last = [p.parts[-1] for p in patterns if len(p.parts) > 1]
-        self._surely = _any_of(lone) if simple else None
-        self._maybe = _any_of(last) if simple else None
-        any_name = "|".join(f"(?:{expression(part)})" for part in lone + last)
-        any_name = any_name.replace("[^/", "[^/\0")  # what stands for many stays in one name
-        self._doubts = re.compile(f"(?:\\A|\0)(?:{any_name})(?:\0|\\Z)", re.DOTALL).search
+        self._certain = _any_of(lone) if simple else None
+        self._possible = _any_of(last) if simple else None
+        any_name = "|".join(f"(?:{to_regex(part)})" for part in lone + last)
+        any_name = any_name.replace("[^/", "[^/\0")  # wildcards must not match the separator
+        self._doubtful = re.compile(f"(?:\\A|\0)(?:{any_name})(?:\0|\\Z)", re.DOTALL).search
 
-    def surely_none(self, joined: str) -> bool:
-        """Whether none of the names, with zeros between, fits or needs its whole path looked at."""
-        return not self._never_knows and self._doubts(joined) is None
+    def matches_none(self, joined: str) -> bool:
+        """Whether no NUL-separated name matches or needs its whole path compared."""
+        return not self._needs_path and self._doubtful(joined) is None
 
-    def judge(self, name: str) -> bool | None:
-        """Whether an entry of this name fits; None when the whole path must tell."""
-        if self._never_knows:
+    def match(self, name: str) -> bool | None:
+        """Whether an entry of this name matches; None if the whole path decides."""
+        if self._needs_path:
             return None
-        if self._surely and self._surely(name):
+        if self._certain and self._certain(name):
             return True
-        return None if self._maybe and self._maybe(name) else False
+        return None if self._possible and self._possible(name) else False
 
 
 def _any_of(parts: Sequence[str]) -> _Question | None:
-    """Whether a name is one of these; None when there are none."""
+    """Return a function that matches a name against parts; None if there are none."""
     if not parts:
         return None
     literal = frozenset(filter(is_literal, parts))
-    others = [f"(?:{expression(part)})" for part in parts if not is_literal(part)]
+    others = [f"(?:{to_regex(part)})" for part in parts if not is_literal(part)]
     if not others:
         return literal.__contains__
     fits = re.compile("|".join(others), re.DOTALL).fullmatch
@@ -125,7 +129,7 @@ def _as_it_is(text: str) -> str:
 
 
 def fold_case(text: str) -> str:
-    """Lower case, letter by letter, so that no letter depends on its neighbours."""
+    """Lower the case letter by letter, so that no letter depends on its neighbours."""
     if text.isascii():
         return text.lower()
     return "".join(char.lower()[0] for char in text)
@@ -134,7 +138,7 @@ def fold_case(text: str) -> str:
 def _parse(text: str) -> _Pattern:
     negates = text.startswith("!")
     parts = _split(_clean(text[negates:]))
-    if not all(map(is_sound, parts)):
+    if not all(map(is_valid, parts)):
         raise UsageError(
             f"The pattern {text!r} makes no sense: a bracket is not closed, or something is "
             "missing after a backslash or a dash. A backslash takes a bracket as it is."
@@ -148,13 +152,13 @@ def _clean(text: str) -> str:
 
 
 def _split(path: str) -> _Parts:
-    """The parts of a clean path; the first one of an absolute path is ``/``."""
+    """Split a clean path; the first part of an absolute path is ``/``."""
     first, *others = path.split("/")
     return (first or "/", *others)
 
 
 def _steps(patterns: Sequence[_Pattern]) -> Iterable[tuple[bool, _Question]]:
-    """Neighbours that can be asked as one, as one question each: (sign, does it fit?)."""
+    """Combine consecutive patterns of one kind; yields (negates, match function)."""
     waiting: list[_Pattern] = []
     for pattern in patterns:
         if waiting and not _goes_with(waiting[0], pattern):
@@ -179,19 +183,19 @@ def _question(patterns: Sequence[_Pattern]) -> _Question:
 
 
 def _path_expression(parts: _Parts) -> str:
-    """One pattern with at most one ``**`` as an expression to search a whole path with."""
+    """Compile a pattern with at most one ``**`` to a regular expression for whole paths."""
     start, inner = (r"\A/", parts[1:]) if parts[0] == "/" else (r"(?:\A(?!/)|/)", parts)
     if inner == (_ANY,):
         return start
     if inner == ("",):
-        return start  # the root, and so all that is below it
-    said = [f"(?:{expression(part)})" if part != _ANY else _ANY for part in inner]
+        return start  # the root and everything below it
+    said = [f"(?:{to_regex(part)})" if part != _ANY else _ANY for part in inner]
     text = "/".join(said).replace(f"{_ANY}/", "(?:[^/]+/)*").replace(f"/{_ANY}", "")
     return rf"{start}{text}(?:/|\Z)"
 
 
 def _fits(pattern: _Parts, path: _Parts) -> bool:
-    """restic's own way: ``**`` is tried as no part, as one part, as two, and so on."""
+    """Match as restic does: ``**`` is tried as zero parts, as one, as two, and so on."""
     if _ANY in pattern:
         at = pattern.index(_ANY)
         before, after = pattern[:at], pattern[at + 1 :]
@@ -212,7 +216,7 @@ def _fits_at(pattern: _Parts, path: _Parts) -> bool:
 def _part_fits(pattern: str, part: str) -> bool:
     if is_literal(pattern):
         return pattern == part
-    return re.fullmatch(expression(pattern), part, re.DOTALL) is not None
+    return re.fullmatch(to_regex(pattern), part, re.DOTALL) is not None
 
 
 def _could_fit_below(pattern: _Parts, path: _Parts) -> bool:

@@ -1,4 +1,4 @@
-"""Wildcards within one path component: ``*``, ``?``, sets and escapes."""
+"""Translates the wildcards of one path component: ``*``, ``?``, sets and escapes."""
 
 import re
 
@@ -9,37 +9,36 @@ _PART = re.compile(rf"(?:\\.|[^\\\[]|{_SET})*", re.DOTALL)
 _TOKEN = re.compile(
     rf"\\(?P<plain>.)|(?P<set>{_SET})|(?P<star>\*+)|(?P<one>\?)|(?P<char>.)", re.DOTALL
 )
-# Stars, and what follows them up to the next one that stands in no brackets.
+# Stars, and what follows them up to the next star outside brackets.
 _STRETCH = re.compile(r"(?=.)\**(?:\\.?|\[(?:\\.?|[^\]\\])*\]?|[^*\[\\])*", re.DOTALL)
 _RANGE = re.compile(rf"({_ONE})(?:-({_ONE}))?", re.DOTALL)
 
 
-def is_sound(part: str) -> bool:
-    """Whether every bracket is closed and every backslash and dash has what it needs."""
+def is_valid(part: str) -> bool:
+    """Whether every bracket is closed and every backslash and dash is complete."""
     return _PART.fullmatch(part) is not None
 
 
-def sound_beginning(part: str) -> str:
-    """What comes before the first stretch between stars that is not sound; all, if each is.
+def valid_prefix(part: str) -> str:
+    """Return what precedes the first invalid stretch between stars; all, if all are valid.
 
-    Go's programs, and so stock restic, take offence at such a stretch when something fits what
-    comes before it, and not earlier.
+    Go's programs, and so stock restic, report such a stretch only once what precedes it matches.
     """
     end = 0
     for found in _STRETCH.finditer(part):
-        if not is_sound(found[0]):
+        if not is_valid(found[0]):
             return part[:end]
         end = found.end()
     return part
 
 
 def is_literal(part: str) -> bool:
-    """Whether a part stands for itself alone."""
+    """Whether a part contains no wildcard."""
     return not _SPECIAL.intersection(part)
 
 
-def expression(part: str) -> str:
-    """The regular expression of one sound part, which holds no slash."""
+def to_regex(part: str) -> str:
+    """Translate a valid part, which contains no slash, to a regular expression."""
     return "".join(map(_token, _TOKEN.finditer(part)))
 
 
@@ -60,6 +59,6 @@ def _set(text: str) -> str:
         low, high = first[-1], (last or first)[-1]
         if low <= high:
             ranges.append(f"{re.escape(low)}-{re.escape(high)}")
-    if not ranges:  # nothing lies between z and a
+    if not ranges:  # an empty range such as z-a
         return "[^/]" if negates else "(?!)"
     return ("[^/" if negates else "[") + "".join(ranges) + "]"

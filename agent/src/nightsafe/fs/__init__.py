@@ -1,4 +1,4 @@
-"""The computer's file systems: listing, reading, locks, users, attributes, on each platform.
+"""File system access on each platform: listing, reading, locks, users, attributes.
 
-Imports nothing of the agent but its errors; everything may import it.
+Imports nothing of the agent but its errors; every layer may import it.
 """

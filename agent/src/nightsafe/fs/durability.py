@@ -1,4 +1,4 @@
-"""Makes files and folders durable, as far as the file system has a way to do that."""
+"""Makes files and folders durable, where the file system supports it."""
 
 import errno
 import os
@@ -11,24 +11,24 @@ def _codes(*names: str) -> frozenset[int]:
 
 
 _NO_SYNC = _codes("EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOTTY")
-"""How file systems answer that have no way to make something durable when asked."""
+"""Errors of file systems that do not support syncing a file."""
 _NO_FOLDER_SYNC = _NO_SYNC | _codes("EPERM", "EACCES", "EBADF", "EISDIR")
-"""The same for a folder, of those that do it for files."""
+"""Errors of file systems that do not support syncing a folder."""
 
 
 def sync_file(fd: int) -> None:
-    """Make an open file's bytes durable, as far as the file system has a way to do that."""
+    """Sync an open file to the disk, where the file system supports it."""
     _sync(fd, _NO_SYNC)
 
 
 def sync_folder(path: str) -> None:
-    """Make durable what the folder says of its entries, where a folder can be opened for that."""
+    """Sync a folder's entries to the disk, where a folder can be opened for that."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     try:
         fd = os.open(path, FOLDER)
     except PermissionError:
-        return  # one that may be written to but not listed
+        return  # it may be writable but not readable
     try:
         _sync(fd, _NO_FOLDER_SYNC)
     finally:

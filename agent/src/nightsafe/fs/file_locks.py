@@ -1,4 +1,4 @@
-"""Locks on open files, which end with the last process that holds one."""
+"""Locks on open files, held until the last process that shares one closes it."""
 
 import errno
 import os
@@ -12,14 +12,14 @@ msvcrt: Any = optional("msvcrt")
 
 
 def lock_file(fd: int, *, wait: bool) -> None:
-    """Lock an open file for us alone, until the last process that shares it closes it.
+    """Lock an open file exclusively, until the last process that shares it closes it.
 
-    OSError if somebody else has it and we do not `wait`, or if files cannot be locked here.
+    OSError if another process holds the lock and we do not `wait`, or if locks are not supported.
     """
     if fcntl is not None:
         fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     elif msvcrt is not None:
-        # What is locked there cannot be read by others, so it is a byte far behind the end.
+        # Others cannot read locked bytes there, so lock one far beyond the end.
         os.lseek(fd, 1 << 30, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         os.lseek(fd, 0, os.SEEK_SET)
@@ -28,7 +28,7 @@ def lock_file(fd: int, *, wait: bool) -> None:
 
 
 def lock_abandoned(path: str) -> int | None:
-    """Open and lock a file if the processes that had it locked are dead; None if that fails."""
+    """Open and lock a file whose holders are dead; None if that fails."""
     try:
         fd = os.open(path, TO_CHANGE)
     except OSError:

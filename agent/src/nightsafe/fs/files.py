@@ -1,7 +1,7 @@
-"""File operations, and what stands in for them on systems that lack one.
+"""File operations, with substitutes for those that a platform lacks.
 
-Whatever Linux, macOS and Windows do not all have is looked for in this package, and nowhere else.
-What Windows says of files is told as `windows` maps it.
+Differences between Linux, macOS and Windows are handled in this package and nowhere else. The
+attributes that Windows reports are mapped by `windows`.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ def _flags(*names: str) -> int:
 
 
 NO_FOLLOW = _flags("O_NOFOLLOW")
-_NO_TRACE = _flags("O_NOATIME")
-"""Opened so, a file or folder keeps its time of access; its owner may do that, and root."""
-_NO_READING = _flags("O_PATH")
+_NO_ATIME = _flags("O_NOATIME")
+"""Leaves the access time unchanged; permitted to the owner and to root."""
+_PATH_ONLY = _flags("O_PATH")
 _ANY = NO_FOLLOW | _flags("O_CLOEXEC", "O_BINARY")
-"""Without O_BINARY Windows would change bytes that look like ends of lines."""
+"""Without O_BINARY Windows would convert line endings."""
 TO_READ = os.O_RDONLY | _ANY | _flags("O_NONBLOCK")
 TO_WRITE = os.O_WRONLY | _ANY
 TO_CHANGE = os.O_RDWR | _ANY
@@ -43,23 +43,25 @@ OPENS_FOLDERS = (
     and hasattr(os, "O_NOFOLLOW")
     and {os.open, os.stat, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
 )
-"""Whether what is in a folder can be reached from the open folder, without its path."""
+"""Whether entries can be addressed relative to an open folder."""
 
 
 FOLDS_NAMES = sys.platform in ("win32", "darwin")
-"""Whether names that differ only in case are mostly one to the disks there."""
+"""Whether file systems are normally case-insensitive on this platform."""
 FOLDER_MODE = 0o777 if IS_WINDOWS else 0o700
-"""For new folders until they get their own; Windows would take the last as a list of rights."""
+"""The initial mode of new folders; Windows would turn 0o700 into an access list."""
 
 
-def reach(path: bytes) -> bytes:
-    """The path as this system takes it however long it is."""
+def extended_path(path: bytes) -> bytes:
+    """Return the path in the form that this platform accepts at any length."""
     return windows.extended(path) if IS_WINDOWS else path
 
 
-def here() -> bytes:
-    """The folder we are in, by the name that the user's shell has for it, as stock restic says it:
-    a link on the way there stays. OSError if it is gone."""
+def current_folder() -> bytes:
+    """Return the working directory by its name in the user's shell, as stock restic does.
+
+    Links in that name are kept. OSError if the folder is gone.
+    """
     named = b"" if IS_WINDOWS else os.environb.get(b"PWD", b"")
     try:
         if named.startswith(b"/") and os.path.samefile(named, b"."):
@@ -70,69 +72,75 @@ def here() -> bytes:
 
 
 def absolute(path: bytes) -> bytes:
-    """The path from the root on, without `.`, `..` and doubled slashes; links are not followed."""
+    """Return the absolute, normalised path; links are not resolved."""
     if IS_WINDOWS:
         return os.path.abspath(path)
-    clean = os.path.normpath(path if path.startswith(b"/") else os.path.join(here(), path))
+    clean = os.path.normpath(
+        path if path.startswith(b"/") else os.path.join(current_folder(), path)
+    )
     return clean[1:] if clean.startswith(b"//") else clean
 
 
 def clean(path: bytes) -> bytes:
-    """A path without what it need not have in it; relative if it was."""
+    """Normalise a path; a relative one stays relative."""
     is_whole = os.path.isabs(path) or os.path.splitdrive(path)[0]
     return absolute(path) if is_whole else os.path.normpath(path)
 
 
 def rooted(path: bytes, at: bytes) -> bytes:
-    """A clean path, from the root on; a relative one begins at the folder `at`."""
+    """Make a clean path absolute; a relative one is below the folder `at`."""
     if IS_WINDOWS or path.startswith(b"."):
         return absolute(os.path.join(at, path))
     return os.path.join(at, path)
 
 
 def slashed(path: bytes) -> bytes:
-    """The path as patterns see it: with slashes, whatever this system has between names."""
+    """Return the path as patterns see it: with slashes on every platform."""
     return path.replace(b"\\", b"/") if IS_WINDOWS else path
 
 
 def as_text(argument: str) -> str:
-    """An argument, or a variable of the environment, as the text that its bytes are in UTF-8, as
-    names and patterns are everywhere here; the locale may have read it otherwise."""
+    """Decode an argument or environment variable as UTF-8, whatever the locale is.
+
+    Names and patterns are UTF-8 everywhere in the agent.
+    """
     if sys.getfilesystemencoding() == "utf-8":
         return argument
     return os.fsencode(argument).decode("utf-8", "surrogateescape")
 
 
 def as_pattern(text: str) -> str:
-    """A pattern as the user of this system writes it; on Windows a backslash takes no sign."""
+    """Return a pattern with slashes; on Windows a backslash is a separator, not an escape."""
     return text.replace("\\", "/") if IS_WINDOWS else text
 
 
 def lstat(path: bytes) -> "Status":
-    """What a backup says of the entry at a path; a link is not followed."""
-    return windows.Status.of(os.lstat(reach(path))) if IS_WINDOWS else os.lstat(path)
+    """Return the status of the entry at a path, not following a link."""
+    return windows.Status.of(os.lstat(extended_path(path))) if IS_WINDOWS else os.lstat(path)
 
 
 def status_at(path: bytes) -> "Status":
-    """The same of where the path leads."""
-    return windows.Status.of(os.stat(reach(path))) if IS_WINDOWS else os.stat(path)
+    """Return the status of a path, following links."""
+    return windows.Status.of(os.stat(extended_path(path))) if IS_WINDOWS else os.stat(path)
 
 
 def fstat(fd: int) -> "Status":
-    """The same of an open file."""
+    """Return the status of an open file."""
     return windows.Status.of(os.fstat(fd)) if IS_WINDOWS else os.fstat(fd)
 
 
 def read_link(path: bytes) -> bytes:
-    """Where a link leads."""
-    return windows.link_target(os.readlink(reach(path))) if IS_WINDOWS else os.readlink(path)
+    """Return the target of a link."""
+    return (
+        windows.link_target(os.readlink(extended_path(path))) if IS_WINDOWS else os.readlink(path)
+    )
 
 
 def list_names(path: bytes) -> list[bytes]:
-    """The names in a folder, in no order; its time of access is kept where that is allowed."""
-    if not _NO_TRACE or os.listdir not in os.supports_fd:
-        return os.listdir(reach(path))
-    fd = _open_quietly(path, FOLDER)
+    """Return the names in a folder, unsorted; does not update its access time if permitted."""
+    if not _NO_ATIME or os.listdir not in os.supports_fd:
+        return os.listdir(extended_path(path))
+    fd = _open_noatime(path, FOLDER)
     try:
         return names_in(fd)
     finally:
@@ -140,22 +148,22 @@ def list_names(path: bytes) -> list[bytes]:
 
 
 def names_in(folder: int) -> list[bytes]:
-    """The names in an open folder, in no order."""
-    # They come as text, which takes no NUL; encoded all at once it costs a tenth.
+    """Return the names in an open folder, unsorted."""
+    # The names are text without NUL; encoding them all at once takes a tenth of the time.
     names = os.listdir(folder)
     return os.fsencode("\0".join(names)).split(b"\0") if names else []
 
 
 def open_to_read(path: bytes) -> int:
-    """Open the entry at a path; OSError if it is a link.
+    """Open the entry at a path for reading; OSError if it is a link.
 
-    Its time of access is kept where that is allowed. If somebody holds a lease on the file, which
-    he has to give back first, this waits for him.
+    Does not update its access time if permitted. Waits for the holder of a lease on the file to
+    give it back.
     """
     try:
-        fd = _open_quietly(reach(path), TO_READ)
+        fd = _open_noatime(extended_path(path), TO_READ)
     except BlockingIOError:
-        if not _NO_READING:
+        if not _PATH_ONLY:
             raise
         return open_leased(path)
     if not hasattr(os, "O_NOFOLLOW") and S_ISLNK(lstat(path).st_mode):
@@ -164,32 +172,32 @@ def open_to_read(path: bytes) -> int:
     return fd
 
 
-def _open_quietly(path: bytes, flags: int) -> int:
-    if _NO_TRACE:
+def _open_noatime(path: bytes, flags: int) -> int:
+    if _NO_ATIME:
         try:
-            return os.open(path, flags | _NO_TRACE)
-        except PermissionError:  # it is not ours
+            return os.open(path, flags | _NO_ATIME)
+        except PermissionError:  # it belongs to somebody else
             pass
     return os.open(path, flags)
 
 
 def open_leased(path: bytes) -> int:
-    """Open a file and wait as long as it takes, which nobody may do before it is sure to be one.
+    """Open a regular file and wait for its lease; BlockingIOError if it is something else.
 
-    The kernel takes a lease from who does not give it back (Linux: after 45 seconds).
+    The kernel revokes a lease that is not given back (Linux: after 45 seconds).
     """
-    spot = os.open(path, _NO_READING | _ANY)
+    spot = os.open(path, _PATH_ONLY | _ANY)
     try:
         if not S_ISREG(os.fstat(spot).st_mode):
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         own_name = f"/proc/self/fd/{spot}".encode()
-        return _open_quietly(own_name, TO_READ & ~(_flags("O_NONBLOCK") | NO_FOLLOW))
+        return _open_noatime(own_name, TO_READ & ~(_flags("O_NONBLOCK") | NO_FOLLOW))
     finally:
         os.close(spot)
 
 
 def read_at(fd: int, view: memoryview, offset: int) -> int:
-    """Read from a position into `view`; returns how much. Where that is open may change."""
+    """Read from an offset into `view`; returns the number of bytes. May move the file position."""
     if hasattr(os, "preadv"):
         return os.preadv(fd, [view], offset)
     os.lseek(fd, offset, os.SEEK_SET)
@@ -199,7 +207,7 @@ def read_at(fd: int, view: memoryview, offset: int) -> int:
 
 
 def write_at(fd: int, data: memoryview, offset: int) -> int:
-    """Write at a position; returns how much. Where that is open may change."""
+    """Write at an offset; returns the number of bytes. May move the file position."""
     if hasattr(os, "pwrite"):
         return os.pwrite(fd, data, offset)
     os.lseek(fd, offset, os.SEEK_SET)
@@ -207,17 +215,17 @@ def write_at(fd: int, data: memoryview, offset: int) -> int:
 
 
 def make_read_only(fd: int) -> None:
-    """Take the permission to write from an open file, where there are permissions.
+    """Remove write permission from an open file, where permissions are supported.
 
-    On Windows it could not be removed then.
+    Not on Windows, where a read-only file cannot be removed.
     """
     if hasattr(os, "fchmod") and not IS_WINDOWS:
-        with contextlib.suppress(OSError):  # exFAT, vfat and SMB have none, or not these
+        with contextlib.suppress(OSError):  # exFAT, vfat and SMB lack such permissions
             os.fchmod(fd, 0o400)
 
 
 def remove_file(path: str) -> None:
-    """Remove a file, also where one that is read-only may not be removed, as over SMB."""
+    """Remove a file, even where a read-only file cannot be removed, as over SMB."""
     try:
         os.unlink(path)
     except PermissionError:
@@ -231,8 +239,8 @@ def remove_file(path: str) -> None:
         raise
 
 
-def let_holes_be(fd: int) -> None:
-    """Say that what is not written to in a new file need take no room, where that must be said."""
+def make_sparse(fd: int) -> None:
+    """Mark a new file as sparse, where that is necessary (Windows)."""
     if not IS_WINDOWS:
         return
     import ctypes

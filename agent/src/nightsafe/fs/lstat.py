@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nightsafe.fs import xattrs
 from nightsafe.fs.files import fstat, list_names, lstat, open_to_read
-from nightsafe.fs.status import Seen, Status
+from nightsafe.fs.status import StatEntry, Status
 
 try:
     from nightsafe._native import stat as native
@@ -20,13 +20,13 @@ except ImportError:  # not built here
     native = None  # type: ignore[assignment]
 
 RECORD = struct.Struct("<10Q")
-"""Mode, size, inode, owner, group, links, device, device number, changed, status changed; of the
-times the lower 64 bits, which begin anew after 585 years."""
+"""Mode, size, inode, uid, gid, links, device, device number, mtime and ctime; of the times the
+lower 64 bits, which wrap after 585 years."""
 _SHORT = (1 << 64) - 1
 _LENGTH = struct.Struct("<Q")
 
 
-def portable_look(paths: list[bytes]) -> list[Status | int]:
+def portable_lstat_all(paths: list[bytes]) -> list[Status | int]:
     """Return for each path its status, or the errno of a failed `lstat`."""
     found: list[Status | int] = []
     for path in paths:
@@ -37,7 +37,7 @@ def portable_look(paths: list[bytes]) -> list[Status | int]:
     return found
 
 
-def portable_record(entries: Sequence[Seen]) -> bytes:
+def portable_record(entries: Sequence[StatEntry]) -> bytes:
     """Serialize entries, in their order, for a fingerprint: each name and its `stat` fields."""
     return b"".join(
         _LENGTH.pack(len(name))
@@ -58,22 +58,22 @@ def portable_record(entries: Sequence[Seen]) -> bytes:
     )
 
 
-Survey = tuple[bytes, bytes, list[bytes]] | int | None
-"""A folder's names in order with zeros between them, the record of its entries, and the names of
-folders in it; None if it has too many entries; the errno if something cannot be looked at."""
+FolderListing = tuple[bytes, bytes, list[bytes]] | int | None
+"""A folder's sorted names, NUL-separated, its serialized entries, and the names of its subfolders;
+None if it has too many entries; the errno if an entry cannot be read."""
 
 
-def portable_survey(paths: list[bytes], most: int) -> list[Survey]:
+def portable_list_folders(paths: list[bytes], most: int) -> list[FolderListing]:
     """List whole folders with `lstat` data; None for each of more than `most` entries."""
     return [_survey_of(path, most) for path in paths]
 
 
-def _survey_of(path: bytes, most: int) -> Survey:
+def _survey_of(path: bytes, most: int) -> FolderListing:
     try:
         names = sorted(list_names(path))
         if len(names) > most:
             return None
-        seen: list[Seen] = []
+        seen: list[StatEntry] = []
         for name in names:
             inner = os.path.join(path, name)
             seen.append((name, inner, lstat(inner)))
@@ -83,13 +83,13 @@ def _survey_of(path: bytes, most: int) -> Survey:
     return b"\0".join(names), portable_record(seen), folders
 
 
-def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
-    """Read a file's content into `room`, from its beginning.
+def portable_load(path: bytes, status: Status, buffer: memoryview) -> bool | None:
+    """Read a file's content into `buffer`, from its beginning.
 
     Returns whether the file may have extended attributes; None if it does not match `status` or
-    cannot be read. ValueError unless `room` is larger than the file.
+    cannot be read. ValueError unless `buffer` is larger than the file.
     """
-    if status.st_size >= len(room):
+    if status.st_size >= len(buffer):
         raise ValueError("There is no room here for the file.")
     try:
         fd = open_to_read(path)
@@ -97,7 +97,7 @@ def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
         return None
     try:
         data = os.read(fd, status.st_size + 1)
-        room[: len(data)] = data
+        buffer[: len(data)] = data
         if len(data) == status.st_size and _identity(fstat(fd)) == _identity(status):
             return may_have_xattrs(fd)
     except OSError:
@@ -108,7 +108,7 @@ def portable_load(path: bytes, status: Status, room: memoryview) -> bool | None:
 
 
 def may_have_xattrs(file: bytes | int) -> bool:
-    """Whether it is worth asking for extended attributes; where nobody can tell, it is."""
+    """Whether a file may have extended attributes; True if that cannot be told."""
     try:
         return bool(xattrs.ours.names(file))
     except OSError:
@@ -116,16 +116,16 @@ def may_have_xattrs(file: bytes | int) -> bool:
 
 
 def _identity(status: Status) -> tuple[int, int, int, int, int]:
-    """What changes when a path comes to mean another file, or its content changes."""
+    """The fields that change if a path refers to another file or the content changes."""
     return status.st_ino, status.st_dev, status.st_mode, status.st_size, status.st_mtime_ns
 
 
-look: Callable[[list[bytes]], Sequence[Status | int]]
+lstat_all: Callable[[list[bytes]], Sequence[Status | int]]
 if TYPE_CHECKING or native is None:
-    look, record, load = portable_look, portable_record, portable_load
-    survey = portable_survey
+    lstat_all, record, load = portable_lstat_all, portable_record, portable_load
+    list_folders = portable_list_folders
 else:
-    look, record, load, survey = native.look, native.record, native.load, native.survey
+    lstat_all, record, load, list_folders = native.look, native.record, native.load, native.survey
 
 IS_NATIVE = native is not None
-"""Whether looking leaves other threads running."""
+"""Whether these functions release the interpreter lock."""

@@ -1,11 +1,11 @@
-"""Modules of the standard library that not every system has."""
+"""Imports modules of the standard library that only some platforms have."""
 
 import importlib
 from typing import Any
 
 
 def optional(module: str) -> Any:
-    """Return a module, or None where there is no such thing."""
+    """Return a module, or None if this platform lacks it."""
     try:
         return importlib.import_module(module)
     except ImportError:

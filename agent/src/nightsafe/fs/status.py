@@ -1,10 +1,10 @@
-"""What `lstat` returns, as far as a backup needs it."""
+"""The fields of `os.stat_result` that a backup needs."""
 
 from typing import Protocol
 
 
 class Status(Protocol):
-    """What a backup needs of `os.stat_result`; times are in nanoseconds since 1970."""
+    """The fields of `os.stat_result` that a backup needs; times are in nanoseconds since 1970."""
 
     @property
     def st_mode(self) -> int: ...
@@ -28,5 +28,5 @@ class Status(Protocol):
     def st_ctime_ns(self) -> int: ...
 
 
-Seen = tuple[bytes, bytes, Status]
-"""An entry: its name, its path, and what lstat says."""
+StatEntry = tuple[bytes, bytes, Status]
+"""An entry: its name, its path, and its `lstat` result."""

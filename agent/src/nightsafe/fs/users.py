@@ -1,4 +1,4 @@
-"""Users and groups of this computer, and who runs this process."""
+"""Looks up users and groups, and who runs this process."""
 
 import os
 from functools import lru_cache
@@ -13,7 +13,7 @@ grp: Any = optional("grp")
 
 @lru_cache(maxsize=4096)
 def user_name(uid: int) -> str:
-    """The name of a user on this computer, or empty."""
+    """Return the name of a user on this computer, or an empty string."""
     try:
         return str(pwd.getpwuid(uid).pw_name) if pwd else ""
     except (KeyError, OverflowError):
@@ -22,7 +22,7 @@ def user_name(uid: int) -> str:
 
 @lru_cache(maxsize=4096)
 def group_name(gid: int) -> str:
-    """The name of a group on this computer, or empty."""
+    """Return the name of a group on this computer, or an empty string."""
     try:
         return str(grp.getgrgid(gid).gr_name) if grp else ""
     except (KeyError, OverflowError):
@@ -30,15 +30,15 @@ def group_name(gid: int) -> str:
 
 
 def my_ids() -> tuple[int, int]:
-    """Numbers of the user and group who run this process; zeros where there are none."""
+    """Return the user and group id of this process; zeros where there are none."""
     return (os.getuid(), os.getgid()) if hasattr(os, "getuid") else (0, 0)
 
 
 def my_name() -> str:
-    """The name of the user who runs this process, or empty."""
+    """Return the name of the user who runs this process, or an empty string."""
     return user_name(my_ids()[0]) if pwd else windows.account(os.environ)
 
 
-def gives_files_away() -> bool:
-    """Whether this process may make others the owners of files."""
+def may_change_owners() -> bool:
+    """Whether this process may change the owner of files."""
     return hasattr(os, "geteuid") and os.geteuid() == 0

@@ -1,7 +1,7 @@
-"""Windows' names, paths and attributes, represented in a vault as stock restic does.
+"""Maps Windows names, paths and attributes to what a vault stores, as stock restic does.
 
-Pure, so that it can be tried on any computer. Paths and names are UTF-8, as Python has them
-there when asked for bytes.
+Pure, so it can be tested on any platform. Paths and names are UTF-8, as Python returns them on
+Windows when asked for bytes.
 """
 
 import ntpath
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _READ_ONLY, _DIRECTORY, _REPARSE_POINT = 0x1, 0x10, 0x400
 _LINKS = (0xA000000C, 0xA0000003)
-"""The tags of what leads elsewhere: symbolic links, and junctions or mounted volumes."""
+"""Reparse tags of symbolic links, and of junctions or mounted volumes."""
 _EXTENDED, _EXTENDED_SHARE = rb"\\?" + b"\\", rb"\\?\UNC" + b"\\"
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
 _DEVICE = re.compile(
@@ -23,9 +23,9 @@ _DRIVE = re.compile(rb"([A-Za-z]):(?:[\\/]|\Z)")
 
 
 class Status(NamedTuple):
-    """What a backup there says of an entry: no owner, no inode, no links.
+    """The status of an entry on Windows: no owner, inode or link count.
 
-    Times are in nanoseconds since 1970; no time of a change of status is known, so it is that
+    Times are in nanoseconds since 1970. The time of a change of status is not known, so it is that
     of the content.
     """
 
@@ -42,14 +42,14 @@ class Status(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> "Status":
-        """What a stat result of Windows amounts to."""
+        """Convert a Windows stat result."""
         attributes: int = getattr(status, "st_file_attributes", 0)
         mode = mode_of(attributes, getattr(status, "st_reparse_tag", 0))
         return cls(mode, status.st_size, status.st_mtime_ns, status.st_mtime_ns)
 
 
 def mode_of(attributes: int, reparse_tag: int) -> int:
-    """POSIX `st_mode` of file attributes: all may do what the read-only attribute allows."""
+    """Return the POSIX `st_mode` for file attributes; read-only applies to everybody."""
     mode = 0o444 if attributes & _READ_ONLY else 0o666
     if attributes & _REPARSE_POINT and reparse_tag in _LINKS:
         return stat.S_IFLNK | mode
@@ -59,7 +59,7 @@ def mode_of(attributes: int, reparse_tag: int) -> int:
 
 
 def link_target(text: bytes) -> bytes:
-    """Where a link leads, without the prefix that Windows stores for junctions."""
+    """Strip the prefix that Windows stores in the targets of junctions."""
     if text.startswith(_EXTENDED_SHARE):
         return rb"\\" + text[len(_EXTENDED_SHARE) :]
     plain = text.removeprefix(_EXTENDED)
@@ -67,11 +67,11 @@ def link_target(text: bytes) -> bytes:
 
 
 def extended(path: bytes) -> bytes:
-    """The same path in the form that may be longer than 260 characters."""
+    """Return the path with the prefix that lifts the limit of 260 characters."""
     if path.startswith((_EXTENDED, rb"\\." + b"\\")):
         return path
     drive, rest = ntpath.splitdrive(path)
-    # What is absolute already is taken as it is: the system would drop dots and spaces at its end.
+    # An absolute path is not passed to the system, which would strip trailing dots and spaces.
     path = ntpath.normpath(path) if drive and rest[:1] in b"\\/" else ntpath.abspath(path)
     if path.startswith(rb"\\"):
         return _EXTENDED_SHARE + path[2:]
@@ -79,19 +79,19 @@ def extended(path: bytes) -> bytes:
 
 
 def volume_name(drive: bytes) -> bytes:
-    """The name under which a drive or share stands in a snapshot: ``C`` for ``C:``."""
+    """Return the name of a drive or share in a snapshot: ``C`` for ``C:``."""
     return drive[:1] if len(drive) == 2 and drive.endswith(b":") else drive
 
 
 def stored_path(path: bytes) -> bytes:
-    """Where a path of Windows stands in a snapshot: ``C:\\x`` at ``/C/x``; others as they are."""
+    """Return a Windows path as snapshots store it: ``/C/x`` for ``C:\\x``; others unchanged."""
     if not _DRIVE.match(path):
         return path
     return b"/" + path[:1] + path[2:].replace(b"\\", b"/")
 
 
-def refusal(name: bytes) -> str:
-    """Why Windows cannot hold an entry of this name, for people; empty if it can."""
+def name_problem(name: bytes) -> str:
+    """Explain why Windows cannot hold an entry of this name; empty if it can."""
     try:
         text = name.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -106,6 +106,6 @@ def refusal(name: bytes) -> str:
 
 
 def account(environ: Mapping[str, str]) -> str:
-    """The name of the user who runs this process, with the domain if there is one."""
+    """Return the name of the user who runs this process, with the domain if there is one."""
     name, domain = environ.get("USERNAME", ""), environ.get("USERDOMAIN", "")
     return f"{domain}\\{name}" if name and domain else name

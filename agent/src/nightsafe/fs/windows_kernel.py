@@ -1,4 +1,4 @@
-"""Functions of Windows itself, for what Python does not offer there."""
+"""Calls of the Windows API that Python does not offer."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Extended attributes on Linux and macOS.
+"""Reads and sets extended attributes on Linux and macOS.
 
-Where a system has none, no file has any, and none can be set. A file is a path, whose last
-part is not followed if it is a link, or a descriptor.
+On other platforms no file has any, and none can be set. `file` is a descriptor or a path; a link at
+the end of a path is not followed.
 """
 
 import ctypes
@@ -17,46 +17,46 @@ NONE_THERE = (
     errno.ENODATA,
     getattr(errno, "ENOATTR", errno.ENODATA),
 )
-"""Errors that say that there is no attribute for us."""
+"""Errors that mean that there is no attribute, or none that we may read."""
 _NO_FOLLOW = 1
 
 
 class Attributes(Protocol):
-    """What this system can do. OSError if it fails."""
+    """Access to extended attributes on one platform. All methods raise OSError."""
 
     def names(self, file: bytes | int) -> list[bytes]:
-        """The names of a file's attributes."""
+        """Return the names of a file's attributes."""
 
     def value(self, file: bytes | int, name: bytes) -> bytes:
-        """What one of them holds."""
+        """Return the value of an attribute."""
 
-    def put(self, file: bytes | int, name: bytes, value: bytes) -> None:
-        """Set one."""
+    def set(self, file: bytes | int, name: bytes, value: bytes) -> None:
+        """Set an attribute."""
 
-    def drop(self, file: bytes | int, name: bytes) -> None:
-        """Take one away."""
+    def remove(self, file: bytes | int, name: bytes) -> None:
+        """Remove an attribute."""
 
 
-class OfPython:
-    """Where `os` has them."""
+class OsXattrs:
+    """Uses the functions in `os`."""
 
     def names(self, file: bytes | int) -> list[bytes]:
-        # Of a number it may not be said whether links are followed.
+        # `follow_symlinks` must not be given with a descriptor.
         follow = isinstance(file, int)
         return [os.fsencode(name) for name in os.listxattr(file, follow_symlinks=follow)]
 
     def value(self, file: bytes | int, name: bytes) -> bytes:
         return os.getxattr(file, name, follow_symlinks=isinstance(file, int))
 
-    def put(self, file: bytes | int, name: bytes, value: bytes) -> None:
+    def set(self, file: bytes | int, name: bytes, value: bytes) -> None:
         os.setxattr(file, name, value, follow_symlinks=isinstance(file, int))
 
-    def drop(self, file: bytes | int, name: bytes) -> None:
+    def remove(self, file: bytes | int, name: bytes) -> None:
         os.removexattr(file, name, follow_symlinks=isinstance(file, int))
 
 
-class OfLibrary:
-    """By the calls of macOS's system library; `library` was loaded with `use_errno`."""
+class LibcXattrs:
+    """Calls macOS's system library; `library` must be loaded with `use_errno`."""
 
     def __init__(self, library: Any) -> None:
         self._library = library
@@ -65,22 +65,24 @@ class OfLibrary:
 
     def names(self, file: bytes | int) -> list[bytes]:
         call, options = self._call("listxattr", file)
-        held = self._read(lambda room, size: call(room, size, options))
-        return [name for name in held.split(b"\0") if name]
+        names = self._read(lambda buffer, size: call(buffer, size, options))
+        return [name for name in names.split(b"\0") if name]
 
     def value(self, file: bytes | int, name: bytes) -> bytes:
         call, options = self._call("getxattr", file)
         return self._read(
-            lambda room, size: call(ctypes.c_char_p(name), room, size, ctypes.c_uint32(0), options)
+            lambda buffer, size: call(
+                ctypes.c_char_p(name), buffer, size, ctypes.c_uint32(0), options
+            )
         )
 
-    def put(self, file: bytes | int, name: bytes, value: bytes) -> None:
+    def set(self, file: bytes | int, name: bytes, value: bytes) -> None:
         call, options = self._call("setxattr", file)
         size, start = ctypes.c_size_t(len(value)), ctypes.c_uint32(0)
         if call(ctypes.c_char_p(name), ctypes.c_char_p(value), size, start, options) < 0:
             raise _error()
 
-    def drop(self, file: bytes | int, name: bytes) -> None:
+    def remove(self, file: bytes | int, name: bytes) -> None:
         call, options = self._call("removexattr", file)
         if call(ctypes.c_char_p(name), options) < 0:
             raise _error()
@@ -93,22 +95,22 @@ class OfLibrary:
         return lambda *rest: by_path(path, *rest), ctypes.c_int(_NO_FOLLOW)
 
     def _read(self, call: Any) -> bytes:
-        """What a call fills a buffer with, which tells its size when there is none."""
+        """Call a function that fills a buffer, and that returns the size without one."""
         while True:
             size = call(None, ctypes.c_size_t(0))
             if size == 0:
                 return b""
             if size > 0:
-                room = ctypes.create_string_buffer(size)
-                size = call(room, ctypes.c_size_t(size))
+                buffer = ctypes.create_string_buffer(size)
+                size = call(buffer, ctypes.c_size_t(size))
             if size >= 0:
-                return room.raw[:size]
+                return buffer.raw[:size]
             if ctypes.get_errno() != errno.ERANGE:  # it grew meanwhile
                 raise _error()
 
 
-class OfNone:
-    """Where there are none."""
+class NoXattrs:
+    """For platforms without extended attributes."""
 
     def names(self, file: bytes | int) -> list[bytes]:
         return []
@@ -116,10 +118,10 @@ class OfNone:
     def value(self, file: bytes | int, name: bytes) -> bytes:
         raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
 
-    def put(self, file: bytes | int, name: bytes, value: bytes) -> None:
+    def set(self, file: bytes | int, name: bytes, value: bytes) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
 
-    def drop(self, file: bytes | int, name: bytes) -> None:
+    def remove(self, file: bytes | int, name: bytes) -> None:
         raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
 
 
@@ -128,13 +130,13 @@ def _error() -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def of_this_system() -> Attributes:
-    """The one that fits where we run."""
+def for_this_system() -> Attributes:
+    """Return the implementation for this platform."""
     if hasattr(os, "listxattr"):
-        return OfPython()
+        return OsXattrs()
     if sys.platform == "darwin":
-        return OfLibrary(ctypes.CDLL(None, use_errno=True))
-    return OfNone()
+        return LibcXattrs(ctypes.CDLL(None, use_errno=True))
+    return NoXattrs()
 
 
-ours = of_this_system()
+ours = for_this_system()

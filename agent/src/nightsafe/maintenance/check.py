@@ -9,12 +9,12 @@ from nightsafe.maintenance.pack_verifier import PackFinding, PackReader
 from nightsafe.maintenance.read_subset import Subset
 from nightsafe.progress import Advanced, Issue, Observer, Totals, ignore, show_path
 from nightsafe.repofile.index import INDEX_REPAIR
-from nightsafe.repofile.node_check import Judge, misnamed
+from nightsafe.repofile.node_check import NodeChecker, name_faults
 from nightsafe.repofile.pack import BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
-from nightsafe.repository.locks import hold
+from nightsafe.repository.locks import hold_lock
 from nightsafe.repository.repository import Repository
 from nightsafe.workers.pool import WorkerPool, worker_count
 
@@ -51,7 +51,7 @@ def check(
     With a `subset` only the packs that it chooses are read.
     """
     run = _Checker(repository, observer)
-    with hold(repository, optional=True):
+    with hold_lock(repository, optional=True):
         snapshots = run.load()
         run.check_packs()
         for snapshot in snapshots:
@@ -74,10 +74,10 @@ class _Checker:
     def load(self) -> list[Snapshot]:
         """Load snapshots and index; what cannot be read is an error each."""
         # What this computer kept of them says nothing about what is stored.
-        snapshots = self._repository.load_snapshots(kept=False)
+        snapshots = self._repository.load_snapshots(use_cache=False)
         for name in snapshots.damaged:
             self._error(f"Snapshot {name[:8]} is damaged.")
-        for name in self._repository.load_index(kept=False, each=self._collect):
+        for name in self._repository.load_index(use_cache=False, on_pack=self._collect):
             self._error(f"Index file {name[:8]} is damaged: {INDEX_REPAIR}.")
         return snapshots.sound
 
@@ -120,7 +120,7 @@ class _Checker:
     def check_snapshot(self, snapshot: Snapshot) -> None:
         """Every tree and blob that a snapshot needs must be in the index, trees readable."""
         self.report.snapshots += 1
-        reader, judge = BlobReader(self._repository), Judge(self._repository.index)
+        reader, judge = BlobReader(self._repository), NodeChecker(self._repository.index)
         todo = [(b"", snapshot.tree)]
         while todo:
             path, tree = todo.pop()
@@ -144,11 +144,11 @@ class _Checker:
         for entry in unreadable:
             inner = path + b"/" + (entry.name or b"?")
             self._error(f"Snapshot {snapshot.short_id}: {show_path(inner)}: {entry}.")
-        for problem in misnamed(nodes):
+        for problem in name_faults(nodes):
             self._error(f"Snapshot {snapshot.short_id}: {show_path(path or b'/')}: {problem}.")
         return nodes
 
-    def _check_node(self, judge: Judge, path: bytes, node: Node, snapshot: Snapshot) -> None:
+    def _check_node(self, judge: NodeChecker, path: bytes, node: Node, snapshot: Snapshot) -> None:
         fault, missing = judge.fault(node), judge.missing(node)
         if fault is not None:
             self._error(f"Snapshot {snapshot.short_id}: {show_path(path)}: {fault.text}.")

@@ -15,7 +15,7 @@ from nightsafe.maintenance.calendar_span import NO_SPAN, Span, civil
 from nightsafe.maintenance.prune import require_permission
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repofile.tags import TagList, has_tags
-from nightsafe.repository.locks import hold
+from nightsafe.repository.locks import hold_lock
 from nightsafe.repository.object_loader import remove_all
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.snapshot_groups import Group, grouped, newest_first
@@ -175,7 +175,7 @@ def remove_snapshots(
     may not remove anything.
     """
     count = 0
-    with hold(repository, exclusive=True) as lock:
+    with hold_lock(repository, exclusive=True) as lock:
         _require_listed(repository, keep)
         require_permission(repository)
         names = [snapshot.id for snapshot in snapshots]

@@ -27,7 +27,7 @@ from nightsafe.progress import Advanced, Observer, Totals, ignore
 from nightsafe.repofile.index import INDEX_REPAIR, decode_index, encode_index
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repository.blob_reader import BlobOpener, BlobReader
-from nightsafe.repository.locks import LockHold, hold
+from nightsafe.repository.locks import HeldLock, hold_lock
 from nightsafe.repository.object_loader import cache_of, load_texts, remove_all, text_of, unlisted
 from nightsafe.repository.repository import Repository
 
@@ -78,7 +78,7 @@ def prune(
     when the credential may not remove; LockedError, LockLostError, the storage's errors.
     """
     options = options or PruneOptions()
-    with hold(repository, exclusive=True) as lock:
+    with hold_lock(repository, exclusive=True) as lock:
         if not options.dry_run:
             require_permission(repository)
         run = _Pruner(repository, options, lock, observer)
@@ -103,7 +103,7 @@ class _Pruner:
         self,
         repository: Repository,
         options: PruneOptions,
-        lock: LockHold | None,
+        lock: HeldLock | None,
         observer: Observer,
     ) -> None:
         self.plan = PrunePlan()
@@ -140,7 +140,7 @@ class _Pruner:
     def survey(self) -> None:
         """Learn what is stored and what is needed, and plan; RefusedError if that is in doubt."""
         # As the vault has them now: if no copy of one can be read, this is no time to remove.
-        snapshots = self._repository.load_snapshots(kept=False)
+        snapshots = self._repository.load_snapshots(use_cache=False)
         if snapshots.doubt:
             raise _refused(snapshots.doubt)
         self._snapshots = snapshots.listed
@@ -310,14 +310,14 @@ class _Pruner:
             for name, contents in self._files.items()
             if not contents or any(c.id in dropped or c.id in self._split for c in contents)
         ]
-        staying = {
+        kept_status = {
             content.id: self._packs[content.id]
             for name in replaced
             for content in self._files[name]
             if content.id not in dropped
         }
         batch: list[PackContent] = []
-        for content in (*staying.values(), *self._new):
+        for content in (*kept_status.values(), *self._new):
             batch.append(content)
             if sum(len(c.blobs) for c in batch) >= _INDEX_BLOBS:
                 self._repository.save_text(ObjectKind.INDEX, encode_index(batch))

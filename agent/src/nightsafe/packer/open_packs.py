@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 
-from nightsafe.fs.status import Seen
+from nightsafe.fs.status import StatEntry
 from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.packer.pack_builder import FinishedPack, PackBuilder, PackMemory, Tail, size_of
 from nightsafe.repofile import pack
@@ -54,7 +54,7 @@ class OpenPacks:
         return chosen.finish() if chosen.is_full else None
 
     def gather(
-        self, gather: Gather, seen: list[Seen], start: int, done: list[tuple[bytes, str, int]]
+        self, gather: Gather, seen: list[StatEntry], start: int, done: list[tuple[bytes, str, int]]
     ) -> tuple[tuple[int, bytes, int, int], FinishedPack | None]:
         """Have small files stored; returns what `gather` does and a pack that is full by this."""
         for open_pack in self._packs:

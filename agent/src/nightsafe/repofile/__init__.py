@@ -1,4 +1,4 @@
-"""The files of a repository, to the byte: config, keys, packs, indexes, trees, snapshots.
+"""Encodes and decodes the files of a repository: config, keys, packs, indexes, trees, snapshots.
 
-Formats only: nothing here opens a file or a connection. Every package above may import it.
+Formats only: nothing here opens a file or a connection. Every layer above may import it.
 """

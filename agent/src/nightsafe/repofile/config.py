@@ -1,4 +1,4 @@
-"""The repository's `config` object: version, id, and the chunker's parameters.
+"""The repository's `config` object: version, id and chunker parameters.
 
 Stock restic reads the first three fields and ignores ours.
 """
@@ -18,14 +18,14 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class ChunkerChoice(NamedTuple):
-    """Which chunker a vault's files are cut with. A change of cuts is a new version."""
+    """The chunker of a vault. Any change of cut points is a new version."""
 
     name: str = "gear"
     version: int = 1
 
 
 class Config(NamedTuple):
-    """The decrypted `config`. `chunker` is None in repositories that stock restic made."""
+    """The decrypted `config`. `chunker` is None in repositories made by stock restic."""
 
     version: int
     id: str
@@ -34,7 +34,7 @@ class Config(NamedTuple):
 
     @classmethod
     def new(cls) -> "Config":
-        """The config of a new vault: format 2, random id, random irreducible polynomial."""
+        """Make the config of a new vault: format 2, random id, random irreducible polynomial."""
         return cls(2, os.urandom(32).hex(), random_polynomial(), ChunkerChoice())
 
     @property
@@ -43,7 +43,7 @@ class Config(NamedTuple):
         return self.version >= 2
 
     def encode(self) -> bytes:
-        """The JSON text, before sealing."""
+        """Encode as JSON, to be sealed."""
         fields: dict[str, object] = {
             "version": self.version,
             "id": self.id,
@@ -55,7 +55,7 @@ class Config(NamedTuple):
 
     @classmethod
     def decode(cls, text: bytes) -> "Config":
-        """Read and check. UnsupportedError for newer formats, DamagedError for nonsense."""
+        """Decode and check. UnsupportedError for newer formats, DamagedError for invalid ones."""
         try:
             fields = orjson.loads(text)
             version, repo_id = fields["version"], fields["id"]

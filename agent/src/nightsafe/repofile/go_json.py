@@ -1,8 +1,8 @@
-"""JSON exactly as Go's standard library writes it, so that tree ids equal stock restic's.
+"""Writes JSON exactly as Go's standard library does, so that tree ids equal stock restic's.
 
-Three layers meet in a tree: `strconv.Quote` for file names, `encoding/json` for strings,
-and RFC 3339 with nanoseconds in the local zone for times. All functions are pure, apart
-from the local time zone.
+A tree has three layers: `strconv.Quote` for file names, `encoding/json` for strings, and RFC 3339
+with nanoseconds in the local zone for times. All functions are pure, apart from the local time
+zone.
 """
 
 import calendar
@@ -30,11 +30,11 @@ _SECOND = 1_000_000_000
 _LAST_YEAR = 9999
 _CYCLE_YEARS = 400
 _CYCLE = 146_097 * 86_400
-"""The seconds of 400 years, after which the calendar begins anew."""
+"""The seconds of 400 years, after which the calendar repeats."""
 
 
 def quote_name(name: bytes) -> str:
-    """Go's `strconv.Quote` without the outer quotation marks."""
+    """Quote as Go's `strconv.Quote` does, without the outer quotation marks."""
     out = []
     for char in name.decode("utf-8", "surrogateescape"):
         code = ord(char)
@@ -58,7 +58,7 @@ def _quote_code(code: int) -> str:
 
 
 def unquote_name(text: str) -> bytes:
-    """Undo `quote_name`; DamagedError when the text is not validly quoted."""
+    """Reverse `quote_name`; DamagedError if the text is not validly quoted."""
     out, position = [], 0
     while position < len(text):
         start = text.find("\\", position)
@@ -96,9 +96,9 @@ def _encode(text: str) -> bytes:
 
 
 def json_string(text: bytes) -> str:
-    """A JSON string as Go's `encoding/json` writes it; each invalid byte becomes ``\\ufffd``."""
+    """Encode a JSON string as Go's `encoding/json` does; invalid bytes become ``\\ufffd``."""
     encoded = json.dumps(text.decode("utf-8", "surrogateescape"), ensure_ascii=False)
-    # Python knows \b and \f; Go, up to 1.21 and so stock restic 0.14, does not.
+    # Python writes \b and \f; Go up to 1.21, and so stock restic 0.14, does not.
     if "\\b" in encoded or "\\f" in encoded:
         encoded = re.sub(r"\\(.)", _go_control, encoded)
     return _JSON_EXTRA.sub(lambda m: _HTML.get(m.group(), "\\ufffd"), encoded)
@@ -109,7 +109,7 @@ def _go_control(found: "re.Match[str]") -> str:
 
 
 def json_name(name: bytes) -> str:
-    """A file name as it stands in a tree: Go-quoted, then JSON-escaped, with its marks."""
+    """Encode a file name as trees contain it: Go-quoted, then JSON-escaped, in quotes."""
     if _PLAIN_NAME.fullmatch(name):
         return f'"{name.decode("ascii")}"'
     return json_string(quote_name(name).encode("utf-8"))
@@ -117,18 +117,20 @@ def json_name(name: bytes) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def format_second(second: int) -> tuple[str, str]:
-    """A second since 1970 as RFC 3339 in the local zone: before the fraction, and after it."""
+    """Format a second since 1970 as RFC 3339 in the local zone: (date and time, zone)."""
     second = _within_years(second)
     local = time.localtime(second)
     offset = local.tm_gmtoff
-    if offset % 60:  # local mean time of long ago; RFC 3339 knows whole minutes only
+    if offset % 60:  # historic local mean time; RFC 3339 allows whole minutes only
         local, offset = time.gmtime(second), 0
     return _stamp(local), _zone(offset)
 
 
 def _within_years(second: int) -> int:
-    """The same day and time of day in the year 0 or 9999, where a second lies beyond them, as in
-    stock restic: no other year can be written. 29 February is then 1 March, if there is none."""
+    """Move a second beyond the years 0 to 9999 into the nearest of them, as stock restic does.
+
+    The date and time of day stay; 29 February becomes 1 March if there is none.
+    """
     try:
         local = time.localtime(second)
     except (OverflowError, OSError, ValueError):  # billions of years away
@@ -141,8 +143,11 @@ def _within_years(second: int) -> int:
 
 
 def _second_of(day_and_time: tuple[int, ...]) -> int:
-    """The second of a local date and time; of one that clocks show twice, or skip, that which Go
-    takes: by the zone's offset at the time that UTC would have had."""
+    """Return the second of a local date and time.
+
+    Of an ambiguous or skipped time, it is the one that Go chooses: by the zone's offset at the time
+    that UTC would have had.
+    """
     year, *rest = day_and_time
     # Python's years begin with 1; the calendar of the year 0 is that of 400.
     cycles = int(year < 1)
@@ -162,7 +167,7 @@ def _zone(offset: int) -> str:
 
 
 def format_time(ns: int) -> str:
-    """Nanoseconds since 1970 as RFC 3339 in the local zone, trailing zeros stripped."""
+    """Format nanoseconds since 1970 as RFC 3339 in the local zone, without trailing zeros."""
     second, fraction = divmod(ns, _SECOND)
     stamp, zone = format_second(second)
     if fraction:
@@ -171,17 +176,17 @@ def format_time(ns: int) -> str:
 
 
 def format_time_in(ns: int, zone: int) -> str:
-    """As `format_time`, but in a zone that is so many seconds ahead of UTC."""
+    """Like `format_time`, in a zone given in seconds ahead of UTC."""
     second, fraction = divmod(ns, _SECOND)
     digits = f".{fraction:09d}".rstrip("0") if fraction else ""
     return _stamp(time.gmtime(second + zone)) + digits + _zone(zone)
 
 
 def parse_time(text: str) -> int:
-    """Nanoseconds since 1970 of an RFC 3339 time; DamagedError when it is not one."""
+    """Parse an RFC 3339 time to nanoseconds since 1970; DamagedError if it is invalid."""
     zone = text[-1:] if text.endswith("Z") else text[-6:]
     fraction = text[_STAMP_SIZE : -len(zone)]
-    # Many files share a second and few share more, so seconds alone are worth remembering.
+    # Many files share a second, few share more, so only seconds are cached.
     second = _parse_second(text[:_STAMP_SIZE] + zone)
     if not fraction:
         return second * _SECOND

@@ -1,4 +1,4 @@
-"""The index: which pack holds each blob, and where in it."""
+"""The index: maps each blob to the packs that hold it, and its place in them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -15,7 +15,7 @@ INDEX_REPAIR = (
     "run `restic repair index` (`restic rebuild-index` before restic 0.16), in a vault of the "
     "service with a credential with the scope maintain, which lists anew what is stored"
 )
-"""What to do where an index file cannot be read, for the middle of a sentence."""
+"""Advice for an unreadable index file, for the middle of a sentence."""
 _MAX_OFFSET = 1 << 32
 _KINDS = {kind.word: kind for kind in BlobKind}
 
@@ -33,7 +33,7 @@ _location: Callable[[Iterable[Any]], BlobLocation] = partial(tuple.__new__, Blob
 
 
 class Index:
-    """All blobs of a repository in memory. A blob may lie in several packs."""
+    """All blobs of a repository in memory. A blob may be in several packs."""
 
     def __init__(self) -> None:
         self._first: dict[BlobKind, dict[bytes, BlobLocation]] = {kind: {} for kind in BlobKind}
@@ -41,13 +41,13 @@ class Index:
         self._packs: dict[bytes, int] = {}
 
     def add(self, content: PackContent) -> None:
-        """Learn what a pack holds; hearing it twice changes nothing.
+        """Add the content of a pack; adding it again changes nothing.
 
-        Another index file may list the rest of a pack of which one listed a part.
+        Several index files may each list a part of a pack.
         """
         end, others = 0, self._others
         if content.id in self._packs:
-            content, end = self._unheard(content), self._packs[content.id]
+            content, end = self._new_entries(content), self._packs[content.id]
         data, trees = self._first[BlobKind.DATA], self._first[BlobKind.TREE]
         for kind, blob_id, offset, length, plain_length in content.blobs:
             location = _location((content.id, offset, length, plain_length))
@@ -58,8 +58,8 @@ class Index:
                 end = offset + length
         self._packs[content.id] = end
 
-    def _unheard(self, content: PackContent) -> PackContent:
-        """What was not told yet of a pack that was."""
+    def _new_entries(self, content: PackContent) -> PackContent:
+        """Return the entries of a known pack that are not in the index yet."""
         return PackContent(
             content.id,
             tuple(
@@ -74,43 +74,43 @@ class Index:
         return blob_id in self._first[kind]
 
     def locate(self, kind: BlobKind, blob_id: bytes) -> list[BlobLocation]:
-        """Every known copy of a blob, none if it is not stored."""
+        """Return every known copy of a blob; empty if it is not stored."""
         first = self._first[kind].get(blob_id)
         return [] if first is None else [first, *self._others.get((kind, blob_id), ())]
 
     def locations(self, kind: BlobKind) -> Mapping[bytes, BlobLocation]:
-        """The first copy of each blob of a kind, for whoever asks for many."""
+        """Return the first copy of each blob of a kind, for fast lookups."""
         return self._first[kind]
 
     def count(self, kind: BlobKind) -> int:
-        """How many different blobs of this kind are stored."""
+        """Return the number of distinct blobs of a kind."""
         return len(self._first[kind])
 
     @property
     def packs(self) -> list[bytes]:
-        """All packs, in the order in which they were heard of."""
+        """All packs, in the order in which they were added."""
         return list(self._packs)
 
     def pack_end(self, pack: bytes) -> int:
-        """Where the blobs of a pack end, in bytes."""
+        """Return the offset at which a pack's blobs end."""
         return self._packs[pack]
 
 
 def encode_index(packs: Iterable[PackContent]) -> bytes:
-    """The JSON text of an index file over these packs."""
+    """Encode an index file over these packs as JSON."""
     return _encode((content.id, _encode_blobs(content.blobs)) for content in packs)
 
 
 def encode_index_of(packs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The JSON text of an index file over packs of which we have ids and opened headers.
+    """Encode an index file from pairs of a pack's id and its decrypted header.
 
-    DamagedError for a header that is not sound.
+    DamagedError for an invalid header.
     """
     return _encode((pack_id, _encode_entries(header)) for pack_id, header in packs)
 
 
 def _encode(packs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    # Texts take far less memory than objects for a library to encode, and less time.
+    # Formatting text takes far less memory and time than encoding objects with a library.
     texts = (b'{"id":"%b","blobs":[%b]}' % (pack.hex().encode(), blobs) for pack, blobs in packs)
     return b'{"packs":[%b]}' % b",".join(texts)
 
@@ -125,7 +125,7 @@ def _encode_entries(header: bytes) -> bytes:
 def portable_encode(header: bytes) -> bytes | None:
     """Encode a pack header's entries as an index file lists them, separated by commas.
 
-    None if the header is not sound.
+    None if the header is invalid.
     """
     try:
         return _encode_blobs(decode_entries(header))
@@ -154,7 +154,7 @@ except ImportError:  # not built here
 
 
 def decode_index(text: bytes) -> list[PackContent]:
-    """The packs that an index file lists; DamagedError when it is not sound."""
+    """Return the packs that an index file lists; DamagedError if it is invalid."""
     if native is not None:
         found = native.decode(text, PackContent, BlobEntry, BlobKind.DATA, BlobKind.TREE)
         if found is not None:
@@ -163,7 +163,7 @@ def decode_index(text: bytes) -> list[PackContent]:
 
 
 def portable_decode(text: bytes) -> list[PackContent]:
-    """`decode_index` for any text, not only what backup programs usually write."""
+    """Like `decode_index`, for any JSON, not only what backup programs usually write."""
     try:
         return decode_packs(orjson.loads(text))
     except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -171,7 +171,7 @@ def portable_decode(text: bytes) -> list[PackContent]:
 
 
 def decode_packs(fields: dict[str, Any]) -> list[PackContent]:
-    """The packs that the JSON of an index file lists; also KeyError and TypeError if unsound."""
+    """Return the packs in an index file's JSON; also KeyError and TypeError if invalid."""
     return [
         PackContent(read_id(p["id"]), tuple(map(_decode_blob, p["blobs"] or ())))
         for p in fields["packs"] or ()

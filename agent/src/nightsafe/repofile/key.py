@@ -1,7 +1,7 @@
-"""Key objects: the master key, sealed under a key derived from a passphrase by scrypt.
+"""Key objects: the master key, sealed with a key that scrypt derives from a passphrase.
 
-A key object is plain JSON (it must be readable before any key is known) and says nothing
-about who made it: `username` and `hostname` stay empty.
+A key object is plain JSON, since it must be readable before any key is known, and does not say who
+made it: `username` and `hostname` stay empty.
 """
 
 import base64
@@ -27,7 +27,7 @@ except ImportError:  # not built here
 
 SALT_SIZE = 64
 MAX_KEYS = 20
-"""How many key objects are tried; stock restic stops at the same number."""
+"""How many key objects are tried, as in stock restic."""
 
 _MIN_N, _MAX_N = 1 << 14, 1 << 20
 _MIN_MEMORY, _MAX_MEMORY = 16 << 20, 1 << 30
@@ -39,7 +39,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 class KdfParams(NamedTuple):
-    """scrypt's cost: N iterations over blocks of 128·r bytes, p times."""
+    """The cost of scrypt: N iterations over blocks of 128·r bytes, p times."""
 
     n: int = 1 << 16
     r: int = 8
@@ -47,11 +47,11 @@ class KdfParams(NamedTuple):
 
     @property
     def is_weak(self) -> bool:
-        """Whether an attacker who has the key object may try many passphrases a second."""
+        """Whether an attacker with the key object could try many passphrases a second."""
         return self.n < _MIN_N or 128 * self.n * self.r < _MIN_MEMORY
 
     def check(self) -> None:
-        """WeakKeyError when deriving is too dear for us, DamagedError when it makes no sense.
+        """Raise WeakKeyError if the cost is excessive, DamagedError if the parameters are invalid.
 
         Weak ones pass: stock restic writes them on busy or small computers.
         """
@@ -66,7 +66,7 @@ class KdfParams(NamedTuple):
             )
 
     def check_new(self) -> None:
-        """As `check`, and WeakKeyError when it is too cheap for a key that we write."""
+        """Like `check`, and WeakKeyError if the cost is too low for a new key."""
         self.check()
         if self.is_weak:
             raise WeakKeyError(
@@ -75,7 +75,7 @@ class KdfParams(NamedTuple):
 
 
 def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
-    """Derive the sealing key of one key object; checks `params` first."""
+    """Derive the sealing key of a key object; checks `params` first."""
     params.check()
     secret = passphrase.encode("utf-8", "surrogateescape")
     if native is not None:
@@ -118,7 +118,7 @@ def derive_with(
 
 
 def wrap(master: SealKey, passphrase: str, params: KdfParams | None = None) -> bytes:
-    """Return a key object that opens to `master`; it was opened again before it is returned."""
+    """Seal the master key in a new key object, and verify that it opens."""
     if not passphrase:
         raise PassphraseError("An empty passphrase protects nothing; choose one and try again.")
     params = params or KdfParams()
@@ -144,16 +144,16 @@ def wrap(master: SealKey, passphrase: str, params: KdfParams | None = None) -> b
 
 
 def unwrap(key_object: bytes, passphrase: str) -> SealKey:
-    """Return the master key.
+    """Return the master key in a key object.
 
-    PassphraseError when the passphrase does not fit, WeakKeyError (too dear) and
-    UnsupportedError before deriving, DamagedError when the object is not a key.
+    PassphraseError for a wrong passphrase; WeakKeyError (cost too high) and UnsupportedError before
+    deriving; DamagedError if the object is not a key.
     """
     return open_key_object(key_object, passphrase).master
 
 
 class FoundKey(NamedTuple):
-    """The master key, and whether the key object that held it is easy to guess at."""
+    """A master key, and whether the key object that held it is weak."""
 
     master: SealKey
     is_weak: bool
@@ -164,7 +164,7 @@ def open_key_object(key_object: bytes, passphrase: str) -> FoundKey:
     fields = _parse(key_object, "key object")
     if fields.get("kdf") != "scrypt":
         raise UnsupportedError("A key uses a derivation other than scrypt; update the agent.")
-    params = KdfParams(*(_whole(fields.get(name)) for name in ("N", "r", "p")))
+    params = KdfParams(*(_integer(fields.get(name)) for name in ("N", "r", "p")))
     salt, sealed = _base64(fields.get("salt")), _base64(fields.get("data"))
     sealer = Sealer(derive(passphrase, salt=salt, params=params))
     try:
@@ -175,9 +175,9 @@ def open_key_object(key_object: bytes, passphrase: str) -> FoundKey:
 
 
 def find_key(key_objects: Iterable[bytes], passphrase: str, *others: str) -> FoundKey:
-    """Open the first key object that fits. A broken one does not hide a good one.
+    """Open the first key object that the passphrase fits. A damaged one does not hide a good one.
 
-    `others` are passphrases to be tried with all keys after the first one.
+    `others` are passphrases that are tried with every key after the first passphrase.
     """
     if not passphrase:
         raise PassphraseError("The passphrase is empty; give the one chosen at `nightsafe init`.")
@@ -202,7 +202,7 @@ def find_key(key_objects: Iterable[bytes], passphrase: str, *others: str) -> Fou
 
 
 def _first(key_objects: Iterable[bytes], tried: list[bytes]) -> Iterator[bytes]:
-    """As many as are tried at most, noted in `tried`."""
+    """Yield at most MAX_KEYS key objects, and append each to `tried`."""
     for key_object in islice(key_objects, MAX_KEYS):
         tried.append(key_object)
         yield key_object
@@ -228,7 +228,7 @@ def _encode(fields: object) -> bytes:
 
 
 def _parse(raw: bytes, what: str) -> dict[str, object]:
-    # By the standard library, as the key is wanted before orjson and what that loads are there.
+    # By the standard library, since the key is needed before orjson is loaded.
     try:
         fields = json.loads(raw.decode())
     except (ValueError, RecursionError):
@@ -238,7 +238,7 @@ def _parse(raw: bytes, what: str) -> dict[str, object]:
     return fields
 
 
-def _whole(value: object) -> int:
+def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise DamagedError("A key object is damaged: a scrypt parameter is not a number.")
     return value

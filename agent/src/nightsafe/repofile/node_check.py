@@ -1,7 +1,7 @@
-"""Checks nodes: a sound one is enough to restore what was backed up.
+"""Checks that a node suffices to restore its entry.
 
-The bytes of a tree may be just those that were stored, and still describe nothing that can be
-made. Restore, check and verification ask here, so that they say the same.
+A tree may hold exactly the bytes that were stored and still describe something that cannot be
+restored. Restore, check and verification share these checks, so they agree.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,25 +18,25 @@ _NO_ENTRIES = (b"", b".", b"..")
 
 
 class Fault(NamedTuple):
-    """What is the matter with a node, for people. If it `is_fatal` nothing can be made of it."""
+    """A fault in a node, in words. If it `is_fatal`, nothing of the entry can be restored."""
 
     text: str
     is_fatal: bool = True
 
 
-def means_an_entry(name: bytes) -> bool:
-    """Whether a name means an entry of its own folder and nothing else."""
+def is_entry_name(name: bytes) -> bool:
+    """Whether a name denotes an entry of its own folder and nothing else."""
     return name not in _NO_ENTRIES and b"/" not in name and b"\0" not in name
 
 
-class Judge:
-    """Finds what is the matter with nodes, by what the index says of their blobs."""
+class NodeChecker:
+    """Finds faults in nodes, using what the index says of their blobs."""
 
     def __init__(self, index: Index) -> None:
         self._locate = index.locations(BlobKind.DATA).get
 
     def fault(self, node: Node) -> Fault | None:
-        """None for a sound node. Names, and blobs that are in no index, are not looked at."""
+        """Return a node's fault, or None. Names and blobs missing in the index are ignored."""
         match node.type:
             case "file":
                 return self._fault_of_file(node)
@@ -49,7 +49,7 @@ class Judge:
         return None
 
     def missing(self, node: Node) -> list[bytes]:
-        """The blobs of a node that are in no index."""
+        """Return the node's blobs that are in no index."""
         return [blob for blob in node.content or () if self._locate(blob) is None]
 
     def _fault_of_file(self, node: Node) -> Fault | None:
@@ -67,14 +67,14 @@ class Judge:
         return Fault(text, is_fatal=not size)
 
 
-def misnamed(nodes: Iterable[Node]) -> Iterator[str]:
-    """What is the matter with the names in a tree, for people."""
+def name_faults(nodes: Iterable[Node]) -> Iterator[str]:
+    """Yield the faults in the names of a tree, in words."""
     seen: set[bytes] = set()
     for node in nodes:
         shown = f"the name {node.name[:80].decode('utf-8', 'backslashreplace')!a}"
         if not node.name:
             yield "an entry has no name"
-        elif not means_an_entry(node.name):
+        elif not is_entry_name(node.name):
             yield f"{shown} is not allowed"
         elif node.name in seen:
             yield f"{shown} is there twice"

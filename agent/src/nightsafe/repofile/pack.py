@@ -1,7 +1,7 @@
 """Packs: many sealed blobs in one object, with a sealed header at the end.
 
-``blob ‖ … ‖ blob ‖ sealed header ‖ length of the sealed header (4 bytes, little-endian)``.
-Tree and data blobs never share a pack.
+``blob ‖ … ‖ blob ‖ sealed header ‖ length of the sealed header (4 bytes, little-endian)``. Tree and
+data blobs never share a pack.
 """
 
 import enum
@@ -14,9 +14,9 @@ from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import DamagedError
 
 PACK_SIZE = 15 << 20
-"""A pack is closed when its blobs reach this many bytes: with its last one, about 16 MiB."""
+"""A pack is closed once its blobs reach this many bytes; with the last one, about 16 MiB."""
 TREE_PACK_SIZE = 8 << 20
-"""The same for trees, of which one process has all that are being made."""
+"""The same for trees, which are all packed by one process."""
 MAX_BLOBS = 100_000
 """A pack is closed at this many blobs, which keeps its header far under restic's 16 MiB."""
 MAX_HEADER = 16 << 20
@@ -24,7 +24,7 @@ MAX_HEADER = 16 << 20
 _PLAIN = struct.Struct("<BI32s")
 _COMPRESSED = struct.Struct("<BII32s")
 LENGTH = struct.Struct("<I")
-"""How the length of the sealed header stands at a pack's end."""
+"""The format of the sealed header's length at the end of a pack."""
 
 
 class BlobKind(enum.Enum):
@@ -40,7 +40,7 @@ class BlobKind(enum.Enum):
 
 
 class BlobEntry(NamedTuple):
-    """Where a blob lies in its pack. `length` is sealed; `plain_length` 0 if not compressed."""
+    """The place of a blob in its pack: `length` is sealed; `plain_length` 0 if uncompressed."""
 
     kind: BlobKind
     id: bytes
@@ -50,25 +50,25 @@ class BlobEntry(NamedTuple):
 
 
 class PackContent(NamedTuple):
-    """What one pack holds, as the index files tell it."""
+    """The content of a pack, as index files list it."""
 
     id: bytes
     blobs: tuple[BlobEntry, ...]
 
     @property
     def end(self) -> int:
-        """Where the last blob ends and the header begins."""
+        """The offset at which the last blob ends and the header begins."""
         return max((blob.offset + blob.length for blob in self.blobs), default=0)
 
     @property
     def size(self) -> int:
-        """The size in bytes that the whole pack must have."""
+        """The size in bytes of the whole pack."""
         return self.end + header_size(self.blobs)
 
     def merged(self, other: "PackContent") -> "PackContent":
-        """This with what another index file tells of the same pack, each entry once.
+        """Merge with another index file's list of the same pack, each entry once.
 
-        DamagedError if they put two blobs in one place.
+        DamagedError if two blobs overlap.
         """
         blobs = sorted(dict.fromkeys((*self.blobs, *other.blobs)), key=_offset)
         end = 0
@@ -84,27 +84,27 @@ def _offset(blob: BlobEntry) -> int:
 
 
 def header_size(blobs: Iterable[BlobEntry]) -> int:
-    """Bytes of a pack's sealed header together with its length field."""
+    """Return the size in bytes of a pack's sealed header with its length field."""
     entries = sum(_COMPRESSED.size if blob.plain_length else _PLAIN.size for blob in blobs)
     return entries + OVERHEAD + LENGTH.size
 
 
 def encode_entries(blobs: Iterable[BlobEntry]) -> bytes:
-    """A pack's header, before it is sealed."""
+    """Encode a pack's header, to be sealed."""
     return b"".join(
         encode_entry(blob.kind.value, blob.id, blob.length, blob.plain_length) for blob in blobs
     )
 
 
 def encode_entry(number: int, blob_id: bytes, length: int, plain_length: int) -> bytes:
-    """What a header says of one blob, whose kind has this number."""
+    """Encode the header entry of one blob; `number` is that of its kind."""
     if plain_length:
         return _COMPRESSED.pack(number | 2, length, plain_length, blob_id)
     return _PLAIN.pack(number, length, blob_id)
 
 
 def read_header(pack: bytes, sealer: Sealer) -> tuple[BlobEntry, ...]:
-    """The entries that a whole pack's header lists; DamagedError when it is not sound."""
+    """Return the entries in a whole pack's header; DamagedError if it is invalid."""
     if len(pack) < LENGTH.size + OVERHEAD:
         raise DamagedError("A pack is too short to be one; it is damaged.")
     (length,) = LENGTH.unpack_from(pack, len(pack) - LENGTH.size)
@@ -118,7 +118,7 @@ def read_header(pack: bytes, sealer: Sealer) -> tuple[BlobEntry, ...]:
 
 
 def decode_entries(header: bytes) -> Iterable[BlobEntry]:
-    """The blobs that a pack's opened header lists; DamagedError when it is not sound."""
+    """Decode the entries of an unsealed pack header; DamagedError if it is invalid."""
     position = offset = 0
     while position < len(header):
         layout = _COMPRESSED if header[position] & 2 else _PLAIN

@@ -1,4 +1,4 @@
-"""Snapshots: one tree, with when, where and of what it was taken."""
+"""Snapshots: a tree, with when, where and from which paths it was taken."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -16,10 +16,10 @@ _PREFIX = re.compile(r"[0-9a-f]{1,64}")
 
 
 class Snapshot(NamedTuple):
-    """`time` is in nanoseconds since 1970; `id` is empty until it was stored.
+    """A snapshot. `time` is in nanoseconds since 1970; `id` is empty until it is stored.
 
-    `zone` tells how many seconds the clock that took it was ahead of UTC. `summary` is what stock
-    restic tells of the backup, from 0.17 on, as a JSON object; empty where there is none.
+    `zone` is the offset of its clock from UTC in seconds. `summary` is the JSON object with which
+    stock restic describes the backup since 0.17; empty if there is none.
     """
 
     time: int
@@ -40,18 +40,18 @@ class Snapshot(NamedTuple):
 
     @property
     def short_id(self) -> str:
-        """The first eight digits, as people name snapshots."""
+        """The first eight digits of the id."""
         return self.id[:8]
 
     @property
     def stamp(self) -> str:
-        """When it was taken, as RFC 3339 in its own zone; empty where that could not be read."""
+        """The time as RFC 3339 in its own zone; empty if it could not be read."""
         if not self.tree:
             return ""
         return format_time_in(self.time, self.zone)
 
     def encode(self) -> bytes:
-        """The JSON text in restic's field order, empty fields left out."""
+        """Encode as JSON in restic's field order, without empty fields."""
         out = [f'"time":"{format_time(self.time)}"']
         out += _strings(parent=self.parent)
         out.append(f'"tree":"{self.tree.hex()}","paths":{_array(self.paths)}')
@@ -67,7 +67,7 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def decode(cls, text: bytes, *, snapshot_id: str) -> "Snapshot":
-        """Read a stored snapshot; DamagedError when it is not one."""
+        """Decode a stored snapshot; DamagedError if it is invalid."""
         try:
             fields = orjson.loads(text)
             return cls(
@@ -94,27 +94,27 @@ class Snapshot(NamedTuple):
 def find_parent(
     snapshots: Iterable[Snapshot], *, hostname: str, paths: Iterable[str]
 ) -> Snapshot | None:
-    """The newest snapshot of this host that holds all these paths, as stock restic picks it."""
+    """Return the newest snapshot of this host with all these paths, as stock restic does."""
     wanted = set(paths)
     fitting = (s for s in snapshots if s.hostname == hostname and wanted <= set(s.paths))
     return max(fitting, key=lambda s: s.time, default=None)
 
 
 def find_name(names: Collection[str], wanted: str) -> str:
-    """The one id that begins so; SnapshotNotFoundError says what is amiss."""
+    """Return the only id with this prefix; SnapshotNotFoundError explains why there is none."""
     if not names:
         raise SnapshotNotFoundError("This repository holds no snapshot yet; make a backup first.")
     found = [name for name in names if _PREFIX.fullmatch(wanted) and name.startswith(wanted)]
     if len(found) == 1:
         return found[0]
-    trouble = "More than one snapshot begins" if found else "No snapshot begins"
+    error = "More than one snapshot begins" if found else "No snapshot begins"
     raise SnapshotNotFoundError(
-        f"{trouble} with {wanted[:70]!a}; `nightsafe snapshots` lists them all."
+        f"{error} with {wanted[:70]!a}; `nightsafe snapshots` lists them all."
     )
 
 
 def _zone_of(time: str) -> int:
-    """Seconds ahead of UTC at the end of an RFC 3339 time that was read already."""
+    """Return the offset from UTC, in seconds, of a valid RFC 3339 time."""
     if time.endswith("Z"):
         return 0
     seconds = int(time[-5:-3]) * 3600 + int(time[-2:]) * 60
@@ -134,10 +134,10 @@ def _array(values: Iterable[str]) -> str:
 
 
 def _object(value: object) -> bytes:
-    """A JSON object as text; nothing of what is none, for no snapshot is lost over its summary."""
+    """Encode a JSON object; empty for anything else, so that no snapshot is lost over it."""
     try:
         return orjson.dumps(value) if isinstance(value, dict) else b""
-    except orjson.JSONEncodeError:  # folded in on itself deeper than anybody reads
+    except orjson.JSONEncodeError:  # nested too deeply
         return b""
 
 

@@ -1,4 +1,4 @@
-"""Trees: what one directory holds, as JSON that is byte-identical to stock restic's."""
+"""Trees: the entries of one directory, as JSON that is byte-identical to stock restic's."""
 
 import base64
 import json
@@ -37,24 +37,24 @@ _ANY_SPECIAL = sum(bit for _, bit in _SPECIAL)
 
 
 def node_type(mode: int) -> str:
-    """restic's name for the type in a POSIX `st_mode`; empty for types it does not know."""
+    """Return restic's name for the type in a POSIX `st_mode`; empty if it has none."""
     return _FORMATS.get(stat.S_IFMT(mode), ("", 0))[0]
 
 
 def go_mode(mode: int) -> int:
-    """A POSIX `st_mode` as Go's `fs.FileMode` bits."""
+    """Convert a POSIX `st_mode` to Go's `fs.FileMode` bits."""
     special = sum(bit for posix, bit in _SPECIAL if mode & posix)
     return mode & 0o777 | special | _FORMATS.get(stat.S_IFMT(mode), ("", 0))[1]
 
 
 def posix_permissions(mode: int) -> int:
-    """Go's mode bits as POSIX permissions with setuid, setgid and sticky; no type."""
+    """Convert Go's mode bits to POSIX permissions with setuid, setgid and sticky."""
     special = sum(posix for posix, bit in _SPECIAL if mode & bit) if mode & _ANY_SPECIAL else 0
     return mode & 0o777 | special
 
 
 class Node(NamedTuple):
-    """One entry of a directory. Times are nanoseconds since 1970, ids 32 bytes, `mode` Go's."""
+    """An entry of a directory. Times are nanoseconds since 1970, ids 32 bytes, `mode` Go's."""
 
     name: bytes
     type: str
@@ -77,16 +77,16 @@ class Node(NamedTuple):
     subtree: bytes | None = None
 
     def with_content(self, content: Iterable[bytes], size: int) -> "Node":
-        """This file's node with the blobs it was cut into and the bytes that were read."""
+        """Return this file's node with its blobs and the number of bytes read."""
         return self._replace(content=tuple(content), size=size)
 
 
 _make: Callable[[Iterable[Any]], Node] = partial(tuple.__new__, Node)
-"""`Node._make` without a look at how many fields there are, in a third of the time."""
+"""`Node._make` without checking the number of fields, in a third of the time."""
 
 
 def encode_node(node: Node) -> str:
-    """One node as JSON: Go's field order, empty fields left out."""
+    """Encode a node as JSON: Go's field order, without empty fields."""
     out = [f'{{"name":{json_name(node.name)},"type":{json_string(node.type.encode())}']
     if node.mode:
         out.append(f'"mode":{node.mode}')
@@ -122,7 +122,7 @@ def _encode_link_target(target: bytes) -> list[str]:
     try:
         target.decode("utf-8")
     except UnicodeDecodeError:
-        # As restic 0.16 and later; older ones would lose the target's bytes.
+        # As restic 0.16 and later do; older versions lose the target's bytes.
         fields.append(f'"linktarget_raw":"{base64.b64encode(target).decode()}"')
     return fields
 
@@ -139,12 +139,12 @@ def _encode_content(content: tuple[bytes, ...] | None) -> str:
 
 
 def encode_tree(nodes: bytes) -> bytes:
-    """A tree blob from its nodes' JSON, joined by commas in the order of their raw names."""
+    """Make a tree blob from its nodes' JSON, joined by commas in the order of raw names."""
     return b'{"nodes":[' + nodes + b"]}\n"
 
 
 class Unreadable(NamedTuple):
-    """An entry of a tree that makes no sense; `name` is empty where not even that can be read."""
+    """An invalid entry of a tree; `name` is empty if that cannot be read either."""
 
     number: int
     name: bytes
@@ -154,7 +154,7 @@ class Unreadable(NamedTuple):
 
 
 def decode_tree(blob: bytes) -> list[Node]:
-    """The nodes of a tree blob; DamagedError unless all can be read. Names are not judged here."""
+    """Return a tree blob's nodes; DamagedError unless all are readable. Names are not checked."""
     nodes, unreadable = read_tree(blob)
     if unreadable:
         raise DamagedError(f"A tree in the repository is damaged: {unreadable[0]}.")
@@ -162,9 +162,9 @@ def decode_tree(blob: bytes) -> list[Node]:
 
 
 def read_tree(blob: bytes) -> tuple[list[Node], list[Unreadable]]:
-    """The nodes of a tree blob, and those entries that cannot be read, which cost no other.
+    """Return the nodes of a tree blob, and the entries that cannot be read.
 
-    DamagedError when it is no tree. Names are not judged here.
+    DamagedError if it is not a tree. Names are not checked.
     """
     try:
         entries = _load(blob)["nodes"]
@@ -187,7 +187,7 @@ def _load(blob: bytes) -> Any:
     try:
         return orjson.loads(blob)
     except ValueError:
-        # Go takes bytes that are no UTF-8, and halves of surrogate pairs, one entry's or another's.
+        # Go accepts invalid UTF-8 and lone surrogates, which may affect one entry only.
         return json.loads(blob.decode("utf-8", "replace"))
 
 
@@ -260,12 +260,12 @@ def _decode_link_target(entry: dict[str, object]) -> bytes:
 
 
 def read_id(text: object) -> bytes:
-    """32 bytes from 64 hexadecimal digits; DamagedError otherwise."""
+    """Decode 64 hexadecimal digits to 32 bytes; DamagedError if they are anything else."""
     try:
         found = bytes.fromhex(text)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         found = b""
-    # Python also takes capitals and spaces, which no id has.
+    # `fromhex` also accepts capitals and spaces, which no id has.
     if len(found) != ID_SIZE or found.hex() != text:
         raise DamagedError("An id in the repository is damaged: it is not a SHA-256.")
     return found

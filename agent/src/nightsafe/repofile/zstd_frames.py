@@ -1,7 +1,7 @@
 """Decompresses zstd frames within bounds.
 
-A text is one frame as every writer makes it, but it may be several, with skippable ones anywhere
-between them, and of windows up to 512 MiB: what stock restic reads is read here.
+Writers normally make one frame, but several are accepted, with skippable frames between them and
+windows of up to 512 MiB, as in stock restic.
 """
 
 import zstandard
@@ -9,18 +9,18 @@ import zstandard
 from nightsafe.errors import DamagedError, NightsafeError, ResourceError
 
 MAX_WINDOW = 1 << 29
-"""Bytes; stock restic goes as far. Of a frame's window only what is filled takes memory."""
+"""Maximum window size in bytes, as in stock restic. Only the filled part takes memory."""
 _FIRST_READ, _MOST_AT_ONCE = 1 << 20, 64 << 20
 
 
 def decompress(frames: bytes | memoryview, *, limit: int) -> bytes:
-    """Undo zstd, but never into more than `limit` bytes, whatever the frames claim.
+    """Decompress zstd frames into at most `limit` bytes, whatever the frames claim.
 
-    DamagedError if they are unsound, ResourceError without memory. Frames that end too early may
-    give less: what is to be had has a length or hash to be held to, or is no JSON.
+    DamagedError if they are invalid, ResourceError if memory is short. Truncated frames may return
+    less; every caller checks a length or hash, or parses JSON.
     """
     try:
-        claimed = zstandard.frame_content_size(frames)  # the first frame's, -1 if it does not say
+        claimed = zstandard.frame_content_size(frames)  # of the first frame, -1 if unknown
         if claimed > limit:
             raise DamagedError("Compressed bytes unpack to more than they should.")
         plain = _read(frames, limit, expected=claimed)
@@ -43,14 +43,14 @@ def _reason(error: zstandard.ZstdError) -> NightsafeError:
 
 
 def _read(frames: bytes | memoryview, limit: int, *, expected: int) -> bytes:
-    """What the frames hold, but no more than one byte over `limit`."""
+    """Decompress up to one byte more than `limit`."""
     packed = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
     reader = packed.stream_reader(frames, read_across_frames=True)
-    parts, held = [], 0
-    # Memory is asked for as it is needed: most texts are far smaller than they may be.
+    parts, total = [], 0
+    # Allocate as needed: most texts are far smaller than the limit.
     size = max(_FIRST_READ, expected + 1)
-    while held <= limit and (part := reader.read(min(size, limit + 1 - held))):
+    while total <= limit and (part := reader.read(min(size, limit + 1 - total))):
         parts.append(part)
-        held += len(part)
+        total += len(part)
         size = min(2 * size, _MOST_AT_ONCE)
     return parts[0] if len(parts) == 1 else b"".join(parts)

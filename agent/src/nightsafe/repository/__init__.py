@@ -1,4 +1,4 @@
-"""An opened repository: its key, index, locks, and the blobs and trees in it.
+"""An opened repository: its key, index and locks, and the blobs and trees in it.
 
-Everything that backs up, restores or maintains goes through it.
+Backup, restore and maintenance all go through it.
 """

@@ -1,7 +1,7 @@
 """Reads blobs from packs and verifies them.
 
-Packs are read in aligned windows: neighbours come along in one request, and the storage
-does not learn which blobs are wanted.
+Packs are read in aligned windows: neighbouring blobs come with one request, and the storage does
+not learn which blobs are needed.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ _AT_ONCE = 64 << 20
 
 _Window = tuple[bytes, int]
 SealedBlob = tuple[bytes | memoryview, bytes, int]
-"""What a pack holds of a blob, its id, and its plain length, 0 if it is not compressed."""
+"""A sealed blob, its id, and its plain length, 0 if it is not compressed."""
 
 
 class BlobReader:
-    """Reads blobs of a repository whose index is loaded. Not for two threads at once."""
+    """Reads blobs of a repository whose index is loaded. Not thread-safe."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -40,35 +40,35 @@ class BlobReader:
         self._windows: OrderedDict[_Window, bytes] = OrderedDict()
 
     def load_tree(self, tree_id: bytes) -> list[Node]:
-        """The nodes of a tree blob; DamagedError unless all can be read."""
+        """Return a tree blob's nodes; DamagedError unless all are readable."""
         return decode_tree(self.load(BlobKind.TREE, tree_id))
 
     def read_tree(self, tree_id: bytes) -> tuple[list[Node], list[Unreadable]]:
-        """The nodes of a tree blob that can be read, and the entries that cannot."""
+        """Return a tree blob's readable nodes, and the entries that cannot be read."""
         return read_tree(self.load(BlobKind.TREE, tree_id))
 
     def load(self, kind: BlobKind, blob_id: bytes) -> bytes:
-        """A blob's plain bytes, whose SHA-256 is `blob_id`.
+        """Return a blob's plain bytes, whose SHA-256 is `blob_id`.
 
-        Every known copy is tried, and each is asked for again, since a server may answer
-        from another replica. DamagedError when none is sound.
+        Tries every known copy several times, since a server may respond from another replica.
+        DamagedError if none is good.
         """
-        trouble: Exception | None = None
+        failure: Exception | None = None
         for location in self._repository.index.locate(kind, blob_id):
             for _ in range(_ATTEMPTS):
                 try:
                     return self._open(location, blob_id)
                 except (DamagedError, NoCopyError, ObjectNotFoundError) as error:
-                    trouble = error
+                    failure = error
                     self._forget(location)
-        if trouble is None:
+        if failure is None:
             raise DamagedError(
                 f"The {kind.word} blob {blob_id.hex()[:8]} is in no index; run `nightsafe check`."
             )
         raise DamagedError(
-            f"The {kind.word} blob {blob_id.hex()[:8]} is damaged in every copy. {ended(trouble)} "
+            f"The {kind.word} blob {blob_id.hex()[:8]} is damaged in every copy. {ended(failure)} "
             "Run `nightsafe check --read-data` to see what else is affected."
-        ) from trouble
+        ) from failure
 
     def _open(self, location: BlobLocation, blob_id: bytes) -> bytes:
         sealed = self._read(location)
@@ -77,24 +77,24 @@ class BlobReader:
     def _read(self, location: BlobLocation) -> bytes:
         parts = []
         for window in _windows_of(location):
-            held = self._window(window)
+            data = self._window(window)
             start = max(location.offset - window[1], 0)
-            parts.append(held[start : location.offset + location.length - window[1]])
+            parts.append(data[start : location.offset + location.length - window[1]])
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _window(self, window: _Window) -> bytes:
-        held = self._windows.get(window)
-        if held is None:
+        data = self._windows.get(window)
+        if data is None:
             pack, start = window
             end = min(start + WINDOW_SIZE, self._repository.index.pack_end(pack))
-            held = self._repository.storage.load(
+            data = self._repository.storage.load(
                 ObjectKind.DATA, pack.hex(), offset=start, length=end - start
             )
-            self._windows[window] = held
+            self._windows[window] = data
             if len(self._windows) > _WINDOWS_KEPT:
                 self._windows.popitem(last=False)
         self._windows.move_to_end(window)
-        return held
+        return data
 
     def _forget(self, location: BlobLocation) -> None:
         for window in _windows_of(location):
@@ -115,14 +115,14 @@ class BlobOpener:
         self._decompress = zstandard.ZstdDecompressor().decompress
 
     def open(self, sealed: bytes | memoryview, *, blob_id: bytes, plain_length: int) -> bytes:
-        """MAC, then bounded decompression, then SHA-256; DamagedError if one does not fit."""
+        """Check the MAC, decompress within bounds, check the SHA-256; DamagedError if one fails."""
         plain = self._plain(sealed, plain_length)
         if hashlib.sha256(plain).digest() != blob_id:
             raise DamagedError(f"Blob {blob_id.hex()[:8]} holds other bytes than its id says.")
         return plain
 
     def open_all(self, blobs: Sequence[SealedBlob]) -> list[bytes | None]:
-        """As `open`, for several, which is faster; None for each that does not fit."""
+        """Like `open` for several blobs, but faster; None for each that fails."""
         plains = [self._plain_or_empty(sealed, length) for sealed, _, length in blobs]
         ids = digests(plains)
         return [
@@ -131,14 +131,14 @@ class BlobOpener:
         ]
 
     def _plain_or_empty(self, sealed: bytes | memoryview, plain_length: int) -> bytes:
-        """Empty for what is damaged, whose hash will then be another."""
+        """Return no bytes for a damaged blob, so that its hash will differ."""
         try:
             return self._plain(sealed, plain_length)
         except DamagedError:
             return b""
 
     def _plain(self, sealed: bytes | memoryview, plain_length: int) -> bytes:
-        """What was sealed, unpacked, whose hash is still to be looked at."""
+        """Decrypt and decompress a blob; its hash is not checked yet."""
         plain = self._sealer.open(sealed)
         if plain_length:
             plain = self._unpack(plain, plain_length)
@@ -147,7 +147,7 @@ class BlobOpener:
         return plain
 
     def _unpack(self, frame: bytes, plain_length: int) -> bytes:
-        """In one step where the frame claims the right size, which bounds the memory."""
+        """Decompress in one step if the frame claims the right size, which bounds memory."""
         try:
             if plain_length <= _AT_ONCE and zstandard.frame_content_size(frame) == plain_length:
                 return self._decompress(frame)

@@ -1,4 +1,4 @@
-"""Finds the snapshot that is meant, loading no more than needed to tell."""
+"""Finds snapshots by id, prefix or `latest`, loading no more than necessary."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,25 +8,28 @@ from nightsafe.backend.base import ObjectKind
 from nightsafe.errors import DamagedError, SnapshotNotFoundError, UsageError
 from nightsafe.repofile.snapshot import LATEST, Snapshot, find_name
 from nightsafe.repository.repository import Repository, Snapshots
-from nightsafe.repository.snapshot_groups import Filter, newest_first
+from nightsafe.repository.snapshot_groups import SnapshotFilter, newest_first
 
-_ALL = Filter()
+_ALL = SnapshotFilter()
 
 
 class FoundSnapshot(NamedTuple):
-    """The snapshot, and the ids of those that cannot be read, of which one may be meant."""
+    """The snapshot, and the ids of unreadable ones, of which one may have been meant."""
 
     snapshot: Snapshot
     unread: list[str]
 
 
-def find(repository: Repository, wanted: str, chosen: Filter = _ALL) -> FoundSnapshot:
-    """`latest` of the chosen, a whole id, or the beginning of one.
+def find(
+    repository: Repository, wanted: str, snapshot_filter: SnapshotFilter = _ALL
+) -> FoundSnapshot:
+    """Find a snapshot by `latest`, its id, or the beginning of its id.
 
-    SnapshotNotFoundError when there is none, or more than one; DamagedError when it is damaged.
+    `latest` considers those that match the filter. SnapshotNotFoundError if there is none, or more
+    than one; DamagedError if it is damaged.
     """
     if wanted == LATEST:
-        return _find_latest(repository, chosen)
+        return _find_latest(repository, snapshot_filter)
     listed = {listing.name for listing in repository.storage.list(ObjectKind.SNAPSHOT)}
     name = find_name(listed, wanted)
     found = repository.read_snapshots([name])
@@ -40,13 +43,13 @@ def find(repository: Repository, wanted: str, chosen: Filter = _ALL) -> FoundSna
     return FoundSnapshot(found.sound[0], [])
 
 
-def _find_latest(repository: Repository, chosen: Filter) -> FoundSnapshot:
+def _find_latest(repository: Repository, snapshot_filter: SnapshotFilter) -> FoundSnapshot:
     found = repository.load_snapshots()
-    return FoundSnapshot(_latest(found, chosen), found.damaged)
+    return FoundSnapshot(_latest(found, snapshot_filter), found.damaged)
 
 
-def _latest(found: Snapshots, chosen: Filter) -> Snapshot:
-    if fitting := newest_first(filter(chosen.takes, found.sound)):
+def _latest(found: Snapshots, snapshot_filter: SnapshotFilter) -> Snapshot:
+    if fitting := newest_first(filter(snapshot_filter.matches, found.sound)):
         return fitting[0]
     if found.damaged:
         are = show_count(len(found.damaged), "is", "are")
@@ -59,20 +62,23 @@ def _latest(found: Snapshots, chosen: Filter) -> Snapshot:
     raise SnapshotNotFoundError("This repository holds no snapshot yet; make a backup first.")
 
 
-def find_named(found: Snapshots, wanted: Sequence[str], chosen: Filter = _ALL) -> list[Snapshot]:
-    """The snapshots that several ids, or `latest` of the chosen, stand for, each once.
+def find_named(
+    found: Snapshots, wanted: Sequence[str], snapshot_filter: SnapshotFilter = _ALL
+) -> list[Snapshot]:
+    """Find the snapshots for several ids or `latest`, each once.
 
-    A damaged one can be named as well; then all but its id is empty. UsageError for a choice that
-    no `latest` is to be made of.
+    A damaged one may be named; all its fields but the id are then empty. UsageError for a filter
+    without `latest`.
     """
-    if not chosen.is_empty and LATEST not in wanted:
+    if not snapshot_filter.is_empty and LATEST not in wanted:
         raise UsageError(
             "Hosts, tags and paths choose among all snapshots, or the latest; where others are "
             "named by their ids they mean nothing. Give one or the other."
         )
-    known = {snapshot.id: snapshot for snapshot in found.sound}
-    known |= {name: Snapshot(0, b"", (), id=name) for name in found.damaged}
+    by_id = {snapshot.id: snapshot for snapshot in found.sound}
+    by_id |= {name: Snapshot(0, b"", (), id=name) for name in found.damaged}
     names = [
-        _latest(found, chosen).id if one == LATEST else find_name(known, one) for one in wanted
+        _latest(found, snapshot_filter).id if one == LATEST else find_name(by_id, one)
+        for one in wanted
     ]
-    return [known[name] for name in dict.fromkeys(names)]
+    return [by_id[name] for name in dict.fromkeys(names)]

@@ -1,7 +1,7 @@
-"""Locks: objects that say who is working on a repository, as restic writes them.
+"""Locks: objects that record who is using a repository, in restic's format.
 
-Many non-exclusive locks may stand together; an exclusive one stands alone. A lock is
-renewed every five minutes while it is held, and counts as stale after thirty.
+Any number of non-exclusive locks may coexist; an exclusive lock excludes all others. A lock is
+refreshed every five minutes and becomes stale after thirty.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _LOST_NS = 25 * 60 * 1_000_000_000
 
 
 class Lock(NamedTuple):
-    """One lock; `time` is in nanoseconds since 1970."""
+    """The content of a lock; `time` is in nanoseconds since 1970."""
 
     time: int
     exclusive: bool
@@ -52,7 +52,7 @@ class Lock(NamedTuple):
 
     @classmethod
     def mine(cls, *, exclusive: bool) -> "Lock":
-        """A lock of this process, as of now."""
+        """Make a lock for this process, dated now."""
         uid, gid = my_ids()
         return cls(
             time=time.time_ns(),
@@ -65,7 +65,7 @@ class Lock(NamedTuple):
         )
 
     def encode(self) -> bytes:
-        """The JSON text in restic's fields."""
+        """Encode as JSON with restic's fields."""
         fields: dict[str, object] = {
             "time": format_time(self.time),
             "exclusive": self.exclusive,
@@ -78,7 +78,7 @@ class Lock(NamedTuple):
 
     @classmethod
     def decode(cls, text: bytes) -> "Lock":
-        """Read a stored lock; DamagedError when it is not one."""
+        """Decode a stored lock; DamagedError if it is invalid."""
         try:
             fields = orjson.loads(text)
             return cls(
@@ -98,7 +98,7 @@ class Lock(NamedTuple):
         return self.hostname == socket.gethostname() and not _is_alive(self.pid)
 
     def describe(self, *, now: int) -> str:
-        """Who holds it and since when, for a message."""
+        """Describe its holder and age for a message."""
         minutes = max(0, now - self.time) // 60_000_000_000
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.time // 1_000_000_000))
         kind = "exclusively " if self.exclusive else ""
@@ -108,12 +108,12 @@ class Lock(NamedTuple):
 
 
 def _is_alive(pid: int) -> bool:
-    # Not a process we could ask about; its age will tell.
+    # Not a valid process id: decide by age.
     return pid <= 0 or is_alive(pid)
 
 
 def stored_locks(repository: Repository) -> Iterator[tuple[str, Lock]]:
-    """Names and contents of the locks that stand; unreadable ones are left out."""
+    """Yield the names and contents of all locks, skipping unreadable ones."""
     names = [listing.name for listing in repository.storage.list(ObjectKind.LOCK)]
     for name, text in load_texts(repository, ObjectKind.LOCK, names, cache=None):
         with contextlib.suppress(DamagedError, ObjectNotFoundError):
@@ -123,14 +123,14 @@ def stored_locks(repository: Repository) -> Iterator[tuple[str, Lock]]:
 def _opened(
     repository: Repository, bodies: Iterable[tuple[str, bytes]]
 ) -> Iterator[tuple[str, Lock]]:
-    """Locks by their bytes; unreadable ones are left out."""
+    """Decode locks from their bytes, skipping unreadable ones."""
     for name, sealed in bodies:
         with contextlib.suppress(DamagedError):
             yield name, Lock.decode(repository.open_text(ObjectKind.LOCK, name, sealed))
 
 
 def remove_locks(repository: Repository, *, everything: bool = False) -> int:
-    """Remove stale locks, or all of them; returns how many."""
+    """Remove stale locks, or all locks; returns how many."""
     now = time.time_ns()
     if everything:
         names = [listing.name for listing in repository.storage.list(ObjectKind.LOCK)]
@@ -143,8 +143,8 @@ def _remove(repository: Repository, names: Iterable[str]) -> int:
     return sum(removed for _, removed in remove_all(repository, ObjectKind.LOCK, names))
 
 
-class LockHold:
-    """A lock that this process holds and a thread renews; made by `hold`."""
+class HeldLock:
+    """A lock held by this process and refreshed by a thread; made by `hold_lock`."""
 
     def __init__(self, repository: Repository, lock: Lock, *, interval: float) -> None:
         self._repository = repository
@@ -159,16 +159,16 @@ class LockHold:
         self._thread = threading.Thread(target=self._renew, name="lock", daemon=True)
 
     def start(self, *, settle_later: bool) -> None:
-        """Check that nobody else locked meanwhile, now or by `settle`; keep the lock fresh."""
+        """Check for conflicting locks, now or in `settle`, and start refreshing the lock."""
         if not settle_later:
             self.settle()
         self._thread.start()
 
     def settle(self) -> None:
-        """Once a moment has passed, LockedError if a rival locked at the same time as we did.
+        """Wait a moment, then raise LockedError if a conflicting lock was made simultaneously.
 
-        A folder needs no moment: whoever writes a lock and then lists sees every lock that was
-        written before, so of two rivals at least one sees the other. A server may list late.
+        A folder needs no wait: a client that writes its lock and then lists sees every earlier
+        lock, so at least one of two rivals sees the other. A server's listing may lag.
         """
         if not self._is_settled:
             if not self._repository.storage.list_is_atomic:
@@ -177,7 +177,7 @@ class LockHold:
             self._is_settled = True
 
     def ensure_held(self) -> None:
-        """LockLostError when the lock is so old that another program may have dropped it."""
+        """Raise LockLostError if the lock is so old that others may treat it as stale."""
         self.settle()
         if time.time_ns() - self._lock.time > _LOST_NS:
             raise LockLostError(
@@ -186,9 +186,9 @@ class LockHold:
             )
 
     def retake(self) -> None:
-        """Put a lock anew, for a run that begins again and reads everything once more.
+        """Replace the lock, for a run that starts again and rereads everything.
 
-        The service tells runs by their locks, so this one must not seem to go on with the former.
+        The service identifies runs by their locks, so the new run must not reuse the old one.
         LockedError as for any lock.
         """
         with self._changing:
@@ -200,22 +200,22 @@ class LockHold:
 
     @property
     def name(self) -> str:
-        """The lock's name, until it is renewed."""
+        """The lock's name, until it is refreshed."""
         return self._name
 
     def was_removed(self, name: str) -> None:
-        """Stop renewing, since the lock was removed under that name."""
+        """Stop refreshing, because the lock of that name was removed."""
         self._ended.set()
         self._join()
         self._is_gone = self._name == name
 
     def abandon(self) -> None:
-        """Stop renewing and leave the lock to grow stale, when the storage is out of reach."""
+        """Stop refreshing and let the lock become stale, when the storage is unreachable."""
         self._ended.set()
         self._is_gone = True
 
     def release(self) -> None:
-        """Stop renewing and remove the lock; what cannot be removed grows stale by itself."""
+        """Stop refreshing and remove the lock; if that fails it becomes stale by itself."""
         if self._is_gone:
             return
         self._ended.set()
@@ -228,13 +228,13 @@ class LockHold:
             self._thread.join(timeout=_RETRY_SECONDS)
 
     def _begin(self) -> str:
-        """Put the lock. Where that tells at once of all others, nothing has to settle."""
+        """Store the lock; if the response lists all others, there is nothing to settle."""
         storage = self._repository.storage
         named = self._repository.seal_text(self._lock.encode(), sealer=self._sealer)
-        told = storage.begin(named)
-        if not storage.tells_locks:
+        sealed_locks = storage.begin(named)
+        if not storage.reports_locks:
             return named[0]
-        others = list(_opened(self._repository, told))
+        others = list(_opened(self._repository, sealed_locks))
         try:
             _refuse_among(self._repository, self._lock, others)
         except LockedError:
@@ -272,26 +272,26 @@ class LockHold:
 
 
 @contextlib.contextmanager
-def hold(
+def hold_lock(
     repository: Repository,
     *,
     exclusive: bool = False,
     optional: bool = False,
     settle_later: bool = False,
     interval: float = REFRESH_SECONDS,
-) -> Iterator[LockHold | None]:
-    """Hold a lock for the length of a `with` block; it is removed however the block ends.
+) -> Iterator[HeldLock | None]:
+    """Hold a lock for the length of a `with` block, and remove it however the block ends.
 
-    With `settle_later` the block must call `settle` before it writes anything of worth.
+    With `settle_later` the block must call `settle` before it writes anything that matters.
 
-    `optional` goes on without a lock (None) where the place does not let us write one.
-    LockedError when another lock excludes this one.
+    With `optional` the block runs without a lock (None) if we may not write one. LockedError if
+    another lock excludes this one.
     """
     lock = Lock.mine(exclusive=exclusive)
-    if not repository.storage.tells_locks:
+    if not repository.storage.reports_locks:
         _refuse_conflict(repository, lock)
     try:
-        held = LockHold(repository, lock, interval=interval)
+        held = HeldLock(repository, lock, interval=interval)
     except AccessRefusedError:
         if not optional:
             raise
@@ -308,7 +308,7 @@ def hold(
 
 
 def _refuse_conflict(repository: Repository, lock: Lock, *, but: str = "") -> None:
-    """LockedError when a living lock excludes `lock`; stale ones are cleared away."""
+    """Raise LockedError if a live lock excludes `lock`; stale ones are removed."""
     others = ((name, other) for name, other in stored_locks(repository) if name != but)
     _refuse_among(repository, lock, others)
 
@@ -323,6 +323,6 @@ def _refuse_among(repository: Repository, lock: Lock, others: Iterable[tuple[str
                 f"The repository is locked {other.describe(now=now)}. Wait until that has "
                 "finished; if it crashed, run `nightsafe unlock`."
             )
-    # Stock restic would still be stopped by them. Where we may not remove them, we go on.
+    # They would still stop stock restic. If we may not remove them, go on.
     with contextlib.suppress(StorageError):
         _remove(repository, stale)

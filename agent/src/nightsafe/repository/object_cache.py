@@ -1,8 +1,8 @@
 """A local cache of a vault's immutable objects.
 
-An object never changes, so what was kept is right for as long as the vault lists it. It is kept as
-it is stored, sealed, under its name, which is the SHA-256 of its bytes: whatever became of a file
-meanwhile, nothing else is taken for the object. All of it may be deleted at any time.
+An object never changes, so a cached copy is valid as long as the vault lists the object. It is
+cached as stored, sealed, under its name, which is the SHA-256 of its bytes; a file with other bytes
+is never used. The whole cache may be deleted at any time.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ _PIECE = 1 << 20
 
 @dataclass
 class ObjectCache:
-    """What is kept in `folder` of objects of one kind; its faults are never errors.
+    """The cached objects of one kind in `folder`; its failures never raise.
 
-    `most` and `largest` bound it, in bytes, all together and each. What is beyond is not kept.
+    `most` and `largest` limit the total and each object, in bytes. Anything beyond is not cached.
     """
 
     kind: ObjectKind
@@ -34,21 +34,21 @@ class ObjectCache:
     largest: int
     _suffix: str = field(default_factory=lambda: secrets.token_hex(6))
     _names: set[str] | None = None
-    _held: int = -1
+    _size: int = -1
 
     @classmethod
     def below(cls, folder: str, kind: ObjectKind) -> "ObjectCache":
-        """The one of a kind in the folder of a vault's caches."""
+        """Return the cache for a kind in a vault's cache folder."""
         most, largest = _BOUNDS[kind]
         return cls(kind, os.path.join(folder, kind.value), most, largest)
 
     @property
     def names(self) -> frozenset[str]:
-        """The objects that are kept."""
+        """The names of the cached objects."""
         return frozenset(self._listed())
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of an object; None if they are not kept, or are not what they were."""
+        """Return an object's bytes; None if they are not cached or no longer match its name."""
         if name not in self._listed():
             return None
         data = self._read(name)
@@ -58,29 +58,29 @@ class ObjectCache:
         return None
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep an object, if its name says so of its bytes and there is room for it."""
+        """Cache an object if its bytes match its name and the limits permit."""
         names = self._listed()
-        if self._held < 0:
-            self._held = self._measure()
-        if name in names or len(data) > self.largest or self._held + len(data) > self.most:
+        if self._size < 0:
+            self._size = self._measure()
+        if name in names or len(data) > self.largest or self._size + len(data) > self.most:
             return
         if not is_name(self.kind, name) or hashlib.sha256(data).hexdigest() != name:
             return
         with contextlib.suppress(OSError):
             self._write(name, data)
             names.add(name)
-            self._held += len(data)
+            self._size += len(data)
 
     def drop(self, names: Iterable[str]) -> None:
-        """Keep these no longer."""
+        """Remove these objects from the cache."""
         for name in self._listed() & set(names):
             with contextlib.suppress(OSError):
                 os.unlink(self._path(name))
             self._listed().discard(name)
-        self._held = -1
+        self._size = -1
 
     def _listed(self) -> set[str]:
-        """What is kept; looked up once."""
+        """Return the cached names; the folder is listed once."""
         if self._names is None:
             self._names = set()
             with contextlib.suppress(OSError):
@@ -88,22 +88,22 @@ class ObjectCache:
         return self._names
 
     def _measure(self) -> int:
-        """How many bytes there are; what a program left that was killed as it wrote is removed."""
-        held = 0
+        """Return the total size in bytes; also removes what a killed writer left behind."""
+        size = 0
         with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
             for one in entries:
                 status = one.stat(follow_symlinks=False)
-                held += status.st_size
+                size += status.st_size
                 is_foreign = not is_name(self.kind, one.name)
                 if is_foreign and time.time() - status.st_mtime > _ABANDONED_SECONDS:
                     os.unlink(one.path)
-        return held
+        return size
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)
 
     def _read(self, name: str) -> bytes:
-        """What the file holds, or nothing."""
+        """Return a file's bytes; empty if it cannot be read."""
         parts = []
         with contextlib.suppress(OSError):
             fd = os.open(self._path(name), TO_READ)

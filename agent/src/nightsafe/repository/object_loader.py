@@ -1,7 +1,7 @@
-"""Loads and removes many objects at a time, by way of the local cache.
+"""Loads and removes many objects concurrently, through the local cache.
 
-Where a request takes its time, one after the other would take most of a command's. What never
-changes is fetched once; it stays on this computer until the vault has it no more.
+With a slow connection, sequential requests would dominate most commands. Immutable objects are
+fetched once and stay cached until the vault no longer has them.
 """
 
 import contextlib
@@ -22,21 +22,21 @@ from nightsafe.workers.threads import several
 
 _MORE_ATTEMPTS = 2
 _THREADS = {ObjectKind.INDEX: 4}
-"""Index files may be large, and two for each thread are held at once."""
-_ASKED_AFTER = 16
-"""Names that are looked up one by one, at most, because a list has them no more."""
+"""Index files may be large, and each thread holds two at once."""
+_MAX_CHECKED = 16
+"""Maximum number of unlisted names that are looked up one by one."""
 
 Text = bytes | DamagedError | ObjectNotFoundError
 """An object's JSON text, or what is wrong with the object."""
 
 
 def threads_for(repository: SealedObjects) -> int:
-    """How many requests at a time make sense where the repository is."""
+    """Return how many concurrent requests suit the repository's backend."""
     return repository.storage.connections
 
 
 def cache_of(repository: SealedObjects, kind: ObjectKind) -> ObjectCache | None:
-    """Where objects of this kind are kept; None where it is not worth it, or not possible."""
+    """Return the cache for a kind; None if caching is useless or impossible."""
     if not repository.storage.is_worth_caching:
         return None
     folder = vault_folder(cache_dir(), repository.master, repository.config.id)
@@ -46,7 +46,7 @@ def cache_of(repository: SealedObjects, kind: ObjectKind) -> ObjectCache | None:
 def load_texts(
     repository: SealedObjects, kind: ObjectKind, names: Iterable[str], *, cache: ObjectCache | None
 ) -> Iterator[tuple[str, Text]]:
-    """Each object's name and text, in no particular order."""
+    """Yield each object's name and text, in no particular order."""
     missing = []
     for name in names:
         sealed = cache.get(name) if cache is not None else None
@@ -57,7 +57,7 @@ def load_texts(
     threads = min(threads_for(repository), _THREADS.get(kind, CONNECTIONS))
     for name, found in several(lambda one: _fetch(repository, kind, one), missing, threads=threads):
         text = _open(repository, kind, name, found)
-        for _ in range(_MORE_ATTEMPTS):  # another answer may be sound
+        for _ in range(_MORE_ATTEMPTS):  # another response may be good
             if isinstance(found, bytes) and not isinstance(text, bytes):
                 found = _fetch(repository, kind, name)
                 text = _open(repository, kind, name, found)
@@ -67,7 +67,7 @@ def load_texts(
 
 
 def text_of(text: Text) -> bytes:
-    """The text; raises what is wrong with it."""
+    """Return the text, or raise the error that stands in its place."""
     if isinstance(text, bytes):
         return text
     raise text
@@ -92,7 +92,7 @@ def _open(repository: SealedObjects, kind: ObjectKind, name: str, found: Text) -
 def remove_all(
     repository: SealedObjects, kind: ObjectKind, names: Iterable[str]
 ) -> Iterator[tuple[str, bool]]:
-    """Remove objects, several at a time: each name, and whether it was there."""
+    """Remove objects concurrently; yields each name and whether it existed."""
 
     def remove(name: str) -> bool:
         try:
@@ -107,12 +107,12 @@ def remove_all(
 def unlisted(
     repository: SealedObjects, listed: Collection[str], cache: ObjectCache
 ) -> tuple[list[str], list[str]]:
-    """Names that were kept and are not listed: those that are gone, and those that are there.
+    """Split cached names that are no longer listed into those gone and those still there.
 
-    A list is not believed for that: each is asked after, of many as many as is cheap. If one of
-    them is there, the list was not whole.
+    The listing alone is not trusted: up to a cheap number of them, each is looked up. If one still
+    exists, the listing was incomplete.
     """
-    names = sorted(cache.names - set(listed))[:_ASKED_AFTER]
+    names = sorted(cache.names - set(listed))[:_MAX_CHECKED]
     found: dict[bool, list[str]] = {True: [], False: []}
     for name, is_there in several(
         lambda one: _has(repository, cache.kind, one), names, threads=threads_for(repository)
@@ -129,8 +129,8 @@ def _has(repository: SealedObjects, kind: ObjectKind, name: str) -> bool:
     return True
 
 
-def drop_gone(repository: SealedObjects, listed: Collection[str], cache: ObjectCache) -> None:
-    """Keep no longer what the vault has no more; what cannot be asked after stays."""
+def evict_removed(repository: SealedObjects, listed: Collection[str], cache: ObjectCache) -> None:
+    """Evict objects that the vault no longer has; those that cannot be looked up stay."""
     with contextlib.suppress(StorageError):
         gone, _ = unlisted(repository, listed, cache)
         cache.drop(gone)

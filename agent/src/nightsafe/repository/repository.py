@@ -1,4 +1,4 @@
-"""A repository: objects in a storage, opened with a passphrase."""
+"""An opened repository: creates and opens it, loads its index and snapshots."""
 
 import contextlib
 import hashlib
@@ -19,9 +19,9 @@ from nightsafe.repofile.index import Index, decode_index
 from nightsafe.repofile.key import KdfParams, wrap
 from nightsafe.repofile.pack import PackContent
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository.object_loader import Text, cache_of, drop_gone, load_texts
+from nightsafe.repository.object_loader import Text, cache_of, evict_removed, load_texts
 from nightsafe.repository.sealed_objects import SealedObjects
-from nightsafe.repository.unlock import Opening, open_key
+from nightsafe.repository.unlock import UnlockedRepository, open_key
 
 
 class Repository(SealedObjects):
@@ -35,7 +35,7 @@ class Repository(SealedObjects):
     def create(
         cls, storage: Backend, passphrase: str, *, params: KdfParams | None = None
     ) -> "Repository":
-        """Make a new repository; UsageError if there is one already."""
+        """Create a repository; UsageError if one exists already."""
         with contextlib.suppress(ObjectNotFoundError):
             storage.size(ObjectKind.CONFIG, CONFIG_NAME)
             raise UsageError(f"There is a repository at {storage.location} already; use it as is.")
@@ -51,60 +51,62 @@ class Repository(SealedObjects):
 
     @classmethod
     def open(cls, storage: Backend, passphrase: str) -> "Repository":
-        """Open with a passphrase; PassphraseError, WeakKeyError or UnsupportedError if not."""
+        """Open with a passphrase; PassphraseError, WeakKeyError or UnsupportedError if it fails."""
         return cls.of(open_key(storage, passphrase))
 
     @classmethod
-    def of(cls, opening: Opening) -> "Repository":
-        """The repository whose key was opened; UnsupportedError if it is too new for us."""
-        config = Sealer(opening.master).open(opening.config)
-        return cls(opening.storage, opening.master, Config.decode(config))
+    def of(cls, unlocked: UnlockedRepository) -> "Repository":
+        """Make the repository for an opened key; UnsupportedError if its format is too new."""
+        config = Sealer(unlocked.master).open(unlocked.config)
+        return cls(unlocked.storage, unlocked.master, Config.decode(config))
 
-    def load_snapshots(self, *, kept: bool = True) -> "Snapshots":
-        """Every snapshot, oldest first, and those that are too damaged to be read.
+    def load_snapshots(self, *, use_cache: bool = True) -> "Snapshots":
+        """Load every snapshot, oldest first, and the names of damaged ones.
 
-        With `kept` what this computer read before is not asked for again.
+        With `use_cache`, objects read earlier on this computer are not fetched again.
         """
         listed = [listing.name for listing in self.storage.list(ObjectKind.SNAPSHOT)]
-        found = self.read_snapshots(listed, kept=kept)
-        if kept and (cache := cache_of(self, ObjectKind.SNAPSHOT)):
-            drop_gone(self, found.listed, cache)
+        found = self.read_snapshots(listed, use_cache=use_cache)
+        if use_cache and (cache := cache_of(self, ObjectKind.SNAPSHOT)):
+            evict_removed(self, found.listed, cache)
         return found
 
-    def read_snapshots(self, listed: Sequence[str], *, kept: bool = True) -> "Snapshots":
-        """As `load_snapshots`, of those that were listed already."""
-        cache = cache_of(self, ObjectKind.SNAPSHOT) if kept else None
+    def read_snapshots(self, listed: Sequence[str], *, use_cache: bool = True) -> "Snapshots":
+        """Like `load_snapshots`, for names that were listed already."""
+        cache = cache_of(self, ObjectKind.SNAPSHOT) if use_cache else None
         found = Snapshots.of(listed)
         for name, text in load_texts(self, ObjectKind.SNAPSHOT, found.listed, cache=cache):
-            found.take(name, text)
+            found.add(name, text)
         found.sound.sort(key=lambda s: (s.time, s.id))
         return found
 
     def load_index(
-        self, *, kept: bool = True, each: Callable[[PackContent], None] = lambda _: None
+        self, *, use_cache: bool = True, on_pack: Callable[[PackContent], None] = lambda _: None
     ) -> list[str]:
-        """Read all index files anew; returns the names of those too damaged to be read.
+        """Reload all index files; returns the names of those too damaged to read.
 
-        A damaged one is left out: what it lists is stored again, or missed at restore. `each` is
-        told of every pack; `kept` as for `load_snapshots`.
+        What a damaged one lists is stored again by a backup and missing for a restore. `on_pack` is
+        called with every pack; `use_cache` as for `load_snapshots`.
         """
         index, damaged = Index(), []
-        for name, contents in self.index_files(kept=kept):
+        for name, contents in self.index_files(use_cache=use_cache):
             if contents is None:
                 damaged.append(name)
             for content in contents or ():
                 index.add(content)
-                each(content)
+                on_pack(content)
         self.index = index
         self.storage.will_read([pack.hex() for pack in index.packs])
         return damaged
 
-    def index_files(self, *, kept: bool = True) -> Iterator[tuple[str, list[PackContent] | None]]:
-        """Each index file's name and what it lists, or None if it is too damaged to be read.
+    def index_files(
+        self, *, use_cache: bool = True
+    ) -> Iterator[tuple[str, list[PackContent] | None]]:
+        """Yield each index file's name and packs, or None if it is too damaged to read.
 
-        In no particular order; `kept` as for `load_snapshots`.
+        In no particular order; `use_cache` as for `load_snapshots`.
         """
-        cache = cache_of(self, ObjectKind.INDEX) if kept else None
+        cache = cache_of(self, ObjectKind.INDEX) if use_cache else None
         names = [listing.name for listing in self.storage.list(ObjectKind.INDEX)]
         for name, text in load_texts(self, ObjectKind.INDEX, dict.fromkeys(names), cache=cache):
             if isinstance(text, ObjectNotFoundError):
@@ -114,14 +116,14 @@ class Repository(SealedObjects):
             except DamagedError:
                 yield name, None
         if cache is not None:
-            drop_gone(self, names, cache)
+            evict_removed(self, names, cache)
 
 
 class Snapshots(NamedTuple):
-    """What `Repository.load_snapshots` found: `sound` ones, and the names of `damaged` ones.
+    """The result of `Repository.load_snapshots`: good ones, and names of damaged ones.
 
-    `listed` are the names of all; `vanished` those that were not there any more when they were
-    asked for. `is_repeated`: the list had one twice, so it may lack another.
+    `listed` has all names, `vanished` those that were gone when requested. `is_repeated`: the
+    listing had one twice, so it may lack another.
     """
 
     sound: list[Snapshot]
@@ -132,11 +134,11 @@ class Snapshots(NamedTuple):
 
     @classmethod
     def of(cls, listed: Sequence[str]) -> "Snapshots":
-        """Nothing read yet of what is listed."""
+        """Start with the listed names, none of them loaded."""
         return cls([], [], frozenset(listed), [], len(set(listed)) < len(listed))
 
-    def take(self, name: str, text: Text) -> None:
-        """Add one that was loaded."""
+    def add(self, name: str, text: Text) -> None:
+        """Add a loaded snapshot, or what is wrong with it."""
         if isinstance(text, ObjectNotFoundError):
             self.vanished.append(name)
         elif isinstance(text, DamagedError):
@@ -149,7 +151,7 @@ class Snapshots(NamedTuple):
 
     @property
     def doubt(self) -> str:
-        """Why these may not be all of them; empty if they are. Nothing is removed in doubt."""
+        """Why the list may be incomplete, empty if it is not. Nothing is removed in doubt."""
         if self.damaged:
             return (
                 f"{show_count(len(self.damaged), 'snapshot')} cannot be read, such as "

@@ -1,4 +1,4 @@
-"""Seals, names and verifies a repository's objects; what they mean is for others to say."""
+"""Seals, names and verifies a repository's objects, whatever they contain."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ _MAX_TEXT = {ObjectKind.INDEX: 1 << 30, ObjectKind.SNAPSHOT: 256 << 20}
 
 
 class SealedObjects:
-    """The objects in `storage`, sealed with the `master` key that workers and keyed hashes use."""
+    """The objects in `storage`, sealed with the `master` key."""
 
     def __init__(self, storage: Backend, master: SealKey, config: Config) -> None:
         self.storage = storage
@@ -25,11 +25,11 @@ class SealedObjects:
         self.sealer = Sealer(master)
 
     def new_sealer(self) -> Sealer:
-        """Another sealer with the master key, for another thread."""
+        """Return another sealer with the master key, for another thread."""
         return Sealer(self.master)
 
     def open_text(self, kind: ObjectKind, name: str, sealed: bytes) -> bytes:
-        """The JSON text of an object's bytes; DamagedError if they are unsound."""
+        """Return the JSON text of an object's bytes; DamagedError if they are invalid."""
         if hashlib.sha256(sealed).hexdigest() != name:
             raise DamagedError(f"{kind.value}/{name} has other bytes than its name says.")
         return self._unpack(kind, self.sealer.open(sealed))
@@ -48,7 +48,7 @@ class SealedObjects:
         return name
 
     def seal_text(self, text: bytes, *, sealer: Sealer | None = None) -> tuple[str, bytes]:
-        """A JSON text as it is stored: its name, and its bytes."""
+        """Return a JSON text as it is stored: its name and its bytes."""
         if self.config.compresses:
             text = _COMPRESSED + zstandard.ZstdCompressor(level=3).compress(text)
         sealed = (sealer or self.sealer).seal(text)

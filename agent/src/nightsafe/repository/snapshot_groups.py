@@ -12,8 +12,8 @@ _SPELLINGS = {"hosts": "host", "path": "paths", "tag": "tags"}
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which snapshots are considered at all: hosts and tag lists any of, paths all of them."""
+class SnapshotFilter:
+    """Selects snapshots that have any of `hosts`, any list of `tags`, and all `paths`."""
 
     hosts: tuple[str, ...] = ()
     tags: tuple[TagList, ...] = ()
@@ -21,11 +21,11 @@ class Filter:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it takes every snapshot."""
-        return self == Filter()
+        """Whether it matches every snapshot."""
+        return self == SnapshotFilter()
 
-    def takes(self, snapshot: Snapshot) -> bool:
-        """Whether a snapshot is considered."""
+    def matches(self, snapshot: Snapshot) -> bool:
+        """Whether a snapshot is selected."""
         return (
             (not self.hosts or snapshot.hostname in self.hosts)
             and (not self.tags or any(has_tags(snapshot.tags, tags) for tags in self.tags))
@@ -35,7 +35,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Group:
-    """What snapshots have in common; a field that is not grouped by is None."""
+    """The fields that a group's snapshots share; None for a field that is not grouped by."""
 
     host: str | None = None
     paths: tuple[str, ...] | None = None
@@ -49,7 +49,7 @@ class Group:
 
 
 def parse_grouping(text: str) -> tuple[str, ...]:
-    """What to group by, from `host,paths,tags`; UsageError for other words."""
+    """Parse `host,paths,tags`; UsageError for other words."""
     names = tuple(_SPELLINGS.get(name, name) for name in text.split(",") if name)
     if unknown := [name for name in names if name not in GROUPINGS]:
         raise UsageError(f"Snapshots cannot be grouped by {unknown[0]!a}; use host, paths, tags.")
@@ -57,7 +57,7 @@ def parse_grouping(text: str) -> tuple[str, ...]:
 
 
 def grouped(snapshots: Iterable[Snapshot], by: Sequence[str]) -> dict[Group, list[Snapshot]]:
-    """The snapshots of each group, in the order in which they come."""
+    """Return the snapshots of each group, in the given order."""
     groups: dict[Group, list[Snapshot]] = {}
     for snapshot in snapshots:
         groups.setdefault(_group_of(snapshot, by), []).append(snapshot)
@@ -65,7 +65,7 @@ def grouped(snapshots: Iterable[Snapshot], by: Sequence[str]) -> dict[Group, lis
 
 
 def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """Sorted by time, and by id where that is the same, so that two runs agree."""
+    """Sort by time, newest first, and by id for equal times, so that the order is stable."""
     return sorted(snapshots, key=lambda one: (one.time, one.id), reverse=True)
 
 

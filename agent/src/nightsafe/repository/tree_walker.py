@@ -1,4 +1,4 @@
-"""Walks a snapshot's tree for restore, check and ls, without recursion."""
+"""Walks a snapshot's trees for restore, check and ls, without recursion."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
@@ -10,29 +10,29 @@ from nightsafe.repository.blob_reader import BlobReader
 
 
 class Found(NamedTuple):
-    """One entry: its path from the root of the snapshot, beginning with a slash."""
+    """An entry of a snapshot; its path is absolute within the snapshot."""
 
     path: bytes
     node: Node
 
 
-class Chosen(Protocol):
-    """What of a snapshot is wanted; the paths begin with a slash."""
+class Selection(Protocol):
+    """Selects entries of a snapshot; paths are absolute within the snapshot."""
 
     paths: list[bytes]
-    """What was asked for, as the user wrote it; empty for everything."""
-    wants_all: bool
-    """Whether nothing at all is left out, so that no path has to be asked about."""
+    """The paths or patterns as given by the user; empty for everything."""
+    includes_all: bool
+    """Whether everything is selected, so that no path need be checked."""
 
-    def wants(self, path: bytes) -> bool:
-        """Whether the entry itself is wanted."""
+    def includes(self, path: bytes) -> bool:
+        """Whether the entry itself is selected."""
 
-    def leads_to(self, path: bytes) -> bool:
-        """Whether something wanted may lie below the directory `path`, or it is wanted itself."""
+    def may_contain(self, path: bytes) -> bool:
+        """Whether the directory `path`, or something below it, may be selected."""
 
 
 class PatternSelection:
-    """Paths chosen by patterns: all of `include` if there is none, but those of `exclude`."""
+    """Selects by patterns: everything, or what matches `include`, except for `exclude`."""
 
     def __init__(
         self,
@@ -44,21 +44,21 @@ class PatternSelection:
     ) -> None:
         wanted, wanted_any_case = list(include), list(include_any_case)
         self.paths = [t.encode("utf-8", "surrogateescape") for t in (*wanted, *wanted_any_case)]
-        # Each entry of a snapshot is asked about several times, mostly where there are none.
+        # Checked several times per entry, mostly without any pattern.
         self._include = _any_of(wanted, wanted_any_case)
         self._exclude = _any_of(exclude, exclude_any_case)
-        self.wants_all = not self.paths and not self._exclude
+        self.includes_all = not self.paths and not self._exclude
 
-    def wants(self, path: bytes) -> bool:
-        """Whether an include pattern fits the entry or a folder above it, and no other."""
+    def includes(self, path: bytes) -> bool:
+        """Whether an include pattern, and no exclude pattern, matches the path."""
         is_included = not self.paths or any(p.matches(path) for p in self._include)
         return is_included and not self._excludes(path)
 
-    def leads_to(self, path: bytes) -> bool:
-        """Whether something wanted may lie below the directory `path`, or it is wanted itself."""
+    def may_contain(self, path: bytes) -> bool:
+        """Whether the directory `path`, or something below it, may be selected."""
         if self._excludes(path):
             return False
-        return self.wants(path) or any(p.may_match_below(path) for p in self._include)
+        return self.includes(path) or any(p.may_match_below(path) for p in self._include)
 
     def _excludes(self, path: bytes) -> bool:
         return bool(self._exclude) and any(p.matches(path) for p in self._exclude)
@@ -69,45 +69,45 @@ def _any_of(patterns: Iterable[str], any_case: Iterable[str]) -> list[Patterns]:
     return [patterns for patterns in both if patterns]
 
 
-class Selection:
-    """Which paths of a snapshot are wanted; everything when none is named."""
+class PathSelection:
+    """Selects paths and everything below them; all entries if no path is given."""
 
     def __init__(self, paths: Iterable[bytes] = ()) -> None:
         self.paths = [b"/" + path.strip(b"/") for path in paths]
         if b"/" in self.paths:
             self.paths = []
-        self.wants_all = not self.paths
+        self.includes_all = not self.paths
 
-    def wants(self, path: bytes) -> bool:
-        """Whether the entry is wanted itself, or lies below one that is."""
+    def includes(self, path: bytes) -> bool:
+        """Whether the entry is one of the paths or below one."""
         return not self.paths or any(path == p or path.startswith(p + b"/") for p in self.paths)
 
-    def leads_to(self, path: bytes) -> bool:
-        """Whether something wanted may lie below the directory `path`."""
-        return self.wants(path) or any(p.startswith(path + b"/") for p in self.paths)
+    def may_contain(self, path: bytes) -> bool:
+        """Whether the directory `path`, or something below it, may be selected."""
+        return self.includes(path) or any(p.startswith(path + b"/") for p in self.paths)
 
 
 def walk(
     reader: BlobReader,
     tree: bytes,
-    selection: Chosen | None = None,
+    selection: Selection | None = None,
     on_damage: Callable[[bytes, DamagedError], None] | None = None,
 ) -> Iterator[Found]:
-    """Every wanted entry below a root tree, parents before children, in stored order.
+    """Yield every selected entry below a root tree, parents before children, in stored order.
 
-    A damaged subtree or entry is told to `on_damage` and left out, or raised if there is none.
+    A damaged subtree or entry is reported to `on_damage` and skipped, or raised without that.
     """
 
     def listed(path: bytes, tree: bytes) -> list[Node]:
         return _nodes(reader, path, tree, on_damage)
 
-    return walk_through(listed, tree, selection or Selection())
+    return walk_through(listed, tree, selection or PathSelection())
 
 
 def walk_through(
-    listed: Callable[[bytes, bytes], list[Node]], tree: bytes, selection: Chosen
+    listed: Callable[[bytes, bytes], list[Node]], tree: bytes, selection: Selection
 ) -> Iterator[Found]:
-    """As `walk`, where `listed` gives the nodes of a folder, by its path and its tree."""
+    """Like `walk`; `listed` returns the nodes of a folder, given its path and tree."""
     stack = [(b"", iter(listed(b"", tree)))]
     while stack:
         above, nodes = stack[-1]
@@ -116,9 +116,9 @@ def walk_through(
             stack.pop()
             continue
         found = Found(above + b"/" + node.name, node)
-        if selection.wants(found.path):
+        if selection.includes(found.path):
             yield found
-        if node.subtree is not None and selection.leads_to(found.path):
+        if node.subtree is not None and selection.may_contain(found.path):
             stack.append((found.path, iter(listed(found.path, node.subtree))))
 
 
@@ -140,8 +140,8 @@ def _nodes(
     return nodes
 
 
-def require_found(found: int, selection: Chosen) -> None:
-    """RestoreError when named paths matched nothing."""
+def require_found(found: int, selection: Selection) -> None:
+    """Raise RestoreError if named paths matched nothing."""
     if not found and selection.paths:
         named = ", ".join(ascii(path.decode("utf-8", "replace")) for path in selection.paths[:3])
         raise RestoreError(
@@ -150,9 +150,9 @@ def require_found(found: int, selection: Chosen) -> None:
 
 
 def find_folder(reader: BlobReader, tree: bytes, path: bytes, *, advice: str = "") -> bytes:
-    """The tree of the folder `path` in a snapshot; RestoreError when it holds no such folder.
+    """Return the tree of the folder `path`; RestoreError if there is no such folder.
 
-    `advice` is a sentence for whoever meant a file.
+    `advice` is a sentence for users who meant a file.
     """
     for name in filter(None, path.split(b"/")):
         nodes, unreadable = reader.read_tree(tree)

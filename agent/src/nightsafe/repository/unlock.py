@@ -1,6 +1,6 @@
-"""Finds the key that a passphrase opens, before anything else of a repository is loaded.
+"""Unlocks a repository with a passphrase, before anything else of it is loaded.
 
-To derive the key takes longer than all the rest of a small command, so it begins first.
+Deriving the key takes longer than the rest of a small command, so it starts first.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from nightsafe.errors import ObjectNotFoundError, SettingsError, ended
 from nightsafe.repofile.key import find_key
 
 
-class Opening(NamedTuple):
-    """A repository's storage, its master key, and its `config` as it is stored, sealed.
+class UnlockedRepository(NamedTuple):
+    """A repository's storage, its master key, and its sealed `config`.
 
-    `is_weak` tells that the key object is easy to guess at.
+    `is_weak`: the passphrase is cheap to guess for whoever has the key object.
     """
 
     storage: Backend
@@ -25,12 +25,13 @@ class Opening(NamedTuple):
     is_weak: bool
 
 
-def open_key(storage: Backend, passphrase: str, *others: str) -> Opening:
-    """Open a key with a passphrase, or one of the others that are tried after it.
+def open_key(storage: Backend, passphrase: str, *others: str) -> UnlockedRepository:
+    """Open a key with a passphrase, or else with one of the others.
 
-    PassphraseError, WeakKeyError or UnsupportedError if none does.
+    PassphraseError, WeakKeyError or UnsupportedError if none fits; SettingsError if there is no
+    repository.
     """
-    storage = storage.joined()
+    storage = storage.upgraded()
     try:
         config = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
     except ObjectNotFoundError as error:
@@ -39,7 +40,7 @@ def open_key(storage: Backend, passphrase: str, *others: str) -> Opening:
             "Check the address, or make one there with `nightsafe init`."
         ) from None
     found = find_key(_key_objects(storage), passphrase, *others)
-    return Opening(storage, found.master, config, found.is_weak)
+    return UnlockedRepository(storage, found.master, config, found.is_weak)
 
 
 def _key_objects(storage: Backend) -> Iterator[bytes]:

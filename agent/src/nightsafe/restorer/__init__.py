@@ -1,4 +1,4 @@
-"""One restore, from a snapshot to a folder, and its verification.
+"""Restores a snapshot to a folder, and verifies the result.
 
 The command line imports it; the archiver and maintenance do not.
 """

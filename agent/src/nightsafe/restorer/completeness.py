@@ -1,9 +1,9 @@
-"""Tells which folders of a snapshot are known to be whole.
+"""Determines which folders a snapshot holds completely.
 
-Above the paths that were backed up a snapshot holds folders in part. It says which paths those
-were, but not where in it they stand: a path that was given relatively stands there by its last
-names, one that was given as `.` is the root itself. So each is looked for in all places where it
-may be, and a folder is whole only if it is so whichever of them is the right one.
+Above the paths that were backed up a snapshot holds folders in part. It lists those paths, but not
+where they are in its tree: a relative path is stored by its last components, and ``.`` is the root
+itself. So each path is looked up at every place where it may be, and a folder is complete only if
+it is so for every possibility.
 """
 
 import enum
@@ -16,7 +16,7 @@ from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.blob_reader import BlobReader
 
 
-class Held(enum.Enum):
+class Coverage(enum.Enum):
     """How much of a folder a snapshot holds."""
 
     WHOLE = enum.auto()
@@ -25,35 +25,37 @@ class Held(enum.Enum):
 
 
 class Completeness:
-    """Knows how much of its folders a snapshot holds. Paths are those in the snapshot."""
+    """Tells how much of each folder a snapshot holds. Paths are those in the snapshot."""
 
     def __init__(self, reader: BlobReader, snapshot: Snapshot) -> None:
         self._reader = reader
         self._root = snapshot.tree
-        self._places = self._find(snapshot.paths)
+        self._candidates = self._find(snapshot.paths)
 
-    def of(self, path: bytes) -> Held:
-        """How much of the folder `path`, empty for the root, is in the snapshot."""
-        may_be_whole = not self._places
-        for places in self._places:
-            inside = [path == place or path.startswith(place + b"/") for place in places]
+    def of(self, path: bytes) -> Coverage:
+        """Return how much of the folder `path` the snapshot holds; the root is empty."""
+        may_be_whole = not self._candidates
+        for candidates in self._candidates:
+            inside = [
+                path == candidate or path.startswith(candidate + b"/") for candidate in candidates
+            ]
             if all(inside):
-                return Held.WHOLE
+                return Coverage.WHOLE
             may_be_whole = may_be_whole or any(inside)
-        return Held.UNKNOWN if may_be_whole else Held.PART
+        return Coverage.UNKNOWN if may_be_whole else Coverage.PART
 
     def _find(self, paths: Collection[str]) -> list[list[bytes]]:
-        """For each source the places where it may stand; empty if nothing can be told."""
+        """Return the possible places of each source; empty if they are unknown."""
         top = self._names_in(self._root)
         sources = [names for names in map(_names, paths) if names is not None]
         if top is None or len(sources) != len(paths):
             return []
         if [] not in sources and not top <= {name for names in sources for name in names}:
-            # What no path explains was in a folder that was given as `.`; in which of several
-            # is not to be seen.
+            # Names that no path explains come from a folder given as `.`; with several such folders
+            # it is unknown which.
             return [[b""]] if len(sources) == 1 else []
         found = [self._places_of(names) for names in sources]
-        return [places for places in found if places]
+        return [candidates for candidates in found if candidates]
 
     def _places_of(self, names: list[bytes]) -> list[bytes]:
         if not names:
@@ -62,11 +64,11 @@ class Completeness:
         return [b"/" + b"/".join(end) for end in ends if self._may_hold(end)]
 
     def _may_hold(self, names: Iterable[bytes]) -> bool:
-        """Whether the snapshot has an entry at this path, or may have had."""
+        """Whether the snapshot has, or may have had, an entry at this path."""
         tree: bytes | None = self._root
         for name in names:
             if tree is None:
-                return False  # a file, or a folder of which nothing is known
+                return False  # a file, or a folder without a tree
             try:
                 nodes, unreadable = self._reader.read_tree(tree)
             except DamagedError:
@@ -78,7 +80,7 @@ class Completeness:
         return True
 
     def _names_in(self, tree: bytes) -> set[bytes] | None:
-        """None unless all of them can be read, and there are some."""
+        """Return the names in a tree; None if it is empty or not entirely readable."""
         try:
             nodes, unreadable = self._reader.read_tree(tree)
         except DamagedError:
@@ -87,7 +89,7 @@ class Completeness:
 
 
 def _names(source: str) -> list[bytes] | None:
-    """The names on the way to a path that was backed up; None if they may be others there."""
+    """Split a backed-up path; None if its names may be stored differently."""
     path = stored_path(os.fsencode(source))
     if not path.startswith(b"/") or "\ufffd" in source:
         return None

@@ -1,4 +1,4 @@
-"""Decides what happens to entries that are in the target already."""
+"""Decides what happens to entries that exist in the target."""
 
 import contextlib
 import errno
@@ -16,15 +16,15 @@ _NOT_REPLACED = (stat.S_IFDIR, stat.S_IFLNK)
 
 
 class ExistingEntries:
-    """Decides about what stands where the target is, as the options want it."""
+    """Decides by the options which existing entries are kept or replaced."""
 
     def __init__(self, target: Target, options: RestoreOptions, index: Index) -> None:
         self._target = target
         self._options = options
         self._index = index
 
-    def staying(self, node: Node) -> os.stat_result | None:
-        """The status of what stands in the way of an entry, no folder, and stays there."""
+    def kept_status(self, node: Node) -> os.stat_result | None:
+        """Return the status of an existing non-folder that is kept, or None."""
         here = self._target.here
         status = self._target.status(node.name) if self._options.overwrite != "always" else None
         if status is None or here is None:
@@ -39,8 +39,10 @@ class ExistingEntries:
         return status
 
     def holds(self, node: Node) -> bool:
-        """Whether the very content of a file stands there already, so that a restore, which
-        compares it, would leave it. Reads all of it."""
+        """Whether a file with exactly this content exists, so that a restore would keep it.
+
+        Reads all of it.
+        """
         here, status = self._target.here, self._target.status(node.name)
         if here is None or status is None or node.type != "file" or node.content is None:
             return False
@@ -49,9 +51,11 @@ class ExistingEntries:
             return False
         return not differs(node.name, node, folder=here, index=self._index)
 
-    def require_way(self, node: Node) -> None:
-        """OSError where a restore could not put an entry, no folder, in place: in that of a folder
-        with something in it."""
+    def require_replaceable(self, node: Node) -> None:
+        """Raise OSError if a restore could not put a non-folder in place.
+
+        A folder that is not empty is in the way.
+        """
         here, status = self._target.here, self._target.status(node.name)
         if here is None or status is None or not stat.S_ISDIR(mode_of(status)):
             return
@@ -63,18 +67,18 @@ class ExistingEntries:
             inner.close()
 
     def is_link(self, node: Node) -> bool:
-        """Whether the very link of a node stands there, with all that is said of it."""
+        """Whether exactly this link exists, with its owner and time."""
         here, status = self._target.here, self._target.status(node.name)
         if here is None or status is None or not stat.S_ISLNK(mode_of(status)):
             return False
-        described = (status.st_uid, status.st_gid, status.st_mtime_ns)
-        is_so = described == (node.uid, node.gid, node.mtime)
+        raw_attributes = (status.st_uid, status.st_gid, status.st_mtime_ns)
+        is_so = raw_attributes == (node.uid, node.gid, node.mtime)
         return is_so and here.read_link(node.name) == node.link_target
 
     def enter(self, node: Node) -> bool:
-        """Go into a folder and say whether it is new; a file that is in the way is replaced.
+        """Enter a folder and return whether it is new; a file in the way is replaced.
 
-        OSError if something else is, which `obstacle` tells.
+        OSError if anything else is in the way; `obstacle` describes it.
         """
         try:
             is_new = self._target.enter(node.name)
@@ -86,12 +90,12 @@ class ExistingEntries:
                 raise
             return self._target.replace(node.name)
         if not is_new and self._target.here is not None and not self._options.dry_run:
-            with contextlib.suppress(OSError):  # it is somebody else's, and keeps its mode
-                self._target.here.narrow(node)
+            with contextlib.suppress(OSError):  # it belongs to somebody else and keeps its mode
+                self._target.here.restrict(node)
         return is_new
 
     def obstacle(self, name: bytes) -> str:
-        """What is in the way of a folder of this name, for people; empty if nothing is."""
+        """Describe what is in the way of a folder of this name; empty if nothing is."""
         status = self._target.status(name)
         if status is None or stat.S_ISDIR(mode_of(status)):
             return ""
@@ -100,7 +104,7 @@ class ExistingEntries:
         return "a file stands there, which --overwrite does not replace"
 
     def _keeps(self, node: Node, status: os.stat_result) -> bool:
-        """Whether something stays, whatever it is, because of its age or for being there."""
+        """Whether an entry is kept because of its age or because it exists."""
         if self._options.overwrite == "if-newer":
             return node.mtime <= status.st_mtime_ns
         return self._options.overwrite == "never"

@@ -1,83 +1,86 @@
-"""Finds and, if asked, removes entries of the target that the snapshot does not have."""
+"""Finds and optionally removes entries of the target that the snapshot does not have."""
 
-from nightsafe.repository.tree_walker import Chosen
-from nightsafe.restorer.completeness import Completeness, Held
+from nightsafe.repository.tree_walker import Selection
+from nightsafe.restorer.completeness import Completeness, Coverage
 from nightsafe.restorer.report import RestoreReporter
 from nightsafe.restorer.tree_filter import FilteredTree
 from nightsafe.target.directory import Directory, Fold
 
 
-class LeftError(Exception):
-    """Something may have to be removed, but it cannot be told; the text says why, for people."""
+class NotDeletedError(Exception):
+    """Extraneous entries may exist but cannot be told from others; the text says why."""
 
 
 class ExtraneousEntries:
-    """Looks through folders of the target for what is not in the snapshot.
+    """Finds extraneous entries in folders of the target.
 
-    Only in folders that the snapshot holds whole, with a list that was read whole: by any other
-    list a file would go because its name was lost. Above the paths that were backed up a
-    snapshot holds folders in part, and what else stands there has nothing to do with it.
+    Only in folders that the snapshot holds completely, and whose tree was read completely:
+    otherwise a file would be removed because its name was lost. Above the paths that were backed
+    up, a snapshot holds folders in part, and their other entries are none of its business.
     """
 
     def __init__(
         self,
-        extent: Completeness,
+        completeness: Completeness,
         *,
         below: bytes,
-        chosen: Chosen,
+        selection: Selection,
         fold: Fold,
         dry_run: bool,
     ) -> None:
-        self._extent = extent
+        self._completeness = completeness
         self._below = below
-        self._chosen = chosen
+        self._selection = selection
         self._fold = fold
         self._dry_run = dry_run
 
     def remove(
-        self, path: bytes, known: FilteredTree, folder: Directory | None, tell: RestoreReporter
+        self, path: bytes, tree: FilteredTree, folder: Directory | None, reporter: RestoreReporter
     ) -> None:
-        """Remove what the snapshot does not hold from the folder, `path` from the target.
+        """Remove extraneous entries from a folder, given by its path from the target.
 
-        With `dry_run` it is only told. What cannot be removed, or must not be, is told as well.
+        With `dry_run` they are only reported, as are those that cannot or must not be removed.
         """
         try:
-            names = self.find(path, known, folder)
-        except LeftError as error:
-            tell.failed(path, str(error))
+            names = self.find(path, tree, folder)
+        except NotDeletedError as error:
+            reporter.failed(path, str(error))
             return
         except OSError as error:
             reason = (error.strerror or "").lower()
-            tell.failed(path, f"nothing was deleted in it: {reason}")
+            reporter.failed(path, f"nothing was deleted in it: {reason}")
             return
         for name in names:
             entry = path + b"/" + name
             try:
                 if folder is not None and not self._dry_run:
                     folder.remove(name)
-                tell.deleted(entry)
+                reporter.deleted(entry)
             except OSError as error:
-                tell.failed(entry, f"it was not deleted: {(error.strerror or '').lower()}")
+                reporter.failed(entry, f"it was not deleted: {(error.strerror or '').lower()}")
 
-    def find(self, path: bytes, known: FilteredTree, folder: Directory | None) -> list[bytes]:
-        """Names in the folder, `path` from the target, that the snapshot does not hold.
+    def find(self, path: bytes, tree: FilteredTree, folder: Directory | None) -> list[bytes]:
+        """Return the extraneous names in a folder, given by its path from the target.
 
-        LeftError if there may be some that cannot be told, OSError if it cannot be listed.
+        NotDeletedError if there may be some that cannot be told from others, OSError if it cannot
+        be listed.
         """
-        held = self._extent.of(self._below + path)
-        if folder is None or held is Held.PART:
+        coverage = self._completeness.of(self._below + path)
+        if folder is None or coverage is Coverage.PART:
             return []
-        names = {self._fold(node.name) for node in known.nodes}
-        extras = [
+        names = {self._fold(node.name) for node in tree.nodes}
+        extraneous = [
             name
             for name in folder.names()
-            if self._fold(name) not in names and self._chosen.wants(path + b"/" + name)
+            if self._fold(name) not in names and self._selection.includes(path + b"/" + name)
         ]
-        if extras and not known.is_whole:
-            raise LeftError("nothing was deleted in it, since the snapshot's list of it is damaged")
-        if extras and held is Held.UNKNOWN:
-            raise LeftError(
+        if extraneous and not tree.is_whole:
+            raise NotDeletedError(
+                "nothing was deleted in it, since the snapshot's list of it is damaged"
+            )
+        if extraneous and coverage is Coverage.UNKNOWN:
+            raise NotDeletedError(
                 "nothing was deleted in it, since it cannot be told whether the snapshot holds "
                 "all that was there"
             )
-        return extras
+        return extraneous

@@ -1,4 +1,4 @@
-"""The options of a restore, and its report."""
+"""The options and the report of a restore."""
 
 from dataclasses import dataclass, field
 
@@ -12,12 +12,11 @@ OVERWRITE = ("always", "if-changed", "if-newer", "never")
 class RestoreOptions:
     """How to restore.
 
-    `overwrite`: what happens to what stands in the way: `always` replaced, `if-changed` unless
-    it has the same size and time, `if-newer` when the snapshot's is newer, or `never`.
-    `delete` removes from restored folders what the snapshot does not hold. `verify` reads back
-    what was written. `dry_run` changes nothing. `folder` is restored instead of the whole
-    snapshot, without the folders above it. `workers` is the number of processes; None fits
-    this computer.
+    `overwrite`: when to replace existing entries: `always`, `if-changed` (size or time differs),
+    `if-newer` (the snapshot's is newer), or `never`. `delete` removes extraneous entries from
+    restored folders. `verify` reads back what was written. `dry_run` changes nothing. `folder` is
+    restored instead of the whole snapshot, without the folders above it. `workers` is the number of
+    processes; None chooses it for this computer.
     """
 
     overwrite: str = "always"
@@ -34,7 +33,7 @@ class RestoreOptions:
 
 @dataclass
 class RestoreReport:
-    """What a restore did."""
+    """The result of a restore."""
 
     files: int = 0
     directories: int = 0
@@ -48,5 +47,5 @@ class RestoreReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that was asked for was restored."""
+        """Whether everything that was requested was restored."""
         return not any(issue.is_failure for issue in self.issues)

@@ -1,4 +1,4 @@
-"""Counts what a restore does, and passes it on to observers."""
+"""Counts what a restore does, and notifies its observer."""
 
 from nightsafe.file_restorer.finisher import Listener
 from nightsafe.progress import Advanced, Event, FileDone, FilesDone, Issue, Observer
@@ -6,7 +6,7 @@ from nightsafe.restorer.options import RestoreReport
 
 
 class RestoreReporter(Listener):
-    """Counts, and tells the observer."""
+    """Updates the report and notifies the observer."""
 
     def __init__(self, report: RestoreReport, observer: Observer) -> None:
         self._report = report
@@ -31,16 +31,16 @@ class RestoreReporter(Listener):
         self._issue("failed", path, text)
 
     def passed_over(self, path: bytes, text: str) -> None:
-        """An entry is not for a restore to make."""
+        """An entry was skipped because restores do not make its kind."""
         self._issue("notice", path, text)
 
     def deleted(self, path: bytes) -> None:
-        """An entry was removed that the snapshot does not hold."""
+        """An extraneous entry was removed."""
         self._report.deleted += 1
         self._observer(FileDone(path, "deleted"))
 
     def cleared(self, path: bytes) -> None:
-        """An unfinished file of an earlier restore was removed."""
+        """A partial file of an earlier restore was removed."""
         self._issue("notice", path, "removed: a restore that was killed left it unfinished")
 
     def _issue(self, kind: str, path: bytes, text: str) -> None:

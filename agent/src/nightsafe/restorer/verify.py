@@ -1,4 +1,4 @@
-"""Reads restored files back and compares them with the snapshot."""
+"""Verifies restored files by reading them back."""
 
 import hashlib
 import os
@@ -11,14 +11,14 @@ from nightsafe.fs.files import TO_READ
 from nightsafe.repofile.index import Index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
-from nightsafe.repository.tree_walker import Chosen, walk_through
+from nightsafe.repository.tree_walker import Selection, walk_through
 from nightsafe.restorer.tree_filter import TreeFilter
 from nightsafe.target.directory import Directory, mode_of
 from nightsafe.target.target import Target
 
 
 def differs(name: bytes, node: Node, *, folder: Directory, index: Index) -> str:
-    """Why the entry `name` of the folder is not the node's; empty when it is."""
+    """Explain how the entry `name` differs from the node; empty if it does not."""
     try:
         mode = mode_of(folder.status(name))
         if node.type == "symlink":
@@ -56,36 +56,42 @@ def _compare(fd: int, node: Node, index: Index) -> str:
 class Verifier:
     """Reads back what was restored, in the order of the trees.
 
-    The restore has told what cannot be read of them, so the `sieve` need not.
+    The restore has reported unreadable entries already, so `tree_filter` need not.
     """
 
     def __init__(
-        self, index: Index, target: bytes, chosen: Chosen, *, sieve: TreeFilter, listener: Listener
+        self,
+        index: Index,
+        target: bytes,
+        selection: Selection,
+        *,
+        tree_filter: TreeFilter,
+        listener: Listener,
     ) -> None:
-        self._sieve = sieve
+        self._tree_filter = tree_filter
         self._index = index
-        self._target = Target(target, looks=True)
-        self._chosen = chosen
-        self._tell = listener
+        self._target = Target(target, read_only=True)
+        self._selection = selection
+        self._reporter = listener
         self._at: list[bytes] = []
 
-    def verify(self, tree: bytes, *, known: Collection[bytes]) -> int:
-        """Tell what differs or is missing, but the paths `known`; returns how many are right."""
+    def verify(self, tree: bytes, *, skip: Collection[bytes]) -> int:
+        """Report what differs or is missing, except `skip` paths; returns how many are correct."""
         count = 0
         try:
-            for found in walk_through(self._listed, tree, self._chosen):
-                if found.node.type not in ("file", "symlink") or found.path in known:
+            for found in walk_through(self._listed, tree, self._selection):
+                if found.node.type not in ("file", "symlink") or found.path in skip:
                     continue
                 problem = self._problem(found.path, found.node)
                 count += not problem
                 if problem:
-                    self._tell.failed(found.path, problem)
+                    self._reporter.failed(found.path, problem)
         finally:
             self._target.close()
         return count
 
     def _listed(self, path: bytes, tree: bytes) -> list[Node]:
-        return self._sieve.sift(path, tree).nodes
+        return self._tree_filter.filter_tree(path, tree).nodes
 
     def _problem(self, path: bytes, node: Node) -> str:
         *folders, name = path[1:].split(b"/")

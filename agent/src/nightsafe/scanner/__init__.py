@@ -1,4 +1,4 @@
-"""What there is to back up, and what changed: listing, excludes, caches, the parent's tree.
+"""Finds what to back up and what changed: listing, filters, caches, the parent's trees.
 
 Reads no file's content. The file saver and the archiver import it.
 """

@@ -1,34 +1,37 @@
 """Compares many folders with what the last backup found, in threads.
 
-Most of it is asking the file system, which leaves other threads running, so processes of their
-own would only be dearer to start and to talk to.
+Nearly all of it is system calls, which let other threads run; processes would only cost more to
+start and to communicate with.
 """
 
 import queue
 import threading
 from collections.abc import Callable
 
-from nightsafe.scanner.lister import ChangeDetector, Probe, Same
+from nightsafe.scanner.lister import ChangeDetector, Probe, Unchanged
 
 _FOLDERS_IN_A_BATCH = 32
 _OUTSTANDING = 2
 
-Deal = Callable[[list[int], Same], None]
-"""Told the numbers of folders that were looked at, and which of them look as they did."""
-_Answer = tuple[list[Probe], Same | BaseException]
+OnResult = Callable[[list[int], Unchanged], None]
+"""Called with the numbers of compared folders, and those of them that are unchanged."""
+_Result = tuple[list[Probe], Unchanged | BaseException]
 
 
-def probe_all(todo: list[Probe], prober: ChangeDetector, deal: Deal, *, threads: int) -> None:
-    """Look at all folders of `todo`, last ones first, until it is empty; `deal` may add to it.
+def probe_all(
+    todo: list[Probe], detector: ChangeDetector, on_result: OnResult, *, threads: int
+) -> None:
+    """Compare all folders of `todo`, last ones first, until it is empty.
 
-    `threads` may be 0 for this one alone. What goes wrong in a thread is raised here.
+    `on_result` may add to it. With `threads` 0 this thread does it all. An exception in a thread is
+    raised here.
     """
     while todo:
         if len(todo) > _FOLDERS_IN_A_BATCH and threads:
-            _side_by_side(todo, prober, deal, threads)
+            _in_threads(todo, detector, on_result, threads)
         else:
             batch = _take(todo)
-            deal([number for number, *_ in batch], prober.probe(batch))
+            on_result([number for number, *_ in batch], detector.probe(batch))
 
 
 def _take(todo: list[Probe]) -> list[Probe]:
@@ -37,12 +40,14 @@ def _take(todo: list[Probe]) -> list[Probe]:
     return batch
 
 
-def _side_by_side(todo: list[Probe], prober: ChangeDetector, deal: Deal, threads: int) -> None:
+def _in_threads(
+    todo: list[Probe], detector: ChangeDetector, on_result: OnResult, threads: int
+) -> None:
     jobs: queue.SimpleQueue[list[Probe] | None] = queue.SimpleQueue()
-    answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
-    given = (prober, jobs, answers)
-    crew = [threading.Thread(target=_serve, args=given, daemon=True) for _ in range(threads)]
-    for thread in crew:
+    results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
+    given = (detector, jobs, results)
+    started = [threading.Thread(target=_run, args=given, daemon=True) for _ in range(threads)]
+    for thread in started:
         thread.start()
     waiting = 0
     try:
@@ -50,26 +55,26 @@ def _side_by_side(todo: list[Probe], prober: ChangeDetector, deal: Deal, threads
             while todo and waiting < _OUTSTANDING * threads:
                 jobs.put(_take(todo))
                 waiting += 1
-            batch, same = answers.get()
+            batch, unchanged = results.get()
             waiting -= 1
-            if isinstance(same, BaseException):
-                raise same
-            deal([number for number, *_ in batch], same)
+            if isinstance(unchanged, BaseException):
+                raise unchanged
+            on_result([number for number, *_ in batch], unchanged)
     finally:
-        # None of them may be alive when worker processes are forked.
-        for _ in crew:
+        # All threads must have ended before worker processes are forked.
+        for _ in started:
             jobs.put(None)
-        for thread in crew:
+        for thread in started:
             thread.join()
 
 
-def _serve(
-    prober: ChangeDetector,
+def _run(
+    detector: ChangeDetector,
     jobs: "queue.SimpleQueue[list[Probe] | None]",
-    answers: "queue.SimpleQueue[_Answer]",
+    results: "queue.SimpleQueue[_Result]",
 ) -> None:
     while (batch := jobs.get()) is not None:
         try:
-            answers.put((batch, prober.probe(batch)))
-        except BaseException as error:  # for who asked
-            answers.put((batch, error))
+            results.put((batch, detector.probe(batch)))
+        except BaseException as error:  # raised in the calling thread
+            results.put((batch, error))

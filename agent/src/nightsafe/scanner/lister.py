@@ -1,4 +1,4 @@
-"""Lists the wanted entries of a folder with their `lstat` data."""
+"""Lists the included entries of a folder with their `lstat` data."""
 
 import os
 import stat
@@ -7,42 +7,44 @@ from typing import Any
 
 from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.fs.files import list_names
-from nightsafe.fs.lstat import Survey, look, survey
-from nightsafe.fs.status import Seen
+from nightsafe.fs.lstat import FolderListing, list_folders, lstat_all
+from nightsafe.fs.status import StatEntry
 from nightsafe.scanner.fingerprint import Fingerprint
 
 SLICE_ENTRIES = 1024
-"""A folder of more entries than this is dealt with in slices, so that memory is bounded."""
+"""Folders with more entries are processed in slices, to bound memory."""
 
 Entry = tuple[bytes, bytes]
 Problem = tuple[str, bytes, str]
 Probe = tuple[int, bytes, bytes]
-"""A folder to be compared: its number, its path, and the fingerprint that it had."""
-Same = list[tuple[int, list[bytes]]]
-"""Folders that look as they did: their numbers, and the names of folders in them."""
+"""A folder to compare: its number, its path, and its former fingerprint."""
+Unchanged = list[tuple[int, list[bytes]]]
+"""Unchanged folders: their numbers, and the names of their subfolders."""
 
 
 class Lister:
-    """Lists of folders what `wants` wants; None stands for everything."""
+    """Lists the entries that `entry_filter` includes; all entries if it is None."""
 
-    def __init__(self, wants: EntryFilter | None) -> None:
-        self._wants = wants
+    def __init__(self, entry_filter: EntryFilter | None) -> None:
+        self._entry_filter = entry_filter
 
-    def takes_all(self, names: bytes) -> bool:
-        """Whether it is sure that all in a folder are wanted; the names have zeros between them."""
-        return self._wants is None or self._wants.wants_all(names)
+    def includes_all(self, names: bytes) -> bool:
+        """Return True if every name (NUL-separated) is certainly included."""
+        return self._entry_filter is None or self._entry_filter.includes_all(names)
 
-    def of(self, entries: list[Entry], problems: list[Problem] | None = None) -> list[Seen]:
-        """The wanted entries (name, path) of one folder with what lstat says of them.
+    def stat_entries(
+        self, entries: list[Entry], problems: list[Problem] | None = None
+    ) -> list[StatEntry]:
+        """Return the included entries (name, path) of a folder with their `lstat` data.
 
-        What fails is added to `problems`; OSError if there are none.
+        Failures are appended to `problems`; without that they are raised as OSError.
         """
-        seen: list[Seen] = []
-        takes_all = self.takes_all(b"\0".join([name for name, _ in entries]))
-        wants = None if takes_all else self._wants
-        statuses = look([path for _, path in entries])
-        if wants is None and int not in set(map(type, statuses)):
-            # The usual case, and most of what Python does in an unchanged backup.
+        seen: list[StatEntry] = []
+        includes_all = self.includes_all(b"\0".join([name for name, _ in entries]))
+        entry_filter = None if includes_all else self._entry_filter
+        statuses = lstat_all([path for _, path in entries])
+        if entry_filter is None and int not in set(map(type, statuses)):
+            # The usual case; an unchanged backup spends most of its Python time here.
             plain: Iterable[tuple[Entry, Any]] = zip(entries, statuses, strict=True)
             return [(name, path, status) for (name, path), status in plain]
         for (name, path), status in zip(entries, statuses, strict=True):
@@ -51,68 +53,68 @@ class Lister:
                 if problems is None:
                     raise error
                 problems.append(problem_of(path, error))
-            elif wants is None or wants(path, name, status):
+            elif entry_filter is None or entry_filter(path, name, status):
                 seen.append((name, path, status))
         return seen
 
 
 class ChangeDetector:
-    """Compares folders with what the last backup from here found; threads may share it."""
+    """Compares folders with what the last backup from here found. Thread-safe."""
 
     def __init__(
         self,
-        wants: EntryFilter | None,
+        entry_filter: EntryFilter | None,
         fingerprint: Fingerprint,
-        ahead: Callable[[bytes], Survey] = lambda _: None,
+        prefetched: Callable[[bytes], FolderListing] = lambda _: None,
     ) -> None:
-        """`ahead` gives what was seen already of a folder in which all is wanted."""
-        self._sight = Lister(wants)
+        """`prefetched` returns the listing of a folder whose entries are all included, if known."""
+        self._lister = Lister(entry_filter)
         self._fingerprint = fingerprint
-        self._ahead = ahead
+        self._prefetched = prefetched
 
-    def probe(self, folders: list[Probe]) -> Same:
-        """Those of the folders that look as they did; one that cannot be listed does not."""
+    def probe(self, folders: list[Probe]) -> Unchanged:
+        """Return the unchanged ones of the folders; one that cannot be listed is changed."""
         same = []
-        ahead = {path: self._ahead(path) for _, path, _ in folders}
-        others = [path for path, found in ahead.items() if found is None]
-        surveys = dict(zip(others, survey(others, SLICE_ENTRIES), strict=True))
-        names = [found[0] for found in surveys.values() if isinstance(found, tuple)]
-        takes_all = self._sight.takes_all(b"\0".join(names))  # of all folders, by one question
+        prefetched = {path: self._prefetched(path) for _, path, _ in folders}
+        unlisted = [path for path, found in prefetched.items() if found is None]
+        listings = dict(zip(unlisted, list_folders(unlisted, SLICE_ENTRIES), strict=True))
+        names = [found[0] for found in listings.values() if isinstance(found, tuple)]
+        includes_all = self._lister.includes_all(b"\0".join(names))  # of all folders at once
         for number, path, expected in folders:
-            is_sure = takes_all or path not in surveys
-            found = surveys[path] if path in surveys else ahead[path]
+            is_sure = includes_all or path not in listings
+            found = listings[path] if path in listings else prefetched[path]
             if isinstance(found, int):
                 continue
-            if found is not None and (is_sure or self._sight.takes_all(found[0])):
+            if found is not None and (is_sure or self._lister.includes_all(found[0])):
                 fingerprint, below = self._fingerprint.of_record(found[1]), found[2]
             else:
                 try:
-                    fingerprint, below = self._slowly(path)
+                    fingerprint, below = self._entry_by_entry(path)
                 except OSError:
                     continue
             if fingerprint == expected:
                 same.append((number, below))
         return same
 
-    def _slowly(self, path: bytes) -> tuple[bytes, list[bytes]]:
-        """The fingerprint of a folder, and what folders are in it; entry by entry."""
+    def _entry_by_entry(self, path: bytes) -> tuple[bytes, list[bytes]]:
+        """Return a folder's fingerprint and subfolders, filtering each entry."""
         entries = list_folder(path)
         prints, below = [], []
         for start in range(0, len(entries) or 1, SLICE_ENTRIES):
-            seen = self._sight.of(entries[start : start + SLICE_ENTRIES])
+            seen = self._lister.stat_entries(entries[start : start + SLICE_ENTRIES])
             prints.append(self._fingerprint.of(seen))
             below += [name for name, _, status in seen if stat.S_ISDIR(status.st_mode)]
         return prints[0] if len(prints) == 1 else self._fingerprint.of_slices(prints), below
 
 
 def list_folder(path: bytes) -> list[Entry]:
-    """Names and paths of what is in a folder, in the order of the names; OSError if it fails."""
+    """Return the names and paths in a folder, sorted by name; OSError if it cannot be listed."""
     lead = os.path.join(path, b"")
     return [(name, lead + name) for name in sorted(list_names(path))]
 
 
 def problem_of(path: bytes, error: OSError) -> Problem:
-    """What to say of an entry that could not be read."""
+    """Describe why an entry could not be read."""
     if isinstance(error, FileNotFoundError):
         return "vanished", path, "it vanished while the backup ran; it is not in this snapshot"
     reason = (error.strerror or "it cannot be read").lower()

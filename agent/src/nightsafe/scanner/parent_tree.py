@@ -1,4 +1,4 @@
-"""What the parent snapshot, whoever wrote it, has of a folder."""
+"""Reads a folder's tree in the parent snapshot, whichever program wrote it."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class ParentTree:
-    """A folder's former tree, read no further than is asked for."""
+    """A folder's former tree; its nodes are decoded only as far as needed."""
 
     def __init__(self, tree: bytes, problems: list[tuple[str, bytes, str]]) -> None:
         self._nodes: dict[str, dict[str, Any]] = {}
@@ -28,14 +28,14 @@ class ParentTree:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known of before."""
+        """Whether there is no former tree."""
         return not self._nodes
 
     def __contains__(self, name: bytes) -> bool:
         return bool(self._nodes) and quote_name(name) in self._nodes
 
     def subtree(self, name: bytes) -> bytes:
-        """The tree id that a folder in this one had, or nothing."""
+        """Return the tree id of a folder in this one; empty if it had none."""
         node = self._nodes.get(quote_name(name)) if self._nodes else None
         if node is None or node.get("type") != "dir":
             return b""
@@ -45,13 +45,13 @@ class ParentTree:
             return b""
 
     def inode(self, name: bytes) -> int | None:
-        """The number that an entry had on its file system, 0 if that was not said; or None."""
+        """Return an entry's former inode, 0 if it was not stored; None if there was no entry."""
         node = self._nodes.get(quote_name(name)) if self._nodes else None
         inode = node.get("inode", 0) if node is not None else None
         return inode if isinstance(inode, int) else None
 
     def content_if_unchanged(self, name: bytes, status: Status) -> list[str] | None:
-        """The blobs of a regular file that is, by all that stat tells, the one it was."""
+        """Return a regular file's blobs if its `stat` data is unchanged, else None."""
         node = self._nodes.get(quote_name(name)) if self._nodes else None
         if (
             node is None

@@ -19,20 +19,20 @@ from nightsafe.fs.users import group_name, user_name
 from nightsafe.repofile.tree import Node, go_mode, node_type
 from nightsafe.scanner.lister import Lister, list_folder
 
-Tell = Callable[[OSError], None]
+OnError = Callable[[OSError], None]
 _Found = TypeVar("_Found")
 _GONE = (errno.ENOENT, errno.ENOTDIR)
-"""Errors that say that there is nothing at the path any more."""
+"""Errors that mean that the path no longer exists."""
 
 
 @dataclass
 class SourcePlan:
-    """What a snapshot's tree shall look like, before anything is read.
+    """The planned structure of a snapshot's tree, before anything is read.
 
-    A leaf has `path`: it is archived with all that is below it. Other plans are directories
-    on the way to leaves; `meta_path` says where their own metadata is read. `root` is the
-    folder that a first component was found in. A leaf `is_listed` if nobody gave its path: it
-    was found in a folder that was given.
+    A leaf has `path`: it is archived with everything below it. Other nodes are directories on the
+    way to leaves; `meta_path` is where their own metadata is read. `root` is the folder in which a
+    first component was found. A leaf `is_listed` if its path was not given but found in a folder
+    that was.
     """
 
     children: "dict[bytes, SourcePlan]" = field(default_factory=dict)
@@ -43,14 +43,15 @@ class SourcePlan:
 
 
 def plan_sources(
-    paths: Iterable[bytes], flavour: Any = os.path, *, wants: EntryFilter | None = None
+    paths: Iterable[bytes], flavour: Any = os.path, *, entry_filter: EntryFilter | None = None
 ) -> SourcePlan:
-    """Arrange the given paths as stock restic does: absolute ones below their ancestors,
-    relative ones by their own components, ``.`` and ``/`` as what they contain. A drive of
-    Windows is a folder of its own, ``C`` for ``C:``.
+    """Arrange the given paths as stock restic does.
 
-    `flavour` is how paths are written: `posixpath` or `ntpath`. `wants` is asked about whatever
-    was listed here, and not given. OSError if a folder cannot be listed.
+    Absolute paths are placed below their ancestors, relative ones by their own components, ``.``
+    and ``/`` as their contents. A Windows drive is a folder, ``C`` for ``C:``.
+
+    `flavour` is the path syntax: `posixpath` or `ntpath`. `entry_filter` decides about entries that
+    were listed here instead of given. OSError if a folder cannot be listed.
     """
     plan, found = SourcePlan(), dict[bytes, bool]()
     for path, is_listed in _expand(paths, flavour):
@@ -58,8 +59,8 @@ def plan_sources(
     for path, is_listed in found.items():
         _add(plan, path, flavour, is_listed=is_listed)
     _unroll(plan, flavour)
-    if wants is not None:
-        _leave_out(plan, Lister(wants))
+    if entry_filter is not None:
+        _remove_excluded(plan, Lister(entry_filter))
     return plan
 
 
@@ -69,7 +70,7 @@ def _clean(path: bytes, flavour: Any) -> bytes:
 
 
 def components(path: bytes, flavour: Any) -> list[bytes]:
-    """The names on the way to a path, from a drive on if it has one."""
+    """Split a path into names; the first one is the drive, if there is one."""
     separator = os.fsencode(flavour.sep)
     drive, rest = flavour.splitdrive(path)
     parts = [part for part in _clean(separator + rest, flavour).split(separator) if part]
@@ -77,11 +78,11 @@ def components(path: bytes, flavour: Any) -> list[bytes]:
 
 
 def _expand(paths: Iterable[bytes], flavour: Any) -> Iterator[tuple[bytes, bool]]:
-    """The paths to plan for, and whether they were listed."""
+    """Yield the paths to plan for, and whether each was listed instead of given."""
     for given in paths:
         path = _clean(given, flavour)
         if flavour.splitdrive(path)[0] and not flavour.isabs(path):
-            path = flavour.abspath(path)  # below where we are on that drive
+            path = flavour.abspath(path)  # relative to the drive's working directory
         if components(path, flavour):
             yield path, False
         else:
@@ -111,7 +112,7 @@ def _add(plan: SourcePlan, path: bytes, flavour: Any, *, is_listed: bool) -> Non
 
 
 def _free_name(plan: SourcePlan, name: bytes, root: bytes) -> bytes:
-    """Two folders of the same name from different places stand side by side, numbered."""
+    """Number folders of the same name from different roots, so that they can coexist."""
     candidate, number = name, 0
     while (other := plan.children.get(candidate)) is not None and other.root != root:
         number += 1
@@ -120,7 +121,7 @@ def _free_name(plan: SourcePlan, name: bytes, root: bytes) -> bytes:
 
 
 def _unroll(plan: SourcePlan, flavour: Any) -> None:
-    """Where one given path lies inside another, list the outer one so both become leaves."""
+    """If one given path is inside another, list the outer one so that both become leaves."""
     todo = [plan]
     while todo:
         current = todo.pop()
@@ -133,27 +134,26 @@ def _unroll(plan: SourcePlan, flavour: Any) -> None:
         todo.extend(current.children.values())
 
 
-def _leave_out(plan: SourcePlan, sight: Lister) -> None:
-    """Take leaves out that were listed and are not wanted; what cannot be seen stays, to be told
-    of in its turn."""
+def _remove_excluded(plan: SourcePlan, lister: Lister) -> None:
+    """Remove listed leaves that are excluded; unreadable ones stay and are reported later."""
     todo = [plan]
     while todo:
         current = todo.pop()
         for name, child in list(current.children.items()):
-            if child.path is not None and child.is_listed and not _is_wanted(child.path, sight):
+            if child.path is not None and child.is_listed and not _is_wanted(child.path, lister):
                 del current.children[name]
         todo.extend(current.children.values())
 
 
-def _is_wanted(path: bytes, sight: Lister) -> bool:
+def _is_wanted(path: bytes, lister: Lister) -> bool:
     try:
-        return bool(sight.of([(os.path.basename(path), path)]))
+        return bool(lister.stat_entries([(os.path.basename(path), path)]))
     except OSError:
         return True
 
 
 def leaves(plan: SourcePlan) -> list[bytes]:
-    """The paths that are archived with all that is below them."""
+    """Return the paths that are archived with everything below them."""
     found, todo = [], [plan]
     while todo:
         current = todo.pop()
@@ -164,18 +164,18 @@ def leaves(plan: SourcePlan) -> list[bytes]:
 
 
 def require_any(plan: SourcePlan) -> None:
-    """SourceError when there is nothing to back up at all."""
+    """Raise SourceError if there is nothing to back up."""
     if not plan.children:
         raise SourceError(
             "There is nothing to back up: none of the given paths exists, or all are excluded."
         )
 
 
-def node_of(name: bytes, path: bytes, status: Status, tell: Tell | None = None) -> Node:
-    """The node of a file system entry, without contents. OSError if it cannot be read.
+def node_of(name: bytes, path: bytes, status: Status, on_error: OnError | None = None) -> Node:
+    """Make the node of a file system entry, without contents. OSError if it cannot be read.
 
-    If only some of its extended attributes cannot, `tell` is told so, if it is there, and the
-    node comes without them.
+    If only extended attributes cannot be read, `on_error` is called, where given, and the node
+    lacks them.
     """
     kind = node_type(status.st_mode)
     is_file, is_link = kind == "file", kind == "symlink"
@@ -196,41 +196,45 @@ def node_of(name: bytes, path: bytes, status: Status, tell: Tell | None = None) 
         size=status.st_size if is_file else 0,
         links=status.st_nlink if is_file or is_link or is_device else 0,
         link_target=read_link(path) if is_link else b"",
-        xattrs=() if is_link else tuple(_xattrs(path, tell)),
+        xattrs=() if is_link else tuple(_xattrs(path, on_error)),
         device=status.st_rdev if is_device else 0,
     )
 
 
-def _xattrs(path: bytes, tell: Tell | None) -> Iterator[tuple[bytes, bytes]]:
-    for name in _attempt(partial(xattrs.ours.names, path), tell) or ():
-        value = _attempt(partial(xattrs.ours.value, path, name), tell)
+def _xattrs(path: bytes, on_error: OnError | None) -> Iterator[tuple[bytes, bytes]]:
+    for name in _attempt(partial(xattrs.ours.names, path), on_error) or ():
+        value = _attempt(partial(xattrs.ours.value, path, name), on_error)
         if value is not None:
             yield name, value
 
 
-def _attempt(read: Callable[[], _Found], tell: Tell | None) -> _Found | None:
-    """What `read` finds; None, and it is told, if it fails, unless there is nothing for us."""
+def _attempt(read: Callable[[], _Found], on_error: OnError | None) -> _Found | None:
+    """Return the result of `read`; None if there is nothing for us, or after `on_error`."""
     try:
         return read()
     except OSError as error:
         if error.errno in xattrs.NONE_THERE:
             return None
-        if tell is None or error.errno in _GONE:
+        if on_error is None or error.errno in _GONE:
             raise
-        tell(error)
+        on_error(error)
         return None
 
 
-def count_sources(paths: Iterable[bytes], wants: EntryFilter | None = None) -> tuple[int, int]:
-    """Regular files and their bytes at and below the paths, as a forecast; of what is below,
-    those that are wanted. Errors are passed over."""
-    sight, files, size = Lister(wants), 0, 0
-    seen = Lister(None).of([(path, path) for path in paths], [])
+def count_sources(
+    paths: Iterable[bytes], entry_filter: EntryFilter | None = None
+) -> tuple[int, int]:
+    """Count the regular files at and below the paths, and their bytes, as a forecast.
+
+    Excluded entries are not counted, errors are ignored.
+    """
+    lister, files, size = Lister(entry_filter), 0, 0
+    seen = Lister(None).stat_entries([(path, path) for path in paths], [])
     while seen:
         _, path, status = seen.pop()
         if stat.S_ISDIR(status.st_mode):
             with contextlib.suppress(OSError):
-                seen += sight.of(list_folder(path), [])
+                seen += lister.stat_entries(list_folder(path), [])
         elif stat.S_ISREG(status.st_mode):
             files, size = files + 1, size + status.st_size
     return files, size

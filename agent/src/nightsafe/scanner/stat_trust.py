@@ -1,22 +1,22 @@
-"""How old timestamps must be before an unchanged `stat` proves an unchanged file.
+"""Decides how old timestamps must be before an unchanged `stat` proves an unchanged file.
 
-Size, times and inode say that a file is as it was only if every change since then must have moved
-one of them. Soon after a change that is not so:
+Size, times and inode prove that only if every change since then must have altered one of them. Soon
+after a change that is not so:
 
-- Times are coarse. Two changes within a tick of the kernel's clock have the same; within a second,
-  or two, on file systems that store no more.
-- Who writes to mapped memory moves the times once, and no more before the kernel has written the
-  page to the disk, which it does after half a minute unless it is told otherwise.
+- Timestamps are coarse. Two changes within a tick of the kernel's clock have the same one; so
+  have two within a second or two on file systems that store no finer times.
+- A write to mapped memory updates the times once, and not again until the kernel has written the
+  page to the disk, which takes half a minute by default.
 
-So what had changed less than a minute before a backup began, or later, is read again by the next
-one. The time of the last change of status tells: nobody can set it, and every change moves it.
+So whatever changed less than a minute before a backup began, or later, is read again by the next
+one. The ctime decides: nobody can set it, and every change updates it.
 """
 
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from nightsafe.fs.status import Seen, Status
+from nightsafe.fs.status import StatEntry, Status
 
 _SECOND = 1_000_000_000
 _FINE_SECONDS, _COARSE_SECONDS = 60, 120
@@ -25,9 +25,9 @@ _FAR = 1 << 100
 
 
 class StatTrust(NamedTuple):
-    """From which time of change on, in nanoseconds since 1970, nothing is believed any more.
+    """The ctime, in nanoseconds since 1970, from which on `stat` data proves nothing.
 
-    One for times with a fraction, one for whole seconds, since those may be coarse.
+    One for times with a fraction, one for whole seconds, which may be coarse.
     """
 
     fine: int = _FAR
@@ -35,25 +35,25 @@ class StatTrust(NamedTuple):
 
     @classmethod
     def before(cls, began: int) -> "StatTrust":
-        """For what a backup read that began at this time."""
+        """Return the limits for files read by a backup that began at this time."""
         least = writeback_seconds()
         fine, coarse = max(_FINE_SECONDS, least), max(_COARSE_SECONDS, least)
         return cls(began - fine * _SECOND, began - coarse * _SECOND)
 
     def holds(self, status: Status) -> bool:
-        """Whether a change since then would show."""
+        """Whether any change since then would be visible."""
         changed = status.st_ctime_ns
         return changed < (self.fine if changed % _SECOND else self.coarse)
 
-    def holds_all(self, seen: Iterable[Seen]) -> bool:
-        """The same of all entries of a folder."""
+    def holds_all(self, seen: Iterable[StatEntry]) -> bool:
+        """Whether that is so for all entries of a folder."""
         newest = max([status.st_ctime_ns for _, _, status in seen], default=0)
         return newest < self.coarse or all(self.holds(status) for _, _, status in seen)
 
 
 @cache
 def writeback_seconds() -> int:
-    """How long the kernel may keep a written page from the disk; twice that, to be sure."""
+    """Return twice the time for which the kernel may delay writing a page to the disk."""
     total = 0
     try:
         for name in _WRITTEN_BACK:

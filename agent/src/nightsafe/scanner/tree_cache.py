@@ -1,9 +1,8 @@
-"""A local cache of the last backup's folders, with which an unchanged one is recognised.
+"""A local cache of the last backup's folders, by which unchanged ones are recognised.
 
-For each folder: a keyed hash of its path, the fingerprint of its entries, and its tree's id.
-The cache is believed only while the snapshot it belongs to stands and every index file that
-it knew of is still there. It may be deleted at any time. Layout: one line of JSON, then
-records of 76 bytes in the order of their keys.
+It has for each folder a keyed hash of its path, the fingerprint of its entries, and its tree's id.
+It is valid only while its snapshot and every index file that it knew still exist, and may be
+deleted at any time. Layout: one line of JSON, then records of 76 bytes, sorted by key.
 """
 
 import contextlib
@@ -22,15 +21,15 @@ from nightsafe.fs.files import NEW, TO_WRITE
 _RECORD = struct.Struct("<16s16s32sIQ")
 _START_SIZE = 8
 _START = struct.Struct(f">Q{_RECORD.size - _START_SIZE}x")
-"""How a record's key begins, as a number in the order of the keys."""
+"""The first bytes of a record's key, as a number that sorts like the key."""
 _VERSION = 2
-"""Of version 1, folders were believed whose files had just changed, or that lacked some."""
+"""Version 1 trusted folders whose files had just changed, and incomplete ones."""
 NO_FINGERPRINT = bytes(16)
-"""Stands for a folder that must be looked at again, because something in it was amiss."""
+"""Marks a folder that must be read again, because something in it failed."""
 
 
 class FolderRecord(NamedTuple):
-    """One folder: the hash of its path, its fingerprint, its tree, its own files and bytes."""
+    """A folder: the hash of its path, its fingerprint, its tree, its own files and bytes."""
 
     key: bytes
     fingerprint: bytes
@@ -42,8 +41,8 @@ class FolderRecord(NamedTuple):
 class CacheHead(NamedTuple):
     """What the cache depends on: names of objects, and the snapshot's time in nanoseconds.
 
-    `epoch` is the service's, -1 for other places: it moves when something may be gone. `written`
-    are the places in the snapshot of the sources, as these were given: relative or absolute.
+    `epoch` is the service's, -1 for other backends: it rises when objects may be gone. `written`
+    are the paths of the sources in the snapshot, given as relative or absolute ones.
     """
 
     snapshot: str
@@ -55,18 +54,18 @@ class CacheHead(NamedTuple):
 
 
 class TreeCache:
-    """Read from a file; `count` records, of which `get` finds a folder's."""
+    """A loaded cache of `count` records."""
 
     def __init__(self, head: CacheHead, records: bytes) -> None:
         self.head = head
         self._records = records
         self.count = len(records) // _RECORD.size
         whole = memoryview(records)[: self.count * _RECORD.size]
-        # Searched four times as fast as the records themselves, for 8 bytes each.
+        # Four times faster to search than the records, at 8 bytes each.
         self._starts = array("Q", (start for (start,) in _START.iter_unpack(whole)))
 
     def get(self, key: bytes) -> FolderRecord | None:
-        """The record of the folder whose path hashes to `key`."""
+        """Return the record of the folder whose path hashes to `key`, or None."""
         at = bisect_left(self._starts, int.from_bytes(key[:_START_SIZE], "big"))
         while at < self.count:
             record = FolderRecord(*_RECORD.unpack_from(self._records, at * _RECORD.size))
@@ -77,17 +76,17 @@ class TreeCache:
 
 
 class CacheWriter:
-    """Collects records, compactly, until the snapshot is stored."""
+    """Collects packed records until the snapshot is stored."""
 
     def __init__(self) -> None:
         self._packed = bytearray()
 
     def add(self, record: FolderRecord) -> None:
-        """Remember a folder."""
+        """Add a folder's record."""
         self._packed += _RECORD.pack(*record)
 
     def save(self, path: str, head: CacheHead) -> None:
-        """Replace the cache at `path`. What cannot be written is not missed."""
+        """Replace the cache at `path`; failing to write it is not an error."""
         line = orjson.dumps({"version": _VERSION, **head._asdict()}) + b"\n"
         temporary = f"{path}.{secrets.token_hex(6)}"
         with contextlib.suppress(OSError):
@@ -112,7 +111,7 @@ def _split(packed: bytes) -> Iterator[bytes]:
 
 
 def is_outdated(path: str) -> bool:
-    """Whether an older version of this program has left a cache there."""
+    """Whether the cache is from an older version of the agent."""
     try:
         with open(path, "rb") as file:
             return int(orjson.loads(file.readline())["version"]) < _VERSION
@@ -121,7 +120,7 @@ def is_outdated(path: str) -> bool:
 
 
 def load_cache(path: str) -> TreeCache | None:
-    """The cache at `path`; None if there is none, or none that can be read."""
+    """Load the cache at `path`; None if there is none or it cannot be read."""
     try:
         with open(path, "rb") as file:
             fields = orjson.loads(file.readline())

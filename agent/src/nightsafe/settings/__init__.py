@@ -1,4 +1,4 @@
-"""What the agent is told: where the repository is, who may enter it, and the passphrase.
+"""The agent's settings: the repository's location, the credential and the passphrase.
 
 The command line and the repository import it.
 """

@@ -7,10 +7,10 @@ _LINE = 4096
 
 
 def ask_hidden(prompt: str) -> bytes:
-    """The bytes of the line that was typed, without its end; EOFError if there was none.
+    """Prompt for a line without echo and return its bytes; EOFError if there was none.
 
-    They are not decoded: what they mean in another locale is not known, and stock restic takes
-    them as they are.
+    They are not decoded: another locale might do so differently, and stock restic uses them as they
+    are.
     """
     try:
         import termios
@@ -37,7 +37,7 @@ def ask_hidden(prompt: str) -> bytes:
 
 
 def _say(terminal: int, text: bytes) -> None:
-    """To the terminal, or to standard error where it can only be read."""
+    """Write to the terminal, or to standard error if the terminal is read-only."""
     try:
         os.write(terminal, text)
     except OSError:

@@ -1,6 +1,6 @@
-"""Finds the repository and credential that a command works with.
+"""Finds the repository and credential for a command.
 
-The order is: option, environment, stored login.
+Options take precedence over the environment, and that over the stored login.
 """
 
 import os
@@ -17,24 +17,26 @@ _SERVERS = ("http", "https", "rest")
 
 
 class RepositoryLocation(NamedTuple):
-    """A repository's address: a folder's path, or a URL with its credential."""
+    """A repository's folder, or its URL with its credential."""
 
     folder: str = ""
     url: str = ""
     credential: Credential | None = None
 
     def open(self, *, patience: float = DEFAULT_PATIENCE, cacert: str = "") -> Backend:
-        """The storage at this place; nothing is asked of it yet. See `RestBackend` for the rest."""
+        """Return the backend for this location, without connecting yet; see `RestBackend`."""
         if self.folder:
             return LocalBackend(self.folder)
-        # Only now: what speaks HTTP takes as long to load as all the rest.
+        # Imported late: loading an HTTP client takes as long as everything else.
         from nightsafe.backend.rest import RestBackend
 
         return RestBackend(self.url, self.credential, patience=patience, cacert=cacert)
 
 
-def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> RepositoryLocation:
-    """Where the repository is. SettingsError if nothing says so."""
+def find_location(
+    option: str | None, environ: Mapping[str, str] = os.environ
+) -> RepositoryLocation:
+    """Return the repository's location. SettingsError if none is given."""
     if option and is_url(option) and parse_url(option).credential:
         raise UsageError(
             "Do not put a secret on the command line, where every user of this computer can see "
@@ -45,9 +47,9 @@ def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> R
         return RepositoryLocation(folder=folder)
     if text:
         address = parse_url(text)
-        # Asked for only if it matters: it may be another user's, and not for us to read.
-        known = _given(address, environ) or _stored(address, environ)
-        return RepositoryLocation(url=address.url, credential=known)
+        # Loaded only if needed: it may belong to another user and be unreadable.
+        credential = _given(address, environ) or _stored(address, environ)
+        return RepositoryLocation(url=address.url, credential=credential)
     login = load_login(environ)
     if login is None:
         raise SettingsError(
@@ -60,18 +62,21 @@ def find_place(option: str | None, environ: Mapping[str, str] = os.environ) -> R
 
 
 def is_url(text: str) -> bool:
-    """Whether this means a server, not a folder. SettingsError if it means neither."""
+    """Whether a location is a server, not a folder. SettingsError if it is neither."""
     return folder_of(text) is None
 
 
 def folder_of(text: str) -> str | None:
-    """The folder that an address means, None for a server's. SettingsError for any other kind: a
-    typo, or a place that only others know, must not become a folder of that name."""
+    """Return the folder that a location names; None for a server.
+
+    SettingsError for any other kind: a typo, or a backend that only other programs support, must
+    not become a folder of that name.
+    """
     kind, colon, rest = text.partition(":")
     if "//" in kind and kind.partition("//")[0].lower() in _SERVERS:
         raise _unsupported(kind.partition("//")[0] + "//")
     if not colon or "/" in kind or "\\" in kind:
-        return text  # a colon further on belongs to a name
+        return text  # a later colon is part of a name
     match kind.strip().lower():
         case "local":
             if not rest:
@@ -93,7 +98,7 @@ def _unsupported(start: str) -> SettingsError:
 
 
 def parse_url(text: str) -> RemoteUrl:
-    """Read a URL, with or without the `rest:` that stock restic wants in front."""
+    """Parse a URL, with or without the prefix `rest:` that stock restic requires."""
     kind, _, rest = text.strip().partition(":")
     return RemoteUrl.parse(rest if kind.lower() == "rest" else text)
 
@@ -109,7 +114,7 @@ def _stored(address: RemoteUrl, environ: Mapping[str, str]) -> Credential | None
 
 
 def find_patience(option: float | None, environ: Mapping[str, str] = os.environ) -> float:
-    """For how many seconds a request is tried again."""
+    """Return for how many seconds a request is retried."""
     if option is not None:
         return option
     text = environ.get("NIGHTSAFE_PATIENCE", "")
@@ -123,5 +128,5 @@ def find_patience(option: float | None, environ: Mapping[str, str] = os.environ)
 
 
 def find_cacert(option: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """The file of certificates that are believed; empty for those of the system."""
+    """Return the file of trusted certificates; empty for the system's."""
     return option or environ.get("NIGHTSAFE_CACERT", "")

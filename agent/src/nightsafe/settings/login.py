@@ -1,6 +1,6 @@
-"""Stores a login, and finds the agent's own folders on this computer.
+"""Stores the login, and finds the agent's own folders.
 
-Nothing kept there names a file of the user or holds a passphrase or key.
+Nothing stored there names a user's file or contains a passphrase or key.
 """
 
 import json
@@ -13,7 +13,7 @@ from nightsafe.errors import SettingsError
 from nightsafe.fs.files import NEW, TO_WRITE
 
 NOWHERE = os.path.join(os.devnull, "nightsafe")
-"""Where no folder can be: what would be kept there is not."""
+"""A path that cannot exist, so nothing is stored there."""
 
 
 class Login(NamedTuple):
@@ -24,18 +24,20 @@ class Login(NamedTuple):
 
 
 def config_dir(environ: Mapping[str, str] = os.environ) -> str:
-    """The folder for settings; NIGHTSAFE_CONFIG_DIR overrides it."""
+    """Return the folder for settings; NIGHTSAFE_CONFIG_DIR overrides it."""
     return environ.get("NIGHTSAFE_CONFIG_DIR") or _own("config")
 
 
 def cache_dir(environ: Mapping[str, str] = os.environ) -> str:
-    """The folder for what can be made again; NIGHTSAFE_CACHE_DIR overrides it."""
+    """Return the folder for caches; NIGHTSAFE_CACHE_DIR overrides it."""
     return environ.get("NIGHTSAFE_CACHE_DIR") or _own("cache")
 
 
 def _own(kind: Literal["cache", "config"]) -> str:
-    """The platform's folder of this kind for us; one that cannot be for users without a home, as
-    in containers."""
+    """Return the platform's folder of this kind for the agent.
+
+    For users without a home, as in containers, it is a path that cannot exist.
+    """
     import platformdirs
 
     folder = platformdirs.PlatformDirs("nightsafe", appauthor=False)
@@ -45,18 +47,18 @@ def _own(kind: Literal["cache", "config"]) -> str:
         found = ""
     if os.path.isabs(found):
         return found
-    from pathlib import PureWindowsPath  # what platformdirs says for Windows, where it is tested
+    from pathlib import PureWindowsPath  # platformdirs' result for Windows, in tests
 
     return found if PureWindowsPath(found).is_absolute() else os.path.join(NOWHERE, kind)
 
 
 def login_path(environ: Mapping[str, str] = os.environ) -> str:
-    """The file that holds the login."""
+    """Return the path of the file with the login."""
     return os.path.join(config_dir(environ), "login.json")
 
 
 def save_login(login: Login, environ: Mapping[str, str] = os.environ) -> str:
-    """Store the login so that only this user can read it; returns the file's path."""
+    """Store the login, readable by this user only; returns the file's path."""
     path = login_path(environ)
     if path.startswith(NOWHERE):
         raise SettingsError(
@@ -82,9 +84,9 @@ def save_login(login: Login, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def load_login(environ: Mapping[str, str] = os.environ) -> Login | None:
-    """The stored login, or None, also if this user may not see whether there is one.
+    """Return the stored login; None if there is none, or none that this user may see.
 
-    SettingsError if the file is there but not readable.
+    SettingsError if the file exists but cannot be read.
     """
     path = login_path(environ)
     try:

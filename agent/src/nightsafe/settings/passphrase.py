@@ -1,11 +1,11 @@
 """Finds the vault's passphrase: file, command, environment, keychain or terminal.
 
-It is never an option's value, where every user of the computer could see it.
+It is never an option's value, which every user of the computer could see.
 
-What is given is read as stock restic reads it: the bytes themselves, of files and commands without
-surrounding blanks, of files also in UTF-16 or with a byte-order mark. Earlier versions of this
-program took off only the ends of lines, and read what is typed in the encoding of the locale;
-a vault that was made so opens still, for that reading is tried after the other.
+It is read as stock restic reads it: as bytes; of files and commands without surrounding white
+space; of files also as UTF-16 or with a byte-order mark. Earlier versions of the agent stripped
+line ends only, and decoded typed text by the locale; that reading is tried second, so vaults made
+that way still open.
 """
 
 import importlib
@@ -19,13 +19,13 @@ from nightsafe.fs.files import IS_WINDOWS
 from nightsafe.repofile.go_space import BLANKS
 
 KEYCHAIN_SERVICE = "nightsafe"
-"""Under this name, with the repository's address as the user, the keychain may hold it."""
+"""The keychain entry's service; its user is the repository's address."""
 
 _LARGEST = 1 << 20
 
 
 class PassphraseSource(NamedTuple):
-    """Where to look first: a file's path or a command line. `location` is the repository."""
+    """A file or command given by options. `location` is the repository's."""
 
     file: str | None = None
     command: str | None = None
@@ -33,20 +33,20 @@ class PassphraseSource(NamedTuple):
 
 
 class Passphrase(NamedTuple):
-    """A passphrase as stock restic reads it from where it is given, and other readings of it.
+    """A passphrase as stock restic reads it, and alternative readings of it.
 
-    Bytes that are no UTF-8 stand as lone surrogates.
+    Bytes that are not UTF-8 are lone surrogates.
     """
 
     text: str
     others: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return "Passphrase()"  # gets into no log
+        return "Passphrase()"  # keeps the passphrase out of logs
 
     @classmethod
     def of(cls, text: str, *others: str) -> "Passphrase":
-        """Each reading once, and none that is empty unless all are."""
+        """Make a passphrase of distinct readings, without empty ones unless all are."""
         readings = [one for one in dict.fromkeys((text, *others)) if one] or [""]
         return cls(readings[0], tuple(readings[1:]))
 
@@ -54,7 +54,7 @@ class Passphrase(NamedTuple):
 def find_passphrase(
     environ: Mapping[str, str] = os.environ, source: PassphraseSource | None = None
 ) -> Passphrase:
-    """The passphrase of a vault that exists. SettingsError if there is no way to learn it."""
+    """Return the passphrase of an existing vault. SettingsError if there is no way to get it."""
     source = source or PassphraseSource()
     passphrase = _given(environ, source) or _of_keychain(source.location)
     return passphrase if passphrase is not None else _ask("Passphrase of the vault: ")
@@ -63,9 +63,9 @@ def find_passphrase(
 def choose_passphrase(
     environ: Mapping[str, str] = os.environ, source: PassphraseSource | None = None
 ) -> str:
-    """The passphrase of a new vault: given in some way, or asked for twice.
+    """Return the passphrase for a new vault: given in some way, or typed twice.
 
-    SettingsError if it is empty, or if nobody could type it at another computer.
+    SettingsError if it is empty, or could not be typed on another computer.
     """
     passphrase = _given(environ, source or PassphraseSource())
     if passphrase is None:
@@ -74,7 +74,7 @@ def choose_passphrase(
             raise SettingsError("The two passphrases differ; nothing was made. Try again.")
     if not passphrase.text.strip(BLANKS):
         raise SettingsError("An empty passphrase protects nothing; choose one and try again.")
-    from nightsafe.settings.typable import is_typable  # which nothing but this wants
+    from nightsafe.settings.typable import is_typable  # needed here only
 
     for reading in (passphrase.text, *passphrase.others):
         if is_typable(reading):
@@ -103,7 +103,7 @@ def _given(environ: Mapping[str, str], source: PassphraseSource) -> Passphrase |
 
 
 def _of_locale(raw: bytes) -> Passphrase:
-    """Bytes that were typed, or set where they were typed: also as the locale understands them."""
+    """Read typed bytes, or an environment variable's; the alternative is by the locale."""
     return Passphrase.of(_text(raw), os.fsdecode(raw))
 
 
@@ -129,7 +129,7 @@ def _of_file(path: str, origin: str) -> Passphrase:
 
 
 def _decode(raw: bytes) -> str:
-    """A file's text without its byte-order mark, which tells how it is encoded."""
+    """Decode a file's text by its byte-order mark, which is removed."""
     if raw.startswith(b"\xef\xbb\xbf"):
         return _text(raw[3:])
     if raw.startswith((b"\xfe\xff", b"\xff\xfe")):
@@ -138,7 +138,7 @@ def _decode(raw: bytes) -> str:
 
 
 def _of_command(command: str, origin: str) -> Passphrase:
-    """What a command prints; it may ask the user something at the terminal itself."""
+    """Return a command's output; the command itself may prompt at the terminal."""
     import subprocess
 
     try:
@@ -159,18 +159,20 @@ def _of_command(command: str, origin: str) -> Passphrase:
 
 
 def _words(command: str) -> str | list[str]:
-    """A command's words; Windows takes the line as it is, with its backslashes."""
+    """Split a command line; Windows takes it whole, with its backslashes."""
     import shlex
 
     return command if IS_WINDOWS else shlex.split(command)
 
 
 def _of_keychain(location: str) -> Passphrase | None:
-    """What the computer's keychain holds for this repository, if `keyring` is installed."""
+    """Return the passphrase in the computer's keychain, if `keyring` is installed."""
     try:
         keyring = importlib.import_module("keyring")
         found = keyring.get_password(KEYCHAIN_SERVICE, location)
-    except Exception:  # not installed, locked, absent, without a home: in its own words
+    except (
+        Exception
+    ):  # not installed, locked, absent, without a home: each backend has its own errors
         return None
     return Passphrase(found) if isinstance(found, str) and found else None
 

@@ -3,10 +3,10 @@
 import unicodedata
 
 _CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
-"""Controls, bytes that are no UTF-8 (as lone surrogates), separators of lines."""
+"""Control characters, lone surrogates (bytes that are not UTF-8), line separators."""
 _MARKS = "\ufeff\ufffe"
 
 
 def is_typable(text: str) -> bool:
-    """False if it has characters that no keyboard sends as part of a line."""
+    """Return False if a character cannot be typed as part of a line."""
     return not any(c in _MARKS or unicodedata.category(c) in _CATEGORIES for c in text)

@@ -1,8 +1,8 @@
-"""Keeps restored entries from being open to more people than what was backed up.
+"""Keeps restored entries from being accessible to more people than the originals.
 
-A mode speaks of a group, and an access list of users and groups. Where the group cannot be the
-one that was meant, or the list cannot be set, the rights of the group that stands there instead
-must be those that everybody has, and everybody's those that the group had.
+A mode grants rights to a group, an access list to users and groups. If the intended group or list
+cannot be set, the rights of whichever group the entry has are limited to those of others, and those
+of others to what the group had.
 """
 
 import stat
@@ -20,7 +20,7 @@ _OWNER, _GROUP, _MASK, _OTHERS = 0x01, 0x04, 0x10, 0x20
 
 
 class Entry(NamedTuple):
-    """One line of an access list: for whom (a kind and, for some kinds, a number), and what."""
+    """An entry of an access list: a kind, its rights and, for some kinds, a user or group id."""
 
     kind: int
     rights: int
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 
 def read_list(value: bytes) -> list[Entry]:
-    """The entries of an access list as Linux stores it; ValueError if it is none."""
+    """Decode an access list as Linux stores it; ValueError if it is invalid."""
     body = value[_HEADER.size :]
     if value[: _HEADER.size] != _HEADER.pack(_VERSION) or len(body) % _ENTRY.size:
         raise ValueError("access list")
@@ -36,12 +36,12 @@ def read_list(value: bytes) -> list[Entry]:
 
 
 def write_list(entries: Iterable[Entry]) -> bytes:
-    """What `read_list` reads."""
+    """Encode an access list; the reverse of `read_list`."""
     return _HEADER.pack(_VERSION) + b"".join(_ENTRY.pack(*entry) for entry in entries)
 
 
 def list_without_group(value: bytes) -> bytes:
-    """The access list for a file whose group could not be set. ValueError if it is none."""
+    """Restrict an access list for a file whose group could not be set. ValueError if invalid."""
     entries = read_list(value)
     both = 7
     for entry in entries:
@@ -54,7 +54,7 @@ def list_without_group(value: bytes) -> bytes:
 
 
 def mode_without_list(mode: int, value: bytes) -> int:
-    """The mode where an access list could not be set: what all have that it names."""
+    """Return the mode to use if an access list could not be set: rights that all share."""
     try:
         entries = read_list(value)
     except ValueError:
@@ -67,20 +67,23 @@ def mode_without_list(mode: int, value: bytes) -> int:
 
 
 def mode_within_list(mode: int, value: bytes) -> int:
-    """The mode that goes with an access list that was set, in which the group's bits are a mask."""
+    """Return the mode that matches an access list, where the group bits are its mask."""
     found = {entry.kind: entry.rights for entry in read_list(value)}
     group = found.get(_MASK, found.get(_GROUP, 0))
     return mode & (~0o077 | group << 3 | found.get(_OTHERS, 0))
 
 
 def mode_without_group(mode: int) -> int:
-    """The mode of a file or folder whose group could not be set."""
+    """Return the mode for an entry whose group could not be set."""
     both = mode >> 3 & mode & 7
     return mode & ~(stat.S_ISGID | 0o077) | both << 3 | both
 
 
-def wanted_mode(mode: int, *, is_folder: bool, is_owned: bool) -> int:
-    """The permissions in Go's `mode`. Set-id bits go only to the owner and group that they were
-    meant for, if it `is_owned` by those; in a folder they give no rights."""
+def effective_mode(mode: int, *, is_folder: bool, is_owned: bool) -> int:
+    """Return the permissions in Go's `mode`, without set-id bits for other owners.
+
+    Set-id bits are kept if the entry `is_owned` by the intended owner and group, and for folders,
+    where they grant no rights.
+    """
     found = posix_permissions(mode)
     return found if is_folder or is_owned else found & ~SET_IDS

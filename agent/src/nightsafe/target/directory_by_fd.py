@@ -1,4 +1,4 @@
-"""A directory entered through a file descriptor: everything is relative to it."""
+"""A directory opened as a file descriptor, to which all operations are relative."""
 
 import errno
 import os
@@ -11,15 +11,15 @@ from nightsafe.repofile.tree import Node
 from nightsafe.target.directory import Directory
 from nightsafe.target.metadata import (
     Attributes,
-    hands_down_rights,
-    narrow,
+    has_default_acl,
     restore_at,
     restore_named,
-    settle,
+    restrict,
+    update_at,
 )
 
 
-class OpenDirectory:
+class FdDirectory:
     """See `directory.Directory`."""
 
     keeps_files_open = True
@@ -29,16 +29,16 @@ class OpenDirectory:
         self._hands_down: bool | None = None
 
     @classmethod
-    def at(cls, path: bytes) -> "OpenDirectory":
-        """The folder at a path that the user gave; links on the way are followed."""
+    def at(cls, path: bytes) -> "FdDirectory":
+        """Open the folder at a path given by the user, following links."""
         return cls(os.open(path, FOLDER))
 
     def identity(self) -> tuple[int, int]:
         status = os.fstat(self.handle)
         return status.st_dev, status.st_ino
 
-    def hold(self) -> "OpenDirectory":
-        return OpenDirectory(os.dup(self.handle))
+    def duplicate(self) -> "FdDirectory":
+        return FdDirectory(os.dup(self.handle))
 
     def close(self) -> None:
         os.close(self.handle)
@@ -49,10 +49,10 @@ class OpenDirectory:
     def status(self, name: bytes) -> os.stat_result:
         return os.stat(name, dir_fd=self.handle, follow_symlinks=False)
 
-    def enter(self, name: bytes) -> "OpenDirectory":
-        return OpenDirectory(os.open(name, FOLDER | NO_FOLLOW, dir_fd=self.handle))
+    def enter(self, name: bytes) -> "FdDirectory":
+        return FdDirectory(os.open(name, FOLDER | NO_FOLLOW, dir_fd=self.handle))
 
-    def above(self) -> "OpenDirectory":
+    def above(self) -> "FdDirectory":
         return self.enter(b"..")
 
     def make_folder(self, name: bytes) -> None:
@@ -64,35 +64,37 @@ class OpenDirectory:
     def open_file(self, name: bytes, flags: int) -> int:
         return os.open(name, flags, dir_fd=self.handle)
 
-    def narrow(self, its: Node | Attributes) -> None:
-        narrow(self.handle, its)
+    def restrict(self, attributes: Node | Attributes) -> None:
+        restrict(self.handle, attributes)
 
-    def hands_down_rights(self) -> bool:
+    def has_default_acl(self) -> bool:
         if self._hands_down is None:
-            self._hands_down = hands_down_rights(self.handle)
+            self._hands_down = has_default_acl(self.handle)
         return self._hands_down
 
-    def complete(self, fd: int, name: bytes, its: Node | Attributes | None) -> list[str]:
+    def complete(self, fd: int, name: bytes, attributes: Node | Attributes | None) -> list[str]:
         try:
-            return restore_at(fd, its) if its else []
+            return restore_at(fd, attributes) if attributes else []
         finally:
             os.close(fd)
 
-    def set_of_file(self, name: bytes, its: Node | Attributes) -> list[str]:
-        return self.complete(self.open_file(name, TO_CHANGE), name, its)
+    def set_attributes(self, name: bytes, attributes: Node | Attributes) -> list[str]:
+        return self.complete(self.open_file(name, TO_CHANGE), name, attributes)
 
-    def set_of_kept(self, name: bytes, its: Node | Attributes) -> list[str]:
+    def update_attributes(self, name: bytes, attributes: Node | Attributes) -> list[str]:
         fd = os.open(name, TO_READ, dir_fd=self.handle)
         try:
-            return settle(fd, its)
+            return update_at(fd, attributes)
         finally:
             os.close(fd)
 
-    def set_of_other(self, name: bytes, its: Node | Attributes) -> list[str]:
-        return restore_named(name, its, dir_fd=self.handle)
+    def set_special_attributes(self, name: bytes, attributes: Node | Attributes) -> list[str]:
+        return restore_named(name, attributes, dir_fd=self.handle)
 
-    def set_own(self, its: Node | Attributes, *, is_new: bool = False) -> list[str]:
-        return restore_at(self.handle, its) if is_new else settle(self.handle, its)
+    def set_own_attributes(
+        self, attributes: Node | Attributes, *, is_new: bool = False
+    ) -> list[str]:
+        return restore_at(self.handle, attributes) if is_new else update_at(self.handle, attributes)
 
     def make_link(self, target: bytes, name: bytes) -> None:
         os.symlink(target, name, dir_fd=self.handle)

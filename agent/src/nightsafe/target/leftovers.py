@@ -1,9 +1,9 @@
-"""Finds and removes unfinished files that a killed restore left behind.
+"""Finds and removes partial files that a killed restore left behind.
 
-A restore holds a shared lock (flock) on the folder that is its target for as long as it runs, and
-worker processes hold it with it; so whoever finds an unfinished file can tell whether it may be in
-use: somebody would hold a lock on a folder that it lies in. Where a folder cannot be locked or
-looked at (Windows, some network file systems), that cannot be told, and all is left alone.
+A restore holds a shared lock (flock) on its target folder for as long as it runs, and its worker
+processes share it. So a partial file is in use only if someone holds a lock on one of the folders
+above it. Where folders cannot be locked or opened (Windows, some network file systems), that cannot
+be told, and everything is left alone.
 """
 
 import contextlib
@@ -22,35 +22,35 @@ except ImportError:  # Windows
 
 _UNFINISHED = re.compile(rb"\.nightsafe-[0-9a-f]{16}(-[0-9]+)?\.part")
 _TRIES, _WAIT_SECONDS = 100, 0.01
-"""How often a lock is asked for that others hold only while they look."""
+"""How often to try for a lock that others hold only briefly."""
 
 
-class RestoreClaim:
-    """A running restore's word to others that it works below a folder. `close` must be called.
+class TargetLock:
+    """The lock of a running restore on its target. `close` must be called.
 
-    Only one that was alone in its target from the beginning removes anything: what another restore
-    to the same folder makes meanwhile is known by that one's lock.
+    Only a restore that has been alone in its target from the start removes anything: another one's
+    lock shows that what is there may be its own.
     """
 
     def __init__(self, target: Directory) -> None:
-        self._target = target.hold()
+        self._target = target.duplicate()
         try:
-            self._is_alone = self._ask()
+            self._is_alone = self._is_exclusive()
         except OSError:
             self._is_alone = False
 
     def close(self) -> None:
-        """Let others know that nothing is made here any more."""
+        """Release the lock."""
         if fcntl is not None and self._target.handle >= 0:
-            with contextlib.suppress(OSError):  # what could not be locked
+            with contextlib.suppress(OSError):  # it could not be locked
                 fcntl.flock(self._target.handle, fcntl.LOCK_UN)
         self._target.close()
 
     def clear(self, folder: Directory, *, keep: Collection[bytes]) -> list[bytes]:
-        """Remove unfinished files that nobody can have in use from a folder in the target, but
-        those whose names are to be kept; returns the names.
+        """Remove partial files that cannot be in use from a folder in the target.
 
-        To be called before anything is made in the folder.
+        Names in `keep` stay; returns the removed names. Must be called before anything is made in
+        the folder.
         """
         removed: list[bytes] = []
         if not self._is_alone:
@@ -64,20 +64,20 @@ class RestoreClaim:
                     folder.unlink(name)
                     removed.append(name)
         except OSError:
-            pass  # they are in nobody's way
+            pass  # leftovers do no harm
         return removed
 
     def _is_worked_on(self, folder: Directory) -> bool:
-        """Whether this folder may lie in the target of another restore that runs.
+        """Whether the folder may be in the target of another running restore.
 
-        OSError if a folder above it cannot be looked at.
+        OSError if a folder above it cannot be opened.
         """
-        here = folder.hold()
+        here = folder.duplicate()
         try:
             while True:
                 is_ours = here.identity() == self._target.identity()
                 if is_ours:
-                    self._is_alone = self._ask()
+                    self._is_alone = self._is_exclusive()
                 if not (self._is_alone if is_ours else _is_free(here)):
                     return True
                 above = here.above()
@@ -89,14 +89,14 @@ class RestoreClaim:
         finally:
             here.close()
 
-    def _ask(self) -> bool:
-        """Whether no other restore has our target for its own; ours is known to others then.
+    def _is_exclusive(self) -> bool:
+        """Lock the target; returns whether no other restore uses it.
 
-        OSError where that cannot be told.
+        OSError if that cannot be told.
         """
         is_alone = _lock(self._target, alone=True)
-        # Whoever asked and was refused holds nothing any more, whatever he held before. The others
-        # that come in between find each other, and are not alone.
+        # A refused request may have dropped the earlier lock, so take a shared one again. Restores
+        # that start in between find each other's locks.
         for _ in range(_TRIES):
             if _lock(self._target, alone=False):
                 return is_alone
@@ -105,7 +105,7 @@ class RestoreClaim:
 
 
 def _is_free(folder: Directory) -> bool:
-    """Whether nobody has this very folder for a target. OSError where that cannot be told."""
+    """Whether this very folder is nobody's target. OSError if that cannot be told."""
     if not _lock(folder, alone=True):
         return False
     fcntl.flock(folder.handle, fcntl.LOCK_UN)
@@ -113,7 +113,7 @@ def _is_free(folder: Directory) -> bool:
 
 
 def _lock(folder: Directory, *, alone: bool) -> bool:
-    """Lock a folder, alone or with others; False if somebody else's lock is in the way."""
+    """Lock a folder, exclusively or shared; False if someone else's lock conflicts."""
     if fcntl is None or folder.handle < 0:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
     try:

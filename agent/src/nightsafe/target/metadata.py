@@ -9,24 +9,24 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from nightsafe.fs import xattrs
-from nightsafe.fs.users import gives_files_away
+from nightsafe.fs.users import may_change_owners
 from nightsafe.repofile.tree import Node, posix_permissions
 from nightsafe.target.access_rights import (
     ACCESS_LIST,
     DEFAULT_LIST,
+    effective_mode,
     list_without_group,
     mode_within_list,
     mode_without_group,
     mode_without_list,
-    wanted_mode,
 )
 
-Described = tuple[str, int, int, int, int, int, tuple[tuple[bytes, bytes], ...]]
-"""What `Attributes` holds, as plain values: quick to make, and on their way between processes."""
+RawAttributes = tuple[str, int, int, int, int, int, tuple[tuple[bytes, bytes], ...]]
+"""The fields of `Attributes`, as a plain tuple: fast to make and to send between processes."""
 
 
 class Attributes(NamedTuple):
-    """What a node says of an entry besides its contents; fields and units as in `Node`."""
+    """A node's attributes, without its contents; fields and units as in `Node`."""
 
     type: str
     mode: int
@@ -37,21 +37,20 @@ class Attributes(NamedTuple):
     xattrs: tuple[tuple[bytes, bytes], ...]
 
 
-described: Callable[[Node], Described]
-described = itemgetter(*(Node._fields.index(field) for field in Attributes._fields))
-"""The attributes of a node."""
+raw_attributes: Callable[[Node], RawAttributes]
+raw_attributes = itemgetter(*(Node._fields.index(field) for field in Attributes._fields))
+"""Return the attributes of a node."""
 
 
 def restore_at(file: int | bytes, node: Node | Attributes) -> list[str]:
-    """Set everything on a file or folder; returns what could not be set, as words.
+    """Set all attributes of a file or folder; returns the names of those that failed.
 
-    `file` is its descriptor, or its path where nothing on the way is a link, nor the file. The
-    order matters: a new owner drops capabilities and set-id bits, an access list speaks of the
-    group, a mode set before the list would let others in, attributes need the permission to
-    write, and so do times where files are reached by their paths.
+    `file` is a descriptor, or a path without links. The order matters: changing the owner drops
+    capabilities and set-id bits; an access list refers to the group; a mode set before the list
+    would let others in; extended attributes, and times set by path, need write permission.
     """
     status = os.stat(file)
-    lost = _hand_over(status, node, lambda uid, gid: os.chown(file, uid, gid))
+    lost = _chown(status, node, lambda uid, gid: os.chown(file, uid, gid))
     if lost or (status.st_uid, status.st_gid) != (node.uid, node.gid):
         status = os.stat(file)
     mode, not_set = _set_attributes(file, node, status)
@@ -64,24 +63,24 @@ def restore_at(file: int | bytes, node: Node | Attributes) -> list[str]:
     return lost
 
 
-def settle(file: int | bytes, node: Node | Attributes) -> list[str]:
-    """`restore_at` for what was there before: as little as possible, and nobody is let in."""
-    status, spare = os.stat(file), _spare(file, node)
+def update_at(file: int | bytes, node: Node | Attributes) -> list[str]:
+    """Like `restore_at` for an existing entry: changes only what differs, and lets nobody in."""
+    status, spare = os.stat(file), _surplus(file, node)
     is_owned = (status.st_uid, status.st_gid) == (node.uid, node.gid)
     is_so = is_owned and stat.S_IMODE(status.st_mode) == _mode(node, status)
     is_so = is_so and status.st_mtime_ns == node.mtime and not spare
     if is_so and _holds(file, node.xattrs):
         return []
-    with contextlib.suppress(OSError):  # of somebody else; what that means is told below
-        narrow(file, node)
+    with contextlib.suppress(OSError):  # owned by somebody else; reported below
+        restrict(file, node)
     lost: list[str] = []
     for name in spare:
         lost += _drop(file, name)
     return lost + restore_at(file, node)
 
 
-def _spare(file: int | bytes, node: Node | Attributes) -> list[bytes]:
-    """The names of the attributes that users set and that the node does not have."""
+def _surplus(file: int | bytes, node: Node | Attributes) -> list[bytes]:
+    """Return the names of user-set extended attributes that the node does not have."""
     try:
         there = xattrs.ours.names(file)
     except OSError:
@@ -102,16 +101,16 @@ def _holds(file: int | bytes, attributes: tuple[tuple[bytes, bytes], ...]) -> bo
 
 
 def restore_named(name: bytes, node: Node | Attributes, *, dir_fd: int) -> list[str]:
-    """The same for an entry that cannot be opened: a symbolic link, a fifo, a device."""
+    """Like `restore_at`, for an entry that cannot be opened: a link, a fifo, a device."""
     status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     chown = partial(os.chown, name, dir_fd=dir_fd, follow_symlinks=False)
-    lost = _hand_over(status, node, chown)
+    lost = _chown(status, node, chown)
     if node.type != "symlink":
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         mode = _mode(node, status)
         lost += _drop(b"/proc/self/fd/%d/%s" % (dir_fd, name), ACCESS_LIST)
         if status.st_gid != node.gid:
-            mode, lost = mode_without_group(mode), lost + _less(mode)
+            mode, lost = mode_without_group(mode), lost + _lost_group(mode)
         lost += _attempt("mode", lambda: os.chmod(name, mode, dir_fd=dir_fd))
     lost += _attempt(
         "times",
@@ -121,48 +120,48 @@ def restore_named(name: bytes, node: Node | Attributes, *, dir_fd: int) -> list[
 
 
 def restore_link(path: bytes, node: Node | Attributes) -> list[str]:
-    """The same for a link at a path; on Windows, as for stock restic, links have no times."""
+    """Like `restore_at`, for a link at a path; on Windows links have no times, as in restic."""
     lost: list[str] = []
     if hasattr(os, "geteuid"):
         chown = partial(os.chown, path, follow_symlinks=False)
-        lost += _hand_over(os.lstat(path), node, chown)
+        lost += _chown(os.lstat(path), node, chown)
     if os.utime in os.supports_follow_symlinks:
         times = partial(os.utime, path, ns=(node.atime, node.mtime), follow_symlinks=False)
         lost += _attempt("times", times)
     return lost
 
 
-def narrow(file: int | bytes, node: Node | Attributes) -> None:
-    """Let nobody into a file or folder that was there before who may not be let in in the end.
+def restrict(file: int | bytes, node: Node | Attributes) -> None:
+    """Deny access to an existing entry for all who will have none in the end.
 
-    It is yet to get its group and its mode. OSError if it belongs to somebody else.
+    It is yet to get its group and mode. OSError if it belongs to somebody else.
     """
     status = os.stat(file)
     mode, wanted = stat.S_IMODE(status.st_mode), posix_permissions(node.mode)
     if status.st_gid != node.gid or _has(file, ACCESS_LIST):
         wanted = mode_without_group(wanted) & mode_without_group(mode)
-    narrowed = mode & (wanted | ~0o077)
-    if narrowed != mode:
-        os.chmod(file, narrowed)
+    restricted = mode & (wanted | ~0o077)
+    if restricted != mode:
+        os.chmod(file, restricted)
 
 
-def _hand_over(
+def _chown(
     status: os.stat_result, node: Node | Attributes, chown: Callable[[int, int], None]
 ) -> list[str]:
-    """Set the owner and the group, or the group alone, as far as we may."""
+    """Set owner and group, or the group alone, as far as permitted."""
     if (status.st_uid, status.st_gid) == (node.uid, node.gid):
         return []
-    if gives_files_away():
+    if may_change_owners():
         return _attempt("owner", lambda: chown(node.uid, node.gid))
     if status.st_gid != node.gid and hasattr(os, "geteuid"):
-        _attempt("group", lambda: chown(-1, node.gid))  # what that means is told with the mode
+        _attempt("group", lambda: chown(-1, node.gid))  # a failure is reported with the mode
     return []
 
 
 def _set_attributes(
     file: int | bytes, node: Node | Attributes, status: os.stat_result
 ) -> tuple[int, list[str]]:
-    """Set the extended attributes; returns the mode that goes with them, and what was lost."""
+    """Set extended attributes; returns the mode that goes with them, and what failed."""
     mode, lost, has_list = _mode(node, status), [], False
     has_group = status.st_gid == node.gid
     for name, value in node.xattrs:
@@ -172,9 +171,9 @@ def _set_attributes(
         has_list = True
         try:
             given = value if has_group else list_without_group(value)
-            xattrs.ours.put(file, name, given)
+            xattrs.ours.set(file, name, given)
             if not has_group:
-                lost += _less(mode) if given != value else []
+                lost += _lost_group(mode) if given != value else []
                 mode &= ~stat.S_ISGID
             mode = mode_within_list(mode, given)
         except (OSError, OverflowError, ValueError):
@@ -183,21 +182,21 @@ def _set_attributes(
     if not has_list:
         lost += _drop(file, ACCESS_LIST)
         if not has_group:
-            mode, lost = mode_without_group(mode), lost + _less(mode)
+            mode, lost = mode_without_group(mode), lost + _lost_group(mode)
     if node.type == "dir" and DEFAULT_LIST not in dict(node.xattrs):
         lost += _drop(file, DEFAULT_LIST)
     return mode, lost
 
 
 def _put(file: int | bytes, name: bytes, value: bytes) -> list[str]:
-    return _attempt(f"attribute {os.fsdecode(name)}", lambda: xattrs.ours.put(file, name, value))
+    return _attempt(f"attribute {os.fsdecode(name)}", lambda: xattrs.ours.set(file, name, value))
 
 
 def _drop(file: int | bytes, name: bytes) -> list[str]:
-    """Take an access list away that an entry has from its folder, or from before."""
+    """Remove an access list that an entry inherited from its folder or had before."""
     if not _has(file, name):
         return []
-    return _attempt(f"attribute {os.fsdecode(name)}", lambda: xattrs.ours.drop(file, name))
+    return _attempt(f"attribute {os.fsdecode(name)}", lambda: xattrs.ours.remove(file, name))
 
 
 def _has(file: int | bytes, name: bytes) -> bool:
@@ -208,21 +207,21 @@ def _has(file: int | bytes, name: bytes) -> bool:
     return True
 
 
-def hands_down_rights(folder: int) -> bool:
-    """Whether what is made in an open folder has an access list from the beginning."""
+def has_default_acl(folder: int) -> bool:
+    """Whether new entries in an open folder inherit an access list."""
     return _has(folder, DEFAULT_LIST)
 
 
 def _mode(node: Node | Attributes, status: os.stat_result) -> int:
-    return wanted_mode(
+    return effective_mode(
         node.mode,
         is_folder=node.type == "dir",
         is_owned=(status.st_uid, status.st_gid) == (node.uid, node.gid),
     )
 
 
-def _less(mode: int) -> list[str]:
-    """What to say of a mode from which a group's rights are taken."""
+def _lost_group(mode: int) -> list[str]:
+    """Describe a mode whose group rights had to be removed."""
     return [] if mode_without_group(mode) == mode else ["group, whose rights were taken away"]
 
 

@@ -90,12 +90,12 @@ class SpooledBackend(Backend):
         return self._service.epoch
 
     @property
-    def wanted(self) -> frozenset[str]:
-        return self._service.wanted
+    def lost_packs(self) -> frozenset[str]:
+        return self._service.lost_packs
 
     @property
-    def tells_locks(self) -> bool:
-        return self._service.tells_locks
+    def reports_locks(self) -> bool:
+        return self._service.reports_locks
 
     def begin(self, lock: Named) -> Sequence[Named]:
         return self._service.begin(lock)

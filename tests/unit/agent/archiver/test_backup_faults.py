@@ -16,7 +16,12 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.file_saver import file_reader, worker
-from nightsafe.fs.lstat import portable_load, portable_look, portable_record, portable_survey
+from nightsafe.fs.lstat import (
+    portable_list_folders,
+    portable_load,
+    portable_lstat_all,
+    portable_record,
+)
 from nightsafe.packer import index_writer
 from nightsafe.progress import Issue
 from nightsafe.repofile.pack import BlobKind
@@ -48,8 +53,8 @@ def fail_to_open(monkeypatch: pytest.MonkeyPatch, name: str, code: int, call: st
 
 def look_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a call of `os` is replaced, it must be what is called."""
-    monkeypatch.setattr(lister, "look", portable_look)
-    monkeypatch.setattr(lister, "survey", portable_survey)
+    monkeypatch.setattr(lister, "lstat_all", portable_lstat_all)
+    monkeypatch.setattr(lister, "list_folders", portable_list_folders)
     monkeypatch.setattr(worker, "load", portable_load)
     monkeypatch.setattr(fingerprint, "record", portable_record)
 
@@ -332,10 +337,10 @@ def test_a_second_refusal_is_final(
 def test_no_snapshot_is_written_with_a_lost_lock(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lost(self: locks.LockHold) -> None:
+    def lost(self: locks.HeldLock) -> None:
         raise LockLostError("lost")
 
-    monkeypatch.setattr(locks.LockHold, "ensure_held", lost)
+    monkeypatch.setattr(locks.HeldLock, "ensure_held", lost)
     with pytest.raises(LockLostError):
         run(repository, source)
     assert names(repository, ObjectKind.SNAPSHOT) == set()

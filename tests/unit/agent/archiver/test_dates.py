@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe.file_saver import small_files
 from nightsafe.fs import lstat
-from nightsafe.fs.lstat import portable_look, portable_record, portable_survey, record, survey
+from nightsafe.fs.lstat import (
+    list_folders,
+    portable_list_folders,
+    portable_lstat_all,
+    portable_record,
+    record,
+)
 from nightsafe.maintenance.check import check
 from nightsafe.repofile.go_json import format_second, format_time, parse_time
 from nightsafe.repository.repository import Repository
@@ -72,15 +78,15 @@ def test_dates_are_kept(
 def test_what_is_seen_is_the_same_each_way(tmp_path: Path, chance: random.Random) -> None:
     dates = make_dated(tmp_path / "source", chance)
     paths = [os.fsencode(path) for path in dates]
-    times = [status.st_mtime_ns for status in lstat.look(paths) if not isinstance(status, int)]
+    times = [status.st_mtime_ns for status in lstat.lstat_all(paths) if not isinstance(status, int)]
     assert times == list(dates.values())
     texts = []
-    for see, write in ((lstat.look, record), (portable_look, portable_record)):
+    for see, write in ((lstat.lstat_all, record), (portable_lstat_all, portable_record)):
         seen: list[Any] = [(b"x", p, s) for p, s in zip(paths, see(paths), strict=True)]
         texts.append(write(seen))
     assert texts[0] == texts[1]
     folder = [os.fsencode(tmp_path / "source")]
-    assert survey(folder, 1000) == portable_survey(folder, 1000)
+    assert list_folders(folder, 1000) == portable_list_folders(folder, 1000)
 
 
 def test_a_change_of_a_far_date_is_seen(repository: Repository, tmp_path: Path) -> None:

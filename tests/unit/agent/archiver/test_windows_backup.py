@@ -154,7 +154,7 @@ def test_patterns_are_written_with_backslashes(monkeypatch: pytest.MonkeyPatch) 
     assert files.slashed(rb"C:\Users\me") == b"C:/Users/me"
     with pytest.raises(UsageError, match="one-file-system"):
         Excluder(ExcludeRules(one_file_system=True))
-    monkeypatch.setattr(exclude, "here", lambda: b"C:\\here")
+    monkeypatch.setattr(exclude, "current_folder", lambda: b"C:\\here")
     monkeypatch.setattr(os.path, "abspath", lambda path: path)
     wants = Excluder(ExcludeRules(patterns=(r"C:\here\*.log",)))
     status = as_there(os.lstat(b"/dev/null"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import RestBackend
-from nightsafe.backend.service import ServiceBackend, joined
+from nightsafe.backend.service import ServiceBackend, upgraded
 from nightsafe.errors import AccessRefusedError
 
 from tests.support.agent.rest_server import running_server
@@ -79,14 +79,14 @@ def remote(scripted: Scripted) -> Iterator[RestBackend]:
 
 
 def service_of(remote: RestBackend) -> ServiceBackend:
-    found = joined(remote)
+    found = upgraded(remote)
     assert isinstance(found, ServiceBackend)
     return found
 
 
 def test_what_was_told_is_used_once(scripted: Scripted, remote: RestBackend) -> None:
     service = service_of(remote)
-    assert (service.epoch, service.wanted, service.batching) == (3, {"cd" * 32}, None)
+    assert (service.epoch, service.lost_packs, service.batching) == (3, {"cd" * 32}, None)
     assert [entry.name for entry in service.list(ObjectKind.SNAPSHOT)] == [NAME]
     assert service.load(ObjectKind.SNAPSHOT, NAME) == b"abc"
     assert [one[1] for one in scripted.asked] == [f"/api/v1/vaults/{VAULT}/begin"]
@@ -162,13 +162,13 @@ def test_what_is_not_the_service_is_plain_storage(
     scripted: Scripted, remote: RestBackend, answer: tuple[int, bytes]
 ) -> None:
     scripted.respond = lambda path, body: answer
-    assert joined(remote) is remote
+    assert upgraded(remote) is remote
 
 
 def test_a_plain_server_is_not_even_asked() -> None:
     with running_server() as server:
         plain = RestBackend(server.url, patience=0)
-        assert joined(plain) is plain
+        assert upgraded(plain) is plain
         plain.close()
 
 

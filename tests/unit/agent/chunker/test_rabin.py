@@ -15,16 +15,16 @@ from nightsafe.chunker.rabin import (
     SPAN,
     SPLIT_MASK,
     PortableRabinCutter,
-    fold_table,
-    leave_table,
+    mod_table,
     new_rabin_cutter,
+    out_table,
 )
 
 from tests.support.agent.extensions import is_built, needs
 from tests.unit.agent.chunker.test_chunker import scanned
 
 POLYNOMIAL = 0x3DA3358B4DC173
-FOLD, LEAVE = fold_table(POLYNOMIAL), leave_table(POLYNOMIAL)
+FOLD, LEAVE = mod_table(POLYNOMIAL), out_table(POLYNOMIAL)
 # Small sizes and a loose mask, so that a little data has many cuts in all sorts of places;
 # the greatest is several times the 16 KiB that the extension looks at side by side.
 SMALL = (300, 60_000, (1 << 13) - 1)

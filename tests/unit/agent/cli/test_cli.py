@@ -19,7 +19,7 @@ from nightsafe.cli import build_parser, main
 from nightsafe.file_saver.worker import WorkerSetup
 from nightsafe.repofile.key import KdfParams
 from nightsafe.repository.repository import Repository
-from nightsafe.settings.location import find_place
+from nightsafe.settings.location import find_location
 
 from tests.support.agent.rest_server import RestServer, connect_string
 from tests.support.repositories import CHEAP, add_key
@@ -284,7 +284,7 @@ def process(*arguments: str, **environ: str) -> "subprocess.Popen[str]":
 def test_an_interrupted_backup_gives_its_lock_back(
     server: RestServer, vault: Repository, source: Path, number: signal.Signals
 ) -> None:
-    copy_vault(vault, find_place(None, {"NIGHTSAFE_REPOSITORY": connect_string(server)}).open())
+    copy_vault(vault, find_location(None, {"NIGHTSAFE_REPOSITORY": connect_string(server)}).open())
     server.fail(method="POST", path="data/", status=503, headers={"Retry-After": "30"}, times=99)
     running = process(
         "backup",

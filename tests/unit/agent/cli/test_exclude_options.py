@@ -155,4 +155,4 @@ def test_all_that_a_folder_stands_for_may_be_left_out(
 def test_the_forecast_counts_what_is_wanted(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(top)
     wants = Excluder(ExcludeRules(patterns=("*.o", "cache")), [b"."])
-    assert count_sources(leaves(plan_sources([b"."], wants=wants)), wants) == (3, 30)
+    assert count_sources(leaves(plan_sources([b"."], entry_filter=wants)), wants) == (3, 30)

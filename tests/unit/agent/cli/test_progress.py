@@ -31,21 +31,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_tally_says_how_far_and_how_long(clock: list[float]) -> None:
-    tally = ProgressMeter()
-    assert tally.seconds_left is None
+    meter = ProgressMeter()
+    assert meter.seconds_left is None
     clock[0] += 2
     for event in EVENTS:
-        tally(event)
-    assert (tally.files, tally.bytes, tally.sent, tally.path) == (
+        meter(event)
+    assert (meter.files, meter.bytes, meter.sent, meter.path) == (
         1,
         2_000_000,
         300_000,
         b"/x/\xff\n",
     )
-    assert tally.speed == 1_000_000
-    assert tally.seconds_left == 2
+    assert meter.speed == 1_000_000
+    assert meter.seconds_left == 2
     expected = "2.0 MB of 4.0 MB, 1 file, 1.0 MB/s, 300.0 kB sent, 2 s left"
-    assert progress_line(tally) == expected
+    assert progress_line(meter) == expected
 
 
 def test_lines_now_and_then_where_there_is_no_terminal(
@@ -120,9 +120,9 @@ def test_plain_lines_are_rare() -> None:
 
 def test_a_backup_tells_what_it_sent(repository: Repository, source: Path) -> None:
     (source / "big").write_bytes(os.urandom(3 << 20))
-    tally = ProgressMeter()
-    report = backup(repository, [os.fsencode(source)], observer=tally)
+    meter = ProgressMeter()
+    report = backup(repository, [os.fsencode(source)], observer=meter)
     packs = Path(repository.storage.location, "data").rglob("*")
     stored = sum(path.stat().st_size for path in packs if path.is_file())
-    assert tally.sent == report.count.stored_bytes == stored
-    assert tally.files == 4
+    assert meter.sent == report.count.stored_bytes == stored
+    assert meter.files == 4

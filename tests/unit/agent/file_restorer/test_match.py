@@ -9,16 +9,23 @@ from pathlib import Path
 import pytest
 from nightsafe.archiver.backup import backup
 from nightsafe.file_restorer import comparison
-from nightsafe.file_restorer.match import OTHER, SAME, TO_SET, RawCheck, compare, portable_compare
+from nightsafe.file_restorer.match import (
+    DIFFERENT,
+    SAME,
+    TO_UPDATE,
+    RawCheck,
+    compare,
+    portable_compare,
+)
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import PatternSelection
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
 from nightsafe.restorer.restore import restore
 from nightsafe.target.directory import Directory
-from nightsafe.target.directory_by_fd import OpenDirectory
+from nightsafe.target.directory_by_fd import FdDirectory
 
-from tests.support.agent.restore_ways import WAYS, go
+from tests.support.agent.restore_modes import MODES, use_mode
 from tests.support.agent.trees import fingerprint, make_mixed_tree, set_xattr
 from tests.unit.agent.conftest import reopen
 
@@ -26,12 +33,12 @@ PARTS = [b"one" * 1000, b"two", b"three" * 30_000, b"four"]
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[OpenDirectory]:
+def here(tmp_path: Path) -> Iterator[FdDirectory]:
     """A folder with one file, of four blobs."""
     (tmp_path / "file").write_bytes(b"".join(PARTS))
     (tmp_path / "file").chmod(0o640)
     os.utime(tmp_path / "file", ns=(5, -1_500_000_000_000_000_001))
-    opened = OpenDirectory.at(os.fsencode(tmp_path))
+    opened = FdDirectory.at(os.fsencode(tmp_path))
     yield opened
     opened.close()
 
@@ -58,54 +65,54 @@ def check(**changed: object) -> RawCheck:
 CASES = [
     ({}, SAME),
     ({"parts": PARTS[1:], "position": 3000}, SAME),
-    ({"parts": PARTS[1:]}, OTHER),
-    ({"parts": [*PARTS[:3], b"FOUR"]}, OTHER),
-    ({"parts": [b"ONE" * 1000, *PARTS[1:]]}, OTHER),
-    ({"parts": [*PARTS, b"five"]}, OTHER),
-    ({"size": 5}, OTHER),
-    ({"links": 0}, OTHER),
-    ({"name": b"none"}, OTHER),
-    ({"mode": 0o644}, TO_SET),
-    ({"uid": 12345}, TO_SET),
-    ({"gid": 12345}, TO_SET),
-    ({"mtime": 0}, TO_SET),
-    ({"xattrs": ((b"user.a", b"b"),)}, TO_SET),
+    ({"parts": PARTS[1:]}, DIFFERENT),
+    ({"parts": [*PARTS[:3], b"FOUR"]}, DIFFERENT),
+    ({"parts": [b"ONE" * 1000, *PARTS[1:]]}, DIFFERENT),
+    ({"parts": [*PARTS, b"five"]}, DIFFERENT),
+    ({"size": 5}, DIFFERENT),
+    ({"links": 0}, DIFFERENT),
+    ({"name": b"none"}, DIFFERENT),
+    ({"mode": 0o644}, TO_UPDATE),
+    ({"uid": 12345}, TO_UPDATE),
+    ({"gid": 12345}, TO_UPDATE),
+    ({"mtime": 0}, TO_UPDATE),
+    ({"xattrs": ((b"user.a", b"b"),)}, TO_UPDATE),
 ]
 
 
 @pytest.mark.parametrize(("changed", "expected"), CASES)
 @pytest.mark.parametrize("way", [compare, portable_compare])
 def test_a_verdict(
-    here: OpenDirectory,
+    here: FdDirectory,
     changed: dict[str, object],
     expected: int,
     way: Callable[[Directory, list[RawCheck]], bytes],
 ) -> None:
     (found,) = way(here, [check(**changed)])
-    assert found == expected or (way is portable_compare and {found, expected} == {SAME, TO_SET})
+    assert found == expected or (way is portable_compare and {found, expected} == {SAME, TO_UPDATE})
 
 
-def test_verdicts_on_many(here: OpenDirectory) -> None:
+def test_verdicts_on_many(here: FdDirectory) -> None:
     checks = [check(**changed) for changed, _ in CASES] * 40
     assert list(compare(here, checks)) == [expected for _, expected in CASES] * 40
 
 
-def test_links_fifos_and_folders_are_no_files(here: OpenDirectory, tmp_path: Path) -> None:
+def test_links_fifos_and_folders_are_no_files(here: FdDirectory, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "fifo")
     checks = [check(name=name) for name in (b"link", b"folder", b"fifo")]
-    assert list(compare(here, checks)) == list(portable_compare(here, checks)) == [OTHER] * 3
+    assert list(compare(here, checks)) == list(portable_compare(here, checks)) == [DIFFERENT] * 3
 
 
-def test_attributes_that_people_set_are_seen(here: OpenDirectory, tmp_path: Path) -> None:
+def test_attributes_that_people_set_are_seen(here: FdDirectory, tmp_path: Path) -> None:
     set_xattr(tmp_path / "file", "user.extra", b"x")
-    assert list(compare(here, [check()])) == [TO_SET]
+    assert list(compare(here, [check()])) == [TO_UPDATE]
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=MODES)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    go(request.param, monkeypatch)
+    use_mode(request.param, monkeypatch)
     return str(request.param)
 
 
@@ -179,7 +186,7 @@ def test_files_of_a_folder_that_come_before_and_after_another(
     bring_back(repository, snapshot, target)
     for changed in ("a", "m/n/c", "m/z"):
         (Path(f"{target}{source}") / changed).write_text("x" * len(changed))
-    chosen = PatternSelection(exclude=["none"])
-    report = restore(reopen(repository), snapshot, os.fsencode(target), chosen=chosen)
+    selection = PatternSelection(exclude=["none"])
+    report = restore(reopen(repository), snapshot, os.fsencode(target), selection=selection)
     assert (report.issues, report.files, report.skipped) == ([], 3, 2)
     assert fingerprint(Path(f"{target}{source}")) == fingerprint(source)

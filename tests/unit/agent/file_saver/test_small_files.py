@@ -14,7 +14,7 @@ from nightsafe.errors import DamagedError
 from nightsafe.file_saver import small_files as gather
 from nightsafe.file_saver.blob_set import BlobSet
 from nightsafe.file_saver.worker import JobResult, Worker, WorkerSetup
-from nightsafe.fs.lstat import look
+from nightsafe.fs.lstat import lstat_all
 from nightsafe.packer.blob_sealer import BlobSealer
 from nightsafe.packer.open_packs import OpenPacks
 from nightsafe.repofile import pack
@@ -141,7 +141,9 @@ def test_it_stops_at_a_file_that_is_not_what_it_was(repository: Repository, tmp_
     for name in "abc":
         (tmp_path / name).write_text(name)
     entries = list_folder(os.fsencode(tmp_path))
-    seen = [(n, p, s) for (n, p), s in zip(entries, look([p for _, p in entries]), strict=True)]
+    seen = [
+        (n, p, s) for (n, p), s in zip(entries, lstat_all([p for _, p in entries]), strict=True)
+    ]
     (tmp_path / "b").write_text("longer than it was")
     small, packs, _ = small_files(repository)
     found = JobResult()
@@ -156,7 +158,7 @@ def test_it_stops_at_a_file_that_is_not_what_it_was(repository: Repository, tmp_
 def test_what_does_not_open_again_is_an_error(repository: Repository, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     path = os.fsencode(tmp_path / "a")
-    (status,) = look([path])
+    (status,) = lstat_all([path])
     by = BlobSealer(repository.new_sealer(), compresses=True)
     by.sealer = SimpleNamespace(put=lambda *_: None)  # type: ignore[assignment]
     packs = OpenPacks(BlobKind.DATA, by)
@@ -169,6 +171,6 @@ def test_what_does_not_open_again_is_an_error(repository: Repository, tmp_path: 
 def test_it_refuses_what_it_does_not_understand(repository: Repository) -> None:
     small, packs, _ = small_files(repository)
     assert small.gather([(b"a", b"/a", os.lstat("/"))], 0, packs, JobResult()) == (0, None)
-    for seen in ([(b"a",)], ["a"], [("a", "/a", look([b"/"])[0])]):
+    for seen in ([(b"a",)], ["a"], [("a", "/a", lstat_all([b"/"])[0])]):
         with pytest.raises(TypeError, match="name, a path and a Status"):
             small.gather(seen, 0, packs, JobResult())  # type: ignore[arg-type]

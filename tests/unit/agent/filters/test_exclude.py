@@ -133,7 +133,7 @@ def test_what_is_given_by_name_is_wanted_and_asked_about_below(
     assert excluder(b"src", b"src", os.lstat("src"))
     assert excluder(b"/srv/x.ISO", b"x.ISO", status)
     assert not excluder(b"src/main.c", b"main.c", os.lstat("src/main.c"))  # below what fits
-    assert not excluder.wants_all(b"main.c")
+    assert not excluder.includes_all(b"main.c")
     listed = Excluder(rules, [b".", b"Big.ISO"])
     assert not listed(b"Big.ISO", b"Big.ISO", status)
     named_differently = Excluder(ExcludeRules(patterns=("src",)), [b"."])
@@ -194,10 +194,10 @@ def test_defaults_leave_out_caches_and_trash() -> None:
 
 def test_that_all_are_wanted_is_only_said_when_it_is_sure() -> None:
     by_pattern = Excluder(ExcludeRules(patterns=("*.o",), caseless=("*.TMP",)))
-    assert by_pattern.wants_all(b"a.c\0b.h")
-    assert not by_pattern.wants_all(b"a.c\0b.o")
-    assert not by_pattern.wants_all(b"a.c\0b.tmp")
-    assert Excluder(ExcludeRules()).wants_all(b"a")
-    assert not Excluder(ExcludeRules(larger_than=1)).wants_all(b"a")
-    assert not Excluder(ExcludeRules(markers=(CACHE_TAG,))).wants_all(b"a")
-    assert not Excluder(ExcludeRules(one_file_system=True), [b"/"]).wants_all(b"a")
+    assert by_pattern.includes_all(b"a.c\0b.h")
+    assert not by_pattern.includes_all(b"a.c\0b.o")
+    assert not by_pattern.includes_all(b"a.c\0b.tmp")
+    assert Excluder(ExcludeRules()).includes_all(b"a")
+    assert not Excluder(ExcludeRules(larger_than=1)).includes_all(b"a")
+    assert not Excluder(ExcludeRules(markers=(CACHE_TAG,))).includes_all(b"a")
+    assert not Excluder(ExcludeRules(one_file_system=True), [b"/"]).includes_all(b"a")

@@ -10,7 +10,7 @@ from nightsafe.cli.exclude_options import find_rules
 from nightsafe.errors import UsageError
 from nightsafe.filters.path_lists import (
     expand,
-    matching,
+    expand_glob,
     read_globs,
     read_patterns,
     read_raw,
@@ -116,9 +116,9 @@ def test_signs_mean_what_they_mean_to_restic(
         pass
     if expected is None:
         with pytest.raises(UsageError, match="makes no sense"):
-            matching(pattern)
+            expand_glob(pattern)
     else:
-        assert matching(pattern) == sorted(map(os.fsencode, expected))
+        assert expand_glob(pattern) == sorted(map(os.fsencode, expected))
 
 
 def test_verbatim_and_raw(tmp_path: Path) -> None:

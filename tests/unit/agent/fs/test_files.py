@@ -51,7 +51,7 @@ def test_the_current_folder_is_called_as_the_shell_calls_it(
     monkeypatch.chdir(tmp_path / "real")
     for said, expected in (("link", "link"), ("real", "real"), ("none", "real"), ("", "real")):
         monkeypatch.setenv("PWD", str(tmp_path / said) if said else "real")
-        assert system.here() == os.fsencode(tmp_path / expected)
+        assert system.current_folder() == os.fsencode(tmp_path / expected)
     monkeypatch.setenv("PWD", str(tmp_path / "link"))
     assert system.absolute(b"x") == os.fsencode(tmp_path / "link" / "x")
 
@@ -109,7 +109,7 @@ def test_where_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     users.group_name.cache_clear()
     assert (users.user_name(0), users.group_name(0)) == ("", "")
     assert (users.my_ids(), users.my_name()) == ((0, 0), "me")
-    assert not users.gives_files_away()
+    assert not users.may_change_owners()
     users.user_name.cache_clear()
     users.group_name.cache_clear()
 
@@ -238,8 +238,8 @@ class _Call:
 @pytest.fixture(params=["of Python", "of a library"])
 def attributes(request: pytest.FixtureRequest) -> xattrs.Attributes:
     if request.param == "of Python":
-        return xattrs.OfPython()
-    return xattrs.OfLibrary(LikeMacOs())
+        return xattrs.OsXattrs()
+    return xattrs.LibcXattrs(LikeMacOs())
 
 
 @pytest.fixture
@@ -267,9 +267,9 @@ def test_attributes_are_read_by_path_and_by_number(
 
 
 def test_attributes_are_set(attributes: xattrs.Attributes, marked: bytes) -> None:
-    attributes.put(marked, b"user.new", bytes(range(256)))
+    attributes.set(marked, b"user.new", bytes(range(256)))
     fd = os.open(marked, os.O_RDWR)
-    attributes.put(fd, b"user.other", b"x")
+    attributes.set(fd, b"user.other", b"x")
     os.close(fd)
     assert os.getxattr(marked, "user.new") == bytes(range(256))
     assert os.getxattr(marked, "user.other") == b"x"
@@ -279,7 +279,7 @@ def test_links_have_attributes_of_their_own(attributes: xattrs.Attributes, marke
     link = os.path.join(os.path.dirname(marked), b"link")
     assert attributes.names(link) == []
     with pytest.raises(OSError, match=r".") as caught:
-        attributes.put(link, b"user.x", b"y")
+        attributes.set(link, b"user.x", b"y")
     assert caught.value.errno in (errno.EPERM, errno.ENOTSUP)
 
 
@@ -290,19 +290,19 @@ def test_what_cannot_be_had_is_an_error(attributes: xattrs.Attributes, marked: b
     with pytest.raises(FileNotFoundError):
         attributes.names(marked + b"-not")
     with pytest.raises(OSError, match=r"."):
-        attributes.put(marked, b"nonsense", b"x")
+        attributes.set(marked, b"nonsense", b"x")
 
 
 def test_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "listxattr")
-    none = xattrs.of_this_system()
+    none = xattrs.for_this_system()
     assert none.names(os.fsencode(tmp_path)) == []
     with pytest.raises(OSError, match="not supported"):
-        none.put(os.fsencode(tmp_path), b"user.x", b"y")
+        none.set(os.fsencode(tmp_path), b"user.x", b"y")
     monkeypatch.setattr(sys, "platform", "darwin")
     library = LikeMacOs()
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: library)
-    assert isinstance(xattrs.of_this_system(), xattrs.OfLibrary)
+    assert isinstance(xattrs.for_this_system(), xattrs.LibcXattrs)
 
 
 # Folders of our own

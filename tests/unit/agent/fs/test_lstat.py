@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe.fs.lstat import (
     RECORD,
+    list_folders,
     load,
-    look,
+    lstat_all,
+    portable_list_folders,
     portable_load,
-    portable_look,
+    portable_lstat_all,
     portable_record,
-    portable_survey,
     record,
-    survey,
 )
-from nightsafe.fs.status import Seen, Status
+from nightsafe.fs.status import StatEntry, Status
 
 from tests.support.agent.extensions import needs
 from tests.support.agent.trees import set_xattr
@@ -61,7 +61,7 @@ def entries(folder: Path) -> list[tuple[bytes, bytes]]:
 
 def test_every_field_is_as_python_has_it(folder: Path) -> None:
     paths = [path for _, path in entries(folder)] + [b"/dev/null", b"/dev/zero", b"/"]
-    for path, status in zip(paths, look(paths), strict=True):
+    for path, status in zip(paths, lstat_all(paths), strict=True):
         assert not isinstance(status, int), path
         expected = os.lstat(path)
         for name in FIELDS:
@@ -71,20 +71,25 @@ def test_every_field_is_as_python_has_it(folder: Path) -> None:
 def test_records_are_the_same(folder: Path) -> None:
     listed = entries(folder)
     texts = []
-    for how, write in ((look, record), (portable_look, portable_record)):
+    for how, write in ((lstat_all, record), (portable_lstat_all, portable_record)):
         statuses = how([path for _, path in listed])
-        seen: list[Seen] = [(*e, s) for e, s in zip(listed, statuses, strict=True)]  # type: ignore[misc]
+        seen: list[StatEntry] = [(*e, s) for e, s in zip(listed, statuses, strict=True)]  # type: ignore[misc]
         texts.append(write(seen))
     assert texts[0] == texts[1]
     assert len(texts[0]) == sum(8 + len(name) + RECORD.size for name, _ in listed)
 
 
 def test_what_cannot_be_seen_is_a_number(tmp_path: Path) -> None:
-    here = os.fsencode(tmp_path)
+    current_folder = os.fsencode(tmp_path)
     (tmp_path / "file").touch()
-    given_paths = [here + b"/none", here, here + b"/file/below", here + b"/" + b"n" * 300]
+    given_paths = [
+        current_folder + b"/none",
+        current_folder,
+        current_folder + b"/file/below",
+        current_folder + b"/" + b"n" * 300,
+    ]
     expected = [errno.ENOENT, None, errno.ENOTDIR, errno.ENAMETOOLONG]
-    for how in (look, portable_look):
+    for how in (lstat_all, portable_lstat_all):
         found = [s if isinstance(s, int) else None for s in how(given_paths)]
         assert found == expected
 
@@ -95,7 +100,7 @@ def test_paths_of_any_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "in" / "file").touch()
     (tmp_path / "link").symlink_to("in")
     monkeypatch.chdir(tmp_path)
-    here = os.fsencode(tmp_path)
+    current_folder = os.fsencode(tmp_path)
     for paths in (
         [b"in/file", b"in/deeper", b"in/none"],
         [b"in/file", b"in/deeper/"],
@@ -104,12 +109,16 @@ def test_paths_of_any_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         [b"in/", b"link/", b".", b"..", b"/"],
         [b"none/a", b"none/b"],
         [b"in/file/a", b"in/file/b"],
-        [here + b"/in/file", here + b"/in//file", here + b"/in/deeper"],
+        [
+            current_folder + b"/in/file",
+            current_folder + b"/in//file",
+            current_folder + b"/in/deeper",
+        ],
         [b"in/" + b"n" * 255, b"in/" + b"n" * 256],
         [b"in/" * 2000 + b"x", b"in/" * 2000 + b"y"],
     ):
-        expected = [s if isinstance(s, int) else s.st_ino for s in portable_look(paths)]
-        assert [s if isinstance(s, int) else s.st_ino for s in look(paths)] == expected, paths
+        expected = [s if isinstance(s, int) else s.st_ino for s in portable_lstat_all(paths)]
+        assert [s if isinstance(s, int) else s.st_ino for s in lstat_all(paths)] == expected, paths
 
 
 @pytest.mark.parametrize("count", [0, 1, 127, 128, 129, 1000])
@@ -118,13 +127,13 @@ def test_any_number_of_paths(tmp_path: Path, count: int) -> None:
     for number in range(count):
         (tmp_path / str(number)).write_bytes(b"x" * number)
         paths.append(os.fsencode(tmp_path / str(number)))
-    assert [s.st_size for s in look(paths) if not isinstance(s, int)] == list(range(count))
+    assert [s.st_size for s in lstat_all(paths) if not isinstance(s, int)] == list(range(count))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=20)))
 def test_no_path_is_misread(names: list[bytes]) -> None:
     paths = [b"/nowhere/" + name.replace(b"\0", b"_") for name in names]
-    assert list(look(paths)) == portable_look(paths)
+    assert list(lstat_all(paths)) == portable_lstat_all(paths)
 
 
 def test_surveys_are_the_same(folder: Path) -> None:
@@ -136,8 +145,8 @@ def test_surveys_are_the_same(folder: Path) -> None:
     (folder / os.fsdecode(b"\xff\xfe")).touch()
     names = ("", "folder", "folder/below", "folder/below/07", "way", "file", "none", "link")
     paths = [os.path.join(os.fsencode(folder), os.fsencode(name)) for name in names]
-    found = survey(paths, 1000)
-    assert found == portable_survey(paths, 1000)
+    found = list_folders(paths, 1000)
+    assert found == portable_list_folders(paths, 1000)
     texts = [one if isinstance(one, tuple) else None for one in found]
     assert texts[0] is not None
     assert texts[0][0].split(b"\0") == sorted(os.listdir(bytes(folder)))
@@ -149,11 +158,11 @@ def test_surveys_are_the_same(folder: Path) -> None:
 
 def record_of(folder: Path) -> bytes:
     listed = sorted(entries(folder))
-    statuses = look([path for _, path in listed])
+    statuses = lstat_all([path for _, path in listed])
     return record([(*e, s) for e, s in zip(listed, statuses, strict=True)])  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("how", [survey, portable_survey])
+@pytest.mark.parametrize("how", [list_folders, portable_list_folders])
 def test_a_folder_of_too_many_entries_is_not_surveyed(
     tmp_path: Path, how: Callable[[list[bytes], int], list[object]]
 ) -> None:
@@ -171,27 +180,27 @@ def test_any_number_of_folders(tmp_path: Path, count: int) -> None:
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / f"file {number}").touch()
         paths.append(os.fsencode(tmp_path / str(number)))
-    assert survey(paths, 10) == portable_survey(paths, 10)
+    assert list_folders(paths, 10) == portable_list_folders(paths, 10)
 
 
 @needs("stat")
 def test_the_extension_refuses_what_it_cannot_take(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="zero byte"):
-        look([b"a\0b"])
+        lstat_all([b"a\0b"])
     with pytest.raises(ValueError, match="zero byte"):
-        survey([b"a\0b"], 10)
+        list_folders([b"a\0b"], 10)
     with pytest.raises(TypeError):
-        survey(["text"], 10)  # type: ignore[list-item]
+        list_folders(["text"], 10)  # type: ignore[list-item]
     with pytest.raises(TypeError):
-        look(["text"])  # type: ignore[list-item]
+        lstat_all(["text"])  # type: ignore[list-item]
     with pytest.raises(TypeError):
-        look((b"/",))  # type: ignore[arg-type]
+        lstat_all((b"/",))  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         record([(b"name", b"/name", os.lstat(tmp_path))])
 
 
 def status_of(path: bytes) -> Status:
-    (status,) = look([path])
+    (status,) = lstat_all([path])
     assert not isinstance(status, int)
     return status
 

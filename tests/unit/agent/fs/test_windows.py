@@ -124,7 +124,7 @@ def test_paths_may_be_long(path: bytes, expected: bytes) -> None:
     ],
 )
 def test_names_that_windows_takes(name: bytes) -> None:
-    assert windows.refusal(name) == ""
+    assert windows.name_problem(name) == ""
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_names_that_windows_takes(name: bytes) -> None:
     ],
 )
 def test_names_that_windows_does_not_take(name: bytes) -> None:
-    assert windows.refusal(name) != ""
+    assert windows.name_problem(name) != ""
 
 
 def test_where_windows_paths_stand_in_a_snapshot() -> None:
@@ -159,12 +159,12 @@ def test_the_account() -> None:
 def leaves(plan: SourcePlan, above: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     for name, child in plan.children.items():
-        here = f"{above}/{name.decode()}"
+        current_folder = f"{above}/{name.decode()}"
         if child.path is not None:
-            found[here] = child.path.decode()
+            found[current_folder] = child.path.decode()
         else:
-            found[here] = f"({child.meta_path.decode()})"
-        found |= leaves(child, here)
+            found[current_folder] = f"({child.meta_path.decode()})"
+        found |= leaves(child, current_folder)
     return found
 
 

@@ -22,7 +22,7 @@ from nightsafe.maintenance.prune import PruneOptions, prune
 from nightsafe.maintenance.prune_plan import parse_limit, plan_prune
 from nightsafe.repofile.pack import BlobEntry, BlobKind, PackContent
 from nightsafe.repofile.snapshot import Snapshot
-from nightsafe.repository.locks import hold, remove_locks
+from nightsafe.repository.locks import hold_lock, remove_locks
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.restore import restore
 
@@ -239,7 +239,7 @@ def test_an_unsound_repository_is_left_alone(
 
 def test_while_somebody_works_nothing_is_pruned(repository: Repository, source: Path) -> None:
     snapshot = back_up(repository, source)
-    with hold(repository):
+    with hold_lock(repository):
         for action in (lambda: prune(reopen(repository)), lambda: remove(repository, snapshot)):
             with pytest.raises(LockedError):
                 action()

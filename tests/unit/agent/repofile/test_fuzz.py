@@ -259,12 +259,12 @@ def test_listings(listing_server: tuple[RestServer, RestBackend], answer: bytes)
 
 @pytest.fixture(scope="module")
 def listing_server() -> Any:
-    from nightsafe.settings.location import find_place
+    from nightsafe.settings.location import find_location
 
     from tests.support.agent.rest_server import running_server
 
     with running_server() as server:
         environ = {"NIGHTSAFE_REPOSITORY": connect_string(server)}
-        remote = find_place(None, environ).open(patience=0)
+        remote = find_location(None, environ).open(patience=0)
         yield server, remote
         remote.close()

@@ -22,7 +22,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.repository import locks
-from nightsafe.repository.locks import Lock, hold, remove_locks, stored_locks
+from nightsafe.repository.locks import Lock, hold_lock, remove_locks, stored_locks
 from nightsafe.repository.repository import Repository
 
 from backup_service.env import BASE_DIR
@@ -61,7 +61,7 @@ def test_vector() -> None:
 
 
 def test_a_lock_stands_while_it_is_held_and_no_longer(repository: Repository) -> None:
-    with hold(repository):
+    with hold_lock(repository):
         ((_, lock),) = stored_locks(repository)
         assert (lock.pid, lock.exclusive, lock.hostname) == (
             os.getpid(),
@@ -75,7 +75,7 @@ def test_a_lock_stands_while_it_is_held_and_no_longer(repository: Repository) ->
 def test_a_lock_is_given_back_however_the_work_ends(
     repository: Repository, error: type[BaseException]
 ) -> None:
-    with pytest.raises(error), hold(repository):
+    with pytest.raises(error), hold_lock(repository):
         raise error
     assert names(repository) == set()
 
@@ -89,10 +89,10 @@ def test_who_excludes_whom(
 ) -> None:
     other = stand(repository, exclusive=theirs, pid=77, username="eve", age=3)
     if not conflict:
-        with hold(repository, exclusive=mine):
+        with hold_lock(repository, exclusive=mine):
             assert len(names(repository)) == 2
         return
-    with pytest.raises(LockedError) as caught, hold(repository, exclusive=mine):
+    with pytest.raises(LockedError) as caught, hold_lock(repository, exclusive=mine):
         pytest.fail("held")
     text = str(caught.value)
     assert "eve on other-host (process 77) since " in text
@@ -116,7 +116,7 @@ def rival(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("rival")
 def test_a_lock_that_appears_meanwhile_wins(repository: Repository) -> None:
-    with pytest.raises(LockedError), hold(repository):
+    with pytest.raises(LockedError), hold_lock(repository):
         pytest.fail("held")
     assert len(names(repository)) == 1
 
@@ -126,7 +126,7 @@ def test_on_a_server_a_lock_may_be_listed_a_moment_later(
 ) -> None:
     repository = copy_vault(vault, RestBackend(server.url, CREDENTIAL))
     monkeypatch.setattr(locks.time, "sleep", lambda _: stand(repository, exclusive=True))
-    with pytest.raises(LockedError), hold(repository):
+    with pytest.raises(LockedError), hold_lock(repository):
         pytest.fail("held")
     assert len(names(repository)) == 1
 
@@ -151,7 +151,7 @@ def test_of_rivals_in_one_folder_no_two_are_alone_at_once(repository: Repository
         mine = reopen(repository, repository.storage)
         for _ in range(15):
             barrier.wait()
-            with contextlib.suppress(LockedError), hold(mine, exclusive=True):
+            with contextlib.suppress(LockedError), hold_lock(mine, exclusive=True):
                 inside[0] += 1
                 time.sleep(0.002)
                 assert inside[0] == 1
@@ -181,7 +181,7 @@ def test_a_stale_lock_excludes_nobody_and_is_cleared_away(repository: Repository
     stand(repository, exclusive=True, age=31)
     stand(repository, hostname=socket.gethostname(), pid=dead_pid())
     fresh = stand(repository)
-    with hold(repository):
+    with hold_lock(repository):
         assert len(names(repository)) == 2
     assert names(repository) == {fresh}
 
@@ -198,7 +198,7 @@ def test_a_stale_lock_that_cannot_be_removed_is_left(
         real(kind, name)
 
     monkeypatch.setattr(repository.storage, "remove", refuse)
-    with hold(repository, exclusive=True):
+    with hold_lock(repository, exclusive=True):
         assert len(names(repository)) == 2
     assert names(repository) == {stale}
 
@@ -215,13 +215,13 @@ def test_unlock_removes_stale_locks_only_unless_told(repository: Repository) -> 
 def test_rubbish_among_the_locks_is_passed_over(repository: Repository) -> None:
     repository.storage.save(ObjectKind.LOCK, "ab" * 32, b"rubbish")
     repository.save_text(ObjectKind.LOCK, b"[]")
-    with hold(repository, exclusive=True):
+    with hold_lock(repository, exclusive=True):
         pass
     assert remove_locks(repository) == 0
 
 
 def test_a_lock_is_renewed(repository: Repository) -> None:
-    with hold(repository, interval=0.02) as held:
+    with hold_lock(repository, interval=0.02) as held:
         first = names(repository)
         wait_until(lambda: names(repository).isdisjoint(first))
         assert held is not None
@@ -239,7 +239,7 @@ def wait_until(condition: "callable[[], bool]") -> None:  # type: ignore[valid-t
 def test_a_lock_that_cannot_be_renewed_is_kept_until_it_can(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with hold(repository, interval=0.02) as held:
+    with hold_lock(repository, interval=0.02) as held:
         assert held is not None
         first, calls = names(repository), []
 
@@ -255,7 +255,7 @@ def test_a_lock_that_cannot_be_renewed_is_kept_until_it_can(
 
 
 def test_a_lock_too_old_is_lost(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    with hold(repository) as held:
+    with hold_lock(repository) as held:
         assert held is not None
         later = time.time_ns() + 26 * MINUTE
         monkeypatch.setattr(locks.time, "time_ns", lambda: later)
@@ -270,9 +270,9 @@ def test_reading_goes_on_without_a_lock_where_none_may_be_written(
         raise AccessRefusedError("read-only")
 
     monkeypatch.setattr(repository.storage, "save", refuse)
-    with hold(repository, optional=True) as held:
+    with hold_lock(repository, optional=True) as held:
         assert held is None
-    with pytest.raises(AccessRefusedError), hold(repository):
+    with pytest.raises(AccessRefusedError), hold_lock(repository):
         pytest.fail("held")
 
 

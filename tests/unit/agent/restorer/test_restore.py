@@ -22,7 +22,7 @@ from nightsafe.restorer import restore as restoring
 from nightsafe.restorer.options import RestoreReport
 from nightsafe.restorer.restore import restore
 
-from tests.support.agent.restore_ways import WAYS, go, is_by_paths
+from tests.support.agent.restore_modes import MODES, is_by_paths, use_mode
 from tests.support.agent.stored_texts import tree_of
 from tests.support.agent.trees import fingerprint, make_mixed_tree
 from tests.support.agent.uploader import Uploader
@@ -34,9 +34,9 @@ DIR, FILE, LINK = (
 )
 
 
-@pytest.fixture(params=WAYS, autouse=True)
+@pytest.fixture(params=MODES, autouse=True)
 def _every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    go(request.param, monkeypatch)
+    use_mode(request.param, monkeypatch)
 
 
 def back_up(repository: Repository, path: Path) -> Snapshot:

@@ -15,7 +15,7 @@ from nightsafe.repofile.tree import Node, encode_node, go_mode
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import PatternSelection
-from nightsafe.restorer.completeness import Completeness, Held
+from nightsafe.restorer.completeness import Completeness, Coverage
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
 from nightsafe.restorer.restore import restore
 
@@ -37,7 +37,7 @@ def delete(
         reopen(repository),
         snapshot,
         os.fsencode(target),
-        chosen=PatternSelection(include),
+        selection=PatternSelection(include),
         options=RestoreOptions(delete=True, **options),  # type: ignore[arg-type]
     )
 
@@ -186,7 +186,7 @@ def _tree_of(repository: Repository, paths: list[list[bytes]]) -> bytes:
 def test_nothing_is_known_of_folders_below_a_damaged_root(repository: Repository) -> None:
     tree = store_tree(repository, folder(b"d", store_tree(repository, A)), "17")
     extent = Completeness(BlobReader(repository), Snapshot(time=0, tree=tree, paths=("/x/d",)))
-    assert (extent.of(b""), extent.of(b"/d")) == (Held.UNKNOWN, Held.UNKNOWN)
+    assert (extent.of(b""), extent.of(b"/d")) == (Coverage.UNKNOWN, Coverage.UNKNOWN)
 
 
 def test_what_cannot_be_told_is_kept_and_said(repository: Repository, target: Path) -> None:
@@ -215,12 +215,12 @@ def test_nothing_goes_where_nothing_is_restored(repository: Repository, target: 
 def test_a_folder_that_cannot_be_listed_is_said(
     repository: Repository, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nightsafe.target.directory_by_fd import OpenDirectory
+    from nightsafe.target.directory_by_fd import FdDirectory
 
     def fail(self: object) -> list[bytes]:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(OpenDirectory, "names", fail)
+    monkeypatch.setattr(FdDirectory, "names", fail)
     report = delete(repository, snapshot_of(repository, store_tree(repository, A)), target)
     assert "input/output error" in report.issues[0].text
     assert not report.is_complete

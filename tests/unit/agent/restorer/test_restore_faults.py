@@ -22,13 +22,13 @@ from nightsafe.repofile.index import encode_index
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.repository import Repository
-from nightsafe.target.metadata import described
-from nightsafe.target.place import Place
+from nightsafe.target.folder_ref import FolderRef
+from nightsafe.target.metadata import raw_attributes
 from nightsafe.target.target import Folders
 from nightsafe.workers import pool
 
 from tests.support.agent.packs import store_pack
-from tests.support.agent.restore_ways import WAYS, go
+from tests.support.agent.restore_modes import MODES, use_mode
 from tests.support.agent.uploader import Uploader
 from tests.unit.agent.conftest import reopen
 from tests.unit.agent.restorer.test_restore import (
@@ -43,9 +43,9 @@ from tests.unit.agent.restorer.test_restore import (
 from tests.unit.agent.restorer.test_restore_full import leftovers
 
 
-@pytest.fixture(params=WAYS, autouse=True)
+@pytest.fixture(params=MODES, autouse=True)
 def _every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    go(request.param, monkeypatch)
+    use_mode(request.param, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -169,14 +169,14 @@ def test_a_folder_moved_while_it_is_restored_stops_the_work(
     repository: Repository, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "target"
-    real = FileRestorer.files
+    real = FileRestorer.add_files
 
-    def move(self: FileRestorer, place: Place, nodes: list[Node]) -> list[Node]:
-        if place.path.endswith(b"/inner"):
+    def move(self: FileRestorer, ref: FolderRef, nodes: list[Node]) -> list[Node]:
+        if ref.path.endswith(b"/inner"):
             os.rename(f"{target}{source}/inner", tmp_path / "elsewhere")
-        return real(self, place, nodes)
+        return real(self, ref, nodes)
 
-    monkeypatch.setattr(FileRestorer, "files", move)
+    monkeypatch.setattr(FileRestorer, "add_files", move)
     with pytest.raises(RestoreError, match="moved"):
         bring_back(repository, back_up(repository, source), target)
 
@@ -227,9 +227,9 @@ def test_who_is_told_to_stop_removes_what_was_begun(
 ) -> None:
     """The signal comes when the file is there and nobody has got hold of it yet."""
     seen = tmp_path.stat()
-    place = Place(b"", seen.st_dev, seen.st_ino)
+    ref = FolderRef(b"", seen.st_dev, seen.st_ino)
     worker = file_writer.FileWriter(repository.storage, repository.master, os.fsencode(tmp_path))
-    kind = type(worker.folders.open(place))
+    kind = type(worker.folders.open(ref))
     real = kind.new_file
 
     def stop(self: object, name: bytes) -> int:
@@ -238,9 +238,9 @@ def test_who_is_told_to_stop_removes_what_was_begun(
 
     monkeypatch.setattr(file_writer, "native", None)
     monkeypatch.setattr(kind, "new_file", stop)
-    its = described(Node(b"file", "file", FILE))
+    its = raw_attributes(Node(b"file", "file", FILE))
     with pytest.raises(SystemExit):
-        worker.put(place, Piece(0, 0, 0, b"", 0, b"file", 0, 0, its), b"data")
+        worker.write_piece(ref, Piece(0, 0, 0, b"", 0, b"file", 0, 0, its), b"data")
     assert len(list(tmp_path.glob("*.part"))) == 1
     worker.close()
     assert list(tmp_path.glob("*.part")) == []

@@ -14,13 +14,13 @@ from nightsafe.file_restorer import file_writer
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer import restore as restore_module
 
-from tests.support.agent.restore_ways import WAYS, go, is_by_paths
+from tests.support.agent.restore_modes import MODES, is_by_paths, use_mode
 from tests.unit.agent.restorer.test_restore import back_up, bring_back
 
 
-@pytest.fixture(params=WAYS, autouse=True)
+@pytest.fixture(params=MODES, autouse=True)
 def _every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    go(request.param, monkeypatch)
+    use_mode(request.param, monkeypatch)
 
 
 def leftovers(target: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def test_a_full_disk_stops_the_restore_and_says_so(
     with monkeypatch.context() as patch:
         patch.setattr(file_writer, "native", None)  # it calls the system itself
         patch.setattr(os, call, fail)
-        patch.setattr(restore_module, "hold", lambda *_, **__: contextlib.nullcontext())
+        patch.setattr(restore_module, "hold_lock", lambda *_, **__: contextlib.nullcontext())
         with pytest.raises(TargetFullError, match="is full"):
             bring_back(repository, snapshot, target)
     assert leftovers(target) == []

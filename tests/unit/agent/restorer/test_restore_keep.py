@@ -12,14 +12,14 @@ from nightsafe.repository.repository import Repository
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
 from nightsafe.restorer.restore import restore
 
-from tests.support.agent.restore_ways import WAYS, go
+from tests.support.agent.restore_modes import MODES, use_mode
 from tests.support.agent.trees import fingerprint, make_mixed_tree, set_xattr
 from tests.unit.agent.conftest import reopen
 
 
-@pytest.fixture(params=WAYS, autouse=True)
+@pytest.fixture(params=MODES, autouse=True)
 def _every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    go(request.param, monkeypatch)
+    use_mode(request.param, monkeypatch)
 
 
 @pytest.fixture

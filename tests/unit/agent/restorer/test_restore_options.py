@@ -13,14 +13,14 @@ from nightsafe.repository.tree_walker import PatternSelection
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
 from nightsafe.restorer.restore import restore
 
-from tests.support.agent.restore_ways import WAYS, go
+from tests.support.agent.restore_modes import MODES, use_mode
 from tests.support.agent.trees import fingerprint
 from tests.unit.agent.conftest import PASSPHRASE, reopen
 
 
-@pytest.fixture(params=WAYS, autouse=True)
+@pytest.fixture(params=MODES, autouse=True)
 def _every_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    go(request.param, monkeypatch)
+    use_mode(request.param, monkeypatch)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def target(tmp_path: Path) -> Path:
 def bring_back(
     repository: Repository, snapshot: Snapshot, target: Path, **options: object
 ) -> RestoreReport:
-    chosen = PatternSelection(
+    selection = PatternSelection(
         *(options.pop(name, ()) for name in ("include", "exclude")),  # type: ignore[arg-type]
         include_any_case=options.pop("iinclude", ()),  # type: ignore[arg-type]
         exclude_any_case=options.pop("iexclude", ()),  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def bring_back(
         reopen(repository),
         snapshot,
         os.fsencode(target),
-        chosen=chosen,
+        selection=selection,
         options=RestoreOptions(**options),  # type: ignore[arg-type]
     )
 

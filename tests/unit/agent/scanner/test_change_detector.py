@@ -10,7 +10,14 @@ from nightsafe.filters.entry_filter import EntryFilter
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 from nightsafe.scanner.change_detector import probe_all
 from nightsafe.scanner.fingerprint import Fingerprint
-from nightsafe.scanner.lister import SLICE_ENTRIES, ChangeDetector, Lister, Probe, Same, list_folder
+from nightsafe.scanner.lister import (
+    SLICE_ENTRIES,
+    ChangeDetector,
+    Lister,
+    Probe,
+    Unchanged,
+    list_folder,
+)
 
 PRINT = Fingerprint(SealKey(b"e" * 32, b"k" * 16, b"r" * 16))
 
@@ -29,8 +36,8 @@ def folders(tmp_path: Path) -> list[bytes]:
     return made
 
 
-def print_of(path: bytes, wants: Excluder | None = None) -> bytes:
-    return PRINT.of(Lister(wants).of(list_folder(path)))
+def print_of(path: bytes, entry_filter: Excluder | None = None) -> bytes:
+    return PRINT.of(Lister(entry_filter).stat_entries(list_folder(path)))
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -39,20 +46,20 @@ def test_what_changed_is_found(
     folders: list[bytes], threads: int, patterns: tuple[str, ...]
 ) -> None:
     """However many look, and whether names alone decide or each entry has to be asked about."""
-    wants = Excluder(ExcludeRules(patterns=patterns)) if patterns else None
-    todo = [(n, path, print_of(path, wants)) for n, path in enumerate(folders)]
+    entry_filter = Excluder(ExcludeRules(patterns=patterns)) if patterns else None
+    todo = [(n, path, print_of(path, entry_filter)) for n, path in enumerate(folders)]
     changed = set(range(0, 200, 7))
     for number in changed:
         with open(os.path.join(folders[number], b"c" if "*" not in patterns else b"b.o"), "a") as f:
             f.write("more")
     told: list[int] = []
-    same: Same = []
+    same: Unchanged = []
 
-    def deal(numbers: list[int], found: Same) -> None:
+    def deal(numbers: list[int], found: Unchanged) -> None:
         told.extend(numbers)
         same.extend(found)
 
-    probe_all(todo, ChangeDetector(wants, PRINT), deal, threads=threads)
+    probe_all(todo, ChangeDetector(entry_filter, PRINT), deal, threads=threads)
     assert sorted(told) == list(range(200))
     assert {number for number, _ in same} == set(range(200)) - changed
     below = [] if "*" in patterns else [b"Beneath", b"below"]
@@ -64,7 +71,7 @@ def test_what_is_found_below_is_looked_at_too(folders: list[bytes], threads: int
     todo: list[Probe] = [(n, path, print_of(path)) for n, path in enumerate(folders)]
     paths, seen = dict(enumerate(folders)), []
 
-    def deal(numbers: list[int], same: Same) -> None:
+    def deal(numbers: list[int], same: Unchanged) -> None:
         for number, names in same:
             seen.append(number)
             for name in names:
@@ -83,7 +90,7 @@ def test_a_folder_of_very_many_entries_and_one_that_is_gone(tmp_path: Path) -> N
     path = os.fsencode(tmp_path)
     entries = list_folder(path)
     slices = [entries[:SLICE_ENTRIES], entries[SLICE_ENTRIES:]]
-    expected = PRINT.of_slices([PRINT.of(Lister(None).of(part)) for part in slices])
+    expected = PRINT.of_slices([PRINT.of(Lister(None).stat_entries(part)) for part in slices])
     given = [(1, path, expected), (2, path + b"/none", expected), (3, path, b"x" * 16)]
     assert ChangeDetector(None, PRINT).probe(given) == [(1, [])]
 

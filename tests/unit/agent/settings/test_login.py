@@ -11,7 +11,7 @@ from nightsafe.backend.rest_url import Credential
 from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.repository.repository import Repository
-from nightsafe.settings.location import RepositoryLocation, find_patience, find_place
+from nightsafe.settings.location import RepositoryLocation, find_location, find_patience
 from nightsafe.settings.login import (
     Login,
     cache_dir,
@@ -44,29 +44,29 @@ class TestSettings:
 
     def test_nothing_given(self) -> None:
         with pytest.raises(SettingsError, match="nightsafe login"):
-            find_place(None, os.environ)
+            find_location(None, os.environ)
 
     def test_order(self) -> None:
         save_login(Login("http://stored/v/", Credential("stored", "s")))
-        assert find_place(None) == RepositoryLocation(
+        assert find_location(None) == RepositoryLocation(
             url="http://stored/v/", credential=Credential("stored", "s")
         )
         environ = dict(os.environ, NIGHTSAFE_REPOSITORY="https://me:pw@host/v")
-        assert find_place(None, environ) == RepositoryLocation(
+        assert find_location(None, environ) == RepositoryLocation(
             "", "https://host/v/", Credential("me", "pw")
         )
-        assert find_place("rest:http://option/v", environ) == RepositoryLocation(
+        assert find_location("rest:http://option/v", environ) == RepositoryLocation(
             "", "http://option/v/", None
         )
-        assert find_place("http://stored/v", environ).credential == Credential("stored", "s")
-        assert find_place("/some/folder", environ) == RepositoryLocation(folder="/some/folder")
+        assert find_location("http://stored/v", environ).credential == Credential("stored", "s")
+        assert find_location("/some/folder", environ) == RepositoryLocation(folder="/some/folder")
         environ |= {"NIGHTSAFE_USERNAME": "u", "NIGHTSAFE_SECRET": "x"}
-        assert find_place(None, environ).credential == Credential("u", "x")
+        assert find_location(None, environ).credential == Credential("u", "x")
 
     @pytest.mark.parametrize("url", ["http://u:secret@h/v", "rest:https://u:secret@h/v"])
     def test_no_secret_on_the_command_line(self, url: str) -> None:
         with pytest.raises(UsageError) as caught:
-            find_place(url)
+            find_location(url)
         assert "secret@" not in str(caught.value)
 
     @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ class TestSettings:
         ],
     )
     def test_schemes_in_any_case(self, text: str, url: str) -> None:
-        assert find_place(text) == RepositoryLocation(url=url)
+        assert find_location(text) == RepositoryLocation(url=url)
 
     @pytest.mark.parametrize(
         ("text", "folder"),
@@ -95,7 +95,7 @@ class TestSettings:
         ],
     )
     def test_addresses_of_folders(self, text: str, folder: str) -> None:
-        assert find_place(text) == RepositoryLocation(folder=folder)
+        assert find_location(text) == RepositoryLocation(folder=folder)
 
     @pytest.mark.parametrize(
         "text",
@@ -109,13 +109,13 @@ class TestSettings:
         """From the option and from the environment, and no folder of that name is made."""
         for option, environ in ((text, {}), (None, {"NIGHTSAFE_REPOSITORY": text})):
             with pytest.raises(SettingsError, match=r"http|names no folder"):
-                find_place(option, environ)
+                find_location(option, environ)
 
     def test_an_unknown_address_is_not_shown_whole(self) -> None:
         """It may hold a secret."""
         for text in ("ftp://me:secret@host/", "me:secret@host", "https//me:secret@host"):
             with pytest.raises(SettingsError) as caught:
-                find_place(text)
+                find_location(text)
             assert "secret" not in str(caught.value)
 
     def test_passphrases(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_login_finds_a_ready_vault(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    copy_vault(vault, find_place(None, {"NIGHTSAFE_REPOSITORY": connect_string(server)}).open())
+    copy_vault(vault, find_location(None, {"NIGHTSAFE_REPOSITORY": connect_string(server)}).open())
     assert log_in(monkeypatch, tmp_path, connect_string(server), "--json") == 0
     (result,) = lines(capsys.readouterr().out)
     assert result["vault"] == "ready"
@@ -234,7 +234,7 @@ def test_backup_to_a_server_after_login(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    copy_vault(vault, find_place(None, {"NIGHTSAFE_REPOSITORY": connect_string(server)}).open())
+    copy_vault(vault, find_location(None, {"NIGHTSAFE_REPOSITORY": connect_string(server)}).open())
     assert log_in(monkeypatch, tmp_path, connect_string(server)) == 0
     monkeypatch.setenv("NIGHTSAFE_PASSWORD", PASSPHRASE)
     assert main(["backup", str(source)]) == 0

@@ -22,9 +22,9 @@ from nightsafe.target.access_rights import (
     read_list,
     write_list,
 )
-from nightsafe.target.metadata import Attributes, narrow, restore_at
+from nightsafe.target.metadata import Attributes, restore_at, restrict
 
-from tests.support.agent.restore_ways import WAYS, go
+from tests.support.agent.restore_modes import MODES, use_mode
 from tests.unit.agent.conftest import reopen
 
 OWNER, USER, GROUP, NAMED_GROUP, MASK, OTHERS = 1, 2, 4, 8, 16, 32
@@ -102,7 +102,7 @@ def test_a_list_that_cannot_be_set_opens_nothing(
     """In its mode the group's bits are those of the list's mask, not of the group."""
 
     class Refusing(type(metadata.xattrs.ours)):  # type: ignore[misc]
-        def put(self, file: bytes | int, name: bytes, value: bytes) -> None:
+        def set(self, file: bytes | int, name: bytes, value: bytes) -> None:
             raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(metadata.xattrs, "ours", Refusing())
@@ -120,7 +120,7 @@ def team(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "chown", refuse)
-    monkeypatch.setattr(metadata, "gives_files_away", lambda: False)
+    monkeypatch.setattr(metadata, "may_change_owners", lambda: False)
     return iter([os.getgid() + 1])
 
 
@@ -158,15 +158,15 @@ def test_what_was_there_before_is_narrowed_until_it_has_its_mode(tmp_path: Path)
         (0o1777, os.getgid(), 0o1750),
     ):
         folder.chmod(before)
-        narrow(os.fsencode(folder), node._replace(gid=gid))
+        restrict(os.fsencode(folder), node._replace(gid=gid))
         assert stat.S_IMODE(folder.stat().st_mode) == expected
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", MODES)
 def test_lists_that_a_folder_hands_down_let_nobody_in(
     repository: Repository, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go(way, monkeypatch)
+    use_mode(way, monkeypatch)
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "inner").mkdir(parents=True)
     (source / "private").write_text("private")

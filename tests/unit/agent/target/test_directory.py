@@ -12,7 +12,7 @@ from nightsafe.fs.files import TO_READ, TO_WRITE
 from nightsafe.repofile.tree import Node
 from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
-from nightsafe.repository.tree_walker import Selection
+from nightsafe.repository.tree_walker import PathSelection
 from nightsafe.restorer import tree_filter
 from nightsafe.restorer.completeness import Completeness
 from nightsafe.restorer.extraneous import ExtraneousEntries
@@ -24,25 +24,25 @@ from nightsafe.target.directory import (
     Directory,
     are_safe_names,
     fold_name,
-    refusal,
-    tells_case_apart,
+    is_case_sensitive,
+    name_problem,
 )
-from nightsafe.target.directory_by_fd import OpenDirectory
-from nightsafe.target.directory_by_path import NamedDirectory
+from nightsafe.target.directory_by_fd import FdDirectory
+from nightsafe.target.directory_by_path import PathDirectory
 from nightsafe.target.target import Target
 
 from tests.unit.agent.conftest import reopen
 from tests.unit.agent.restorer.test_restore import DIR, FILE, bring_back, store_blob, store_tree
 
 
-@pytest.fixture(params=[OpenDirectory, NamedDirectory])
-def kind(request: pytest.FixtureRequest) -> type[OpenDirectory] | type[NamedDirectory]:
-    chosen: type[OpenDirectory] | type[NamedDirectory] = request.param
+@pytest.fixture(params=[FdDirectory, PathDirectory])
+def kind(request: pytest.FixtureRequest) -> type[FdDirectory] | type[PathDirectory]:
+    chosen: type[FdDirectory] | type[PathDirectory] = request.param
     return chosen
 
 
 @pytest.fixture
-def here(tmp_path: Path, kind: type[OpenDirectory] | type[NamedDirectory]) -> Directory:
+def here(tmp_path: Path, kind: type[FdDirectory] | type[PathDirectory]) -> Directory:
     (tmp_path / "target").mkdir()
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "precious").write_text("precious")
@@ -73,7 +73,7 @@ def test_links_are_not_entered(here: Directory, tmp_path: Path, name: bytes) -> 
         (tmp_path / "target" / "link").symlink_to(tmp_path / "outside")
         with pytest.raises(OSError, match=r"directory|links"):
             here.enter(name)
-    assert (not refusal(name)) == (name == b"link")
+    assert (not name_problem(name)) == (name == b"link")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_links_are_not_entered(here: Directory, tmp_path: Path, name: bytes) -> 
 )
 def test_names_are_judged_together_as_they_are_alone(name: bytes) -> None:
     for names in ([name], [b"fine", name], [name, b"fine"]):
-        assert are_safe_names(names) == (not refusal(name))
+        assert are_safe_names(names) == (not name_problem(name))
         assert not are_safe_names(names, on_windows=True)
 
 
@@ -91,7 +91,7 @@ def test_files_are_not_opened_through_links(here: Directory, tmp_path: Path) -> 
         with pytest.raises(OSError, match="symbolic links"):
             here.open_file(b"link", flags)
     with pytest.raises(OSError, match="symbolic links"):
-        here.set_of_file(b"link", Node(b"link", "file", FILE))
+        here.set_attributes(b"link", Node(b"link", "file", FILE))
     assert (tmp_path / "outside" / "precious").stat().st_mtime_ns > 0
 
 
@@ -125,7 +125,7 @@ def test_a_folder_swapped_for_a_link_is_noticed(here: Directory, tmp_path: Path)
     inner = here.enter(b"inner")
     os.rename(tmp_path / "target" / "inner", tmp_path / "moved")
     (tmp_path / "target" / "inner").symlink_to(tmp_path / "outside")
-    if isinstance(inner, OpenDirectory):
+    if isinstance(inner, FdDirectory):
         make(inner, b"file")
         assert (tmp_path / "moved" / "file").exists()
     else:
@@ -137,7 +137,7 @@ def test_a_folder_swapped_for_a_link_is_noticed(here: Directory, tmp_path: Path)
             lambda: inner.remove(b"precious"),
             lambda: inner.rename(b"precious", b"other"),
             lambda: inner.open_file(b"precious", TO_WRITE),
-            lambda: inner.set_own(Node(b"inner", "dir", DIR)),
+            lambda: inner.set_own_attributes(Node(b"inner", "dir", DIR)),
             inner.names,
             inner.above,
             inner.identity,
@@ -155,7 +155,7 @@ def test_a_folder_above_swapped_for_another_is_noticed(here: Directory, tmp_path
     inner = outer.enter(b"b")
     os.rename(tmp_path / "target" / "a", tmp_path / "moved")
     (tmp_path / "target" / "a" / "b").mkdir(parents=True)
-    if isinstance(inner, NamedDirectory):
+    if isinstance(inner, PathDirectory):
         with pytest.raises(RestoreError, match="moved"):
             inner.new_file(b"file")
     assert os.listdir(tmp_path / "target" / "a" / "b") == []
@@ -165,11 +165,11 @@ def test_attributes_without_an_open_file(here: Directory, tmp_path: Path) -> Non
     make(here, b"file")
     node = Node(b"file", "file", 0o640, mtime=10**18 + 7, atime=10**18, uid=os.getuid())
     node = node._replace(gid=os.getgid())
-    assert here.set_of_file(b"file", node) == []
+    assert here.set_attributes(b"file", node) == []
     seen = (tmp_path / "target" / "file").stat()
     assert (seen.st_mtime_ns, stat.S_IMODE(seen.st_mode)) == (10**18 + 7, 0o640)
     here.make_special(b"fifo", stat.S_IFIFO | 0o600, 0)
-    assert here.set_of_other(b"fifo", node._replace(type="fifo")) == []
+    assert here.set_special_attributes(b"fifo", node._replace(type="fifo")) == []
     assert stat.S_ISFIFO(here.status(b"fifo").st_mode)
     assert here.status(b"fifo").st_mtime_ns == 10**18 + 7
 
@@ -178,7 +178,7 @@ def test_where_no_special_files_are(
     here: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "mkfifo")
-    if isinstance(here, NamedDirectory):
+    if isinstance(here, PathDirectory):
         with pytest.raises(OSError, match="not supported"):
             here.make_special(b"fifo", stat.S_IFIFO | 0o600, 0)
 
@@ -187,7 +187,7 @@ def test_where_no_special_files_are(
 
 
 def test_this_disk_tells_case_apart(here: Directory) -> None:
-    assert tells_case_apart(here)
+    assert is_case_sensitive(here)
     assert here.names() == []
 
 
@@ -199,7 +199,7 @@ def test_a_disk_that_does_not(here: Directory, monkeypatch: pytest.MonkeyPatch) 
         return real(self, by_case.get(fold_name(name), name))  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(here), "status", status)
-    assert not tells_case_apart(here)
+    assert not is_case_sensitive(here)
     assert here.names() == []
 
 
@@ -216,9 +216,9 @@ def test_what_is_one_name_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", [b"a:b", b"NUL", b"dot."])
 def test_names_that_only_windows_refuses(name: bytes) -> None:
-    assert refusal(name, on_windows=False) == ""
-    assert "Windows cannot hold the name" in refusal(name, on_windows=True)
-    assert "is not allowed there" in refusal(b"..", on_windows=True)
+    assert name_problem(name, on_windows=False) == ""
+    assert "Windows cannot hold the name" in name_problem(name, on_windows=True)
+    assert "is not allowed there" in name_problem(b"..", on_windows=True)
 
 
 def files(repository: Repository, *names: bytes) -> list[Node]:
@@ -231,7 +231,7 @@ def files(repository: Repository, *names: bytes) -> list[Node]:
 def test_of_names_that_are_one_to_the_disk_the_first_is_restored(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target, "tells_case_apart", lambda _: False)
+    monkeypatch.setattr(target, "is_case_sensitive", lambda _: False)
     snapshot = store_tree(repository, *files(repository, b"Readme", b"other", b"readme"))
     report = bring_back(repository, snapshot, tmp_path / "target")
     assert sorted(os.listdir(tmp_path / "target")) == ["Readme", "other"]
@@ -246,9 +246,9 @@ def test_of_names_that_are_one_to_the_disk_the_first_is_restored(
 def test_what_windows_cannot_hold_is_said(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree_filter, "refusal", partial(refusal, on_windows=True))
+    monkeypatch.setattr(tree_filter, "name_problem", partial(name_problem, on_windows=True))
     monkeypatch.setattr(tree_filter, "are_safe_names", partial(are_safe_names, on_windows=True))
-    monkeypatch.setattr(target, "DIRECTORY_TYPE", NamedDirectory)
+    monkeypatch.setattr(target, "DIRECTORY_TYPE", PathDirectory)
     inner = store_tree(repository, *files(repository, b"fine", b"COM1.txt", b"C:evil"))
     nodes = [*files(repository, b"a:stream"), Node(b"dir", "dir", DIR, subtree=inner.tree)]
     report = bring_back(repository, store_tree(repository, *nodes), tmp_path / "target")
@@ -262,15 +262,21 @@ def test_deleting_knows_which_names_are_one(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was just restored, under the name that the disk had for it, is not removed."""
-    monkeypatch.setattr(target, "tells_case_apart", lambda _: False)
+    monkeypatch.setattr(target, "is_case_sensitive", lambda _: False)
     snapshot = store_tree(repository, *files(repository, b"readme"))
     (tmp_path / "README").touch()
     (tmp_path / "more").touch()
-    cursor, reader, chosen = Target(os.fsencode(tmp_path)), BlobReader(repository), Selection()
-    sieve = TreeFilter(reader, chosen=chosen, fold=cursor.fold(), listener=Listener())
-    extent = Completeness(reader, snapshot)
-    extras = ExtraneousEntries(extent, below=b"", chosen=chosen, fold=cursor.fold(), dry_run=False)
-    found = extras.find(b"", sieve.sift(b"", snapshot.tree), cursor.here)
+    cursor, reader, selection = (
+        Target(os.fsencode(tmp_path)),
+        BlobReader(repository),
+        PathSelection(),
+    )
+    tree_filter_ = TreeFilter(reader, selection=selection, fold=cursor.fold(), listener=Listener())
+    completeness = Completeness(reader, snapshot)
+    extraneous = ExtraneousEntries(
+        completeness, below=b"", selection=selection, fold=cursor.fold(), dry_run=False
+    )
+    found = extraneous.find(b"", tree_filter_.filter_tree(b"", snapshot.tree), cursor.here)
     assert b"README" not in found
     assert b"more" in found
     cursor.close()

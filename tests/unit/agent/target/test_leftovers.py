@@ -11,9 +11,9 @@ import pytest
 from nightsafe.repofile.snapshot import Snapshot
 from nightsafe.repository.repository import Repository
 from nightsafe.target import leftovers
-from nightsafe.target.directory_by_fd import OpenDirectory
+from nightsafe.target.directory_by_fd import FdDirectory
 
-from tests.support.agent.restore_ways import go
+from tests.support.agent.restore_modes import use_mode
 from tests.unit.agent.conftest import PASSPHRASE
 from tests.unit.agent.restorer.test_restore import back_up, bring_back
 from tests.unit.agent.restorer.test_restore_full import leftovers as parts
@@ -98,7 +98,7 @@ def test_only_what_is_unfinished_goes(
     monkeypatch: pytest.MonkeyPatch,
     way: str,
 ) -> None:
-    go(way, monkeypatch)
+    use_mode(way, monkeypatch)
     target = tmp_path / "target"
     inner = Path(f"{target}{large}/inner")
     for folder in (target, inner):
@@ -141,14 +141,14 @@ def test_what_another_restore_may_have_in_use_stays(
 
 
 def test_what_a_later_restore_to_the_same_folder_makes_stays(tmp_path: Path) -> None:
-    here, there = (OpenDirectory.at(os.fsencode(tmp_path)) for _ in range(2))
-    first, second = leftovers.RestoreClaim(here), leftovers.RestoreClaim(there)
+    here, there = (FdDirectory.at(os.fsencode(tmp_path)) for _ in range(2))
+    first, second = leftovers.TargetLock(here), leftovers.TargetLock(there)
     litter(tmp_path)
     assert first.clear(here, keep=()) == []
     assert second.clear(there, keep=()) == []
     first.close()
     second.close()
-    third = leftovers.RestoreClaim(here)
+    third = leftovers.TargetLock(here)
     assert third.clear(there, keep=[STALE.encode()]) == [STALE_TOO.encode()]
     assert third.clear(there, keep=()) == [STALE.encode()]
     third.close()

@@ -1,1 +1,1 @@
-"""The subcommands, one module each: `add_parser` declares one, `run` carries it out."""
+"""The subcommands, one module each: `add_parser` declares it, `run` performs it."""

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from nightsafe.amounts import show_count, show_size
-from nightsafe.cli.arguments import whole
+from nightsafe.cli.arguments import whole_number
 from nightsafe.cli.exclude_options import add_exclude_options, find_rules, find_sources, show_rules
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "backup",
@@ -64,7 +64,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=whole(0, 64),
+        type=whole_number(0, 64),
         metavar="N",
         help="worker processes: 0 for none (default: one for each core, at most 8)",
     )
@@ -83,7 +83,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Back up; 0 when complete, 3 when some files could not be read."""
+    """Back up; returns 0 if complete, 3 if some files could not be read."""
     from nightsafe.filters.exclude import Excluder
 
     paths, unmatched = find_sources(args, output)
@@ -91,28 +91,28 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.show_excludes:
         show_rules(rules, output)
         return 0
-    wants = Excluder(rules, paths)
+    entry_filter = Excluder(rules, paths)
     names_files = args.verbose or args.dry_run
-    ahead: Prefetch | None = None
+    prefetch: Prefetch | None = None
 
-    def meanwhile(is_over: threading.Event) -> None:
-        nonlocal ahead
+    def meanwhile(stop: threading.Event) -> None:
+        nonlocal prefetch
         import nightsafe.archiver.backup  # noqa: F401  # which takes a while, as the key does
         from nightsafe.scanner.prefetch import Prefetch
         from nightsafe.scanner.sources import leaves, plan_sources
 
-        ahead = Prefetch()
-        ahead.look(leaves(plan_sources(paths, wants=wants)), wants, is_over)
+        prefetch = Prefetch()
+        prefetch.fetch(leaves(plan_sources(paths, entry_filter=entry_filter)), entry_filter, stop)
 
     with (
         opened_repository(args, output, meanwhile=meanwhile) as repository,
         output.observer("backup", names_files=names_files) as observer,
     ):
         if output.progress and sys.stderr.isatty():
-            _forecast(paths, wants, observer)
+            _forecast(paths, entry_filter, observer)
         from nightsafe.archiver.backup import backup
 
-        options = _options(args, wants, rules, ahead, unmatched)
+        options = _options(args, entry_filter, rules, prefetch, unmatched)
         report = backup(repository, paths, options, observer)
     _show(report, output)
     return 0 if report.is_complete else 3
@@ -120,9 +120,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 def _options(
     args: argparse.Namespace,
-    wants: "Excluder",
+    entry_filter: "Excluder",
     rules: "ExcludeRules",
-    ahead: "Prefetch | None",
+    prefetch: "Prefetch | None",
     unmatched: "tuple[Issue, ...]",
 ) -> "BackupOptions":
     from nightsafe.archiver.backup import BackupOptions
@@ -133,23 +133,29 @@ def _options(
         as_text(args.host),
         args.dry_run,
         workers=args.workers,
-        wants=wants,
+        wants=entry_filter,
         excludes=(*rules.patterns, *rules.caseless),
         chunker=args.chunker,
-        ahead=ahead,
+        ahead=prefetch,
         force=args.force,
         issues=unmatched,
     )
 
 
-def _forecast(paths: list[bytes], wants: "Excluder", observer: "Observer") -> None:
-    """Count files meanwhile, so that the bar can say how long it will take."""
+def _forecast(paths: list[bytes], entry_filter: "Excluder", observer: "Observer") -> None:
+    """Count files in the background, so that the progress bar can estimate the time left."""
     from nightsafe.progress import Totals
     from nightsafe.scanner.sources import count_sources, leaves, plan_sources
 
     def count() -> None:
-        with contextlib.suppress(OSError):  # which is met again, and told, by the backup itself
-            observer(Totals(*count_sources(leaves(plan_sources(paths, wants=wants)), wants)))
+        with contextlib.suppress(OSError):  # the backup itself meets and reports it again
+            observer(
+                Totals(
+                    *count_sources(
+                        leaves(plan_sources(paths, entry_filter=entry_filter)), entry_filter
+                    )
+                )
+            )
 
     threading.Thread(target=count, name="forecast", daemon=True).start()
 

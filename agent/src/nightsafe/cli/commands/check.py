@@ -3,13 +3,13 @@
 import argparse
 
 from nightsafe.amounts import show_count, show_size
-from nightsafe.cli.arguments import filled
+from nightsafe.cli.arguments import non_empty
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "check",
@@ -23,7 +23,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--read-data-subset",
-        type=filled,
+        type=non_empty,
         metavar="PART",
         help="read and verify a part of it: n/t for part n of t (1/7 on Mondays, ...), a share "
         "(10%%) or a size (2G) drawn at random",
@@ -31,7 +31,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Check; 0 when sound, 1 when not."""
+    """Check; returns 0 if no error was found, else 1."""
     from nightsafe.maintenance.check import check
     from nightsafe.maintenance.read_subset import Subset
 

@@ -1,6 +1,6 @@
-"""`nightsafe completion`: print completions for a shell, or the man page.
+"""`nightsafe completion`: print shell completions or the manual page.
 
-Everything is taken from the parser, so nothing is written twice.
+Everything is generated from the parser.
 """
 
 import argparse
@@ -15,7 +15,7 @@ _SHELLS = ("bash", "zsh", "fish", "man")
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "completion",
@@ -32,7 +32,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Print what was asked for."""
+    """Print the requested script or page."""
     from nightsafe.cli import build_parser
 
     parser = build_parser()
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 class Flag(NamedTuple):
-    """One option: its spellings, its help, what its value is called, and what it may be."""
+    """An option: its names, its help, and the name and choices of its value."""
 
     names: tuple[str, ...]
     text: str
@@ -51,7 +51,7 @@ class Flag(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """One verb with its own and the common options, and what its arguments may be."""
+    """A subcommand with its own and the common options, and the choices of its operands."""
 
     name: str
     text: str
@@ -60,7 +60,7 @@ class Verb(NamedTuple):
 
 
 def describe(parser: argparse.ArgumentParser) -> list[Verb]:
-    """The verbs of a parser; the first one, without a name, is the command itself."""
+    """Return a parser's subcommands; the first one, without a name, is the command itself."""
     (group,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     texts = {choice.dest: choice.help or "" for choice in group._choices_actions}
     whole = Verb("", parser.description or "", tuple(_flags(parser)), tuple(group.choices))
@@ -82,7 +82,7 @@ def _flags(parser: argparse.ArgumentParser) -> Iterator[Flag]:
 
 
 def bash(parser: argparse.ArgumentParser) -> str:
-    """A script for bash."""
+    """Return a completion script for bash."""
     whole, *verbs = describe(parser)
     cases = [
         f"    {verb.name}) words='{' '.join([*_names(verb), *verb.choices])}' ;;" for verb in verbs
@@ -120,7 +120,7 @@ def _names(verb: Verb) -> list[str]:
 
 
 def zsh(parser: argparse.ArgumentParser) -> str:
-    """A script for zsh."""
+    """Return a completion script for zsh."""
     whole, *verbs = describe(parser)
     listed = "\n".join(f"    {_quote(f'{verb.name}:{_short(verb.text)}')}" for verb in verbs)
     cases = "\n".join(
@@ -164,7 +164,7 @@ def _zsh_rest(verb: Verb) -> str:
 
 
 def fish(parser: argparse.ArgumentParser) -> str:
-    """A script for fish."""
+    """Return a completion script for fish."""
     whole, *verbs = describe(parser)
     names = " ".join(verb.name for verb in verbs)
     lines = ["complete -c nightsafe -e"]
@@ -185,7 +185,7 @@ def _fish_flag(flag: Flag) -> str:
 
 
 def _short(text: str) -> str:
-    """The first clause of a help text, on one line."""
+    """Return the first clause of a help text, on one line."""
     return " ".join(re.split(r"[;(]", text.replace("%%", "%"), maxsplit=1)[0].split())
 
 
@@ -194,7 +194,7 @@ def _quote(text: str) -> str:
 
 
 def man(parser: argparse.ArgumentParser) -> str:
-    """The manual page, in the man macros."""
+    """Return the manual page in man macros."""
     whole, *verbs = describe(parser)
     lines = ['.TH NIGHTSAFE 1 "" nightsafe "User commands"', ".SH NAME"]
     lines += ["nightsafe \\- encrypted backups in restic's format", ".SH SYNOPSIS"]

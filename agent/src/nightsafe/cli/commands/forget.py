@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nightsafe.amounts import show_count
-from nightsafe.cli.arguments import filled
+from nightsafe.cli.arguments import non_empty
 from nightsafe.cli.commands.prune import add_prune_options, prune_and_show, prune_options
 from nightsafe.cli.confirm import confirm
 from nightsafe.cli.format import printable, show_time
@@ -23,7 +23,7 @@ _PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "forget",
@@ -61,14 +61,14 @@ def _add_rules(rules: "argparse._ArgumentGroup") -> None:
         )
     rules.add_argument(
         "--keep-within",
-        type=filled,
+        type=non_empty,
         metavar="SPAN",
         help="keep what is at most so old, such as 1y5m7d2h",
     )
     for name in _PERIODS:
         rules.add_argument(
             f"--keep-within-{name}",
-            type=filled,
+            type=non_empty,
             metavar="SPAN",
             help=f"keep {name} ones of the last SPAN",
         )
@@ -81,9 +81,9 @@ def _add_rules(rules: "argparse._ArgumentGroup") -> None:
     )
 
 
-def _add_filters(chosen: "argparse._ArgumentGroup") -> None:
-    add_filter_options(chosen)
-    chosen.add_argument(
+def _add_filters(group: "argparse._ArgumentGroup") -> None:
+    add_filter_options(group)
+    group.add_argument(
         "-g",
         "--group-by",
         default="host,paths",
@@ -103,7 +103,7 @@ def _number(text: str) -> int:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Forget; 0 when done, 1 when the answer was no."""
+    """Forget snapshots; returns 0 if done, 1 if the user declined."""
     from nightsafe.errors import UsageError
     from nightsafe.maintenance.forget import remove_snapshots
 
@@ -116,26 +116,26 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.snapshots and not policy.is_empty:
         raise UsageError("Give either rules or snapshots to forget, not both.")
     with opened_repository(args, output) as repository:
-        verdicts = _verdicts(repository, args, policy)
-        kept = [snapshot for verdict in verdicts for snapshot in verdict.keep]
-        removed = [snapshot for verdict in verdicts for snapshot in verdict.remove]
-        _show(verdicts, output, is_trial=args.dry_run, compact=args.compact)
+        retentions = _retentions(repository, args, policy)
+        kept = [snapshot for retention in retentions for snapshot in retention.keep]
+        removed = [snapshot for retention in retentions for snapshot in retention.remove]
+        _show(retentions, output, is_trial=args.dry_run, compact=args.compact)
         question = f"Forget {show_count(len(removed), 'snapshot')}?"
         if removed and not args.dry_run:
             if not confirm(question, yes=args.yes, output=output):
                 return 1
             count = remove_snapshots(repository, removed, keep=kept)
             output.line(f"{show_count(count, 'snapshot')} forgotten")
-        output.result(_fields(verdicts, removed=len(removed), is_trial=args.dry_run))
+        output.result(_fields(retentions, removed=len(removed), is_trial=args.dry_run))
         if args.prune and removed:
-            prune_and_show(repository, _following(options, args, removed), output)
+            prune_and_show(repository, _prune_options_after(options, args, removed), output)
     return 0
 
 
-def _following(
+def _prune_options_after(
     options: "PruneOptions", args: argparse.Namespace, removed: "list[Snapshot]"
 ) -> "PruneOptions":
-    """The prune after this: it knows that no snapshot may be left, and what a trial left."""
+    """Return options for the prune that follows, which may find no snapshot left."""
     from dataclasses import replace
 
     left_out = frozenset(snapshot.id for snapshot in removed)
@@ -161,7 +161,7 @@ def _policy(args: argparse.Namespace) -> "Policy":
     )
 
 
-def _verdicts(
+def _retentions(
     repository: "Repository", args: argparse.Namespace, policy: "Policy"
 ) -> "list[Retention]":
     from nightsafe.errors import RefusedError
@@ -170,7 +170,7 @@ def _verdicts(
     from nightsafe.repository.find_snapshot import find_named
     from nightsafe.repository.snapshot_groups import Group, parse_grouping
 
-    by, chosen = parse_grouping(args.group_by), find_filter(args)
+    by, snapshot_filter = parse_grouping(args.group_by), find_filter(args)
     found = repository.load_snapshots()
     if found.doubt and (not args.snapshots or LATEST in args.snapshots):
         raise RefusedError(
@@ -178,20 +178,20 @@ def _verdicts(
             "`nightsafe check`; a snapshot that cannot be saved is forgotten by its id."
         )
     if args.snapshots:
-        return [Retention(Group(), remove=find_named(found, args.snapshots, chosen))]
-    looked_at = [snapshot for snapshot in found.sound if chosen.takes(snapshot)]
-    return judge(looked_at, policy, by=by, now=time.time_ns())
+        return [Retention(Group(), remove=find_named(found, args.snapshots, snapshot_filter))]
+    considered = [snapshot for snapshot in found.sound if snapshot_filter.matches(snapshot)]
+    return judge(considered, policy, by=by, now=time.time_ns())
 
 
-def _show(verdicts: "list[Retention]", output: Output, *, is_trial: bool, compact: bool) -> None:
-    for verdict in verdicts:
-        for snapshot in verdict.keep:
-            reasons = ", ".join(verdict.reasons[snapshot.id])
+def _show(retentions: "list[Retention]", output: Output, *, is_trial: bool, compact: bool) -> None:
+    for retention in retentions:
+        for snapshot in retention.keep:
+            reasons = ", ".join(retention.reasons[snapshot.id])
             output.line(_line("keep  ", snapshot, reasons, compact=compact))
-        for snapshot in verdict.remove:
+        for snapshot in retention.remove:
             output.line(_line("forget", snapshot, "", compact=compact))
-    kept = sum(len(verdict.keep) for verdict in verdicts)
-    removed = sum(len(verdict.remove) for verdict in verdicts)
+    kept = sum(len(retention.keep) for retention in retentions)
+    removed = sum(len(retention.remove) for retention in retentions)
     if is_trial:
         would = f"{show_count(removed, 'snapshot')} would be forgotten"
         output.line(f"{would}, {kept} kept; nothing was changed")
@@ -206,18 +206,18 @@ def _line(word: str, snapshot: "Snapshot", reasons: str, *, compact: bool) -> st
     return printable(text)
 
 
-def _fields(verdicts: "list[Retention]", *, removed: int, is_trial: bool) -> dict[str, object]:
+def _fields(retentions: "list[Retention]", *, removed: int, is_trial: bool) -> dict[str, object]:
     groups = [
         {
-            "host": verdict.group.host,
-            "paths": verdict.group.paths,
-            "tags": verdict.group.tags,
+            "host": retention.group.host,
+            "paths": retention.group.paths,
+            "tags": retention.group.tags,
             "keep": [
-                {"id": s.id, "time": s.stamp, "reasons": verdict.reasons[s.id]}
-                for s in verdict.keep
+                {"id": s.id, "time": s.stamp, "reasons": retention.reasons[s.id]}
+                for s in retention.keep
             ],
-            "remove": [{"id": s.id, "time": s.stamp} for s in verdict.remove],
+            "remove": [{"id": s.id, "time": s.stamp} for s in retention.remove],
         }
-        for verdict in verdicts
+        for retention in retentions
     ]
     return {"event": "forget", "dry_run": is_trial, "groups": groups, "removed": removed}

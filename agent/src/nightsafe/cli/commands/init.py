@@ -1,4 +1,4 @@
-"""`nightsafe init`: make a new repository."""
+"""`nightsafe init`: create a repository."""
 
 import argparse
 
@@ -12,7 +12,7 @@ _WARNING = (
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     add_verb(
         verbs,
         "init",
@@ -23,7 +23,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Warn, ask twice, make."""
+    """Warn, ask for a passphrase twice, and create the repository."""
     from nightsafe.repository.repository import Repository
     from nightsafe.settings.passphrase import choose_passphrase
 

@@ -1,4 +1,4 @@
-"""`nightsafe login`: store a vault's credential, after trying it."""
+"""`nightsafe login`: test and store a vault's credential."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     add_verb(
         verbs,
         "login",
@@ -27,7 +27,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Ask, try, store, say what was found."""
+    """Read the credential, test it, store it, and print what was found."""
     from nightsafe.backend.rest import RestBackend
     from nightsafe.settings.location import find_cacert, find_patience
     from nightsafe.settings.login import save_login
@@ -64,11 +64,11 @@ def run(args: argparse.Namespace, output: Output) -> int:
 def _read_login(option: str | None) -> "Login":
     from nightsafe.backend.rest_url import Credential
     from nightsafe.errors import SettingsError
-    from nightsafe.settings.location import find_place, is_url, parse_url
+    from nightsafe.settings.location import find_location, is_url, parse_url
     from nightsafe.settings.login import Login
 
     if option:
-        find_place(option, {})  # refuses a secret on the command line
+        find_location(option, {})  # refuses a secret on the command line
     text = option or _ask("Connect string, or the vault's address (not shown): ", hidden=True)
     if not is_url(text):
         raise SettingsError(
@@ -102,7 +102,7 @@ def _ask(prompt: str, *, hidden: bool) -> str:
 
 
 def _try(remote: "RestBackend") -> bool:
-    """Whether the vault has a config; the storage's errors if it cannot even be listed."""
+    """Whether the vault has a config; StorageError if it cannot even be listed."""
     from nightsafe.backend.base import CONFIG_NAME, ObjectKind
     from nightsafe.errors import ObjectNotFoundError
 
@@ -111,7 +111,7 @@ def _try(remote: "RestBackend") -> bool:
     except ObjectNotFoundError:
         next(remote.list(ObjectKind.KEY), None)
         return False
-    # HEAD answers carry no reason; listing shows that the credential may read.
+    # Responses to HEAD carry no reason; listing shows that the credential may read.
     next(remote.list(ObjectKind.KEY), None)
     return True
 

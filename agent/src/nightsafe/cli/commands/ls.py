@@ -1,10 +1,10 @@
-"""`nightsafe ls`: list what a snapshot holds."""
+"""`nightsafe ls`: list the contents of a snapshot."""
 
 import argparse
 import os
 from typing import TYPE_CHECKING
 
-from nightsafe.cli.arguments import filled
+from nightsafe.cli.arguments import non_empty
 from nightsafe.cli.format import show_time
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
@@ -13,12 +13,12 @@ from nightsafe.cli.snapshot_options import add_filter_options, find_filter, find
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nightsafe.repository.snapshot_groups import Filter
+    from nightsafe.repository.snapshot_groups import SnapshotFilter
     from nightsafe.repository.tree_walker import Found
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "ls",
@@ -35,7 +35,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "paths",
-        type=filled,
+        type=non_empty,
         nargs="*",
         metavar="PATH",
         help="only these paths and what is below them",
@@ -52,20 +52,20 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """List paths in stored order; 3 when some of it could not be read."""
+    """List paths in stored order; returns 3 if some could not be read."""
     from nightsafe.errors import DamagedError
     from nightsafe.progress import Issue, show_path
     from nightsafe.repository.blob_reader import BlobReader
-    from nightsafe.repository.tree_walker import Selection, find_folder, require_found, walk
+    from nightsafe.repository.tree_walker import PathSelection, find_folder, require_found, walk
 
-    selection = Selection(map(os.fsencode, args.paths))
+    selection = PathSelection(map(os.fsencode, args.paths))
     name, _, folder = args.snapshot.partition(":")
-    with opened_repository(args, output) as repository, output.together():
+    with opened_repository(args, output) as repository, output.buffered():
         snapshot = find_one(repository, name, output, _filter(args))
         repository.load_index()
         reader, count, damaged = BlobReader(repository), 0, 0
 
-        def tell(path: bytes, error: DamagedError) -> None:
+        def report_damage(path: bytes, error: DamagedError) -> None:
             nonlocal damaged
             damaged += 1
             issue = Issue("failed", path or b"/", str(error))
@@ -74,10 +74,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
                 {"event": "issue", "kind": issue.kind, "path": show_path(path), "text": issue.text}
             )
 
-        show = _shower(output, is_long=args.long)
+        show = _entry_printer(output, is_long=args.long)
         advice = "For a single file give its path after the snapshot, behind a blank."
         tree = find_folder(reader, snapshot.tree, os.fsencode(folder), advice=advice)
-        for found in walk(reader, tree, selection, on_damage=tell):
+        for found in walk(reader, tree, selection, on_damage=report_damage):
             show(found)
             count += 1
         require_found(count + damaged, selection)
@@ -86,16 +86,16 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 3 if damaged else 0
 
 
-def _filter(args: argparse.Namespace) -> "Filter":
-    """What the options say; paths may be relative to the current folder."""
+def _filter(args: argparse.Namespace) -> "SnapshotFilter":
+    """Return the snapshot filter given by options; paths may be relative."""
     from dataclasses import replace
 
-    chosen = find_filter(args)
-    return replace(chosen, paths=tuple(map(os.path.abspath, chosen.paths)))
+    snapshot_filter = find_filter(args)
+    return replace(snapshot_filter, paths=tuple(map(os.path.abspath, snapshot_filter.paths)))
 
 
-def _shower(output: Output, *, is_long: bool) -> "Callable[[Found], None]":
-    """What shows an entry; all that it needs is loaded here, once, for there may be millions."""
+def _entry_printer(output: Output, *, is_long: bool) -> "Callable[[Found], None]":
+    """Return the function that prints an entry; imports are done here, once for millions."""
     from nightsafe.progress import show_path
     from nightsafe.repofile.go_json import format_time
     from nightsafe.repofile.tree import posix_permissions

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from nightsafe.amounts import show_count, show_size
-from nightsafe.cli.arguments import filled
+from nightsafe.cli.arguments import non_empty
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "prune",
@@ -37,7 +37,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def add_prune_options(parser: argparse.ArgumentParser) -> None:
-    """The options that `forget --prune` has, too."""
+    """Add the options that `forget --prune` shares."""
     parser.add_argument(
         "--max-unused",
         default="5%",
@@ -47,14 +47,14 @@ def add_prune_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-repack-size",
-        type=filled,
+        type=non_empty,
         metavar="SIZE",
         help="the most that is written anew in one run (such as 2G)",
     )
 
 
 def prune_options(args: argparse.Namespace) -> "PruneOptions":
-    """What the options say; UsageError when they make no sense."""
+    """Convert the options; UsageError if they are invalid."""
     from nightsafe.amounts import parse_size
     from nightsafe.maintenance.prune import PruneOptions
     from nightsafe.maintenance.prune_plan import parse_limit
@@ -65,7 +65,7 @@ def prune_options(args: argparse.Namespace) -> "PruneOptions":
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Prune; 0 when done."""
+    """Prune; returns 0."""
     options = prune_options(args)
     with opened_repository(args, output) as repository:
         prune_and_show(repository, options, output)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def prune_and_show(repository: "Repository", options: "PruneOptions", output: Output) -> None:
-    """Prune, and say what came of it."""
+    """Prune and print the report."""
     from nightsafe.maintenance.prune import prune
 
     with output.observer("prune") as observer:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nightsafe.amounts import show_count, show_size
-from nightsafe.cli.arguments import filled, whole
+from nightsafe.cli.arguments import non_empty, whole_number
 from nightsafe.cli.confirm import confirm
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from nightsafe.progress import Observer
     from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository.repository import Repository
-    from nightsafe.repository.tree_walker import Chosen
+    from nightsafe.repository.tree_walker import Selection
     from nightsafe.restorer.options import RestoreReport
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "restore",
@@ -43,7 +43,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "-t",
         "--target",
-        type=filled,
+        type=non_empty,
         required=True,
         metavar="FOLDER",
         help="where to restore to",
@@ -71,7 +71,7 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=whole(0, 64),
+        type=whole_number(0, 64),
         metavar="N",
         help="worker processes: 0 for none (default: one for each core, at most 8)",
     )
@@ -94,13 +94,13 @@ def _add_patterns(group: "argparse._ArgumentGroup") -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Restore; 0 when complete, 3 when some entries could not be restored."""
+    """Restore; returns 0 if complete, 3 if some entries could not be restored."""
     from nightsafe.fs.files import as_text
     from nightsafe.repository.tree_walker import PatternSelection
 
     target = os.fsencode(args.target)
     name, _, folder = args.snapshot.partition(":")
-    chosen = PatternSelection(
+    selection = PatternSelection(
         map(as_text, args.include),
         map(as_text, args.exclude),
         include_any_case=map(as_text, args.iinclude),
@@ -126,9 +126,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
         )
         snapshot = find_one(repository, name, output)
         if output.progress and sys.stderr.isatty():
-            _forecast(repository, snapshot, options.folder, chosen, observer)
+            _forecast(repository, snapshot, options.folder, selection, observer)
         report = restore(
-            repository, snapshot, target, chosen=chosen, options=options, observer=observer
+            repository, snapshot, target, selection=selection, options=options, observer=observer
         )
     _show(report, snapshot, args, output)
     return 0 if report.is_complete else 3
@@ -142,10 +142,10 @@ def _forecast(
     repository: "Repository",
     snapshot: "Snapshot",
     folder: bytes,
-    chosen: "Chosen",
+    selection: "Selection",
     observer: "Observer",
 ) -> None:
-    """Walk the trees once before, so that the bar can say how long it will take."""
+    """Walk the trees beforehand, so that the progress bar can estimate the time left."""
     from nightsafe.progress import Totals
     from nightsafe.repository.blob_reader import BlobReader
     from nightsafe.repository.tree_walker import find_folder, walk
@@ -154,7 +154,7 @@ def _forecast(
     reader = BlobReader(repository)
     tree = find_folder(reader, snapshot.tree, folder)
     files = size = 0
-    for found in walk(reader, tree, chosen, on_damage=lambda path, error: None):
+    for found in walk(reader, tree, selection, on_damage=lambda path, error: None):
         files, size = files + (found.node.type == "file"), size + found.node.size
     observer(Totals(files, size))
 

@@ -1,11 +1,11 @@
-"""`nightsafe snapshots`: list what was backed up when."""
+"""`nightsafe snapshots`: list snapshots."""
 
 import argparse
 import json
 from typing import TYPE_CHECKING
 
 from nightsafe.amounts import show_size
-from nightsafe.cli.arguments import whole
+from nightsafe.cli.arguments import whole_number
 from nightsafe.cli.format import printable, show_time
 from nightsafe.cli.options import Verbs, add_verb, opened_repository
 from nightsafe.cli.output import Output
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "snapshots",
@@ -33,7 +33,7 @@ def add_parser(verbs: Verbs) -> None:
     add_filter_options(parser.add_argument_group("which snapshots are listed"), host_letter=True)
     parser.add_argument(
         "--latest",
-        type=whole(0),
+        type=whole_number(0),
         default=0,
         metavar="N",
         help="the newest N of each host and paths",
@@ -49,7 +49,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """List; 1 when one of them is damaged."""
+    """List snapshots; returns 1 if one of them is damaged."""
     from nightsafe.repository.snapshot_groups import parse_grouping
 
     by = parse_grouping(args.group_by)
@@ -72,16 +72,16 @@ def run(args: argparse.Namespace, output: Output) -> int:
 def _chosen(args: argparse.Namespace, found: "Snapshots") -> "list[Snapshot]":
     from nightsafe.repository.find_snapshot import find_named
 
-    chosen = find_filter(args)
+    snapshot_filter = find_filter(args)
     if args.snapshots:
-        return [one for one in find_named(found, args.snapshots, chosen) if one.tree]
-    return list(filter(chosen.takes, found.sound))
+        return [one for one in find_named(found, args.snapshots, snapshot_filter) if one.tree]
+    return list(filter(snapshot_filter.matches, found.sound))
 
 
 def _groups(
     snapshots: "list[Snapshot]", by: tuple[str, ...], latest: int
 ) -> "list[tuple[Group, list[Snapshot]]]":
-    """Each group with its snapshots, oldest first; those of no group are together."""
+    """Return each group with its snapshots, oldest first; one group if there are none."""
     from nightsafe.repository.snapshot_groups import grouped, newest_first
 
     if latest > 0:
@@ -99,7 +99,7 @@ def _line(snapshot: "Snapshot", *, compact: bool) -> str:
 
 
 def _size(snapshot: "Snapshot") -> str:
-    """The bytes of what was backed up, where the snapshot tells them, as today's restic does."""
+    """Format the size of the backup, if the snapshot records it, as current restic does."""
     size = json.loads(snapshot.summary).get("total_bytes_processed") if snapshot.summary else None
     return f"  {show_size(size)}" if isinstance(size, int | float) else ""
 

@@ -1,4 +1,4 @@
-"""`nightsafe unlock`: remove locks that programs left behind."""
+"""`nightsafe unlock`: remove locks left behind."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from nightsafe.cli.output import Output
 
 
 def add_parser(verbs: Verbs) -> None:
-    """Describe the verb."""
+    """Declare the subcommand and its options."""
     parser = add_verb(
         verbs,
         "unlock",
@@ -25,7 +25,7 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    """Remove stale locks, or all."""
+    """Remove stale locks, or all locks."""
     from nightsafe.repository.locks import remove_locks
 
     with opened_repository(args, output) as repository:
