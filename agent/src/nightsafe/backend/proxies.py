@@ -105,7 +105,9 @@ def _address(text: str) -> _Address | None:
         found = ipaddress.ip_address(text)
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
+    if isinstance(found, ipaddress.IPv6Address):
+        return found.ipv4_mapped or found
+    return found
 
 
 def _is_in(address: _Address, network: str) -> bool:

@@ -219,9 +219,10 @@ def write_content(fd: int, data: bytes) -> None:
 
 def describe(error: Exception) -> str:
     """Explain why an entry was not restored; raises TargetFullError if the disk is full."""
+    reason = None
     if isinstance(error, OSError):
         raise_if_full(error)
         if error.errno in _NOT_EMPTY:
             return "it was not restored: a folder stands there that is not empty"
-    reason = getattr(error, "strerror", None) or "its description is not valid"
-    return f"it was not restored: {reason.lower()}"
+        reason = error.strerror
+    return f"it was not restored: {(reason or 'its description is not valid').lower()}"

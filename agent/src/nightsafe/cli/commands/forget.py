@@ -44,6 +44,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("-c", "--compact", action="store_true", help="without paths and reasons")
     parser.add_argument("--prune", action="store_true", help="prune afterwards")
     add_prune_options(parser)
+    parser.set_defaults(allow_empty=True)  # forgetting the last snapshot was confirmed
 
 
 def _add_rules(rules: "argparse._ArgumentGroup") -> None:
@@ -139,7 +140,7 @@ def _prune_options_after(
     from dataclasses import replace
 
     left_out = frozenset(snapshot.id for snapshot in removed)
-    return replace(options, allow_empty=True, dry_run=args.dry_run, forgotten=left_out)
+    return replace(options, dry_run=args.dry_run, forgotten=left_out)
 
 
 def _policy(args: argparse.Namespace) -> "Policy":

@@ -60,8 +60,7 @@ def prune_options(args: argparse.Namespace) -> "PruneOptions":
     from nightsafe.maintenance.prune_plan import parse_limit
 
     most = parse_size(args.max_repack_size) if args.max_repack_size else float("inf")
-    is_expected = getattr(args, "allow_empty", False)
-    return PruneOptions(parse_limit(args.max_unused), most, args.dry_run, is_expected)
+    return PruneOptions(parse_limit(args.max_unused), most, args.dry_run, args.allow_empty)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
