@@ -32,7 +32,7 @@ typedef struct {
 } Spot;
 
 static uint64_t
-number_at(const uint8_t *bytes)
+blob_set_number_at(const uint8_t *bytes)
 {
     uint64_t number = 0;
     for (int i = 7; i >= 0; i--)
@@ -41,17 +41,17 @@ number_at(const uint8_t *bytes)
 }
 
 static void
-put_number(uint8_t *bytes, uint64_t number)
+blob_set_put_number(uint8_t *bytes, uint64_t number)
 {
     for (int i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(number >> (8 * i));
 }
 
 static Spot
-search(const Table *self, int level, const uint8_t *mark)
+blob_set_search(const Table *self, int level, const uint8_t *mark)
 {
     uint8_t *table = (uint8_t *)self->held.buf + self->starts[level];
-    uint64_t slots = self->slots[level], slot = number_at(mark) % slots;
+    uint64_t slots = self->slots[level], slot = blob_set_number_at(mark) % slots;
     for (uint64_t steps = 0; steps < slots; steps++) {
         /* Another process may write this very place: both comparisons are of one copy. */
         uint8_t there[MARK], *place = table + slot * MARK;
@@ -68,17 +68,17 @@ search(const Table *self, int level, const uint8_t *mark)
 
 /* The level that takes new ids: the first that is not full. Levels never become free. */
 static int
-newest(const Table *self)
+blob_set_newest(const Table *self)
 {
     const uint8_t *counts = self->held.buf;
     for (int level = 0; level < self->levels - 1; level++)
-        if (number_at(counts + 8 * level) * 5 < self->slots[level] * 4)
+        if (blob_set_number_at(counts + 8 * level) * 5 < self->slots[level] * 4)
             return level;
     return self->levels - 1;
 }
 
 static int
-mark_of(Table *self, PyObject *id, uint8_t *mark)
+blob_set_mark_of(Table *self, PyObject *id, uint8_t *mark)
 {
     size_t length = 0;
     if (self->levels == 0) {
@@ -98,39 +98,40 @@ mark_of(Table *self, PyObject *id, uint8_t *mark)
 }
 
 static PyObject *
-table_contains(Table *self, PyObject *id)
+blob_set_contains(Table *self, PyObject *id)
 {
     uint8_t mark[MARK];
-    if (!mark_of(self, id, mark))
+    if (!blob_set_mark_of(self, id, mark))
         return NULL;
-    for (int level = newest(self); level >= 0; level--)
-        if (search(self, level, mark).is_found)
+    for (int level = blob_set_newest(self); level >= 0; level--)
+        if (blob_set_search(self, level, mark).is_found)
             Py_RETURN_TRUE;
     Py_RETURN_FALSE;
 }
 
 static PyObject *
-table_claim(Table *self, PyObject *id)
+blob_set_claim(Table *self, PyObject *id)
 {
     uint8_t mark[MARK];
-    if (!mark_of(self, id, mark))
+    if (!blob_set_mark_of(self, id, mark))
         return NULL;
-    int level = newest(self);
+    int level = blob_set_newest(self);
     for (int older = level - 1; older >= 0; older--)
-        if (search(self, older, mark).is_found)
+        if (blob_set_search(self, older, mark).is_found)
             Py_RETURN_FALSE;
-    Spot spot = search(self, level, mark);
+    Spot spot = blob_set_search(self, level, mark);
     if (spot.is_found)
         Py_RETURN_FALSE;
     memcpy(spot.place, mark, MARK);
     /* Counts that race may come out low; a long search shows that a level is full all the same. */
     uint8_t *count = (uint8_t *)self->held.buf + 8 * level;
-    put_number(count, spot.steps > LONG_SEARCH ? self->slots[level] : number_at(count) + 1);
+    blob_set_put_number(count, spot.steps > LONG_SEARCH ? self->slots[level]
+                                                        : blob_set_number_at(count) + 1);
     Py_RETURN_TRUE;
 }
 
 static EVP_MAC_CTX *
-new_mac(const char *key)
+blob_set_new_mac(const char *key)
 {
     size_t size = MARK;
     OSSL_PARAM params[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
@@ -147,7 +148,7 @@ new_mac(const char *key)
 
 /* Where the levels begin; false if they are not all within the memory. */
 static int
-lay_out(Table *self, Py_ssize_t start, int first_bits, int levels)
+blob_set_lay_out(Table *self, Py_ssize_t start, int first_bits, int levels)
 {
     if (levels < 1 || levels > MOST_LEVELS || first_bits < 0 || first_bits > 30 ||
         start < 8 * levels)
@@ -165,7 +166,7 @@ lay_out(Table *self, Py_ssize_t start, int first_bits, int levels)
 }
 
 static int
-table_init(Table *self, PyObject *args, PyObject *kwargs)
+blob_set_init(Table *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"held", "key", "start", "first_bits", "levels", NULL};
     PyObject *held;
@@ -181,16 +182,16 @@ table_init(Table *self, PyObject *args, PyObject *kwargs)
     }
     if (PyObject_GetBuffer(held, &self->held, PyBUF_WRITABLE) < 0)
         return -1;
-    if (!lay_out(self, start, first_bits, levels)) {
+    if (!blob_set_lay_out(self, start, first_bits, levels)) {
         PyErr_SetString(PyExc_ValueError, "The table is not within the memory.");
         return -1;
     }
-    self->mac = new_mac(key);
+    self->mac = blob_set_new_mac(key);
     return self->mac == NULL ? -1 : 0;
 }
 
 static PyObject *
-table_release(Table *self, PyObject *nothing)
+blob_set_release(Table *self, PyObject *nothing)
 {
     (void)nothing;
     self->levels = 0;
@@ -201,36 +202,33 @@ table_release(Table *self, PyObject *nothing)
 }
 
 static void
-table_dealloc(Table *self)
+blob_set_dealloc(Table *self)
 {
-    Py_XDECREF(table_release(self, NULL));
+    Py_XDECREF(blob_set_release(self, NULL));
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
 static PyMethodDef table_methods[] = {
-    {"claim", (PyCFunction)table_claim, METH_O,
+    {"claim", (PyCFunction)blob_set_claim, METH_O,
      "claim(id): add an id; whether it was not there."},
-    {"contains", (PyCFunction)table_contains, METH_O, "contains(id): whether it is there."},
-    {"release", (PyCFunction)table_release, METH_NOARGS, "release(): let the memory go."},
+    {"contains", (PyCFunction)blob_set_contains, METH_O, "contains(id): whether it is there."},
+    {"release", (PyCFunction)blob_set_release, METH_NOARGS, "release(): let the memory go."},
     {NULL},
 };
 
 static PyTypeObject TableType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._native.blob_set.Table",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.blob_set.Table",
     .tp_basicsize = sizeof(Table),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Table(held, key, start, first_bits, levels): marks of ids in shared memory.",
     .tp_methods = table_methods,
-    .tp_init = (initproc)table_init,
-    .tp_dealloc = (destructor)table_dealloc,
+    .tp_init = (initproc)blob_set_init,
+    .tp_dealloc = (destructor)blob_set_dealloc,
     .tp_new = PyType_GenericNew,
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.blob_set",
-                                    .m_doc = "Known blobs.",
-                                    .m_size = -1};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.blob_set",
+                                    .m_doc = "Known blobs.", .m_size = -1};
 
 PyMODINIT_FUNC
 PyInit_blob_set(void)

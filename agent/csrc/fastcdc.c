@@ -16,8 +16,8 @@ typedef struct {
 
 /* One stretch under one mask: the position that completes the pattern, or `end`. */
 static inline Py_ssize_t
-search(const uint64_t *table, const uint8_t *data, Py_ssize_t at, Py_ssize_t end, uint64_t mask,
-       uint64_t *hash)
+fastcdc_search(const uint64_t *table, const uint8_t *data, Py_ssize_t at, Py_ssize_t end,
+               uint64_t mask, uint64_t *hash)
 {
     uint64_t h = *hash;
     for (; at + 4 <= end; at += 4) {
@@ -48,7 +48,7 @@ search(const uint64_t *table, const uint8_t *data, Py_ssize_t at, Py_ssize_t end
 
 /* The length of the first chunk of `data`, or 0 if more bytes may move its end. */
 static Py_ssize_t
-first_cut(const Cutter *self, const uint8_t *data, Py_ssize_t size, int at_end)
+fastcdc_first_cut(const Cutter *self, const uint8_t *data, Py_ssize_t size, int at_end)
 {
     if (size <= self->min)
         return at_end ? size : 0;
@@ -56,16 +56,16 @@ first_cut(const Cutter *self, const uint8_t *data, Py_ssize_t size, int at_end)
     Py_ssize_t end = whole & ~(Py_ssize_t)1;
     Py_ssize_t middle = end < self->average ? end : self->average;
     uint64_t hash = 0;
-    Py_ssize_t at = search(self->table, data, self->min, middle, self->early_mask, &hash);
+    Py_ssize_t at = fastcdc_search(self->table, data, self->min, middle, self->early_mask, &hash);
     if (at == middle)
-        at = search(self->table, data, middle, end, self->late_mask, &hash);
+        at = fastcdc_search(self->table, data, middle, end, self->late_mask, &hash);
     if (at < end)
         return at;
     return at_end || whole == self->max ? whole : 0;
 }
 
 static PyObject *
-ends(Cutter *self, PyObject *args)
+fastcdc_ends(Cutter *self, PyObject *args)
 {
     Py_buffer window;
     int at_end;
@@ -80,7 +80,7 @@ ends(Cutter *self, PyObject *args)
     const uint8_t *data = window.buf;
     Py_BEGIN_ALLOW_THREADS
     while (start < window.len) {
-        Py_ssize_t length = first_cut(self, data + start, window.len - start, at_end);
+        Py_ssize_t length = fastcdc_first_cut(self, data + start, window.len - start, at_end);
         if (length == 0)
             break;
         start += length;
@@ -101,10 +101,10 @@ ends(Cutter *self, PyObject *args)
 }
 
 static int
-cutter_init(Cutter *self, PyObject *args, PyObject *kwargs)
+fastcdc_init(Cutter *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"table", "min_size", "average_size", "max_size",
-                            "early_mask", "late_mask", NULL};
+    static char *names[] = {"table",     "min_size", "average_size", "max_size", "early_mask",
+                            "late_mask", NULL};
     Py_buffer table;
     unsigned long long early, late;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*nnnKK:Cutter", names, &table, &self->min,
@@ -124,24 +124,23 @@ cutter_init(Cutter *self, PyObject *args, PyObject *kwargs)
 }
 
 static PyMethodDef cutter_methods[] = {
-    {"ends", (PyCFunction)ends, METH_VARARGS,
+    {"ends", (PyCFunction)fastcdc_ends, METH_VARARGS,
      "ends(window, at_end): where the chunks of the window end that further bytes cannot move."},
     {NULL},
 };
 
 static PyTypeObject CutterType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._native.fastcdc.Cutter",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.fastcdc.Cutter",
     .tp_basicsize = sizeof(Cutter),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Cuts with one gear table of 256 native 64-bit numbers.",
     .tp_methods = cutter_methods,
-    .tp_init = (initproc)cutter_init,
+    .tp_init = (initproc)fastcdc_init,
     .tp_new = PyType_GenericNew,
 };
 
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.fastcdc", .m_doc = "The chunker's cuts.", .m_size = -1};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.fastcdc",
+                                    .m_doc = "The chunker's cuts.", .m_size = -1};
 
 PyMODINIT_FUNC
 PyInit_fastcdc(void)

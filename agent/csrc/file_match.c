@@ -1,7 +1,7 @@
 /* Whether files hold what they should, for many in one call.
  *
- * nightsafe.file_restorer.match does the same with the library when this extension is missing, or the
- * processor has no instructions for SHA-256.
+ * nightsafe.file_restorer.match does the same with the library when this extension is missing, or
+ * the processor has no instructions for SHA-256.
  */
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE
@@ -39,31 +39,32 @@ typedef struct {
 typedef struct {
     uint8_t *room;
     size_t room_size, used, count;
-    Message messages[AT_ONCE];
+    Sha256Message messages[AT_ONCE];
     const uint8_t *wanted[AT_ONCE];
     uint8_t *verdicts[AT_ONCE];
-    uint8_t digests[AT_ONCE][DIGEST];
+    uint8_t digests[AT_ONCE][SHA256_DIGEST];
 } Batch;
 
 /* A room that no call uses now; it is taken and given back under Python's lock. */
 static uint8_t *spare_room;
 
 static void
-flush(Batch *batch)
+file_match_flush(Batch *batch)
 {
-    digest_all(batch->messages, batch->count);
+    sha256_mb_digest(batch->messages, batch->count);
     for (size_t i = 0; i < batch->count; i++)
-        if (memcmp(batch->digests[i], batch->wanted[i], DIGEST) != 0)
+        if (memcmp(batch->digests[i], batch->wanted[i], SHA256_DIGEST) != 0)
             *batch->verdicts[i] = OTHER;
     batch->count = batch->used = 0;
 }
 
 /* Reads one blob into the batch; false if that is not possible, or there are fewer bytes. */
 static int
-take(Batch *batch, int fd, uint64_t position, size_t length, const uint8_t *id, uint8_t *verdict)
+file_match_take(Batch *batch, int fd, uint64_t position, size_t length, const uint8_t *id,
+                uint8_t *verdict)
 {
     if (batch->count == AT_ONCE || batch->used + length > ROOM)
-        flush(batch);
+        file_match_flush(batch);
     if (length > batch->room_size) { /* so large that it is alone */
         uint8_t *room = realloc(batch->room, length);
         if (room == NULL)
@@ -80,18 +81,18 @@ take(Batch *batch, int fd, uint64_t position, size_t length, const uint8_t *id, 
     }
     size_t number = batch->count++;
     batch->messages[number] =
-        (Message){.data = at, .size = length, .digest = batch->digests[number]};
+        (Sha256Message){.data = at, .size = length, .digest = batch->digests[number]};
     batch->wanted[number] = id;
     batch->verdicts[number] = verdict;
     batch->used += length;
     /* Three are as quick to hash together as more, and so caches still hold them. */
-    if (batch->used > ENOUGH && batch->count % MOST_LANES == 0)
-        flush(batch);
+    if (batch->used > ENOUGH && batch->count % SHA256_LANES == 0)
+        file_match_flush(batch);
     return 1;
 }
 
 static int
-open_quietly(int folder, const char *name)
+file_match_open_quietly(int folder, const char *name)
 {
     int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     int fd = openat(folder, name, flags | O_NOATIME);
@@ -100,7 +101,7 @@ open_quietly(int folder, const char *name)
 
 /* Whether a file has attributes that people set, or too many to tell; others are the system's. */
 static int
-has_attributes(int fd)
+file_match_has_attributes(int fd)
 {
     char names[NAMES];
     ssize_t size = flistxattr(fd, names, sizeof names);
@@ -113,29 +114,30 @@ has_attributes(int fd)
 }
 
 static int
-is_described(int fd, const File *file, const struct stat *found)
+file_match_is_described(int fd, const File *file, const struct stat *found)
 {
     return found->st_uid == file->uid && found->st_gid == file->gid &&
            (found->st_mode & 07777) == file->mode && !file->has_attributes &&
            found->st_mtim.tv_sec == file->modified.tv_sec &&
-           found->st_mtim.tv_nsec == file->modified.tv_nsec && !has_attributes(fd);
+           found->st_mtim.tv_nsec == file->modified.tv_nsec && !file_match_has_attributes(fd);
 }
 
 static void
-compare_one(int folder, const File *file, Batch *batch, uint8_t *verdict)
+file_match_compare_one(int folder, const File *file, Batch *batch, uint8_t *verdict)
 {
     struct stat found;
-    int fd = open_quietly(folder, file->name);
+    int fd = file_match_open_quietly(folder, file->name);
     *verdict = OTHER;
     if (fd < 0)
         return;
-    if (fstat(fd, &found) == 0 && S_ISREG(found.st_mode) &&
-        (uint64_t)found.st_size == file->size && (uint64_t)found.st_nlink <= file->links) {
+    if (fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && (uint64_t)found.st_size == file->size &&
+        (uint64_t)found.st_nlink <= file->links) {
         uint64_t position = file->position;
         size_t blob = 0;
-        *verdict = is_described(fd, file, &found) ? SAME : TO_SET;
+        *verdict = file_match_is_described(fd, file, &found) ? SAME : TO_SET;
         for (; blob < file->blobs && *verdict != OTHER; blob++) {
-            if (!take(batch, fd, position, file->lengths[blob], file->ids + blob * DIGEST, verdict))
+            if (!file_match_take(batch, fd, position, file->lengths[blob],
+                                 file->ids + blob * SHA256_DIGEST, verdict))
                 *verdict = OTHER;
             position += file->lengths[blob];
         }
@@ -144,7 +146,7 @@ compare_one(int folder, const File *file, Batch *batch, uint8_t *verdict)
 }
 
 static int
-read_file(PyObject *given, File *file)
+file_match_read_file(PyObject *given, File *file)
 {
     Py_ssize_t ids, lengths, name;
     long long modified;
@@ -156,14 +158,14 @@ read_file(PyObject *given, File *file)
                           &length_bytes, &lengths, &size, &links, &mode, &uid, &gid, &modified,
                           &file->has_attributes, &atime))
         return 0;
-    if (ids % DIGEST || lengths != ids / DIGEST * (Py_ssize_t)sizeof(uint64_t) ||
+    if (ids % SHA256_DIGEST || lengths != ids / SHA256_DIGEST * (Py_ssize_t)sizeof(uint64_t) ||
         strlen(file->name) != (size_t)name || strchr(file->name, '/') != NULL) {
         PyErr_SetString(PyExc_ValueError, "What is asked of a file is not sound.");
         return 0;
     }
     file->ids = (const uint8_t *)id_bytes;
     file->lengths = (const uint64_t *)(const void *)length_bytes;
-    file->blobs = (size_t)(ids / DIGEST);
+    file->blobs = (size_t)(ids / SHA256_DIGEST);
     file->position = position;
     file->size = size;
     file->links = links;
@@ -177,16 +179,17 @@ read_file(PyObject *given, File *file)
 }
 
 static void
-compare_all(int folder, const File *files, Py_ssize_t count, Batch *batch, uint8_t *verdicts)
+file_match_compare_all(int folder, const File *files, Py_ssize_t count, Batch *batch,
+                       uint8_t *verdicts)
 {
     for (Py_ssize_t i = 0; i < count; i++)
-        compare_one(folder, &files[i], batch, &verdicts[i]);
-    flush(batch);
+        file_match_compare_one(folder, &files[i], batch, &verdicts[i]);
+    file_match_flush(batch);
 }
 
 /* compare(folder, files): a verdict on each, as bytes. */
 static PyObject *
-compare(PyObject *module, PyObject *args)
+file_match_compare(PyObject *module, PyObject *args)
 {
     (void)module;
     int folder;
@@ -204,13 +207,13 @@ compare(PyObject *module, PyObject *args)
     if (files == NULL || batch == NULL || batch->room == NULL)
         PyErr_NoMemory();
     else if (verdicts != NULL)
-        while (held < count && read_file(PyList_GET_ITEM(list, held), &files[held]))
+        while (held < count && file_match_read_file(PyList_GET_ITEM(list, held), &files[held]))
             held++;
     if (!PyErr_Occurred()) {
         uint8_t *to = (uint8_t *)PyBytes_AS_STRING(verdicts);
         batch->room_size = ROOM;
         Py_BEGIN_ALLOW_THREADS
-        compare_all(folder, files, count, batch, to);
+        file_match_compare_all(folder, files, count, batch, to);
         Py_END_ALLOW_THREADS
     } else {
         Py_CLEAR(verdicts);
@@ -225,20 +228,19 @@ compare(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
-    {"compare", compare, METH_VARARGS, "compare(folder, files): a verdict on each, as bytes."},
+    {"compare", file_match_compare, METH_VARARGS,
+     "compare(folder, files): a verdict on each, as bytes."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.file_match",
-                                    .m_doc = "Whether files hold what they should.",
-                                    .m_size = -1,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.file_match",
+                                    .m_doc = "Whether files hold what they should.", .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
 PyInit_file_match(void)
 {
-    if (!can_digest()) {
+    if (!sha256_mb_is_supported()) {
         PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
         return NULL;
     }

@@ -1,6 +1,7 @@
 /* A small restored file from nothing to its own name, in one call.
  *
- * nightsafe.file_restorer.file_writer does the same step by step, and always when this says that it did not.
+ * nightsafe.file_restorer.file_writer does the same step by step, and always when this says that it
+ * did not.
  */
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE
@@ -25,7 +26,7 @@ typedef struct {
 } File;
 
 static int
-fill(int fd, const File *file)
+file_writer_fill(int fd, const File *file)
 {
     size_t written = 0;
     while (written < file->size) {
@@ -39,14 +40,14 @@ fill(int fd, const File *file)
 
 /* A mode that gives a group no other rights than everybody, so that it does not matter which. */
 static int
-is_groupless(mode_t mode)
+file_writer_is_groupless(mode_t mode)
 {
     return (mode >> 3 & 7) == (mode & 7) && (mode & S_ISGID) == 0;
 }
 
 /* The order matters: a new owner drops set-id bits, and times come last. */
 static int
-describe(int fd, const File *file)
+file_writer_describe(int fd, const File *file)
 {
     struct stat found;
     mode_t mode = file->mode;
@@ -60,7 +61,7 @@ describe(int fd, const File *file)
         } else {
             int is_of_group = found.st_gid == file->gid || fchown(fd, (uid_t)-1, file->gid) == 0;
             /* Where the group may not be set, the long way takes its rights away and says so. */
-            if (!is_of_group && !is_groupless(file->mode))
+            if (!is_of_group && !file_writer_is_groupless(file->mode))
                 return 0;
             if (!is_of_group || found.st_uid != file->uid)
                 mode &= ~(mode_t)(S_ISUID | S_ISGID); /* they were meant for others */
@@ -73,7 +74,7 @@ describe(int fd, const File *file)
 /* The mode to make it with. Until it has its own group, another one's members must not open what
  * they may not read in the end, so bits of a group count only if everybody has them. */
 static mode_t
-first_mode(mode_t mode)
+file_writer_first_mode(mode_t mode)
 {
     mode_t owner = mode >> 6 & 7, group = mode >> 3 & 7, others = mode & 7;
     return group == others && (owner & others) == others ? mode & 0777 : 0600;
@@ -81,13 +82,13 @@ first_mode(mode_t mode)
 
 /* 1 when the file stands under its name; 0 when nothing is left of it. */
 static int
-make(const File *file)
+file_writer_make(const File *file)
 {
     int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(file->folder, file->temporary, flags, first_mode(file->mode));
+    int fd = openat(file->folder, file->temporary, flags, file_writer_first_mode(file->mode));
     if (fd < 0)
         return 0;
-    int is_done = fill(fd, file) && describe(fd, file);
+    int is_done = file_writer_fill(fd, file) && file_writer_describe(fd, file);
     /* What a file system could not write after all, it may say only now. */
     is_done = close(fd) == 0 && is_done;
     if (is_done && renameat(file->folder, file->temporary, file->folder, file->name) == 0)
@@ -97,7 +98,7 @@ make(const File *file)
 }
 
 static int
-read_name(PyObject *given, const char **name)
+file_writer_read_name(PyObject *given, const char **name)
 {
     char *text;
     Py_ssize_t size;
@@ -110,7 +111,7 @@ read_name(PyObject *given, const char **name)
 
 /* A number from 0 to `most`, or -1 with `is_sound` false or an exception set. */
 static long long
-read_number(PyObject *given, long long most, int *is_sound)
+file_writer_read_number(PyObject *given, long long most, int *is_sound)
 {
     int overflow = 0;
     long long number = PyLong_AsLongLongAndOverflow(given, &overflow);
@@ -120,7 +121,7 @@ read_number(PyObject *given, long long most, int *is_sound)
 }
 
 static struct timespec
-read_time(PyObject *given, int *is_sound)
+file_writer_read_time(PyObject *given, int *is_sound)
 {
     int overflow = 0;
     long long ns = PyLong_AsLongLongAndOverflow(given, &overflow), seconds = ns / 1000000000;
@@ -128,12 +129,13 @@ read_time(PyObject *given, int *is_sound)
         *is_sound = 0;
     if (ns % 1000000000 < 0)
         seconds--;
-    return (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)(ns - seconds * 1000000000)};
+    return (struct timespec){.tv_sec = (time_t)seconds,
+                             .tv_nsec = (long)(ns - seconds * 1000000000)};
 }
 
 /* place(folder, temporary, name, data, mode, uid, gid, atime, mtime): whether it was done. */
 static PyObject *
-place(PyObject *module, PyObject *const *args, Py_ssize_t count)
+file_writer_place(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
     File file;
@@ -142,16 +144,17 @@ place(PyObject *module, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "place takes nine arguments.");
         return NULL;
     }
-    int sound[2] = {read_name(args[1], &file.temporary), read_name(args[2], &file.name)};
+    int sound[2] = {file_writer_read_name(args[1], &file.temporary),
+                    file_writer_read_name(args[2], &file.name)};
     if (sound[0] < 0 || sound[1] < 0)
         return NULL;
     int is_sound = sound[0] && sound[1];
-    file.folder = (int)read_number(args[0], INT32_MAX, &is_sound);
-    file.mode = (mode_t)read_number(args[4], 07777, &is_sound);
-    file.uid = (uid_t)read_number(args[5], UINT32_MAX - 1LL, &is_sound);
-    file.gid = (gid_t)read_number(args[6], UINT32_MAX - 1LL, &is_sound);
-    file.times[0] = read_time(args[7], &is_sound);
-    file.times[1] = read_time(args[8], &is_sound);
+    file.folder = (int)file_writer_read_number(args[0], INT32_MAX, &is_sound);
+    file.mode = (mode_t)file_writer_read_number(args[4], 07777, &is_sound);
+    file.uid = (uid_t)file_writer_read_number(args[5], UINT32_MAX - 1LL, &is_sound);
+    file.gid = (gid_t)file_writer_read_number(args[6], UINT32_MAX - 1LL, &is_sound);
+    file.times[0] = file_writer_read_time(args[7], &is_sound);
+    file.times[1] = file_writer_read_time(args[8], &is_sound);
     if (PyErr_Occurred() || PyObject_GetBuffer(args[3], &data, PyBUF_SIMPLE) < 0)
         return NULL;
     int is_done = 0;
@@ -159,7 +162,7 @@ place(PyObject *module, PyObject *const *args, Py_ssize_t count)
         file.data = data.buf;
         file.size = (size_t)data.len;
         Py_BEGIN_ALLOW_THREADS
-        is_done = make(&file);
+        is_done = file_writer_make(&file);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&data);
@@ -167,17 +170,15 @@ place(PyObject *module, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyMethodDef methods[] = {
-    {"place", (PyCFunction)(void (*)(void))place, METH_FASTCALL,
+    {"place", (PyCFunction)(void (*)(void))file_writer_place, METH_FASTCALL,
      "place(folder, temporary, name, data, mode, uid, gid, atime, mtime): make a file.\n\n"
      "False, with nothing left behind, if any step did not go well."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.file_writer",
-                                    .m_doc = "Making small files.",
-                                    .m_size = -1,
-                                    .m_methods = methods};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.file_writer",
+    .m_doc = "Making small files.", .m_size = -1, .m_methods = methods};
 
 PyMODINIT_FUNC
 PyInit_file_writer(void)

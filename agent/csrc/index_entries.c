@@ -12,7 +12,7 @@
 enum { PLAIN = 37, COMPRESSED = 41, OVERHEAD = 32, MOST = 220 };
 
 static char *
-put_text(char *at, const char *text)
+index_entries_put_text(char *at, const char *text)
 {
     size_t size = strlen(text);
     memcpy(at, text, size);
@@ -20,7 +20,7 @@ put_text(char *at, const char *text)
 }
 
 static char *
-put_number(char *at, uint64_t number)
+index_entries_put_number(char *at, uint64_t number)
 {
     char digits[24];
     size_t first = sizeof digits;
@@ -33,10 +33,10 @@ put_number(char *at, uint64_t number)
 }
 
 static char *
-put_hex(char *at, const uint8_t *bytes)
+index_entries_put_hex(char *at, const uint8_t *bytes)
 {
     static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < ID; i++) {
+    for (int i = 0; i < HEX_ID_SIZE; i++) {
         *at++ = digits[bytes[i] >> 4];
         *at++ = digits[bytes[i] & 15];
     }
@@ -44,35 +44,37 @@ put_hex(char *at, const uint8_t *bytes)
 }
 
 static uint64_t
-number_at(const uint8_t *bytes)
+index_entries_number_at(const uint8_t *bytes)
 {
     return bytes[0] | (uint64_t)bytes[1] << 8 | (uint64_t)bytes[2] << 16 | (uint64_t)bytes[3] << 24;
 }
 
 /* Writes the entries to `at`, which has room; NULL if the header is not sound. */
 static char *
-put_entries(char *at, const uint8_t *header, Py_ssize_t size)
+index_entries_put_entries(char *at, const uint8_t *header, Py_ssize_t size)
 {
     uint64_t offset = 0;
     for (Py_ssize_t position = 0; position < size;) {
         const uint8_t *entry = header + position;
         int is_compressed = entry[0] & 2;
         Py_ssize_t length = is_compressed ? COMPRESSED : PLAIN;
-        if (entry[0] > 3 || size - position < length || number_at(entry + 1) < OVERHEAD)
+        if (entry[0] > 3 || size - position < length ||
+            index_entries_number_at(entry + 1) < OVERHEAD)
             return NULL;
-        uint64_t sealed = number_at(entry + 1), plain = is_compressed ? number_at(entry + 5) : 0;
-        at = put_text(at, position ? ",{\"id\":\"" : "{\"id\":\"");
-        at = put_hex(at, entry + length - ID);
-        at = put_text(at, entry[0] & 1 ? "\",\"type\":\"tree\",\"offset\":"
-                                       : "\",\"type\":\"data\",\"offset\":");
-        at = put_number(at, offset);
-        at = put_text(at, ",\"length\":");
-        at = put_number(at, sealed);
+        uint64_t sealed = index_entries_number_at(entry + 1),
+                 plain = is_compressed ? index_entries_number_at(entry + 5) : 0;
+        at = index_entries_put_text(at, position ? ",{\"id\":\"" : "{\"id\":\"");
+        at = index_entries_put_hex(at, entry + length - HEX_ID_SIZE);
+        at = index_entries_put_text(at, entry[0] & 1 ? "\",\"type\":\"tree\",\"offset\":"
+                                                     : "\",\"type\":\"data\",\"offset\":");
+        at = index_entries_put_number(at, offset);
+        at = index_entries_put_text(at, ",\"length\":");
+        at = index_entries_put_number(at, sealed);
         if (plain) {
-            at = put_text(at, ",\"uncompressed_length\":");
-            at = put_number(at, plain);
+            at = index_entries_put_text(at, ",\"uncompressed_length\":");
+            at = index_entries_put_number(at, plain);
         }
-        at = put_text(at, "}");
+        at = index_entries_put_text(at, "}");
         offset += sealed;
         position += length;
     }
@@ -81,7 +83,7 @@ put_entries(char *at, const uint8_t *header, Py_ssize_t size)
 
 /* encode(header): the JSON of its entries with commas between, or None if it is not sound. */
 static PyObject *
-encode(PyObject *module, PyObject *header)
+index_entries_encode(PyObject *module, PyObject *header)
 {
     (void)module;
     if (!PyBytes_CheckExact(header)) {
@@ -93,7 +95,7 @@ encode(PyObject *module, PyObject *header)
     if (text == NULL)
         return NULL;
     char *start = PyBytes_AS_STRING(text);
-    char *end = put_entries(start, (const uint8_t *)PyBytes_AS_STRING(header), size);
+    char *end = index_entries_put_entries(start, (const uint8_t *)PyBytes_AS_STRING(header), size);
     if (end == NULL) {
         Py_DECREF(text);
         Py_RETURN_NONE;
@@ -113,7 +115,7 @@ typedef struct {
 } Reader;
 
 static int
-take(Reader *self, const char *text)
+index_entries_take(Reader *self, const char *text)
 {
     size_t size = strlen(text);
     if ((size_t)(self->end - self->at) < size || memcmp(self->at, text, size) != 0)
@@ -124,17 +126,17 @@ take(Reader *self, const char *text)
 
 /* 64 digits; NULL without an exception if they are no id. */
 static PyObject *
-take_id(Reader *self)
+index_entries_take_id(Reader *self)
 {
-    PyObject *id = self->end - self->at < 2 * ID ? NULL : read_id(self->at);
+    PyObject *id = self->end - self->at < 2 * HEX_ID_SIZE ? NULL : hex_id_read(self->at);
     if (id != NULL)
-        self->at += 2 * ID;
+        self->at += 2 * HEX_ID_SIZE;
     return id;
 }
 
 /* A number from `least` to 2^32 - 1, without zeros in front. */
 static int
-take_number(Reader *self, uint64_t least, uint64_t *number)
+index_entries_take_number(Reader *self, uint64_t least, uint64_t *number)
 {
     const char *first = self->at;
     uint64_t value = 0;
@@ -150,25 +152,30 @@ take_number(Reader *self, uint64_t least, uint64_t *number)
 
 /* One entry of a pack; NULL, perhaps with an exception, if it is another text. */
 static PyObject *
-take_blob(Reader *self)
+index_entries_take_blob(Reader *self)
 {
-    if (!take(self, "{\"id\":\""))
+    if (!index_entries_take(self, "{\"id\":\""))
         return NULL;
     PyObject *blob = self->blob->tp_alloc(self->blob, 5);
     if (blob == NULL)
         return NULL;
-    PyObject *id = take_id(self);
+    PyObject *id = index_entries_take_id(self);
     PyTuple_SET_ITEM(blob, 1, id);
     uint64_t numbers[3] = {0, 0, 0};
-    int is_sound = id != NULL && take(self, "\",\"type\":\"");
+    int is_sound = id != NULL && index_entries_take(self, "\",\"type\":\"");
     PyObject *kind = NULL;
     if (is_sound)
-        kind = take(self, "data\"") ? self->data : take(self, "tree\"") ? self->tree : NULL;
+        kind = index_entries_take(self, "data\"")   ? self->data
+               : index_entries_take(self, "tree\"") ? self->tree
+                                                    : NULL;
     PyTuple_SET_ITEM(blob, 0, Py_XNewRef(kind));
-    is_sound = kind != NULL && take(self, ",\"offset\":") && take_number(self, 0, numbers) &&
-               take(self, ",\"length\":") && take_number(self, OVERHEAD, numbers + 1) &&
-               (!take(self, ",\"uncompressed_length\":") || take_number(self, 0, numbers + 2)) &&
-               take(self, "}");
+    is_sound = kind != NULL && index_entries_take(self, ",\"offset\":") &&
+               index_entries_take_number(self, 0, numbers) &&
+               index_entries_take(self, ",\"length\":") &&
+               index_entries_take_number(self, OVERHEAD, numbers + 1) &&
+               (!index_entries_take(self, ",\"uncompressed_length\":") ||
+                index_entries_take_number(self, 0, numbers + 2)) &&
+               index_entries_take(self, "}");
     for (int i = 0; is_sound && i < 3; i++) {
         PyObject *number = PyLong_FromUnsignedLongLong(numbers[i]);
         PyTuple_SET_ITEM(blob, 2 + i, number);
@@ -181,15 +188,15 @@ take_blob(Reader *self)
 
 /* The entries of a pack, one at least, as a tuple. */
 static PyObject *
-take_blobs(Reader *self)
+index_entries_take_blobs(Reader *self)
 {
     PyObject *list = PyList_New(0), *blobs = NULL;
     int is_sound = list != NULL;
     do {
-        PyObject *blob = is_sound ? take_blob(self) : NULL;
+        PyObject *blob = is_sound ? index_entries_take_blob(self) : NULL;
         is_sound = blob != NULL && PyList_Append(list, blob) == 0;
         Py_XDECREF(blob);
-    } while (is_sound && take(self, ","));
+    } while (is_sound && index_entries_take(self, ","));
     if (is_sound)
         blobs = PyList_AsTuple(list);
     Py_XDECREF(list);
@@ -197,12 +204,14 @@ take_blobs(Reader *self)
 }
 
 static PyObject *
-take_pack(Reader *self)
+index_entries_take_pack(Reader *self)
 {
-    PyObject *id = take(self, "{\"id\":\"") ? take_id(self) : NULL;
-    PyObject *blobs = id != NULL && take(self, "\",\"blobs\":[") ? take_blobs(self) : NULL;
+    PyObject *id = index_entries_take(self, "{\"id\":\"") ? index_entries_take_id(self) : NULL;
+    PyObject *blobs = id != NULL && index_entries_take(self, "\",\"blobs\":[")
+                          ? index_entries_take_blobs(self)
+                          : NULL;
     PyObject *pack = NULL;
-    if (blobs != NULL && take(self, "]}"))
+    if (blobs != NULL && index_entries_take(self, "]}"))
         pack = self->pack->tp_alloc(self->pack, 2);
     if (pack == NULL) {
         Py_XDECREF(id);
@@ -217,7 +226,7 @@ take_pack(Reader *self)
 /* decode(text, pack, blob, data, tree): the packs of an index file, as values of two named tuples
  * and with these two kinds, or None if the text is any other than the usual. */
 static PyObject *
-decode(PyObject *module, PyObject *args)
+index_entries_decode(PyObject *module, PyObject *args)
 {
     (void)module;
     Reader reader;
@@ -232,14 +241,14 @@ decode(PyObject *module, PyObject *args)
         return NULL;
     }
     PyObject *packs = PyList_New(0);
-    int is_sound = packs != NULL && take(&reader, "{\"packs\":[");
+    int is_sound = packs != NULL && index_entries_take(&reader, "{\"packs\":[");
     do {
-        PyObject *pack = is_sound ? take_pack(&reader) : NULL;
+        PyObject *pack = is_sound ? index_entries_take_pack(&reader) : NULL;
         is_sound = pack != NULL && PyList_Append(packs, pack) == 0;
         Py_XDECREF(pack);
-    } while (is_sound && take(&reader, ","));
-    is_sound = is_sound && take(&reader, "]}");
-    take(&reader, "\n"); /* restic ends its files so */
+    } while (is_sound && index_entries_take(&reader, ","));
+    is_sound = is_sound && index_entries_take(&reader, "]}");
+    index_entries_take(&reader, "\n"); /* restic ends its files so */
     if (is_sound && reader.at == reader.end)
         return packs;
     Py_XDECREF(packs);
@@ -249,17 +258,15 @@ decode(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
-    {"encode", encode, METH_O, "encode(header): the JSON of its entries, or None."},
-    {"decode", decode, METH_VARARGS,
+    {"encode", index_entries_encode, METH_O, "encode(header): the JSON of its entries, or None."},
+    {"decode", index_entries_decode, METH_VARARGS,
      "decode(text, pack, blob, data, tree): the packs of an index file, or None."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.index_entries",
-                                    .m_doc = "Entries of index files.",
-                                    .m_size = -1,
-                                    .m_methods = methods};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.index_entries",
+    .m_doc = "Entries of index files.", .m_size = -1, .m_methods = methods};
 
 PyMODINIT_FUNC
 PyInit_index_entries(void)

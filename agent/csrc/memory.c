@@ -10,7 +10,7 @@
 
 /* trim(): gives memory back that the allocator keeps for later. */
 static PyObject *
-trim(PyObject *module, PyObject *nothing)
+memory_trim(PyObject *module, PyObject *nothing)
 {
     (void)module;
     (void)nothing;
@@ -21,15 +21,13 @@ trim(PyObject *module, PyObject *nothing)
 }
 
 static PyMethodDef methods[] = {
-    {"trim", trim, METH_NOARGS, "trim(): give memory back that the allocator keeps for later."},
+    {"trim", memory_trim, METH_NOARGS,
+     "trim(): give memory back that the allocator keeps for later."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.memory",
-                                    .m_doc = "The allocator.",
-                                    .m_size = -1,
-                                    .m_methods = methods};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.memory",
+                                    .m_doc = "The allocator.", .m_size = -1, .m_methods = methods};
 
 PyMODINIT_FUNC
 PyInit_memory(void)

@@ -1,7 +1,7 @@
 /* Cuts where stock restic cuts: a Rabin fingerprint of the last 64 bytes, of degree 53.
  *
- * nightsafe.chunker.rabin says what a fingerprint is, makes the tables, and does the same without this
- * extension.
+ * nightsafe.chunker.rabin says what a fingerprint is, makes the tables, and does the same without
+ * this extension.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -19,38 +19,38 @@ typedef struct {
 
 /* Take in `byte`. Only the shift and the fold wait for the value before. */
 static inline uint64_t
-take(const Cutter *self, uint64_t value, uint8_t byte)
+rabin_take(const Cutter *self, uint64_t value, uint8_t byte)
 {
     return ((value & ((1ULL << TOP) - 1)) << 8) ^ self->fold[value >> TOP] ^ byte;
 }
 
 /* Take in the byte at `at` and out the one that is 64 before it. */
 static inline uint64_t
-step(const Cutter *self, uint64_t value, const uint8_t *at)
+rabin_step(const Cutter *self, uint64_t value, const uint8_t *at)
 {
-    return take(self, value, *at) ^ self->leave[at[-SPAN]];
+    return rabin_take(self, value, *at) ^ self->leave[at[-SPAN]];
 }
 
 /* The fingerprint of the 64 bytes before `end`. */
 static uint64_t
-fingerprint(const Cutter *self, const uint8_t *end)
+rabin_fingerprint(const Cutter *self, const uint8_t *end)
 {
     uint64_t value = 0;
     for (const uint8_t *at = end - SPAN; at < end; at++)
-        value = take(self, value, *at);
+        value = rabin_take(self, value, *at);
     return value;
 }
 
 /* The first of the ends first..last (of which 64 bytes come before each) with a cut, or NULL. */
 static const uint8_t *
-search(const Cutter *self, const uint8_t *first, const uint8_t *last)
+rabin_search(const Cutter *self, const uint8_t *first, const uint8_t *last)
 {
-    uint64_t value = fingerprint(self, first);
+    uint64_t value = rabin_fingerprint(self, first);
     const uint8_t *end = first;
     while (value & self->mask) {
         if (end == last)
             return NULL;
-        value = step(self, value, end++);
+        value = rabin_step(self, value, end++);
     }
     return end;
 }
@@ -58,15 +58,15 @@ search(const Cutter *self, const uint8_t *first, const uint8_t *last)
 /* Whether one of the LANE * LANES ends behind `from` has a cut. A fingerprint needs no more than
  * 64 bytes, so several stretches are done side by side while each waits for its own steps. */
 static int
-has_cut(const Cutter *self, const uint8_t *from)
+rabin_has_cut(const Cutter *self, const uint8_t *from)
 {
     uint64_t value[LANES];
     for (int lane = 0; lane < LANES; lane++)
-        value[lane] = fingerprint(self, from + lane * LANE);
+        value[lane] = rabin_fingerprint(self, from + lane * LANE);
     for (int i = 0; i < LANE; i++) {
         int found = 0;
         for (int lane = 0; lane < LANES; lane++) {
-            value[lane] = step(self, value[lane], from + lane * LANE + i);
+            value[lane] = rabin_step(self, value[lane], from + lane * LANE + i);
             found |= !(value[lane] & self->mask);
         }
         if (found)
@@ -77,18 +77,18 @@ has_cut(const Cutter *self, const uint8_t *from)
 
 /* The length of the first chunk of `data`, or 0 if more bytes may move its end. */
 static Py_ssize_t
-first_cut(const Cutter *self, const uint8_t *data, Py_ssize_t size, int at_end)
+rabin_first_cut(const Cutter *self, const uint8_t *data, Py_ssize_t size, int at_end)
 {
     Py_ssize_t whole = size < self->max ? size : self->max;
     if (size >= self->min) {
         const uint8_t *from = data + self->min, *last = data + whole, *cut = NULL;
         while (cut == NULL && last - from >= LANE * LANES) {
-            if (!(fingerprint(self, from) & self->mask) || has_cut(self, from))
-                cut = search(self, from, from + LANE * LANES);
+            if (!(rabin_fingerprint(self, from) & self->mask) || rabin_has_cut(self, from))
+                cut = rabin_search(self, from, from + LANE * LANES);
             from += LANE * LANES;
         }
         if (cut == NULL)
-            cut = search(self, from, last);
+            cut = rabin_search(self, from, last);
         if (cut != NULL)
             return cut - data;
     }
@@ -96,7 +96,7 @@ first_cut(const Cutter *self, const uint8_t *data, Py_ssize_t size, int at_end)
 }
 
 static PyObject *
-list_of(const Py_ssize_t *found, Py_ssize_t count)
+rabin_list_of(const Py_ssize_t *found, Py_ssize_t count)
 {
     PyObject *list = PyList_New(count);
     for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
@@ -110,7 +110,7 @@ list_of(const Py_ssize_t *found, Py_ssize_t count)
 }
 
 static PyObject *
-ends(Cutter *self, PyObject *args)
+rabin_ends(Cutter *self, PyObject *args)
 {
     Py_buffer window;
     int at_end;
@@ -125,7 +125,7 @@ ends(Cutter *self, PyObject *args)
     Py_BEGIN_ALLOW_THREADS
     while (start < window.len) {
         const uint8_t *data = (const uint8_t *)window.buf + start;
-        Py_ssize_t length = first_cut(self, data, window.len - start, at_end);
+        Py_ssize_t length = rabin_first_cut(self, data, window.len - start, at_end);
         if (length == 0)
             break;
         start += length;
@@ -133,14 +133,14 @@ ends(Cutter *self, PyObject *args)
     }
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&window);
-    PyObject *list = list_of(found, count);
+    PyObject *list = rabin_list_of(found, count);
     PyMem_Free(found);
     return list;
 }
 
 /* Entries must be below 2^53, or a step would look beyond the table. */
 static int
-read_table(uint64_t *target, const Py_buffer *source)
+rabin_read_table(uint64_t *target, const Py_buffer *source)
 {
     if (source->len != 256 * (Py_ssize_t)sizeof *target)
         return 0;
@@ -152,7 +152,7 @@ read_table(uint64_t *target, const Py_buffer *source)
 }
 
 static PyObject *
-cutter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+rabin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"fold", "leave", "min_size", "max_size", "mask", NULL};
     Py_buffer fold, leave;
@@ -163,9 +163,10 @@ cutter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     Cutter *self = (Cutter *)type->tp_alloc(type, 0);
     if (self != NULL) {
-        int is_sound = read_table(self->fold, &fold) && read_table(self->leave, &leave);
+        int is_sound = rabin_read_table(self->fold, &fold) && rabin_read_table(self->leave, &leave);
         if (!is_sound || min < SPAN || max < min) {
-            PyErr_SetString(PyExc_ValueError, "The tables or the sizes of a chunker make no sense.");
+            PyErr_SetString(PyExc_ValueError,
+                            "The tables or the sizes of a chunker make no sense.");
             Py_CLEAR(self);
         } else {
             self->min = min;
@@ -179,25 +180,22 @@ cutter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 }
 
 static PyMethodDef cutter_methods[] = {
-    {"ends", (PyCFunction)ends, METH_VARARGS,
+    {"ends", (PyCFunction)rabin_ends, METH_VARARGS,
      "ends(window, at_end): where the chunks of the window end that further bytes cannot move."},
     {NULL},
 };
 
 static PyTypeObject CutterType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._native.rabin.Cutter",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.rabin.Cutter",
     .tp_basicsize = sizeof(Cutter),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Cuts with one polynomial, given as two tables of 256 native 64-bit numbers.",
     .tp_methods = cutter_methods,
-    .tp_new = cutter_new,
+    .tp_new = rabin_new,
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.rabin",
-                                    .m_doc = "Cuts where stock restic cuts.",
-                                    .m_size = -1};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.rabin",
+                                    .m_doc = "Cuts where stock restic cuts.", .m_size = -1};
 
 PyMODINIT_FUNC
 PyInit_rabin(void)

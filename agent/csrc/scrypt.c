@@ -32,12 +32,12 @@ enum { WORDS = 16, MOST_THREADS = 8 };
 #define INLINE static inline __attribute__((always_inline))
 
 #define ROTATE(value, bits) ((value) << (bits) | (value) >> (32 - (bits)))
-#define TURN(value, a, b, c, d) \
+#define TURN(value, a, b, c, d)                                                                    \
     __builtin_shufflevector(value, value, a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4)
 
 /* `x` becomes Salsa20/8 of itself, in both lanes. */
 INLINE void
-salsa(TwinBlock *x)
+scrypt_salsa(TwinBlock *x)
 {
     Twin a = x->part[0], b = x->part[1], c = x->part[2], d = x->part[3];
     for (int i = 0; i < 4; i++) {
@@ -65,15 +65,14 @@ salsa(TwinBlock *x)
 
 /* XOR `x` with a block of either lane. */
 INLINE void
-add(TwinBlock *x, const Block *one, const Block *other)
+scrypt_add(TwinBlock *x, const Block *one, const Block *other)
 {
     for (int i = 0; i < 4; i++)
-        x->part[i] ^=
-            __builtin_shufflevector(one->part[i], other->part[i], 0, 1, 2, 3, 4, 5, 6, 7);
+        x->part[i] ^= __builtin_shufflevector(one->part[i], other->part[i], 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
 INLINE void
-put(const TwinBlock *x, Block *one, Block *other)
+scrypt_put(const TwinBlock *x, Block *one, Block *other)
 {
     for (int i = 0; i < 4; i++) {
         one->part[i] = __builtin_shufflevector(x->part[i], x->part[i], 0, 1, 2, 3);
@@ -89,26 +88,26 @@ typedef struct {
 
 /* scryptBlockMix of 2r blocks of two lanes. */
 INLINE void
-mix(Step one, Step other, size_t r)
+scrypt_mix(Step one, Step other, size_t r)
 {
     size_t last = 2 * r - 1;
     TwinBlock x = {0};
-    add(&x, &one.from[last], &other.from[last]);
+    scrypt_add(&x, &one.from[last], &other.from[last]);
     if (one.with != NULL)
-        add(&x, &one.with[last], &other.with[last]);
+        scrypt_add(&x, &one.with[last], &other.with[last]);
     for (size_t i = 0; i < 2 * r; i++) {
-        add(&x, &one.from[i], &other.from[i]);
+        scrypt_add(&x, &one.from[i], &other.from[i]);
         if (one.with != NULL)
-            add(&x, &one.with[i], &other.with[i]);
-        salsa(&x);
+            scrypt_add(&x, &one.with[i], &other.with[i]);
+        scrypt_salsa(&x);
         size_t place = i / 2 + (i % 2) * r;
-        put(&x, &one.to[place], &other.to[place]);
+        scrypt_put(&x, &one.to[place], &other.to[place]);
     }
 }
 
 /* Between the order of the words in a lane and the one in diagonals. */
 static void
-arrange(uint32_t *diagonals, uint32_t *words, size_t blocks, int is_back)
+scrypt_arrange(uint32_t *diagonals, uint32_t *words, size_t blocks, int is_back)
 {
     for (size_t block = 0; block < blocks; block++)
         for (size_t i = 0; i < WORDS; i++) {
@@ -126,12 +125,13 @@ typedef struct {
 /* Two lanes from beginning to end. Both may be the same one: then it is done twice, with the same
  * result in the same place. */
 INLINE void
-run(Memory one, Memory other, size_t n, size_t r)
+scrypt_run(Memory one, Memory other, size_t n, size_t r)
 {
     size_t width = 2 * r;
     for (size_t i = 1; i <= n; i++) {
-        size_t from = (i - 1) * width, to = i * width;  /* x lies behind v */
-        mix((Step){one.v + from, NULL, one.v + to}, (Step){other.v + from, NULL, other.v + to}, r);
+        size_t from = (i - 1) * width, to = i * width; /* x lies behind v */
+        scrypt_mix((Step){one.v + from, NULL, one.v + to},
+                   (Step){other.v + from, NULL, other.v + to}, r);
     }
     for (size_t i = 0; i < n; i++) {
         size_t j = ((const uint32_t *)&one.x[width - 1])[0] & (n - 1);
@@ -140,8 +140,8 @@ run(Memory one, Memory other, size_t n, size_t r)
             __builtin_prefetch(one.v + j * width + place);
             __builtin_prefetch(other.v + k * width + place);
         }
-        mix((Step){one.x, one.v + j * width, one.y},
-            (Step){other.x, other.v + k * width, other.y}, r);
+        scrypt_mix((Step){one.x, one.v + j * width, one.y},
+                   (Step){other.x, other.v + k * width, other.y}, r);
         Memory swap = {one.v, one.y, one.x}, other_swap = {other.v, other.y, other.x};
         one = swap;
         other = other_swap;
@@ -151,42 +151,42 @@ run(Memory one, Memory other, size_t n, size_t r)
 /* The same for processors that work on more at a time. */
 #ifdef __x86_64__
 __attribute__((target("avx512vl"))) static void
-run_on_avx512(Memory one, Memory other, size_t n, size_t r)
+scrypt_run_on_avx512(Memory one, Memory other, size_t n, size_t r)
 {
-    run(one, other, n, r);
+    scrypt_run(one, other, n, r);
 }
 
 __attribute__((target("avx2"))) static void
-run_on_avx2(Memory one, Memory other, size_t n, size_t r)
+scrypt_run_on_avx2(Memory one, Memory other, size_t n, size_t r)
 {
-    run(one, other, n, r);
+    scrypt_run(one, other, n, r);
 }
 #endif
 
 static void
-run_as_fits(Memory one, Memory other, size_t n, size_t r)
+scrypt_run_as_fits(Memory one, Memory other, size_t n, size_t r)
 {
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512vl")) {
-        run_on_avx512(one, other, n, r);
+        scrypt_run_on_avx512(one, other, n, r);
         return;
     }
     if (__builtin_cpu_supports("avx2")) {
-        run_on_avx2(one, other, n, r);
+        scrypt_run_on_avx2(one, other, n, r);
         return;
     }
 #endif
-    run(one, other, n, r);
+    scrypt_run(one, other, n, r);
 }
 
 typedef struct {
     uint8_t *lanes;
-    size_t count, n, r;  /* one lane or two */
+    size_t count, n, r; /* one lane or two */
     int is_done;
 } Task;
 
 static void *
-work(void *given)
+scrypt_work(void *given)
 {
     Task *task = given;
     size_t n = task->n, width = 2 * task->r, blocks = (n + 2) * width;
@@ -203,11 +203,13 @@ work(void *given)
         memory[i] = (Memory){v, v + n * width, v + (n + 1) * width};
     }
     for (size_t i = 0; i < task->count; i++)
-        arrange((uint32_t *)memory[i].v, (uint32_t *)(task->lanes + i * width * 64), width, 0);
-    run_as_fits(memory[0], memory[1], n, task->r);
+        scrypt_arrange((uint32_t *)memory[i].v, (uint32_t *)(task->lanes + i * width * 64), width,
+                       0);
+    scrypt_run_as_fits(memory[0], memory[1], n, task->r);
     /* Each turn exchanges x and y, and n is even. */
     for (size_t i = 0; i < task->count; i++)
-        arrange((uint32_t *)memory[i].x, (uint32_t *)(task->lanes + i * width * 64), width, 1);
+        scrypt_arrange((uint32_t *)memory[i].x, (uint32_t *)(task->lanes + i * width * 64), width,
+                       1);
     munmap(all, size);
     task->is_done = 1;
     return NULL;
@@ -215,7 +217,7 @@ work(void *given)
 
 /* All tasks, `width` of them at a time; false if there is no memory for it. */
 static int
-run_all(Task *tasks, size_t count, size_t width)
+scrypt_run_all(Task *tasks, size_t count, size_t width)
 {
     int is_done = 1;
     for (size_t start = 0; start < count; start += width) {
@@ -223,13 +225,13 @@ run_all(Task *tasks, size_t count, size_t width)
         int is_started[MOST_THREADS] = {0};
         size_t last = count - start < width ? count - start : width;
         for (size_t i = 1; i < last; i++)
-            is_started[i] = pthread_create(&threads[i], NULL, work, &tasks[start + i]) == 0;
-        work(&tasks[start]);
+            is_started[i] = pthread_create(&threads[i], NULL, scrypt_work, &tasks[start + i]) == 0;
+        scrypt_work(&tasks[start]);
         for (size_t i = 1; i < last; i++) {
             if (is_started[i])
                 pthread_join(threads[i], NULL);
             else
-                work(&tasks[start + i]);
+                scrypt_work(&tasks[start + i]);
         }
         for (size_t i = 0; i < last; i++)
             is_done &= tasks[start + i].is_done;
@@ -242,7 +244,7 @@ run_all(Task *tasks, size_t count, size_t width)
  * As many of them as `together` says are in memory at the same time, two in a thread.
  */
 static PyObject *
-romix(PyObject *module, PyObject *args)
+scrypt_romix(PyObject *module, PyObject *args)
 {
     (void)module;
     Py_buffer lanes;
@@ -273,7 +275,7 @@ romix(PyObject *module, PyObject *args)
                                   .r = (size_t)r};
             }
             Py_BEGIN_ALLOW_THREADS
-            is_done = run_all(tasks, tasks_count, width);
+            is_done = scrypt_run_all(tasks, tasks_count, width);
             Py_END_ALLOW_THREADS
             if (!is_done)
                 Py_CLEAR(mixed);
@@ -289,15 +291,14 @@ romix(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
-    {"romix", romix, METH_VARARGS,
-     "romix(lanes, n, r, together): the lanes after scryptROMix; MemoryError if there is too little."},
+    {"romix", scrypt_romix, METH_VARARGS,
+     "romix(lanes, n, r, together): the lanes after scryptROMix; MemoryError if there is too "
+     "little."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.scrypt",
-                                    .m_doc = "scrypt's lanes side by side.",
-                                    .m_size = -1,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.scrypt",
+                                    .m_doc = "scrypt's lanes side by side.", .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC

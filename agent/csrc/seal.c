@@ -1,5 +1,5 @@
-/* Sealing and opening as nightsafe.crypto.sealer defines it, on OpenSSL's libcrypto, with less ado for
- * each small text: AES-256 in counter mode, Poly1305-AES over the ciphertext.
+/* Sealing and opening as nightsafe.crypto.sealer defines it, on OpenSSL's libcrypto, with less ado
+ * for each small text: AES-256 in counter mode, Poly1305-AES over the ciphertext.
  *
  * nightsafe.crypto.sealer does the same in Python when this extension is missing.
  */
@@ -25,14 +25,14 @@ typedef struct {
 } Sealer;
 
 static PyObject *
-trouble(void)
+seal_trouble(void)
 {
     PyErr_SetString(PyExc_RuntimeError, "OpenSSL failed while sealing; please report this.");
     return NULL;
 }
 
 static int
-need_scratch(Sealer *self, size_t size)
+seal_need_scratch(Sealer *self, size_t size)
 {
     if (size <= self->scratch_size)
         return 1;
@@ -49,10 +49,10 @@ need_scratch(Sealer *self, size_t size)
 }
 
 static PyObject *
-damaged(size_t size)
+seal_damaged(size_t size)
 {
     PyErr_SetString(DamagedError,
-                    size < OVERHEAD
+                    size < AEAD_OVERHEAD
                         ? "A sealed text is too short to be one; it is damaged."
                         : "A sealed text fails its MAC: it was changed after it was written.");
     return NULL;
@@ -60,10 +60,10 @@ damaged(size_t size)
 
 /* Opens into the scratch memory; like aead_open. Large texts let other threads run. */
 static int
-open_to_scratch(Sealer *self, const uint8_t *sealed, size_t size)
+seal_open_to_scratch(Sealer *self, const uint8_t *sealed, size_t size)
 {
     int outcome;
-    if (!need_scratch(self, size + 1))
+    if (!seal_need_scratch(self, size + 1))
         return -2;
     if (size < LONG)
         return aead_open(&self->aead, self->scratch, sealed, size);
@@ -74,26 +74,26 @@ open_to_scratch(Sealer *self, const uint8_t *sealed, size_t size)
 }
 
 static int
-is_too_long(size_t size)
+seal_is_too_long(size_t size)
 {
-    if (size <= INT32_MAX - OVERHEAD)
+    if (size <= INT32_MAX - AEAD_OVERHEAD)
         return 0;
     PyErr_SetString(PyExc_OverflowError, "A text of 2 GiB or more cannot be sealed or opened.");
     return 1;
 }
 
 static PyObject *
-sealer_open(Sealer *self, PyObject *argument)
+seal_open(Sealer *self, PyObject *argument)
 {
     Py_buffer sealed;
     PyObject *plain = NULL;
     if (PyObject_GetBuffer(argument, &sealed, PyBUF_SIMPLE) < 0)
         return NULL;
     size_t size = (size_t)sealed.len;
-    if (size < OVERHEAD)
-        damaged(size);
-    else if (!is_too_long(size))
-        plain = PyBytes_FromStringAndSize(NULL, sealed.len - OVERHEAD);
+    if (size < AEAD_OVERHEAD)
+        seal_damaged(size);
+    else if (!seal_is_too_long(size))
+        plain = PyBytes_FromStringAndSize(NULL, sealed.len - AEAD_OVERHEAD);
     if (plain != NULL) {
         uint8_t *target = (uint8_t *)PyBytes_AS_STRING(plain);
         int outcome;
@@ -106,7 +106,7 @@ sealer_open(Sealer *self, PyObject *argument)
         }
         if (outcome != 1) {
             Py_CLEAR(plain);
-            outcome < 0 ? trouble() : damaged(size);
+            outcome < 0 ? seal_trouble() : seal_damaged(size);
         }
     }
     PyBuffer_Release(&sealed);
@@ -115,38 +115,39 @@ sealer_open(Sealer *self, PyObject *argument)
 
 /* The opened text as a view of the scratch memory, which the next call overwrites. */
 static PyObject *
-sealer_peek(Sealer *self, PyObject *argument)
+seal_peek(Sealer *self, PyObject *argument)
 {
     Py_buffer sealed;
     PyObject *view = NULL;
     if (PyObject_GetBuffer(argument, &sealed, PyBUF_SIMPLE) < 0)
         return NULL;
-    if (!is_too_long((size_t)sealed.len)) {
-        int outcome = open_to_scratch(self, sealed.buf, (size_t)sealed.len);
+    if (!seal_is_too_long((size_t)sealed.len)) {
+        int outcome = seal_open_to_scratch(self, sealed.buf, (size_t)sealed.len);
         if (outcome == 1)
-            view = PyMemoryView_FromMemory((char *)self->scratch, sealed.len - OVERHEAD, PyBUF_READ);
+            view = PyMemoryView_FromMemory((char *)self->scratch, sealed.len - AEAD_OVERHEAD,
+                                           PyBUF_READ);
         else if (outcome == 0)
-            damaged((size_t)sealed.len);
+            seal_damaged((size_t)sealed.len);
         else if (outcome == -1)
-            trouble();
+            seal_trouble();
     }
     PyBuffer_Release(&sealed);
     return view;
 }
 
 static PyObject *
-sealer_seal(Sealer *self, PyObject *argument)
+seal_seal(Sealer *self, PyObject *argument)
 {
     Py_buffer plain;
     PyObject *sealed = NULL;
     if (PyObject_GetBuffer(argument, &plain, PyBUF_SIMPLE) < 0)
         return NULL;
-    if (!is_too_long((size_t)plain.len))
-        sealed = PyBytes_FromStringAndSize(NULL, plain.len + OVERHEAD);
-    if (sealed != NULL &&
-        !aead_seal(&self->aead, (uint8_t *)PyBytes_AS_STRING(sealed), plain.buf, (size_t)plain.len)) {
+    if (!seal_is_too_long((size_t)plain.len))
+        sealed = PyBytes_FromStringAndSize(NULL, plain.len + AEAD_OVERHEAD);
+    if (sealed != NULL && !aead_seal(&self->aead, (uint8_t *)PyBytes_AS_STRING(sealed), plain.buf,
+                                     (size_t)plain.len)) {
         Py_CLEAR(sealed);
-        trouble();
+        seal_trouble();
     }
     PyBuffer_Release(&plain);
     return sealed;
@@ -154,10 +155,10 @@ sealer_seal(Sealer *self, PyObject *argument)
 
 /* Whether target[start:] has room for a sealed text of this size. */
 static int
-has_room(const Py_buffer *target, Py_ssize_t start, Py_ssize_t size)
+seal_has_room(const Py_buffer *target, Py_ssize_t start, Py_ssize_t size)
 {
-    if (!is_too_long((size_t)size) && start >= 0 && start <= target->len &&
-        size <= target->len - start - OVERHEAD)
+    if (!seal_is_too_long((size_t)size) && start >= 0 && start <= target->len &&
+        size <= target->len - start - AEAD_OVERHEAD)
         return 1;
     if (!PyErr_Occurred())
         PyErr_SetString(PyExc_ValueError, "There is no room here for the sealed text.");
@@ -165,7 +166,7 @@ has_room(const Py_buffer *target, Py_ssize_t start, Py_ssize_t size)
 }
 
 static PyObject *
-sealer_seal_into(Sealer *self, PyObject *const *args, Py_ssize_t count)
+seal_into(Sealer *self, PyObject *const *args, Py_ssize_t count)
 {
     Py_buffer target, plain;
     PyObject *end = NULL;
@@ -179,7 +180,7 @@ sealer_seal_into(Sealer *self, PyObject *const *args, Py_ssize_t count)
     if (PyObject_GetBuffer(args[0], &target, PyBUF_WRITABLE) < 0)
         return NULL;
     if (PyObject_GetBuffer(args[2], &plain, PyBUF_SIMPLE) == 0) {
-        if (has_room(&target, start, plain.len)) {
+        if (seal_has_room(&target, start, plain.len)) {
             int is_done;
             uint8_t *place = (uint8_t *)target.buf + start;
             if (plain.len < LONG) {
@@ -189,7 +190,7 @@ sealer_seal_into(Sealer *self, PyObject *const *args, Py_ssize_t count)
                 is_done = aead_seal(&self->aead, place, plain.buf, (size_t)plain.len);
                 Py_END_ALLOW_THREADS
             }
-            end = is_done ? PyLong_FromSsize_t(start + plain.len + OVERHEAD) : trouble();
+            end = is_done ? PyLong_FromSsize_t(start + plain.len + AEAD_OVERHEAD) : seal_trouble();
         }
         PyBuffer_Release(&plain);
     }
@@ -200,20 +201,20 @@ sealer_seal_into(Sealer *self, PyObject *const *args, Py_ssize_t count)
 /* Whether what was sealed opens to `plain`; `decompress` is called if it is not None.
  * -1 with an exception set if that could not be found out. */
 static int
-proves(Sealer *self, const uint8_t *sealed, size_t size, const Py_buffer *plain,
-       PyObject *decompress)
+seal_proves(Sealer *self, const uint8_t *sealed, size_t size, const Py_buffer *plain,
+            PyObject *decompress)
 {
-    int outcome = open_to_scratch(self, sealed, size);
+    int outcome = seal_open_to_scratch(self, sealed, size);
     if (outcome != 1) {
         if (outcome == -1)
-            trouble();
+            seal_trouble();
         return outcome == 0 ? 0 : -1;
     }
     if (decompress == Py_None)
-        return size - OVERHEAD == (size_t)plain->len &&
+        return size - AEAD_OVERHEAD == (size_t)plain->len &&
                memcmp(self->scratch, plain->buf, (size_t)plain->len) == 0;
-    PyObject *view = PyMemoryView_FromMemory((char *)self->scratch, (Py_ssize_t)size - OVERHEAD,
-                                             PyBUF_READ);
+    PyObject *view = PyMemoryView_FromMemory((char *)self->scratch,
+                                             (Py_ssize_t)size - AEAD_OVERHEAD, PyBUF_READ);
     if (view == NULL)
         return -1;
     PyObject *unpacked = PyObject_CallOneArg(decompress, view);
@@ -230,15 +231,16 @@ proves(Sealer *self, const uint8_t *sealed, size_t size, const Py_buffer *plain,
 }
 
 /* put(target, start, text, plain, decompress): seal `text` into target[start:] and open it again.
- * Returns where it ends, or None if it did not open to `plain`, decompressed unless that is None. */
+ * Returns where it ends, or None if it did not open to `plain`, decompressed unless that is None.
+ */
 static PyObject *
-sealer_put(Sealer *self, PyObject *const *args, Py_ssize_t count)
+seal_put(Sealer *self, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 5) {
         PyErr_SetString(PyExc_TypeError, "put takes five arguments.");
         return NULL;
     }
-    PyObject *end = sealer_seal_into(self, args, 3);
+    PyObject *end = seal_into(self, args, 3);
     if (end == NULL)
         return NULL;
     Py_ssize_t start = PyLong_AsSsize_t(args[1]), stop = PyLong_AsSsize_t(end);
@@ -246,8 +248,8 @@ sealer_put(Sealer *self, PyObject *const *args, Py_ssize_t count)
     int is_proven = -1;
     if (PyObject_GetBuffer(args[0], &target, PyBUF_SIMPLE) == 0) {
         if (PyObject_GetBuffer(args[3], &plain, PyBUF_SIMPLE) == 0) {
-            is_proven = proves(self, (uint8_t *)target.buf + start, (size_t)(stop - start), &plain,
-                               args[4]);
+            is_proven = seal_proves(self, (uint8_t *)target.buf + start, (size_t)(stop - start),
+                                    &plain, args[4]);
             PyBuffer_Release(&plain);
         }
         PyBuffer_Release(&target);
@@ -261,7 +263,7 @@ sealer_put(Sealer *self, PyObject *const *args, Py_ssize_t count)
 }
 
 static int
-take_key(PyObject *key, const char *name, uint8_t *target, Py_ssize_t size)
+seal_take_key(PyObject *key, const char *name, uint8_t *target, Py_ssize_t size)
 {
     PyObject *value = PyObject_GetAttrString(key, name);
     if (value == NULL)
@@ -276,7 +278,7 @@ take_key(PyObject *key, const char *name, uint8_t *target, Py_ssize_t size)
 }
 
 static int
-sealer_init(Sealer *self, PyObject *args, PyObject *kwargs)
+seal_init(Sealer *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"key", NULL};
     PyObject *key;
@@ -287,17 +289,18 @@ sealer_init(Sealer *self, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_RuntimeError, "A sealer keeps the key it was made with.");
         return -1;
     }
-    if (!take_key(key, "encrypt", encrypt, 32) || !take_key(key, "mac_k", k, 16) ||
-        !take_key(key, "mac_r", self->aead.r, 16))
+    if (!seal_take_key(key, "encrypt", encrypt, 32) || !seal_take_key(key, "mac_k", k, 16) ||
+        !seal_take_key(key, "mac_r", self->aead.r, 16))
         return -1;
-    self->aead.next = BATCH;
+    self->aead.next = AEAD_BATCH;
     self->aead.stream = EVP_CIPHER_CTX_new();
     self->aead.block = EVP_CIPHER_CTX_new();
     EVP_MAC *poly = EVP_MAC_fetch(NULL, "POLY1305", NULL);
     if (poly != NULL)
         self->aead.mac = EVP_MAC_CTX_new(poly);
     EVP_MAC_free(poly);
-    int is_ready = self->aead.stream != NULL && self->aead.block != NULL && self->aead.mac != NULL &&
+    int is_ready = self->aead.stream != NULL && self->aead.block != NULL &&
+                   self->aead.mac != NULL &&
                    EVP_EncryptInit_ex(self->aead.stream, EVP_aes_256_ctr(), NULL, encrypt, NULL) &&
                    EVP_EncryptInit_ex(self->aead.block, EVP_aes_128_ecb(), NULL, k, NULL) &&
                    EVP_CIPHER_CTX_set_padding(self->aead.block, 0);
@@ -305,12 +308,12 @@ sealer_init(Sealer *self, PyObject *args, PyObject *kwargs)
     OPENSSL_cleanse(k, sizeof k);
     if (is_ready)
         return 0;
-    trouble();
+    seal_trouble();
     return -1;
 }
 
 static void
-sealer_dealloc(Sealer *self)
+seal_dealloc(Sealer *self)
 {
     EVP_CIPHER_CTX_free(self->aead.stream);
     EVP_CIPHER_CTX_free(self->aead.block);
@@ -324,32 +327,31 @@ sealer_dealloc(Sealer *self)
 }
 
 static PyMethodDef sealer_methods[] = {
-    {"open", (PyCFunction)sealer_open, METH_O,
+    {"open", (PyCFunction)seal_open, METH_O,
      "open(sealed): the plaintext; DamagedError unless the MAC fits."},
-    {"peek", (PyCFunction)sealer_peek, METH_O,
+    {"peek", (PyCFunction)seal_peek, METH_O,
      "peek(sealed): as open, but a view that the next call overwrites."},
-    {"seal", (PyCFunction)sealer_seal, METH_O, "seal(plain): the sealed text, 32 bytes longer."},
-    {"seal_into", (PyCFunction)(void (*)(void))sealer_seal_into, METH_FASTCALL,
+    {"seal", (PyCFunction)seal_seal, METH_O, "seal(plain): the sealed text, 32 bytes longer."},
+    {"seal_into", (PyCFunction)(void (*)(void))seal_into, METH_FASTCALL,
      "seal_into(target, start, plain): where the sealed text ends."},
-    {"put", (PyCFunction)(void (*)(void))sealer_put, METH_FASTCALL,
+    {"put", (PyCFunction)(void (*)(void))seal_put, METH_FASTCALL,
      "put(target, start, text, plain, decompress): seal, and open again; None if that fails."},
     {NULL},
 };
 
 static PyTypeObject SealerType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._native.seal.Sealer",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.seal.Sealer",
     .tp_basicsize = sizeof(Sealer),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Seals and opens with one key. One instance per thread.",
     .tp_methods = sealer_methods,
-    .tp_init = (initproc)sealer_init,
-    .tp_dealloc = (destructor)sealer_dealloc,
+    .tp_init = (initproc)seal_init,
+    .tp_dealloc = (destructor)seal_dealloc,
     .tp_new = PyType_GenericNew,
 };
 
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.seal", .m_doc = "Sealing.", .m_size = -1};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.seal",
+                                    .m_doc = "Sealing.", .m_size = -1};
 
 PyMODINIT_FUNC
 PyInit_seal(void)

@@ -12,29 +12,29 @@ enum { LONG = 4096 };
 
 /* The digests of what the first `count` buffers hold, as a list. */
 static PyObject *
-digests_of(const Py_buffer *texts, Message *messages, Py_ssize_t count)
+sha256_digests_of(const Py_buffer *texts, Sha256Message *messages, Py_ssize_t count)
 {
     PyObject *digests = PyList_New(count);
     Py_ssize_t total = 0;
     for (Py_ssize_t i = 0; digests != NULL && i < count; i++) {
-        PyObject *digest = PyBytes_FromStringAndSize(NULL, DIGEST);
+        PyObject *digest = PyBytes_FromStringAndSize(NULL, SHA256_DIGEST);
         if (digest == NULL) {
             Py_CLEAR(digests);
             break;
         }
         PyList_SET_ITEM(digests, i, digest);
-        messages[i] = (Message){.data = texts[i].buf,
-                                .size = (size_t)texts[i].len,
-                                .digest = (uint8_t *)PyBytes_AS_STRING(digest)};
+        messages[i] = (Sha256Message){.data = texts[i].buf,
+                                      .size = (size_t)texts[i].len,
+                                      .digest = (uint8_t *)PyBytes_AS_STRING(digest)};
         total += texts[i].len;
     }
     if (digests == NULL)
         return NULL;
     if (total < LONG) {
-        digest_all(messages, (size_t)count);
+        sha256_mb_digest(messages, (size_t)count);
     } else {
         Py_BEGIN_ALLOW_THREADS
-        digest_all(messages, (size_t)count);
+        sha256_mb_digest(messages, (size_t)count);
         Py_END_ALLOW_THREADS
     }
     return digests;
@@ -42,7 +42,7 @@ digests_of(const Py_buffer *texts, Message *messages, Py_ssize_t count)
 
 /* digests(texts): the SHA-256 of each. */
 static PyObject *
-digests(PyObject *module, PyObject *given)
+sha256_digests(PyObject *module, PyObject *given)
 {
     (void)module;
     PyObject *list = PySequence_Fast(given, "digests takes a sequence of texts."), *result = NULL;
@@ -50,7 +50,7 @@ digests(PyObject *module, PyObject *given)
         return NULL;
     Py_ssize_t count = PySequence_Fast_GET_SIZE(list), held = 0;
     Py_buffer *texts = PyMem_Calloc((size_t)count + 1, sizeof *texts);
-    Message *messages = PyMem_Calloc((size_t)count + 1, sizeof *messages);
+    Sha256Message *messages = PyMem_Calloc((size_t)count + 1, sizeof *messages);
     if (texts == NULL || messages == NULL) {
         PyErr_NoMemory();
     } else {
@@ -58,7 +58,7 @@ digests(PyObject *module, PyObject *given)
                                                   &texts[held], PyBUF_SIMPLE) == 0)
             held++;
         if (held == count)
-            result = digests_of(texts, messages, count);
+            result = sha256_digests_of(texts, messages, count);
         while (held)
             PyBuffer_Release(&texts[--held]);
     }
@@ -69,20 +69,18 @@ digests(PyObject *module, PyObject *given)
 }
 
 static PyMethodDef methods[] = {
-    {"digests", digests, METH_O, "digests(texts): the SHA-256 of each, as a list."},
+    {"digests", sha256_digests, METH_O, "digests(texts): the SHA-256 of each, as a list."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.sha256",
-                                    .m_doc = "SHA-256 of several texts.",
-                                    .m_size = -1,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.sha256",
+                                    .m_doc = "SHA-256 of several texts.", .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
 PyInit_sha256(void)
 {
-    if (!can_digest()) {
+    if (!sha256_mb_is_supported()) {
         PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
         return NULL;
     }

@@ -40,11 +40,11 @@ typedef struct {
 typedef struct {
     Gatherer *self;
     PyObject *seen, *done;
-    Target targets[PACKS];
+    PackTarget targets[PACKS];
     Py_ssize_t full, most, blobs, bytes, limit;
     int folder, filled;
     size_t lead;
-    Candidate batch[BATCH];
+    Candidate batch[CANDIDATE_BATCH];
     int count;
 } Run;
 
@@ -52,7 +52,7 @@ typedef struct {
 
 /* Which pack is next: random, so that the storage does not see what belongs together. */
 static int
-choose(Gatherer *self, Target **chosen, Target *among)
+small_files_choose(Gatherer *self, PackTarget **chosen, PackTarget *among)
 {
     if (self->chance == sizeof self->chances) {
         if (getrandom(self->chances, sizeof self->chances, 0) != sizeof self->chances) {
@@ -67,10 +67,10 @@ choose(Gatherer *self, Target **chosen, Target *among)
 
 /* Stores a file's content if its id is new. */
 static int
-store(Run *run, Target *target, const Candidate *file)
+small_files_store(Run *run, PackTarget *target, const Candidate *file)
 {
     Gatherer *self = run->self;
-    PyObject *key = PyBytes_FromStringAndSize((const char *)file->id, ID);
+    PyObject *key = PyBytes_FromStringAndSize((const char *)file->id, SHA256_DIGEST);
     if (key == NULL)
         return 0;
     PyObject *answer = PyObject_CallOneArg(self->claim, key);
@@ -85,9 +85,9 @@ store(Run *run, Target *target, const Candidate *file)
     PyObject *plain = PyMemoryView_FromMemory(content, file->size, PyBUF_READ);
     if (plain == NULL)
         return 0;
-    Py_ssize_t plain_length, end = target_seal(target, &self->sealing, plain, &plain_length);
+    Py_ssize_t plain_length, end = pack_target_seal(target, &self->sealing, plain, &plain_length);
     Py_DECREF(plain);
-    if (end < 0 || !target_note_blob(target, file->id, end - target->size, plain_length))
+    if (end < 0 || !pack_target_note_blob(target, file->id, end - target->size, plain_length))
         return 0;
     target->size = end;
     target->count++;
@@ -101,20 +101,20 @@ store(Run *run, Target *target, const Candidate *file)
 
 /* Reads and hashes the batch, which ends before a file that is not for here. Needs no lock. */
 static int
-read_batch(Run *run)
+small_files_read_batch(Run *run)
 {
     for (int i = 0; i < run->count; i++) {
         Candidate *file = &run->batch[i];
         Content content = {.data = (char *)run->self->room.buf + file->start, .size = file->size};
-        if (!read_whole(run->folder, file->path + run->lead, file->status, &content) ||
+        if (!status_read_whole(run->folder, file->path + run->lead, file->status, &content) ||
             content.has_xattrs)
             run->count = i;
     }
-    return candidates_hash(run->batch, run->count, &run->self->hashing, run->self->room.buf);
+    return candidate_hash_all(run->batch, run->count, &run->self->hashing, run->self->room.buf);
 }
 
 static int
-note_done(Run *run, PyObject *name, const Status *status)
+small_files_note_done(Run *run, PyObject *name, const Status *status)
 {
     PyObject *done = Py_BuildValue("OOK", name, is_new, status->size);
     int is_noted = done != NULL && PyList_Append(run->done, done) == 0;
@@ -124,7 +124,7 @@ note_done(Run *run, PyObject *name, const Status *status)
 
 /* Whether an entry is a small file as far as its status tells; if so it is the next candidate. */
 static int
-take_candidate(Run *run, PyObject *entry, Py_ssize_t start)
+small_files_take_candidate(Run *run, PyObject *entry, Py_ssize_t start)
 {
     PyObject *name = PyTuple_GET_ITEM(entry, 0), *path = PyTuple_GET_ITEM(entry, 1);
     const Status *status = (const Status *)PyTuple_GET_ITEM(entry, 2);
@@ -133,10 +133,11 @@ take_candidate(Run *run, PyObject *entry, Py_ssize_t start)
     /* All are names in one folder; of any other path nothing is known here. */
     if (run->lead && PyBytes_GET_SIZE(path) - PyBytes_GET_SIZE(name) != (Py_ssize_t)run->lead)
         return 0;
-    if (!S_ISREG(status->mode) || status->size > (unsigned long long)run->limit || !node_is_plain(name))
+    if (!S_ISREG(status->mode) || status->size > (unsigned long long)run->limit ||
+        !node_json_is_plain(name))
         return 0;
     Py_ssize_t size = (Py_ssize_t)status->size;
-    if (start && start + size > BATCH_BYTES)
+    if (start && start + size > CANDIDATE_BYTES)
         return 0;
     Py_INCREF(entry); /* others may change the list while they have their turn */
     run->batch[run->count++] = (Candidate){.entry = entry,
@@ -150,11 +151,11 @@ take_candidate(Run *run, PyObject *entry, Py_ssize_t start)
 
 /* The files that may be gathered from `index` on; 0 if what is there is not an entry. */
 static int
-choose_batch(Run *run, Py_ssize_t index)
+small_files_choose_batch(Run *run, Py_ssize_t index)
 {
     Py_ssize_t start = 0;
     run->count = 0;
-    for (; run->count < BATCH && index < PyList_GET_SIZE(run->seen); index++) {
+    for (; run->count < CANDIDATE_BATCH && index < PyList_GET_SIZE(run->seen); index++) {
         PyObject *entry = PyList_GET_ITEM(run->seen, index);
         if (!PyTuple_CheckExact(entry) || PyTuple_GET_SIZE(entry) != 3 ||
             !PyBytes_CheckExact(PyTuple_GET_ITEM(entry, 0)) ||
@@ -162,7 +163,7 @@ choose_batch(Run *run, Py_ssize_t index)
             PyErr_SetString(PyExc_TypeError, "An entry is a name, a path and a Status.");
             return 0;
         }
-        if (!take_candidate(run, entry, start))
+        if (!small_files_take_candidate(run, entry, start))
             break;
         start += run->batch[run->count - 1].size;
     }
@@ -171,33 +172,33 @@ choose_batch(Run *run, Py_ssize_t index)
 
 /* 1: the file is stored. 0: it is not for here. -1: an error. */
 static int
-store_file(Run *run, const Candidate *file)
+small_files_store_file(Run *run, const Candidate *file)
 {
-    Target *target;
-    if (!choose(run->self, &target, run->targets))
+    PackTarget *target;
+    if (!small_files_choose(run->self, &target, run->targets))
         return -1;
     if (target->size + file->size + OVERHEAD > target->room)
         return 0;
-    if (file->size && !store(run, target, file))
+    if (file->size && !small_files_store(run, target, file))
         return -1;
-    return node_add(&run->self->nodes, file->name, file->status,
-                    file->size ? file->id : NULL) &&
-                   note_done(run, file->name, file->status)
+    return node_json_add(&run->self->nodes, file->name, file->status,
+                         file->size ? file->id : NULL) &&
+                   small_files_note_done(run, file->name, file->status)
                ? 1
                : -1;
 }
 
 /* Gathers some files from `*at` on. 1: go on. 0: the next is not for here. -1: an error. */
 static int
-gather_batch(Run *run, Py_ssize_t *at)
+small_files_gather_batch(Run *run, Py_ssize_t *at)
 {
     int is_hashed, outcome = 1, stored = 0;
-    if (!choose_batch(run, *at))
+    if (!small_files_choose_batch(run, *at))
         outcome = -1;
     const int chosen = run->count;
     if (outcome == 1) {
         Py_BEGIN_ALLOW_THREADS
-        is_hashed = read_batch(run);
+        is_hashed = small_files_read_batch(run);
         Py_END_ALLOW_THREADS
         if (!is_hashed) {
             PyErr_SetString(PyExc_RuntimeError,
@@ -206,7 +207,7 @@ gather_batch(Run *run, Py_ssize_t *at)
         }
     }
     while (outcome == 1 && stored < run->count && !run->filled) {
-        outcome = store_file(run, &run->batch[stored]);
+        outcome = small_files_store_file(run, &run->batch[stored]);
         stored += outcome == 1;
     }
     if (outcome == 1 && stored == run->count && (run->count < chosen || chosen == 0))
@@ -219,7 +220,7 @@ gather_batch(Run *run, Py_ssize_t *at)
 
 /* Opens the folder that the entry is in, so that it is looked up once for all. */
 static void
-open_folder(Run *run, Py_ssize_t index)
+small_files_open_folder(Run *run, Py_ssize_t index)
 {
     char folder[PATH_MAX];
     run->folder = AT_FDCWD;
@@ -248,7 +249,7 @@ open_folder(Run *run, Py_ssize_t index)
  * not for here, or a pack is full. Returns where that is, the nodes' JSON with commas between,
  * and how many blobs and bytes were new; each file is noted in `done`. */
 static PyObject *
-gatherer_gather(Gatherer *self, PyObject *const *args, Py_ssize_t count)
+small_files_gather(Gatherer *self, PyObject *const *args, Py_ssize_t count)
 {
     Run run = {.self = self, .limit = self->room.len - 1};
     if (count != 6 || !PyList_CheckExact(args[0]) || !PyList_CheckExact(args[2]) ||
@@ -271,29 +272,29 @@ gatherer_gather(Gatherer *self, PyObject *const *args, Py_ssize_t count)
     self->nodes.text.size = 0;
     int outcome = 1;
     for (int i = 0; i < PACKS; i++)
-        if (!target_take(&run.targets[i], PyList_GET_ITEM(args[2], i), &names))
+        if (!pack_target_take(&run.targets[i], PyList_GET_ITEM(args[2], i), &names))
             outcome = -1;
     if (outcome == 1) {
-        open_folder(&run, at);
+        small_files_open_folder(&run, at);
         while (outcome == 1 && !run.filled && at < PyList_GET_SIZE(run.seen))
-            outcome = gather_batch(&run, &at);
+            outcome = small_files_gather_batch(&run, &at);
         if (run.lead)
             close(run.folder);
         for (int i = 0; outcome != -1 && i < PACKS; i++)
-            if (!target_give_back(&run.targets[i], &names))
+            if (!pack_target_give_back(&run.targets[i], &names))
                 outcome = -1;
     }
     for (int i = 0; i < PACKS; i++)
-        target_drop(&run.targets[i]);
+        pack_target_drop(&run.targets[i]);
     if (outcome == -1)
         return NULL;
     const Text *text = &self->nodes.text;
-    return Py_BuildValue("ny#nn", at, text->text == NULL ? "" : text->text,
-                         (Py_ssize_t)text->size, run.blobs, run.bytes);
+    return Py_BuildValue("ny#nn", at, text->text == NULL ? "" : text->text, (Py_ssize_t)text->size,
+                         run.blobs, run.bytes);
 }
 
 static int
-gatherer_init(Gatherer *self, PyObject *args, PyObject *kwargs)
+small_files_init(Gatherer *self, PyObject *args, PyObject *kwargs)
 {
     static char *given[] = {"room",   "claim",    "put",      "compress",  "decompress",
                             "refuse", "stamp_of", "owner_of", "has_lanes", NULL};
@@ -310,16 +311,15 @@ gatherer_init(Gatherer *self, PyObject *args, PyObject *kwargs)
     if (PyObject_GetBuffer(room, &self->room, PyBUF_WRITABLE) < 0)
         return -1;
     Sealing *sealing = &self->sealing;
-    PyObject **targets[] = {&self->claim,          &sealing->put,
-                            &sealing->compress,    &sealing->decompress,
-                            &sealing->refuse,      &self->nodes.stamp_of,
+    PyObject **targets[] = {&self->claim,         &sealing->put,    &sealing->compress,
+                            &sealing->decompress, &sealing->refuse, &self->nodes.stamp_of,
                             &self->nodes.owner_of};
     for (int i = 0; i < 7; i++) {
         Py_INCREF(calls[i]);
         Py_XSETREF(*targets[i], calls[i]);
     }
     self->chance = sizeof self->chances;
-    self->hashing.has_lanes = has_lanes && can_digest();
+    self->hashing.has_lanes = has_lanes && sha256_mb_is_supported();
     self->hashing.kind = EVP_MD_fetch(NULL, "SHA256", NULL);
     self->hashing.context = self->hashing.kind == NULL ? NULL : EVP_MD_CTX_new();
     if (self->hashing.context != NULL)
@@ -329,12 +329,12 @@ gatherer_init(Gatherer *self, PyObject *args, PyObject *kwargs)
 }
 
 static void
-gatherer_dealloc(Gatherer *self)
+small_files_dealloc(Gatherer *self)
 {
     PyBuffer_Release(&self->room);
     EVP_MD_CTX_free(self->hashing.context);
     EVP_MD_free(self->hashing.kind);
-    node_clear(&self->nodes);
+    node_json_clear(&self->nodes);
     Py_XDECREF(self->claim);
     Py_XDECREF(self->sealing.put);
     Py_XDECREF(self->sealing.compress);
@@ -344,28 +344,28 @@ gatherer_dealloc(Gatherer *self)
 }
 
 static PyMethodDef gatherer_methods[] = {
-    {"gather", (PyCFunction)(void (*)(void))gatherer_gather, METH_FASTCALL,
+    {"gather", (PyCFunction)(void (*)(void))small_files_gather, METH_FASTCALL,
      "gather(seen, start, packs, full, most, done): where it stopped, nodes, new blobs, bytes."},
     {NULL},
 };
 
 static PyTypeObject GathererType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._native.small_files.Gatherer",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.small_files.Gatherer",
     .tp_basicsize = sizeof(Gatherer),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "Stores small files. One instance per thread.",
     .tp_methods = gatherer_methods,
-    .tp_init = (initproc)gatherer_init,
-    .tp_dealloc = (destructor)gatherer_dealloc,
+    .tp_init = (initproc)small_files_init,
+    .tp_dealloc = (destructor)small_files_dealloc,
     .tp_new = PyType_GenericNew,
 };
 
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.small_files", .m_doc = "Small files.", .m_size = -1};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                                    .m_name = "nightsafe._native.small_files",
+                                    .m_doc = "Small files.", .m_size = -1};
 
 static int
-find_status(void)
+small_files_find_status(void)
 {
     PyObject *look = PyImport_ImportModule("nightsafe._native.stat");
     if (look == NULL)
@@ -388,8 +388,8 @@ PyInit_small_files(void)
     names.size = PyUnicode_InternFromString("size");
     names.count = PyUnicode_InternFromString("count");
     names.header = PyUnicode_InternFromString("header");
-    if (!is_new || !names.view || !names.size || !names.count || !names.header || !find_status() ||
-        PyType_Ready(&GathererType) < 0)
+    if (!is_new || !names.view || !names.size || !names.count || !names.header ||
+        !small_files_find_status() || PyType_Ready(&GathererType) < 0)
         return NULL;
     PyObject *made = PyModule_Create(&module);
     if (made != NULL && PyModule_AddObjectRef(made, "Gatherer", (PyObject *)&GathererType) < 0)

@@ -31,7 +31,7 @@ static PyMemberDef status_members[] = {
 
 /* A time in nanoseconds since 1970, however far away. */
 static PyObject *
-nanoseconds(const struct timespec *time)
+stat_nanoseconds(const struct timespec *time)
 {
     enum { SECOND = 1000000000 };
     const long long most = INT64_MAX / SECOND - 1;
@@ -51,28 +51,27 @@ nanoseconds(const struct timespec *time)
 }
 
 static PyObject *
-status_mtime(Status *self, void *nothing)
+stat_mtime(Status *self, void *nothing)
 {
     (void)nothing;
-    return nanoseconds(&self->mtime);
+    return stat_nanoseconds(&self->mtime);
 }
 
 static PyObject *
-status_ctime(Status *self, void *nothing)
+stat_ctime(Status *self, void *nothing)
 {
     (void)nothing;
-    return nanoseconds(&self->ctime);
+    return stat_nanoseconds(&self->ctime);
 }
 
 static PyGetSetDef status_times[] = {
-    {"st_mtime_ns", (getter)status_mtime, NULL, NULL, NULL},
-    {"st_ctime_ns", (getter)status_ctime, NULL, NULL, NULL},
+    {"st_mtime_ns", (getter)stat_mtime, NULL, NULL, NULL},
+    {"st_ctime_ns", (getter)stat_ctime, NULL, NULL, NULL},
     {NULL},
 };
 
 static PyTypeObject StatusType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe._native.stat.Status",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.stat.Status",
     .tp_basicsize = sizeof(Status),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_doc = "What lstat says of one path.",
@@ -81,7 +80,7 @@ static PyTypeObject StatusType = {
 };
 
 static PyObject *
-new_status(const struct stat *found)
+stat_new_status(const struct stat *found)
 {
     Status *self = PyObject_New(Status, &StatusType);
     if (self != NULL)
@@ -91,7 +90,7 @@ new_status(const struct stat *found)
 
 /* The length of the folder's part that all paths share, up to the last slash of each; else 0. */
 static size_t
-shared_folder(const char *const *paths, Py_ssize_t count)
+stat_shared_folder(const char *const *paths, Py_ssize_t count)
 {
     const char *slash = strrchr(paths[0], '/');
     size_t length = slash == NULL ? 0 : (size_t)(slash - paths[0]) + 1;
@@ -104,7 +103,7 @@ shared_folder(const char *const *paths, Py_ssize_t count)
 
 /* The folder that all paths share, open, so that it is looked up once; -1 to look up each path. */
 static int
-open_folder(const char *path, size_t length)
+stat_open_folder(const char *path, size_t length)
 {
     char folder[PATH_MAX];
     if (length == 0)
@@ -116,11 +115,11 @@ open_folder(const char *path, size_t length)
 
 /* Some paths' statuses while other threads run; the caller holds on to the paths. */
 static void
-look_at(const char *const *paths, Py_ssize_t count, struct stat *found, int *errors)
+stat_look_at(const char *const *paths, Py_ssize_t count, struct stat *found, int *errors)
 {
     Py_BEGIN_ALLOW_THREADS
-    size_t length = shared_folder(paths, count);
-    int folder = open_folder(paths[0], length);
+    size_t length = stat_shared_folder(paths, count);
+    int folder = stat_open_folder(paths[0], length);
     for (Py_ssize_t i = 0; i < count; i++) {
         const char *rest = paths[i] + (folder < 0 ? 0 : length);
         int at = folder < 0 ? AT_FDCWD : folder;
@@ -132,7 +131,7 @@ look_at(const char *const *paths, Py_ssize_t count, struct stat *found, int *err
 }
 
 static int
-paths_of(PyObject *list, Py_ssize_t start, Py_ssize_t count, const char **paths)
+stat_paths_of(PyObject *list, Py_ssize_t start, Py_ssize_t count, const char **paths)
 {
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *path = PyList_GET_ITEM(list, start + i);
@@ -150,7 +149,7 @@ paths_of(PyObject *list, Py_ssize_t start, Py_ssize_t count, const char **paths)
 }
 
 static PyObject *
-look(PyObject *module, PyObject *given)
+stat_look(PyObject *module, PyObject *given)
 {
     (void)module;
     if (!PyList_CheckExact(given)) {
@@ -168,13 +167,13 @@ look(PyObject *module, PyObject *given)
         struct stat found[BATCH];
         int errors[BATCH];
         Py_ssize_t count = size - start < BATCH ? size - start : BATCH;
-        if (paths_of(list, start, count, paths) < 0) {
+        if (stat_paths_of(list, start, count, paths) < 0) {
             Py_CLEAR(answer);
             break;
         }
-        look_at(paths, count, found, errors);
+        stat_look_at(paths, count, found, errors);
         for (Py_ssize_t i = 0; i < count && answer != NULL; i++) {
-            PyObject *one = errors[i] ? PyLong_FromLong(errors[i]) : new_status(&found[i]);
+            PyObject *one = errors[i] ? PyLong_FromLong(errors[i]) : stat_new_status(&found[i]);
             if (one == NULL)
                 Py_CLEAR(answer);
             else
@@ -187,7 +186,7 @@ look(PyObject *module, PyObject *given)
 
 /* record(entries): the text that stands for entries (name, path, status), to be hashed. */
 static PyObject *
-record(PyObject *module, PyObject *entries)
+stat_record(PyObject *module, PyObject *entries)
 {
     (void)module;
     if (!PyList_CheckExact(entries)) {
@@ -203,7 +202,7 @@ record(PyObject *module, PyObject *entries)
             PyErr_SetString(PyExc_TypeError, "An entry is a name, a path and a Status.");
             return NULL;
         }
-        size += PyBytes_GET_SIZE(PyTuple_GET_ITEM(entry, 0)) + 8 * (FIELDS + 1);
+        size += PyBytes_GET_SIZE(PyTuple_GET_ITEM(entry, 0)) + 8 * (LISTING_FIELDS + 1);
     }
     PyObject *text = PyBytes_FromStringAndSize(NULL, size);
     if (text == NULL)
@@ -212,14 +211,14 @@ record(PyObject *module, PyObject *entries)
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries); i++) {
         PyObject *entry = PyList_GET_ITEM(entries, i), *name = PyTuple_GET_ITEM(entry, 0);
         const Status *status = (const Status *)PyTuple_GET_ITEM(entry, 2);
-        at = entry_put(at, PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), status);
+        at = listing_put(at, PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), status);
     }
     return text;
 }
 
 /* The listing's names with zeros between them, its record, and the names of folders. */
 static PyObject *
-told(const Listing *it)
+stat_told(const Listing *it)
 {
     PyObject *folders = PyList_New(0);
     for (Py_ssize_t i = 0; folders != NULL && i < it->count; i++) {
@@ -239,19 +238,19 @@ told(const Listing *it)
 
 /* What is told of one folder; `error` is an errno. */
 static PyObject *
-verdict(const Listing *it, int error, Py_ssize_t most)
+stat_verdict(const Listing *it, int error, Py_ssize_t most)
 {
     if (error == ENOMEM)
         return PyErr_NoMemory();
     if (error)
         return PyLong_FromLong(error);
-    return it->count > most ? Py_NewRef(Py_None) : told(it);
+    return it->count > most ? Py_NewRef(Py_None) : stat_told(it);
 }
 
 /* survey(paths, most): for each folder its names, record and folders; None if it has more than
  * `most` entries; the errno if it or an entry cannot be looked at. */
 static PyObject *
-survey(PyObject *module, PyObject *args)
+stat_survey(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *given;
@@ -269,7 +268,7 @@ survey(PyObject *module, PyObject *args)
         Listing found[FOLDERS];
         int errors[FOLDERS];
         Py_ssize_t count = size - start < FOLDERS ? size - start : FOLDERS;
-        if (paths_of(list, start, count, paths) < 0) {
+        if (stat_paths_of(list, start, count, paths) < 0) {
             Py_CLEAR(answer);
             break;
         }
@@ -279,7 +278,7 @@ survey(PyObject *module, PyObject *args)
             errors[i] = listing_read(&found[i], paths[i], most);
         Py_END_ALLOW_THREADS
         for (Py_ssize_t i = 0; i < count; i++) {
-            PyObject *one = answer == NULL ? NULL : verdict(&found[i], errors[i], most);
+            PyObject *one = answer == NULL ? NULL : stat_verdict(&found[i], errors[i], most);
             listing_free(&found[i]);
             if (one == NULL)
                 Py_CLEAR(answer);
@@ -294,7 +293,7 @@ survey(PyObject *module, PyObject *args)
 /* load(path, status, room): whether there may be extended attributes, when the content stands at
  * the beginning of `room`; None if the file is not what its status says, or cannot be read. */
 static PyObject *
-load(PyObject *module, PyObject *const *args, Py_ssize_t count)
+stat_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
     Py_buffer room;
@@ -313,7 +312,8 @@ load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     Content content = {.data = room.buf, .size = (Py_ssize_t)size};
     int is_done;
     Py_BEGIN_ALLOW_THREADS
-    is_done = read_whole(AT_FDCWD, PyBytes_AS_STRING(args[0]), (const Status *)args[1], &content);
+    is_done =
+        status_read_whole(AT_FDCWD, PyBytes_AS_STRING(args[0]), (const Status *)args[1], &content);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&room);
     if (!is_done)
@@ -322,22 +322,21 @@ load(PyObject *module, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyMethodDef methods[] = {
-    {"load", (PyCFunction)(void (*)(void))load, METH_FASTCALL,
+    {"load", (PyCFunction)(void (*)(void))stat_load, METH_FASTCALL,
      "load(path, status, room): read a file; whether there may be extended attributes, or None."},
-    {"look", look, METH_O, "look(paths): for each path its Status, or the errno that lstat gave."},
-    {"survey", survey, METH_VARARGS,
+    {"look", stat_look, METH_O,
+     "look(paths): for each path its Status, or the errno that lstat gave."},
+    {"survey", stat_survey, METH_VARARGS,
      "survey(paths, most): for each folder its names with zeros between them, the text that "
      "stands for its entries, and the names of folders in it; None if it has more than `most` "
      "entries; the errno if it or an entry cannot be looked at."},
-    {"record", record, METH_O,
+    {"record", stat_record, METH_O,
      "record(entries): a text that stands for entries (name, path, Status)."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.stat",
-                                    .m_doc = "Looking at many paths.",
-                                    .m_size = -1,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.stat",
+                                    .m_doc = "Looking at many paths.", .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC

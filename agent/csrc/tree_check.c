@@ -1,7 +1,7 @@
 /* Whether a tree that is about to be stored is one: read to its last byte, entries counted.
  *
- * nightsafe.archiver.tree_check says what is looked for, and does the same in Python when this extension is
- * missing.
+ * nightsafe.archiver.tree_check says what is looked for, and does the same in Python when this
+ * extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -25,7 +25,7 @@ typedef struct {
 /* Each of these goes over what it names, or says that it is not there. */
 
 static int
-take(Text *text, const char *literal)
+tree_check_take(Text *text, const char *literal)
 {
     size_t size = strlen(literal);
     if ((size_t)(text->end - text->at) < size || memcmp(text->at, literal, size) != 0)
@@ -35,14 +35,14 @@ take(Text *text, const char *literal)
 }
 
 static int
-is_hex(unsigned char sign)
+tree_check_is_hex(unsigned char sign)
 {
     return (sign >= '0' && sign <= '9') || (sign >= 'a' && sign <= 'f');
 }
 
 /* What follows a backslash; no half of a surrogate pair. */
 static int
-take_escape(Text *text)
+tree_check_take_escape(Text *text)
 {
     if (text->at == text->end)
         return 0;
@@ -52,7 +52,7 @@ take_escape(Text *text)
     if (text->end - text->at < 4)
         return 0;
     for (int i = 0; i < 4; i++)
-        if (!is_hex(text->at[i]))
+        if (!tree_check_is_hex(text->at[i]))
             return 0;
     int is_surrogate = text->at[0] == 'd' && text->at[1] >= '8';
     text->at += 4;
@@ -60,9 +60,9 @@ take_escape(Text *text)
 }
 
 static int
-take_string(Text *text, String *found)
+tree_check_take_string(Text *text, String *found)
 {
-    if (!take(text, "\""))
+    if (!tree_check_take(text, "\""))
         return 0;
     *found = (String){.start = text->at};
     while (text->at < text->end) {
@@ -75,7 +75,7 @@ take_string(Text *text, String *found)
             return 0;
         if (sign == '\\') {
             found->has_escapes = 1;
-            if (!take_escape(text))
+            if (!tree_check_take_escape(text))
                 return 0;
         }
         text->is_ascii &= sign < 128;
@@ -84,7 +84,7 @@ take_string(Text *text, String *found)
 }
 
 static int
-take_number(Text *text)
+tree_check_take_number(Text *text)
 {
     const unsigned char *start = text->at;
     while (text->at < text->end && *text->at >= '0' && *text->at <= '9')
@@ -93,12 +93,12 @@ take_number(Text *text)
 }
 
 static int
-take_id(Text *text)
+tree_check_take_id(Text *text)
 {
     if (text->end - text->at < HEX + 2 || text->at[0] != '"' || text->at[HEX + 1] != '"')
         return 0;
     for (int i = 1; i <= HEX; i++)
-        if (!is_hex(text->at[i]))
+        if (!tree_check_is_hex(text->at[i]))
             return 0;
     text->at += HEX + 2;
     return 1;
@@ -106,88 +106,91 @@ take_id(Text *text)
 
 /* Extended attributes, behind the first bracket. */
 static int
-take_attributes(Text *text)
+tree_check_take_attributes(Text *text)
 {
     String name, value;
     do {
-        if (!take(text, "{\"name\":") || !take_string(text, &name) || !take(text, ",\"value\":") ||
-            !take_string(text, &value) || !take(text, "}"))
+        if (!tree_check_take(text, "{\"name\":") || !tree_check_take_string(text, &name) ||
+            !tree_check_take(text, ",\"value\":") || !tree_check_take_string(text, &value) ||
+            !tree_check_take(text, "}"))
             return 0;
-    } while (take(text, ","));
-    return take(text, "]");
+    } while (tree_check_take(text, ","));
+    return tree_check_take(text, "]");
 }
 
 static int
-take_value(Text *text)
+tree_check_take_value(Text *text)
 {
     String value;
     if (text->at == text->end)
         return 0;
     if (*text->at == '"')
-        return take_string(text, &value);
-    return take(text, "[") ? take_attributes(text) : take_number(text);
+        return tree_check_take_string(text, &value);
+    return tree_check_take(text, "[") ? tree_check_take_attributes(text)
+                                      : tree_check_take_number(text);
 }
 
 /* The name of a field, up to its colon. */
 static int
-take_key(Text *text)
+tree_check_take_key(Text *text)
 {
     const unsigned char *start = text->at;
     while (text->at < text->end && ((*text->at >= 'a' && *text->at <= 'z') || *text->at == '_'))
         text->at++;
-    return text->at > start && take(text, "\":");
+    return text->at > start && tree_check_take(text, "\":");
 }
 
 /* The blobs of a file. */
 static int
-take_content(Text *text, int *is_list)
+tree_check_take_content(Text *text, int *is_list)
 {
-    *is_list = !take(text, "null");
+    *is_list = !tree_check_take(text, "null");
     if (!*is_list)
         return 1;
-    if (!take(text, "["))
+    if (!tree_check_take(text, "["))
         return 0;
-    if (take(text, "]"))
+    if (tree_check_take(text, "]"))
         return 1;
     do {
-        if (!take_id(text))
+        if (!tree_check_take_id(text))
             return 0;
-    } while (take(text, ","));
-    return take(text, "]");
+    } while (tree_check_take(text, ","));
+    return tree_check_take(text, "]");
 }
 
 static int
-is_word(const String *string, const char *word)
+tree_check_is_word(const String *string, const char *word)
 {
     return string->size == strlen(word) && memcmp(string->start, word, string->size) == 0;
 }
 
 static int
-take_node(Text *text, String *name)
+tree_check_take_node(Text *text, String *name)
 {
     String kind;
     int is_list, has_subtree = 0;
-    if (!take(text, "{\"name\":") || !take_string(text, name) || name->size == 0 ||
-        !take(text, ",\"type\":") || !take_string(text, &kind))
+    if (!tree_check_take(text, "{\"name\":") || !tree_check_take_string(text, name) ||
+        name->size == 0 || !tree_check_take(text, ",\"type\":") ||
+        !tree_check_take_string(text, &kind))
         return 0;
-    while (!take(text, ",\"content\":"))
-        if (take(text, ",\"subtree\":") || !take(text, ",\"") || !take_key(text) ||
-            !take_value(text))
+    while (!tree_check_take(text, ",\"content\":"))
+        if (tree_check_take(text, ",\"subtree\":") || !tree_check_take(text, ",\"") ||
+            !tree_check_take_key(text) || !tree_check_take_value(text))
             return 0;
-    if (!take_content(text, &is_list))
+    if (!tree_check_take_content(text, &is_list))
         return 0;
-    if (take(text, ",\"subtree\":")) {
-        if (!take_id(text))
+    if (tree_check_take(text, ",\"subtree\":")) {
+        if (!tree_check_take_id(text))
             return 0;
         has_subtree = 1;
     }
-    return take(text, "}") && is_list == is_word(&kind, "file") &&
-           has_subtree == is_word(&kind, "dir");
+    return tree_check_take(text, "}") && is_list == tree_check_is_word(&kind, "file") &&
+           has_subtree == tree_check_is_word(&kind, "dir");
 }
 
 /* Whether a name comes after the one before, by bytes. */
 static int
-is_after(const String *name, const String *before)
+tree_check_is_after(const String *name, const String *before)
 {
     size_t size = name->size < before->size ? name->size : before->size;
     int order = size ? memcmp(name->start, before->start, size) : 0;
@@ -196,30 +199,30 @@ is_after(const String *name, const String *before)
 
 /* How many nodes the whole text holds; -1 if it is not a tree. */
 static Py_ssize_t
-count_nodes(Text *text)
+tree_check_count_nodes(Text *text)
 {
     String before = {.start = text->at}, name;
     Py_ssize_t nodes = 0;
-    if (!take(text, "{\"nodes\":["))
+    if (!tree_check_take(text, "{\"nodes\":["))
         return -1;
-    if (take(text, "]}\n"))
+    if (tree_check_take(text, "]}\n"))
         return text->at == text->end ? 0 : -1;
     do {
-        if (!take_node(text, &name))
+        if (!tree_check_take_node(text, &name))
             return -1;
         nodes++;
         if (name.has_escapes)
             continue; /* its bytes are others than those that stand here */
-        if (!is_after(&name, &before))
+        if (!tree_check_is_after(&name, &before))
             return -1;
         before = name;
-    } while (take(text, ","));
-    return take(text, "]}\n") && text->at == text->end ? nodes : -1;
+    } while (tree_check_take(text, ","));
+    return tree_check_take(text, "]}\n") && text->at == text->end ? nodes : -1;
 }
 
 /* count(tree): how many entries a tree of ours holds; None if it is not one. */
 static PyObject *
-count(PyObject *module, PyObject *tree)
+tree_check_count(PyObject *module, PyObject *tree)
 {
     (void)module;
     char *start;
@@ -227,7 +230,7 @@ count(PyObject *module, PyObject *tree)
     if (PyBytes_AsStringAndSize(tree, &start, &size) < 0)
         return NULL;
     Text text = {.at = (unsigned char *)start, .end = (unsigned char *)start + size, .is_ascii = 1};
-    Py_ssize_t nodes = count_nodes(&text);
+    Py_ssize_t nodes = tree_check_count_nodes(&text);
     if (nodes >= 0 && !text.is_ascii) {
         PyObject *decoded = PyUnicode_DecodeUTF8(start, size, "strict");
         if (decoded == NULL && !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
@@ -244,14 +247,13 @@ count(PyObject *module, PyObject *tree)
 }
 
 static PyMethodDef methods[] = {
-    {"count", count, METH_O, "count(tree): how many entries a tree holds; None if it is not one."},
+    {"count", tree_check_count, METH_O,
+     "count(tree): how many entries a tree holds; None if it is not one."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.tree_check",
-                                    .m_doc = "Trees before they are stored.",
-                                    .m_size = -1,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.tree_check",
+                                    .m_doc = "Trees before they are stored.", .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC

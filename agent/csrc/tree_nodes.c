@@ -1,7 +1,8 @@
-/* Nodes of trees that are plain: what nightsafe.repofile.tree makes of a node's JSON, for most nodes.
+/* Nodes of trees that are plain: what nightsafe.repofile.tree makes of a node's JSON, for most
+ * nodes.
  *
- * Of anything out of the ordinary this says nothing, and nightsafe.repofile.tree looks at it in Python, as
- * it does at all nodes when this extension is missing.
+ * Of anything out of the ordinary this says nothing, and nightsafe.repofile.tree looks at it in
+ * Python, as it does at all nodes when this extension is missing.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -11,20 +12,42 @@
 #include "hex_id.h"
 
 /* In the order of nightsafe.repofile.tree.Node. */
-enum { NAME, TYPE, MODE, MTIME, ATIME, CTIME, UID, GID, USER, GROUP, INODE, DEVICE_ID, SIZE,
-       LINKS, LINK_TARGET, XATTRS, DEVICE, CONTENT, SUBTREE, LAST };
+enum {
+    NAME,
+    TYPE,
+    MODE,
+    MTIME,
+    ATIME,
+    CTIME,
+    UID,
+    GID,
+    USER,
+    GROUP,
+    INODE,
+    DEVICE_ID,
+    SIZE,
+    LINKS,
+    LINK_TARGET,
+    XATTRS,
+    DEVICE,
+    CONTENT,
+    SUBTREE,
+    LAST
+};
 
 static const char *const words[LAST] = {
-    "name",  "type", "mode",      "mtime", "atime", "ctime",      "uid",
-    "gid",   "user", "group",     "inode", "device_id", "size",   "links",
-    "linktarget", "extended_attributes", "device", "content", "subtree",
+    "name",   "type",    "mode",       "mtime",
+    "atime",  "ctime",   "uid",        "gid",
+    "user",   "group",   "inode",      "device_id",
+    "size",   "links",   "linktarget", "extended_attributes",
+    "device", "content", "subtree",
 };
 static PyObject *keys[LAST], *target_raw, *zero, *no_text, *no_bytes, *no_items;
 
 /* Each of these gives a new reference; NULL without an exception if the value is not plain. */
 
 static PyObject *
-number_of(PyObject *value)
+tree_nodes_number_of(PyObject *value)
 {
     int overflow;
     if (value == NULL)
@@ -35,7 +58,7 @@ number_of(PyObject *value)
 }
 
 static PyObject *
-text_of(PyObject *value)
+tree_nodes_text_of(PyObject *value)
 {
     if (value == NULL)
         return Py_NewRef(no_text);
@@ -44,7 +67,7 @@ text_of(PyObject *value)
 
 /* Names that neither Go's quoting nor JSON changes. */
 static PyObject *
-name_of(PyObject *value)
+tree_nodes_name_of(PyObject *value)
 {
     if (value == NULL || !PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value))
         return NULL;
@@ -57,16 +80,16 @@ name_of(PyObject *value)
 }
 
 static PyObject *
-id_of(PyObject *value)
+tree_nodes_id_of(PyObject *value)
 {
     if (!PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value) ||
-        PyUnicode_GET_LENGTH(value) != 2 * ID)
+        PyUnicode_GET_LENGTH(value) != 2 * HEX_ID_SIZE)
         return NULL;
-    return read_id(PyUnicode_DATA(value));
+    return hex_id_read(PyUnicode_DATA(value));
 }
 
 static PyObject *
-content_of(PyObject *value)
+tree_nodes_content_of(PyObject *value)
 {
     if (value == NULL || value == Py_None)
         return Py_NewRef(Py_None);
@@ -74,7 +97,7 @@ content_of(PyObject *value)
         return NULL;
     PyObject *ids = PyTuple_New(PyList_GET_SIZE(value));
     for (Py_ssize_t i = 0; ids != NULL && i < PyList_GET_SIZE(value); i++) {
-        PyObject *id = id_of(PyList_GET_ITEM(value, i));
+        PyObject *id = tree_nodes_id_of(PyList_GET_ITEM(value, i));
         if (id == NULL)
             Py_CLEAR(ids);
         else
@@ -87,7 +110,7 @@ content_of(PyObject *value)
 
 /* Reads so many digits; -1 if there are others. */
 static long
-digits_at(const char *text, int count)
+tree_nodes_digits_at(const char *text, int count)
 {
     long number = 0;
     for (int i = 0; i < count; i++) {
@@ -100,7 +123,7 @@ digits_at(const char *text, int count)
 
 /* Days since 1970 in the Gregorian calendar, which repeats every 400 years. */
 static long long
-days_of(long year, long month, long day)
+tree_nodes_days_of(long year, long month, long day)
 {
     long y = month > 2 ? year : year - 1, era = y / 400, of_era = y - era * 400;
     long of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
@@ -108,7 +131,7 @@ days_of(long year, long month, long day)
 }
 
 static int
-is_day(long year, long month, long day)
+tree_nodes_is_day(long year, long month, long day)
 {
     static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     if (year < 1 || month < 1 || month > 12 || day < 1)
@@ -119,28 +142,29 @@ is_day(long year, long month, long day)
 
 /* Seconds east of Greenwich of "Z" or "+hh:mm"; false for anything else. */
 static int
-read_zone(const char *text, size_t size, long *offset)
+tree_nodes_read_zone(const char *text, size_t size, long *offset)
 {
     *offset = 0;
     if (size == 1 && text[0] == 'Z')
         return 1;
     if (size != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':')
         return 0;
-    long hours = digits_at(text + 1, 2), minutes = digits_at(text + 4, 2);
+    long hours = tree_nodes_digits_at(text + 1, 2), minutes = tree_nodes_digits_at(text + 4, 2);
     *offset = (hours * 3600 + minutes * 60) * (text[0] == '-' ? -1 : 1);
     return hours >= 0 && minutes >= 0;
 }
 
 static int
-read_time(const char *text, size_t size, long long *ns)
+tree_nodes_read_time(const char *text, size_t size, long long *ns)
 {
     if (size < 20 || size > 19 + 10 + 6 || text[4] != '-' || text[7] != '-' || text[10] != 'T' ||
         text[13] != ':' || text[16] != ':')
         return 0;
-    long year = digits_at(text, 4), month = digits_at(text + 5, 2), day = digits_at(text + 8, 2);
-    long hour = digits_at(text + 11, 2), minute = digits_at(text + 14, 2);
-    long second = digits_at(text + 17, 2), fraction = 0, offset;
-    if (!is_day(year, month, day) || hour < 0 || minute < 0 || second < 0)
+    long year = tree_nodes_digits_at(text, 4), month = tree_nodes_digits_at(text + 5, 2),
+         day = tree_nodes_digits_at(text + 8, 2);
+    long hour = tree_nodes_digits_at(text + 11, 2), minute = tree_nodes_digits_at(text + 14, 2);
+    long second = tree_nodes_digits_at(text + 17, 2), fraction = 0, offset;
+    if (!tree_nodes_is_day(year, month, day) || hour < 0 || minute < 0 || second < 0)
         return 0;
     size_t at = 19;
     if (text[at] == '.') {
@@ -152,10 +176,10 @@ read_time(const char *text, size_t size, long long *ns)
         for (; count < 9; count++)
             fraction *= 10;
     }
-    if (!read_zone(text + at, size - at, &offset))
+    if (!tree_nodes_read_zone(text + at, size - at, &offset))
         return 0;
     long long seconds =
-        days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+        tree_nodes_days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
     if (seconds < -9000000000LL || seconds > 9000000000LL)
         return 0;
     *ns = seconds * 1000000000LL + fraction;
@@ -163,7 +187,7 @@ read_time(const char *text, size_t size, long long *ns)
 }
 
 static PyObject *
-time_of(PyObject *value)
+tree_nodes_time_of(PyObject *value)
 {
     long long ns;
     if (value == NULL)
@@ -173,47 +197,48 @@ time_of(PyObject *value)
     Py_ssize_t size = PyUnicode_GET_LENGTH(value);
     if (size == 0)
         return Py_NewRef(zero);
-    return read_time(PyUnicode_DATA(value), (size_t)size, &ns) ? PyLong_FromLongLong(ns) : NULL;
+    return tree_nodes_read_time(PyUnicode_DATA(value), (size_t)size, &ns) ? PyLong_FromLongLong(ns)
+                                                                          : NULL;
 }
 
 static PyObject *
-field_of(PyObject *entry, int field)
+tree_nodes_field_of(PyObject *entry, int field)
 {
     PyObject *value = PyDict_GetItemWithError(entry, keys[field]);
     switch (field) {
     case NAME:
-        return name_of(value);
+        return tree_nodes_name_of(value);
     case TYPE:
     case USER:
     case GROUP:
-        return text_of(value);
+        return tree_nodes_text_of(value);
     case MTIME:
     case ATIME:
     case CTIME:
-        return time_of(value);
+        return tree_nodes_time_of(value);
     case LINK_TARGET:
         return value == NULL ? Py_NewRef(no_bytes) : NULL;
     case XATTRS:
         return value == NULL ? Py_NewRef(no_items) : NULL;
     case CONTENT:
-        return content_of(value);
+        return tree_nodes_content_of(value);
     case SUBTREE:
-        return value == NULL || value == Py_None ? Py_NewRef(Py_None) : id_of(value);
+        return value == NULL || value == Py_None ? Py_NewRef(Py_None) : tree_nodes_id_of(value);
     default:
-        return number_of(value);
+        return tree_nodes_number_of(value);
     }
 }
 
 /* decode(entry): the fields of a node's JSON in the order of Node; None if it is not plain. */
 static PyObject *
-decode(PyObject *module, PyObject *entry)
+tree_nodes_decode(PyObject *module, PyObject *entry)
 {
     (void)module;
     if (!PyDict_CheckExact(entry) || PyDict_GetItemWithError(entry, target_raw) != NULL)
         Py_RETURN_NONE;
     PyObject *fields = PyTuple_New(LAST);
     for (int i = 0; fields != NULL && i < LAST; i++) {
-        PyObject *value = field_of(entry, i);
+        PyObject *value = tree_nodes_field_of(entry, i);
         if (value == NULL)
             Py_CLEAR(fields);
         else
@@ -227,15 +252,12 @@ decode(PyObject *module, PyObject *entry)
 }
 
 static PyMethodDef methods[] = {
-    {"decode", decode, METH_O, "decode(entry): the fields of a plain node, or None."},
+    {"decode", tree_nodes_decode, METH_O, "decode(entry): the fields of a plain node, or None."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.tree_nodes",
-                                    .m_doc = "Plain nodes.",
-                                    .m_size = -1,
-                                    .m_methods = methods};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.tree_nodes",
+                                    .m_doc = "Plain nodes.", .m_size = -1, .m_methods = methods};
 
 PyMODINIT_FUNC
 PyInit_tree_nodes(void)

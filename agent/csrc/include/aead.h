@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { NONCE = 16, MAC = 16, OVERHEAD = NONCE + MAC, BATCH = 256 };
+enum { AEAD_NONCE = 16, AEAD_MAC = 16, AEAD_OVERHEAD = AEAD_NONCE + AEAD_MAC, AEAD_BATCH = 256 };
 
 /* Of processes: a fork must not use a nonce a second time. */
 static unsigned long aead_generation;
@@ -18,18 +18,18 @@ typedef struct {
     EVP_CIPHER_CTX *stream, *block;
     EVP_MAC_CTX *mac;
     uint8_t r[16];
-    uint8_t nonces[BATCH * NONCE], pads[BATCH * NONCE];
+    uint8_t nonces[AEAD_BATCH * AEAD_NONCE], pads[AEAD_BATCH * AEAD_NONCE];
     int next;
     unsigned long born;
 } Aead;
 
-static void
+static inline void
 aead_forked(void)
 {
     aead_generation++;
 }
 
-static int
+static inline int
 aead_draw_nonces(Aead *self)
 {
     size_t held = 0;
@@ -48,7 +48,7 @@ aead_draw_nonces(Aead *self)
 }
 
 /* Encrypts or decrypts, which is the same. Texts are shorter than 2 GiB. */
-static int
+static inline int
 aead_stream(Aead *self, const uint8_t *nonce, uint8_t *target, const uint8_t *text, size_t size)
 {
     int done = 0;
@@ -56,7 +56,7 @@ aead_stream(Aead *self, const uint8_t *nonce, uint8_t *target, const uint8_t *te
            EVP_EncryptUpdate(self->stream, target, &done, text, (int)size) && done == (int)size;
 }
 
-static int
+static inline int
 aead_tag(Aead *self, const uint8_t *pad, const uint8_t *text, size_t size, uint8_t *tag)
 {
     uint8_t key[32];
@@ -65,41 +65,41 @@ aead_tag(Aead *self, const uint8_t *pad, const uint8_t *text, size_t size, uint8
     memcpy(key + 16, pad, 16);
     int is_done = EVP_MAC_init(self->mac, key, sizeof key, NULL) &&
                   EVP_MAC_update(self->mac, text, size) &&
-                  EVP_MAC_final(self->mac, tag, &length, MAC) && length == MAC;
+                  EVP_MAC_final(self->mac, tag, &length, AEAD_MAC) && length == AEAD_MAC;
     OPENSSL_cleanse(key, sizeof key);
     return is_done;
 }
 
-/* Seals `size` bytes into `target`, which has room for OVERHEAD more. */
-static int
+/* Seals `size` bytes into `target`, which has room for AEAD_OVERHEAD more. */
+static inline int
 aead_seal(Aead *self, uint8_t *target, const uint8_t *plain, size_t size)
 {
-    if ((self->next == BATCH || self->born != aead_generation) && !aead_draw_nonces(self))
+    if ((self->next == AEAD_BATCH || self->born != aead_generation) && !aead_draw_nonces(self))
         return 0;
-    const uint8_t *nonce = self->nonces + self->next * NONCE;
-    const uint8_t *pad = self->pads + self->next * NONCE;
+    const uint8_t *nonce = self->nonces + self->next * AEAD_NONCE;
+    const uint8_t *pad = self->pads + self->next * AEAD_NONCE;
     self->next++;
-    memcpy(target, nonce, NONCE);
-    return aead_stream(self, nonce, target + NONCE, plain, size) &&
-           aead_tag(self, pad, target + NONCE, size, target + NONCE + size);
+    memcpy(target, nonce, AEAD_NONCE);
+    return aead_stream(self, nonce, target + AEAD_NONCE, plain, size) &&
+           aead_tag(self, pad, target + AEAD_NONCE, size, target + AEAD_NONCE + size);
 }
 
 /* Opens into `plain`, which has room: 1 done, 0 the MAC does not fit, -1 OpenSSL failed. */
-static int
+static inline int
 aead_open(Aead *self, uint8_t *plain, const uint8_t *sealed, size_t size)
 {
-    uint8_t pad[16], tag[MAC];
+    uint8_t pad[16], tag[AEAD_MAC];
     int length = 0;
-    if (size < OVERHEAD)
+    if (size < AEAD_OVERHEAD)
         return 0;
-    size_t inner = size - OVERHEAD;
-    if (!EVP_EncryptUpdate(self->block, pad, &length, sealed, NONCE) || length != NONCE)
+    size_t inner = size - AEAD_OVERHEAD;
+    if (!EVP_EncryptUpdate(self->block, pad, &length, sealed, AEAD_NONCE) || length != AEAD_NONCE)
         return -1;
-    if (!aead_tag(self, pad, sealed + NONCE, inner, tag))
+    if (!aead_tag(self, pad, sealed + AEAD_NONCE, inner, tag))
         return -1;
-    if (CRYPTO_memcmp(tag, sealed + NONCE + inner, MAC) != 0)
+    if (CRYPTO_memcmp(tag, sealed + AEAD_NONCE + inner, AEAD_MAC) != 0)
         return 0;
-    return aead_stream(self, sealed, plain, sealed + NONCE, inner) ? 1 : -1;
+    return aead_stream(self, sealed, plain, sealed + AEAD_NONCE, inner) ? 1 : -1;
 }
 
 #endif

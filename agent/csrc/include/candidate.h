@@ -9,11 +9,9 @@
 #include "sha256_mb.h"
 #include "status.h"
 
-enum { ID = DIGEST };
-
 /* So many files are read and hashed before the first of them is stored, as long as they fit a
  * processor's cache: hashing several side by side takes half of the time. */
-enum { BATCH = 16, BATCH_BYTES = 256 << 10 };
+enum { CANDIDATE_BATCH = 16, CANDIDATE_BYTES = 256 << 10 };
 
 /* A file that was read to `start` in the room. */
 typedef struct {
@@ -21,7 +19,7 @@ typedef struct {
     const char *path;
     const Status *status;
     Py_ssize_t start, size;
-    uint8_t id[ID];
+    uint8_t id[SHA256_DIGEST];
 } Candidate;
 
 /* How files are hashed: several at once where the processor can, else one by one by OpenSSL. */
@@ -31,31 +29,29 @@ typedef struct {
     int has_lanes;
 } Hashing;
 
-static int
+static inline int
 candidate_hash(Candidate *file, const Hashing *by, char *room)
 {
     unsigned int length = 0;
     return EVP_DigestInit_ex2(by->context, by->kind, NULL) &&
-           EVP_DigestUpdate(by->context, room + file->start,
-                            (size_t)file->size) &&
-           EVP_DigestFinal_ex(by->context, file->id, &length) && length == ID;
+           EVP_DigestUpdate(by->context, room + file->start, (size_t)file->size) &&
+           EVP_DigestFinal_ex(by->context, file->id, &length) && length == SHA256_DIGEST;
 }
 
-static int
-candidates_hash(Candidate *files, int count, const Hashing *by, char *room)
+static inline int
+candidate_hash_all(Candidate *files, int count, const Hashing *by, char *room)
 {
-    Message messages[BATCH];
+    Sha256Message messages[CANDIDATE_BATCH];
     int is_done = 1;
     for (int i = 0; i < count; i++) {
         Candidate *file = &files[i];
-        messages[i] = (Message){.data = (uint8_t *)room + file->start,
-                                .size = (size_t)file->size,
-                                .digest = file->id};
+        messages[i] = (Sha256Message){
+            .data = (uint8_t *)room + file->start, .size = (size_t)file->size, .digest = file->id};
         if (!by->has_lanes)
             is_done = is_done && candidate_hash(file, by, room);
     }
     if (by->has_lanes)
-        digest_all(messages, (size_t)count);
+        sha256_mb_digest(messages, (size_t)count);
     return is_done;
 }
 

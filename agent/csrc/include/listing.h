@@ -11,25 +11,10 @@
 
 #include "status.h"
 
-enum { FIELDS = 10 };
+enum { LISTING_FIELDS = 10 };
 
-static void
-status_fill(Status *self, const struct stat *found)
-{
-    self->mode = found->st_mode;
-    self->size = (unsigned long long)found->st_size;
-    self->ino = found->st_ino;
-    self->uid = found->st_uid;
-    self->gid = found->st_gid;
-    self->nlink = found->st_nlink;
-    self->dev = found->st_dev;
-    self->rdev = found->st_rdev;
-    self->mtime = found->st_mtim;
-    self->ctime = found->st_ctim;
-}
-
-static uint8_t *
-entry_put_number(uint8_t *at, uint64_t value)
+static inline uint8_t *
+listing_put_number(uint8_t *at, uint64_t value)
 {
     for (int i = 0; i < 8; i++)
         at[i] = (uint8_t)(value >> (8 * i));
@@ -37,24 +22,32 @@ entry_put_number(uint8_t *at, uint64_t value)
 }
 
 /* The lower 64 bits of a time in nanoseconds. */
-static uint64_t
-entry_time(const struct timespec *time)
+static inline uint64_t
+listing_time(const struct timespec *time)
 {
     return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
 }
 
-static uint8_t *
-entry_put(uint8_t *at, const char *name, size_t length, const Status *status)
+static inline uint8_t *
+listing_put(uint8_t *at, const char *name, size_t length, const Status *status)
 {
-    at = entry_put_number(at, length);
+    at = listing_put_number(at, length);
     memcpy(at, name, length);
     at += length;
-    const uint64_t numbers[FIELDS] = {
-        status->mode, status->size, status->ino, status->uid, status->gid, status->nlink,
-        status->dev, status->rdev, entry_time(&status->mtime), entry_time(&status->ctime),
+    const uint64_t numbers[LISTING_FIELDS] = {
+        status->mode,
+        status->size,
+        status->ino,
+        status->uid,
+        status->gid,
+        status->nlink,
+        status->dev,
+        status->rdev,
+        listing_time(&status->mtime),
+        listing_time(&status->ctime),
     };
-    for (int i = 0; i < FIELDS; i++)
-        at = entry_put_number(at, numbers[i]);
+    for (int i = 0; i < LISTING_FIELDS; i++)
+        at = listing_put_number(at, numbers[i]);
     return at;
 }
 
@@ -70,7 +63,7 @@ typedef struct {
     uint8_t *is_folder;
 } Listing;
 
-static void
+static inline void
 listing_free(Listing *it)
 {
     free(it->joined);
@@ -79,14 +72,14 @@ listing_free(Listing *it)
     free(it->is_folder);
 }
 
-static int
+static inline int
 listing_by_name(const void *one, const void *other)
 {
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
 /* Appends a name; 0 or an errno. */
-static int
+static inline int
 listing_add(Listing *it, const char *name)
 {
     size_t size = strlen(name) + 1;
@@ -105,7 +98,7 @@ listing_add(Listing *it, const char *name)
 }
 
 /* Reads the names, at most one more than `most`; 0 or an errno. */
-static int
+static inline int
 listing_names(Listing *it, DIR *folder, Py_ssize_t most)
 {
     while (it->count <= most) {
@@ -123,7 +116,7 @@ listing_names(Listing *it, DIR *folder, Py_ssize_t most)
 }
 
 /* Puts the names in order; 0 or an errno. */
-static int
+static inline int
 listing_sort(Listing *it)
 {
     char *sorted = malloc(it->held + 1);
@@ -148,10 +141,10 @@ listing_sort(Listing *it)
 }
 
 /* Looks at each entry; 0 or an errno. */
-static int
+static inline int
 listing_look(Listing *it, int folder)
 {
-    it->record = malloc(it->held + (size_t)it->count * 8 * (FIELDS + 1) + 1);
+    it->record = malloc(it->held + (size_t)it->count * 8 * (LISTING_FIELDS + 1) + 1);
     it->is_folder = malloc((size_t)it->count + 1);
     if (it->record == NULL || it->is_folder == NULL)
         return ENOMEM;
@@ -163,14 +156,14 @@ listing_look(Listing *it, int folder)
             return errno;
         status_fill(&status, &found);
         it->is_folder[i] = S_ISDIR(found.st_mode) != 0;
-        at = entry_put(at, it->names[i], strlen(it->names[i]), &status);
+        at = listing_put(at, it->names[i], strlen(it->names[i]), &status);
     }
     it->record_size = (size_t)(at - it->record);
     return 0;
 }
 
 /* Opens a folder to be listed; where that is allowed, without a trace in its time of access. */
-static DIR *
+static inline DIR *
 listing_open(const char *path)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -192,7 +185,7 @@ listing_open(const char *path)
 }
 
 /* All of the above; 0 or an errno. Nothing is looked at if there are more than `most` names. */
-static int
+static inline int
 listing_read(Listing *it, const char *path, Py_ssize_t most)
 {
     DIR *folder = listing_open(path);

@@ -11,7 +11,7 @@
 #include "status.h"
 #include "text.h"
 
-enum { STAMPS = 64 };
+enum { NODE_JSON_STAMPS = 64 };
 
 /* A second, and how it stands in a node: before the fraction, and after it. */
 typedef struct {
@@ -24,13 +24,13 @@ typedef struct {
 typedef struct {
     Text text;
     PyObject *stamp_of, *owner_of;
-    Stamp stamps[STAMPS];
+    Stamp stamps[NODE_JSON_STAMPS];
     unsigned long long mode, uid, gid;
     PyObject *owner; /* (text of the mode, text of the owner) for the three above, or NULL */
 } NodeWriter;
 
-static int
-node_copy_text(PyObject *pair, Py_ssize_t index, char *to, size_t room)
+static inline int
+node_json_copy_text(PyObject *pair, Py_ssize_t index, char *to, size_t room)
 {
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(pair, index), &size);
@@ -44,8 +44,8 @@ node_copy_text(PyObject *pair, Py_ssize_t index, char *to, size_t room)
     return 1;
 }
 
-static int
-node_is_pair(PyObject *value)
+static inline int
+node_json_is_pair(PyObject *value)
 {
     if (PyTuple_CheckExact(value) && PyTuple_GET_SIZE(value) == 2 &&
         PyUnicode_CheckExact(PyTuple_GET_ITEM(value, 0)) &&
@@ -55,18 +55,19 @@ node_is_pair(PyObject *value)
     return 0;
 }
 
-static const Stamp *
-node_stamp(NodeWriter *self, long long second)
+static inline const Stamp *
+node_json_stamp(NodeWriter *self, long long second)
 {
-    Stamp *stamp = &self->stamps[(unsigned long long)second % STAMPS];
+    Stamp *stamp = &self->stamps[(unsigned long long)second % NODE_JSON_STAMPS];
     if (stamp->is_set && stamp->second == second)
         return stamp;
     stamp->is_set = 0;
     PyObject *pair = PyObject_CallFunction(self->stamp_of, "L", second);
     if (pair == NULL)
         return NULL;
-    if (node_is_pair(pair) && node_copy_text(pair, 0, stamp->stamp, sizeof stamp->stamp) &&
-        node_copy_text(pair, 1, stamp->zone, sizeof stamp->zone)) {
+    if (node_json_is_pair(pair) &&
+        node_json_copy_text(pair, 0, stamp->stamp, sizeof stamp->stamp) &&
+        node_json_copy_text(pair, 1, stamp->zone, sizeof stamp->zone)) {
         stamp->second = second;
         stamp->is_set = 1;
     }
@@ -74,10 +75,10 @@ node_stamp(NodeWriter *self, long long second)
     return stamp->is_set ? stamp : NULL;
 }
 
-static int
-node_add_time(NodeWriter *self, const struct timespec *time)
+static inline int
+node_json_add_time(NodeWriter *self, const struct timespec *time)
 {
-    const Stamp *stamp = node_stamp(self, time->tv_sec);
+    const Stamp *stamp = node_json_stamp(self, time->tv_sec);
     if (stamp == NULL)
         return 0;
     text_add(&self->text, stamp->stamp, strlen(stamp->stamp));
@@ -86,8 +87,8 @@ node_add_time(NodeWriter *self, const struct timespec *time)
     return 1;
 }
 
-static int
-node_know_owner(NodeWriter *self, const Status *status)
+static inline int
+node_json_know_owner(NodeWriter *self, const Status *status)
 {
     if (self->owner != NULL && self->mode == status->mode && self->uid == status->uid &&
         self->gid == status->gid)
@@ -95,7 +96,7 @@ node_know_owner(NodeWriter *self, const Status *status)
     Py_CLEAR(self->owner);
     PyObject *pair =
         PyObject_CallFunction(self->owner_of, "KKK", status->mode, status->uid, status->gid);
-    if (pair == NULL || !node_is_pair(pair)) {
+    if (pair == NULL || !node_json_is_pair(pair)) {
         Py_XDECREF(pair);
         return 0;
     }
@@ -107,8 +108,8 @@ node_know_owner(NodeWriter *self, const Status *status)
 }
 
 /* Names that neither Go's quoting nor JSON changes. */
-static int
-node_is_plain(PyObject *name)
+static inline int
+node_json_is_plain(PyObject *name)
 {
     const unsigned char *text = (const unsigned char *)PyBytes_AS_STRING(name);
     for (Py_ssize_t i = 0; i < PyBytes_GET_SIZE(name); i++)
@@ -117,8 +118,8 @@ node_is_plain(PyObject *name)
     return 1;
 }
 
-static void
-node_add_field(Text *to, const char *name, unsigned long long number)
+static inline void
+node_json_add_field(Text *to, const char *name, unsigned long long number)
 {
     if (number) {
         text_add(to, name, strlen(name));
@@ -127,12 +128,12 @@ node_add_field(Text *to, const char *name, unsigned long long number)
 }
 
 /* `id` is NULL for an empty file. */
-static int
-node_add(NodeWriter *self, PyObject *name, const Status *status, const uint8_t *id)
+static inline int
+node_json_add(NodeWriter *self, PyObject *name, const Status *status, const uint8_t *id)
 {
     Text *to = &self->text;
     Py_ssize_t mode_size, owner_size;
-    if (!node_know_owner(self, status))
+    if (!node_json_know_owner(self, status))
         return 0;
     const char *mode = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(self->owner, 0), &mode_size);
     const char *owner = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(self->owner, 1), &owner_size);
@@ -147,32 +148,32 @@ node_add(NodeWriter *self, PyObject *name, const Status *status, const uint8_t *
     text_add(to, mode, (size_t)mode_size);
     TEXT_ADD(to, ",\"mtime\":\"");
     size_t start = to->size;
-    if (!node_add_time(self, &status->mtime))
+    if (!node_json_add_time(self, &status->mtime))
         return 0;
     size_t length = to->size - start;
     TEXT_ADD(to, "\",\"atime\":\"");
     text_add(to, to->text + start, length);
     TEXT_ADD(to, "\",\"ctime\":\"");
-    if (!node_add_time(self, &status->ctime))
+    if (!node_json_add_time(self, &status->ctime))
         return 0;
     TEXT_ADD(to, "\"");
     text_add(to, owner, (size_t)owner_size);
-    node_add_field(to, ",\"inode\":", status->ino);
-    node_add_field(to, ",\"device_id\":", status->dev);
-    node_add_field(to, ",\"size\":", status->size);
-    node_add_field(to, ",\"links\":", status->nlink);
+    node_json_add_field(to, ",\"inode\":", status->ino);
+    node_json_add_field(to, ",\"device_id\":", status->dev);
+    node_json_add_field(to, ",\"size\":", status->size);
+    node_json_add_field(to, ",\"links\":", status->nlink);
     TEXT_ADD(to, ",\"content\":[");
     if (id != NULL) {
         TEXT_ADD(to, "\"");
-        text_add_hex(to, id, DIGEST);
+        text_add_hex(to, id, SHA256_DIGEST);
         TEXT_ADD(to, "\"");
     }
     TEXT_ADD(to, "]}");
     return 1;
 }
 
-static void
-node_clear(NodeWriter *self)
+static inline void
+node_json_clear(NodeWriter *self)
 {
     PyMem_RawFree(self->text.text);
     self->text = (Text){0};

@@ -8,7 +8,7 @@
 
 #include "sha256_mb.h"
 
-enum { PLAIN_ENTRY = 37, ENTRY = 41 };
+enum { PACK_TARGET_PLAIN_ENTRY = 37, PACK_TARGET_ENTRY = 41 };
 
 /* The names of an open pack's attributes. */
 typedef struct {
@@ -19,24 +19,25 @@ typedef struct {
 typedef struct {
     PyObject *pack, *view, *header;
     Py_ssize_t room, size, count, fresh;
-} Target;
+} PackTarget;
 
 /* How a blob is compressed (or None), sealed, opened again, and refused if it does not open. */
 typedef struct {
     PyObject *put, *compress, *decompress, *refuse;
 } Sealing;
 
-static int
-target_note_blob(Target *target, const uint8_t *id, Py_ssize_t sealed, Py_ssize_t plain)
+static inline int
+pack_target_note_blob(PackTarget *target, const uint8_t *id, Py_ssize_t sealed, Py_ssize_t plain)
 {
-    uint8_t entry[ENTRY], *at = entry;
+    uint8_t entry[PACK_TARGET_ENTRY], *at = entry;
     *at++ = plain ? 2 : 0;
     for (int i = 0; i < 4; i++)
         *at++ = (uint8_t)(sealed >> (8 * i));
     for (int i = 0; plain && i < 4; i++)
         *at++ = (uint8_t)(plain >> (8 * i));
-    memcpy(at, id, DIGEST);
-    Py_ssize_t held = PyByteArray_GET_SIZE(target->header), size = plain ? ENTRY : PLAIN_ENTRY;
+    memcpy(at, id, SHA256_DIGEST);
+    Py_ssize_t held = PyByteArray_GET_SIZE(target->header),
+               size = plain ? PACK_TARGET_ENTRY : PACK_TARGET_PLAIN_ENTRY;
     if (PyByteArray_Resize(target->header, held + size) < 0)
         return 0;
     memcpy(PyByteArray_AS_STRING(target->header) + held, entry, (size_t)size);
@@ -44,8 +45,8 @@ target_note_blob(Target *target, const uint8_t *id, Py_ssize_t sealed, Py_ssize_
 }
 
 /* Compresses and seals `plain` behind what the pack has; returns where it ends, or -1. */
-static Py_ssize_t
-target_seal(Target *target, const Sealing *by, PyObject *plain, Py_ssize_t *plain_length)
+static inline Py_ssize_t
+pack_target_seal(PackTarget *target, const Sealing *by, PyObject *plain, Py_ssize_t *plain_length)
 {
     PyObject *packed = NULL, *text = plain, *unpack = Py_None, *end = NULL;
     *plain_length = 0;
@@ -83,8 +84,8 @@ target_seal(Target *target, const Sealing *by, PyObject *plain, Py_ssize_t *plai
     return stop;
 }
 
-static Py_ssize_t
-target_number(PyObject *pack, PyObject *name)
+static inline Py_ssize_t
+pack_target_number(PyObject *pack, PyObject *name)
 {
     PyObject *value = PyObject_GetAttr(pack, name);
     if (value == NULL)
@@ -94,14 +95,14 @@ target_number(PyObject *pack, PyObject *name)
     return number;
 }
 
-static int
-target_take(Target *target, PyObject *pack, const PackNames *names)
+static inline int
+pack_target_take(PackTarget *target, PyObject *pack, const PackNames *names)
 {
     target->pack = pack;
     target->view = PyObject_GetAttr(pack, names->view);
     target->header = PyObject_GetAttr(pack, names->header);
-    target->size = target_number(pack, names->size);
-    target->count = target_number(pack, names->count);
+    target->size = pack_target_number(pack, names->size);
+    target->count = pack_target_number(pack, names->count);
     if (PyErr_Occurred())
         return 0;
     if (target->view == NULL || !PyMemoryView_Check(target->view) || target->header == NULL ||
@@ -113,8 +114,8 @@ target_take(Target *target, PyObject *pack, const PackNames *names)
     return 1;
 }
 
-static int
-target_set_number(PyObject *pack, PyObject *name, Py_ssize_t number)
+static inline int
+pack_target_set_number(PyObject *pack, PyObject *name, Py_ssize_t number)
 {
     PyObject *value = PyLong_FromSsize_t(number);
     int is_set = value != NULL && PyObject_SetAttr(pack, name, value) == 0;
@@ -122,15 +123,15 @@ target_set_number(PyObject *pack, PyObject *name, Py_ssize_t number)
     return is_set;
 }
 
-static int
-target_give_back(Target *target, const PackNames *names)
+static inline int
+pack_target_give_back(PackTarget *target, const PackNames *names)
 {
-    return target_set_number(target->pack, names->size, target->size) &&
-           target_set_number(target->pack, names->count, target->count);
+    return pack_target_set_number(target->pack, names->size, target->size) &&
+           pack_target_set_number(target->pack, names->count, target->count);
 }
 
-static void
-target_drop(Target *target)
+static inline void
+pack_target_drop(PackTarget *target)
 {
     Py_CLEAR(target->view);
     Py_CLEAR(target->header);

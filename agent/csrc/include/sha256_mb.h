@@ -1,30 +1,30 @@
 /* SHA-256 of several messages side by side, on processors that have instructions for it: each
  * instruction waits for the one before it, so a processor that hashes one message is idle half of
  * the time. What it gives is the same as one after the other. */
-#ifndef NIGHTSAFE_DIGEST_H
-#define NIGHTSAFE_DIGEST_H
+#ifndef NIGHTSAFE_SHA256_MB_H
+#define NIGHTSAFE_SHA256_MB_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGEST = 32, BLOCK = 64, MOST_LANES = 3 };
+enum { SHA256_DIGEST = 32, SHA256_BLOCK = 64, SHA256_LANES = 3 };
 
 typedef struct {
     const uint8_t *data;
     size_t size;
     uint8_t *digest;
-} Message;
+} Sha256Message;
 
 #if defined(__GNUC__) && defined(__x86_64__)
 
 #include <cpuid.h>
 #include <immintrin.h>
 
-#define WITH_SHA __attribute__((target("sha,sse4.1")))
+#define SHA256_MB_TARGET __attribute__((target("sha,sse4.1")))
 
-static const uint32_t round_constants[64] __attribute__((aligned(16))) = {
+static const uint32_t sha256_mb_constants[64] __attribute__((aligned(16))) = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -39,15 +39,15 @@ static const uint32_t round_constants[64] __attribute__((aligned(16))) = {
 typedef struct {
     __m128i abef, cdgh;
     const uint8_t *at;
-    size_t blocks;         /* from `at` on */
-    const Message *message;
-    size_t last_blocks;    /* those in `last`, or 0 when they are at `at` */
-    uint8_t last[2 * BLOCK]; /* the message's end, and its length */
-} Lane;
+    size_t blocks; /* from `at` on */
+    const Sha256Message *message;
+    size_t last_blocks; /* those in `last`, or 0 when they are at `at` */
+    uint8_t last[2 * SHA256_BLOCK]; /* the message's end, and its length */
+} Sha256Lane;
 
 /* Whether this processor has what is needed. */
 static inline int
-can_digest(void)
+sha256_mb_is_supported(void)
 {
     unsigned int a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSSE3) || !(c & bit_SSE4_1))
@@ -57,36 +57,36 @@ can_digest(void)
 
 /* Other libraries leave the upper halves of the registers in use (OpenSSL's Poly1305 does), and
  * then each of the instructions below waits for those, too, and takes almost twice as long. */
-__attribute__((target("avx"))) static void
-clear_upper_halves(void)
+__attribute__((target("avx"))) static inline void
+sha256_mb_clear_upper_halves(void)
 {
     _mm256_zeroupper();
 }
 
 /* Takes `blocks` blocks of each of the first `count` lanes, which the compiler knows. */
-WITH_SHA static inline __attribute__((always_inline)) void
-take_blocks(Lane *lanes, const int count, size_t blocks)
+SHA256_MB_TARGET static inline __attribute__((always_inline)) void
+sha256_mb_take_blocks(Sha256Lane *lanes, const int count, size_t blocks)
 {
     const __m128i order = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-    __m128i abef[MOST_LANES], cdgh[MOST_LANES];
-    const uint8_t *at[MOST_LANES];
+    __m128i abef[SHA256_LANES], cdgh[SHA256_LANES];
+    const uint8_t *at[SHA256_LANES];
     for (int i = 0; i < count; i++) {
         abef[i] = lanes[i].abef;
         cdgh[i] = lanes[i].cdgh;
         at[i] = lanes[i].at;
     }
     for (size_t block = 0; block < blocks; block++) {
-        __m128i words[MOST_LANES][4], old_abef[MOST_LANES], old_cdgh[MOST_LANES];
+        __m128i words[SHA256_LANES][4], old_abef[SHA256_LANES], old_cdgh[SHA256_LANES];
         for (int i = 0; i < count; i++) {
             old_abef[i] = abef[i];
             old_cdgh[i] = cdgh[i];
             for (int k = 0; k < 4; k++)
                 words[i][k] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)at[i] + k), order);
-            at[i] += BLOCK;
+            at[i] += SHA256_BLOCK;
         }
 #pragma GCC unroll 16
         for (int round = 0; round < 16; round++) {
-            const __m128i constants = _mm_load_si128((const __m128i *)round_constants + round);
+            const __m128i constants = _mm_load_si128((const __m128i *)sha256_mb_constants + round);
 #pragma GCC unroll 3
             for (int i = 0; i < count; i++) {
                 __m128i *word = words[i], sum = _mm_add_epi32(word[round & 3], constants);
@@ -113,50 +113,51 @@ take_blocks(Lane *lanes, const int count, size_t blocks)
     }
 }
 
-WITH_SHA static void
-take_one(Lane *lanes, size_t blocks)
+SHA256_MB_TARGET static inline void
+sha256_mb_take_one(Sha256Lane *lanes, size_t blocks)
 {
-    take_blocks(lanes, 1, blocks);
+    sha256_mb_take_blocks(lanes, 1, blocks);
 }
 
-WITH_SHA static void
-take_two(Lane *lanes, size_t blocks)
+SHA256_MB_TARGET static inline void
+sha256_mb_take_two(Sha256Lane *lanes, size_t blocks)
 {
-    take_blocks(lanes, 2, blocks);
+    sha256_mb_take_blocks(lanes, 2, blocks);
 }
 
-WITH_SHA static void
-take_three(Lane *lanes, size_t blocks)
+SHA256_MB_TARGET static inline void
+sha256_mb_take_three(Sha256Lane *lanes, size_t blocks)
 {
-    take_blocks(lanes, 3, blocks);
+    sha256_mb_take_blocks(lanes, 3, blocks);
 }
 
 static inline void
-put_big_endian(uint8_t *to, uint64_t number, int bytes)
+sha256_mb_put_number(uint8_t *to, uint64_t number, int bytes)
 {
     for (int i = bytes - 1; i >= 0; i--, number >>= 8)
         to[i] = (uint8_t)number;
 }
 
-WITH_SHA static void
-begin_lane(Lane *lane, const Message *message)
+SHA256_MB_TARGET static inline void
+sha256_mb_begin(Sha256Lane *lane, const Sha256Message *message)
 {
-    size_t rest = message->size % BLOCK;
+    size_t rest = message->size % SHA256_BLOCK;
     lane->abef = _mm_set_epi32(0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);
     lane->cdgh = _mm_set_epi32(0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);
     lane->message = message;
     lane->at = message->data;
-    lane->blocks = message->size / BLOCK;
-    lane->last_blocks = rest < BLOCK - 8 ? 1 : 2;
+    lane->blocks = message->size / SHA256_BLOCK;
+    lane->last_blocks = rest < SHA256_BLOCK - 8 ? 1 : 2;
     memset(lane->last, 0, sizeof lane->last);
     if (rest)
         memcpy(lane->last, message->data + message->size - rest, rest);
     lane->last[rest] = 0x80;
-    put_big_endian(lane->last + lane->last_blocks * BLOCK - 8, (uint64_t)message->size * 8, 8);
+    sha256_mb_put_number(lane->last + lane->last_blocks * SHA256_BLOCK - 8,
+                         (uint64_t)message->size * 8, 8);
 }
 
-WITH_SHA static void
-end_lane(Lane *lane)
+SHA256_MB_TARGET static inline void
+sha256_mb_end(Sha256Lane *lane)
 {
     uint32_t abef[4], cdgh[4];
     _mm_storeu_si128((__m128i *)abef, lane->abef);
@@ -164,29 +165,30 @@ end_lane(Lane *lane)
     const uint32_t words[8] = {abef[3], abef[2], cdgh[3], cdgh[2],
                                abef[1], abef[0], cdgh[1], cdgh[0]};
     for (int i = 0; i < 8; i++)
-        put_big_endian(lane->message->digest + 4 * i, words[i], 4);
+        sha256_mb_put_number(lane->message->digest + 4 * i, words[i], 4);
 }
 
-static int
-longer_first(const void *one, const void *other)
+static inline int
+sha256_mb_longer_first(const void *one, const void *other)
 {
-    const size_t a = ((const Message *)one)->size, b = ((const Message *)other)->size;
+    const size_t a = ((const Sha256Message *)one)->size, b = ((const Sha256Message *)other)->size;
     return (a < b) - (a > b);
 }
 
-/* Only where can_digest() says so. The messages are put in another order, the longest first, so
- * that at the end none is left alone for long. */
-static void
-digest_all(Message *messages, size_t count)
+/* Only where sha256_mb_is_supported() says so. The messages are put in another order, the longest
+ * first, so that at the end none is left alone for long. */
+static inline void
+sha256_mb_digest(Sha256Message *messages, size_t count)
 {
-    static void (*const take[])(Lane *, size_t) = {NULL, take_one, take_two, take_three};
-    Lane lanes[MOST_LANES];
+    static void (*const take[])(Sha256Lane *, size_t) = {NULL, sha256_mb_take_one,
+                                                         sha256_mb_take_two, sha256_mb_take_three};
+    Sha256Lane lanes[SHA256_LANES];
     int used = 0;
-    qsort(messages, count, sizeof *messages, longer_first);
+    qsort(messages, count, sizeof *messages, sha256_mb_longer_first);
     if (__builtin_cpu_supports("avx"))
-        clear_upper_halves();
-    while (used < MOST_LANES && count) {
-        begin_lane(&lanes[used++], messages++);
+        sha256_mb_clear_upper_halves();
+    while (used < SHA256_LANES && count) {
+        sha256_mb_begin(&lanes[used++], messages++);
         count--;
     }
     while (used) {
@@ -196,7 +198,7 @@ digest_all(Message *messages, size_t count)
         if (blocks)
             take[used](lanes, blocks);
         for (int i = used - 1; i >= 0; i--) {
-            Lane *lane = &lanes[i];
+            Sha256Lane *lane = &lanes[i];
             if (lane->blocks)
                 continue;
             if (lane->last_blocks) {
@@ -205,9 +207,9 @@ digest_all(Message *messages, size_t count)
                 lane->last_blocks = 0;
                 continue;
             }
-            end_lane(lane);
+            sha256_mb_end(lane);
             if (count) {
-                begin_lane(lane, messages++);
+                sha256_mb_begin(lane, messages++);
                 count--;
             } else if (--used != i) {
                 *lane = lanes[used];
@@ -221,13 +223,13 @@ digest_all(Message *messages, size_t count)
 #else
 
 static inline int
-can_digest(void)
+sha256_mb_is_supported(void)
 {
     return 0;
 }
 
 static inline void
-digest_all(Message *messages, size_t count)
+sha256_mb_digest(Sha256Message *messages, size_t count)
 {
     (void)messages;
     (void)count;

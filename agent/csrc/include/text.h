@@ -12,7 +12,7 @@ typedef struct {
 } Text;
 
 /* Sees to it that there is room for `size` bytes more; 0, with an error set, if there is none. */
-static int
+static inline int
 text_need(Text *to, size_t size)
 {
     if (to->room - to->size >= size)
@@ -29,7 +29,7 @@ text_need(Text *to, size_t size)
 }
 
 /* These have room already. */
-static void
+static inline void
 text_add(Text *to, const char *text, size_t size)
 {
     memcpy(to->text + to->size, text, size);
@@ -38,7 +38,7 @@ text_add(Text *to, const char *text, size_t size)
 
 #define TEXT_ADD(to, literal) text_add(to, literal, sizeof literal - 1)
 
-static void
+static inline void
 text_add_number(Text *to, unsigned long long number)
 {
     char digits[24];
@@ -50,7 +50,7 @@ text_add_number(Text *to, unsigned long long number)
     text_add(to, digits + at, sizeof digits - at);
 }
 
-static void
+static inline void
 text_add_fraction(Text *to, long long nanoseconds)
 {
     char digits[10] = ".";
@@ -65,7 +65,7 @@ text_add_fraction(Text *to, long long nanoseconds)
         text_add(to, digits, (size_t)last + 1);
 }
 
-static void
+static inline void
 text_add_hex(Text *to, const uint8_t *bytes, size_t size)
 {
     static const char digits[] = "0123456789abcdef";

@@ -15,8 +15,8 @@ enum { MOST_STREAMS = 64 };
 typedef struct {
     PyObject_HEAD
     int is_busy;
-    uint64_t size;         /* of all that came */
-    uint8_t rest[BLOCK];   /* the last size % BLOCK bytes */
+    uint64_t size; /* of all that came */
+    uint8_t rest[SHA256_BLOCK]; /* the last size % BLOCK bytes */
     uint32_t abef[4], cdgh[4];
 } Running;
 
@@ -27,8 +27,8 @@ typedef struct {
     size_t size;
 } Piece;
 
-WITH_SHA static void
-load_state(Lane *lane, const Running *self, const uint8_t *at, size_t blocks)
+SHA256_MB_TARGET static void
+lanes_load_state(Sha256Lane *lane, const Running *self, const uint8_t *at, size_t blocks)
 {
     lane->abef = _mm_loadu_si128((const __m128i *)self->abef);
     lane->cdgh = _mm_loadu_si128((const __m128i *)self->cdgh);
@@ -36,8 +36,8 @@ load_state(Lane *lane, const Running *self, const uint8_t *at, size_t blocks)
     lane->blocks = blocks;
 }
 
-WITH_SHA static void
-keep_state(const Lane *lane, Running *self)
+SHA256_MB_TARGET static void
+lanes_keep_state(const Sha256Lane *lane, Running *self)
 {
     _mm_storeu_si128((__m128i *)self->abef, lane->abef);
     _mm_storeu_si128((__m128i *)self->cdgh, lane->cdgh);
@@ -45,50 +45,51 @@ keep_state(const Lane *lane, Running *self)
 
 /* Adds `count` whole blocks that stand in one place. */
 static void
-add_blocks(Running *self, const uint8_t *at, size_t count)
+lanes_add_blocks(Running *self, const uint8_t *at, size_t count)
 {
-    Lane lane;
-    load_state(&lane, self, at, count);
-    take_one(&lane, count);
-    keep_state(&lane, self);
+    Sha256Lane lane;
+    lanes_load_state(&lane, self, at, count);
+    sha256_mb_take_one(&lane, count);
+    lanes_keep_state(&lane, self);
 }
 
 /* Fills what is left of a block that has begun. */
 static void
-fill_rest(Piece *piece)
+lanes_fill_rest(Piece *piece)
 {
     Running *self = piece->stream;
-    size_t held = self->size % BLOCK, wanted = held ? BLOCK - held : 0;
+    size_t held = self->size % SHA256_BLOCK, wanted = held ? SHA256_BLOCK - held : 0;
     if (wanted > piece->size)
         wanted = piece->size;
     memcpy(self->rest + held, piece->at, wanted);
     self->size += wanted;
     piece->at += wanted;
     piece->size -= wanted;
-    if (wanted && self->size % BLOCK == 0)
-        add_blocks(self, self->rest, 1);
+    if (wanted && self->size % SHA256_BLOCK == 0)
+        lanes_add_blocks(self, self->rest, 1);
 }
 
 /* Keeps what does not fill a block. */
 static void
-keep_rest(Piece *piece)
+lanes_keep_rest(Piece *piece)
 {
     Running *self = piece->stream;
-    size_t whole = piece->size / BLOCK * BLOCK, left = piece->size - whole;
+    size_t whole = piece->size / SHA256_BLOCK * SHA256_BLOCK, left = piece->size - whole;
     if (left)
-        memcpy(self->rest + (piece->size == left ? self->size % BLOCK : 0), piece->at + whole, left);
+        memcpy(self->rest + (piece->size == left ? self->size % SHA256_BLOCK : 0),
+               piece->at + whole, left);
     self->size += piece->size;
 }
 
 /* The next piece that has a whole block goes into a lane; false if there is none. */
 static int
-next_lane(Lane *lane, Piece *pieces, size_t count, size_t *next, size_t *whose)
+lanes_next_lane(Sha256Lane *lane, Piece *pieces, size_t count, size_t *next, size_t *whose)
 {
     for (; *next < count; (*next)++) {
         Piece *piece = &pieces[*next];
-        if (piece->size < BLOCK)
+        if (piece->size < SHA256_BLOCK)
             continue;
-        load_state(lane, piece->stream, piece->at, piece->size / BLOCK);
+        lanes_load_state(lane, piece->stream, piece->at, piece->size / SHA256_BLOCK);
         *whose = (*next)++;
         return 1;
     }
@@ -96,17 +97,18 @@ next_lane(Lane *lane, Piece *pieces, size_t count, size_t *next, size_t *whose)
 }
 
 static void
-add_all(Piece *pieces, size_t count)
+lanes_add_all(Piece *pieces, size_t count)
 {
-    static void (*const take[])(Lane *, size_t) = {NULL, take_one, take_two, take_three};
-    Lane lanes[MOST_LANES];
-    size_t whose[MOST_LANES], next = 0;
+    static void (*const take[])(Sha256Lane *, size_t) = {NULL, sha256_mb_take_one,
+                                                         sha256_mb_take_two, sha256_mb_take_three};
+    Sha256Lane lanes[SHA256_LANES];
+    size_t whose[SHA256_LANES], next = 0;
     int used = 0;
     if (__builtin_cpu_supports("avx"))
-        clear_upper_halves();
+        sha256_mb_clear_upper_halves();
     for (size_t i = 0; i < count; i++)
-        fill_rest(&pieces[i]);
-    while (used < MOST_LANES && next_lane(&lanes[used], pieces, count, &next, &whose[used]))
+        lanes_fill_rest(&pieces[i]);
+    while (used < SHA256_LANES && lanes_next_lane(&lanes[used], pieces, count, &next, &whose[used]))
         used++;
     while (used) {
         size_t blocks = lanes[0].blocks;
@@ -116,56 +118,56 @@ add_all(Piece *pieces, size_t count)
         for (int i = used - 1; i >= 0; i--) {
             if (lanes[i].blocks)
                 continue;
-            keep_state(&lanes[i], pieces[whose[i]].stream);
-            if (!next_lane(&lanes[i], pieces, count, &next, &whose[i]) && --used != i) {
+            lanes_keep_state(&lanes[i], pieces[whose[i]].stream);
+            if (!lanes_next_lane(&lanes[i], pieces, count, &next, &whose[i]) && --used != i) {
                 lanes[i] = lanes[used];
                 whose[i] = whose[used];
             }
         }
     }
     for (size_t i = 0; i < count; i++)
-        keep_rest(&pieces[i]);
+        lanes_keep_rest(&pieces[i]);
 }
 
 static PyTypeObject RunningType;
 
 static PyObject *
-running_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+lanes_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {NULL};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Running", names))
         return NULL;
     Running *self = (Running *)type->tp_alloc(type, 0);
     if (self != NULL) {
-        const Message nothing = {0};
-        Lane lane;
-        begin_lane(&lane, &nothing);
-        keep_state(&lane, self);
+        const Sha256Message nothing = {0};
+        Sha256Lane lane;
+        sha256_mb_begin(&lane, &nothing);
+        lanes_keep_state(&lane, self);
     }
     return (PyObject *)self;
 }
 
 static PyObject *
-hexdigest(Running *self, PyObject *nothing)
+lanes_hexdigest(Running *self, PyObject *nothing)
 {
     (void)nothing;
     if (self->is_busy) {
         PyErr_SetString(PyExc_ValueError, "Another thread is adding to this hash.");
         return NULL;
     }
-    size_t held = self->size % BLOCK, blocks = held < BLOCK - 8 ? 1 : 2;
-    uint8_t last[2 * BLOCK] = {0}, digest[DIGEST];
+    size_t held = self->size % SHA256_BLOCK, blocks = held < SHA256_BLOCK - 8 ? 1 : 2;
+    uint8_t last[2 * SHA256_BLOCK] = {0}, digest[SHA256_DIGEST];
     memcpy(last, self->rest, held);
     last[held] = 0x80;
-    put_big_endian(last + blocks * BLOCK - 8, self->size * 8, 8);
-    const Message message = {.digest = digest};
-    Lane lane;
-    load_state(&lane, self, last, blocks);
+    sha256_mb_put_number(last + blocks * SHA256_BLOCK - 8, self->size * 8, 8);
+    const Sha256Message message = {.digest = digest};
+    Sha256Lane lane;
+    lanes_load_state(&lane, self, last, blocks);
     lane.message = &message;
-    take_one(&lane, blocks);
-    end_lane(&lane);
-    char text[2 * DIGEST];
-    for (int i = 0; i < DIGEST; i++) {
+    sha256_mb_take_one(&lane, blocks);
+    sha256_mb_end(&lane);
+    char text[2 * SHA256_DIGEST];
+    for (int i = 0; i < SHA256_DIGEST; i++) {
         text[2 * i] = "0123456789abcdef"[digest[i] >> 4];
         text[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
     }
@@ -173,23 +175,22 @@ hexdigest(Running *self, PyObject *nothing)
 }
 
 static PyMethodDef running_methods[] = {
-    {"hexdigest", (PyCFunction)hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
+    {"hexdigest", (PyCFunction)lanes_hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
     {NULL},
 };
 
 static PyTypeObject RunningType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "nightsafe_lanes._lanes.Running",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe_lanes._lanes.Running",
     .tp_basicsize = sizeof(Running),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "The SHA-256 of what a stream gave so far.",
     .tp_methods = running_methods,
-    .tp_new = running_new,
+    .tp_new = lanes_new,
 };
 
 /* The stream at a place of the list, marked as busy; NULL with an error set. */
 static Running *
-claim(PyObject *list, Py_ssize_t place)
+lanes_claim(PyObject *list, Py_ssize_t place)
 {
     PyObject *given = PySequence_Fast_GET_ITEM(list, place);
     if (!Py_IS_TYPE(given, &RunningType)) {
@@ -207,7 +208,7 @@ claim(PyObject *list, Py_ssize_t place)
 }
 
 static PyObject *
-update_all(PyObject *module, PyObject *args)
+lanes_update_all(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *streams, *texts, *stream_list, *text_list;
@@ -226,7 +227,7 @@ update_all(PyObject *module, PyObject *args)
         }
     }
     for (; claimed < count; claimed++)
-        if ((pieces[claimed].stream = claim(stream_list, claimed)) == NULL)
+        if ((pieces[claimed].stream = lanes_claim(stream_list, claimed)) == NULL)
             break;
     for (; claimed == count && held < count; held++) {
         PyObject *text = PySequence_Fast_GET_ITEM(text_list, held);
@@ -238,7 +239,7 @@ update_all(PyObject *module, PyObject *args)
     int is_sound = count >= 0 && held == count && claimed == count;
     if (is_sound) {
         Py_BEGIN_ALLOW_THREADS
-        add_all(pieces, (size_t)count);
+        lanes_add_all(pieces, (size_t)count);
         Py_END_ALLOW_THREADS
     }
     while (held > 0)
@@ -256,21 +257,19 @@ update_all(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
-    {"update_all", update_all, METH_VARARGS,
+    {"update_all", lanes_update_all, METH_VARARGS,
      "update_all(digests, pieces): add to each stream its next piece."},
     {NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe_lanes._lanes",
-                                    .m_doc = "SHA-256 of several streams.",
-                                    .m_size = -1,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe_lanes._lanes",
+                                    .m_doc = "SHA-256 of several streams.", .m_size = -1,
                                     .m_methods = methods};
 
 PyMODINIT_FUNC
 PyInit__lanes(void)
 {
-    if (!can_digest()) {
+    if (!sha256_mb_is_supported()) {
         PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
         return NULL;
     }

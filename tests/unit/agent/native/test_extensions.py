@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,11 @@ from tests.support.agent.extensions import NAMES
 from tests.unit.agent.conftest import PASSPHRASE
 
 SOURCES = BASE_DIR / "agent" / "csrc"
+ALL_C = [
+    *sorted(SOURCES.rglob("*.[ch]")),
+    *sorted((BASE_DIR / "lanes" / "src").rglob("*.c")),
+]
+FUNCTION = re.compile(r"^(?!PyInit_|__attribute__)(\w+)\(", re.MULTILINE)
 MISSING = """
 import importlib, pkgutil, sys
 *missing, source, target = sys.argv[1:]
@@ -33,6 +39,14 @@ assert not any(map(sys.modules.get, missing))
 
 def test_all_sources_are_named() -> None:
     assert sorted(NAMES) == sorted(path.stem for path in SOURCES.glob("*.c"))
+
+
+@pytest.mark.parametrize("path", ALL_C, ids=lambda path: path.name)
+def test_functions_are_named_after_their_file(path: Path) -> None:
+    """So that a name in a stack trace or a profile says where it is from."""
+    prefix = path.stem.strip("_") + "_"
+    functions = FUNCTION.findall(path.read_text())
+    assert [name for name in functions if not name.startswith(prefix)] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
