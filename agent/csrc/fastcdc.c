@@ -71,7 +71,7 @@ fastcdc_ends(Cutter *self, PyObject *args)
     int at_end;
     if (!PyArg_ParseTuple(args, "y*p:ends", &window, &at_end))
         return NULL;
-    Py_ssize_t limit = window.len / (self->min + 1) + 2, count = 0, start = 0;
+    Py_ssize_t limit = window.len / self->min + 1, count = 0, start = 0;
     Py_ssize_t *found = PyMem_Malloc((size_t)limit * sizeof *found);
     if (found == NULL) {
         PyBuffer_Release(&window);

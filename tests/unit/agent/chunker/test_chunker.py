@@ -3,7 +3,10 @@
 import hashlib
 import io
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import accumulate
 
@@ -224,3 +227,19 @@ def test_another_key_cuts_elsewhere() -> None:
     data = stream("keys", 6 << 20)
     other = Chunker(new_cutter(derive_gear(SealKey.from_bytes(bytes(64)))))
     assert [len(c) for c in other.chunks(io.BytesIO(data).read)] != lengths(data)
+
+
+@needs("fastcdc")
+def test_chunks_may_all_be_of_the_least_size() -> None:
+    """Then there are the most that there can be, and room is there for each of them."""
+    code = (
+        "from nightsafe._native.fastcdc import Cutter\n"
+        "ends = Cutter(bytes(2048), 16, 32, 64, 1, 1).ends(bytes(10_000), True)\n"
+        "assert ends == list(range(16, 10_001, 16))\n"
+    )
+    # Python's own allocator sees then what is written behind the memory's end.
+    environment = {**os.environ, "PYTHONMALLOC": "debug"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
