@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "module.h"
+
 enum { MARK = 12, ID = 32, KEY = 32, LONG_SEARCH = 256, MOST_LEVELS = 32 };
 
 static const uint8_t EMPTY[MARK];
@@ -98,8 +100,9 @@ blob_set_mark_of(Table *self, PyObject *id, uint8_t *mark)
 }
 
 static PyObject *
-blob_set_contains(Table *self, PyObject *id)
+blob_set_contains(PyObject *object, PyObject *id)
 {
+    Table *self = (Table *)object;
     uint8_t mark[MARK];
     if (!blob_set_mark_of(self, id, mark))
         return NULL;
@@ -110,8 +113,9 @@ blob_set_contains(Table *self, PyObject *id)
 }
 
 static PyObject *
-blob_set_claim(Table *self, PyObject *id)
+blob_set_claim(PyObject *object, PyObject *id)
 {
+    Table *self = (Table *)object;
     uint8_t mark[MARK];
     if (!blob_set_mark_of(self, id, mark))
         return NULL;
@@ -166,7 +170,21 @@ blob_set_lay_out(Table *self, Py_ssize_t start, int first_bits, int levels)
 }
 
 static int
-blob_set_init(Table *self, PyObject *args, PyObject *kwargs)
+blob_set_open(Table *self, PyObject *held, const char *key, Py_ssize_t start, int first_bits,
+              int levels)
+{
+    if (PyObject_GetBuffer(held, &self->held, PyBUF_WRITABLE) < 0)
+        return 0;
+    if (!blob_set_lay_out(self, start, first_bits, levels)) {
+        PyErr_SetString(PyExc_ValueError, "The table is not within the memory.");
+        return 0;
+    }
+    self->mac = blob_set_new_mac(key);
+    return self->mac != NULL;
+}
+
+static PyObject *
+blob_set_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"held", "key", "start", "first_bits", "levels", NULL};
     PyObject *held;
@@ -175,68 +193,87 @@ blob_set_init(Table *self, PyObject *args, PyObject *kwargs)
     int first_bits, levels;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Oy#nii:Table", names, &held, &key, &length,
                                      &start, &first_bits, &levels))
-        return -1;
-    if (self->mac != NULL || length != KEY) {
+        return NULL;
+    if (length != KEY) {
         PyErr_SetString(PyExc_ValueError, "A table is made once, with a key of 32 bytes.");
-        return -1;
+        return NULL;
     }
-    if (PyObject_GetBuffer(held, &self->held, PyBUF_WRITABLE) < 0)
-        return -1;
-    if (!blob_set_lay_out(self, start, first_bits, levels)) {
-        PyErr_SetString(PyExc_ValueError, "The table is not within the memory.");
-        return -1;
-    }
-    self->mac = blob_set_new_mac(key);
-    return self->mac == NULL ? -1 : 0;
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self != NULL && !blob_set_open((Table *)self, held, key, start, first_bits, levels))
+        Py_CLEAR(self);
+    return self;
 }
 
-static PyObject *
-blob_set_release(Table *self, PyObject *nothing)
+static int
+blob_set_clear(PyObject *object)
 {
-    (void)nothing;
+    Table *self = (Table *)object;
     self->levels = 0;
     PyBuffer_Release(&self->held);
     EVP_MAC_CTX_free(self->mac);
     self->mac = NULL;
+    return 0;
+}
+
+static PyObject *
+blob_set_release(PyObject *self, PyObject *nothing)
+{
+    (void)nothing;
+    blob_set_clear(self);
     Py_RETURN_NONE;
 }
 
+static int
+blob_set_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(((Table *)self)->held.obj);
+    return module_traverse_plain(self, visit, arg);
+}
+
 static void
-blob_set_dealloc(Table *self)
+blob_set_dealloc(PyObject *self)
 {
-    Py_XDECREF(blob_set_release(self, NULL));
-    Py_TYPE(self)->tp_free((PyObject *)self);
+    PyObject_GC_UnTrack(self);
+    blob_set_clear(self);
+    module_dealloc_plain(self);
 }
 
-static PyMethodDef table_methods[] = {
-    {"claim", (PyCFunction)blob_set_claim, METH_O,
-     "claim(id): add an id; whether it was not there."},
-    {"contains", (PyCFunction)blob_set_contains, METH_O, "contains(id): whether it is there."},
-    {"release", (PyCFunction)blob_set_release, METH_NOARGS, "release(): let the memory go."},
-    {NULL},
+static PyMethodDef blob_set_methods[] = {
+    {"claim", blob_set_claim, METH_O, "claim(id): add an id; whether it was not there."},
+    {"contains", blob_set_contains, METH_O, "contains(id): whether it is there."},
+    {"release", blob_set_release, METH_NOARGS, "release(): let the memory go."},
+    {NULL, NULL, 0, NULL},
 };
 
-static PyTypeObject TableType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.blob_set.Table",
-    .tp_basicsize = sizeof(Table),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "Table(held, key, start, first_bits, levels): marks of ids in shared memory.",
-    .tp_methods = table_methods,
-    .tp_init = (initproc)blob_set_init,
-    .tp_dealloc = (destructor)blob_set_dealloc,
-    .tp_new = PyType_GenericNew,
+static PyType_Slot blob_set_type_slots[] = {
+    {Py_tp_doc, "Table(held, key, start, first_bits, levels): marks of ids in shared memory."},
+    {Py_tp_methods, blob_set_methods},
+    {Py_tp_new, blob_set_new},
+    {Py_tp_traverse, blob_set_traverse},
+    {Py_tp_clear, blob_set_clear},
+    {Py_tp_dealloc, blob_set_dealloc},
+    {0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.blob_set",
-                                    .m_doc = "Known blobs.", .m_size = -1};
+static PyType_Spec blob_set_type = {
+    .name = "nightsafe._native.blob_set.Table",
+    .basicsize = sizeof(Table),
+    .flags = MODULE_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
+    .slots = blob_set_type_slots,
+};
 
-PyMODINIT_FUNC
-PyInit_blob_set(void)
+static int
+blob_set_exec(PyObject *module)
 {
-    if (PyType_Ready(&TableType) < 0)
-        return NULL;
-    PyObject *made = PyModule_Create(&module);
-    if (made != NULL && PyModule_AddObjectRef(made, "Table", (PyObject *)&TableType) < 0)
-        Py_CLEAR(made);
-    return made;
+    return module_only_add_type(module, &blob_set_type);
 }
+
+static PyModuleDef_Slot blob_set_slots[] = {{Py_mod_exec, blob_set_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef blob_set_module = {
+    PyModuleDef_HEAD_INIT,     .m_name = "nightsafe._native.blob_set",
+    .m_doc = "Known blobs.",   .m_size = 0,
+    .m_slots = blob_set_slots,
+};
+
+MODULE_INIT(blob_set, blob_set_module)

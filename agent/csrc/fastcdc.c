@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "module.h"
+
 typedef struct {
     PyObject_HEAD
     uint64_t table[256];
@@ -65,8 +67,9 @@ fastcdc_first_cut(const Cutter *self, const uint8_t *data, Py_ssize_t size, int 
 }
 
 static PyObject *
-fastcdc_ends(Cutter *self, PyObject *args)
+fastcdc_ends(PyObject *object, PyObject *args)
 {
+    const Cutter *self = (const Cutter *)object;
     Py_buffer window;
     int at_end;
     if (!PyArg_ParseTuple(args, "y*p:ends", &window, &at_end))
@@ -100,55 +103,70 @@ fastcdc_ends(Cutter *self, PyObject *args)
     return list;
 }
 
-static int
-fastcdc_init(Cutter *self, PyObject *args, PyObject *kwargs)
+static PyObject *
+fastcdc_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"table",     "min_size", "average_size", "max_size", "early_mask",
                             "late_mask", NULL};
     Py_buffer table;
+    Py_ssize_t min, average, max;
     unsigned long long early, late;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*nnnKK:Cutter", names, &table, &self->min,
-                                     &self->average, &self->max, &early, &late))
-        return -1;
-    int is_sound = table.len == (Py_ssize_t)sizeof self->table && self->min > 0 &&
-                   self->min < self->average && self->average < self->max && self->max % 2 == 0;
-    if (is_sound)
-        memcpy(self->table, table.buf, sizeof self->table);
-    PyBuffer_Release(&table);
-    self->early_mask = early;
-    self->late_mask = late;
-    if (is_sound)
-        return 0;
-    PyErr_SetString(PyExc_ValueError, "The table or the sizes of a chunker make no sense.");
-    return -1;
-}
-
-static PyMethodDef cutter_methods[] = {
-    {"ends", (PyCFunction)fastcdc_ends, METH_VARARGS,
-     "ends(window, at_end): where the chunks of the window end that further bytes cannot move."},
-    {NULL},
-};
-
-static PyTypeObject CutterType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.fastcdc.Cutter",
-    .tp_basicsize = sizeof(Cutter),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "Cuts with one gear table of 256 native 64-bit numbers.",
-    .tp_methods = cutter_methods,
-    .tp_init = (initproc)fastcdc_init,
-    .tp_new = PyType_GenericNew,
-};
-
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.fastcdc",
-                                    .m_doc = "The chunker's cuts.", .m_size = -1};
-
-PyMODINIT_FUNC
-PyInit_fastcdc(void)
-{
-    if (PyType_Ready(&CutterType) < 0)
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*nnnKK:Cutter", names, &table, &min, &average,
+                                     &max, &early, &late))
         return NULL;
-    PyObject *made = PyModule_Create(&module);
-    if (made != NULL && PyModule_AddObjectRef(made, "Cutter", (PyObject *)&CutterType) < 0)
-        Py_CLEAR(made);
-    return made;
+    Cutter *self = (Cutter *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        if (table.len != (Py_ssize_t)sizeof self->table || min <= 0 || min >= average ||
+            average >= max || max % 2) {
+            PyErr_SetString(PyExc_ValueError, "The table or the sizes of a chunker make no sense.");
+            Py_CLEAR(self);
+        } else {
+            memcpy(self->table, table.buf, sizeof self->table);
+            self->min = min;
+            self->average = average;
+            self->max = max;
+            self->early_mask = early;
+            self->late_mask = late;
+        }
+    }
+    PyBuffer_Release(&table);
+    return (PyObject *)self;
 }
+
+static PyMethodDef fastcdc_methods[] = {
+    {"ends", fastcdc_ends, METH_VARARGS,
+     "ends(window, at_end): where the chunks of the window end that further bytes cannot move."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot fastcdc_type_slots[] = {
+    {Py_tp_doc, "Cuts with one gear table of 256 native 64-bit numbers."},
+    {Py_tp_methods, fastcdc_methods},
+    {Py_tp_new, fastcdc_new},
+    {Py_tp_traverse, module_traverse_plain},
+    {Py_tp_dealloc, module_dealloc_plain},
+    {0, NULL},
+};
+
+static PyType_Spec fastcdc_type = {
+    .name = "nightsafe._native.fastcdc.Cutter",
+    .basicsize = sizeof(Cutter),
+    .flags = MODULE_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
+    .slots = fastcdc_type_slots,
+};
+
+static int
+fastcdc_exec(PyObject *module)
+{
+    return module_only_add_type(module, &fastcdc_type);
+}
+
+static PyModuleDef_Slot fastcdc_slots[] = {{Py_mod_exec, fastcdc_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef fastcdc_module = {
+    PyModuleDef_HEAD_INIT,          .m_name = "nightsafe._native.fastcdc",
+    .m_doc = "The chunker's cuts.", .m_size = 0,
+    .m_slots = fastcdc_slots,
+};
+
+MODULE_INIT(fastcdc, fastcdc_module)

@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "module.h"
 #include "sha256_mb.h"
 
 enum { OTHER = 0, SAME = 1, TO_SET = 2 }; /* as in nightsafe.file_restorer.match */
@@ -45,8 +46,9 @@ typedef struct {
     uint8_t digests[AT_ONCE][SHA256_DIGEST];
 } Batch;
 
-/* A room that no call uses now; it is taken and given back under Python's lock. */
-static uint8_t *spare_room;
+typedef struct {
+    uint8_t *spare_room; /* which no call uses now; taken and given back under Python's lock */
+} FileMatchState;
 
 static void
 file_match_flush(Batch *batch)
@@ -191,7 +193,7 @@ file_match_compare_all(int folder, const File *files, Py_ssize_t count, Batch *b
 static PyObject *
 file_match_compare(PyObject *module, PyObject *args)
 {
-    (void)module;
+    FileMatchState *state = PyModule_GetState(module);
     int folder;
     PyObject *list;
     if (!PyArg_ParseTuple(args, "iO!", &folder, &PyList_Type, &list))
@@ -201,8 +203,8 @@ file_match_compare(PyObject *module, PyObject *args)
     Batch *batch = PyMem_Calloc(1, sizeof *batch);
     PyObject *verdicts = PyBytes_FromStringAndSize(NULL, count);
     if (batch != NULL) {
-        batch->room = spare_room != NULL ? spare_room : malloc(ROOM);
-        spare_room = NULL;
+        batch->room = state->spare_room != NULL ? state->spare_room : malloc(ROOM);
+        state->spare_room = NULL;
     }
     if (files == NULL || batch == NULL || batch->room == NULL)
         PyErr_NoMemory();
@@ -218,8 +220,8 @@ file_match_compare(PyObject *module, PyObject *args)
     } else {
         Py_CLEAR(verdicts);
     }
-    if (batch != NULL && batch->room_size <= ROOM && spare_room == NULL)
-        spare_room = batch->room;
+    if (batch != NULL && batch->room_size <= ROOM && state->spare_room == NULL)
+        state->spare_room = batch->room;
     else if (batch != NULL)
         free(batch->room);
     PyMem_Free(batch);
@@ -227,22 +229,39 @@ file_match_compare(PyObject *module, PyObject *args)
     return verdicts;
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef file_match_methods[] = {
     {"compare", file_match_compare, METH_VARARGS,
      "compare(folder, files): a verdict on each, as bytes."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.file_match",
-                                    .m_doc = "Whether files hold what they should.", .m_size = -1,
-                                    .m_methods = methods};
-
-PyMODINIT_FUNC
-PyInit_file_match(void)
+static int
+file_match_exec(PyObject *module)
 {
-    if (!sha256_mb_is_supported()) {
-        PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
-        return NULL;
-    }
-    return PyModule_Create(&module);
+    (void)module;
+    if (sha256_mb_is_supported())
+        return 0;
+    PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
+    return -1;
 }
+
+static void
+file_match_free(void *module)
+{
+    FileMatchState *state = PyModule_GetState(module);
+    free(state->spare_room);
+}
+
+static PyModuleDef_Slot file_match_slots[] = {{Py_mod_exec, file_match_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef file_match_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.file_match",
+    .m_doc = "Whether files hold what they should.",
+    .m_size = sizeof(FileMatchState),
+    .m_methods = file_match_methods,
+    .m_slots = file_match_slots,
+    .m_free = file_match_free,
+};
+
+MODULE_INIT(file_match, file_match_module)

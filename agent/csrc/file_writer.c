@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "module.h"
+
 typedef struct {
     int folder;
     const char *temporary, *name;
@@ -109,11 +111,14 @@ file_writer_read_name(PyObject *given, const char **name)
     return size > 0 && (size_t)size == strlen(text) && strchr(text, '/') == NULL;
 }
 
-/* A number from 0 to `most`, or -1 with `is_sound` false or an exception set. */
+/* A number from 0 to `most`, or -1 with `is_sound` false or an exception set; nothing is asked of
+ * Python any more once there is one. */
 static long long
 file_writer_read_number(PyObject *given, long long most, int *is_sound)
 {
     int overflow = 0;
+    if (PyErr_Occurred())
+        return -1;
     long long number = PyLong_AsLongLongAndOverflow(given, &overflow);
     if (overflow || number < 0 || number > most)
         *is_sound = 0;
@@ -124,7 +129,8 @@ static struct timespec
 file_writer_read_time(PyObject *given, int *is_sound)
 {
     int overflow = 0;
-    long long ns = PyLong_AsLongLongAndOverflow(given, &overflow), seconds = ns / 1000000000;
+    long long ns = PyErr_Occurred() ? -1 : PyLong_AsLongLongAndOverflow(given, &overflow);
+    long long seconds = ns / 1000000000;
     if (overflow)
         *is_sound = 0;
     if (ns % 1000000000 < 0)
@@ -144,11 +150,11 @@ file_writer_place(PyObject *module, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "place takes nine arguments.");
         return NULL;
     }
-    int sound[2] = {file_writer_read_name(args[1], &file.temporary),
-                    file_writer_read_name(args[2], &file.name)};
-    if (sound[0] < 0 || sound[1] < 0)
+    int is_temporary = file_writer_read_name(args[1], &file.temporary);
+    int is_name = is_temporary < 0 ? -1 : file_writer_read_name(args[2], &file.name);
+    if (is_name < 0)
         return NULL;
-    int is_sound = sound[0] && sound[1];
+    int is_sound = is_temporary && is_name;
     file.folder = (int)file_writer_read_number(args[0], INT32_MAX, &is_sound);
     file.mode = (mode_t)file_writer_read_number(args[4], 07777, &is_sound);
     file.uid = (uid_t)file_writer_read_number(args[5], UINT32_MAX - 1LL, &is_sound);
@@ -169,19 +175,22 @@ file_writer_place(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return PyBool_FromLong(is_done);
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef file_writer_methods[] = {
     {"place", (PyCFunction)(void (*)(void))file_writer_place, METH_FASTCALL,
      "place(folder, temporary, name, data, mode, uid, gid, atime, mtime): make a file.\n\n"
      "False, with nothing left behind, if any step did not go well."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.file_writer",
-    .m_doc = "Making small files.", .m_size = -1, .m_methods = methods};
+static PyModuleDef_Slot file_writer_slots[] = {MODULE_SLOTS};
 
-PyMODINIT_FUNC
-PyInit_file_writer(void)
-{
-    return PyModule_Create(&module);
-}
+static struct PyModuleDef file_writer_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.file_writer",
+    .m_doc = "Making small files.",
+    .m_size = 0,
+    .m_methods = file_writer_methods,
+    .m_slots = file_writer_slots,
+};
+
+MODULE_INIT(file_writer, file_writer_module)

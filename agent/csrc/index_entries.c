@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hex_id.h"
+#include "module.h"
 
 enum { PLAIN = 37, COMPRESSED = 41, OVERHEAD = 32, MOST = 220 };
 
@@ -257,19 +258,22 @@ index_entries_decode(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef index_entries_methods[] = {
     {"encode", index_entries_encode, METH_O, "encode(header): the JSON of its entries, or None."},
     {"decode", index_entries_decode, METH_VARARGS,
      "decode(text, pack, blob, data, tree): the packs of an index file, or None."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.index_entries",
-    .m_doc = "Entries of index files.", .m_size = -1, .m_methods = methods};
+static PyModuleDef_Slot index_entries_slots[] = {MODULE_SLOTS};
 
-PyMODINIT_FUNC
-PyInit_index_entries(void)
-{
-    return PyModule_Create(&module);
-}
+static struct PyModuleDef index_entries_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.index_entries",
+    .m_doc = "Entries of index files.",
+    .m_size = 0,
+    .m_methods = index_entries_methods,
+    .m_slots = index_entries_slots,
+};
+
+MODULE_INIT(index_entries, index_entries_module)

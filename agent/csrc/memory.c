@@ -8,6 +8,8 @@
 #include <malloc.h>
 #endif
 
+#include "module.h"
+
 /* trim(): gives memory back that the allocator keeps for later. */
 static PyObject *
 memory_trim(PyObject *module, PyObject *nothing)
@@ -20,17 +22,17 @@ memory_trim(PyObject *module, PyObject *nothing)
     Py_RETURN_NONE;
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef memory_methods[] = {
     {"trim", memory_trim, METH_NOARGS,
      "trim(): give memory back that the allocator keeps for later."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.memory",
-                                    .m_doc = "The allocator.", .m_size = -1, .m_methods = methods};
+static PyModuleDef_Slot memory_slots[] = {MODULE_SLOTS};
 
-PyMODINIT_FUNC
-PyInit_memory(void)
-{
-    return PyModule_Create(&module);
-}
+static struct PyModuleDef memory_module = {
+    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.memory", .m_doc = "The allocator.",
+    .m_size = 0,           .m_methods = memory_methods,          .m_slots = memory_slots,
+};
+
+MODULE_INIT(memory, memory_module)

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "module.h"
+
 enum { SPAN = 64, TOP = 45, LANE = 4096, LANES = 4 };
 
 typedef struct {
@@ -110,8 +112,9 @@ rabin_list_of(const Py_ssize_t *found, Py_ssize_t count)
 }
 
 static PyObject *
-rabin_ends(Cutter *self, PyObject *args)
+rabin_ends(PyObject *object, PyObject *args)
 {
+    const Cutter *self = (const Cutter *)object;
     Py_buffer window;
     int at_end;
     if (!PyArg_ParseTuple(args, "y*p:ends", &window, &at_end))
@@ -179,31 +182,42 @@ rabin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
-static PyMethodDef cutter_methods[] = {
-    {"ends", (PyCFunction)rabin_ends, METH_VARARGS,
+static PyMethodDef rabin_methods[] = {
+    {"ends", rabin_ends, METH_VARARGS,
      "ends(window, at_end): where the chunks of the window end that further bytes cannot move."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static PyTypeObject CutterType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.rabin.Cutter",
-    .tp_basicsize = sizeof(Cutter),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "Cuts with one polynomial, given as two tables of 256 native 64-bit numbers.",
-    .tp_methods = cutter_methods,
-    .tp_new = rabin_new,
+static PyType_Slot rabin_type_slots[] = {
+    {Py_tp_doc, "Cuts with one polynomial, given as two tables of 256 native 64-bit numbers."},
+    {Py_tp_methods, rabin_methods},
+    {Py_tp_new, rabin_new},
+    {Py_tp_traverse, module_traverse_plain},
+    {Py_tp_dealloc, module_dealloc_plain},
+    {0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.rabin",
-                                    .m_doc = "Cuts where stock restic cuts.", .m_size = -1};
+static PyType_Spec rabin_type = {
+    .name = "nightsafe._native.rabin.Cutter",
+    .basicsize = sizeof(Cutter),
+    .flags = MODULE_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
+    .slots = rabin_type_slots,
+};
 
-PyMODINIT_FUNC
-PyInit_rabin(void)
+static int
+rabin_exec(PyObject *module)
 {
-    if (PyType_Ready(&CutterType) < 0)
-        return NULL;
-    PyObject *made = PyModule_Create(&module);
-    if (made != NULL && PyModule_AddObjectRef(made, "Cutter", (PyObject *)&CutterType) < 0)
-        Py_CLEAR(made);
-    return made;
+    return module_only_add_type(module, &rabin_type);
 }
+
+static PyModuleDef_Slot rabin_slots[] = {{Py_mod_exec, rabin_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef rabin_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.rabin",
+    .m_doc = "Cuts where stock restic cuts.",
+    .m_size = 0,
+    .m_slots = rabin_slots,
+};
+
+MODULE_INIT(rabin, rabin_module)

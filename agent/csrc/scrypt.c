@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "module.h"
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "The words of a block are taken as they lie in memory."
 #endif
@@ -290,19 +292,22 @@ scrypt_romix(PyObject *module, PyObject *args)
     return mixed;
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef scrypt_methods[] = {
     {"romix", scrypt_romix, METH_VARARGS,
      "romix(lanes, n, r, together): the lanes after scryptROMix; MemoryError if there is too "
      "little."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.scrypt",
-                                    .m_doc = "scrypt's lanes side by side.", .m_size = -1,
-                                    .m_methods = methods};
+static PyModuleDef_Slot scrypt_slots[] = {MODULE_SLOTS};
 
-PyMODINIT_FUNC
-PyInit_scrypt(void)
-{
-    return PyModule_Create(&module);
-}
+static struct PyModuleDef scrypt_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.scrypt",
+    .m_doc = "scrypt's lanes side by side.",
+    .m_size = 0,
+    .m_methods = scrypt_methods,
+    .m_slots = scrypt_slots,
+};
+
+MODULE_INIT(scrypt, scrypt_module)

@@ -7,15 +7,17 @@
 #include <Python.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "aead.h"
+#include "module.h"
 
 enum { LONG = 16384 };
 
-static PyObject *DamagedError;
+typedef struct {
+    PyObject *damaged_error; /* nightsafe.errors.DamagedError */
+} SealState;
 
 typedef struct {
     PyObject_HEAD
@@ -49,28 +51,34 @@ seal_need_scratch(Sealer *self, size_t size)
 }
 
 static PyObject *
-seal_damaged(size_t size)
+seal_damaged(Sealer *self, size_t size)
 {
-    PyErr_SetString(DamagedError,
+    SealState *state = PyType_GetModuleState(Py_TYPE(self));
+    PyErr_SetString(state->damaged_error,
                     size < AEAD_OVERHEAD
                         ? "A sealed text is too short to be one; it is damaged."
                         : "A sealed text fails its MAC: it was changed after it was written.");
     return NULL;
 }
 
-/* Opens into the scratch memory; like aead_open. Large texts let other threads run. */
+/* Like aead_open; large texts let other threads run. */
+static int
+seal_open_at(Sealer *self, uint8_t *plain, const uint8_t *sealed, size_t size)
+{
+    int outcome;
+    if (size < LONG)
+        return aead_open(&self->aead, plain, sealed, size);
+    Py_BEGIN_ALLOW_THREADS
+    outcome = aead_open(&self->aead, plain, sealed, size);
+    Py_END_ALLOW_THREADS
+    return outcome;
+}
+
+/* The same into the scratch memory; -2 with an exception set if there is too little. */
 static int
 seal_open_to_scratch(Sealer *self, const uint8_t *sealed, size_t size)
 {
-    int outcome;
-    if (!seal_need_scratch(self, size + 1))
-        return -2;
-    if (size < LONG)
-        return aead_open(&self->aead, self->scratch, sealed, size);
-    Py_BEGIN_ALLOW_THREADS
-    outcome = aead_open(&self->aead, self->scratch, sealed, size);
-    Py_END_ALLOW_THREADS
-    return outcome;
+    return seal_need_scratch(self, size + 1) ? seal_open_at(self, self->scratch, sealed, size) : -2;
 }
 
 static int
@@ -83,30 +91,24 @@ seal_is_too_long(size_t size)
 }
 
 static PyObject *
-seal_open(Sealer *self, PyObject *argument)
+seal_open(PyObject *object, PyObject *argument)
 {
+    Sealer *self = (Sealer *)object;
     Py_buffer sealed;
     PyObject *plain = NULL;
     if (PyObject_GetBuffer(argument, &sealed, PyBUF_SIMPLE) < 0)
         return NULL;
     size_t size = (size_t)sealed.len;
     if (size < AEAD_OVERHEAD)
-        seal_damaged(size);
+        seal_damaged(self, size);
     else if (!seal_is_too_long(size))
         plain = PyBytes_FromStringAndSize(NULL, sealed.len - AEAD_OVERHEAD);
     if (plain != NULL) {
         uint8_t *target = (uint8_t *)PyBytes_AS_STRING(plain);
-        int outcome;
-        if (size < LONG) {
-            outcome = aead_open(&self->aead, target, sealed.buf, size);
-        } else {
-            Py_BEGIN_ALLOW_THREADS
-            outcome = aead_open(&self->aead, target, sealed.buf, size);
-            Py_END_ALLOW_THREADS
-        }
+        int outcome = seal_open_at(self, target, sealed.buf, size);
         if (outcome != 1) {
             Py_CLEAR(plain);
-            outcome < 0 ? seal_trouble() : seal_damaged(size);
+            outcome < 0 ? seal_trouble() : seal_damaged(self, size);
         }
     }
     PyBuffer_Release(&sealed);
@@ -115,8 +117,9 @@ seal_open(Sealer *self, PyObject *argument)
 
 /* The opened text as a view of the scratch memory, which the next call overwrites. */
 static PyObject *
-seal_peek(Sealer *self, PyObject *argument)
+seal_peek(PyObject *object, PyObject *argument)
 {
+    Sealer *self = (Sealer *)object;
     Py_buffer sealed;
     PyObject *view = NULL;
     if (PyObject_GetBuffer(argument, &sealed, PyBUF_SIMPLE) < 0)
@@ -127,7 +130,7 @@ seal_peek(Sealer *self, PyObject *argument)
             view = PyMemoryView_FromMemory((char *)self->scratch, sealed.len - AEAD_OVERHEAD,
                                            PyBUF_READ);
         else if (outcome == 0)
-            seal_damaged((size_t)sealed.len);
+            seal_damaged(self, (size_t)sealed.len);
         else if (outcome == -1)
             seal_trouble();
     }
@@ -136,8 +139,9 @@ seal_peek(Sealer *self, PyObject *argument)
 }
 
 static PyObject *
-seal_seal(Sealer *self, PyObject *argument)
+seal_seal(PyObject *object, PyObject *argument)
 {
+    Sealer *self = (Sealer *)object;
     Py_buffer plain;
     PyObject *sealed = NULL;
     if (PyObject_GetBuffer(argument, &plain, PyBUF_SIMPLE) < 0)
@@ -166,8 +170,9 @@ seal_has_room(const Py_buffer *target, Py_ssize_t start, Py_ssize_t size)
 }
 
 static PyObject *
-seal_into(Sealer *self, PyObject *const *args, Py_ssize_t count)
+seal_into(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
+    Sealer *self = (Sealer *)object;
     Py_buffer target, plain;
     PyObject *end = NULL;
     if (count != 3) {
@@ -234,13 +239,14 @@ seal_proves(Sealer *self, const uint8_t *sealed, size_t size, const Py_buffer *p
  * Returns where it ends, or None if it did not open to `plain`, decompressed unless that is None.
  */
 static PyObject *
-seal_put(Sealer *self, PyObject *const *args, Py_ssize_t count)
+seal_put(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
+    Sealer *self = (Sealer *)object;
     if (count != 5) {
         PyErr_SetString(PyExc_TypeError, "put takes five arguments.");
         return NULL;
     }
-    PyObject *end = seal_into(self, args, 3);
+    PyObject *end = seal_into(object, args, 3);
     if (end == NULL)
         return NULL;
     Py_ssize_t start = PyLong_AsSsize_t(args[1]), stop = PyLong_AsSsize_t(end);
@@ -277,96 +283,118 @@ seal_take_key(PyObject *key, const char *name, uint8_t *target, Py_ssize_t size)
     return is_sound;
 }
 
+/* Takes the key; false with an exception set. */
 static int
-seal_init(Sealer *self, PyObject *args, PyObject *kwargs)
+seal_begin(Sealer *self, PyObject *key)
+{
+    uint8_t encrypt[32], k[16];
+    if (!seal_take_key(key, "encrypt", encrypt, 32) || !seal_take_key(key, "mac_k", k, 16) ||
+        !seal_take_key(key, "mac_r", self->aead.r, 16))
+        return 0;
+    int is_ready = aead_begin(&self->aead, encrypt, k);
+    OPENSSL_cleanse(encrypt, sizeof encrypt);
+    OPENSSL_cleanse(k, sizeof k);
+    if (!is_ready)
+        seal_trouble();
+    return is_ready;
+}
+
+static PyObject *
+seal_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"key", NULL};
     PyObject *key;
-    uint8_t encrypt[32], k[16];
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Sealer", names, &key))
-        return -1;
-    if (self->aead.stream != NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "A sealer keeps the key it was made with.");
-        return -1;
-    }
-    if (!seal_take_key(key, "encrypt", encrypt, 32) || !seal_take_key(key, "mac_k", k, 16) ||
-        !seal_take_key(key, "mac_r", self->aead.r, 16))
-        return -1;
-    self->aead.next = AEAD_BATCH;
-    self->aead.stream = EVP_CIPHER_CTX_new();
-    self->aead.block = EVP_CIPHER_CTX_new();
-    EVP_MAC *poly = EVP_MAC_fetch(NULL, "POLY1305", NULL);
-    if (poly != NULL)
-        self->aead.mac = EVP_MAC_CTX_new(poly);
-    EVP_MAC_free(poly);
-    int is_ready = self->aead.stream != NULL && self->aead.block != NULL &&
-                   self->aead.mac != NULL &&
-                   EVP_EncryptInit_ex(self->aead.stream, EVP_aes_256_ctr(), NULL, encrypt, NULL) &&
-                   EVP_EncryptInit_ex(self->aead.block, EVP_aes_128_ecb(), NULL, k, NULL) &&
-                   EVP_CIPHER_CTX_set_padding(self->aead.block, 0);
-    OPENSSL_cleanse(encrypt, sizeof encrypt);
-    OPENSSL_cleanse(k, sizeof k);
-    if (is_ready)
-        return 0;
-    seal_trouble();
-    return -1;
+        return NULL;
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self != NULL && !seal_begin((Sealer *)self, key))
+        Py_CLEAR(self);
+    return self;
 }
 
 static void
-seal_dealloc(Sealer *self)
+seal_dealloc(PyObject *object)
 {
-    EVP_CIPHER_CTX_free(self->aead.stream);
-    EVP_CIPHER_CTX_free(self->aead.block);
-    EVP_MAC_CTX_free(self->aead.mac);
-    OPENSSL_cleanse(self->aead.r, sizeof self->aead.r);
-    OPENSSL_cleanse(self->aead.pads, sizeof self->aead.pads);
+    Sealer *self = (Sealer *)object;
+    aead_end(&self->aead);
     if (self->scratch != NULL)
         OPENSSL_cleanse(self->scratch, self->scratch_size);
     PyMem_RawFree(self->scratch);
-    Py_TYPE(self)->tp_free((PyObject *)self);
+    module_dealloc_plain(object);
 }
 
-static PyMethodDef sealer_methods[] = {
-    {"open", (PyCFunction)seal_open, METH_O,
-     "open(sealed): the plaintext; DamagedError unless the MAC fits."},
-    {"peek", (PyCFunction)seal_peek, METH_O,
-     "peek(sealed): as open, but a view that the next call overwrites."},
-    {"seal", (PyCFunction)seal_seal, METH_O, "seal(plain): the sealed text, 32 bytes longer."},
+static PyMethodDef seal_methods[] = {
+    {"open", seal_open, METH_O, "open(sealed): the plaintext; DamagedError unless the MAC fits."},
+    {"peek", seal_peek, METH_O, "peek(sealed): as open, but a view that the next call overwrites."},
+    {"seal", seal_seal, METH_O, "seal(plain): the sealed text, 32 bytes longer."},
     {"seal_into", (PyCFunction)(void (*)(void))seal_into, METH_FASTCALL,
      "seal_into(target, start, plain): where the sealed text ends."},
     {"put", (PyCFunction)(void (*)(void))seal_put, METH_FASTCALL,
      "put(target, start, text, plain, decompress): seal, and open again; None if that fails."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static PyTypeObject SealerType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.seal.Sealer",
-    .tp_basicsize = sizeof(Sealer),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "Seals and opens with one key. One instance per thread.",
-    .tp_methods = sealer_methods,
-    .tp_init = (initproc)seal_init,
-    .tp_dealloc = (destructor)seal_dealloc,
-    .tp_new = PyType_GenericNew,
+static PyType_Slot seal_type_slots[] = {
+    {Py_tp_doc, "Seals and opens with one key. One instance per thread."},
+    {Py_tp_methods, seal_methods},
+    {Py_tp_new, seal_new},
+    {Py_tp_traverse, module_traverse_plain},
+    {Py_tp_dealloc, seal_dealloc},
+    {0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.seal",
-                                    .m_doc = "Sealing.", .m_size = -1};
+static PyType_Spec seal_type = {
+    .name = "nightsafe._native.seal.Sealer",
+    .basicsize = sizeof(Sealer),
+    .flags = MODULE_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
+    .slots = seal_type_slots,
+};
 
-PyMODINIT_FUNC
-PyInit_seal(void)
+static int
+seal_exec(PyObject *module)
 {
+    SealState *state = PyModule_GetState(module);
     PyObject *errors = PyImport_ImportModule("nightsafe.errors");
     if (errors == NULL)
-        return NULL;
-    DamagedError = PyObject_GetAttrString(errors, "DamagedError");
+        return -1;
+    state->damaged_error = PyObject_GetAttrString(errors, "DamagedError");
     Py_DECREF(errors);
-    if (DamagedError == NULL || PyType_Ready(&SealerType) < 0)
-        return NULL;
-    if (pthread_atfork(NULL, NULL, aead_forked) != 0)
-        return PyErr_NoMemory();
-    PyObject *made = PyModule_Create(&module);
-    if (made != NULL && PyModule_AddObjectRef(made, "Sealer", (PyObject *)&SealerType) < 0)
-        Py_CLEAR(made);
-    return made;
+    if (state->damaged_error == NULL)
+        return -1;
+    if (!aead_watch_forks()) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return module_only_add_type(module, &seal_type);
 }
+
+static int
+seal_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    Py_VISIT(((SealState *)PyModule_GetState(module))->damaged_error);
+    return 0;
+}
+
+static int
+seal_clear(PyObject *module)
+{
+    Py_CLEAR(((SealState *)PyModule_GetState(module))->damaged_error);
+    return 0;
+}
+
+static void
+seal_free(void *module)
+{
+    seal_clear(module);
+}
+
+static PyModuleDef_Slot seal_slots[] = {{Py_mod_exec, seal_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef seal_module = {
+    PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.seal",
+    .m_doc = "Sealing.",   .m_size = sizeof(SealState),
+    .m_slots = seal_slots, .m_traverse = seal_traverse,
+    .m_clear = seal_clear, .m_free = seal_free,
+};
+
+MODULE_INIT(seal, seal_module)

@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "module.h"
 #include "sha256_mb.h"
 
 enum { LONG = 4096 };
@@ -68,21 +69,30 @@ sha256_digests(PyObject *module, PyObject *given)
     return result;
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef sha256_methods[] = {
     {"digests", sha256_digests, METH_O, "digests(texts): the SHA-256 of each, as a list."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.sha256",
-                                    .m_doc = "SHA-256 of several texts.", .m_size = -1,
-                                    .m_methods = methods};
-
-PyMODINIT_FUNC
-PyInit_sha256(void)
+static int
+sha256_exec(PyObject *module)
 {
-    if (!sha256_mb_is_supported()) {
-        PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
-        return NULL;
-    }
-    return PyModule_Create(&module);
+    (void)module;
+    if (sha256_mb_is_supported())
+        return 0;
+    PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
+    return -1;
 }
+
+static PyModuleDef_Slot sha256_slots[] = {{Py_mod_exec, sha256_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef sha256_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.sha256",
+    .m_doc = "SHA-256 of several texts.",
+    .m_size = 0,
+    .m_methods = sha256_methods,
+    .m_slots = sha256_slots,
+};
+
+MODULE_INIT(sha256, sha256_module)

@@ -6,13 +6,13 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <errno.h>
-#include <limits.h>
 #include <openssl/evp.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "candidate.h"
+#include "gatherer.h"
+#include "module.h"
 #include "node_json.h"
 #include "pack_target.h"
 #include "sha256_mb.h"
@@ -21,24 +21,16 @@
 
 enum { OVERHEAD = 32, PACKS = 2 };
 
-static PyTypeObject *StatusType;
-static PyObject *is_new;
-static PackNames names;
-
 typedef struct {
-    PyObject_HEAD
-    PyObject *claim;
-    Sealing sealing;
-    Py_buffer room;
-    Hashing hashing;
-    NodeWriter nodes;
-    uint8_t chances[256];
-    size_t chance;
-} Gatherer;
+    PyTypeObject *status_type;
+    PyObject *is_new;
+    PackNames names;
+} SmallFilesState;
 
 /* One call's state. */
 typedef struct {
     Gatherer *self;
+    const SmallFilesState *state;
     PyObject *seen, *done;
     PackTarget targets[PACKS];
     Py_ssize_t full, most, blobs, bytes, limit;
@@ -49,21 +41,6 @@ typedef struct {
 } Run;
 
 /* Blobs */
-
-/* Which pack is next: random, so that the storage does not see what belongs together. */
-static int
-small_files_choose(Gatherer *self, PackTarget **chosen, PackTarget *among)
-{
-    if (self->chance == sizeof self->chances) {
-        if (getrandom(self->chances, sizeof self->chances, 0) != sizeof self->chances) {
-            PyErr_SetFromErrno(PyExc_OSError);
-            return 0;
-        }
-        self->chance = 0;
-    }
-    *chosen = &among[self->chances[self->chance++] % PACKS];
-    return 1;
-}
 
 /* Stores a file's content if its id is new. */
 static int
@@ -116,7 +93,7 @@ small_files_read_batch(Run *run)
 static int
 small_files_note_done(Run *run, PyObject *name, const Status *status)
 {
-    PyObject *done = Py_BuildValue("OOK", name, is_new, status->size);
+    PyObject *done = Py_BuildValue("OOK", name, run->state->is_new, status->size);
     int is_noted = done != NULL && PyList_Append(run->done, done) == 0;
     Py_XDECREF(done);
     return is_noted;
@@ -128,7 +105,7 @@ small_files_take_candidate(Run *run, PyObject *entry, Py_ssize_t start)
 {
     PyObject *name = PyTuple_GET_ITEM(entry, 0), *path = PyTuple_GET_ITEM(entry, 1);
     const Status *status = (const Status *)PyTuple_GET_ITEM(entry, 2);
-    if (!Py_IS_TYPE((PyObject *)status, StatusType))
+    if (!Py_IS_TYPE((PyObject *)status, run->state->status_type))
         return 0; /* somebody else has looked */
     /* All are names in one folder; of any other path nothing is known here. */
     if (run->lead && PyBytes_GET_SIZE(path) - PyBytes_GET_SIZE(name) != (Py_ssize_t)run->lead)
@@ -174,8 +151,8 @@ small_files_choose_batch(Run *run, Py_ssize_t index)
 static int
 small_files_store_file(Run *run, const Candidate *file)
 {
-    PackTarget *target;
-    if (!small_files_choose(run->self, &target, run->targets))
+    PackTarget *target = pack_target_choose(run->targets, PACKS, &run->self->chances);
+    if (target == NULL)
         return -1;
     if (target->size + file->size + OVERHEAD > target->room)
         return 0;
@@ -222,7 +199,6 @@ small_files_gather_batch(Run *run, Py_ssize_t *at)
 static void
 small_files_open_folder(Run *run, Py_ssize_t index)
 {
-    char folder[PATH_MAX];
     run->folder = AT_FDCWD;
     run->lead = 0;
     if (index >= PyList_GET_SIZE(run->seen))
@@ -234,11 +210,7 @@ small_files_open_folder(Run *run, Py_ssize_t index)
     const char *path = PyBytes_AS_STRING(PyTuple_GET_ITEM(entry, 1));
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    if (length < 2 || length >= sizeof folder)
-        return;
-    memcpy(folder, path, length);
-    folder[length] = 0;
-    int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = status_open_folder(path, length);
     if (fd >= 0) {
         run->folder = fd;
         run->lead = length;
@@ -249,9 +221,11 @@ small_files_open_folder(Run *run, Py_ssize_t index)
  * not for here, or a pack is full. Returns where that is, the nodes' JSON with commas between,
  * and how many blobs and bytes were new; each file is noted in `done`. */
 static PyObject *
-small_files_gather(Gatherer *self, PyObject *const *args, Py_ssize_t count)
+small_files_gather(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
-    Run run = {.self = self, .limit = self->room.len - 1};
+    Gatherer *self = (Gatherer *)object;
+    Run run = {
+        .self = self, .state = PyType_GetModuleState(Py_TYPE(object)), .limit = self->room.len - 1};
     if (count != 6 || !PyList_CheckExact(args[0]) || !PyList_CheckExact(args[2]) ||
         PyList_GET_SIZE(args[2]) != PACKS || !PyList_CheckExact(args[5])) {
         PyErr_SetString(PyExc_TypeError, "gather takes a list, a start, two packs, two bounds and "
@@ -259,11 +233,15 @@ small_files_gather(Gatherer *self, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     Py_ssize_t at = PyLong_AsSsize_t(args[1]);
-    run.full = PyLong_AsSsize_t(args[3]);
-    run.most = PyLong_AsSsize_t(args[4]);
-    if (PyErr_Occurred())
+    if (at == -1 && PyErr_Occurred())
         return NULL;
-    if (self->hashing.context == NULL || at < 0) {
+    run.full = PyLong_AsSsize_t(args[3]);
+    if (run.full == -1 && PyErr_Occurred())
+        return NULL;
+    run.most = PyLong_AsSsize_t(args[4]);
+    if (run.most == -1 && PyErr_Occurred())
+        return NULL;
+    if (self->claim == NULL || at < 0) {
         PyErr_SetString(PyExc_ValueError, "There is nothing to gather.");
         return NULL;
     }
@@ -271,8 +249,8 @@ small_files_gather(Gatherer *self, PyObject *const *args, Py_ssize_t count)
     run.done = args[5];
     self->nodes.text.size = 0;
     int outcome = 1;
-    for (int i = 0; i < PACKS; i++)
-        if (!pack_target_take(&run.targets[i], PyList_GET_ITEM(args[2], i), &names))
+    for (int i = 0; outcome == 1 && i < PACKS; i++)
+        if (!pack_target_take(&run.targets[i], PyList_GET_ITEM(args[2], i), &run.state->names))
             outcome = -1;
     if (outcome == 1) {
         small_files_open_folder(&run, at);
@@ -281,7 +259,7 @@ small_files_gather(Gatherer *self, PyObject *const *args, Py_ssize_t count)
         if (run.lead)
             close(run.folder);
         for (int i = 0; outcome != -1 && i < PACKS; i++)
-            if (!pack_target_give_back(&run.targets[i], &names))
+            if (!pack_target_give_back(&run.targets[i], &run.state->names))
                 outcome = -1;
     }
     for (int i = 0; i < PACKS; i++)
@@ -293,8 +271,8 @@ small_files_gather(Gatherer *self, PyObject *const *args, Py_ssize_t count)
                          run.blobs, run.bytes);
 }
 
-static int
-small_files_init(Gatherer *self, PyObject *args, PyObject *kwargs)
+static PyObject *
+small_files_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *given[] = {"room",   "claim",    "put",      "compress",  "decompress",
                             "refuse", "stamp_of", "owner_of", "has_lanes", NULL};
@@ -303,96 +281,78 @@ small_files_init(Gatherer *self, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOOOOOp:Gatherer", given, &room, &calls[0],
                                      &calls[1], &calls[2], &calls[3], &calls[4], &calls[5],
                                      &calls[6], &has_lanes))
-        return -1;
-    if (self->hashing.context != NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "A gatherer is made once.");
-        return -1;
-    }
-    if (PyObject_GetBuffer(room, &self->room, PyBUF_WRITABLE) < 0)
-        return -1;
-    Sealing *sealing = &self->sealing;
-    PyObject **targets[] = {&self->claim,         &sealing->put,    &sealing->compress,
-                            &sealing->decompress, &sealing->refuse, &self->nodes.stamp_of,
-                            &self->nodes.owner_of};
-    for (int i = 0; i < 7; i++) {
-        Py_INCREF(calls[i]);
-        Py_XSETREF(*targets[i], calls[i]);
-    }
-    self->chance = sizeof self->chances;
-    self->hashing.has_lanes = has_lanes && sha256_mb_is_supported();
-    self->hashing.kind = EVP_MD_fetch(NULL, "SHA256", NULL);
-    self->hashing.context = self->hashing.kind == NULL ? NULL : EVP_MD_CTX_new();
-    if (self->hashing.context != NULL)
-        return 0;
-    PyErr_SetString(PyExc_RuntimeError, "OpenSSL has no SHA-256; please report this.");
-    return -1;
+        return NULL;
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self != NULL && !gatherer_begin((Gatherer *)self, room, calls, has_lanes))
+        Py_CLEAR(self);
+    return self;
 }
 
-static void
-small_files_dealloc(Gatherer *self)
-{
-    PyBuffer_Release(&self->room);
-    EVP_MD_CTX_free(self->hashing.context);
-    EVP_MD_free(self->hashing.kind);
-    node_json_clear(&self->nodes);
-    Py_XDECREF(self->claim);
-    Py_XDECREF(self->sealing.put);
-    Py_XDECREF(self->sealing.compress);
-    Py_XDECREF(self->sealing.decompress);
-    Py_XDECREF(self->sealing.refuse);
-    Py_TYPE(self)->tp_free((PyObject *)self);
-}
-
-static PyMethodDef gatherer_methods[] = {
+static PyMethodDef small_files_methods[] = {
     {"gather", (PyCFunction)(void (*)(void))small_files_gather, METH_FASTCALL,
      "gather(seen, start, packs, full, most, done): where it stopped, nodes, new blobs, bytes."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static PyTypeObject GathererType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.small_files.Gatherer",
-    .tp_basicsize = sizeof(Gatherer),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "Stores small files. One instance per thread.",
-    .tp_methods = gatherer_methods,
-    .tp_init = (initproc)small_files_init,
-    .tp_dealloc = (destructor)small_files_dealloc,
-    .tp_new = PyType_GenericNew,
+static PyType_Slot small_files_type_slots[] = {
+    {Py_tp_doc, "Stores small files. One instance per thread."},
+    {Py_tp_methods, small_files_methods},
+    {Py_tp_new, small_files_new},
+    {Py_tp_traverse, gatherer_traverse},
+    {Py_tp_clear, gatherer_clear},
+    {Py_tp_dealloc, gatherer_dealloc},
+    {0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
-                                    .m_name = "nightsafe._native.small_files",
-                                    .m_doc = "Small files.", .m_size = -1};
+static PyType_Spec small_files_type = {
+    .name = "nightsafe._native.small_files.Gatherer",
+    .basicsize = sizeof(Gatherer),
+    .flags = MODULE_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
+    .slots = small_files_type_slots,
+};
 
 static int
-small_files_find_status(void)
+small_files_exec(PyObject *module)
 {
-    PyObject *look = PyImport_ImportModule("nightsafe._native.stat");
-    if (look == NULL)
-        return 0;
-    StatusType = (PyTypeObject *)PyObject_GetAttrString(look, "Status");
-    Py_DECREF(look);
-    if (StatusType == NULL)
-        return 0;
-    if (PyType_Check(StatusType) && StatusType->tp_basicsize == sizeof(Status))
-        return 1;
-    PyErr_SetString(PyExc_ImportError, "nightsafe._native.stat is of another version.");
+    SmallFilesState *state = PyModule_GetState(module);
+    state->is_new = PyUnicode_InternFromString("new");
+    if (state->is_new == NULL || !pack_target_know_names(&state->names))
+        return -1;
+    state->status_type = status_import_type();
+    return state->status_type == NULL ? -1 : module_only_add_type(module, &small_files_type);
+}
+
+/* Texts are not visited: they refer to nothing. */
+static int
+small_files_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    Py_VISIT(((SmallFilesState *)PyModule_GetState(module))->status_type);
     return 0;
 }
 
-PyMODINIT_FUNC
-PyInit_small_files(void)
+static int
+small_files_clear(PyObject *module)
 {
-    is_new = PyUnicode_InternFromString("new");
-    names.view = PyUnicode_InternFromString("view");
-    names.size = PyUnicode_InternFromString("size");
-    names.count = PyUnicode_InternFromString("count");
-    names.header = PyUnicode_InternFromString("header");
-    if (!is_new || !names.view || !names.size || !names.count || !names.header ||
-        !small_files_find_status() || PyType_Ready(&GathererType) < 0)
-        return NULL;
-    PyObject *made = PyModule_Create(&module);
-    if (made != NULL && PyModule_AddObjectRef(made, "Gatherer", (PyObject *)&GathererType) < 0)
-        Py_CLEAR(made);
-    return made;
+    SmallFilesState *state = PyModule_GetState(module);
+    Py_CLEAR(state->status_type);
+    Py_CLEAR(state->is_new);
+    pack_target_forget_names(&state->names);
+    return 0;
 }
+
+static void
+small_files_free(void *module)
+{
+    small_files_clear(module);
+}
+
+static PyModuleDef_Slot small_files_slots[] = {{Py_mod_exec, small_files_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef small_files_module = {
+    PyModuleDef_HEAD_INIT,        .m_name = "nightsafe._native.small_files",
+    .m_doc = "Small files.",      .m_size = sizeof(SmallFilesState),
+    .m_slots = small_files_slots, .m_traverse = small_files_traverse,
+    .m_clear = small_files_clear, .m_free = small_files_free,
+};
+
+MODULE_INIT(small_files, small_files_module)

@@ -5,84 +5,27 @@
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE
 #include <Python.h>
-#include <structmember.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "listing.h"
+#include "module.h"
 #include "status.h"
+#include "status_type.h"
 
 enum { BATCH = 128, FOLDERS = 32 };
 
-static PyMemberDef status_members[] = {
-    {"st_mode", T_ULONGLONG, offsetof(Status, mode), READONLY, NULL},
-    {"st_size", T_ULONGLONG, offsetof(Status, size), READONLY, NULL},
-    {"st_ino", T_ULONGLONG, offsetof(Status, ino), READONLY, NULL},
-    {"st_uid", T_ULONGLONG, offsetof(Status, uid), READONLY, NULL},
-    {"st_gid", T_ULONGLONG, offsetof(Status, gid), READONLY, NULL},
-    {"st_nlink", T_ULONGLONG, offsetof(Status, nlink), READONLY, NULL},
-    {"st_dev", T_ULONGLONG, offsetof(Status, dev), READONLY, NULL},
-    {"st_rdev", T_ULONGLONG, offsetof(Status, rdev), READONLY, NULL},
-    {NULL},
-};
-
-/* A time in nanoseconds since 1970, however far away. */
-static PyObject *
-stat_nanoseconds(const struct timespec *time)
-{
-    enum { SECOND = 1000000000 };
-    const long long most = INT64_MAX / SECOND - 1;
-    if (time->tv_sec >= -most && time->tv_sec <= most)
-        return PyLong_FromLongLong(time->tv_sec * (long long)SECOND + time->tv_nsec);
-    PyObject *seconds = PyLong_FromLongLong(time->tv_sec), *unit = PyLong_FromLong(SECOND);
-    PyObject *rest = PyLong_FromLong(time->tv_nsec), *whole = NULL, *sum = NULL;
-    if (seconds != NULL && unit != NULL && rest != NULL)
-        whole = PyNumber_Multiply(seconds, unit);
-    if (whole != NULL)
-        sum = PyNumber_Add(whole, rest);
-    Py_XDECREF(seconds);
-    Py_XDECREF(unit);
-    Py_XDECREF(rest);
-    Py_XDECREF(whole);
-    return sum;
-}
+typedef struct {
+    PyTypeObject *status_type;
+    StatusApi api;
+} StatState;
 
 static PyObject *
-stat_mtime(Status *self, void *nothing)
+stat_new_status(PyTypeObject *type, const struct stat *found)
 {
-    (void)nothing;
-    return stat_nanoseconds(&self->mtime);
-}
-
-static PyObject *
-stat_ctime(Status *self, void *nothing)
-{
-    (void)nothing;
-    return stat_nanoseconds(&self->ctime);
-}
-
-static PyGetSetDef status_times[] = {
-    {"st_mtime_ns", (getter)stat_mtime, NULL, NULL, NULL},
-    {"st_ctime_ns", (getter)stat_ctime, NULL, NULL, NULL},
-    {NULL},
-};
-
-static PyTypeObject StatusType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe._native.stat.Status",
-    .tp_basicsize = sizeof(Status),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_doc = "What lstat says of one path.",
-    .tp_members = status_members,
-    .tp_getset = status_times,
-};
-
-static PyObject *
-stat_new_status(const struct stat *found)
-{
-    Status *self = PyObject_New(Status, &StatusType);
+    Status *self = PyObject_New(Status, type);
     if (self != NULL)
         status_fill(self, found);
     return (PyObject *)self;
@@ -98,19 +41,7 @@ stat_shared_folder(const char *const *paths, Py_ssize_t count)
         if (strncmp(paths[i], paths[0], length) != 0 || paths[i][length] == 0 ||
             strchr(paths[i] + length, '/') != NULL)
             return 0;
-    return length > 1 && length < PATH_MAX ? length : 0;
-}
-
-/* The folder that all paths share, open, so that it is looked up once; -1 to look up each path. */
-static int
-stat_open_folder(const char *path, size_t length)
-{
-    char folder[PATH_MAX];
-    if (length == 0)
-        return -1;
-    memcpy(folder, path, length);
-    folder[length] = 0;
-    return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return length;
 }
 
 /* Some paths' statuses while other threads run; the caller holds on to the paths. */
@@ -119,7 +50,7 @@ stat_look_at(const char *const *paths, Py_ssize_t count, struct stat *found, int
 {
     Py_BEGIN_ALLOW_THREADS
     size_t length = stat_shared_folder(paths, count);
-    int folder = stat_open_folder(paths[0], length);
+    int folder = status_open_folder(paths[0], length);
     for (Py_ssize_t i = 0; i < count; i++) {
         const char *rest = paths[i] + (folder < 0 ? 0 : length);
         int at = folder < 0 ? AT_FDCWD : folder;
@@ -151,7 +82,7 @@ stat_paths_of(PyObject *list, Py_ssize_t start, Py_ssize_t count, const char **p
 static PyObject *
 stat_look(PyObject *module, PyObject *given)
 {
-    (void)module;
+    PyTypeObject *type = ((StatState *)PyModule_GetState(module))->status_type;
     if (!PyList_CheckExact(given)) {
         PyErr_SetString(PyExc_TypeError, "look takes a list of paths.");
         return NULL;
@@ -163,7 +94,7 @@ stat_look(PyObject *module, PyObject *given)
     Py_ssize_t size = PyList_GET_SIZE(list);
     PyObject *answer = PyList_New(size);
     for (Py_ssize_t start = 0; answer != NULL && start < size; start += BATCH) {
-        const char *paths[BATCH];
+        const char *paths[BATCH] = {NULL};
         struct stat found[BATCH];
         int errors[BATCH];
         Py_ssize_t count = size - start < BATCH ? size - start : BATCH;
@@ -173,7 +104,8 @@ stat_look(PyObject *module, PyObject *given)
         }
         stat_look_at(paths, count, found, errors);
         for (Py_ssize_t i = 0; i < count && answer != NULL; i++) {
-            PyObject *one = errors[i] ? PyLong_FromLong(errors[i]) : stat_new_status(&found[i]);
+            PyObject *one =
+                errors[i] ? PyLong_FromLong(errors[i]) : stat_new_status(type, &found[i]);
             if (one == NULL)
                 Py_CLEAR(answer);
             else
@@ -188,7 +120,7 @@ stat_look(PyObject *module, PyObject *given)
 static PyObject *
 stat_record(PyObject *module, PyObject *entries)
 {
-    (void)module;
+    PyTypeObject *type = ((StatState *)PyModule_GetState(module))->status_type;
     if (!PyList_CheckExact(entries)) {
         PyErr_SetString(PyExc_TypeError, "record takes a list of entries.");
         return NULL;
@@ -198,7 +130,7 @@ stat_record(PyObject *module, PyObject *entries)
         PyObject *entry = PyList_GET_ITEM(entries, i);
         if (!PyTuple_CheckExact(entry) || PyTuple_GET_SIZE(entry) != 3 ||
             !PyBytes_CheckExact(PyTuple_GET_ITEM(entry, 0)) ||
-            !Py_IS_TYPE(PyTuple_GET_ITEM(entry, 2), &StatusType)) {
+            !Py_IS_TYPE(PyTuple_GET_ITEM(entry, 2), type)) {
             PyErr_SetString(PyExc_TypeError, "An entry is a name, a path and a Status.");
             return NULL;
         }
@@ -295,9 +227,9 @@ stat_survey(PyObject *module, PyObject *args)
 static PyObject *
 stat_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    (void)module;
+    PyTypeObject *type = ((StatState *)PyModule_GetState(module))->status_type;
     Py_buffer room;
-    if (count != 3 || !PyBytes_CheckExact(args[0]) || !Py_IS_TYPE(args[1], &StatusType)) {
+    if (count != 3 || !PyBytes_CheckExact(args[0]) || !Py_IS_TYPE(args[1], type)) {
         PyErr_SetString(PyExc_TypeError, "load takes a path, a Status and a buffer.");
         return NULL;
     }
@@ -321,7 +253,7 @@ stat_load(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return PyBool_FromLong(content.has_xattrs);
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef stat_methods[] = {
     {"load", (PyCFunction)(void (*)(void))stat_load, METH_FASTCALL,
      "load(path, status, room): read a file; whether there may be extended attributes, or None."},
     {"look", stat_look, METH_O,
@@ -332,20 +264,55 @@ static PyMethodDef methods[] = {
      "entries; the errno if it or an entry cannot be looked at."},
     {"record", stat_record, METH_O,
      "record(entries): a text that stands for entries (name, path, Status)."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.stat",
-                                    .m_doc = "Looking at many paths.", .m_size = -1,
-                                    .m_methods = methods};
-
-PyMODINIT_FUNC
-PyInit_stat(void)
+static int
+stat_exec(PyObject *module)
 {
-    if (PyType_Ready(&StatusType) < 0)
-        return NULL;
-    PyObject *made = PyModule_Create(&module);
-    if (made != NULL && PyModule_AddObjectRef(made, "Status", (PyObject *)&StatusType) < 0)
-        Py_CLEAR(made);
-    return made;
+    StatState *state = PyModule_GetState(module);
+    state->status_type = module_add_type(module, &status_type_spec);
+    if (state->status_type == NULL)
+        return -1;
+    state->api = (StatusApi){STATUS_VERSION, sizeof(Status), state->status_type};
+    PyObject *capsule = PyCapsule_New(&state->api, STATUS_CAPSULE, NULL);
+    int outcome = PyModule_AddObjectRef(module, "_C_API", capsule);
+    Py_XDECREF(capsule);
+    return outcome;
 }
+
+static int
+stat_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    Py_VISIT(((StatState *)PyModule_GetState(module))->status_type);
+    return 0;
+}
+
+static int
+stat_clear(PyObject *module)
+{
+    Py_CLEAR(((StatState *)PyModule_GetState(module))->status_type);
+    return 0;
+}
+
+static void
+stat_free(void *module)
+{
+    stat_clear(module);
+}
+
+static PyModuleDef_Slot stat_slots[] = {{Py_mod_exec, stat_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef stat_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.stat",
+    .m_doc = "Looking at many paths.",
+    .m_size = sizeof(StatState),
+    .m_methods = stat_methods,
+    .m_slots = stat_slots,
+    .m_traverse = stat_traverse,
+    .m_clear = stat_clear,
+    .m_free = stat_free,
+};
+
+MODULE_INIT(stat, stat_module)

@@ -7,6 +7,8 @@
 #include <Python.h>
 #include <string.h>
 
+#include "module.h"
+
 enum { HEX = 64 };
 
 /* What is still to be read. */
@@ -246,18 +248,21 @@ tree_check_count(PyObject *module, PyObject *tree)
     return PyLong_FromSsize_t(nodes);
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef tree_check_methods[] = {
     {"count", tree_check_count, METH_O,
      "count(tree): how many entries a tree holds; None if it is not one."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.tree_check",
-                                    .m_doc = "Trees before they are stored.", .m_size = -1,
-                                    .m_methods = methods};
+static PyModuleDef_Slot tree_check_slots[] = {MODULE_SLOTS};
 
-PyMODINIT_FUNC
-PyInit_tree_check(void)
-{
-    return PyModule_Create(&module);
-}
+static struct PyModuleDef tree_check_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.tree_check",
+    .m_doc = "Trees before they are stored.",
+    .m_size = 0,
+    .m_methods = tree_check_methods,
+    .m_slots = tree_check_slots,
+};
+
+MODULE_INIT(tree_check, tree_check_module)

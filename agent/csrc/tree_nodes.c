@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hex_id.h"
+#include "module.h"
 
 /* In the order of nightsafe.repofile.tree.Node. */
 enum {
@@ -36,32 +37,49 @@ enum {
 };
 
 static const char *const words[LAST] = {
-    "name",   "type",    "mode",       "mtime",
-    "atime",  "ctime",   "uid",        "gid",
-    "user",   "group",   "inode",      "device_id",
-    "size",   "links",   "linktarget", "extended_attributes",
-    "device", "content", "subtree",
+    [NAME] = "name",
+    [TYPE] = "type",
+    [MODE] = "mode",
+    [MTIME] = "mtime",
+    [ATIME] = "atime",
+    [CTIME] = "ctime",
+    [UID] = "uid",
+    [GID] = "gid",
+    [USER] = "user",
+    [GROUP] = "group",
+    [INODE] = "inode",
+    [DEVICE_ID] = "device_id",
+    [SIZE] = "size",
+    [LINKS] = "links",
+    [LINK_TARGET] = "linktarget",
+    [XATTRS] = "extended_attributes",
+    [DEVICE] = "device",
+    [CONTENT] = "content",
+    [SUBTREE] = "subtree",
 };
-static PyObject *keys[LAST], *target_raw, *zero, *no_text, *no_bytes, *no_items;
+
+typedef struct {
+    PyObject *keys[LAST], *target_raw, *zero, *no_text, *no_bytes, *no_items;
+} TreeNodesState;
 
 /* Each of these gives a new reference; NULL without an exception if the value is not plain. */
 
 static PyObject *
-tree_nodes_number_of(PyObject *value)
+tree_nodes_number_of(const TreeNodesState *state, PyObject *value)
 {
     int overflow;
     if (value == NULL)
-        return Py_NewRef(zero);
+        return Py_NewRef(state->zero);
     if (!PyLong_CheckExact(value) || PyLong_AsLongLongAndOverflow(value, &overflow) < 0 || overflow)
         return NULL;
     return Py_NewRef(value);
 }
 
 static PyObject *
-tree_nodes_text_of(PyObject *value)
+tree_nodes_text_of(const TreeNodesState *state, PyObject *value)
 {
     if (value == NULL)
-        return Py_NewRef(no_text);
+        return Py_NewRef(state->no_text);
     return PyUnicode_CheckExact(value) ? Py_NewRef(value) : NULL;
 }
 
@@ -187,45 +205,45 @@ tree_nodes_read_time(const char *text, size_t size, long long *ns)
 }
 
 static PyObject *
-tree_nodes_time_of(PyObject *value)
+tree_nodes_time_of(const TreeNodesState *state, PyObject *value)
 {
     long long ns;
     if (value == NULL)
-        return Py_NewRef(zero);
+        return Py_NewRef(state->zero);
     if (!PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value))
         return NULL;
     Py_ssize_t size = PyUnicode_GET_LENGTH(value);
     if (size == 0)
-        return Py_NewRef(zero);
+        return Py_NewRef(state->zero);
     return tree_nodes_read_time(PyUnicode_DATA(value), (size_t)size, &ns) ? PyLong_FromLongLong(ns)
                                                                           : NULL;
 }
 
 static PyObject *
-tree_nodes_field_of(PyObject *entry, int field)
+tree_nodes_field_of(const TreeNodesState *state, PyObject *entry, int field)
 {
-    PyObject *value = PyDict_GetItemWithError(entry, keys[field]);
+    PyObject *value = PyDict_GetItemWithError(entry, state->keys[field]);
     switch (field) {
     case NAME:
         return tree_nodes_name_of(value);
     case TYPE:
     case USER:
     case GROUP:
-        return tree_nodes_text_of(value);
+        return tree_nodes_text_of(state, value);
     case MTIME:
     case ATIME:
     case CTIME:
-        return tree_nodes_time_of(value);
+        return tree_nodes_time_of(state, value);
     case LINK_TARGET:
-        return value == NULL ? Py_NewRef(no_bytes) : NULL;
+        return value == NULL ? Py_NewRef(state->no_bytes) : NULL;
     case XATTRS:
-        return value == NULL ? Py_NewRef(no_items) : NULL;
+        return value == NULL ? Py_NewRef(state->no_items) : NULL;
     case CONTENT:
         return tree_nodes_content_of(value);
     case SUBTREE:
         return value == NULL || value == Py_None ? Py_NewRef(Py_None) : tree_nodes_id_of(value);
     default:
-        return tree_nodes_number_of(value);
+        return tree_nodes_number_of(state, value);
     }
 }
 
@@ -233,44 +251,93 @@ tree_nodes_field_of(PyObject *entry, int field)
 static PyObject *
 tree_nodes_decode(PyObject *module, PyObject *entry)
 {
-    (void)module;
-    if (!PyDict_CheckExact(entry) || PyDict_GetItemWithError(entry, target_raw) != NULL)
+    const TreeNodesState *state = PyModule_GetState(module);
+    if (!PyDict_CheckExact(entry) || PyDict_GetItemWithError(entry, state->target_raw) != NULL)
         Py_RETURN_NONE;
     PyObject *fields = PyTuple_New(LAST);
     for (int i = 0; fields != NULL && i < LAST; i++) {
-        PyObject *value = tree_nodes_field_of(entry, i);
+        PyObject *value = tree_nodes_field_of(state, entry, i);
         if (value == NULL)
             Py_CLEAR(fields);
         else
             PyTuple_SET_ITEM(fields, i, value);
     }
+    /* Keys that are texts, as in JSON, are found or not; others may raise, so this is asked once. */
+    if (PyErr_Occurred()) {
+        Py_XDECREF(fields);
+        return NULL;
+    }
     if (fields != NULL)
         return fields;
-    if (PyErr_Occurred())
-        return NULL;
     Py_RETURN_NONE;
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef tree_nodes_methods[] = {
     {"decode", tree_nodes_decode, METH_O, "decode(entry): the fields of a plain node, or None."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe._native.tree_nodes",
-                                    .m_doc = "Plain nodes.", .m_size = -1, .m_methods = methods};
-
-PyMODINIT_FUNC
-PyInit_tree_nodes(void)
+static int
+tree_nodes_exec(PyObject *module)
 {
+    TreeNodesState *state = PyModule_GetState(module);
     for (int i = 0; i < LAST; i++)
-        if ((keys[i] = PyUnicode_InternFromString(words[i])) == NULL)
-            return NULL;
-    target_raw = PyUnicode_InternFromString("linktarget_raw");
-    zero = PyLong_FromLong(0);
-    no_text = PyUnicode_InternFromString("");
-    no_bytes = PyBytes_FromStringAndSize(NULL, 0);
-    no_items = PyTuple_New(0);
-    if (!target_raw || !zero || !no_text || !no_bytes || !no_items)
-        return NULL;
-    return PyModule_Create(&module);
+        if ((state->keys[i] = PyUnicode_InternFromString(words[i])) == NULL)
+            return -1;
+    state->target_raw = PyUnicode_InternFromString("linktarget_raw");
+    state->zero = PyLong_FromLong(0);
+    state->no_text = PyUnicode_InternFromString("");
+    state->no_bytes = PyBytes_FromStringAndSize(NULL, 0);
+    state->no_items = PyTuple_New(0);
+    return PyErr_Occurred() ? -1 : 0;
 }
+
+static int
+tree_nodes_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    TreeNodesState *state = PyModule_GetState(module);
+    for (int i = 0; i < LAST; i++)
+        Py_VISIT(state->keys[i]);
+    Py_VISIT(state->target_raw);
+    Py_VISIT(state->zero);
+    Py_VISIT(state->no_text);
+    Py_VISIT(state->no_bytes);
+    Py_VISIT(state->no_items);
+    return 0;
+}
+
+static int
+tree_nodes_clear(PyObject *module)
+{
+    TreeNodesState *state = PyModule_GetState(module);
+    for (int i = 0; i < LAST; i++)
+        Py_CLEAR(state->keys[i]);
+    Py_CLEAR(state->target_raw);
+    Py_CLEAR(state->zero);
+    Py_CLEAR(state->no_text);
+    Py_CLEAR(state->no_bytes);
+    Py_CLEAR(state->no_items);
+    return 0;
+}
+
+static void
+tree_nodes_free(void *module)
+{
+    tree_nodes_clear(module);
+}
+
+static PyModuleDef_Slot tree_nodes_slots[] = {{Py_mod_exec, tree_nodes_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef tree_nodes_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe._native.tree_nodes",
+    .m_doc = "Plain nodes.",
+    .m_size = sizeof(TreeNodesState),
+    .m_methods = tree_nodes_methods,
+    .m_slots = tree_nodes_slots,
+    .m_traverse = tree_nodes_traverse,
+    .m_clear = tree_nodes_clear,
+    .m_free = tree_nodes_free,
+};
+
+MODULE_INIT(tree_nodes, tree_nodes_module)

@@ -5,6 +5,7 @@
 #include <Python.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/random.h>
@@ -13,6 +14,7 @@ enum { AEAD_NONCE = 16, AEAD_MAC = 16, AEAD_OVERHEAD = AEAD_NONCE + AEAD_MAC, AE
 
 /* Of processes: a fork must not use a nonce a second time. */
 static unsigned long aead_generation;
+static int aead_fork_error;
 
 typedef struct {
     EVP_CIPHER_CTX *stream, *block;
@@ -27,6 +29,47 @@ static inline void
 aead_forked(void)
 {
     aead_generation++;
+}
+
+static inline void
+aead_begin_watching(void)
+{
+    aead_fork_error = pthread_atfork(NULL, NULL, aead_forked);
+}
+
+/* Sees to it once for the process, not for each interpreter; false if that is not possible. */
+static inline int
+aead_watch_forks(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    return pthread_once(&once, aead_begin_watching) == 0 && aead_fork_error == 0;
+}
+
+/* Begins with a key whose `r` is there already; false if OpenSSL failed. */
+static inline int
+aead_begin(Aead *self, const uint8_t *encrypt, const uint8_t *k)
+{
+    self->next = AEAD_BATCH;
+    self->stream = EVP_CIPHER_CTX_new();
+    self->block = EVP_CIPHER_CTX_new();
+    EVP_MAC *poly = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+    if (poly != NULL)
+        self->mac = EVP_MAC_CTX_new(poly);
+    EVP_MAC_free(poly);
+    return self->stream != NULL && self->block != NULL && self->mac != NULL &&
+           EVP_EncryptInit_ex(self->stream, EVP_aes_256_ctr(), NULL, encrypt, NULL) &&
+           EVP_EncryptInit_ex(self->block, EVP_aes_128_ecb(), NULL, k, NULL) &&
+           EVP_CIPHER_CTX_set_padding(self->block, 0);
+}
+
+static inline void
+aead_end(Aead *self)
+{
+    EVP_CIPHER_CTX_free(self->stream);
+    EVP_CIPHER_CTX_free(self->block);
+    EVP_MAC_CTX_free(self->mac);
+    OPENSSL_cleanse(self->r, sizeof self->r);
+    OPENSSL_cleanse(self->pads, sizeof self->pads);
 }
 
 static inline int

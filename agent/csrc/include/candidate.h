@@ -29,6 +29,23 @@ typedef struct {
     int has_lanes;
 } Hashing;
 
+/* False if OpenSSL has no SHA-256. */
+static inline int
+candidate_begin_hashing(Hashing *by, int with_lanes)
+{
+    by->has_lanes = with_lanes && sha256_mb_is_supported();
+    by->kind = EVP_MD_fetch(NULL, "SHA256", NULL);
+    by->context = by->kind == NULL ? NULL : EVP_MD_CTX_new();
+    return by->context != NULL;
+}
+
+static inline void
+candidate_end_hashing(Hashing *by)
+{
+    EVP_MD_CTX_free(by->context);
+    EVP_MD_free(by->kind);
+}
+
 static inline int
 candidate_hash(Candidate *file, const Hashing *by, char *room)
 {

@@ -172,6 +172,15 @@ node_json_add(NodeWriter *self, PyObject *name, const Status *status, const uint
     return 1;
 }
 
+static inline int
+node_json_traverse(const NodeWriter *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->stamp_of);
+    Py_VISIT(self->owner_of);
+    Py_VISIT(self->owner);
+    return 0;
+}
+
 static inline void
 node_json_clear(NodeWriter *self)
 {

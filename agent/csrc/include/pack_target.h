@@ -5,6 +5,7 @@
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "sha256_mb.h"
 
@@ -25,6 +26,66 @@ typedef struct {
 typedef struct {
     PyObject *put, *compress, *decompress, *refuse;
 } Sealing;
+
+/* Random bytes that say which pack is next. */
+typedef struct {
+    uint8_t bytes[256];
+    size_t next;
+} Chances;
+
+/* Which of `count` packs is next: random, so that the storage does not see what belongs together.
+ * NULL with an exception set if nothing random can be had. */
+static inline PackTarget *
+pack_target_choose(PackTarget *among, size_t count, Chances *by)
+{
+    if (by->next == sizeof by->bytes) {
+        if (getrandom(by->bytes, sizeof by->bytes, 0) != sizeof by->bytes) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            return NULL;
+        }
+        by->next = 0;
+    }
+    return &among[by->bytes[by->next++] % count];
+}
+
+static inline int
+pack_target_know_names(PackNames *names)
+{
+    names->view = PyUnicode_InternFromString("view");
+    names->size = PyUnicode_InternFromString("size");
+    names->count = PyUnicode_InternFromString("count");
+    names->header = PyUnicode_InternFromString("header");
+    return names->view != NULL && names->size != NULL && names->count != NULL &&
+           names->header != NULL;
+}
+
+static inline void
+pack_target_forget_names(PackNames *names)
+{
+    Py_CLEAR(names->view);
+    Py_CLEAR(names->size);
+    Py_CLEAR(names->count);
+    Py_CLEAR(names->header);
+}
+
+static inline int
+pack_target_visit_sealing(const Sealing *by, visitproc visit, void *arg)
+{
+    Py_VISIT(by->put);
+    Py_VISIT(by->compress);
+    Py_VISIT(by->decompress);
+    Py_VISIT(by->refuse);
+    return 0;
+}
+
+static inline void
+pack_target_clear_sealing(Sealing *by)
+{
+    Py_CLEAR(by->put);
+    Py_CLEAR(by->compress);
+    Py_CLEAR(by->decompress);
+    Py_CLEAR(by->refuse);
+}
 
 static inline int
 pack_target_note_blob(PackTarget *target, const uint8_t *id, Py_ssize_t sealed, Py_ssize_t plain)
@@ -99,14 +160,17 @@ static inline int
 pack_target_take(PackTarget *target, PyObject *pack, const PackNames *names)
 {
     target->pack = pack;
-    target->view = PyObject_GetAttr(pack, names->view);
-    target->header = PyObject_GetAttr(pack, names->header);
-    target->size = pack_target_number(pack, names->size);
-    target->count = pack_target_number(pack, names->count);
-    if (PyErr_Occurred())
+    if ((target->view = PyObject_GetAttr(pack, names->view)) == NULL ||
+        (target->header = PyObject_GetAttr(pack, names->header)) == NULL)
         return 0;
-    if (target->view == NULL || !PyMemoryView_Check(target->view) || target->header == NULL ||
-        !PyByteArray_CheckExact(target->header) || target->size < 0) {
+    target->size = pack_target_number(pack, names->size);
+    if (target->size == -1 && PyErr_Occurred())
+        return 0;
+    target->count = pack_target_number(pack, names->count);
+    if (target->count == -1 && PyErr_Occurred())
+        return 0;
+    if (!PyMemoryView_Check(target->view) || !PyByteArray_CheckExact(target->header) ||
+        target->size < 0) {
         PyErr_SetString(PyExc_TypeError, "An open pack has a view and a header.");
         return 0;
     }

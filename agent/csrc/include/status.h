@@ -3,9 +3,12 @@
 #ifndef NIGHTSAFE_STATUS_H
 #define NIGHTSAFE_STATUS_H
 
+#include <Python.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -24,6 +27,34 @@ typedef struct {
     Py_ssize_t size;
     int has_xattrs;
 } Content;
+
+/* How others get at the type: a capsule of this name, with what stands there as long as the module
+ * does. Another version after every change of Status or of StatusApi. */
+#define STATUS_MODULE "nightsafe._native.stat"
+#define STATUS_CAPSULE STATUS_MODULE "._C_API"
+enum { STATUS_VERSION = 1 };
+
+typedef struct {
+    size_t version, status_size;
+    PyTypeObject *type;
+} StatusApi;
+
+/* A new reference to the type of the objects; NULL with an exception set. */
+static inline PyTypeObject *
+status_import_type(void)
+{
+    PyTypeObject *type = NULL;
+    PyObject *module = PyImport_ImportModule(STATUS_MODULE);
+    PyObject *capsule = module == NULL ? NULL : PyObject_GetAttrString(module, "_C_API");
+    const StatusApi *api = capsule == NULL ? NULL : PyCapsule_GetPointer(capsule, STATUS_CAPSULE);
+    if (api != NULL && api->version == STATUS_VERSION && api->status_size == sizeof(Status))
+        type = (PyTypeObject *)Py_NewRef(api->type);
+    else if (api != NULL)
+        PyErr_SetString(PyExc_ImportError, STATUS_MODULE " is of another version.");
+    Py_XDECREF(capsule);
+    Py_XDECREF(module);
+    return type;
+}
 
 static inline void
 status_fill(Status *self, const struct stat *found)
@@ -47,6 +78,19 @@ status_is_same(const struct stat *now, const Status *before)
            now->st_mode == before->mode && (unsigned long long)now->st_size == before->size &&
            now->st_mtim.tv_sec == before->mtime.tv_sec &&
            now->st_mtim.tv_nsec == before->mtime.tv_nsec;
+}
+
+/* Opens the folder that the first `length` bytes of `path` name, so that it is looked up once for
+ * all that is in it; -1 if that is not possible. */
+static inline int
+status_open_folder(const char *path, size_t length)
+{
+    char folder[PATH_MAX];
+    if (length < 2 || length >= sizeof folder)
+        return -1;
+    memcpy(folder, path, length);
+    folder[length] = 0;
+    return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* Opens a file to be read; where that is allowed, without a trace in its time of access. */

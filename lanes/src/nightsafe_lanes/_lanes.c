@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "module.h"
 #include "sha256_mb.h"
 
 #if defined(__GNUC__) && defined(__x86_64__)
@@ -129,8 +130,6 @@ lanes_add_all(Piece *pieces, size_t count)
         lanes_keep_rest(&pieces[i]);
 }
 
-static PyTypeObject RunningType;
-
 static PyObject *
 lanes_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -148,8 +147,9 @@ lanes_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 }
 
 static PyObject *
-lanes_hexdigest(Running *self, PyObject *nothing)
+lanes_hexdigest(PyObject *object, PyObject *nothing)
 {
+    const Running *self = (const Running *)object;
     (void)nothing;
     if (self->is_busy) {
         PyErr_SetString(PyExc_ValueError, "Another thread is adding to this hash.");
@@ -174,26 +174,37 @@ lanes_hexdigest(Running *self, PyObject *nothing)
     return PyUnicode_FromStringAndSize(text, sizeof text);
 }
 
-static PyMethodDef running_methods[] = {
-    {"hexdigest", (PyCFunction)lanes_hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
-    {NULL},
+static PyMethodDef lanes_running_methods[] = {
+    {"hexdigest", lanes_hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
+    {NULL, NULL, 0, NULL},
 };
 
-static PyTypeObject RunningType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "nightsafe_lanes._lanes.Running",
-    .tp_basicsize = sizeof(Running),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "The SHA-256 of what a stream gave so far.",
-    .tp_methods = running_methods,
-    .tp_new = lanes_new,
+static PyType_Slot lanes_running_slots[] = {
+    {Py_tp_doc, "The SHA-256 of what a stream gave so far."},
+    {Py_tp_methods, lanes_running_methods},
+    {Py_tp_new, lanes_new},
+    {Py_tp_traverse, module_traverse_plain},
+    {Py_tp_dealloc, module_dealloc_plain},
+    {0, NULL},
 };
+
+static PyType_Spec lanes_running_type = {
+    .name = "nightsafe_lanes._lanes.Running",
+    .basicsize = sizeof(Running),
+    .flags = MODULE_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
+    .slots = lanes_running_slots,
+};
+
+typedef struct {
+    PyTypeObject *running_type;
+} LanesState;
 
 /* The stream at a place of the list, marked as busy; NULL with an error set. */
 static Running *
-lanes_claim(PyObject *list, Py_ssize_t place)
+lanes_claim(PyTypeObject *type, PyObject *list, Py_ssize_t place)
 {
     PyObject *given = PySequence_Fast_GET_ITEM(list, place);
-    if (!Py_IS_TYPE(given, &RunningType)) {
+    if (!Py_IS_TYPE(given, type)) {
         PyErr_SetString(PyExc_TypeError, "update_all takes streams' hashes.");
         return NULL;
     }
@@ -210,7 +221,7 @@ lanes_claim(PyObject *list, Py_ssize_t place)
 static PyObject *
 lanes_update_all(PyObject *module, PyObject *args)
 {
-    (void)module;
+    PyTypeObject *type = ((LanesState *)PyModule_GetState(module))->running_type;
     PyObject *streams, *texts, *stream_list, *text_list;
     if (!PyArg_ParseTuple(args, "OO:update_all", &streams, &texts))
         return NULL;
@@ -227,7 +238,7 @@ lanes_update_all(PyObject *module, PyObject *args)
         }
     }
     for (; claimed < count; claimed++)
-        if ((pieces[claimed].stream = lanes_claim(stream_list, claimed)) == NULL)
+        if ((pieces[claimed].stream = lanes_claim(type, stream_list, claimed)) == NULL)
             break;
     for (; claimed == count && held < count; held++) {
         PyObject *text = PySequence_Fast_GET_ITEM(text_list, held);
@@ -256,38 +267,76 @@ lanes_update_all(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef lanes_methods[] = {
     {"update_all", lanes_update_all, METH_VARARGS,
      "update_all(digests, pieces): add to each stream its next piece."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "nightsafe_lanes._lanes",
-                                    .m_doc = "SHA-256 of several streams.", .m_size = -1,
-                                    .m_methods = methods};
-
-PyMODINIT_FUNC
-PyInit__lanes(void)
+static int
+lanes_exec(PyObject *module)
 {
+    LanesState *state = PyModule_GetState(module);
     if (!sha256_mb_is_supported()) {
         PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
-        return NULL;
+        return -1;
     }
-    if (PyType_Ready(&RunningType) < 0)
-        return NULL;
-    PyObject *made = PyModule_Create(&module);
-    if (made != NULL && PyModule_AddObjectRef(made, "Running", (PyObject *)&RunningType) < 0)
-        Py_CLEAR(made);
-    return made;
+    state->running_type = module_add_type(module, &lanes_running_type);
+    return state->running_type == NULL ? -1 : 0;
 }
+
+static int
+lanes_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    Py_VISIT(((LanesState *)PyModule_GetState(module))->running_type);
+    return 0;
+}
+
+static int
+lanes_clear(PyObject *module)
+{
+    Py_CLEAR(((LanesState *)PyModule_GetState(module))->running_type);
+    return 0;
+}
+
+static void
+lanes_free(void *module)
+{
+    lanes_clear(module);
+}
+
+static PyModuleDef_Slot lanes_slots[] = {{Py_mod_exec, lanes_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef lanes_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe_lanes._lanes",
+    .m_doc = "SHA-256 of several streams.",
+    .m_size = sizeof(LanesState),
+    .m_methods = lanes_methods,
+    .m_slots = lanes_slots,
+    .m_traverse = lanes_traverse,
+    .m_clear = lanes_clear,
+    .m_free = lanes_free,
+};
 
 #else
 
-PyMODINIT_FUNC
-PyInit__lanes(void)
+static int
+lanes_exec(PyObject *module)
 {
+    (void)module;
     PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
-    return NULL;
+    return -1;
 }
 
+static PyModuleDef_Slot lanes_slots[] = {{Py_mod_exec, lanes_exec}, MODULE_SLOTS};
+
+static struct PyModuleDef lanes_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "nightsafe_lanes._lanes",
+    .m_slots = lanes_slots,
+};
+
 #endif
+
+MODULE_INIT(_lanes, lanes_module)

@@ -12,6 +12,7 @@ from nightsafe.repofile.tree import posix_permissions
 from nightsafe.target.metadata import Attributes, restore_at
 
 from tests.support.agent.extensions import needs
+from tests.support.agent.native_uses import load
 
 BEFORE_1970 = -1_500_000_001
 LATE = 4_102_444_800_123_456_789
@@ -163,3 +164,23 @@ def test_a_closed_folder_is_no_folder(tmp_path: Path) -> None:
 def test_large_files_and_attributes_go_the_long_way(folder: int) -> None:
     assert not file_writer.write_natively(folder, PART, piece(), bytes(file_writer.SMALL_SIZE))
     assert not file_writer.write_natively(folder, PART, piece(xattrs=((b"user.a", b"b"),)), b"data")
+
+
+@needs_place
+def test_what_fails_is_not_followed_by_further_questions(folder: int) -> None:
+    """The first error is raised as it is; nothing is asked of Python on top of it."""
+    asked = []
+
+    class Odd:
+        def __init__(self, answer: int | None) -> None:
+            self.answer = answer
+
+        def __index__(self) -> int:
+            asked.append(self.answer)
+            if self.answer is None:
+                raise OverflowError("no number")
+            return self.answer
+
+    with pytest.raises(OverflowError, match="no number"):
+        load("file_writer").place(folder, PART, b"file", b"", Odd(None), *map(Odd, (1, 2, 3, 4)))
+    assert asked == [None]

@@ -23,6 +23,7 @@ from nightsafe.repository.repository import Repository
 from nightsafe.scanner.lister import list_folder
 
 from tests.support.agent.extensions import needs
+from tests.support.agent.native_uses import load
 from tests.support.agent.trees import make_mixed_tree, set_xattr
 
 needs_gather = needs("small_files")
@@ -174,3 +175,23 @@ def test_it_refuses_what_it_does_not_understand(repository: Repository) -> None:
     for seen in ([(b"a",)], ["a"], [("a", "/a", lstat_all([b"/"])[0])]):
         with pytest.raises(TypeError, match="name, a path and a Status"):
             small.gather(seen, 0, packs, JobResult())  # type: ignore[arg-type]
+
+
+@needs_gather
+def test_what_fails_is_not_followed_by_further_questions() -> None:
+    """An error of a pack is raised as it is; nothing is asked of Python on top of it."""
+    asked = []
+
+    class Broken:
+        @property
+        def view(self) -> memoryview:
+            raise OSError("no view")
+
+        def __getattr__(self, name: str) -> object:
+            asked.append(name)
+            raise AttributeError(name)
+
+    gatherer = load("small_files").Gatherer(memoryview(bytearray(100)), *[print] * 7, True)
+    with pytest.raises(OSError, match="no view"):
+        gatherer.gather([], 0, [Broken(), Broken()], 1, 1, [])
+    assert asked == []

@@ -19,7 +19,7 @@ ALL_C = [
     *sorted(SOURCES.rglob("*.[ch]")),
     *sorted((BASE_DIR / "lanes" / "src").rglob("*.c")),
 ]
-FUNCTION = re.compile(r"^(?!PyInit_|__attribute__)(\w+)\(", re.MULTILINE)
+FUNCTION = re.compile(r"^(?!__attribute__)([a-z_]\w*)\(", re.MULTILINE)
 MISSING = """
 import importlib, pkgutil, sys
 *missing, source, target = sys.argv[1:]

@@ -21,6 +21,7 @@ from nightsafe.repofile.tree import (
 
 from backup_service.env import BASE_DIR
 from tests.support.agent.extensions import needs
+from tests.support.agent.native_uses import load
 from tests.support.agent.stored_texts import tree_of
 
 VECTOR = json.loads((BASE_DIR / "tests" / "vectors" / "tree.json").read_text())
@@ -178,3 +179,17 @@ def test_what_is_said_without_python_is_what_python_says(
 @pytest.mark.parametrize("entry", [None, 7, [], "", b"", {}])
 def test_what_is_no_node_is_left_to_python(entry: object) -> None:
     assert tree.native.decode(entry) is None  # type: ignore[arg-type]
+
+
+@needs("tree_nodes")
+@pytest.mark.parametrize("name", ["name", "linktarget_raw", "subtree"])
+def test_an_error_while_a_node_is_read_is_raised(name: str) -> None:
+    class Key:
+        def __hash__(self) -> int:
+            return hash(name)
+
+        def __eq__(self, other: object) -> bool:
+            raise OSError("not to be compared")
+
+    with pytest.raises(OSError, match="not to be compared"):
+        load("tree_nodes").decode({Key(): 1, "name" if name != "name" else "x": "a"})
