@@ -159,7 +159,7 @@ pack_target_number(PyObject *pack, PyObject *name)
 static inline int
 pack_target_take(PackTarget *target, PyObject *pack, const PackNames *names)
 {
-    target->pack = pack;
+    target->pack = Py_NewRef(pack); /* others may change the list while they have their turn */
     if ((target->view = PyObject_GetAttr(pack, names->view)) == NULL ||
         (target->header = PyObject_GetAttr(pack, names->header)) == NULL)
         return 0;
@@ -197,6 +197,7 @@ pack_target_give_back(PackTarget *target, const PackNames *names)
 static inline void
 pack_target_drop(PackTarget *target)
 {
+    Py_CLEAR(target->pack);
     Py_CLEAR(target->view);
     Py_CLEAR(target->header);
 }

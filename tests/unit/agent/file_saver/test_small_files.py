@@ -195,3 +195,26 @@ def test_what_fails_is_not_followed_by_further_questions() -> None:
     with pytest.raises(OSError, match="no view"):
         gatherer.gather([], 0, [Broken(), Broken()], 1, 1, [])
     assert asked == []
+
+
+@needs_gather
+def test_packs_are_held_on_to_while_others_have_their_turn(tmp_path: Path) -> None:
+    path = tmp_path / "one"
+    path.write_bytes(b"content")
+    (status,) = lstat_all([os.fsencode(path)])
+    packs: list[SimpleNamespace] = []
+    views = [memoryview(bytearray(1000)) for _ in range(2)]
+    packs += [SimpleNamespace(view=one, size=0, count=0, header=bytearray()) for one in views]
+
+    def claim(_: bytes) -> bool:
+        packs.clear()
+        return True
+
+    def put(_view: memoryview, start: int, *_: object) -> int:
+        return start + 39
+
+    given = (claim, put, None, bytes, print, lambda _: ("", ""), lambda *_: ("", ""), True)
+    gatherer = load("small_files").Gatherer(memoryview(bytearray(100)), *given)
+    seen = [(b"one", os.fsencode(path), status)]
+    stop, _, blobs, size = gatherer.gather(seen, 0, packs, 1000, 1000, [])
+    assert (stop, blobs, size, packs) == (1, 1, 7, [])
