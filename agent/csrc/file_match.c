@@ -195,8 +195,12 @@ file_match_compare(PyObject *module, PyObject *args)
 {
     FileMatchState *state = PyModule_GetState(module);
     int folder;
-    PyObject *list;
-    if (!PyArg_ParseTuple(args, "iO!", &folder, &PyList_Type, &list))
+    PyObject *given;
+    if (!PyArg_ParseTuple(args, "iO!", &folder, &PyList_Type, &given))
+        return NULL;
+    /* Nobody else can change this one while other threads run. */
+    PyObject *list = PyList_GetSlice(given, 0, PyList_GET_SIZE(given));
+    if (list == NULL)
         return NULL;
     Py_ssize_t count = PyList_GET_SIZE(list), held = 0;
     File *files = PyMem_Calloc((size_t)count + 1, sizeof *files);
@@ -226,6 +230,7 @@ file_match_compare(PyObject *module, PyObject *args)
         free(batch->room);
     PyMem_Free(batch);
     PyMem_Free(files);
+    Py_DECREF(list);
     return verdicts;
 }
 

@@ -25,6 +25,8 @@ from nightsafe.restorer.restore import restore
 from nightsafe.target.directory import Directory
 from nightsafe.target.directory_by_fd import FdDirectory
 
+from tests.support.agent.extensions import needs
+from tests.support.agent.native_uses import load
 from tests.support.agent.restore_modes import MODES, use_mode
 from tests.support.agent.trees import fingerprint, make_mixed_tree, set_xattr
 from tests.unit.agent.conftest import reopen
@@ -190,3 +192,21 @@ def test_files_of_a_folder_that_come_before_and_after_another(
     report = restore(reopen(repository), snapshot, os.fsencode(target), selection=selection)
     assert (report.issues, report.files, report.skipped) == ([], 3, 2)
     assert fingerprint(Path(f"{target}{source}")) == fingerprint(source)
+
+
+@needs("file_match")
+def test_files_are_held_on_to_while_others_have_their_turn(tmp_path: Path) -> None:
+    class Clearing:
+        def __bool__(self) -> bool:
+            files.clear()
+            return False
+
+    rest = (1, 1, 0o600, os.getuid(), os.getgid(), 0)
+    files: list[object] = [(b"none", 0, b"", b"", *rest, Clearing(), None)]
+    files += [(b"n" * 50, 0, bytes(3200), bytes(800), *rest, False, None) for _ in range(200)]
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert load("file_match").compare(fd, files) == bytes(201)
+    finally:
+        os.close(fd)
+    assert files == []
