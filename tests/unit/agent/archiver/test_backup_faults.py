@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nightsafe.archiver.backup import backup
@@ -186,6 +187,17 @@ def test_a_file_that_ends_too_early_is_said(
     assert stored(repository)[os.fsencode(path)].size == size
 
 
+def pretend_unchanged(monkeypatch: pytest.MonkeyPatch, name: bytes, real: os.stat_result) -> None:
+    """Let a file that was swapped be found as it was, when folders are looked at in Python."""
+    lstat = os.lstat
+
+    def lie(path: Any, **told: Any) -> os.stat_result:
+        return real if isinstance(path, bytes) and path.endswith(name) else lstat(path, **told)
+
+    look_in_python(monkeypatch)
+    monkeypatch.setattr(worker.os, "lstat", lie)
+
+
 def test_a_file_swapped_for_a_link_is_not_followed(
     repository: Repository, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,13 +207,7 @@ def test_a_file_swapped_for_a_link_is_not_followed(
     real = os.lstat(source / "one.txt")
     (source / "one.txt").unlink()
     (source / "one.txt").symlink_to(secret)
-    lstat = os.lstat
-
-    def lie(path: object) -> os.stat_result:
-        return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
-
-    look_in_python(monkeypatch)
-    monkeypatch.setattr(worker.os, "lstat", lie)
+    pretend_unchanged(monkeypatch, b"one.txt", real)
     report = run(repository, source)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "one.txt")]
 
@@ -212,13 +218,7 @@ def test_a_file_swapped_for_a_fifo_does_not_hang(
     real = os.lstat(source / "one.txt")
     (source / "one.txt").unlink()
     os.mkfifo(source / "one.txt")
-    lstat = os.lstat
-
-    def lie(path: object) -> os.stat_result:
-        return real if isinstance(path, bytes) and path.endswith(b"one.txt") else lstat(path)  # type: ignore[arg-type]
-
-    look_in_python(monkeypatch)
-    monkeypatch.setattr(worker.os, "lstat", lie)
+    pretend_unchanged(monkeypatch, b"one.txt", real)
     (issue,) = run(repository, source).issues
     assert (issue.kind, issue.is_failure) == ("unreadable", True), "what is there now is missing"
 
