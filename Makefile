@@ -36,7 +36,7 @@ install: $(STAMP)
 
 # Anew when a lock or the agent's packaging has changed; the old environment is kept for pip.
 $(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/csrc/*.c agent/csrc/include/*.h) \
-		lanes/pyproject.toml lanes/setup.py lanes/src/nightsafe_lanes/_lanes.c
+		native/pyproject.toml native/setup.py native/src/nightsafe_native/_sha256_mb.c
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here." \
 		"Nightsafe needs Python 3.11 or newer: install it, or name it, PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -49,8 +49,9 @@ $(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/csr
 	@echo "Installing into $(VENV) (the first time, about half a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
 		--require-hashes -r locks/all.txt
+	@$(BIN)/python -m pip uninstall --quiet --quiet --yes nightsafe-lanes  # native, as it was called
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
-		--no-deps --no-build-isolation --editable agent --editable lanes
+		--no-deps --no-build-isolation --editable agent --editable native
 	@touch $(STAMP)
 
 run: install

@@ -35,7 +35,7 @@ TESTS = (
     ),
 )
 _NOT_HERE = "not journey and not interop and not browser and not hardship"
-_OURS = re.compile(r"\b(?:csrc|nightsafe_lanes)/(?:\w+/)*\w+\.[ch]:")
+_OURS = re.compile(r"\b(?:csrc|nightsafe_native)/(?:\w+/)*\w+\.[ch]:")
 _LEAK = re.compile(r"^(?:Direct|Indirect) leak .*?(?=^$)", re.MULTILINE | re.DOTALL)
 _ADDRESS = {"abort_on_error": 1, "allocator_may_return_null": 1, "strict_string_checks": 1}
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build(folder: Path) -> None:
     """Put both packages into a folder, with extensions that are watched; raise if one fails."""
-    for part, package in (("agent", "nightsafe"), ("lanes", "nightsafe_lanes")):
+    for part, package in (("agent", "nightsafe"), ("native", "nightsafe_native")):
         source = BASE_DIR / part / "src" / package
         shutil.copytree(source, folder / package, ignore=shutil.ignore_patterns("*.so"))
         arguments = ["--build-lib", str(folder), "--build-temp", str(folder / "build")]
@@ -73,7 +73,7 @@ def build(folder: Path) -> None:
             check=True,
         )
     # setup.py goes on without an extension that cannot be built; here each has to be there.
-    wanted = {path.stem for path in (BASE_DIR / "agent" / "csrc").glob("*.c")} | {"_lanes"}
+    wanted = {path.stem for path in (BASE_DIR / "agent" / "csrc").glob("*.c")} | {"_sha256_mb"}
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     if missing := wanted - {path.name.removesuffix(suffix) for path in folder.rglob("*.so")}:
         raise SystemExit(f"Not built: {', '.join(sorted(missing))}.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from backup_service.env import BASE_DIR
 
 ROOTS = (
-    *("accounts", "agent", "backup_service", "bench", "billing", "lanes"),
+    *("accounts", "agent", "backup_service", "bench", "billing", "native"),
     *("storage", "tests", "tools"),
 )
 MOST_LINES, MOST_OF_CLASS, MOST_OF_FUNCTION, MOST_FILES = 400, 250, 40, 15

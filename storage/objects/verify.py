@@ -1,13 +1,13 @@
 """Verifies replicas: reads them from end to end and hashes them, several at a time.
 
-A processor that hashes one stream waits for its own results half of the time; see `lanes/`.
+A processor that hashes one stream waits for its own results half of the time; see `native/`.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from nightsafe_lanes import LANES, new_digest, update_all
+from nightsafe_native.sha256_mb import LANES, new_digest, update_all
 
 from storage.object_names import MIB, StoreKey
 from storage.stores.base import Reader, RegionError, RegionStore

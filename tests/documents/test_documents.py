@@ -27,7 +27,7 @@ PAGES = sorted(
     for folder in (BASE_DIR, DOCS, *(BASE_DIR / name for name in ("agent", "docker", "findings")))
     for path in folder.glob("*.md")
 )
-SOURCES = ["accounts", "agent", "backup_service", "bench", "billing", "docker", "lanes", "storage"]
+SOURCES = ["accounts", "agent", "backup_service", "bench", "billing", "docker", "native", "storage"]
 _FILE = re.compile(r"`([\w.-]+(?:/[\w.-]+)*\.(?:py|c|h|toml|yaml))`")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
 _NO_FILES_OF_OURS = {"s3.json", "compose.yaml"}

@@ -15,7 +15,7 @@ Use = Callable[[Any, str], None]
 KEY = SimpleNamespace(encrypt=b"e" * 32, mac_k=b"k" * 16, mac_r=bytes(16))
 CONTENT = b"some content\n"
 CONTENT_ID = bytes.fromhex("1c87b6727f523662df714f06a94ea27fa4d9050c38f4f7712bd4663ffbfdfa01")
-WAY = {"_lanes": "nightsafe_lanes._lanes"}
+WAY = {"_sha256_mb": "nightsafe_native._sha256_mb"}
 
 
 class Pack(tuple[Any, ...]):
@@ -142,7 +142,7 @@ def _sha256(module: Any, _: str) -> None:
     refused(TypeError, module.digests, [CONTENT, "text"])
 
 
-def _lanes(module: Any, _: str) -> None:
+def _sha256_mb(module: Any, _: str) -> None:
     one, other = module.Running(), module.Running()
     module.update_all([one, other], [CONTENT[:5], bytes(1000)])
     module.update_all([one, other], [CONTENT[5:], b""])
@@ -227,7 +227,7 @@ def _tree_nodes(module: Any, _: str) -> None:
 
 
 USES: dict[str, Use] = {
-    "_lanes": _lanes,
+    "_sha256_mb": _sha256_mb,
     "blob_set": _blob_set,
     "fastcdc": _fastcdc,
     "file_match": _file_match,

@@ -135,22 +135,24 @@ def test_the_image_is_locked_and_runs_as_nobody_special() -> None:
 def test_the_extension_is_compiled_as_the_image_does_it(tmp_path: Path) -> None:
     text = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ")
     (command,) = re.findall(r"^RUN (gcc .*)$", text, re.MULTILINE)
-    copied = tmp_path / "nightsafe_lanes"
+    copied = tmp_path / "nightsafe_native"
     shutil.copytree(
-        BASE_DIR / "lanes/src/nightsafe_lanes", copied, ignore=shutil.ignore_patterns("*.so")
+        BASE_DIR / "native/src/nightsafe_native", copied, ignore=shutil.ignore_patterns("*.so")
     )
     command = command.replace("$(python3-config --includes)", f"-I{sysconfig.get_path('include')}")
     command = command.replace("-I/build", f"-I{BASE_DIR / 'agent/csrc/include'}")
-    command = command.replace("/app/nightsafe_lanes", str(copied))
+    command = command.replace("/app/nightsafe_native", str(copied))
     if shutil.which("gcc") is None and not os.environ.get("CI"):
         # Who has no compiler works without the extension, too; CI has one.
         pytest.skip("there is no gcc here")
     subprocess.run(shlex.split(command), check=True)
-    code = "import nightsafe_lanes as it; print(it.new_digest().hexdigest(), it.__file__)"
+    code = (
+        "import nightsafe_native.sha256_mb as it; print(it.new_digest().hexdigest(), it.__file__)"
+    )
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout.split()
-    assert said == [hashlib.sha256(b"").hexdigest(), str(copied / "__init__.py")]
+    assert said == [hashlib.sha256(b"").hexdigest(), str(copied / "sha256_mb.py")]
 
 
 def test_locks_are_complete_and_agree() -> None:

@@ -28,7 +28,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Give the arguments of a Python that calls a function of a watched library."""
     if shutil.which("gcc") is None and not os.environ.get("CI"):
         pytest.skip("there is no gcc here")  # CI has one
-    folder = tmp_path_factory.mktemp("watched") / "nightsafe_lanes"
+    folder = tmp_path_factory.mktemp("watched") / "nightsafe_native"
     folder.mkdir()
     (folder / "faulty.c").write_text(SOURCE)
     target = str(folder / "faulty.abi.so")

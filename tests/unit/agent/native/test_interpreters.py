@@ -51,9 +51,9 @@ def missing() -> list[str]:
     """What is not built here, or is of no use on this processor."""
     found = [name for name in NAMES if not is_built(name)]
     try:
-        load("_lanes")
+        load("_sha256_mb")
     except ImportError:
-        found.append("_lanes")
+        found.append("_sha256_mb")
     return found
 
 

@@ -71,7 +71,7 @@ def tracing() -> Iterator[Callable[[], int]]:
 
 
 def test_every_extension_is_used() -> None:
-    assert sorted(USES) == sorted(["_lanes", *NAMES])
+    assert sorted(USES) == sorted(["_sha256_mb", *NAMES])
 
 
 @pytest.mark.parametrize("name", EVERY)

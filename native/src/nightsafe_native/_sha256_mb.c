@@ -1,7 +1,7 @@
 /* Running SHA-256 of several streams, side by side.
  *
- * nightsafe_lanes does the same with the library when this extension is missing, or the processor
- * has no instructions for it.
+ * nightsafe_native.sha256_mb does the same with the library when this extension is missing, or the
+ * processor has no instructions for it.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -29,7 +29,7 @@ typedef struct {
 } Piece;
 
 SHA256_MB_TARGET static void
-lanes_load_state(Sha256Lane *lane, const Running *self, const uint8_t *at, size_t blocks)
+streams_load_state(Sha256Lane *lane, const Running *self, const uint8_t *at, size_t blocks)
 {
     lane->abef = _mm_loadu_si128((const __m128i *)self->abef);
     lane->cdgh = _mm_loadu_si128((const __m128i *)self->cdgh);
@@ -38,7 +38,7 @@ lanes_load_state(Sha256Lane *lane, const Running *self, const uint8_t *at, size_
 }
 
 SHA256_MB_TARGET static void
-lanes_keep_state(const Sha256Lane *lane, Running *self)
+streams_keep_state(const Sha256Lane *lane, Running *self)
 {
     _mm_storeu_si128((__m128i *)self->abef, lane->abef);
     _mm_storeu_si128((__m128i *)self->cdgh, lane->cdgh);
@@ -46,17 +46,17 @@ lanes_keep_state(const Sha256Lane *lane, Running *self)
 
 /* Adds `count` whole blocks that stand in one place. */
 static void
-lanes_add_blocks(Running *self, const uint8_t *at, size_t count)
+streams_add_blocks(Running *self, const uint8_t *at, size_t count)
 {
     Sha256Lane lane;
-    lanes_load_state(&lane, self, at, count);
+    streams_load_state(&lane, self, at, count);
     sha256_mb_take_one(&lane, count);
-    lanes_keep_state(&lane, self);
+    streams_keep_state(&lane, self);
 }
 
 /* Fills what is left of a block that has begun. */
 static void
-lanes_fill_rest(Piece *piece)
+streams_fill_rest(Piece *piece)
 {
     Running *self = piece->stream;
     size_t held = self->size % SHA256_BLOCK, wanted = held ? SHA256_BLOCK - held : 0;
@@ -67,12 +67,12 @@ lanes_fill_rest(Piece *piece)
     piece->at += wanted;
     piece->size -= wanted;
     if (wanted && self->size % SHA256_BLOCK == 0)
-        lanes_add_blocks(self, self->rest, 1);
+        streams_add_blocks(self, self->rest, 1);
 }
 
 /* Keeps what does not fill a block. */
 static void
-lanes_keep_rest(Piece *piece)
+streams_keep_rest(Piece *piece)
 {
     Running *self = piece->stream;
     size_t whole = piece->size / SHA256_BLOCK * SHA256_BLOCK, left = piece->size - whole;
@@ -84,13 +84,13 @@ lanes_keep_rest(Piece *piece)
 
 /* The next piece that has a whole block goes into a lane; false if there is none. */
 static int
-lanes_next_lane(Sha256Lane *lane, Piece *pieces, size_t count, size_t *next, size_t *whose)
+streams_next_lane(Sha256Lane *lane, Piece *pieces, size_t count, size_t *next, size_t *whose)
 {
     for (; *next < count; (*next)++) {
         Piece *piece = &pieces[*next];
         if (piece->size < SHA256_BLOCK)
             continue;
-        lanes_load_state(lane, piece->stream, piece->at, piece->size / SHA256_BLOCK);
+        streams_load_state(lane, piece->stream, piece->at, piece->size / SHA256_BLOCK);
         *whose = (*next)++;
         return 1;
     }
@@ -98,7 +98,7 @@ lanes_next_lane(Sha256Lane *lane, Piece *pieces, size_t count, size_t *next, siz
 }
 
 static void
-lanes_add_all(Piece *pieces, size_t count)
+streams_add_all(Piece *pieces, size_t count)
 {
     static void (*const take[])(Sha256Lane *, size_t) = {NULL, sha256_mb_take_one,
                                                          sha256_mb_take_two, sha256_mb_take_three};
@@ -108,8 +108,8 @@ lanes_add_all(Piece *pieces, size_t count)
     if (__builtin_cpu_supports("avx"))
         sha256_mb_clear_upper_halves();
     for (size_t i = 0; i < count; i++)
-        lanes_fill_rest(&pieces[i]);
-    while (used < SHA256_LANES && lanes_next_lane(&lanes[used], pieces, count, &next, &whose[used]))
+        streams_fill_rest(&pieces[i]);
+    while (used < SHA256_LANES && streams_next_lane(&lanes[used], pieces, count, &next, &whose[used]))
         used++;
     while (used) {
         size_t blocks = lanes[0].blocks;
@@ -119,19 +119,19 @@ lanes_add_all(Piece *pieces, size_t count)
         for (int i = used - 1; i >= 0; i--) {
             if (lanes[i].blocks)
                 continue;
-            lanes_keep_state(&lanes[i], pieces[whose[i]].stream);
-            if (!lanes_next_lane(&lanes[i], pieces, count, &next, &whose[i]) && --used != i) {
+            streams_keep_state(&lanes[i], pieces[whose[i]].stream);
+            if (!streams_next_lane(&lanes[i], pieces, count, &next, &whose[i]) && --used != i) {
                 lanes[i] = lanes[used];
                 whose[i] = whose[used];
             }
         }
     }
     for (size_t i = 0; i < count; i++)
-        lanes_keep_rest(&pieces[i]);
+        streams_keep_rest(&pieces[i]);
 }
 
 static PyObject *
-lanes_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+streams_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {NULL};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Running", names))
@@ -141,13 +141,13 @@ lanes_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         const Sha256Message nothing = {0};
         Sha256Lane lane;
         sha256_mb_begin(&lane, &nothing);
-        lanes_keep_state(&lane, self);
+        streams_keep_state(&lane, self);
     }
     return (PyObject *)self;
 }
 
 static PyObject *
-lanes_hexdigest(PyObject *object, PyObject *nothing)
+streams_hexdigest(PyObject *object, PyObject *nothing)
 {
     const Running *self = (const Running *)object;
     (void)nothing;
@@ -162,7 +162,7 @@ lanes_hexdigest(PyObject *object, PyObject *nothing)
     sha256_mb_put_number(last + blocks * SHA256_BLOCK - 8, self->size * 8, 8);
     const Sha256Message message = {.digest = digest};
     Sha256Lane lane;
-    lanes_load_state(&lane, self, last, blocks);
+    streams_load_state(&lane, self, last, blocks);
     lane.message = &message;
     sha256_mb_take_one(&lane, blocks);
     sha256_mb_end(&lane);
@@ -174,34 +174,34 @@ lanes_hexdigest(PyObject *object, PyObject *nothing)
     return PyUnicode_FromStringAndSize(text, sizeof text);
 }
 
-static PyMethodDef lanes_running_methods[] = {
-    {"hexdigest", lanes_hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
+static PyMethodDef streams_running_methods[] = {
+    {"hexdigest", streams_hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyType_Slot lanes_running_slots[] = {
+static PyType_Slot streams_running_slots[] = {
     {Py_tp_doc, "The SHA-256 of what a stream gave so far."},
-    {Py_tp_methods, lanes_running_methods},
-    {Py_tp_new, lanes_new},
+    {Py_tp_methods, streams_running_methods},
+    {Py_tp_new, streams_new},
     {Py_tp_traverse, module_traverse_plain},
     {Py_tp_dealloc, module_dealloc_plain},
     {0, NULL},
 };
 
-static PyType_Spec lanes_running_type = {
-    .name = "nightsafe_lanes._lanes.Running",
+static PyType_Spec streams_running_type = {
+    .name = "nightsafe_native._sha256_mb.Running",
     .basicsize = sizeof(Running),
     .flags = MODULE_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
-    .slots = lanes_running_slots,
+    .slots = streams_running_slots,
 };
 
 typedef struct {
     PyTypeObject *running_type;
-} LanesState;
+} StreamsState;
 
 /* The stream at a place of the list, marked as busy; NULL with an error set. */
 static Running *
-lanes_claim(PyTypeObject *type, PyObject *list, Py_ssize_t place)
+streams_claim(PyTypeObject *type, PyObject *list, Py_ssize_t place)
 {
     PyObject *given = PySequence_Fast_GET_ITEM(list, place);
     if (!Py_IS_TYPE(given, type)) {
@@ -219,9 +219,9 @@ lanes_claim(PyTypeObject *type, PyObject *list, Py_ssize_t place)
 }
 
 static PyObject *
-lanes_update_all(PyObject *module, PyObject *args)
+streams_update_all(PyObject *module, PyObject *args)
 {
-    PyTypeObject *type = ((LanesState *)PyModule_GetState(module))->running_type;
+    PyTypeObject *type = ((StreamsState *)PyModule_GetState(module))->running_type;
     PyObject *streams, *texts, *stream_list, *text_list;
     if (!PyArg_ParseTuple(args, "OO:update_all", &streams, &texts))
         return NULL;
@@ -238,7 +238,7 @@ lanes_update_all(PyObject *module, PyObject *args)
         }
     }
     for (; claimed < count; claimed++)
-        if ((pieces[claimed].stream = lanes_claim(type, stream_list, claimed)) == NULL)
+        if ((pieces[claimed].stream = streams_claim(type, stream_list, claimed)) == NULL)
             break;
     for (; claimed == count && held < count; held++) {
         PyObject *text = PySequence_Fast_GET_ITEM(text_list, held);
@@ -250,7 +250,7 @@ lanes_update_all(PyObject *module, PyObject *args)
     int is_sound = count >= 0 && held == count && claimed == count;
     if (is_sound) {
         Py_BEGIN_ALLOW_THREADS
-        lanes_add_all(pieces, (size_t)count);
+        streams_add_all(pieces, (size_t)count);
         Py_END_ALLOW_THREADS
     }
     while (held > 0)
@@ -267,76 +267,76 @@ lanes_update_all(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyMethodDef lanes_methods[] = {
-    {"update_all", lanes_update_all, METH_VARARGS,
+static PyMethodDef streams_methods[] = {
+    {"update_all", streams_update_all, METH_VARARGS,
      "update_all(digests, pieces): add to each stream its next piece."},
     {NULL, NULL, 0, NULL},
 };
 
 static int
-lanes_exec(PyObject *module)
+streams_exec(PyObject *module)
 {
-    LanesState *state = PyModule_GetState(module);
+    StreamsState *state = PyModule_GetState(module);
     if (!sha256_mb_is_supported()) {
         PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
         return -1;
     }
-    state->running_type = module_add_type(module, &lanes_running_type);
+    state->running_type = module_add_type(module, &streams_running_type);
     return state->running_type == NULL ? -1 : 0;
 }
 
 static int
-lanes_traverse(PyObject *module, visitproc visit, void *arg)
+streams_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    Py_VISIT(((LanesState *)PyModule_GetState(module))->running_type);
+    Py_VISIT(((StreamsState *)PyModule_GetState(module))->running_type);
     return 0;
 }
 
 static int
-lanes_clear(PyObject *module)
+streams_clear(PyObject *module)
 {
-    Py_CLEAR(((LanesState *)PyModule_GetState(module))->running_type);
+    Py_CLEAR(((StreamsState *)PyModule_GetState(module))->running_type);
     return 0;
 }
 
 static void
-lanes_free(void *module)
+streams_free(void *module)
 {
-    lanes_clear(module);
+    streams_clear(module);
 }
 
-static PyModuleDef_Slot lanes_slots[] = {{Py_mod_exec, lanes_exec}, MODULE_SLOTS};
+static PyModuleDef_Slot streams_slots[] = {{Py_mod_exec, streams_exec}, MODULE_SLOTS};
 
-static struct PyModuleDef lanes_module = {
+static struct PyModuleDef streams_module = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "nightsafe_lanes._lanes",
+    .m_name = "nightsafe_native._sha256_mb",
     .m_doc = "SHA-256 of several streams.",
-    .m_size = sizeof(LanesState),
-    .m_methods = lanes_methods,
-    .m_slots = lanes_slots,
-    .m_traverse = lanes_traverse,
-    .m_clear = lanes_clear,
-    .m_free = lanes_free,
+    .m_size = sizeof(StreamsState),
+    .m_methods = streams_methods,
+    .m_slots = streams_slots,
+    .m_traverse = streams_traverse,
+    .m_clear = streams_clear,
+    .m_free = streams_free,
 };
 
 #else
 
 static int
-lanes_exec(PyObject *module)
+streams_exec(PyObject *module)
 {
     (void)module;
     PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
     return -1;
 }
 
-static PyModuleDef_Slot lanes_slots[] = {{Py_mod_exec, lanes_exec}, MODULE_SLOTS};
+static PyModuleDef_Slot streams_slots[] = {{Py_mod_exec, streams_exec}, MODULE_SLOTS};
 
-static struct PyModuleDef lanes_module = {
+static struct PyModuleDef streams_module = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "nightsafe_lanes._lanes",
-    .m_slots = lanes_slots,
+    .m_name = "nightsafe_native._sha256_mb",
+    .m_slots = streams_slots,
 };
 
 #endif
 
-MODULE_INIT(_lanes, lanes_module)
+MODULE_INIT(_sha256_mb, streams_module)

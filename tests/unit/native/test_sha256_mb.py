@@ -5,11 +5,11 @@ import os
 import threading
 from collections.abc import Callable
 
-import nightsafe_lanes
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightsafe_lanes import PortableRunning, new_digest, portable_update_all, update_all
+from nightsafe_native import sha256_mb
+from nightsafe_native.sha256_mb import PortableRunning, new_digest, portable_update_all, update_all
 
 SIZES = st.sampled_from([0, 1, 55, 56, 63, 64, 65, 127, 128, 129, 1000]) | st.integers(0, 400)
 TURNS = st.integers(1, 8).flatmap(
@@ -27,7 +27,7 @@ def test_the_extension_is_there_where_it_has_to_be() -> None:
     if not os.environ.get("CI") or not can:
         # hashlib does the same work there, so nobody is held up.
         pytest.skip("not in CI, or a processor without instructions for SHA-256")
-    assert nightsafe_lanes._lanes is not None
+    assert sha256_mb._sha256_mb is not None
 
 
 @WAYS
@@ -76,7 +76,7 @@ def test_what_makes_no_sense_is_refused(
     assert one.hexdigest() == hashlib.sha256(b"a").hexdigest()  # type: ignore[attr-defined]
 
 
-@pytest.mark.skipif(nightsafe_lanes._lanes is None, reason="the extension is not built here")
+@pytest.mark.skipif(sha256_mb._sha256_mb is None, reason="the extension is not built here")
 def test_what_the_extension_cannot_take() -> None:
     with pytest.raises(TypeError):
         update_all([object()], [b"a"])  # type: ignore[list-item]

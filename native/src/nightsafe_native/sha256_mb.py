@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 try:
-    from nightsafe_lanes import _lanes
+    from nightsafe_native import _sha256_mb
 except ImportError:  # not built here, or another kind of processor
-    _lanes = None  # type: ignore[assignment]
+    _sha256_mb = None  # type: ignore[assignment]
 
 LANES = 3
 """How many streams are worth hashing at once."""
@@ -22,7 +22,7 @@ class Running(Protocol):
 
 
 class PortableRunning:
-    """What `_lanes.Running` is, by the library."""
+    """What `_sha256_mb.Running` is, by the library."""
 
     def __init__(self) -> None:
         self.hash = hashlib.sha256()
@@ -35,7 +35,7 @@ class PortableRunning:
 def portable_update_all(
     digests: "Sequence[PortableRunning]", pieces: Sequence[bytes | memoryview]
 ) -> None:
-    """What `_lanes.update_all` does."""
+    """What `_sha256_mb.update_all` does."""
     if len({id(one) for one in digests}) != len(pieces):
         raise ValueError("Each piece belongs to a stream of its own.")
     for one, piece in zip(digests, pieces, strict=True):
@@ -44,7 +44,7 @@ def portable_update_all(
 
 def new_digest() -> Running:
     """The hash of a stream that has given nothing yet."""
-    return PortableRunning() if _lanes is None else _lanes.Running()
+    return PortableRunning() if _sha256_mb is None else _sha256_mb.Running()
 
 
 def update_all(digests: Sequence[Running], pieces: Sequence[bytes | memoryview]) -> None:
@@ -52,7 +52,7 @@ def update_all(digests: Sequence[Running], pieces: Sequence[bytes | memoryview])
 
     Other threads run meanwhile. ValueError unless there are as many of one as of the other.
     """
-    if _lanes is None:
+    if _sha256_mb is None:
         portable_update_all(digests, pieces)  # type: ignore[arg-type, unused-ignore]
     else:
-        _lanes.update_all(digests, pieces)  # type: ignore[arg-type]
+        _sha256_mb.update_all(digests, pieces)  # type: ignore[arg-type]

@@ -11,8 +11,8 @@ _WARNINGS = ("all", "extra", "missing-prototypes", "shadow", "strict-prototypes"
 setup(
     ext_modules=[
         Extension(
-            "nightsafe_lanes._lanes",
-            ["src/nightsafe_lanes/_lanes.c"],
+            "nightsafe_native._sha256_mb",
+            ["src/nightsafe_native/_sha256_mb.c"],
             depends=[f"{_HEADERS}/module.h", f"{_HEADERS}/sha256_mb.h"],
             include_dirs=[_HEADERS],
             extra_compile_args=[
