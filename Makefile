@@ -30,12 +30,12 @@ help:
 	@echo "make check    formatting, types, layering, settings, migrations"
 	@echo "make hooks    run make check before every commit"
 	@echo "make format   put the code into its one form"
-	@echo "make lock     write locks/ anew (needs uv)"
+	@echo "make lock     write requirements/ anew (needs uv)"
 
 install: $(STAMP)
 
 # Anew when a lock or the agent's packaging has changed; the old environment is kept for pip.
-$(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/csrc/*.c agent/csrc/include/*.h) \
+$(STAMP): requirements/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/csrc/*.c agent/csrc/include/*.h) \
 		native/pyproject.toml native/setup.py native/src/nightsafe_native/_sha256_mb.c
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here." \
 		"Nightsafe needs Python 3.11 or newer: install it, or name it, PYTHON=..."; exit 1; }
@@ -48,7 +48,7 @@ $(STAMP): locks/all.txt agent/pyproject.toml agent/setup.py $(wildcard agent/csr
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing into $(VENV) (the first time, about half a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
-		--require-hashes -r locks/all.txt
+		--require-hashes -r requirements/all.txt
 	@$(BIN)/python -m pip uninstall --quiet --quiet --yes nightsafe-lanes  # native, as it was called
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
 		--no-deps --no-build-isolation --editable agent --editable native
@@ -92,6 +92,6 @@ format: install
 LOCK := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 lock:
-	@$(LOCK) --extra embedded --extra dev pyproject.toml agent/pyproject.toml -o locks/all.txt
-	@$(LOCK) --extra embedded pyproject.toml --constraints locks/all.txt -o locks/server.txt
-	@$(LOCK) agent/pyproject.toml --constraints locks/all.txt -o locks/agent.txt
+	@$(LOCK) --extra embedded --extra dev pyproject.toml agent/pyproject.toml -o requirements/all.txt
+	@$(LOCK) --extra embedded pyproject.toml --constraints requirements/all.txt -o requirements/server.txt
+	@$(LOCK) agent/pyproject.toml --constraints requirements/all.txt -o requirements/agent.txt

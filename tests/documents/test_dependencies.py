@@ -22,6 +22,6 @@ def test_every_direct_dependency_is_explained_with_its_locked_version() -> None:
     for line in (BASE_DIR / "docs" / "dependencies.md").read_text().splitlines():
         if found := re.match(r"\| `([^`[]+)(?:\[[^]]*\])?` \|.*\| ([^ |,]+),", line):
             table[found[1]] = found[2]
-    locks = (BASE_DIR / "locks" / "all.txt").read_text()
+    locks = (BASE_DIR / "requirements" / "all.txt").read_text()
     locked = dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", locks, re.MULTILINE))
     assert table == {name: locked[name] for name in direct()}

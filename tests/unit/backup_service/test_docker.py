@@ -165,7 +165,7 @@ def test_locks_are_complete_and_agree() -> None:
 
 
 def pins(name: str) -> dict[str, str]:
-    text = (BASE_DIR / "locks" / f"{name}.txt").read_text()
+    text = (BASE_DIR / "requirements" / f"{name}.txt").read_text()
     found = dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", text, re.MULTILINE))
     assert text.count("--hash=sha256:") >= len(found)
     assert not re.search(r"://|^-", text, re.MULTILINE)
