@@ -6,10 +6,22 @@ import random
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from storage.models import Region
 from storage.stores.registry import sync_rows
 from tests.support.folders import FOLDERS
+
+# Drawn anew in every run, in CI as well, where Hypothesis would draw the same each time. No test
+# is gated on seconds, which a busy computer takes.
+settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("house")
 
 # A shell that starts the tests in the background has interrupts ignored, which programs started
 # here would inherit; some are to hear them.
