@@ -16,6 +16,7 @@ from nightsafe.backend.local import LocalBackend
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.restore import restore
 
+from tests.support.disks import mounted
 from tests.support.programs import tool
 from tests.support.repositories import CHEAP
 
@@ -34,19 +35,8 @@ def disk(place: Path, inode_size: int) -> Iterator[Path]:
         file.truncate(64 << 20)
     command = [tool("mkfs.ext4"), "-q", "-F", "-I", str(inode_size), "-N", "1000", str(image)]
     subprocess.run(command, check=True, capture_output=True)
-    mounted = subprocess.run(
-        [tool("mount"), "-o", "loop", str(image), str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        reason = f"no file system can be mounted here: {mounted.stderr.strip()}"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    try:
+    with mounted(image, folder):
         yield folder
-    finally:
-        subprocess.run([tool("umount"), "-l", str(folder)], check=True)
 
 
 @pytest.fixture

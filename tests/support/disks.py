@@ -1,12 +1,17 @@
 """Small disks that tests may fill to the last byte."""
 
 import contextlib
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.programs import tool
+
+_LOOP_CTL_ADD = 0x4C80  # linux/loop.h
 
 
 @contextlib.contextmanager
@@ -20,6 +25,39 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def loop_device(number: int) -> Iterator[str]:
+    """Hold the loop device of this number, so that a disk is the device that it was before.
+
+    Waits for other tests that have it.
+    """
+    path = f"/dev/loop{number}"
+    with open("/dev/loop-control") as control:
+        with contextlib.suppress(FileExistsError):
+            fcntl.ioctl(control, _LOOP_CTL_ADD, number)
+        with open(path, "rb") as device:
+            fcntl.flock(device, fcntl.LOCK_EX)
+            yield path
+
+
+@contextlib.contextmanager
+def mounted(image: Path, folder: Path, *, device: str = "") -> Iterator[Path]:
+    """Mount a file system that is in a file, by any loop device or a certain one.
+
+    Where that is not allowed, skip, but fail in CI.
+    """
+    how = f"loop={device}" if device else "loop"
+    command = [tool("mount"), "-o", how, str(image), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = f"no file system can be mounted here: {done.stderr.strip()}"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    try:
+        yield folder
+    finally:
+        subprocess.run([tool("umount"), "-l", str(folder)], check=True)
 
 
 def fill(disk: Path) -> Path:
