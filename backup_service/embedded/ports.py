@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 FIRST = 10_000  # below it are the ports of programs that everybody knows
 OUTGOING = (32_768, 60_999)  # where the system does not say it: Linux's own default
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_held: dict[int, socket.socket] = {}
+_held: dict[int, int] = {}  # by port, descriptors that stay open for the life of the process
 
 
 def is_free(port: int) -> bool:
@@ -100,5 +100,5 @@ def _mark(port: int) -> bool:
     except OSError:
         mark.close()
         return False
-    _held[port] = mark
+    _held[port] = mark.detach()
     return True
