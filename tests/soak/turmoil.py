@@ -142,18 +142,18 @@ class Turmoil:
     def back_up(self, *, churners: int = 2) -> None:
         """One backup amidst it all; BrokenPledgeError if the snapshot is not as it must be."""
         is_over = threading.Event()
-        crew = [
+        threads = [
             threading.Thread(target=self.churn, args=(is_over, self.chance.getrandbits(32)))
             for _ in range(churners)
         ]
-        for thread in crew:
+        for thread in threads:
             thread.start()
         try:
             with self.mount.failing():
                 status, named = self._run()
         finally:
             is_over.set()
-            for thread in crew:
+            for thread in threads:
                 thread.join()
         self._judge(status, named)
 
