@@ -4,9 +4,11 @@ import gc
 import os
 import random
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pytest_django import Settings
 
 from storage.models import Region
 from storage.stores.registry import sync_rows
@@ -53,7 +55,7 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture(autouse=True)
-def _own_data_directory(settings, tmp_path):
+def _own_data_directory(settings: Settings, tmp_path: Path) -> None:
     """Give the test regions, mail and everything else of its own, whatever runs beside it."""
     settings.SITE_URL = "http://127.0.0.1:8000"
     settings.GATEWAY_URL = "http://127.0.0.1:8001"
@@ -64,7 +66,7 @@ def _own_data_directory(settings, tmp_path):
 
 
 @pytest.fixture
-def regions(db) -> list[Region]:
+def regions(db: None) -> list[Region]:
     """Two prepared regions, in the order in which uploads try them."""
     from accounts.audit import SERVICE
     from storage.stores.registry import prepare_new

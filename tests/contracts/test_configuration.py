@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
+from backup_service.embedded.stores import Store
 from backup_service.env import BASE_DIR
 from storage.models import Region
 from storage.stores import checks
@@ -25,11 +27,11 @@ KEYS = {"ACCESS_KEY": "who", "SECRET_KEY": "hush-hush"}
 S3 = "s3+https://store.example:8333/bucket"
 
 
-def test_a_directory():
+def test_a_directory() -> None:
     assert parse("a", "/disk1/a", {}) == DirectoryRegion("a", Path("/disk1/a"))
 
 
-def test_a_bucket():
+def test_a_bucket() -> None:
     region = parse("eu-1", S3, KEYS)
     assert isinstance(region, S3Region)
     assert (region.endpoint, region.bucket) == ("https://store.example:8333", "bucket")
@@ -38,7 +40,7 @@ def test_a_bucket():
     assert "hush-hush" not in repr(region)
 
 
-def test_all_options():
+def test_all_options() -> None:
     more = {
         "PUBLIC_URL": "https://public.example/",
         "SIGNING_REGION": "eu-central-1",
@@ -80,13 +82,13 @@ def test_all_options():
         ("a", "/disk1", {"ACCESS_KEY": "x"}, "is a directory and takes no"),
     ],
 )
-def test_nonsense_is_told(alias, location, options, words):
+def test_nonsense_is_told(alias: str, location: str, options: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words) as told:
         parse(alias, location, options)
     assert "hush-hush" not in str(told.value)
 
 
-def test_options_go_to_the_longest_name():
+def test_options_go_to_the_longest_name() -> None:
     variables = {"A_ACCESS_KEY": "1", "A_B_ACCESS_KEY": "2", "C_SECRET_KEY": "3"}
     assert options_of({"a": "", "a-b": ""}, variables) == {
         "": {"C_SECRET_KEY": "3"},
@@ -95,7 +97,7 @@ def test_options_go_to_the_longest_name():
     }
 
 
-def test_django_checks_it(settings):
+def test_django_checks_it(settings: Settings) -> None:
     assert checks.regions() == []
     settings.REGIONS = {"a": "/same", "b": "/same", "c": "s3:bucket"}
     settings.REGION_OPTIONS = {"D_ACCESS_KEY": "x"}
@@ -122,7 +124,7 @@ def check(folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_manage_py_check_stops_a_start(tmp_path):
+def test_manage_py_check_stops_a_start(tmp_path: Path) -> None:
     good = {
         "NIGHTSAFE_REGIONS": f"a={S3},b=/disk2/b",
         "NIGHTSAFE_REGION_PLACES": "a=Frankfurt,b=Helsinki",
@@ -139,14 +141,18 @@ def test_manage_py_check_stops_a_start(tmp_path):
 
 
 @pytest.mark.django_db
-def test_nonsense_that_was_not_checked_makes_a_region_unavailable(settings, regions):
+def test_nonsense_that_was_not_checked_makes_a_region_unavailable(
+    settings: Settings, regions: list[Region]
+) -> None:
     settings.REGIONS = {"a": "s3+https://store.example/bucket", "b": settings.REGIONS["b"]}
     with pytest.raises(RegionUnavailableError, match="ACCESS_KEY is not set"):
         store_of(regions[0])
 
 
 @pytest.mark.django_db
-def test_a_region_of_each_kind_is_prepared_and_kept(settings, seaweed, tmp_path):
+def test_a_region_of_each_kind_is_prepared_and_kept(
+    settings: Settings, seaweed: Store, tmp_path: Path
+) -> None:
     from accounts.audit import SERVICE
     from tests.contracts.conftest import drop, new_bucket
 
@@ -166,10 +172,12 @@ def test_a_region_of_each_kind_is_prepared_and_kept(settings, seaweed, tmp_path)
         store_of(region).check()
     assert store_of(prepared[1]) is store_of(prepared[1])  # its connections are kept
     assert prepare_new(SERVICE) == []
-    drop(store_of(prepared[1]))
+    store = store_of(prepared[1])
+    assert isinstance(store, S3Store)
+    drop(store)
 
 
-def test_one_switch_leaves_our_own_client_of_s3_out(settings):
+def test_one_switch_leaves_our_own_client_of_s3_out(settings: Settings) -> None:
     settings.REGIONS = {"s": "s3+http://127.0.0.1:1/vault"}
     settings.REGION_OPTIONS = {"S_ACCESS_KEY": "x", "S_SECRET_KEY": "y", "S_DIRECT": "yes"}
     region = Region(alias="s", instance="instance-1")

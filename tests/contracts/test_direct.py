@@ -16,6 +16,7 @@ from storage.stores.base import (
     NoDirectTransfersError,
     NoSuchKeyError,
     PresignedRequest,
+    RegionStore,
 )
 from storage.stores.s3.store import S3Store
 from tests.contracts.conftest import drop, new_bucket
@@ -56,7 +57,7 @@ def require_nothing(store: S3Store) -> None:
     assert list(store.list_keys()) == []
 
 
-def test_what_was_signed_is_taken_and_given(direct):
+def test_what_was_signed_is_taken_and_given(direct: S3Store) -> None:
     status, body = send(signed(direct), CONTENT)
     assert status == 200, body
     direct.confirm(WHERE, size=len(CONTENT), sha256=SHA256)
@@ -67,19 +68,19 @@ def test_what_was_signed_is_taken_and_given(direct):
     assert send(fetch, headers={"Range": "bytes=10-19"}) == (206, CONTENT[10:20])
 
 
-def test_an_empty_object(direct):
+def test_an_empty_object(direct: S3Store) -> None:
     request = direct.presign_put(key(), size=0, sha256=key().object.name, seconds=60)
     assert send(request, b"")[0] == 200
     assert get(direct, key()) == b""
 
 
-def test_twice(direct):
+def test_twice(direct: S3Store) -> None:
     assert send(signed(direct), CONTENT)[0] == 200
     assert send(signed(direct), CONTENT)[0] == 412
     assert get(direct, WHERE) == CONTENT
 
 
-def test_what_was_given_up_cannot_be_put_back_with_an_expired_request(direct):
+def test_what_was_given_up_cannot_be_put_back_with_an_expired_request(direct: S3Store) -> None:
     early = signed(direct, seconds=1)
     fetch = direct.presign_get(WHERE, seconds=1)
     put(direct, WHERE, CONTENT)
@@ -90,19 +91,19 @@ def test_what_was_given_up_cannot_be_put_back_with_an_expired_request(direct):
     require_nothing(direct)
 
 
-def test_other_bytes_of_the_same_length(direct):
+def test_other_bytes_of_the_same_length(direct: S3Store) -> None:
     assert send(signed(direct), OTHER)[0] == 400
     require_nothing(direct)
 
 
-def test_an_altered_checksum(direct):
+def test_an_altered_checksum(direct: S3Store) -> None:
     status, _ = send(signed(direct), OTHER, {"x-amz-checksum-sha256": checksum(OTHER)})
     assert status == 403
     require_nothing(direct)
 
 
 @pytest.mark.parametrize("name", ["x-amz-checksum-sha256", "If-None-Match"])
-def test_a_signed_header_left_out(direct, name):
+def test_a_signed_header_left_out(direct: S3Store, name: str) -> None:
     request = signed(direct)
     rest = {key: value for key, value in request.headers.items() if key != name}
     status, _ = send(dataclasses.replace(request, headers=rest), CONTENT)
@@ -110,14 +111,14 @@ def test_a_signed_header_left_out(direct, name):
     require_nothing(direct)
 
 
-def test_a_condition_that_is_altered(direct):
+def test_a_condition_that_is_altered(direct: S3Store) -> None:
     put(direct, WHERE, CONTENT)
     assert send(signed(direct), CONTENT, {"If-None-Match": '"other"'})[0] in (400, 403)
     assert get(direct, WHERE) == CONTENT
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"x", b""])
-def test_an_altered_length(direct, content):
+def test_an_altered_length(direct: S3Store, content: bytes) -> None:
     headers = {"Content-Length": str(len(content))}
     assert send(signed(direct), content, headers)[0] in (400, 403)
     altered = headers | {"x-amz-checksum-sha256": checksum(content)}
@@ -125,12 +126,12 @@ def test_an_altered_length(direct, content):
     require_nothing(direct)
 
 
-def test_a_body_that_ends_early(direct):
+def test_a_body_that_ends_early(direct: S3Store) -> None:
     assert send(signed(direct), CONTENT[:-1])[0] in (0, 400)
     require_nothing(direct)
 
 
-def test_another_object(direct):
+def test_another_object(direct: S3Store) -> None:
     put(direct, WHERE, CONTENT)
     other = key(OTHER)
     for request in (signed(direct), direct.presign_get(WHERE, seconds=60)):
@@ -142,7 +143,7 @@ def test_another_object(direct):
         direct.size(other)
 
 
-def test_another_method_and_a_longer_life(direct):
+def test_another_method_and_a_longer_life(direct: S3Store) -> None:
     put(direct, WHERE, CONTENT)
     fetch = direct.presign_get(WHERE, seconds=60)
     assert send(dataclasses.replace(fetch, method="DELETE"))[0] == 403
@@ -152,7 +153,7 @@ def test_another_method_and_a_longer_life(direct):
     assert get(direct, WHERE) == CONTENT
 
 
-def test_of_eight_at_once_one_wins(direct):
+def test_of_eight_at_once_one_wins(direct: S3Store) -> None:
     request, found = signed(direct), []
     threads = [
         threading.Thread(target=lambda: found.append(send(request, CONTENT)[0])) for _ in range(8)
@@ -167,18 +168,18 @@ def test_of_eight_at_once_one_wins(direct):
     assert get(direct, WHERE) == CONTENT
 
 
-def test_the_secret_is_in_no_request(direct):
+def test_the_secret_is_in_no_request(direct: S3Store) -> None:
     for request in (signed(direct), direct.presign_get(WHERE, seconds=60)):
         assert direct.region.secret_key not in repr(request)
 
 
-def test_the_public_address_is_the_one_that_is_signed(direct):
+def test_the_public_address_is_the_one_that_is_signed(direct: S3Store) -> None:
     region = dataclasses.replace(direct.region, public_endpoint="https://store.example")
     url = S3Store(region, "instance-1").presign_get(WHERE, seconds=60).url
     assert url.startswith(f"https://store.example/{region.bucket}/{WHERE}?")
 
 
-def test_only_proven_stores_are_open_to_clients(store, seaweed):
+def test_only_proven_stores_are_open_to_clients(store: RegionStore, seaweed: Store) -> None:
     if store.direct_transfers:
         assert isinstance(store, S3Store)
         store = S3Store(dataclasses.replace(store.region, direct=False), "instance-1")

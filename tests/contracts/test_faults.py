@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -68,7 +68,7 @@ def behind(seaweed: Store, sound: S3Store, proxy: FaultyProxy) -> S3Store:
     return S3Store(region, "instance-1")
 
 
-def test_a_sound_proxy_changes_nothing(behind):
+def test_a_sound_proxy_changes_nothing(behind: S3Store) -> None:
     put(behind, WHERE, CONTENT)
     assert get(behind, WHERE) == CONTENT
     assert dict(behind.list_keys()) == {WHERE: len(CONTENT)}
@@ -78,7 +78,9 @@ def test_a_sound_proxy_changes_nothing(behind):
 @pytest.mark.parametrize(
     "fault", ["refuse-503", "refuse-500", "refuse-403", "owned", "reset", "hang"]
 )
-def test_an_upload_that_the_store_refuses_or_breaks(behind, sound, proxy, fault):
+def test_an_upload_that_the_store_refuses_or_breaks(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy, fault: str
+) -> None:
     behind.check()
     proxy.does(fault, to="PUT")
     with pytest.raises(RegionUnavailableError):
@@ -90,26 +92,28 @@ def test_an_upload_that_the_store_refuses_or_breaks(behind, sound, proxy, fault)
     assert get(sound, WHERE) == CONTENT
 
 
-def test_a_store_that_says_done_and_stored_nothing(behind, proxy):
+def test_a_store_that_says_done_and_stored_nothing(behind: S3Store, proxy: FaultyProxy) -> None:
     proxy.does("lie", to="PUT")
     with pytest.raises(RegionUnavailableError, match="said that it stored"):
         put(behind, WHERE, CONTENT)
 
 
-def test_a_store_that_says_done_and_has_something_else(behind, proxy):
+def test_a_store_that_says_done_and_has_something_else(behind: S3Store, proxy: FaultyProxy) -> None:
     proxy.does("swap", instead=b"old", to="HEAD GET")
     with pytest.raises(RegionUnavailableError, match="said that it stored"):
         put(behind, WHERE, CONTENT)
 
 
-def test_a_store_that_keeps_no_checksums_is_read_back(behind, proxy):
+def test_a_store_that_keeps_no_checksums_is_read_back(behind: S3Store, proxy: FaultyProxy) -> None:
     proxy.does("bare", to="HEAD GET PUT")
     put(behind, WHERE, CONTENT)
     # A quick look, a thorough one, and then the bytes themselves.
     assert [line.split()[0] for line in proxy.fault.seen] == ["PUT", "HEAD", "HEAD", "GET"]
 
 
-def test_an_answer_that_is_lost_after_the_bytes_were_kept(behind, sound, proxy):
+def test_an_answer_that_is_lost_after_the_bytes_were_kept(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy
+) -> None:
     proxy.does("lost", to="PUT")
     with pytest.raises(RegionUnavailableError):
         put(behind, WHERE, CONTENT)
@@ -117,7 +121,7 @@ def test_an_answer_that_is_lost_after_the_bytes_were_kept(behind, sound, proxy):
     assert list(sound.list_keys()) == []
 
 
-def test_a_full_store(behind, proxy):
+def test_a_full_store(behind: S3Store, proxy: FaultyProxy) -> None:
     proxy.does("refuse-507", to="PUT")
     with pytest.raises(RegionFullError):
         put(behind, WHERE, CONTENT)
@@ -125,7 +129,9 @@ def test_a_full_store(behind, proxy):
 
 @pytest.mark.parametrize("read", [get, get_into])
 @pytest.mark.parametrize("fault", ["reset", "refuse-503", "cut", "lost"])
-def test_a_download_that_stumbles_goes_on(behind, sound, proxy, fault, read):
+def test_a_download_that_stumbles_goes_on(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy, fault: str, read: Callable[..., bytes]
+) -> None:
     put(sound, WHERE, CONTENT)
     proxy.does(fault, to="GET", times=1)
     assert read(behind, WHERE) == CONTENT
@@ -136,8 +142,8 @@ def test_a_download_that_stumbles_goes_on(behind, sound, proxy, fault, read):
 
 @pytest.mark.parametrize("fault", ["reset", "refuse-503", "hang"])
 def test_a_store_that_gives_nothing_is_unavailable_and_nothing_is_called_damaged(
-    behind, sound, proxy, fault
-):
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy, fault: str
+) -> None:
     put(sound, WHERE, CONTENT)
     proxy.does(fault, to="GET")
     with pytest.raises(RegionUnavailableError):
@@ -146,7 +152,9 @@ def test_a_store_that_gives_nothing_is_unavailable_and_nothing_is_called_damaged
 
 @pytest.mark.parametrize("read", [get, get_into])
 @pytest.mark.parametrize("fault", ["refuse-500", "cut"])
-def test_one_object_that_cannot_be_read_while_the_store_is_well(behind, sound, proxy, fault, read):
+def test_one_object_that_cannot_be_read_while_the_store_is_well(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy, fault: str, read: Callable[..., bytes]
+) -> None:
     put(sound, WHERE, CONTENT)
     proxy.does(fault, to="GET")
     with pytest.raises(UnreadableError):
@@ -154,7 +162,7 @@ def test_one_object_that_cannot_be_read_while_the_store_is_well(behind, sound, p
         read(behind, WHERE, len(CONTENT) - 1, 1)
 
 
-def test_old_bytes_are_found_out(behind, sound, proxy):
+def test_old_bytes_are_found_out(behind: S3Store, sound: S3Store, proxy: FaultyProxy) -> None:
     put(sound, WHERE, CONTENT)
     proxy.does("swap", instead=CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]))
     with pytest.raises(OtherBytesError):
@@ -162,7 +170,9 @@ def test_old_bytes_are_found_out(behind, sound, proxy):
     assert get(behind, WHERE) != CONTENT  # which callers, who hash, see for themselves
 
 
-def test_a_deletion_that_did_not_happen(behind, sound, proxy):
+def test_a_deletion_that_did_not_happen(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy
+) -> None:
     put(sound, WHERE, CONTENT)
     proxy.does("lie", to="DELETE")
     with pytest.raises(RegionUnavailableError, match="did not delete"):
@@ -173,7 +183,7 @@ def test_a_deletion_that_did_not_happen(behind, sound, proxy):
         sound.size(WHERE)
 
 
-def test_another_or_an_emptied_bucket_is_not_the_region(own, seaweed):
+def test_another_or_an_emptied_bucket_is_not_the_region(own: S3Store, seaweed: Store) -> None:
     put(own, WHERE, CONTENT)
     other = S3Store(seaweedfs.region(seaweed, new_bucket()), "instance-1")
     for use in (
@@ -191,7 +201,7 @@ def test_another_or_an_emptied_bucket_is_not_the_region(own, seaweed):
         own.open(key(b"never stored"))
 
 
-def test_the_bucket_of_another_region_is_refused(own, seaweed):
+def test_the_bucket_of_another_region_is_refused(own: S3Store, seaweed: Store) -> None:
     taken = S3Store(seaweedfs.region(seaweed, own.region.bucket, alias="y"))
     with pytest.raises(RegionUnavailableError, match="not empty"):
         taken.prepare("instance-9")
@@ -201,7 +211,7 @@ def test_the_bucket_of_another_region_is_refused(own, seaweed):
         earlier.check()
 
 
-def test_wrong_keys_and_nobody_there(sound, seaweed):
+def test_wrong_keys_and_nobody_there(sound: S3Store, seaweed: Store) -> None:
     thief = S3Store(dataclasses.replace(sound.region, secret_key="wrong" * 5), "instance-1")
     with pytest.raises(RegionUnavailableError, match="refuses its keys") as refused:
         thief.check()
@@ -212,13 +222,13 @@ def test_wrong_keys_and_nobody_there(sound, seaweed):
     assert sound.region.secret_key not in repr(sound.region)
 
 
-def test_bytes_under_the_key_that_an_upload_finds(sound, behind):
+def test_bytes_under_the_key_that_an_upload_finds(sound: S3Store, behind: S3Store) -> None:
     put(sound, WHERE, CONTENT)
     with pytest.raises(KeyExistsError):
         put(behind, WHERE, CONTENT)
 
 
-def test_strange_objects_are_not_keys(own):
+def test_strange_objects_are_not_keys(own: S3Store) -> None:
     put(own, WHERE, CONTENT)
     for name in ["notes.txt", "abcdefghij234567abcd/data/short/0", "a/b/c/d/e"]:
         own.general.once.put_object(Bucket=own.region.bucket, Key=name, Body=b"?")

@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from backup_service.embedded.stores import Store
 from storage.stores.base import (
     NOTES,
     KeyExistsError,
@@ -32,7 +35,7 @@ def filled(store: RegionStore, count: int) -> list[bytes]:
     return contents
 
 
-def test_a_note_is_kept_replaced_and_told_apart(store):
+def test_a_note_is_kept_replaced_and_told_apart(store: RegionStore) -> None:
     assert store.read_note("mark") is None
     store.write_note("mark", b"one")
     store.write_note("mark", b"two")
@@ -47,31 +50,32 @@ def test_a_note_is_kept_replaced_and_told_apart(store):
     assert store.list_notes("other") == []
 
 
-def test_notes_are_no_keys_and_no_vaults(store):
+def test_notes_are_no_keys_and_no_vaults(store: RegionStore) -> None:
     store.write_note("mark", b"one")
     store.write_note("journal/0001", b"entries")
-    assert list(store.list_keys()) == list(store.list_vaults()) == []
+    assert list(store.list_keys()) == []
+    assert list(store.list_vaults()) == []
     put(store, key(b"x"), b"x")
     put(store, key(b"x", vault=OTHER), b"x")
     assert sorted(store.list_vaults()) == [VAULT, OTHER]
     assert len(list(store.list_keys())) == 2
 
 
-def test_a_store_with_notes_is_not_empty(store):
+def test_a_store_with_notes_is_not_empty(store: RegionStore) -> None:
     store.write_note("mark", b"one")
     with pytest.raises(RegionUnavailableError, match="empty"):
         store.prepare("instance-2")
 
 
 @pytest.mark.parametrize("name", ["", "../mark", "a/b/c", "/a", "a/", "A", ".", "a/..", "a b"])
-def test_names_of_notes_are_plain(store, name):
+def test_names_of_notes_are_plain(store: RegionStore, name: str) -> None:
     with pytest.raises(ValueError, match="note"):
         store.write_note(name, b"")
     with pytest.raises(ValueError, match="note"):
         store.read_note(name)
 
 
-def test_many_keys_go_at_once_and_only_they(store):
+def test_many_keys_go_at_once_and_only_they(store: RegionStore) -> None:
     contents = filled(store, 8)
     doomed = [key(content) for content in contents[:5]]
     assert store.delete_many([*doomed, key(b"never was")]) == [*doomed, key(b"never was")]
@@ -80,7 +84,7 @@ def test_many_keys_go_at_once_and_only_they(store):
     assert store.delete_many([]) == []
 
 
-def test_notes_of_a_region_that_is_given_up_are_dropped(store):
+def test_notes_of_a_region_that_is_given_up_are_dropped(store: RegionStore) -> None:
     store.drop_notes()  # there are none yet
     where = key(b"kept")
     put(store, where, b"kept")
@@ -92,7 +96,7 @@ def test_notes_of_a_region_that_is_given_up_are_dropped(store):
     assert [found for found, _ in store.list_keys()] == [where]
 
 
-def test_more_keys_than_a_request_takes(store):
+def test_more_keys_than_a_request_takes(store: RegionStore) -> None:
     left = key(b"left")
     put(store, left, b"left")
     names = [hashlib.sha256(b"%d" % n).digest() for n in range(2100)]
@@ -104,7 +108,7 @@ def test_more_keys_than_a_request_takes(store):
 
 
 @pytest.fixture(scope="module")
-def shared(seaweed):
+def shared(seaweed: Store) -> Iterator[S3Store]:
     made = S3Store(seaweedfs.region(seaweed, new_bucket()))
     made.prepare("instance-1")
     yield made
@@ -112,20 +116,20 @@ def shared(seaweed):
 
 
 @pytest.fixture
-def sound(shared):
+def sound(shared: S3Store) -> Iterator[S3Store]:
     """A bucket without a proxy, to see what is really there."""
     yield shared
     shared.delete_many([where for where, _size in shared.list_keys()])
 
 
 @pytest.fixture
-def proxy(seaweed):
+def proxy(seaweed: Store) -> Iterator[FaultyProxy]:
     with FaultyProxy(seaweed.port) as running:
         yield running
 
 
 @pytest.fixture
-def behind(seaweed, sound, proxy) -> S3Store:
+def behind(seaweed: Store, sound: S3Store, proxy: FaultyProxy) -> S3Store:
     return S3Store(
         seaweedfs.region(seaweed, sound.region.bucket, port=proxy.port),
         "instance-1",
@@ -138,7 +142,9 @@ def judged(proxy: FaultyProxy, fault: str, methods: str, *, mark: str) -> None:
 
 
 @pytest.mark.parametrize("status", [501, 405, 400, 403, 503])
-def test_a_store_that_does_not_know_the_request_is_asked_key_by_key(behind, sound, proxy, status):
+def test_a_store_that_does_not_know_the_request_is_asked_key_by_key(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy, status: int
+) -> None:
     contents = filled(sound, 5)
     judged(proxy, f"refuse-{status}", "POST", mark=sound.region.bucket)
     doomed = [key(content) for content in contents[:3]]
@@ -149,14 +155,18 @@ def test_a_store_that_does_not_know_the_request_is_asked_key_by_key(behind, soun
     assert (len(proxy.fault.seen) == asked) is (status in (501, 405))  # known for good
 
 
-def test_what_a_store_says_and_does_not_do_is_not_believed(behind, sound, proxy):
+def test_what_a_store_says_and_does_not_do_is_not_believed(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy
+) -> None:
     contents = filled(sound, 5)
     judged(proxy, "lie", "POST DELETE", mark=sound.region.bucket)
     assert behind.delete_many([key(content) for content in contents]) == []
     assert len(list(sound.list_keys())) == 5
 
 
-def test_what_cannot_be_removed_is_left_out_and_the_rest_goes(behind, sound, proxy):
+def test_what_cannot_be_removed_is_left_out_and_the_rest_goes(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy
+) -> None:
     contents = filled(sound, 5)
     bad = key(contents[2])
     judged(proxy, "refuse-403", "POST DELETE", mark=sound.region.bucket)
@@ -169,14 +179,18 @@ def test_what_cannot_be_removed_is_left_out_and_the_rest_goes(behind, sound, pro
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "reset", "hang"])
-def test_a_region_that_is_away_removes_nothing(behind, sound, proxy, fault):
+def test_a_region_that_is_away_removes_nothing(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy, fault: str
+) -> None:
     contents = filled(sound, 3)
     proxy.fault.judge = lambda method, path: fault
     assert behind.delete_many([key(content) for content in contents]) == []
     assert len(list(sound.list_keys())) == 3
 
 
-def test_another_bucket_in_the_region_s_place_is_not_taken_for_it(behind, sound):
+def test_another_bucket_in_the_region_s_place_is_not_taken_for_it(
+    behind: S3Store, sound: S3Store
+) -> None:
     filled(sound, 3)
     place = {"Bucket": sound.region.bucket, "Key": MARKER}
     sound.general.again.put_object(**place, Body=b'{"region": "x", "instance": "another"}')
@@ -188,7 +202,9 @@ def test_another_bucket_in_the_region_s_place_is_not_taken_for_it(behind, sound)
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "reset", "cut"])
-def test_a_listing_that_breaks_off_says_so(behind, sound, proxy, fault):
+def test_a_listing_that_breaks_off_says_so(
+    behind: S3Store, sound: S3Store, proxy: FaultyProxy, fault: str
+) -> None:
     filled(sound, 8)
     pages = [0]
 
@@ -204,7 +220,9 @@ def test_a_listing_that_breaks_off_says_so(behind, sound, proxy, fault):
 
 
 @pytest.mark.parametrize("fault", ["lie", "swap"])
-def test_a_note_that_was_not_kept_is_no_note(behind, proxy, fault):
+def test_a_note_that_was_not_kept_is_no_note(
+    behind: S3Store, proxy: FaultyProxy, fault: str
+) -> None:
     judged(proxy, fault, "PUT", mark=NOTES)
     with pytest.raises(RegionUnavailableError):
         behind.write_note("mark", b"one")
@@ -217,12 +235,14 @@ def folder(tmp_path: Path) -> FilesystemStore:
     return made
 
 
-def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(
+    folder: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled(folder, 20)
     bad = path_of(folder.root, key(b"3")).parent
     real = os.scandir
 
-    def failing(path):
+    def failing(path: str) -> Iterator[os.DirEntry[str]]:
         if path == str(bad):
             raise OSError(5, "Input/output error")
         return real(path)
@@ -234,11 +254,13 @@ def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, monkeypatch):
         list(folder.list_keys(VAULT))
 
 
-def test_a_file_that_cannot_be_removed_stays_on_the_list(folder, monkeypatch):
+def test_a_file_that_cannot_be_removed_stays_on_the_list(
+    folder: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contents = filled(folder, 3)
     real = Path.unlink
 
-    def failing(path, *args, **kwargs):
+    def failing(path: Path, *args: Any, **kwargs: Any) -> None:
         if path == path_of(folder.root, key(contents[1])):
             raise PermissionError(1, "Operation not permitted")
         return real(path, *args, **kwargs)

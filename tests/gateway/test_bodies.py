@@ -6,6 +6,7 @@ import re
 import socket
 import struct
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -47,12 +48,12 @@ def content() -> bytes:
     return os.urandom(400_000)
 
 
-def test_a_whole_body_is_stored(holder, content):
+def test_a_whole_body_is_stored(holder: Holder, content: bytes) -> None:
     assert holder.request("POST", f"data/{sha(content)}", content)[0] == 200
     assert holder.request("GET", f"data/{sha(content)}") == (200, content)
 
 
-def test_a_body_shorter_than_announced(gateway, holder, content):
+def test_a_body_shorter_than_announced(gateway: Gateway, holder: Holder, content: bytes) -> None:
     with connect(gateway) as client:
         client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + content[:-1])
         client.shutdown(socket.SHUT_WR)
@@ -60,7 +61,7 @@ def test_a_body_shorter_than_announced(gateway, holder, content):
     assert names(holder) == b"[]"
 
 
-def test_a_connection_cut_in_the_middle(gateway, holder, content):
+def test_a_connection_cut_in_the_middle(gateway: Gateway, holder: Holder, content: bytes) -> None:
     with connect(gateway) as client:
         client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + content[:200_000])
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -69,7 +70,9 @@ def test_a_connection_cut_in_the_middle(gateway, holder, content):
     assert holder.request("POST", f"data/{sha(content)}", content)[0] == 200
 
 
-def test_a_lost_answer_is_made_good_by_the_repeat(gateway, holder, content):
+def test_a_lost_answer_is_made_good_by_the_repeat(
+    gateway: Gateway, holder: Holder, content: bytes
+) -> None:
     with connect(gateway) as client:
         client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + content)
         deadline = time.monotonic() + 20
@@ -80,7 +83,9 @@ def test_a_lost_answer_is_made_good_by_the_repeat(gateway, holder, content):
     assert holder.request("POST", f"data/{sha(content)}", content)[0] == 200
 
 
-def test_an_absurd_length_is_refused_and_the_connection_ended(gateway, holder):
+def test_an_absurd_length_is_refused_and_the_connection_ended(
+    gateway: Gateway, holder: Holder
+) -> None:
     with connect(gateway) as client:
         client.sendall(holder.head_lines(f"data/{'a' * 64}", 10**14) + b"x" * 1000)
         client.shutdown(socket.SHUT_WR)
@@ -88,7 +93,7 @@ def test_an_absurd_length_is_refused_and_the_connection_ended(gateway, holder):
     assert holder.request("GET", "data/")[0] == 200
 
 
-def test_an_endless_refused_body_is_not_read_for_ever(gateway, holder):
+def test_an_endless_refused_body_is_not_read_for_ever(gateway: Gateway, holder: Holder) -> None:
     """The refusal comes after at most 64 MiB, whatever the client still wants to send."""
     sent = 0
     with connect(gateway) as client:
@@ -101,13 +106,15 @@ def test_an_endless_refused_body_is_not_read_for_ever(gateway, holder):
     assert sent < 150_000_000
 
 
-def test_a_refused_body_is_read_so_that_the_reason_arrives(holder, content):
+def test_a_refused_body_is_read_so_that_the_reason_arrives(holder: Holder, content: bytes) -> None:
     status, text = holder.request("POST", f"keys/{sha(content)}", content[:60_000])
     assert status in {400, 403}
     assert len(text) > 20
 
 
-def test_the_connection_lives_on_after_a_refusal(gateway, holder, content):
+def test_the_connection_lives_on_after_a_refusal(
+    gateway: Gateway, holder: Holder, content: bytes
+) -> None:
     with connect(gateway) as client:
         client.sendall(holder.head_lines(f"data/{'a' * 64}", len(content)) + content)
         assert b" 400 " in answer(client)
@@ -116,7 +123,9 @@ def test_the_connection_lives_on_after_a_refusal(gateway, holder, content):
 
 
 @pytest.mark.parametrize("sizes", [(10, 20, 0), (3_000, 5_000, 100_000), (0, 0, 7)])
-def test_uploads_that_arrive_with_one_another(gateway, holder, sizes):
+def test_uploads_that_arrive_with_one_another(
+    gateway: Gateway, holder: Holder, sizes: tuple[int, int, int]
+) -> None:
     """Bodies that come with their heads, and behind each the next request: none is cut wrongly."""
     contents = [os.urandom(size) for size in sizes]
     with connect(gateway) as client:
@@ -131,13 +140,13 @@ def test_uploads_that_arrive_with_one_another(gateway, holder, sizes):
         assert holder.request("GET", f"data/{sha(one)}") == (200, one)
 
 
-def test_chunked_bodies_want_a_length(holder, content):
+def test_chunked_bodies_want_a_length(holder: Holder, content: bytes) -> None:
     status, _ = holder.request("POST", f"data/{sha(content)}", iter([content]))
     assert status == 411
     assert names(holder) == b"[]"
 
 
-def test_the_refusal_of_a_long_chunked_body_arrives(holder):
+def test_the_refusal_of_a_long_chunked_body_arrives(holder: Holder) -> None:
     """More than the buffers of both sides hold: whoever is not read cannot finish sending."""
     pieces = iter([bytes(1_000_000)] * 30)
     status, text = holder.request("POST", f"data/{'a' * 64}", pieces)
@@ -145,7 +154,9 @@ def test_the_refusal_of_a_long_chunked_body_arrives(holder):
     assert b"Content-Length" in text
 
 
-def test_what_follows_a_refused_chunked_body_is_not_taken_for_a_request(gateway, holder, content):
+def test_what_follows_a_refused_chunked_body_is_not_taken_for_a_request(
+    gateway: Gateway, holder: Holder, content: bytes
+) -> None:
     """Chunks that are none of ours are not parsed, so the connection must not go on."""
     head = holder.head_lines(f"data/{'a' * 64}", 7)
     behind = holder.head_lines(f"data/{sha(content)}", len(content)) + content
@@ -157,7 +168,7 @@ def test_what_follows_a_refused_chunked_body_is_not_taken_for_a_request(gateway,
     assert names(holder) == b"[]"
 
 
-def test_encoded_paths_go_nowhere(holder):
+def test_encoded_paths_go_nowhere(holder: Holder) -> None:
     for path in [
         f"data/..%2fkeys%2f{'a' * 64}",
         f"data/%2e%2e/{'a' * 64}",
@@ -170,7 +181,7 @@ def test_encoded_paths_go_nowhere(holder):
 
 
 @pytest.fixture
-def impatient(gateway):
+def impatient(gateway: Gateway) -> Iterator[Gateway]:
     """Return a gateway of its own that gives up on whoever sends nothing for half a second."""
     other = Gateway(
         gateway.data_dir, free_port(), {**gateway.env, "NIGHTSAFE_GATEWAY_STALL": "0.5"}
@@ -180,7 +191,7 @@ def impatient(gateway):
     other.stop()
 
 
-def test_a_slow_body_is_given_up(impatient, holder, content):
+def test_a_slow_body_is_given_up(impatient: Gateway, holder: Holder, content: bytes) -> None:
     with connect(impatient) as client:
         client.sendall(holder.head_lines(f"data/{sha(content)}", len(content)) + b"x")
         begun = time.monotonic()
@@ -189,7 +200,9 @@ def test_a_slow_body_is_given_up(impatient, holder, content):
     assert names(holder) == b"[]"
 
 
-def test_a_refused_body_that_stalls_does_not_keep_its_place(impatient, holder):
+def test_a_refused_body_that_stalls_does_not_keep_its_place(
+    impatient: Gateway, holder: Holder
+) -> None:
     """Also of somebody whom nobody knows."""
     stranger = holder.head_lines(f"data/{'a' * 64}", 1_000_000).replace(b"Basic ", b"Basic x")
     chunked = stranger.replace(b"Content-Length: 1000000", b"Transfer-Encoding: chunked")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -146,7 +147,8 @@ def test_without_an_address_it_goes_by_functions(gateway: Gateway) -> None:
 
 def test_nobody_else_chooses_a_region(holder: Holder) -> None:
     content = os.urandom(1000)
-    name, chosen = f"data/{sha(content)}", {"Nightsafe-Region": "b"}
+    name = f"data/{sha(content)}"
+    chosen: dict[str, Any] = {"Nightsafe-Region": "b"}
     assert holder.request("POST", name, content, **chosen)[0] == 403
     assert holder.request("GET", "data/")[1] == b"[]"
     assert holder.request("POST", name, content)[0] == 200

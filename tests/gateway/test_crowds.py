@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,16 +15,21 @@ def sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def at_once(count: int, call) -> list:
+T = TypeVar("T")
+
+
+def at_once(count: int, call: Callable[[int], T]) -> list[T]:
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(call, range(count)))
 
 
-def usage(gateway: Gateway, email: str) -> dict:
+def usage(gateway: Gateway, email: str) -> dict[str, Any]:
     return gateway.manage("account", "usage", "--email", email)
 
 
-def test_fifty_identical_uploads_are_one_object_and_one_charge(gateway, alice, holder):
+def test_fifty_identical_uploads_are_one_object_and_one_charge(
+    gateway: Gateway, alice: str, holder: Holder
+) -> None:
     content = os.urandom(1_000_000)
     path = f"data/{sha(content)}"
     results = at_once(50, lambda _: holder.request("POST", path, content)[0])
@@ -34,14 +41,14 @@ def test_fifty_identical_uploads_are_one_object_and_one_charge(gateway, alice, h
     assert figures["objects"] == 1
 
 
-def test_fifty_wrong_bodies_store_nothing(gateway, alice, holder):
+def test_fifty_wrong_bodies_store_nothing(gateway: Gateway, alice: str, holder: Holder) -> None:
     results = at_once(50, lambda n: holder.request("POST", f"data/{n:064x}", b"x" * 100_000)[0])
     assert results == [400] * 50
     figures = usage(gateway, alice)
     assert (figures["live_bytes"], figures["reserved_bytes"], figures["objects"]) == (0, 0, 0)
 
 
-def test_two_hundred_uploads_at_the_edge_do_not_overshoot(gateway):
+def test_two_hundred_uploads_at_the_edge_do_not_overshoot(gateway: Gateway) -> None:
     """Room for 40 of 200 uploads of the same size: exactly 40 get in."""
     room = 40 * 50_000
     email = gateway.customer("edge", room=room)
@@ -65,7 +72,9 @@ def test_two_hundred_uploads_at_the_edge_do_not_overshoot(gateway):
 
 
 @pytest.mark.parametrize("clients", [50])
-def test_memory_stays_flat_under_large_uploads(gateway, alice, holder, clients):
+def test_memory_stays_flat_under_large_uploads(
+    gateway: Gateway, alice: str, holder: Holder, clients: int
+) -> None:
     """50 packs of 16 MiB at once: 800 MiB pass through, a small part of it stays."""
     base = os.urandom(16 * 1024 * 1024)
 
@@ -89,7 +98,7 @@ def reading(holder: Holder, content: bytes) -> bool:
     return holder.request("GET", f"data/{sha(content)}") == (200, content)
 
 
-def test_memory_stays_flat_under_large_downloads(gateway, holder):
+def test_memory_stays_flat_under_large_downloads(gateway: Gateway, holder: Holder) -> None:
     content = os.urandom(16 * 1024 * 1024)
     assert holder.request("POST", f"data/{sha(content)}", content)[0] == 200
     before = gateway.memory()

@@ -14,7 +14,9 @@ def put(holder: Holder) -> None:
     assert holder.request("POST", f"data/{sha(content)}", content)[0] == 200
 
 
-def test_a_scrub_of_everything_goes_on_while_customers_write(gateway: Gateway, holder: Holder):
+def test_a_scrub_of_everything_goes_on_while_customers_write(
+    gateway: Gateway, holder: Holder
+) -> None:
     for _ in range(COUNT):
         put(holder)
     stop, written = threading.Event(), []

@@ -5,10 +5,12 @@ import http.client
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from backup_service.embedded.stores import Store
 from tests.support.gateway import Gateway, Holder
 from tests.support.open_stores import open_gateway, seaweed
 
@@ -17,7 +19,7 @@ MANY = 80
 
 
 @pytest.fixture(scope="module")
-def gateway(seaweed, tmp_path_factory) -> Iterator[Gateway]:
+def gateway(seaweed: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose two regions are buckets that clients may send to."""
     with open_gateway(seaweed, tmp_path_factory.mktemp("gateway")) as running:
         yield running
@@ -27,7 +29,7 @@ def sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def put(offer: dict, content: bytes) -> int:
+def put(offer: dict[str, Any], content: bytes) -> int:
     where = urlsplit(offer["url"])
     connection = http.client.HTTPConnection(where.netloc, timeout=60)
     try:
@@ -41,7 +43,7 @@ def put(offer: dict, content: bytes) -> int:
         connection.close()
 
 
-def entry(content: bytes) -> dict:
+def entry(content: bytes) -> dict[str, Any]:
     return {"type": "data", "name": sha(content), "size": len(content)}
 
 
@@ -56,11 +58,13 @@ def transfer(holder: Holder, content: bytes) -> str:
     return answer["committed"][0]["status"]
 
 
-def usage(gateway: Gateway, email: str) -> dict:
+def usage(gateway: Gateway, email: str) -> dict[str, Any]:
     return gateway.manage("account", "usage", "--email", email)
 
 
-def test_fifty_identical_transfers_are_one_object_and_one_charge(gateway, alice, holder):
+def test_fifty_identical_transfers_are_one_object_and_one_charge(
+    gateway: Gateway, alice: str, holder: Holder
+) -> None:
     content = os.urandom(60_000)
     others = [gateway.credential(holder, "backup") for _ in range(3)]
     with ThreadPoolExecutor(50) as pool:
@@ -75,7 +79,7 @@ def test_fifty_identical_transfers_are_one_object_and_one_charge(gateway, alice,
     assert figures["figures_agree"]
 
 
-def test_many_at_the_edge_direct_and_not(gateway):
+def test_many_at_the_edge_direct_and_not(gateway: Gateway) -> None:
     """Room for a fifth of the uploads of the same size, half of them direct: no more get in."""
     fit = MANY // 5
     email = gateway.customer("edge", room=fit * 50_000)

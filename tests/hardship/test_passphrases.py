@@ -97,13 +97,14 @@ def test_arguments_name_what_they_say(tmp_path: Path, locale: dict[str, str]) ->
     secret_file = top + b"/p\xe4ss"
     with open(secret_file, "wb") as file:
         file.write(b"secret\n")
-    options = ["-r", folder, "--password-file", secret_file]
+    options: list[str | bytes] = ["-r", folder, "--password-file", secret_file]
     made = tmp_path / "unused"
-    for arguments in (
+    commands: tuple[list[str | bytes], ...] = (
         ["init"],
         ["backup", source],
         ["restore", "latest", "--target", top + b"/\xfcber"],
-    ):
+    )
+    for arguments in commands:
         done = run(made, locale, b"other", *arguments, *options)
         assert done.returncode == 0, (arguments, done.stderr)
     restored = top + b"/\xfcber" + source

@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nightsafe.backend.rest import RestBackend
@@ -19,6 +20,7 @@ from tests.support.gateway import Holder, alice, gateway, holder
 
 __all__ = ["alice", "gateway", "holder"]
 PASSPHRASE = "correct horse battery staple"
+Done = subprocess.CompletedProcess[str]
 AGENT = Path(sys.executable).with_name("nightsafe")
 
 
@@ -30,7 +32,7 @@ class Restic:
     holder: Holder
     cache: Path
 
-    def run(self, *arguments: str, check: bool = True, cwd: Path | None = None):
+    def run(self, *arguments: str, check: bool = True, cwd: Path | None = None) -> Done:
         done = subprocess.run(
             [self.binary, "--cache-dir", str(self.cache), *arguments],
             env={
@@ -52,7 +54,7 @@ class Restic:
         with closing(storage_of(self.holder)) as storage:
             repositories.make(storage, PASSPHRASE, by_restic=True)
 
-    def json(self, *arguments: str):
+    def json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json").stdout or "null")
 
 
@@ -68,7 +70,9 @@ class Agent:
         with closing(storage_of(self.holder)) as storage:
             repositories.make(storage, PASSPHRASE)
 
-    def run(self, *arguments: str, check: bool = True, cwd: Path | None = None, **extra: str):
+    def run(
+        self, *arguments: str, check: bool = True, cwd: Path | None = None, **extra: str
+    ) -> Done:
         done = subprocess.run(
             [str(AGENT), *arguments],
             cwd=cwd,
@@ -105,7 +109,7 @@ def find_restic() -> str:
 
 
 @pytest.fixture
-def home(tmp_path_factory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Caches live apart from the tree, whose parents' times are part of its snapshots."""
     return tmp_path_factory.mktemp("home")
 
@@ -163,9 +167,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("file-*")}
 
 
-def portrait(top: Path) -> dict[bytes, tuple]:
+def portrait(top: Path) -> dict[bytes, tuple[object, ...]]:
     """Return everything about a folder that a restore must bring back, by relative name."""
-    found: dict[bytes, tuple] = {}
+    found: dict[bytes, tuple[object, ...]] = {}
     start = os.fsencode(top)
     links: dict[int, bytes] = {}
     for folder, folders, files in os.walk(start):
@@ -175,7 +179,7 @@ def portrait(top: Path) -> dict[bytes, tuple]:
     return found
 
 
-def _look(path: bytes, start: bytes, links: dict[int, bytes]) -> tuple:
+def _look(path: bytes, start: bytes, links: dict[int, bytes]) -> tuple[object, ...]:
     import stat
 
     info = os.lstat(path)

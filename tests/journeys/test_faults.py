@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,7 +32,7 @@ def enrol(service: Service, home: Path) -> Agent:
     return Agent(Holder(port, made["vault"], made["username"], made["secret"]), home)
 
 
-def regions(service: Service) -> dict[str, dict]:
+def regions(service: Service) -> dict[str, dict[str, Any]]:
     status = service.ask("region", "status", "--json")
     return {region["region"]: region for region in status["regions"]}
 
@@ -64,7 +65,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_region_burns_and_is_filled_again(
     own_service: StartService, tree: Path, home: Path, tmp_path: Path
-):
+) -> None:
     top = without_sockets(tree)
     service = own_service().start()
     agent = enrol(service, home)
@@ -93,7 +94,7 @@ def test_a_region_burns_and_is_filled_again(
 
 def test_without_a_broker_uploads_succeed_and_copies_follow(
     own_service: StartService, tree: Path, home: Path
-):
+) -> None:
     service = own_service().start()
     agent = enrol(service, home)
     agent.init()
@@ -137,7 +138,7 @@ def flushed(service: Service) -> Iterator[list[int]]:
 
 def test_a_broker_emptied_at_any_moment_loses_no_work(
     service: Service, flushed: list[int], tree: Path, home: Path
-):
+) -> None:
     agent = enrol(service, home)
     agent.init()
     for number in range(5):
@@ -147,7 +148,7 @@ def test_a_broker_emptied_at_any_moment_loses_no_work(
     settle(service)
 
 
-def test_killed_workers_lose_no_work(own_service: StartService, tree: Path, home: Path):
+def test_killed_workers_lose_no_work(own_service: StartService, tree: Path, home: Path) -> None:
     service = own_service().start()
     agent = enrol(service, home)
     agent.init()
@@ -166,7 +167,7 @@ def test_killed_workers_lose_no_work(own_service: StartService, tree: Path, home
     assert service.manage("reconcile", "--json")["unknown"] == []
 
 
-def test_a_gateway_killed_in_the_middle(own_service: StartService, tree: Path, home: Path):
+def test_a_gateway_killed_in_the_middle(own_service: StartService, tree: Path, home: Path) -> None:
     service = own_service().start()
     agent = enrol(service, home)
     agent.init()

@@ -64,7 +64,7 @@ class OlderAgent:
         assert not [one for one in events if one.get("event") != "progress"]
         return summary
 
-    def restored(self, snapshot: str, target: Path) -> dict[bytes, tuple]:
+    def restored(self, snapshot: str, target: Path) -> dict[bytes, tuple[object, ...]]:
         """Restore a snapshot, and return all that came back."""
         self.run("restore", snapshot, "--target", str(target))
         return portrait(target / older_builds.SOURCE.lstrip("/"))
@@ -75,6 +75,16 @@ def overwrite(image: Path, content: bytes) -> None:
     raw, block = image.read_bytes(), content[:BLOCK]
     assert raw.count(block) == 2  # the source's, and that of what it was before
     image.write_bytes(raw.replace(block, bytes(BLOCK)))
+
+
+def listening(port: int, asked: list[str]) -> LossyProxy:
+    """Return a proxy that loses nothing, and adds to `asked` each request that it passes on."""
+
+    def loses(line: str) -> bool:
+        asked.append(line)
+        return False
+
+    return LossyProxy(port, loses)
 
 
 def fetched(asked: list[str]) -> list[str]:
@@ -100,12 +110,13 @@ def test_what_an_older_build_left(own_service: StartService, tmp_path: Path, com
     service = own_service()
     shutil.move(remains.data_dir, service.data_dir)
     service.start()
-    port, asked = urlsplit(service.gateway_url).port, []
+    port = urlsplit(service.gateway_url).port
+    asked: list[str] = []
     assert port is not None
     with (
         loop_device(older_builds.device_number(commit)) as device,
         mounted(remains.image, disk, device=device),
-        LossyProxy(port, lambda line: bool(asked.append(line))) as witness,
+        listening(port, asked) as witness,
     ):
         assert unchanged.read_bytes() != content
         agent = OlderAgent(remains, disk, witness.port)

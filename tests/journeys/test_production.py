@@ -48,7 +48,7 @@ def top(tree: Path) -> Path:
     return tree
 
 
-def restored(target: Path, top: Path) -> dict[bytes, tuple]:
+def restored(target: Path, top: Path) -> dict[bytes, tuple[object, ...]]:
     return portrait(target / top.relative_to("/"))
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ __all__ = ["home", "tree"]
 pytestmark = pytest.mark.journey
 
 
-def status(service: Service) -> dict:
+def status(service: Service) -> dict[str, Any]:
     return service.ask("region", "status", "--json")
 
 
@@ -38,7 +39,9 @@ def on_two_drives(
     return service, agent
 
 
-def test_when_a_region_burns(own_service: StartService, tree: Path, home: Path, tmp_path: Path):
+def test_when_a_region_burns(
+    own_service: StartService, tree: Path, home: Path, tmp_path: Path
+) -> None:
     drives, top = tmp_path / "drives", without_sockets(tree)
     service, agent = on_two_drives(own_service, drives, top, home)
     burn(drives / "disk1")
@@ -73,7 +76,7 @@ def test_when_a_region_burns(own_service: StartService, tree: Path, home: Path, 
     agent.run("check", "--read-data")
 
 
-def region(service: Service, name: str) -> dict:
+def region(service: Service, name: str) -> dict[str, Any]:
     return next(one for one in status(service)["regions"] if one["region"] == name)
 
 
@@ -85,7 +88,7 @@ def is_empty(service: Service) -> bool:
 
 def test_adding_a_region_and_draining_another(
     own_service: StartService, tree: Path, home: Path, tmp_path: Path
-):
+) -> None:
     drives, top = tmp_path / "drives", without_sockets(tree)
     service, agent = on_two_drives(own_service, drives, top, home)
 

@@ -82,7 +82,7 @@ class Trial:
 
     # Each operation: prepare (undisturbed), then what is hurt, then what must be so.
 
-    def write(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+    def write(self) -> tuple[Callable[[], object], Callable[[bool], object]]:
         name, content = self.content()
 
         def after(is_acknowledged: bool) -> None:
@@ -93,7 +93,7 @@ class Trial:
 
         return lambda: self.deposit(name, content), after
 
-    def direct(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+    def direct(self) -> tuple[Callable[[], object], Callable[[bool], object]]:
         """As `write`, but the bytes go to the store itself."""
         name, content = self.content()
 
@@ -125,14 +125,14 @@ class Trial:
         if result.status is not ItemStatus.STORED:
             raise OSError(f"not on record: {result}")
 
-    def copy(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+    def copy(self) -> tuple[Callable[[], object], Callable[[bool], object]]:
         from storage.replication.replicator import replicate_due
 
         self.keep()
         self.keep()
-        return lambda: replicate_due() and None, lambda _: None
+        return replicate_due, lambda _: None
 
-    def repair(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+    def repair(self) -> tuple[Callable[[], object], Callable[[bool], object]]:
         from accounts.audit import SERVICE
         from storage.integrity import scrub
         from storage.integrity.repair import repair
@@ -146,15 +146,16 @@ class Trial:
             "region", "attempt__vault"
         )
         copy = self.chance.choice(list(copies))
+        assert copy.attempt is not None
         _spoil(store_of(copy.region), copy.attempt.key)
 
         def operation() -> None:
             scrub.scrub_all()
             repair(SERVICE)
 
-        return operation, lambda _: scrub.scrub_all() and None
+        return operation, lambda _: scrub.scrub_all()
 
-    def purge(self) -> tuple[Callable[[], None], Callable[[bool], None]]:
+    def purge(self) -> tuple[Callable[[], object], Callable[[bool], object]]:
         from backup_service import clock
         from storage.deletion import purge, sweep, tombstones
         from storage.object_names import ObjectType, parse_name

@@ -10,7 +10,7 @@ import sys
 from backup_service.env import BASE_DIR
 
 
-def test_nothing_acknowledged_is_lost_wherever_it_breaks():
+def test_nothing_acknowledged_is_lost_wherever_it_breaks() -> None:
     seed = random.SystemRandom().randrange(2**32)
     command = [sys.executable, "-m", "tests.soak.points", "--sample", "1", "--seed", str(seed)]
     done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, check=False)
@@ -19,7 +19,7 @@ def test_nothing_acknowledged_is_lost_wherever_it_breaks():
         assert f"{place}: hurt {times} times; everything acknowledged is there" in done.stdout
 
 
-def test_killed_workers_lose_nothing_and_another_one_finishes():
+def test_killed_workers_lose_nothing_and_another_one_finishes() -> None:
     seed = random.SystemRandom().randrange(2**32)
     command = [sys.executable, "-m", "tests.soak.workers", "--count", "10", "--seed", str(seed)]
     done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, check=False)

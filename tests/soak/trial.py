@@ -35,7 +35,7 @@ class Trial:
     kills: int = 0
     finished: int = 0
     seconds: float = 1.5
-    _states: list[dict[bytes, tuple]] = field(default_factory=list)
+    _states: list[dict[bytes, tuple[object, ...]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.source = self.place / "source"

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ class Gateway:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(5)
 
-    def manage(self, *arguments: str, stdin: str = "") -> dict:
+    def manage(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
         done = subprocess.run(
             [PYTHON, "manage.py", *arguments, "--json"],
             cwd=ROOT,
@@ -79,7 +80,7 @@ class Gateway:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def quickly(self, *arguments: str) -> dict:
+    def quickly(self, *arguments: str) -> dict[str, Any]:
         """Run a command in a process that is there already; it must not be one that regions or
         the configuration concern, of which that process may know what was."""
         if self._commands is None:
@@ -148,7 +149,7 @@ class Holder:
 
     def request(
         self, method: str, path: str, body: object = None, *, patience: float = 60, **headers: str
-    ):
+    ) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
         connection.request(
             method,
@@ -161,7 +162,7 @@ class Holder:
         connection.close()
         return response.status, content
 
-    def call(self, what: str, fields: object) -> dict:
+    def call(self, what: str, fields: object) -> dict[str, Any]:
         """Make a request of the control API that must succeed."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         where = f"/api/v1/vaults/{self.vault}/{what}"
@@ -294,7 +295,7 @@ def start_gateway(data_dir: Path, **environment: str) -> Gateway:
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway for all tests; each test makes customers of its own."""
     running = start_gateway(tmp_path_factory.mktemp("gateway"))
     yield running

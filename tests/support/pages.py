@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import django.test
-from django.http import HttpResponse
+
+from tests.support.responses import Response
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -13,7 +14,9 @@ FORM = "application/x-www-form-urlencoded"
 class Client(django.test.Client):
     """A client that sends forms as our pages' forms are sent; Django's sends many parts."""
 
-    def post(self, path: str, data: Any = None, content_type: str = FORM, **extra: Any) -> Any:
+    def post(  # type: ignore[override]  # of what Django takes, what our pages send
+        self, path: str, data: Any = None, content_type: str = FORM, **extra: Any
+    ) -> Any:
         if content_type == FORM and isinstance(data, dict):
             data = urlencode(data, doseq=True)
         return super().post(path, data or "", content_type, **extra)
@@ -49,11 +52,11 @@ class PageReader(HTMLParser):
         self.titles += tag == "h1"
 
 
-def read(response: HttpResponse) -> PageReader:
+def read(response: Response) -> PageReader:
     reader = PageReader()
     reader.feed(response.content.decode())
     return reader
 
 
-def text(response: HttpResponse) -> str:
+def text(response: Response) -> str:
     return " ".join(response.content.decode().split())

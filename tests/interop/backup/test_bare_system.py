@@ -189,7 +189,7 @@ def failures(computer: Computer) -> list[str]:
 
 def plain(folder: Path) -> dict[bytes, tuple[object, ...]]:
     """What is below a folder, but for what such a system cannot know of it or make."""
-    kept = {}
+    kept: dict[bytes, tuple[object, ...]] = {}
     for name, (mode, time, content, same_as, _, device, owner) in fingerprint(folder).items():
         if name == b"fifo":
             continue

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nightsafe.backend.local import LocalBackend
@@ -21,7 +22,7 @@ DATES = 200
 def times(place: Path, snapshot: str) -> dict[str, str]:
     """The times of a snapshot's files by their names, as they stand in its trees."""
 
-    def cat(*arguments: str) -> dict:
+    def cat(*arguments: str) -> dict[str, Any]:
         command = [find_restic(), "--no-cache", "cat", *arguments]
         found = subprocess.run(command, env=environment(place), check=True, capture_output=True)
         return json.loads(found.stdout)

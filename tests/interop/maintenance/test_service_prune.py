@@ -26,7 +26,7 @@ def maintained(gateway: Gateway, holder: Holder, home: Path) -> Holder:
 
 def test_with_maintain_the_agent_prunes_and_restic_finds_all_well(
     gateway: Gateway, agent: Agent, without_sockets: Path, home: Path, tmp_path: Path
-):
+) -> None:
     tree = without_sockets
     changing_backups(agent, tree)
     holder = maintained(gateway, agent.holder, home)
@@ -46,7 +46,7 @@ def test_with_maintain_the_agent_prunes_and_restic_finds_all_well(
 @pytest.mark.any_restic
 def test_what_the_service_lost_is_off_its_list_after_backup_and_prune(
     gateway: Gateway, agent: Agent, without_sockets: Path, home: Path
-):
+) -> None:
     """Until then the vault is at risk, and staff is alarmed."""
     tree = without_sockets
     agent.init()
@@ -72,7 +72,7 @@ def test_what_the_service_lost_is_off_its_list_after_backup_and_prune(
 
 
 @pytest.mark.any_restic
-def test_with_backup_alone_nothing_is_forgotten_or_pruned(agent: Agent, tree: Path):
+def test_with_backup_alone_nothing_is_forgotten_or_pruned(agent: Agent, tree: Path) -> None:
     agent.init()
     agent.run("backup", str(tree))
     before = agent.holder.request("GET", "data/")[1]

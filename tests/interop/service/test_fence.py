@@ -146,13 +146,13 @@ def read_in_every_way(restic: Restic) -> None:
     restic.holder.request("GET", "index/")
 
 
-def test_a_stale_backup_whose_own_credential_pruned(keeper):
+def test_a_stale_backup_whose_own_credential_pruned(keeper: Restic) -> None:
     with slow(keeper) as run:
         prune_all(keeper)
         refused(run, keeper)
 
 
-def test_a_stale_backup_whose_credential_is_used_meanwhile(keeper):
+def test_a_stale_backup_whose_credential_is_used_meanwhile(keeper: Restic) -> None:
     with slow(keeper) as run:
         prune_all(keeper)
         read_in_every_way(keeper)
@@ -164,7 +164,7 @@ def test_a_stale_backup_whose_credential_is_used_meanwhile(keeper):
 
 def test_a_stale_backup_whose_vault_somebody_else_pruned(
     gateway: Gateway, keeper: Restic, home: Path
-):
+) -> None:
     other = Restic(keeper.binary, gateway.credential(keeper.holder, "backup"), home / "other")
     with slow(other) as run:
         prune_all(keeper)
@@ -172,7 +172,7 @@ def test_a_stale_backup_whose_vault_somebody_else_pruned(
         refused(run, other)
 
 
-def test_a_stale_backup_beside_a_fresh_one_of_the_same_credential(keeper):
+def test_a_stale_backup_beside_a_fresh_one_of_the_same_credential(keeper: Restic) -> None:
     with slow(keeper) as stale:
         prune_all(keeper)
         with slow(keeper) as fresh:
@@ -180,7 +180,7 @@ def test_a_stale_backup_beside_a_fresh_one_of_the_same_credential(keeper):
             fresh.proxy.wait_for("GET", "index")
 
 
-def test_backups_beside_each_other_with_one_credential(keeper):
+def test_backups_beside_each_other_with_one_credential(keeper: Restic) -> None:
     """Nothing is pruned between their readings and their snapshots, so all of them are saved."""
     prune_all(keeper)
     with slow(keeper) as one, slow(keeper) as two:
@@ -194,7 +194,7 @@ def test_backups_beside_each_other_with_one_credential(keeper):
     keeper.run("check", "--read-data")
 
 
-def test_after_a_prune_everybody_goes_on(gateway: Gateway, keeper: Restic, home: Path):
+def test_after_a_prune_everybody_goes_on(gateway: Gateway, keeper: Restic, home: Path) -> None:
     """What works without a fence works with it: the same commands one after the other."""
     other = Restic(keeper.binary, gateway.credential(keeper.holder, "backup"), home / "other")
     for _ in range(2):
@@ -210,7 +210,7 @@ def test_after_a_prune_everybody_goes_on(gateway: Gateway, keeper: Restic, home:
 
 def test_a_snapshot_whose_answer_was_lost_is_answered_with_200(
     gateway: Gateway, keeper: Restic, home: Path
-):
+) -> None:
     """Somebody prunes between the snapshot's commit and its repeat."""
     other = gateway.credential(keeper.holder, "backup")
     (snapshot,) = keeper.json("snapshots")

@@ -48,7 +48,7 @@ def small_tree(tmp_path: Path) -> Path:
 
 def test_restic_gets_over_lost_answers(
     gateway: Gateway, restic: Restic, small_tree: Path, home: Path, tmp_path: Path
-):
+) -> None:
     restic.run("init")  # which tries everything once only
     with LossyProxy(gateway.port, FirstOfEach()) as proxy:
         unlucky = Restic(restic.binary, behind(proxy, restic.holder), home / "unlucky")
@@ -62,7 +62,7 @@ def test_restic_gets_over_lost_answers(
 @pytest.mark.any_restic
 def test_the_agent_gets_over_lost_answers(
     gateway: Gateway, agent: Agent, small_tree: Path, home: Path, tmp_path: Path
-):
+) -> None:
     with LossyProxy(gateway.port, FirstOfEach()) as proxy:
         unlucky = Agent(behind(proxy, agent.holder), home / "unlucky")
         unlucky.run("init")
@@ -75,7 +75,7 @@ def test_the_agent_gets_over_lost_answers(
 
 def test_the_agent_with_a_stale_index_sends_again_what_was_pruned(
     gateway: Gateway, restic: Restic, agent: Agent, small_tree: Path, home: Path, tmp_path: Path
-):
+) -> None:
     """Between its reading of the index and its snapshot another device prunes everything."""
     agent.init()
     agent.run("backup", str(small_tree))

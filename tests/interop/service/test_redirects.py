@@ -21,7 +21,9 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-def test_restic_restores_from_the_store(restic: Restic, stored, source: Path, tmp_path: Path):
+def test_restic_restores_from_the_store(
+    restic: Restic, stored: list[str], source: Path, tmp_path: Path
+) -> None:
     restic.init()
     restic.run("backup", str(source))
     assert not [one for one in stored if one.startswith("PUT")]
@@ -34,7 +36,7 @@ def test_restic_restores_from_the_store(restic: Restic, stored, source: Path, tm
 @pytest.mark.parametrize("fault", ["refuse-503", "refuse-403", "reset"])
 def test_restic_does_without_the_store(
     restic: Restic, front: FaultyProxy, source: Path, tmp_path: Path, fault: str
-):
+) -> None:
     restic.init()
     restic.run("backup", str(source))
     front.does(fault, to="GET")
@@ -44,7 +46,9 @@ def test_restic_does_without_the_store(
 
 
 @pytest.mark.any_restic
-def test_the_agent_too(agent: Agent, restic: Restic, stored, source: Path, tmp_path: Path):
+def test_the_agent_too(
+    agent: Agent, restic: Restic, stored: list[str], source: Path, tmp_path: Path
+) -> None:
     restic.init()
     restic.run("backup", str(source))
     agent.run("restore", "latest", "--target", str(tmp_path / "out"))

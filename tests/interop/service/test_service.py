@@ -25,7 +25,7 @@ def restored(target: Path, tree: Path) -> Path:
     return target / tree.relative_to("/")
 
 
-def test_restic_alone(restic: Restic, without_sockets: Path, tmp_path: Path):
+def test_restic_alone(restic: Restic, without_sockets: Path, tmp_path: Path) -> None:
     tree = without_sockets
     restic.run("init")
     restic.run("backup", str(tree))
@@ -38,7 +38,7 @@ def test_restic_alone(restic: Restic, without_sockets: Path, tmp_path: Path):
 
 def test_restic_forgets_and_prunes_with_maintain(
     gateway: Gateway, restic: Restic, tree: Path, tmp_path: Path
-):
+) -> None:
     restic.init()
     restic.run("backup", str(tree))
     (tree / "large").write_bytes(os.urandom(9_000_000))
@@ -57,7 +57,7 @@ def test_restic_forgets_and_prunes_with_maintain(
 
 def test_the_agent_restores_what_restic_wrote(
     restic: Restic, agent: Agent, without_sockets: Path, tmp_path: Path
-):
+) -> None:
     tree = without_sockets
     restic.init()
     restic.run("backup", str(tree))
@@ -68,7 +68,7 @@ def test_the_agent_restores_what_restic_wrote(
 
 def test_restic_restores_and_checks_what_the_agent_wrote(
     restic: Restic, agent: Agent, without_sockets: Path, tmp_path: Path
-):
+) -> None:
     tree = without_sockets
     agent.run("init")
     agent.run("backup", str(tree))
@@ -80,7 +80,9 @@ def test_restic_restores_and_checks_what_the_agent_wrote(
     assert portrait(restored(tmp_path / "out", tree)) == portrait(tree)
 
 
-def test_each_sees_the_others_snapshot_as_unchanged(restic: Restic, agent: Agent, tree: Path):
+def test_each_sees_the_others_snapshot_as_unchanged(
+    restic: Restic, agent: Agent, tree: Path
+) -> None:
     """By a relative path: the times of the folders above belong to everybody."""
     agent.init()
     agent.run("backup", tree.name, cwd=tree.parent)
@@ -96,7 +98,7 @@ def test_each_sees_the_others_snapshot_as_unchanged(restic: Restic, agent: Agent
 @pytest.mark.any_restic
 def test_a_second_device_reads_with_a_restore_credential(
     gateway: Gateway, agent: Agent, without_sockets: Path, tmp_path: Path
-):
+) -> None:
     tree = without_sockets
     agent.init()
     agent.run("backup", str(tree))
@@ -109,7 +111,7 @@ def test_a_second_device_reads_with_a_restore_credential(
 
 
 @pytest.mark.any_restic
-def test_wrong_secret_and_wrong_passphrase(agent: Agent, tree: Path):
+def test_wrong_secret_and_wrong_passphrase(agent: Agent, tree: Path) -> None:
     agent.init()
     wrong = agent.run("snapshots", check=False, NIGHTSAFE_SECRET="wrong")
     assert wrong.returncode == 1
@@ -120,7 +122,7 @@ def test_wrong_secret_and_wrong_passphrase(agent: Agent, tree: Path):
 
 
 @pytest.mark.any_restic
-def test_over_quota_is_said_clearly(gateway: Gateway, tree: Path, tmp_path: Path):
+def test_over_quota_is_said_clearly(gateway: Gateway, tree: Path, tmp_path: Path) -> None:
     email = gateway.customer("small", room=9_000_000)
     holder: Holder = gateway.vault(email)
     agent = Agent(holder, tmp_path / "agent")
@@ -132,7 +134,9 @@ def test_over_quota_is_said_clearly(gateway: Gateway, tree: Path, tmp_path: Path
     assert gateway.manage("account", "usage", "--email", email)["reserved_bytes"] == 0
 
 
-def test_the_service_learns_how_much_could_not_be_read(gateway: Gateway, agent: Agent, tree: Path):
+def test_the_service_learns_how_much_could_not_be_read(
+    gateway: Gateway, agent: Agent, tree: Path
+) -> None:
     agent.run("init")
     assert agent.run("backup", str(tree), str(tree / "gone"), check=False).returncode == 3
     gateway.shell(

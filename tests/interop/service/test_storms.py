@@ -35,7 +35,7 @@ def test_backups_and_restores_in_a_storm(
     restic.run("check", "--read-data")
 
 
-def _without_sockets(tree: Path) -> dict[bytes, tuple]:
+def _without_sockets(tree: Path) -> dict[bytes, tuple[object, ...]]:
     found = portrait(tree)
     del found[b"socket"]
     return found

@@ -83,7 +83,9 @@ def require_restores(agent: Agent, source: Path, target: Path) -> None:
 
 
 @pytest.mark.any_restic
-def test_few_requests(counted: Agent, asked: Asked, stored, source: Path, tmp_path: Path):
+def test_few_requests(
+    counted: Agent, asked: Asked, stored: list[str], source: Path, tmp_path: Path
+) -> None:
     back_up(counted, source)
     first = asked.take()
     assert first == ["POST begin", "POST begin", "POST uploads", "POST finish"]
@@ -109,8 +111,8 @@ def test_few_requests(counted: Agent, asked: Asked, stored, source: Path, tmp_pa
 
 @pytest.mark.any_restic
 def test_stock_restic_reads_what_was_sent_so(
-    counted: Agent, restic: Restic, stored, source: Path, tmp_path: Path
-):
+    counted: Agent, restic: Restic, stored: list[str], source: Path, tmp_path: Path
+) -> None:
     back_up(counted, source)
     restic.run("check", "--read-data")
     restic.run("restore", "latest", "--target", str(tmp_path / "out"))
@@ -121,7 +123,7 @@ def test_stock_restic_reads_what_was_sent_so(
 @pytest.mark.parametrize("fault", ["refuse-503", "reset", "lost"])
 def test_packs_that_the_store_does_not_take_go_through_the_gateway(
     counted: Agent, asked: Asked, front: FaultyProxy, source: Path, tmp_path: Path, fault: str
-):
+) -> None:
     front.does(fault, to="PUT", times=1000 if fault != "lost" else 5)
     back_up(counted, source)
     assert front.fault.seen
@@ -139,11 +141,11 @@ def test_an_answer_that_is_lost(
     alice: str,
     counted: Agent,
     asked: Asked,
-    stored,
+    stored: list[str],
     source: Path,
     tmp_path: Path,
     what: str,
-):
+) -> None:
     asked.loses = what
     back_up(counted, source)
     assert asked.loses == ""
@@ -156,8 +158,8 @@ def test_an_answer_that_is_lost(
 
 @pytest.mark.any_restic
 def test_downloads_without_the_store(
-    counted: Agent, front: FaultyProxy, stored, source: Path, tmp_path: Path
-):
+    counted: Agent, front: FaultyProxy, stored: list[str], source: Path, tmp_path: Path
+) -> None:
     back_up(counted, source)
     front.does("refuse-503", to="GET")
     require_restores(counted, source, tmp_path / "out")
@@ -167,7 +169,7 @@ def test_downloads_without_the_store(
 @pytest.mark.any_restic
 def test_what_a_killed_backup_left_is_sent_by_the_next(
     counted: Agent, gateway: Gateway, asked: Asked, front: FaultyProxy, source: Path, tmp_path: Path
-):
+) -> None:
     """Killed while the store hangs: packs lie in the outbox, and are sent once."""
     front.does("hang", to="PUT")
     environment = {
@@ -190,7 +192,12 @@ def test_what_a_killed_backup_left_is_sent_by_the_next(
     left = list((counted.home / "cache").rglob("*.data.*"))
     assert left
     sent: list[str] = []
-    front.fault = Fault(lambda method, path: sent.append(f"{method} {path.split('/')[4]}") or "")
+
+    def listen(method: str, path: str) -> str:
+        sent.append(f"{method} {path.split('/')[4]}")
+        return ""
+
+    front.fault = Fault(listen)
     back_up(counted, source)
     once = Counter(one for one in sent if one.startswith("PUT"))
     for path in left:
@@ -203,7 +210,7 @@ def test_what_a_killed_backup_left_is_sent_by_the_next(
 
 
 @pytest.mark.any_restic
-def test_over_quota_is_said(gateway: Gateway, home: Path, stored, source: Path):
+def test_over_quota_is_said(gateway: Gateway, home: Path, stored: list[str], source: Path) -> None:
     email = gateway.customer("small", room=10_000_000)
     agent = Agent(gateway.vault(email), home / "small")
     agent.run("init")
@@ -217,15 +224,17 @@ def test_over_quota_is_said(gateway: Gateway, home: Path, stored, source: Path):
 
 
 @pytest.mark.any_restic
-def test_the_lock_is_put_and_taken_with_the_rest(counted: Agent, asked: Asked, source: Path):
+def test_the_lock_is_put_and_taken_with_the_rest(
+    counted: Agent, asked: Asked, source: Path
+) -> None:
     back_up(counted, source)
     assert counted.holder.request("GET", "locks/") == (200, b"[]")
 
 
 @pytest.mark.any_restic
 def test_wanted_packs_are_stored_anew(
-    gateway: Gateway, counted: Agent, asked: Asked, stored, source: Path
-):
+    gateway: Gateway, counted: Agent, asked: Asked, stored: list[str], source: Path
+) -> None:
     back_up(counted, source)
     gateway.shell(
         "from storage.models import Replica, StoredObject, Vault; "

@@ -22,8 +22,8 @@ def split_index(repository: Repository, chance: random.Random, *, parts: int = 3
             if numbers or chance.randrange(4) == 0:  # now and then a pack of which nothing is said
                 chosen = tuple(content.blobs[number] for number in numbers)
                 files[file].append(PackContent(content.id, chosen))
-    for file in files:
-        chance.shuffle(file)
-        repository.save_text(ObjectKind.INDEX, encode_index(file))
+    for contents in files:
+        chance.shuffle(contents)
+        repository.save_text(ObjectKind.INDEX, encode_index(contents))
     for name in old:
         repository.storage.remove(ObjectKind.INDEX, name)

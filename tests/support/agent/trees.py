@@ -69,9 +69,9 @@ def make_mixed_tree(root: Path) -> None:
         file.truncate(12 << 20)
         file.seek(5 << 20)
         file.write(b"in the middle")
-    for name in odd_names():
-        with open(os.path.join(top, name), "wb") as file:
-            file.write(b"odd: " + name)
+    for odd in odd_names():
+        with open(os.path.join(top, odd), "wb") as file:
+            file.write(b"odd: " + odd)
     set_xattr(root / "small.txt", "user.colour", b"brass")
     set_xattr(root / "small.txt", "user.empty", b"")
     set_xattr(root / "empty-dir", "user.bytes", bytes(range(256)))

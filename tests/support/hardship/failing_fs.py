@@ -178,12 +178,12 @@ class FailingFileSystem(mfusepy.Operations):  # type: ignore[misc]  # it has no 
         os.chown(self._real(path), uid, gid, follow_symlinks=False)
 
     def utimens(self, path: str, times: tuple[int, int] | None = None) -> None:
+        if times is None:
+            times = (_UTIME_NOW, _UTIME_NOW)
         os.utime(self._real(path), ns=self._meant(path, times), follow_symlinks=False)
 
-    def _meant(self, path: str, times: tuple[int, int] | None) -> tuple[int, int] | None:
+    def _meant(self, path: str, times: tuple[int, int]) -> tuple[int, int]:
         """Read utimensat's "now" and "as it is", which arrive as odd numbers of nanoseconds."""
-        if times is None:
-            return None
         info = os.lstat(self._real(path))
         special = {_UTIME_NOW: time.time_ns()}
         found = special | {_UTIME_OMIT: info.st_atime_ns}, special | {_UTIME_OMIT: info.st_mtime_ns}

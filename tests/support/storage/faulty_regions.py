@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import Account
 from backup_service.embedded.stores import Store
@@ -41,7 +42,9 @@ def buckets(seaweed: Store, ways: dict[str, FaultyProxy]) -> dict[str, str]:
 
 
 @pytest.fixture
-def regions(db, settings, request, buckets: dict[str, str]) -> list[Region]:
+def regions(
+    db: None, settings: Settings, request: pytest.FixtureRequest, buckets: dict[str, str]
+) -> list[Region]:
     # Impatient only where something hangs: a busy computer is slow, too.
     patience = "2" if "hang" in request.node.name else "20"
     timeouts = {f"NIGHTSAFE_REGION_{alias.upper()}_TIMEOUT": patience for alias in ALIASES}

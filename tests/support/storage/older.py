@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from django.apps import apps
 from django.db import connection
@@ -11,7 +12,7 @@ from django.db.models import Model
 from backup_service import clock
 from storage.models import Catalogue
 
-Rows = dict[type[Model], list[dict]]
+Rows = dict[type[Model], list[dict[str, Any]]]
 
 
 def copy() -> Rows:

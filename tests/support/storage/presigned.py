@@ -1,11 +1,14 @@
 """Direct transfers, for tests: regions that are open to clients, and what clients ask."""
 
 import json
+from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from storage.models import Attempt, Region, Usage, Vault
-from storage.stores.base import PresignedRequest
+from storage.object_names import StoreKey
+from storage.stores.base import PresignedRequest, RegionStore
 from storage.stores.registry import store_of, sync_rows
 from storage.vaults import quota
 from tests.support.storage.buckets import INSTANCE
@@ -15,7 +18,7 @@ from tests.unit.storage.conftest import Caller, sha
 
 
 @pytest.fixture
-def regions(db, settings, buckets: dict[str, str]) -> list[Region]:
+def regions(db: None, settings: Settings, buckets: dict[str, str]) -> list[Region]:
     """Rows for the two."""
     places.apply(settings, buckets)
     sync_rows()
@@ -23,7 +26,7 @@ def regions(db, settings, buckets: dict[str, str]) -> list[Region]:
     return list(Region.objects.order_by("priority"))
 
 
-def call(who: Caller, what: str, fields: object, vault: Vault | None = None):
+def call(who: Caller, what: str, fields: object, vault: Vault | None = None) -> tuple[int, Any]:
     """Make a request of the control API; return status and answer."""
     response = who.client.post(
         f"/api/v1/vaults/{(vault or who.vault).public_id}/{what}",
@@ -37,18 +40,18 @@ def entry(content: bytes, kind: str = "data") -> dict[str, object]:
     return {"type": kind, "name": sha(content), "size": len(content)}
 
 
-def announce(who: Caller, *contents: bytes, kind: str = "data") -> list[dict]:
+def announce(who: Caller, *contents: bytes, kind: str = "data") -> list[dict[str, Any]]:
     status, answer = call(who, "uploads", {"objects": [entry(one, kind) for one in contents]})
     assert status == 200, answer
     return answer["objects"]
 
 
-def request_of(offer: dict) -> PresignedRequest:
+def request_of(offer: dict[str, Any]) -> PresignedRequest:
     assert offer["status"] == "put", offer
     return PresignedRequest(offer["method"], offer["url"], offer["headers"])
 
 
-def put(offer: dict, content: bytes) -> int:
+def put(offer: dict[str, Any], content: bytes) -> int:
     return send(request_of(offer), content)[0]
 
 
@@ -65,12 +68,12 @@ def booked(vault: Vault) -> tuple[int, int]:
     return usage.live_bytes, usage.reserved_bytes
 
 
-def key_of(offer: dict):
+def key_of(offer: dict[str, Any]) -> tuple[RegionStore, StoreKey]:
     attempt = Attempt.objects.select_related("vault", "region").get(pk=offer["attempt"])
     return store_of(attempt.region), attempt.key
 
 
-def read(who: Caller, *names: str, kind: str = "data") -> list[dict]:
+def read(who: Caller, *names: str, kind: str = "data") -> list[dict[str, Any]]:
     objects = [{"type": kind, "name": name} for name in names]
     status, answer = call(who, "downloads", {"objects": objects})
     assert status == 200, answer

@@ -4,6 +4,8 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+from pytest_django import Settings
+
 from accounts.audit import SERVICE
 from backup_service import clock
 from storage.deletion import sweep as sweeping
@@ -17,12 +19,12 @@ from storage.stores.registry import prepare_new, sync_rows
 LATER = timedelta(days=400)
 
 
-def configure(settings, folder: Path, aliases: str) -> None:
+def configure(settings: Settings, folder: Path, aliases: str) -> None:
     """Configure regions in directories, named by single letters."""
     settings.REGIONS = {alias: str(folder / f"region-{alias}") for alias in aliases}
 
 
-def begin(settings, folder: Path, aliases: str) -> list[Region]:
+def begin(settings: Settings, folder: Path, aliases: str) -> list[Region]:
     """Configure and prepare regions, in the order in which uploads try them."""
     configure(settings, folder, aliases)
     sync_rows()

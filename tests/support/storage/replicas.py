@@ -4,7 +4,7 @@ import pytest
 
 from storage.models import Replica, StoredObject
 from storage.replication.replicator import replicate_due
-from tests.unit.storage.conftest import some
+from tests.unit.storage.conftest import Caller, some
 
 
 def states(obj: StoredObject) -> dict[str, str]:
@@ -17,7 +17,7 @@ def replica_in(obj: StoredObject, alias: str) -> Replica:
 
 
 @pytest.fixture
-def obj(backup) -> StoredObject:
+def obj(backup: Caller) -> StoredObject:
     """An object with two verified replicas."""
     content = some()
     backup.put(content)
@@ -26,5 +26,5 @@ def obj(backup) -> StoredObject:
 
 
 @pytest.fixture
-def address(obj) -> str:
+def address(obj: StoredObject) -> str:
     return f"data/{obj.name}"

@@ -2,6 +2,9 @@
 
 import uuid
 
+from django.conf import LazySettings
+from pytest_django import Settings
+
 from backup_service.embedded.stores import Store
 
 
@@ -31,7 +34,7 @@ def bucket(variables: dict[str, str], alias: str) -> str:
     return found[alias].rpartition("/")[2]
 
 
-def apply(settings, variables: dict[str, str]) -> None:
+def apply(settings: Settings | LazySettings, variables: dict[str, str]) -> None:
     """Give a test's settings what an environment says."""
     places = variables["NIGHTSAFE_REGIONS"].split(",")
     settings.REGIONS = dict(place.split("=", 1) for place in places)

@@ -26,11 +26,11 @@ from backup_service import clock
         (10**19, "10000 PB"),
     ],
 )
-def test_amounts_are_decimal(size, words):
+def test_amounts_are_decimal(size: int | None, words: str) -> None:
     assert amount(size).replace("\u00a0", " ") == words
 
 
-def test_prices_drop_empty_cents():
+def test_prices_drop_empty_cents() -> None:
     assert [price(500), price(1050), price(0)] == ["$5", "$10.50", "$0"]
 
 
@@ -46,10 +46,10 @@ def test_prices_drop_empty_cents():
         (timedelta(days=800), "2 years ago"),
     ],
 )
-def test_moments_take_their_largest_unit(span, words):
+def test_moments_take_their_largest_unit(span: timedelta, words: str) -> None:
     assert ago(clock.now() - span) == words
 
 
-def test_a_moment_can_be_pointed_at():
+def test_a_moment_can_be_pointed_at() -> None:
     assert 'title="' in when(clock.now())
     assert when(None) == "never"

@@ -100,8 +100,10 @@ def test_the_broker_starts_with_its_password(compose: dict[str, Any], tmp_path: 
     server = f"{get_binary_path()} {tmp_path / 'valkey.conf'} --port {port} --bind 127.0.0.1"
     command = re.sub(r"valkey-server \S*conf", server, command)
     password = FILLED["VALKEY_PASSWORD"]
-    started = {"cwd": tmp_path, "env": {**clean(), "VALKEY_PASSWORD": password}}
-    with subprocess.Popen(shlex.split(command), stdout=subprocess.DEVNULL, **started) as broker:
+    environment = {**clean(), "VALKEY_PASSWORD": password}
+    with subprocess.Popen(
+        shlex.split(command), stdout=subprocess.DEVNULL, cwd=tmp_path, env=environment
+    ) as broker:
         try:
             with redis.Redis(port=port, password=password) as client:
                 wait_until(lambda: answers(client), 10.0)

@@ -28,18 +28,18 @@ def tasks() -> set[str]:
     return {name.removeprefix(prefix) for name in app.tasks if name.startswith(prefix)}
 
 
-def test_heartbeat_watch_and_copies_never_wait_behind_a_sweep():
+def test_heartbeat_watch_and_copies_never_wait_behind_a_sweep() -> None:
     assert tasks() >= URGENT | SLOW
     assert {queue_of(task) for task in URGENT} == {settings.CELERY_TASK_DEFAULT_QUEUE}
     assert settings.CELERY_TASK_DEFAULT_QUEUE not in {queue_of(task) for task in SLOW}
 
 
-def test_every_route_is_of_a_task_that_is_there():
+def test_every_route_is_of_a_task_that_is_there() -> None:
     assert {f"storage.tasks.{task}" for task in tasks()} >= set(settings.CELERY_TASK_ROUTES)
 
 
 @pytest.mark.parametrize("mode", ["embedded", "docker"])
-def test_every_queue_is_served(mode):
+def test_every_queue_is_served(mode: str) -> None:
     if mode == "embedded":
         commands = [list(programs.worker().argv), list(programs.upkeep().argv)]
     else:
@@ -51,7 +51,7 @@ def test_every_queue_is_served(mode):
     assert all(len(queues) == 1 for queues in apart)
 
 
-def test_what_beat_sends_is_there():
+def test_what_beat_sends_is_there() -> None:
     assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= {
         f"storage.tasks.{task}" for task in tasks()
     }

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,7 @@ from bench.report import bounds, table
 from bench.targets import judge
 from tests.support.peers import restics
 
-
-class Named:
-    """A peer as far as the table looks."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-PEERS = [Named("nightsafe"), Named("restic")]
+PEERS = [Nightsafe(Path("unused")), Restic(Path("unused"))]
 
 
 @pytest.fixture
@@ -87,13 +80,15 @@ def test_every_difference_is_found(tmp_path: Path, change: str) -> None:
             os.utime(path, ns=(10**18, 10**18), follow_symlinks=False)
     one, two = tmp_path / "one", tmp_path / "two"
     assert require_same(one, two) == 4
-    {
+    changes: dict[str, Callable[[], object]] = {
         "content": lambda: (two / "inner" / "file").write_bytes(b"sane"),
         "mode": lambda: (two / "inner" / "file").chmod(0o600),
         "missing": lambda: (two / "inner" / "file").unlink(),
         "extra": lambda: (two / "inner" / "more").touch(),
-        "link": lambda: ((two / "link").unlink(), (two / "link").symlink_to("elsewhere")),
-    }[change]()
+        "link": lambda: (tmp_path / "elsewhere").rename(two / "link"),
+    }
+    (tmp_path / "elsewhere").symlink_to("elsewhere")
+    changes[change]()
     for path in [*two.glob("**/*"), two]:
         os.utime(path, ns=(10**18, 10**18), follow_symlinks=False)
     with pytest.raises(DifferentError):

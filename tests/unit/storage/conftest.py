@@ -5,9 +5,11 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.actions import open_account
 from accounts.audit import SERVICE
@@ -24,13 +26,14 @@ from storage.stores.registry import store_of
 from storage.vaults import credentials
 from storage.vaults.access import Access
 from storage.vaults.enrolment import create_vault
+from tests.support.responses import Response
 from tests.support.storage.buckets import buckets, front, proxy, seaweed
 
 __all__ = ["buckets", "front", "proxy", "seaweed"]
 
 
 @pytest.fixture(autouse=True)
-def _no_memory():
+def _no_memory() -> None:
     """What one test read, or which region failed it, is forgotten before the next."""
     placement.failed.clear()
     replicator.resting.clear()
@@ -56,24 +59,24 @@ class Caller:
     def url(self, path: str) -> str:
         return f"/restic/{self.vault.public_id}/{path}"
 
-    def post(self, path: str, content: bytes = b"", **kwargs):
+    def post(self, path: str, content: bytes = b"", **kwargs: Any) -> Response:
         kwargs.setdefault("CONTENT_LENGTH", str(len(content)))
         return self.client.post(
             self.url(path), content, content_type="application/octet-stream", **kwargs
         )
 
-    def put(self, content: bytes, kind: str = "data"):
+    def put(self, content: bytes, kind: str = "data") -> Response:
         return self.post(f"{kind}/{sha(content)}", content)
 
-    def get(self, path: str, **kwargs):
+    def get(self, path: str, **kwargs: Any) -> Response:
         return self.client.get(self.url(path), **kwargs)
 
-    def fetch(self, path: str, **kwargs) -> bytes:
+    def fetch(self, path: str, **kwargs: Any) -> bytes:
         response = self.get(path, **kwargs)
         assert response.status_code in (200, 206), response.content
         return response.getvalue()
 
-    def delete(self, path: str):
+    def delete(self, path: str) -> Response:
         return self.client.delete(self.url(path))
 
     def names(self, kind: str) -> list[str]:
@@ -87,7 +90,7 @@ class Caller:
 
 
 @pytest.fixture(autouse=True)
-def gateway(settings):
+def gateway(settings: Settings) -> None:
     """Requests go to the gateway's addresses, with its middleware."""
     settings.ROOT_URLCONF = "backup_service.gateway_urls"
     settings.MIDDLEWARE = settings.GATEWAY_MIDDLEWARE

@@ -1,5 +1,7 @@
 """Names and store keys: one permitted form each."""
 
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,13 +22,13 @@ listable = st.sampled_from([kind for kind in ObjectType if kind is not ObjectTyp
 
 
 @given(kind=listable, name=hex64)
-def test_good_names_are_taken(kind, name):
+def test_good_names_are_taken(kind: ObjectType, name: str) -> None:
     parsed = parse_name(kind.value, name)
     assert (parsed.type, parsed.name, parsed.expected_sha256) == (kind, name, name)
 
 
 @given(name=st.text(max_size=70))
-def test_other_names_are_not(name):
+def test_other_names_are_not(name: str) -> None:
     if len(name) == 64 and set(name) <= set("0123456789abcdef"):
         return
     with pytest.raises(InvalidNameError):
@@ -34,7 +36,7 @@ def test_other_names_are_not(name):
 
 
 @given(kind=st.text(max_size=12))
-def test_other_types_are_not(kind):
+def test_other_types_are_not(kind: str) -> None:
     if kind in set(ObjectType) - {ObjectType.CONFIG}:
         return
     with pytest.raises(InvalidNameError):
@@ -42,18 +44,18 @@ def test_other_types_are_not(kind):
 
 
 @given(kind=listable, name=hex64, attempt=st.uuids())
-def test_store_keys_round_trip(kind, name, attempt):
+def test_store_keys_round_trip(kind: ObjectType, name: str, attempt: UUID) -> None:
     key = StoreKey("abcdefghij234567abcd", ObjectName(kind, name), attempt.hex)
     assert parse_store_key(str(key)) == key
 
 
-def test_the_store_key_of_a_config():
+def test_the_store_key_of_a_config() -> None:
     key = StoreKey("abcdefghij234567abcd", CONFIG, "0" * 32)
     assert parse_store_key(str(key)) == key
     assert CONFIG.expected_sha256 is None
 
 
 @given(text=st.text(max_size=200))
-def test_anything_else_is_no_store_key(text):
+def test_anything_else_is_no_store_key(text: str) -> None:
     with pytest.raises(InvalidNameError):
         parse_store_key(text)

@@ -11,17 +11,17 @@ from kombu.exceptions import OperationalError
 
 from backup_service import celery_app
 from storage import tasks, wakeups
-from tests.unit.storage.conftest import some
+from tests.unit.storage.conftest import Caller, some
 
 
-def test_the_task_they_name_exists():
+def test_the_task_they_name_exists() -> None:
     assert tasks.replicate_due.name == wakeups.REPLICATION
     assert tasks.tell_losses.name == wakeups.LOSSES
     celery_app.loader.import_default_modules()
     assert {wakeups.REPLICATION, wakeups.LOSSES} <= set(celery_app.tasks)
 
 
-def test_every_tick_of_beat_names_a_task():
+def test_every_tick_of_beat_names_a_task() -> None:
     celery_app.loader.import_default_modules()
     for entry in celery_app.conf.beat_schedule.values():
         assert entry["task"] in celery_app.tasks
@@ -61,14 +61,14 @@ def test_a_wake_up_is_tried_once(closing_broker: tuple[str, list[float]]) -> Non
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_an_upload_does_not_wait_for_a_broker_that_is_away(backup):
+def test_an_upload_does_not_wait_for_a_broker_that_is_away(backup: Caller) -> None:
     begun = time.monotonic()
     assert backup.put(some()).status_code == 200
     assert time.monotonic() - begun < 5
 
 
 @pytest.mark.django_db
-def test_tasks_do_their_work(backup):
+def test_tasks_do_their_work(backup: Caller) -> None:
     backup.put(some())
     tasks.replicate_due()
     tasks.heartbeat()

@@ -7,6 +7,7 @@ import os
 import pytest
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
+from pytest_django import Settings
 
 from accounts.actions import open_account
 from accounts.audit import SERVICE, Actor
@@ -26,7 +27,7 @@ PASSWORD = "a slot in the wall"
 
 
 @pytest.fixture(autouse=True)
-def _fresh(request, settings):
+def _fresh(request: pytest.FixtureRequest, settings: Settings) -> None:
     """Rate limits and remembered failures of one test do not reach the next; hashing is quick."""
     if request.node.get_closest_marker("django_db") is None:
         return

@@ -1,9 +1,11 @@
 """Choosing the continent on which backups live: with the first device, and later."""
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import Account, AuditEvent, Membership
-from tests.support.pages import text
+from storage.models import Region
+from tests.support.pages import Client, text
 
 pytestmark = pytest.mark.django_db
 
@@ -11,7 +13,7 @@ PAGE = "/account/continent/"
 
 
 @pytest.fixture(autouse=True)
-def _two_continents(settings, regions):
+def _two_continents(settings: Settings, regions: list[Region]) -> None:
     settings.REGION_OPTIONS = {"A_CONTINENT": "europe", "B_CONTINENT": "north-america"}
 
 
@@ -19,7 +21,7 @@ def chosen() -> str:
     return Account.objects.get().continent
 
 
-def test_the_first_device_asks_and_proposes_the_services_own_order(alice):
+def test_the_first_device_asks_and_proposes_the_services_own_order(alice: Client) -> None:
     page = text(alice.get("/devices/add/"))
     assert '<option value="europe" selected>Europe</option>' in page
     assert '<option value="north-america">North America</option>' in page
@@ -31,24 +33,26 @@ def test_the_first_device_asks_and_proposes_the_services_own_order(alice):
 
 
 @pytest.mark.parametrize("embedded", [True, False])
-def test_of_folders_of_one_disk_is_said_that_they_fail_together(alice, settings, embedded):
+def test_of_folders_of_one_disk_is_said_that_they_fail_together(
+    alice: Client, settings: Settings, embedded: bool
+) -> None:
     settings.EMBEDDED = embedded
     assert ("fail together with it" in text(alice.get(PAGE))) == embedded
 
 
-def test_with_one_continent_there_is_nothing_to_ask(alice, settings):
+def test_with_one_continent_there_is_nothing_to_ask(alice: Client, settings: Settings) -> None:
     settings.REGION_OPTIONS = {"A_CONTINENT": "europe", "B_CONTINENT": "europe"}
     assert "continent" not in text(alice.get("/devices/add/"))
     alice.post("/devices/add/", {"name": "laptop"})
     assert chosen() == ""
 
 
-def test_a_device_that_cannot_be_added_chooses_nothing(alice):
+def test_a_device_that_cannot_be_added_chooses_nothing(alice: Client) -> None:
     alice.post("/devices/add/", {"name": "x" * 101, "continent": "europe"})
     assert chosen() == ""
 
 
-def test_it_is_changed_in_the_settings(alice):
+def test_it_is_changed_in_the_settings(alice: Client) -> None:
     assert PAGE in text(alice.get("/accounts/email/"))
     assert "what is stored stays where it is" in text(alice.get(PAGE))
     assert alice.post(PAGE, {"continent": "north-america"}).status_code == 302
@@ -59,19 +63,19 @@ def test_it_is_changed_in_the_settings(alice):
     assert chosen() == ""
 
 
-def test_a_choice_outlives_its_regions(alice, settings):
+def test_a_choice_outlives_its_regions(alice: Client, settings: Settings) -> None:
     alice.post(PAGE, {"continent": "europe"})
     settings.REGION_OPTIONS = {}
     assert '<option value="europe" selected>Europe</option>' in text(alice.get(PAGE))
 
 
 @pytest.mark.parametrize("wanted", ["asia", "atlantis", "Europe"])
-def test_what_is_not_on_offer_is_refused(alice, wanted):
+def test_what_is_not_on_offer_is_refused(alice: Client, wanted: str) -> None:
     assert "not one of the available choices" in text(alice.post(PAGE, {"continent": wanted}))
     assert chosen() == ""
 
 
-def test_an_auditor_changes_nothing(alice):
+def test_an_auditor_changes_nothing(alice: Client) -> None:
     Membership.objects.update(role="auditor")
     assert alice.post(PAGE, {"continent": "europe"}).status_code == 403
     assert chosen() == ""

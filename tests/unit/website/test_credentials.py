@@ -5,23 +5,26 @@ import pytest
 from accounts.models import AuditEvent
 from storage.models import Credential
 from storage.vaults.credentials import recognise
-from tests.support.pages import text
+from storage.vaults.enrolment import Enrolled
+from tests.support.pages import Client, text
 from tests.unit.website.conftest import back_up
 from tests.unit.website.test_devices import secret_in, whole_database
 
 pytestmark = pytest.mark.django_db
 
 
-def add_address(enrolled) -> str:
+def add_address(enrolled: Enrolled) -> str:
     return f"/vaults/{enrolled.vault.public_id}/credentials/add/"
 
 
-def revoke_address(enrolled) -> str:
+def revoke_address(enrolled: Enrolled) -> str:
     prefix = enrolled.first.credential.prefix
     return f"/vaults/{enrolled.vault.public_id}/credentials/{prefix}/revoke/"
 
 
-def test_the_form_explains_each_scope_and_starts_with_the_safe_one(alice, laptop):
+def test_the_form_explains_each_scope_and_starts_with_the_safe_one(
+    alice: Client, laptop: Enrolled
+) -> None:
     page = text(alice.get(add_address(laptop)))
     assert page.count('type="radio"') == 3
     assert 'value="backup" id="id_scope_0" required checked' in page
@@ -29,7 +32,7 @@ def test_the_form_explains_each_scope_and_starts_with_the_safe_one(alice, laptop
 
 
 @pytest.mark.parametrize("scope", ["restore", "backup", "maintain"])
-def test_a_credential_is_shown_once(alice, laptop, scope):
+def test_a_credential_is_shown_once(alice: Client, laptop: Enrolled, scope: str) -> None:
     back_up(laptop)
     response = alice.post(add_address(laptop), {"scope": scope})
     prefix, secret = secret_in(response)
@@ -44,17 +47,17 @@ def test_a_credential_is_shown_once(alice, laptop, scope):
 
 
 @pytest.mark.parametrize("scope", ["", "owner", "backup "])
-def test_unknown_scopes_make_nothing(alice, laptop, scope):
+def test_unknown_scopes_make_nothing(alice: Client, laptop: Enrolled, scope: str) -> None:
     alice.post(add_address(laptop), {"scope": scope})
     assert Credential.objects.count() == 1
 
 
-def test_revoking_asks_first(alice, laptop):
+def test_revoking_asks_first(alice: Client, laptop: Enrolled) -> None:
     assert "Revoke this credential?" in text(alice.get(revoke_address(laptop)))
     assert Credential.objects.get().revoked_at is None
 
 
-def test_revoking_shuts_out_at_once_and_is_on_record(alice, laptop):
+def test_revoking_shuts_out_at_once_and_is_on_record(alice: Client, laptop: Enrolled) -> None:
     response = alice.post(revoke_address(laptop), follow=True)
     assert "is revoked" in text(response)
     assert recognise(laptop.first.credential.prefix, laptop.first.secret) is None
@@ -62,12 +65,12 @@ def test_revoking_shuts_out_at_once_and_is_on_record(alice, laptop):
     assert event.actor_label == "alice@example.org"
 
 
-def test_revoking_twice_is_not_found(alice, laptop):
+def test_revoking_twice_is_not_found(alice: Client, laptop: Enrolled) -> None:
     alice.post(revoke_address(laptop))
     assert alice.post(revoke_address(laptop)).status_code == 404
 
 
-def test_bob_can_neither_make_nor_revoke(bob, laptop):
+def test_bob_can_neither_make_nor_revoke(bob: Client, laptop: Enrolled) -> None:
     assert bob.post(add_address(laptop), {"scope": "maintain"}).status_code == 404
     assert bob.post(revoke_address(laptop)).status_code == 404
     assert Credential.objects.get().revoked_at is None

@@ -10,12 +10,13 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.audit import SERVICE
-from accounts.models import Device, Membership, User
+from accounts.models import Account, Device, Membership, User
 from billing.actions import subscribe
-from storage.models import Credential, Vault
+from storage.models import Credential, Region, Vault
 from storage.vaults.credentials import recognise
 from storage.vaults.enrolment import Enrolled
-from tests.support.pages import text
+from tests.support.pages import Client, text
+from tests.support.responses import Response
 from tests.unit.website.conftest import client_of, enrol
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 ADD = "/devices/add/"
 
 
-def secret_in(response) -> tuple[str, str]:
+def secret_in(response: Response) -> tuple[str, str]:
     [pair] = re.findall(r"http://(ns\w+):([\w-]{43})@", text(response).split("<details>")[0])
     return pair
 
@@ -38,7 +39,7 @@ def whole_database() -> str:
     return out.getvalue()
 
 
-def test_adding_a_device_shows_how_to_connect(alice, account):
+def test_adding_a_device_shows_how_to_connect(alice: Client, account: Account) -> None:
     response = alice.post(ADD, {"name": "Anna’s laptop"})
     page = text(response)
     prefix, secret = secret_in(response)
@@ -55,7 +56,9 @@ def test_adding_a_device_shows_how_to_connect(alice, account):
     assert credential.setup_until is not None
 
 
-def test_the_secret_is_shown_once_and_written_nowhere(alice, account, caplog):
+def test_the_secret_is_shown_once_and_written_nowhere(
+    alice: Client, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
     response = alice.post(ADD, {"name": "laptop"})
     _, secret = secret_in(response)
     assert "no-store" in response["Cache-Control"]
@@ -68,25 +71,25 @@ def test_the_secret_is_shown_once_and_written_nowhere(alice, account, caplog):
         assert secret not in text(alice.get(address))
 
 
-def test_the_search_of_the_database_would_find_it(laptop):
+def test_the_search_of_the_database_would_find_it(laptop: Enrolled) -> None:
     Credential.objects.update(prefix="planted-secret")
     assert "planted-secret" in whole_database()
 
 
-def test_a_name_in_use_is_refused(alice, laptop):
+def test_a_name_in_use_is_refused(alice: Client, laptop: Enrolled) -> None:
     page = text(alice.post(ADD, {"name": "laptop"}))
     assert "A device of this name is in use already." in page
     assert Device.objects.count() == 1
 
 
-def test_the_name_of_a_retired_devices_vault_is_refused(alice, laptop):
-    alice.post(reverse("device_retire", args=[laptop.vault.device.public_id]))
+def test_the_name_of_a_retired_devices_vault_is_refused(alice: Client, laptop: Enrolled) -> None:
+    alice.post(reverse("device_retire", args=[device_of(laptop).public_id]))
     page = text(alice.post(ADD, {"name": "laptop"}))
     assert "from a device that was retired" in page
     assert Vault.objects.count() == 1
 
 
-def test_the_plan_limits_devices(alice, account, laptop):
+def test_the_plan_limits_devices(alice: Client, account: Account, laptop: Enrolled) -> None:
     subscribe(account, plan="free", actor=SERVICE)
     page = text(alice.post(ADD, {"name": "second"}))
     assert "Your plan has room for 1 device." in page
@@ -94,32 +97,32 @@ def test_the_plan_limits_devices(alice, account, laptop):
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101])
-def test_bad_names_are_refused_with_a_reason(alice, account, name):
+def test_bad_names_are_refused_with_a_reason(alice: Client, account: Account, name: str) -> None:
     response = alice.post(ADD, {"name": name})
     assert "errorlist" in text(response)
     assert Device.objects.count() == 0
 
 
-def test_a_name_that_no_database_takes_is_refused(alice, account):
+def test_a_name_that_no_database_takes_is_refused(alice: Client, account: Account) -> None:
     assert alice.post(ADD, {"name": "a\x00b"}).status_code == 400
     assert Device.objects.count() == 0
 
 
-def test_markup_in_names_is_only_text(alice, account):
+def test_markup_in_names_is_only_text(alice: Client, account: Account) -> None:
     assert "<b>bold" not in text(alice.post(ADD, {"name": "<b>bold</b> {x}"}))
     assert "<b>bold" not in text(alice.get("/activity/"))
 
 
-def test_retiring_asks_first(alice, laptop):
-    device = laptop.vault.device
+def test_retiring_asks_first(alice: Client, laptop: Enrolled) -> None:
+    device = device_of(laptop)
     page = text(alice.get(reverse("device_retire", args=[device.public_id])))
     assert "Its credentials end at once" in page
     device.refresh_from_db()
     assert device.retired_at is None
 
 
-def test_retiring_ends_the_credentials_and_keeps_the_vault(alice, laptop):
-    device = laptop.vault.device
+def test_retiring_ends_the_credentials_and_keeps_the_vault(alice: Client, laptop: Enrolled) -> None:
+    device = device_of(laptop)
     response = alice.post(reverse("device_retire", args=[device.public_id]), follow=True)
     assert "is retired" in text(response)
     device.refresh_from_db()
@@ -128,13 +131,15 @@ def test_retiring_ends_the_credentials_and_keeps_the_vault(alice, laptop):
     assert Vault.objects.count() == 1
 
 
-def test_bob_cannot_retire_alices_device(bob, laptop: Enrolled):
-    address = reverse("device_retire", args=[laptop.vault.device.public_id])
+def test_bob_cannot_retire_alices_device(bob: Client, laptop: Enrolled) -> None:
+    address = reverse("device_retire", args=[device_of(laptop).public_id])
     assert bob.get(address).status_code == bob.post(address).status_code == 404
     assert recognise(laptop.first.credential.prefix, laptop.first.secret) is not None
 
 
-def test_an_auditor_looks_and_changes_nothing(account, laptop, charlie):
+def test_an_auditor_looks_and_changes_nothing(
+    account: Account, laptop: Enrolled, charlie: Client
+) -> None:
     seat = Membership.objects.create(
         account=account, user=_user(charlie), role=Membership.Role.AUDITOR
     )
@@ -146,9 +151,15 @@ def test_an_auditor_looks_and_changes_nothing(account, laptop, charlie):
     assert Device.objects.count() == 1
 
 
-def _user(client):
+def device_of(enrolled: Enrolled) -> Device:
+    device = enrolled.vault.device
+    assert device is not None
+    return device
+
+
+def _user(client: Client) -> User:
     return User.objects.get(pk=client.session["_auth_user_id"])
 
 
-def test_enrolling_here_is_enrolling_there(account, regions):
+def test_enrolling_here_is_enrolling_there(account: Account, regions: list[Region]) -> None:
     assert enrol(account, "x").url.startswith("http://127.0.0.1:8001/restic/")

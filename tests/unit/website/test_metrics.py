@@ -1,8 +1,11 @@
 """Figures for Prometheus, for whoever has the token."""
 
 import pytest
+from pytest_django import Settings
 
 from storage.object_names import ObjectType
+from storage.vaults.enrolment import Enrolled
+from tests.support.pages import Client
 from tests.unit.website.conftest import deposit
 
 pytestmark = pytest.mark.django_db
@@ -14,24 +17,26 @@ def figures(text: str) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 
-def test_there_are_none_without_a_token(client, settings):
+def test_there_are_none_without_a_token(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = ""
     assert client.get("/metrics").status_code == 404
     assert client.get("/metrics", headers={"authorization": "Bearer "}).status_code == 404
 
 
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN])
-def test_a_wrong_token_is_refused(client, settings, given):
+def test_a_wrong_token_is_refused(client: Client, settings: Settings, given: str) -> None:
     settings.METRICS_TOKEN = TOKEN
     assert client.get("/metrics", headers={"authorization": given}).status_code == 401
 
 
-def test_staff_has_no_way_around_it(sam, settings):
+def test_staff_has_no_way_around_it(sam: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = TOKEN
     assert sam.get("/metrics").status_code == 401
 
 
-def test_backlog_and_ages_are_told_by_region(client, laptop, settings):
+def test_backlog_and_ages_are_told_by_region(
+    client: Client, laptop: Enrolled, settings: Settings
+) -> None:
     settings.METRICS_TOKEN = TOKEN
     for _ in range(3):
         deposit(laptop, ObjectType.DATA, 2_000_000)

@@ -5,31 +5,31 @@ from datetime import timedelta
 import pytest
 
 from accounts.audit import SERVICE
-from accounts.models import AuditEvent
+from accounts.models import Account, AuditEvent
 from backup_service import clock
 from billing.actions import entitlements_of
-from storage.models import Credential, StoredObject, Usage, Vault
+from storage.models import Credential, Region, StoredObject, Usage, Vault
 from storage.object_names import ObjectType, parse_name
 from storage.vaults import credentials, locks
 from storage.vaults.access import Access
-from storage.vaults.enrolment import enrol_device
-from tests.support.pages import text
+from storage.vaults.enrolment import Enrolled, enrol_device
+from tests.support.pages import Client, text
 from tests.unit.website.conftest import deposit, enrol
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def fresh(account, regions):
+def fresh(account: Account, regions: list[Region]) -> Enrolled:
     return enrol(account, "mini")
 
 
-def where(enrolled, what: str = "") -> str:
+def where(enrolled: Enrolled, what: str = "") -> str:
     return f"/vaults/{enrolled.vault.public_id}/{what}"
 
 
 @pytest.mark.parametrize("hours", [0, 2])
-def test_following_the_page_that_is_shown_once(alice, fresh, hours):
+def test_following_the_page_that_is_shown_once(alice: Client, fresh: Enrolled, hours: int) -> None:
     """Close it too early, revoke the credential, make another: that one can set the vault up."""
     with clock.travelled(timedelta(hours=hours)):
         prefix = fresh.first.credential.prefix
@@ -41,19 +41,19 @@ def test_following_the_page_that_is_shown_once(alice, fresh, hours):
         Access(made, fresh.vault, entitlements_of(fresh.vault.account)).require_setup_right()
 
 
-def test_a_credential_to_restore_says_nothing_of_setting_up(alice, fresh):
+def test_a_credential_to_restore_says_nothing_of_setting_up(alice: Client, fresh: Enrolled) -> None:
     page = text(alice.post(where(fresh, "credentials/add/"), {"scope": "restore"}))
     assert "nightsafe init" not in page
 
 
-def test_a_vault_that_was_set_up_is_not_set_up_again(alice, fresh):
+def test_a_vault_that_was_set_up_is_not_set_up_again(alice: Client, fresh: Enrolled) -> None:
     deposit(fresh, ObjectType.CONFIG)
     page = text(alice.post(where(fresh, "credentials/add/"), {"scope": "backup"}))
     assert "nightsafe init" not in page
     assert "Not set up yet" not in text(alice.get(where(fresh)))
 
 
-def test_another_name(alice, bob, account, fresh):
+def test_another_name(alice: Client, bob: Client, account: Account, fresh: Enrolled) -> None:
     other = enrol(account, "other")
     assert "Rename" in text(alice.get(where(fresh, "rename/")))
     assert alice.post(where(fresh, "rename/"), {"name": "Anna’s mini"}).status_code == 302
@@ -66,7 +66,9 @@ def test_another_name(alice, bob, account, fresh):
     assert "gave the vault “mini” the name “Anna’s mini”" in text(alice.get("/activity/"))
 
 
-def test_deleting_one_that_was_never_set_up(alice, bob, account, fresh):
+def test_deleting_one_that_was_never_set_up(
+    alice: Client, bob: Client, account: Account, fresh: Enrolled
+) -> None:
     assert "Delete this vault" in text(alice.get(where(fresh)))
     assert bob.post(where(fresh, "delete/")).status_code == 404
     assert "never set up" in text(alice.get(where(fresh, "delete/")))
@@ -78,7 +80,9 @@ def test_deleting_one_that_was_never_set_up(alice, bob, account, fresh):
     assert alice.get(where(fresh)).status_code == 404
 
 
-def test_what_a_broken_set_up_left_goes_with_it(alice, account, fresh):
+def test_what_a_broken_set_up_left_goes_with_it(
+    alice: Client, account: Account, fresh: Enrolled
+) -> None:
     deposit(fresh, ObjectType.KEY)
     alice.post(where(fresh, "delete/"))
     obj = StoredObject.objects.get()
@@ -94,7 +98,7 @@ def test_what_a_broken_set_up_left_goes_with_it(alice, account, fresh):
     assert Vault.objects.get(closed_at=None).name == "mini"
 
 
-def test_one_with_backups_stays(alice, fresh):
+def test_one_with_backups_stays(alice: Client, fresh: Enrolled) -> None:
     deposit(fresh, ObjectType.CONFIG)
     deposit(fresh, ObjectType.SNAPSHOT)
     assert "has been set up" in text(alice.get(where(fresh, "delete/")))
@@ -103,7 +107,7 @@ def test_one_with_backups_stays(alice, fresh):
     assert Credential.objects.filter(revoked_at=None).exists()
 
 
-def test_its_locks_go_with_it(alice, account, fresh):
+def test_its_locks_go_with_it(alice: Client, account: Account, fresh: Enrolled) -> None:
     access = Access(fresh.first.credential, fresh.vault, entitlements_of(account))
     locks.keep(access, parse_name("locks", "a" * 64), b"a lock")
     alice.post(where(fresh, "delete/"))
@@ -112,7 +116,7 @@ def test_its_locks_go_with_it(alice, account, fresh):
     assert (usage.locks_held, usage.lock_bytes) == (0, 0)
 
 
-def test_a_credential_made_by_the_operator_too(fresh):
+def test_a_credential_made_by_the_operator_too(fresh: Enrolled) -> None:
     credentials.revoke(fresh.first.credential, actor=SERVICE)
     made = credentials.create(fresh.vault, scope="maintain", actor=SERVICE)
     assert not made.credential.has_setup_right(clock.now())
@@ -120,10 +124,10 @@ def test_a_credential_made_by_the_operator_too(fresh):
 
 
 @pytest.mark.parametrize("path", ["/vaults/%00/", "/devices/a%00b/retire/", "/dashboard/?a=%00"])
-def test_characters_that_are_none_in_addresses(alice, path):
+def test_characters_that_are_none_in_addresses(alice: Client, path: str) -> None:
     assert alice.get(path).status_code == 400
 
 
-def test_characters_that_are_none_in_forms(alice, fresh):
+def test_characters_that_are_none_in_forms(alice: Client, fresh: Enrolled) -> None:
     assert alice.post(where(fresh, "rename/"), {"name": "a\x00b"}).status_code == 400
     assert Vault.objects.get().name == "mini"

@@ -1,15 +1,19 @@
 """Every address of the site, and who gets what from it. A route that is not listed fails."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import Settings
 
 from accounts.models import Device
 from storage.models import Credential
+from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client
+from tests.support.responses import Response
 from tests.unit.website.conftest import client_of, person
 
 pytestmark = pytest.mark.django_db
@@ -115,17 +119,17 @@ def all_routes() -> list[str]:
     return routes(get_resolver("backup_service.urls").url_patterns)
 
 
-def test_every_route_is_listed_here():
+def test_every_route_is_listed_here() -> None:
     site = {route for route in all_routes() if not route.startswith("admin/")}
     assert site == set(EXPECTED)
 
 
-def test_every_staff_page_is_listed_here():
+def test_every_staff_page_is_listed_here() -> None:
     assert {model._meta.label_lower for model in admin.site._registry} == STAFF_PAGES
 
 
 @pytest.fixture
-def address(laptop, settings):
+def address(laptop: Enrolled, settings: Settings) -> Callable[[str], str]:
     """Turn a route into an address of something of Alice's."""
     vault, credential = laptop.vault, laptop.first.credential
     values = {
@@ -144,36 +148,38 @@ def address(laptop, settings):
     return fill
 
 
-def check(response, expected) -> None:
+def check(response: Response, expected: str | int | set[int]) -> None:
     if expected == SIGN_IN:
         assert response.status_code == 302
-        assert response.url.startswith("/accounts/login/")
+        assert response["Location"].startswith("/accounts/login/")
     elif isinstance(expected, set):
         assert response.status_code in expected
     else:
         assert response.status_code == expected
 
 
-HERE = {"HTTP_HOST": "127.0.0.1:8000"}
+HERE: dict[str, Any] = {"HTTP_HOST": "127.0.0.1:8000"}
 
 
 @pytest.mark.parametrize("route", EXPECTED)
-def test_anonymous(client, address, route):
+def test_anonymous(client: Client, address: Callable[[str], str], route: str) -> None:
     check(client.get(address(route), **HERE), EXPECTED[route].anonymous)
 
 
 @pytest.mark.parametrize("route", EXPECTED)
-def test_another_tenant(bob, address, route):
+def test_another_tenant(bob: Client, address: Callable[[str], str], route: str) -> None:
     check(bob.get(address(route), **HERE), EXPECTED[route].bob)
 
 
 @pytest.mark.parametrize("route", EXPECTED)
-def test_owner(alice, address, route):
+def test_owner(alice: Client, address: Callable[[str], str], route: str) -> None:
     check(alice.get(address(route), **HERE), EXPECTED[route].alice)
 
 
 @pytest.mark.parametrize("route", EXPECTED)
-def test_nothing_changes_without_a_csrf_token(alice, address, route):
+def test_nothing_changes_without_a_csrf_token(
+    alice: Client, address: Callable[[str], str], route: str
+) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = alice.cookies
     response = strict.post(address(route), {"scope": "maintain", "name": "x"}, **HERE)
@@ -187,13 +193,17 @@ def test_nothing_changes_without_a_csrf_token(alice, address, route):
 
 
 @pytest.mark.parametrize("route", [r for r, e in EXPECTED.items() if not e.changes])
-def test_pages_that_only_show_take_no_post(alice, address, route):
+def test_pages_that_only_show_take_no_post(
+    alice: Client, address: Callable[[str], str], route: str
+) -> None:
     response = alice.post(address(route), **HERE)
     assert response.status_code in ((200, 503) if route in ("healthz", "readyz") else (405,))
 
 
 @pytest.mark.parametrize("route", [r for r in EXPECTED if "<str:" in r])
-def test_another_tenant_changes_nothing(bob, address, route):
+def test_another_tenant_changes_nothing(
+    bob: Client, address: Callable[[str], str], route: str
+) -> None:
     body = {"scope": "maintain", "name": "x"}
     assert bob.post(address(route), body).status_code in (404, 405)
     assert Credential.objects.filter(revoked_at=None).count() == 1
@@ -204,23 +214,25 @@ def test_another_tenant_changes_nothing(bob, address, route):
     "route",
     [route for route in all_routes() if route.startswith("admin/")],
 )
-def test_staff_pages_are_for_staff(client, alice, route):
+def test_staff_pages_are_for_staff(client: Client, alice: Client, route: str) -> None:
     path = "/" + route.replace("<path:object_id>", "1").replace("<int:content_type_id>", "1")
     path = path.replace("<path:object_id>", "1").replace("(?P<url>.*)", "x")
     path = path.replace("(?P<app_label>auth|accounts)", "accounts")
     response = client.get(path)
     assert response.status_code == 302
-    assert response.url.startswith(("/accounts/login/", "/admin/"))
+    assert response["Location"].startswith(("/accounts/login/", "/admin/"))
     assert alice.get(path, follow=True).status_code == 403
 
 
-def test_the_staff_door_is_the_common_one(client):
-    assert client.get("/admin/login/?next=/admin/").url == "/accounts/login/?next=%2Fadmin%2F"
+def test_the_staff_door_is_the_common_one(client: Client) -> None:
+    assert (
+        client.get("/admin/login/?next=/admin/")["Location"] == "/accounts/login/?next=%2Fadmin%2F"
+    )
     response = client.post("/admin/login/", {"username": "sam@example.org", "password": "guess"})
-    assert response.url.startswith("/accounts/login/")
+    assert response["Location"].startswith("/accounts/login/")
 
 
-def test_people_without_a_seat_get_nothing_of_anybodys(address):
+def test_people_without_a_seat_get_nothing_of_anybodys(address: Callable[[str], str]) -> None:
     charlie = client_of(person("charlie@example.org"))
     for route in EXPECTED:
         if "<str:" in route:

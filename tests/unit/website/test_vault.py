@@ -6,8 +6,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
+from accounts.models import Account
 from backup_service import clock
 from billing.actions import subscribe
 from storage.deletion import vaults
@@ -17,26 +19,28 @@ from storage.regions import lifecycle
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
 from storage.vaults import credentials
+from storage.vaults.enrolment import Enrolled
 from storage.vaults.quota import recount
 from storage.website import overview
-from tests.support.pages import text
+from tests.support.pages import Client, text
+from tests.support.responses import Response
 from tests.unit.website.conftest import back_up, deposit, enrol
 
 pytestmark = pytest.mark.django_db
 
 
-def page_of(client, enrolled):
+def page_of(client: Client, enrolled: Enrolled) -> Response:
     return client.get(f"/vaults/{enrolled.vault.public_id}/")
 
 
-def test_it_tells_the_address_and_no_secret(alice, laptop):
+def test_it_tells_the_address_and_no_secret(alice: Client, laptop: Enrolled) -> None:
     page = text(page_of(alice, laptop))
     assert laptop.url in page
     assert laptop.first.secret not in page
     assert laptop.first.credential.secret_sha256 not in page
 
 
-def test_copies_are_told_by_region(alice, laptop):
+def test_copies_are_told_by_region(alice: Client, laptop: Enrolled) -> None:
     Region.objects.filter(alias="b").update(place="North Sea coast")
     back_up(laptop)
     deposit(laptop, ObjectType.DATA)
@@ -46,7 +50,9 @@ def test_copies_are_told_by_region(alice, laptop):
     assert "North Sea coast" in text(page_of(alice, laptop))
 
 
-def test_a_copy_that_there_is_no_place_for_is_not_passed_over(alice, account, laptop, settings):
+def test_a_copy_that_there_is_no_place_for_is_not_passed_over(
+    alice: Client, account: Account, laptop: Enrolled, settings: Settings
+) -> None:
     subscribe(account, plan="plus", actor=SERVICE)
     back_up(laptop)
     page = " ".join(text(page_of(alice, laptop)).split())
@@ -65,7 +71,7 @@ def test_a_copy_that_there_is_no_place_for_is_not_passed_over(alice, account, la
     assert "in separate places" not in page
 
 
-def test_copies_in_a_region_that_is_offline_do_not_count(alice, laptop):
+def test_copies_in_a_region_that_is_offline_do_not_count(alice: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     lifecycle.offline(lifecycle.find("b"), SERVICE)
     page = text(page_of(alice, laptop))
@@ -75,7 +81,7 @@ def test_copies_in_a_region_that_is_offline_do_not_count(alice, laptop):
     assert "2 of 2 copies" in text(page_of(alice, laptop))
 
 
-def test_days_with_a_backup_are_counted(alice, laptop):
+def test_days_with_a_backup_are_counted(alice: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     back_up(laptop)
     with clock.travelled(timedelta(days=2)):
@@ -87,7 +93,7 @@ def test_days_with_a_backup_are_counted(alice, laptop):
     assert "Backups on 2 of 30 days" in page
 
 
-def test_the_recovery_point_is_told(alice, laptop):
+def test_the_recovery_point_is_told(alice: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     assert "Recovery point: now" in text(page_of(alice, laptop))
     deposit(laptop, ObjectType.DATA)
@@ -97,7 +103,9 @@ def test_the_recovery_point_is_told(alice, laptop):
 
 
 @pytest.mark.parametrize("embedded", [True, False])
-def test_nobody_is_told_that_folders_of_one_disk_are_separate(alice, laptop, settings, embedded):
+def test_nobody_is_told_that_folders_of_one_disk_are_separate(
+    alice: Client, laptop: Enrolled, settings: Settings, embedded: bool
+) -> None:
     settings.EMBEDDED = embedded
     back_up(laptop)
     page = " ".join(text(page_of(alice, laptop)).split())
@@ -105,7 +113,9 @@ def test_nobody_is_told_that_folders_of_one_disk_are_separate(alice, laptop, set
     assert ("the loss of a whole one would cost nothing" in page) == (not embedded)
 
 
-def test_lost_objects_are_named_with_what_to_do(alice, bob, laptop):
+def test_lost_objects_are_named_with_what_to_do(
+    alice: Client, bob: Client, laptop: Enrolled
+) -> None:
     back_up(laptop)
     assert "no good copy" not in text(page_of(alice, laptop)).lower()
     names = [deposit(laptop, ObjectType.DATA) for _ in range(22)]
@@ -118,13 +128,15 @@ def test_lost_objects_are_named_with_what_to_do(alice, bob, laptop):
     assert page_of(bob, laptop).status_code == 404
 
 
-def lose(laptop, *kinds: ObjectType) -> list[str]:
+def lose(laptop: Enrolled, *kinds: ObjectType) -> list[str]:
     names = [deposit(laptop, kind) for kind in kinds]
     StoredObject.objects.filter(name__in=names).update(state="lost")
     return names
 
 
-def test_what_is_lost_is_taken_off_the_list_by_its_owner(alice, bob, account, laptop):
+def test_what_is_lost_is_taken_off_the_list_by_its_owner(
+    alice: Client, bob: Client, account: Account, laptop: Enrolled
+) -> None:
     back_up(laptop)
     page = reverse("vault_give_up", args=[laptop.vault.public_id])
     assert page not in page_of(alice, laptop).content.decode()
@@ -148,7 +160,9 @@ def test_what_is_lost_is_taken_off_the_list_by_its_owner(alice, bob, account, la
     assert "Nothing is lost" in text(alice.get(page))
 
 
-def test_what_a_vault_cannot_be_opened_without_is_not_given_up(alice, laptop):
+def test_what_a_vault_cannot_be_opened_without_is_not_given_up(
+    alice: Client, laptop: Enrolled
+) -> None:
     for kind in (ObjectType.CONFIG, ObjectType.KEY):
         deposit(laptop, kind)
     essential = StoredObject.objects.filter(type__in=[ObjectType.CONFIG, ObjectType.KEY])
@@ -159,7 +173,9 @@ def test_what_a_vault_cannot_be_opened_without_is_not_given_up(alice, laptop):
     assert essential.filter(state="lost").count() == count
 
 
-def test_what_is_lost_is_taken_off_so_many_at_a_time(alice, laptop, monkeypatch):
+def test_what_is_lost_is_taken_off_so_many_at_a_time(
+    alice: Client, laptop: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A region that burns may lose very many, and the vault is locked meanwhile."""
     monkeypatch.setattr(vaults, "MOST_GIVEN_UP", 2)
     back_up(laptop)
@@ -171,7 +187,7 @@ def test_what_is_lost_is_taken_off_so_many_at_a_time(alice, laptop, monkeypatch)
     assert not StoredObject.objects.filter(state="lost").exists()
 
 
-def test_its_history_is_its_own(alice, account, laptop):
+def test_its_history_is_its_own(alice: Client, account: Account, laptop: Enrolled) -> None:
     other = enrol(account, "other")
     page = text(page_of(alice, laptop))
     assert laptop.first.credential.prefix in page
@@ -179,14 +195,14 @@ def test_its_history_is_its_own(alice, account, laptop):
     assert "made the vault “laptop”" in page
 
 
-def test_revoked_credentials_stay_on_the_list(alice, laptop):
+def test_revoked_credentials_stay_on_the_list(alice: Client, laptop: Enrolled) -> None:
     credentials.revoke(laptop.first.credential, actor=SERVICE)
     page = text(page_of(alice, laptop))
     assert "revoked <time" in page
     assert "Revoke<span" not in page
 
 
-def test_the_number_of_queries_does_not_grow(alice, laptop):
+def test_the_number_of_queries_does_not_grow(alice: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     page_of(alice, laptop)
     with CaptureQueriesContext(connection) as few:
@@ -199,5 +215,5 @@ def test_the_number_of_queries_does_not_grow(alice, laptop):
     assert len(many) == len(few) <= 16
 
 
-def test_bob_finds_nothing_there(bob, laptop):
+def test_bob_finds_nothing_there(bob: Client, laptop: Enrolled) -> None:
     assert page_of(bob, laptop).status_code == 404

@@ -82,4 +82,4 @@ for gone in ("MAP_ANONYMOUS", "MAP_PRIVATE", "MADV_HUGEPAGE"):
         delattr(mmap, gone)
 for gone in ("SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE", "alarm", "setitimer"):
     delattr(signal, gone)
-socket.socketpair = lambda *_, **__: _tcp_pair()  # type: ignore[assignment]
+socket.socketpair = lambda *_, **__: _tcp_pair()

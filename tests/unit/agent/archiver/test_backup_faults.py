@@ -17,6 +17,7 @@ from nightsafe.errors import (
     UnreachableError,
 )
 from nightsafe.file_saver import file_reader, worker
+from nightsafe.fs.files import read_at
 from nightsafe.fs.lstat import (
     portable_list_folders,
     portable_load,
@@ -24,7 +25,7 @@ from nightsafe.fs.lstat import (
     portable_record,
 )
 from nightsafe.packer import index_writer
-from nightsafe.progress import Issue
+from nightsafe.progress import Event, Issue
 from nightsafe.repofile.pack import BlobKind
 from nightsafe.repository import locks
 from nightsafe.repository.blob_reader import BlobReader
@@ -99,7 +100,7 @@ def test_an_error_in_the_middle_of_a_file(
 
     with monkeypatch.context() as patch:
         look_in_python(patch)
-        patch.setattr(worker.os, "read", fail)
+        patch.setattr(os, "read", fail)
         report = run(repository, source)
     assert [issue.path for issue in report.issues] == [os.fsencode(source / "big")]
     assert os.fsencode(source / "big") not in stored(repository)
@@ -127,7 +128,7 @@ def grow_when_read(patch: pytest.MonkeyPatch, path: Path, *, times: int) -> None
         return real(fd, size)
 
     look_in_python(patch)
-    patch.setattr(worker.os, "read", grow)
+    patch.setattr(os, "read", grow)
 
 
 def test_a_file_that_grew_since_it_was_listed_is_read_again(
@@ -162,7 +163,7 @@ def test_a_file_that_ends_too_early_is_said(
     """As on a file system that fails, without the extensions: small, middle-sized and large."""
     path = source / "short"
     path.write_bytes(os.urandom(size))
-    inode, read, read_at = path.stat().st_ino, os.read, file_reader.read_at
+    inode, read = path.stat().st_ino, os.read
 
     def short(fd: int, wanted: int) -> bytes:
         if os.fstat(fd).st_ino != inode:
@@ -174,7 +175,7 @@ def test_a_file_that_ends_too_early_is_said(
 
     with monkeypatch.context() as patch:
         look_in_python(patch)
-        patch.setattr(worker.os, "read", short)
+        patch.setattr(os, "read", short)
         patch.setattr(file_reader, "read_at", short_at)
         report = run(repository, source)
     (issue,) = report.issues
@@ -195,7 +196,7 @@ def pretend_unchanged(monkeypatch: pytest.MonkeyPatch, name: bytes, real: os.sta
         return real if isinstance(path, bytes) and path.endswith(name) else lstat(path, **told)
 
     look_in_python(monkeypatch)
-    monkeypatch.setattr(worker.os, "lstat", lie)
+    monkeypatch.setattr(os, "lstat", lie)
 
 
 def test_a_file_swapped_for_a_link_is_not_followed(
@@ -271,7 +272,7 @@ def test_a_place_that_fails_is_no_fault_of_the_files(
     monkeypatch.setattr("nightsafe.repofile.pack.PACK_SIZE", 100_000)
     for number in range(20):
         (source / f"file-{number:02}").write_bytes(os.urandom(600_000))
-    real, told = repository.storage.save, []
+    real, told = repository.storage.save, list[Event]()
 
     def fail(kind: ObjectKind, name: str, data: bytes) -> None:
         if kind is ObjectKind.DATA:
@@ -288,7 +289,7 @@ def test_a_place_that_fails_is_no_fault_of_the_files(
 @pytest.fixture
 def pruned(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A storage where another device prunes everything just before our first snapshot."""
-    real, refused = repository.storage.save, []
+    real, refused = repository.storage.save, list[str]()
 
     def save(kind: ObjectKind, name: str, data: bytes) -> None:
         if kind is ObjectKind.SNAPSHOT and not refused:

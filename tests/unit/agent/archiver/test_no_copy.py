@@ -1,10 +1,10 @@
 """Objects of which no copy can be read for a while: nobody waits for them, or trusts in them."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
-from nightsafe.backend import http_client
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import RestBackend
 from nightsafe.errors import NoCopyError, RefusedError
@@ -23,7 +23,7 @@ from tests.unit.agent.restorer.test_restore import bring_back
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Do not really wait between attempts."""
     slept: list[float] = []
-    monkeypatch.setattr(http_client.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     return slept
 
 

@@ -8,6 +8,7 @@ import pytest
 from nightsafe.archiver import parent_lookup
 from nightsafe.archiver.backup import BackupReport, backup
 from nightsafe.archiver.parent_lookup import ELSEWHERE
+from nightsafe.fs.files import lstat
 from nightsafe.fs.status import Status
 from nightsafe.repository.repository import Repository
 
@@ -118,7 +119,7 @@ def test_a_source_that_vanishes_while_it_is_looked_for(
     """One source cannot be looked at any more; the others are backed up."""
     backups = Backups(repository, monkeypatch, tmp_path, cached=False)
     backups.run(str(top.parent), "top/one", "top/deep")
-    real = parent_lookup.lstat
+    real = lstat
 
     def vanish(path: bytes) -> Status:
         if path.endswith(b"/one") and os.path.exists(path):

@@ -6,7 +6,7 @@ Another server is tried too when NIGHTSAFE_TEST_REST_URL names an empty, writabl
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -132,8 +132,11 @@ def test_what_is_removed_is_gone(storage: Backend) -> None:
 
 def test_what_is_not_there_is_not_found(storage: Backend, request: pytest.FixtureRequest) -> None:
     # restic's own server answers 200 to the removal of what it does not hold.
-    removals = [] if "rest-server" in request.node.name else [storage.remove]
-    for action in (storage.load, storage.size, *removals):
+    removals: list[Callable[[ObjectKind, str], object]] = (
+        [] if "rest-server" in request.node.name else [storage.remove]
+    )
+    actions: list[Callable[[ObjectKind, str], object]] = [storage.load, storage.size, *removals]
+    for action in actions:
         with pytest.raises(ObjectNotFoundError):
             action(ObjectKind.DATA, "0" * 64)
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from nightsafe.backend import http_client
 from nightsafe.backend.base import ObjectKind
 from nightsafe.backend.rest import RestBackend
 from nightsafe.backend.rest_url import Credential, RemoteUrl
@@ -34,8 +33,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Do not really wait between attempts, but keep count of the time that would pass."""
     slept: list[float] = []
     clock = time.monotonic
-    monkeypatch.setattr(http_client.time, "sleep", slept.append)
-    monkeypatch.setattr(http_client.time, "monotonic", lambda: clock() + sum(slept))
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(slept))
     return slept
 
 

@@ -17,7 +17,7 @@ from tests.support.agent.rest_server import running_server
 
 VAULT = "abcdefghij234567abcd"
 NAME = "ab" * 32
-EMPTY = {"complete": True, "since": None, "objects": []}
+EMPTY: dict[str, object] = {"complete": True, "since": None, "objects": []}
 ANSWER: dict[str, Any] = {
     "epoch": 3,
     "sequence": 7,
@@ -86,7 +86,11 @@ def service_of(remote: RestBackend) -> ServiceBackend:
 
 def test_what_was_told_is_used_once(scripted: Scripted, remote: RestBackend) -> None:
     service = service_of(remote)
-    assert (service.epoch, service.lost_packs, service.batching) == (3, {"cd" * 32}, None)
+    assert (service.epoch, service.lost_packs, service.batching) == (
+        3,
+        frozenset({"cd" * 32}),
+        None,
+    )
     assert [entry.name for entry in service.list(ObjectKind.SNAPSHOT)] == [NAME]
     assert service.load(ObjectKind.SNAPSHOT, NAME) == b"abc"
     assert [one[1] for one in scripted.asked] == [f"/api/v1/vaults/{VAULT}/begin"]

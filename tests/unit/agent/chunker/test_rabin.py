@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nightsafe.chunker import rabin
 from nightsafe.chunker.chunker import MAX_SIZE, MIN_SIZE, WINDOW_SIZE, Chunker, Cutter
 from nightsafe.chunker.polynomial import DEGREE, random_polynomial, remainder
 from nightsafe.chunker.rabin import (
@@ -47,7 +46,7 @@ def slow_ends(data: bytes, min_size: int, max_size: int, mask: int) -> list[int]
     return ends
 
 
-def fingerprint(data: bytes, end: int) -> int:
+def fingerprint(data: bytes | bytearray, end: int) -> int:
     return remainder(int.from_bytes(data[end - SPAN : end], "big"), POLYNOMIAL)
 
 
@@ -143,12 +142,14 @@ def test_the_greatest_size(more: int) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 200_000), st.booleans())
 def test_both_cut_alike(seed: int, size: int, at_end: bool) -> None:
+    from nightsafe._native import rabin as in_c
+
     chance = random.Random(seed)
     data = bytearray(chance.randbytes(size))
     for byte in (0, 1, 255):  # stretches that are cut at once, and others that never are
         start, length = chance.randrange(size + 1), chance.randrange(80_000)
         data[start : start + length] = bytes([byte]) * min(length, size - start)
-    found = rabin.native.Cutter(FOLD, LEAVE, *SMALL).ends(data, at_end)
+    found = in_c.Cutter(FOLD, LEAVE, *SMALL).ends(data, at_end)
     assert found == portable(*SMALL).ends(data, at_end)
     assert len(data) == size
 
@@ -157,9 +158,11 @@ def test_both_cut_alike(seed: int, size: int, at_end: bool) -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(SPAN, 700), st.integers(0, 40_000), st.integers(0, 15), st.integers(0, 2**32))
 def test_both_cut_alike_with_any_sizes(min_size: int, more: int, bits: int, seed: int) -> None:
+    from nightsafe._native import rabin as in_c
+
     data = random.Random(seed).randbytes(90_000)
     sizes = (min_size, min_size + more, (1 << bits) - 1)
-    found = rabin.native.Cutter(FOLD, LEAVE, *sizes).ends(data, True)
+    found = in_c.Cutter(FOLD, LEAVE, *sizes).ends(data, True)
     assert found == portable(*sizes).ends(data, True)
 
 
@@ -193,8 +196,12 @@ def test_cuts_do_not_depend_on_the_windows(seed: int, windows: list[int]) -> Non
 
 def cutters() -> list[Cutter]:
     """Both where both are there."""
-    in_c = [rabin.native.Cutter(FOLD, LEAVE, *SMALL)] if is_built("rabin") else []
-    return [portable(*SMALL), *in_c]
+    both: list[Cutter] = [portable(*SMALL)]
+    if is_built("rabin"):
+        from nightsafe._native import rabin as in_c
+
+        both.append(in_c.Cutter(FOLD, LEAVE, *SMALL))
+    return both
 
 
 @needs_rabin
@@ -228,7 +235,9 @@ def test_cuts_do_not_depend_on_how_a_file_is_read(seed: int) -> None:
     ],
 )
 def test_the_extension_refuses_nonsense(
-    fold: object, leave: object, sizes: tuple[int, int]
+    fold: "array[int]", leave: "array[int]", sizes: tuple[int, int]
 ) -> None:
+    from nightsafe._native import rabin as in_c
+
     with pytest.raises(ValueError, match="no sense"):
-        rabin.native.Cutter(fold, leave, *sizes, 1)
+        in_c.Cutter(fold, leave, *sizes, 1)

@@ -356,8 +356,8 @@ def test_a_verb_in_front_is_the_only_one_that_is_loaded(capsys: pytest.CaptureFi
     command = [sys.executable, "-c", code]
     done = subprocess.run([*command, "ls", "--help"], capture_output=True, text=True, check=True)
     alone, _, loaded = done.stdout.rpartition("\n[")
-    needed = ("arguments", "commands", "commands.ls", "format", "options", "output")
-    needed = (*needed, "snapshot_options")
+    needed = ["arguments", "commands", "commands.ls", "format", "options", "output"]
+    needed.append("snapshot_options")
     assert loaded == ", ".join(f"'nightsafe.cli.{name}'" for name in needed) + "]\n"
     with pytest.raises(SystemExit):
         build_parser().parse_args(["ls", "--help"])

@@ -64,7 +64,7 @@ def check(**changed: object) -> RawCheck:
     return tuple((fields | changed).values())
 
 
-CASES = [
+CASES: list[tuple[dict[str, object], int]] = [
     ({}, SAME),
     ({"parts": PARTS[1:], "position": 3000}, SAME),
     ({"parts": PARTS[1:]}, DIFFERENT),

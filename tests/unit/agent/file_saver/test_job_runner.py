@@ -20,6 +20,7 @@ from nightsafe.maintenance.check import check
 from nightsafe.progress import Advanced
 from nightsafe.repofile.tree import encode_node
 from nightsafe.repository.repository import Repository
+from nightsafe.scanner.lister import Problem
 from nightsafe.scanner.sources import node_of
 
 from tests.support.agent.trees import make_mixed_tree, set_xattr
@@ -226,7 +227,8 @@ def test_fast_nodes_are_the_same(mixed: Path) -> None:
     for folder, folders, files in os.walk(os.fsencode(mixed)):
         for name in folders:
             path = os.path.join(folder, name)
-            status, problems = os.lstat(path), []
+            status = os.lstat(path)
+            problems: list[Problem] = []
             slow = encode_node(node_of(name, path, status)._replace(subtree=b""))
             whole = encode_entry(name, path, status, problems) + b'"}'
             assert (whole.decode(), problems) == (slow, [])

@@ -208,9 +208,8 @@ class LikeMacOs:
     def _choose(self, name: str) -> Any:
         plain = getattr(self._libc, name)
         plain.restype = ctypes.c_ssize_t
-        not_following = None if name.startswith("f") else getattr(self._libc, f"l{name}")
-        if not_following is not None:
-            not_following.restype = ctypes.c_ssize_t
+        not_following = plain if name.startswith("f") else getattr(self._libc, f"l{name}")
+        not_following.restype = ctypes.c_ssize_t
 
         def call(file: Any, *rest: Any) -> int:
             *others, options = rest

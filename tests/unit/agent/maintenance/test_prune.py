@@ -135,7 +135,7 @@ class Failing(LocalBackend):
         self._count()
         return super().load(kind, name, offset=offset, length=length)
 
-    def save(self, kind: ObjectKind, name: str, data: bytes) -> None:
+    def save(self, kind: ObjectKind, name: str, data: bytes | memoryview) -> None:
         self._count()
         super().save(kind, name, data)
 

@@ -46,7 +46,7 @@ UNSOUND = {
 }
 
 
-@pytest.fixture(params=UNSOUND.values(), ids=UNSOUND.keys())
+@pytest.fixture(params=[*UNSOUND.values()], ids=[*UNSOUND])
 def unsound(request: pytest.FixtureRequest) -> Node | str:
     return request.param
 

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from typing import Any
 
 import orjson
 import pytest
@@ -148,7 +149,9 @@ PLAIN = st.builds(
 @needs_nodes
 @given(PLAIN)
 def test_plain_nodes_need_no_python(node: Node) -> None:
-    assert tree.native.decode(orjson.loads(encode_node(node))) == node
+    from nightsafe._native import tree_nodes
+
+    assert tree_nodes.decode(orjson.loads(encode_node(node))) == node
 
 
 TIME_LIKE = st.text("0123456789-:.TZ+", max_size=36) | st.builds(
@@ -169,16 +172,20 @@ FIELDS = [*Node._fields[:14], "linktarget", "linktarget_raw", "extended_attribut
 def test_what_is_said_without_python_is_what_python_says(
     node: Node, odd: dict[str, object]
 ) -> None:
+    from nightsafe._native import tree_nodes
+
     entry = orjson.loads(encode_node(node)) | odd
-    quick = tree.native.decode(entry)
+    quick = tree_nodes.decode(entry)
     if quick is not None:
         assert quick == tree.decode_node(entry)
 
 
 @needs_nodes
 @pytest.mark.parametrize("entry", [None, 7, [], "", b"", {}])
-def test_what_is_no_node_is_left_to_python(entry: object) -> None:
-    assert tree.native.decode(entry) is None  # type: ignore[arg-type]
+def test_what_is_no_node_is_left_to_python(entry: Any) -> None:
+    from nightsafe._native import tree_nodes
+
+    assert tree_nodes.decode(entry) is None
 
 
 @needs("tree_nodes")

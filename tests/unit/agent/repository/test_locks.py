@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,6 @@ from nightsafe.errors import (
     LockLostError,
     UnreachableError,
 )
-from nightsafe.repository import locks
 from nightsafe.repository.locks import Lock, hold_lock, remove_locks, stored_locks
 from nightsafe.repository.repository import Repository
 
@@ -125,7 +124,7 @@ def test_on_a_server_a_lock_may_be_listed_a_moment_later(
     vault: Repository, server: RestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = copy_vault(vault, RestBackend(server.url, CREDENTIAL))
-    monkeypatch.setattr(locks.time, "sleep", lambda _: stand(repository, exclusive=True))
+    monkeypatch.setattr(time, "sleep", lambda _: stand(repository, exclusive=True))
     with pytest.raises(LockedError), hold_lock(repository):
         pytest.fail("held")
     assert len(names(repository)) == 1
@@ -158,8 +157,8 @@ def test_of_rivals_in_one_folder_no_two_are_alone_at_once(repository: Repository
                 won[0] += 1
                 inside[0] -= 1
 
-    with concurrent.futures.ThreadPoolExecutor(6) as crew:
-        for done in [crew.submit(work) for _ in range(6)]:
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(work) for _ in range(6)]:
             done.result()
     assert won[0]
 
@@ -229,7 +228,7 @@ def test_a_lock_is_renewed(repository: Repository) -> None:
     assert names(repository) == set()
 
 
-def wait_until(condition: "callable[[], bool]") -> None:  # type: ignore[valid-type]
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 5
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass within 5 seconds"
@@ -258,7 +257,7 @@ def test_a_lock_too_old_is_lost(repository: Repository, monkeypatch: pytest.Monk
     with hold_lock(repository) as held:
         assert held is not None
         later = time.time_ns() + 26 * MINUTE
-        monkeypatch.setattr(locks.time, "time_ns", lambda: later)
+        monkeypatch.setattr(time, "time_ns", lambda: later)
         with pytest.raises(LockLostError):
             held.ensure_held()
 

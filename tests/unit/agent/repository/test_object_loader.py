@@ -92,7 +92,7 @@ def test_snapshots_are_fetched_several_at_a_time(server: RestServer, remote: Rep
     together = threading.Barrier(CONNECTIONS // 2, timeout=60)
 
     class Meeting(RestBackend):
-        def load(self, kind: ObjectKind, name: str, **part: int | None) -> bytes:  # type: ignore[override]
+        def load(self, kind: ObjectKind, name: str, **part: int | None) -> bytes:
             together.wait()
             return super().load(kind, name)
 

@@ -124,7 +124,12 @@ def test_what_was_backed_up_is_whole_however_it_was_given(
     given: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    paths = {"absolute": source, "relative": source.name, ".": ".", "below": f"{source.name}/inner"}
+    paths: dict[str, str | Path] = {
+        "absolute": source,
+        "relative": source.name,
+        ".": ".",
+        "below": f"{source.name}/inner",
+    }
     monkeypatch.chdir(source if given == "." else source.parent)
     backup(repository, [os.fsencode(paths[given])])
     (snapshot,) = repository.load_snapshots().sound

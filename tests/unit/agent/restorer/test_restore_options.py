@@ -219,7 +219,7 @@ def test_a_dry_run_says_what_the_real_one_does(
     (inside / "inner" / "two.txt").unlink()
     (inside / "inner" / "two.txt" / "in the way").mkdir(parents=True)
 
-    def tried(*, dry_run: bool) -> tuple[object, ...]:
+    def tried(*, dry_run: bool) -> tuple[int, int, int, int, list[str]]:
         report = bring_back(repository, snapshot, target, overwrite=overwrite, dry_run=dry_run)
         issues = sorted(map(str, report.issues))
         return report.files, report.skipped, report.others, report.directories, issues

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightsafe.scanner.tree_cache import CacheHead, CacheWriter, FolderRecord, TreeCache, load_cache
@@ -32,7 +33,9 @@ def loaded(keys: list[bytes], place: Path) -> TreeCache:
 
 
 @given(st.lists(KEYS, unique=True), KEYS)
-def test_what_was_put_in_is_found(tmp_path_factory, keys: list[bytes], other: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_what_was_put_in_is_found(
+    tmp_path_factory: pytest.TempPathFactory, keys: list[bytes], other: bytes
+) -> None:
     cache = loaded(keys, tmp_path_factory.mktemp("cache"))
     assert (cache.head, cache.count) == (HEAD, len(keys))
     for key in keys:

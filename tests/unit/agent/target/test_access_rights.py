@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from nightsafe.archiver.backup import backup
+from nightsafe.fs import xattrs
 from nightsafe.repofile.tree import Node, go_mode
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.restore import restore
@@ -101,11 +102,11 @@ def test_a_list_that_cannot_be_set_opens_nothing(
 ) -> None:
     """In its mode the group's bits are those of the list's mask, not of the group."""
 
-    class Refusing(type(metadata.xattrs.ours)):  # type: ignore[misc]
+    class Refusing(type(xattrs.ours)):  # type: ignore[misc]
         def set(self, file: bytes | int, name: bytes, value: bytes) -> None:
             raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(metadata.xattrs, "ours", Refusing())
+    monkeypatch.setattr(xattrs, "ours", Refusing())
     value = access_list(owner=6, group=0, bob=6, mask=6, others=0)
     lost = restore_at(os.fsencode(file), attributes(0o660, xattrs=((ACCESS_LIST, value),)))
     assert lost == ["attribute system.posix_acl_access"]

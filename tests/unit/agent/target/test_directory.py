@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from nightsafe.restorer.extraneous import ExtraneousEntries
 from nightsafe.restorer.options import RestoreOptions
 from nightsafe.restorer.restore import restore
 from nightsafe.restorer.tree_filter import TreeFilter
-from nightsafe.target import directory, target
+from nightsafe.target import target
 from nightsafe.target.directory import (
     Directory,
     are_safe_names,
@@ -196,7 +197,7 @@ def test_a_disk_that_does_not(here: Directory, monkeypatch: pytest.MonkeyPatch) 
 
     def status(self: Directory, name: bytes) -> os.stat_result:
         by_case = {fold_name(known): known for known in self.names()}
-        return real(self, by_case.get(fold_name(name), name))  # type: ignore[arg-type]
+        return real(self, by_case.get(fold_name(name), name))
 
     monkeypatch.setattr(type(here), "status", status)
     assert not is_case_sensitive(here)
@@ -210,7 +211,7 @@ def test_what_is_one_name_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fold_name(b"\xff") != fold_name(b"\xfe")
     composed, split = "\u00e9".encode(), "e\u0301".encode()
     assert fold_name(composed) != fold_name(split)
-    monkeypatch.setattr(directory.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert fold_name(composed) == fold_name(split)
 
 

@@ -39,8 +39,11 @@ def test_ports_come_from_outside_the_outgoing_range(
 def test_those_who_choose_at_the_same_time_get_different_ports() -> None:
     """Before anybody listens: as stages of the tests do, side by side."""
     command = [sys.executable, "-c", CHOOSE]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    running = [subprocess.Popen(command, cwd=BASE_DIR, **pipes) for _ in range(3)]
+    pipe = subprocess.PIPE
+    running = [
+        subprocess.Popen(command, cwd=BASE_DIR, stdin=pipe, stdout=pipe, text=True)
+        for _ in range(3)
+    ]
     chosen: Counter[str] = Counter()
     for one in running:
         assert one.stdout is not None

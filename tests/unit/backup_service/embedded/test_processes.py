@@ -91,11 +91,16 @@ def test_burying_a_child_ends_its_whole_group(tmp_path: Path) -> None:
 
 def test_a_killed_reaper_is_replaced_and_knows_its_list(tmp_path: Path) -> None:
     reaper = Reaper()
-    arguments = {"environment": os.environ, "folder": tmp_path, "output": None, "reaper": reaper}
-    first = Child(["sleep", "60"], **arguments)
+
+    def start() -> Child:
+        return Child(
+            ["sleep", "60"], environment=os.environ, folder=tmp_path, output=None, reaper=reaper
+        )
+
+    first = start()
     reaper.process.kill()
     reaper.process.wait()
-    second = Child(["sleep", "60"], **arguments)
+    second = start()
     reaper.close()
     for child in (first, second):
         wait_until(lambda: child.status is not None, 5.0)  # noqa: B023

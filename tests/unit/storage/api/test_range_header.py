@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from storage.api.range_header import parse_range
 from storage.downloads.read import Span
 from storage.errors import RangeError
-from tests.unit.storage.conftest import sha
+from tests.unit.storage.conftest import Caller, sha
 
 CONTENT = bytes(range(100))
 WHOLE = None
@@ -51,18 +51,18 @@ WHOLE = None
         ("bytes=0-1,5-6", WHOLE),
     ],
 )
-def test_what_a_header_asks_for(header, span):
+def test_what_a_header_asks_for(header: str | None, span: Span | None) -> None:
     assert parse_range(header, 100) == span
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0", f"bytes={10**30}-"])
-def test_valid_ranges_outside_the_object(header):
+def test_valid_ranges_outside_the_object(header: str) -> None:
     with pytest.raises(RangeError) as refused:
         parse_range(header, 100)
     assert refused.value.size == 100
 
 
-def test_an_empty_object():
+def test_an_empty_object() -> None:
     with pytest.raises(RangeError):
         parse_range("bytes=0-", 0)
     assert parse_range("bytes=-5", 0) is WHOLE
@@ -70,7 +70,7 @@ def test_an_empty_object():
 
 
 @given(st.text(st.sampled_from("bytes=,- 0123456789x"), max_size=25), st.integers(0, 50))
-def test_whatever_is_asked_the_span_lies_inside(header, size):
+def test_whatever_is_asked_the_span_lies_inside(header: str, size: int) -> None:
     try:
         span = parse_range(header, size)
     except RangeError:
@@ -92,7 +92,9 @@ def test_whatever_is_asked_the_span_lies_inside(header, size):
         ("bytes=100-", 416, None, "bytes */100"),
     ],
 )
-def test_through_the_gateway(backup, header, status, content, said):
+def test_through_the_gateway(
+    backup: Caller, header: str, status: int, content: bytes | None, said: str | None
+) -> None:
     backup.put(CONTENT)
     response = backup.get(f"data/{sha(CONTENT)}", headers={"range": header})
     assert response.status_code == status
@@ -103,7 +105,7 @@ def test_through_the_gateway(backup, header, status, content, said):
 
 
 @pytest.mark.django_db
-def test_a_range_under_a_condition_that_cannot_hold(backup):
+def test_a_range_under_a_condition_that_cannot_hold(backup: Caller) -> None:
     backup.put(CONTENT)
     asked = {"range": "bytes=0-1", "if-range": '"etag"'}
     response = backup.get(f"data/{sha(CONTENT)}", headers=asked)

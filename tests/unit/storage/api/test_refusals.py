@@ -8,8 +8,10 @@ from django.test import RequestFactory
 
 from storage import errors
 from storage.api import restic
-from storage.errors import RefusedError
-from tests.unit.storage.conftest import sealed, sha, some
+from storage.errors import (
+    RefusedError,
+)
+from tests.unit.storage.conftest import Caller, sealed, sha, some
 
 # What restic 0.18.0 and 0.19.1 do not try again; 507 is the newer one's alone.
 ENDS = {401, 403, 404, 416, 507}
@@ -21,13 +23,15 @@ def kinds(kind: type[RefusedError] = RefusedError) -> list[type[RefusedError]]:
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
-def test_each_kind_says_whether_it_is_worth_a_repeat(kind):
+def test_each_kind_says_whether_it_is_worth_a_repeat(
+    kind: type[RefusedError],
+) -> None:
     status = restic.refuse(RequestFactory().post("/"), kind("Because.")).status_code
     assert (status in ENDS) is not kind.can_mend
     assert status != HTTPStatus.CONFLICT
 
 
-def test_those_that_a_client_can_mend():
+def test_those_that_a_client_can_mend() -> None:
     mended = {kind.__name__ for kind in kinds() if kind.can_mend}
     assert mended == {
         "BusyError",
@@ -44,7 +48,7 @@ def test_those_that_a_client_can_mend():
     "text",
     ["Plain.", "two\r\nlines: X-Evil: yes\x00", "späte Grüße", "x" * 5000, "\ud800"],
 )
-def test_the_reason_is_one_line_of_ascii(text):
+def test_the_reason_is_one_line_of_ascii(text: str) -> None:
     response = restic.refuse(RequestFactory().post("/"), errors.ForbiddenError(text))
     assert response.reason_phrase.isascii()
     assert response.reason_phrase.isprintable()
@@ -52,7 +56,7 @@ def test_the_reason_is_one_line_of_ascii(text):
 
 
 @pytest.mark.django_db
-def test_what_the_status_lines_say(setup, restore, bob):
+def test_what_the_status_lines_say(setup: Caller, restore: Caller, bob: Caller) -> None:
     setup.post("config", sealed(b"sealed"))
     content = some()
     for response, said in [

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.unit.storage.conftest import Caller, caller, path_of, sealed, sha, so
 pytestmark = pytest.mark.django_db
 
 
-def call(who: Caller, what: str, fields: object):
+def call(who: Caller, what: str, fields: object) -> tuple[int, Any]:
     where = f"/api/v1/vaults/{who.vault.public_id}/{what}"
     response = who.client.post(where, json.dumps(fields), content_type="application/json")
     return response.status_code, response.json()
@@ -23,13 +24,13 @@ def named(content: bytes) -> dict[str, str]:
     return {"name": sha(content), "body": base64.b64encode(content).decode()}
 
 
-def begin(who: Caller, **fields) -> dict:
+def begin(who: Caller, **fields: object) -> dict[str, Any]:
     status, answer = call(who, "begin", fields)
     assert status == 200, answer
     return answer
 
 
-def names(listing: dict) -> list[str]:
+def names(listing: dict[str, Any]) -> list[str]:
     return [one["name"] for one in listing["objects"]]
 
 
@@ -43,7 +44,7 @@ def furnished(setup: Caller) -> Caller:
     return setup
 
 
-def test_all_in_one_answer(furnished):
+def test_all_in_one_answer(furnished: Caller) -> None:
     other = sealed(b"their lock")
     furnished.put(other, "locks")
     locked = begin(furnished, lock=named(sealed(b"my lock")))
@@ -68,7 +69,7 @@ def test_all_in_one_answer(furnished):
     assert set(furnished.names("locks")) == {sha(other), sha(sealed(b"my lock"))}
 
 
-def test_only_what_is_new(furnished):
+def test_only_what_is_new(furnished: Caller) -> None:
     before = begin(furnished)
     since = {"epoch": before["epoch"], "sequence": before["sequence"]}
     again = begin(furnished, since=since)
@@ -83,7 +84,7 @@ def test_only_what_is_new(furnished):
     assert later["bodies"][0]["name"] == sha(sealed(b"second snapshot"))
 
 
-def test_everything_again_after_a_removal(furnished):
+def test_everything_again_after_a_removal(furnished: Caller) -> None:
     before = begin(furnished)
     since = {"epoch": before["epoch"], "sequence": before["sequence"]}
     caller(furnished.vault, "maintain").delete(f"index/{sha(sealed(b'first index'))}")
@@ -96,7 +97,7 @@ def test_everything_again_after_a_removal(furnished):
     assert begin(furnished, since=future)["index"]["since"] is None
 
 
-def test_lost_objects_are_wanted(furnished):
+def test_lost_objects_are_wanted(furnished: Caller) -> None:
     content = some()
     furnished.put(content)
     obj = furnished.stored_object(content)
@@ -106,14 +107,14 @@ def test_lost_objects_are_wanted(furnished):
     assert wanted == [{"type": "data", "name": sha(content), "size": 1000}]
 
 
-def test_a_body_that_cannot_be_read_is_left_out(furnished):
+def test_a_body_that_cannot_be_read_is_left_out(furnished: Caller) -> None:
     obj = furnished.stored_object(sealed(b"first snapshot"), "snapshots")
     path_of(obj.replicas.get(region__alias="a")).unlink()
     answer = begin(furnished)
     assert {one["type"] for one in answer["bodies"]} == {"config", "keys"}
 
 
-def test_bodies_have_bounds(furnished, monkeypatch):
+def test_bodies_have_bounds(furnished: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "MOST_BODIES", 2)
     monkeypatch.setattr(session, "MOST_LISTED", 3)
     furnished.put(b"x" * (session.SMALL + 1), "snapshots")
@@ -126,7 +127,7 @@ def test_bodies_have_bounds(furnished, monkeypatch):
     assert answer["index"]["complete"]
 
 
-def test_begin_lets_a_fenced_client_in_again(furnished):
+def test_begin_lets_a_fenced_client_in_again(furnished: Caller) -> None:
     maintain = caller(furnished.vault, "maintain")
     furnished.put(sealed(b"index"), "index")
     begin(furnished, lock=named(sealed(b"lock")))
@@ -142,7 +143,7 @@ def test_begin_lets_a_fenced_client_in_again(furnished):
     assert call(furnished, "finish", fields)[0] == 200
 
 
-def test_finish_stores_and_unlocks(furnished):
+def test_finish_stores_and_unlocks(furnished: Caller) -> None:
     begin(furnished, lock=named(sealed(b"my lock")))
     fields = {"snapshot": named(sealed(b"new")), "lock": sha(sealed(b"my lock"))}
     assert call(furnished, "finish", fields) == (200, {"committed": [], "finished": True})
@@ -152,7 +153,7 @@ def test_finish_stores_and_unlocks(furnished):
     assert call(furnished, "finish", fields)[0] == 200  # its answer may have been lost
 
 
-def test_what_could_not_be_read_is_kept_with_the_last_backup(furnished):
+def test_what_could_not_be_read_is_kept_with_the_last_backup(furnished: Caller) -> None:
     def unread() -> int | None:
         return Vault.objects.get(pk=furnished.vault.pk).last_unread
 
@@ -171,7 +172,7 @@ def test_what_could_not_be_read_is_kept_with_the_last_backup(furnished):
     assert unread() is None
 
 
-def test_a_refused_snapshot_leaves_the_lock(furnished):
+def test_a_refused_snapshot_leaves_the_lock(furnished: Caller) -> None:
     begin(furnished, lock=named(sealed(b"my lock")))
     wrong = {"name": "a" * 64, "body": named(sealed(b"x"))["body"]}
     status, answer = call(furnished, "finish", {"snapshot": wrong, "lock": sha(sealed(b"my lock"))})
@@ -179,7 +180,7 @@ def test_a_refused_snapshot_leaves_the_lock(furnished):
     assert furnished.names("locks") == [sha(sealed(b"my lock"))]
 
 
-def test_nothing_is_stored_before_every_transfer_is(furnished):
+def test_nothing_is_stored_before_every_transfer_is(furnished: Caller) -> None:
     begin(furnished, lock=named(sealed(b"my lock")))
     fields = {
         "commit": ["a" * 32],
@@ -213,13 +214,13 @@ def test_nothing_is_stored_before_every_transfer_is(furnished):
         ("finish", {"snapshot": {"name": "a" * 64, "body": "x" * 2**20}}, "too-large"),
     ],
 )
-def test_nonsense(furnished, what, fields, code):
+def test_nonsense(furnished: Caller, what: str, fields: dict[str, object], code: str) -> None:
     status, answer = call(furnished, what, fields)
     assert (status, answer["code"]) == ({"bad-request": 400, "too-large": 413}[code], code)
     assert not Lock.objects.exists()
 
 
-def test_who_may(furnished, bob):
+def test_who_may(furnished: Caller, bob: Caller) -> None:
     restore = caller(furnished.vault, "restore")
     begin(restore, lock=named(sealed(b"my lock")))
     assert call(restore, "finish", {"snapshot": named(sealed(b"x"))})[0] == 403

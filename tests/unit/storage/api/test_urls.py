@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts.audit import SERVICE
-from storage.models import StoredObject
+from storage.models import StoredObject, Vault
 from storage.vaults import credentials
 from tests.unit.storage.conftest import Caller, caller, sealed, sha, some
 
@@ -22,7 +22,7 @@ CONTROL = {
 GUARDED = {OBJECT, LIST, CONFIG, VAULT} | CONTROL
 
 
-def test_every_route_is_listed_here():
+def test_every_route_is_listed_here() -> None:
     found = {
         str(entry.pattern) for entry in get_resolver("backup_service.gateway_urls").url_patterns
     }
@@ -69,15 +69,15 @@ def statuses(client: Client, vault: str, content: bytes) -> set[int]:
     }
 
 
-def test_anonymous(backup, content):
+def test_anonymous(backup: Caller, content: bytes) -> None:
     assert statuses(Client(), backup.vault.public_id, content) == {401}
 
 
-def test_another_tenant(backup, bob, content):
+def test_another_tenant(backup: Caller, bob: Caller, content: bytes) -> None:
     assert statuses(bob.client, backup.vault.public_id, content) == {404}
 
 
-def test_revoked(backup, maintain, content):
+def test_revoked(backup: Caller, maintain: Caller, content: bytes) -> None:
     credentials.revoke(maintain.credential, actor=SERVICE)
     assert statuses(maintain.client, maintain.vault.public_id, content) == {401}
 
@@ -99,7 +99,7 @@ def test_revoked(backup, maintain, content):
         for kind in ("data", "snapshots", "index", "keys", "config", "vault")
     ],
 )
-def test_wrong_scope(vault, content, scope, method, path):
+def test_wrong_scope(vault: Vault, content: bytes, scope: str, method: str, path: str) -> None:
     """In a vault that is set up: a new one may be set up by whoever may write."""
     caller(vault, "backup", with_setup=True).post("config", sealed(b"sealed"))
     vault.refresh_from_db()
@@ -117,7 +117,7 @@ def test_wrong_scope(vault, content, scope, method, path):
     }
 
 
-def test_health_tells_nothing_about_customers():
+def test_health_tells_nothing_about_customers() -> None:
     answer = Client().get("/healthz").json()
     assert set(answer) == {"ok", "database", "broker"}
     answer = Client().get("/readyz").json()

@@ -19,13 +19,13 @@ from storage.models import (
 )
 from storage.monitoring import alarms
 from tests.support.storage.older import passed
-from tests.unit.storage.conftest import sha, some
+from tests.unit.storage.conftest import Caller, sha, some
 from tests.unit.storage.deletion.test_guard import DAY, MONTH, keys, store, upkeep
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_clock_31_days_ahead_destroys_nothing(backup, maintain):
+def test_a_clock_31_days_ahead_destroys_nothing(backup: Caller, maintain: Caller) -> None:
     kept, gone = some(), some()
     store(backup, kept)
     store(backup, gone)
@@ -52,17 +52,19 @@ def test_a_clock_31_days_ahead_destroys_nothing(backup, maintain):
     assert backup.fetch(f"data/{sha(kept)}") == kept
 
 
-def test_only_one_worker_reconciles_after_a_jump(backup, monkeypatch):
+def test_only_one_worker_reconciles_after_a_jump(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is asked for every five minutes, and may take hours."""
     store(backup, some())
     tasks.heartbeat()
     steps = 0
 
-    def meanwhile(hold):
+    def meanwhile(hold: RunnerLease) -> None:
         nonlocal steps
         steps += 1
         tasks.reconcile_after_jump()
-        return renew(hold)
+        renew(hold)
 
     renew = RunnerLease.renew
     monkeypatch.setattr(RunnerLease, "renew", meanwhile)
@@ -73,7 +75,9 @@ def test_only_one_worker_reconciles_after_a_jump(backup, monkeypatch):
     assert Catalogue.objects.get().doubt == ""
 
 
-def test_a_clock_that_stays_ahead_ends_the_grace_when_it_has_passed(backup, maintain):
+def test_a_clock_that_stays_ahead_ends_the_grace_when_it_has_passed(
+    backup: Caller, maintain: Caller
+) -> None:
     content = some()
     store(backup, content)
     maintain.delete(f"data/{sha(content)}")
@@ -87,7 +91,9 @@ def test_a_clock_that_stays_ahead_ends_the_grace_when_it_has_passed(backup, main
             assert len(keys()) == copies
 
 
-def test_a_database_that_never_looked_takes_its_newest_stamp_for_the_last_moment(backup, maintain):
+def test_a_database_that_never_looked_takes_its_newest_stamp_for_the_last_moment(
+    backup: Caller, maintain: Caller
+) -> None:
     content = some()
     store(backup, content)
     maintain.delete(f"data/{sha(content)}")
@@ -97,16 +103,18 @@ def test_a_database_that_never_looked_takes_its_newest_stamp_for_the_last_moment
     assert len(keys()) == 2
 
 
-def test_a_service_that_was_running_has_its_canary_to_tell(backup, maintain):
+def test_a_service_that_was_running_has_its_canary_to_tell(
+    backup: Caller, maintain: Caller
+) -> None:
     content = some()
     store(backup, content)
     with clock.travelled(MONTH):
-        CanaryRun.objects.create(region=Region.objects.first(), went_well=True, seconds=1)
+        CanaryRun.objects.create(region=Region.objects.get(alias="a"), went_well=True, seconds=1)
         tasks.heartbeat()
     assert Catalogue.objects.get().doubt == ""
 
 
-def test_small_steps_are_time(regions):
+def test_small_steps_are_time(regions: list[Region]) -> None:
     tasks.heartbeat()
     for hours in (5, 10, 15):
         with clock.travelled(timedelta(hours=hours)):
@@ -115,7 +123,7 @@ def test_small_steps_are_time(regions):
     assert Catalogue.objects.get().doubt == ""
 
 
-def test_a_jump_is_written_down_once_whoever_sees_it(regions):
+def test_a_jump_is_written_down_once_whoever_sees_it(regions: list[Region]) -> None:
     tasks.heartbeat()
     with clock.travelled(MONTH):
         for _ in range(3):
@@ -144,7 +152,7 @@ def at(day: float) -> datetime:
         ([(60, 75), (80, 90)], 45),
     ],
 )
-def test_time_that_nobody_saw_does_not_count(jumps, expected):
+def test_time_that_nobody_saw_does_not_count(jumps: list[tuple[int, int]], expected: int) -> None:
     for order in itertools.permutations(jumps):
         spans = [(at(start), at(end)) for start, end in order]
         assert elapsed_time.counted_back(at(100), 30 * DAY, spans) == at(expected)

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from pytest_django import Settings
 
 from accounts.actions import add_device
 from accounts.audit import SERVICE
-from accounts.models import Device
+from accounts.models import Account, Device
 from backup_service import clock
 from storage.deletion import purge, sweep
 from storage.integrity import repair, scrub
@@ -42,7 +44,7 @@ Work = Callable[[], Any]
 
 
 @pytest.fixture
-def regions(settings, tmp_path, db) -> list[Region]:
+def regions(settings: Settings, tmp_path: Path, db: None) -> list[Region]:
     return begin(settings, tmp_path, "abc")
 
 
@@ -106,14 +108,14 @@ def two_replicas(backup: Caller, alias: str = "b") -> list[Replica]:
     return found
 
 
-def test_proofs_of_a_scrub(backup):
+def test_proofs_of_a_scrub(backup: Caller) -> None:
     first, later = two_replicas(backup)
     work = partial(scrub.record_verified, [later, first])
     require_order((Replica, first.pk), (Replica, later.pk), work)
 
 
 @pytest.mark.parametrize("act", ["renew", "unpark", "chosen", "repair", "hopeless", "idle"])
-def test_many_replicas_on_the_work_list(backup, vault, act):
+def test_many_replicas_on_the_work_list(backup: Caller, vault: Vault, act: str) -> None:
     first, later = two_replicas(backup)
     past = clock.now() - timedelta(hours=1)
     lease = {"lease_token": "x", "lease_until": past} if act in ("renew", "hopeless") else {}
@@ -133,7 +135,7 @@ def test_many_replicas_on_the_work_list(backup, vault, act):
     require_order((Replica, first.pk), (Replica, later.pk), works[act])
 
 
-def test_copies_that_are_given_up_for_other_regions(backup):
+def test_copies_that_are_given_up_for_other_regions(backup: Caller) -> None:
     first, later = two_replicas(backup)
     Replica.objects.filter(pk__in=[first.pk, later.pk]).update(state="pending", attempt=None)
     lifecycle.read_only(region("b"), SERVICE)
@@ -143,7 +145,7 @@ def test_copies_that_are_given_up_for_other_regions(backup):
 
 
 @pytest.mark.parametrize("act", ["purge", "drain"])
-def test_all_replicas_of_an_object(backup, maintain, act):
+def test_all_replicas_of_an_object(backup: Caller, maintain: Caller, act: str) -> None:
     obj = stored(backup)
     first, later = obj.replicas.order_by("pk")
     if act == "purge":
@@ -159,15 +161,15 @@ def test_all_replicas_of_an_object(backup, maintain, act):
     require_order((Replica, first.pk), (Replica, later.pk), work)
 
 
-def test_attempts_that_are_doomed(backup):
+def test_attempts_that_are_doomed(backup: Caller) -> None:
     objects = [stored(backup), stored(backup)]
-    first, later = sorted(replica_in(one, "b").attempt_id for one in objects)
+    first, later = sorted(replica_in(one, "b").attempt_id or "" for one in objects)
     turn_round(Attempt, first, later)
     works = Attempt.objects.filter(pk__in=[first, later])
     require_order((Attempt, first), (Attempt, later), lambda: replicas.doom(works))
 
 
-def test_left_over_keys(setup):
+def test_left_over_keys(setup: Caller) -> None:
     contents = [sealed(b"one key"), sealed(b"another key")]
     for content in contents:
         assert setup.put(content, "keys").status_code == 200
@@ -181,7 +183,7 @@ def test_left_over_keys(setup):
 
 
 @pytest.mark.parametrize("act", ["snapshot", "retire"])
-def test_credentials(setup, vault, account, act):
+def test_credentials(setup: Caller, vault: Vault, account: Account, act: str) -> None:
     device = add_device(account, name="laptop", actor=SERVICE)
     Vault.objects.filter(pk=vault.pk).update(device=device)
     vault.refresh_from_db()
@@ -204,7 +206,9 @@ def test_credentials(setup, vault, account, act):
 
 
 @pytest.mark.parametrize("act", ["mark", "write off", "find"])
-def test_the_vault_comes_before_an_object_that_is_lost_or_found(backup, tmp_path, act):
+def test_the_vault_comes_before_an_object_that_is_lost_or_found(
+    backup: Caller, tmp_path: Path, act: str
+) -> None:
     obj = stored(backup)
     replica = replica_in(obj, "a")
     Replica.objects.filter(object=obj).exclude(pk=replica.pk).delete()
@@ -221,7 +225,9 @@ def test_the_vault_comes_before_an_object_that_is_lost_or_found(backup, tmp_path
     assert backup.state_of(obj) == expected
 
 
-def test_an_object_comes_before_its_replicas_when_a_purge_ends(backup, maintain):
+def test_an_object_comes_before_its_replicas_when_a_purge_ends(
+    backup: Caller, maintain: Caller
+) -> None:
     obj = stored(backup)
     maintain.delete(f"data/{obj.name}")
     StoredObject.objects.filter(pk=obj.pk).update(state="purging")
@@ -229,7 +235,7 @@ def test_an_object_comes_before_its_replicas_when_a_purge_ends(backup, maintain)
     require_order((StoredObject, obj.pk), (Replica, replica.pk), lambda: purge.finish(obj.pk))
 
 
-def test_a_replica_comes_before_the_attempt_that_it_is_found_with(backup):
+def test_a_replica_comes_before_the_attempt_that_it_is_found_with(backup: Caller) -> None:
     obj = stored(backup)
     replica = replica_in(obj, "a")
     spoil(replica)
@@ -240,7 +246,7 @@ def test_a_replica_comes_before_the_attempt_that_it_is_found_with(backup):
 
 
 @pytest.mark.parametrize("act", ["sweep", "write off"])
-def test_an_attempt_comes_before_its_reservation(backup, act):
+def test_an_attempt_comes_before_its_reservation(backup: Caller, act: str) -> None:
     content = some()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(

@@ -1,32 +1,36 @@
 """Sweep and purge: turns of bounded time, one runner at a time, equal shares for all accounts."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.db import connection
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.audit import SERVICE
+from accounts.models import Account
 from backup_service import clock
-from storage import tasks
+from storage import tasks, wakeups
 from storage.database import single_runner
 from storage.deletion import fair_shares, purge, sweep
 from storage.errors import BusyError
 from storage.models import Attempt, Region, Reservation, Runner, StoredObject, Usage
 from storage.stores.filesystem.layout import path_of
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from storage.uploads import presigned
 from storage.vaults import quota
 from storage.vaults.enrolment import create_vault
-from tests.unit.storage.conftest import access_of, caller, data_name, sha, some
+from tests.unit.storage.conftest import Caller, access_of, caller, data_name, sha, some
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(days=400)
 
 
-def doomed(who, count: int) -> list[Attempt]:
+def doomed(who: Caller, count: int) -> list[Attempt]:
     """Attempts that were given up, with quota held for them, as `begin` and `give_up` leave."""
-    region = Region.objects.order_by("priority").first()
+    region = Region.objects.order_by("priority")[0]
     access = access_of(who)
     items = [presigned.Announcement(data_name(some()), 1) for _ in range(count)]
     presigned.reserve(access, region, items)
@@ -36,11 +40,13 @@ def doomed(who, count: int) -> list[Attempt]:
     return list(attempts.select_related("vault", "region"))
 
 
-def left(who) -> int:
+def left(who: Caller) -> int:
     return Attempt.objects.filter(vault=who.vault).count()
 
 
-def test_a_turn_ends_in_time_and_the_next_goes_on(backup, monkeypatch):
+def test_a_turn_ends_in_time_and_the_next_goes_on(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sweep, "BATCH", 10)
     doomed(backup, 25)
     assert sweep.sweep(seconds=0) == 10
@@ -50,7 +56,9 @@ def test_a_turn_ends_in_time_and_the_next_goes_on(backup, monkeypatch):
     assert Usage.objects.get(account=backup.vault.account).reserved_bytes == 0
 
 
-def test_nobody_s_leavings_keep_another_s_waiting(backup, bob, monkeypatch):
+def test_nobody_s_leavings_keep_another_s_waiting(
+    backup: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sweep, "BATCH", 10)
     doomed(backup, 60)
     doomed(bob, 5)
@@ -58,7 +66,9 @@ def test_nobody_s_leavings_keep_another_s_waiting(backup, bob, monkeypatch):
     assert (left(backup), left(bob)) == (55, 0)
 
 
-def test_one_account_s_many_vaults_have_one_share(backup, bob, monkeypatch):
+def test_one_account_s_many_vaults_have_one_share(
+    backup: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sweep, "BATCH", 10)
     account = backup.vault.account
     others = [create_vault(account, name=f"v{n}", actor=SERVICE).vault for n in range(3)]
@@ -69,7 +79,9 @@ def test_one_account_s_many_vaults_have_one_share(backup, bob, monkeypatch):
     assert left(bob) == 15
 
 
-def test_a_purge_runs_for_a_bounded_time_and_shares_as_well(backup, maintain, bob, monkeypatch):
+def test_a_purge_runs_for_a_bounded_time_and_shares_as_well(
+    backup: Caller, maintain: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for who, by, count in ((backup, maintain, 6), (bob, bob, 2)):
         for content in [some() for _ in range(count)]:
             who.put(content)
@@ -87,7 +99,7 @@ def test_a_purge_runs_for_a_bounded_time_and_shares_as_well(backup, maintain, bo
     assert order[:4].count(bob.vault) == 2
 
 
-def test_more_accounts_than_places_all_have_their_turn():
+def test_more_accounts_than_places_all_have_their_turn() -> None:
     work = {account: list(range(3)) for account in range(25)}
 
     def take(account: int, most: int) -> list[int]:
@@ -100,22 +112,23 @@ def test_more_accounts_than_places_all_have_their_turn():
 
 
 @pytest.mark.parametrize("name", ["sweep", "purge"])
-def test_one_worker_at_a_time(backup, maintain, name):
+def test_one_worker_at_a_time(backup: Caller, maintain: Caller, name: str) -> None:
     doomed(backup, 1)
     content = some()
     backup.put(content)
     maintain.delete(f"data/{sha(content)}")
-    act = {
+    acts: dict[str, Callable[[], object]] = {
         "sweep": sweep.sweep,
         "purge": lambda: purge.purge(grace_ended_before=clock.now()),
-    }[name]
+    }
+    act = acts[name]
     with single_runner.alone(name) as is_mine:
         assert is_mine
         assert act() == 0
     assert act() == 1
 
 
-def test_whoever_was_killed_holds_nothing_for_long():
+def test_whoever_was_killed_holds_nothing_for_long() -> None:
     with single_runner.alone("sweep"):
         Runner.objects.update(token="of somebody who was killed")
     with single_runner.alone("sweep") as is_mine:
@@ -124,7 +137,7 @@ def test_whoever_was_killed_holds_nothing_for_long():
         assert is_mine
 
 
-def test_long_work_keeps_its_lease(monkeypatch):
+def test_long_work_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     with single_runner.alone("reconcile") as hold:
         with clock.travelled(timedelta(minutes=9)):
             hold.renew()  # too early: it may be called for every key
@@ -136,17 +149,21 @@ def test_long_work_keeps_its_lease(monkeypatch):
     assert Runner.objects.get(name="reconcile").until is None
 
 
-def test_a_lease_of_a_clock_that_was_ahead_is_not_believed():
+def test_a_lease_of_a_clock_that_was_ahead_is_not_believed() -> None:
     Runner.objects.create(name="sweep", token="x", until=clock.now() + timedelta(days=31))
     with single_runner.alone("sweep") as is_mine:
         assert is_mine
 
 
-def test_bytes_that_will_not_go_hold_up_nothing_else(backup, monkeypatch):
+def test_bytes_that_will_not_go_hold_up_nothing_else(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sweep, "BATCH", 2)
     attempts = doomed(backup, 6)
     for attempt in attempts[:3]:
-        path = path_of(store_of(attempt.region).root, attempt.key)
+        store = store_of(attempt.region)
+        assert isinstance(store, FilesystemStore)
+        path = path_of(store.root, attempt.key)
         (path / "a folder where a file should be").mkdir(parents=True)
     assert sweep.sweep() == 3
     assert {*Attempt.objects.values_list("pk", flat=True)} == {one.pk for one in attempts[:3]}
@@ -155,7 +172,7 @@ def test_bytes_that_will_not_go_hold_up_nothing_else(backup, monkeypatch):
     assert sweep.due(clock.now() + sweep.RETRY).count() == 3
 
 
-def test_what_a_replica_points_to_is_never_swept(backup):
+def test_what_a_replica_points_to_is_never_swept(backup: Caller) -> None:
     content = some()
     backup.put(content)
     Attempt.objects.update(state="doomed", due_at=clock.now())
@@ -163,7 +180,9 @@ def test_what_a_replica_points_to_is_never_swept(backup):
     assert backup.fetch(f"data/{sha(content)}") == content
 
 
-def test_late_uploads_are_given_up_many_at_a_time(backup, django_assert_max_num_queries):
+def test_late_uploads_are_given_up_many_at_a_time(
+    backup: Caller, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     doomed(backup, 30)
     Attempt.objects.update(state="writing", due_at=clock.now() - timedelta(hours=7))
     with django_assert_max_num_queries(30):
@@ -172,9 +191,11 @@ def test_late_uploads_are_given_up_many_at_a_time(backup, django_assert_max_num_
     assert sweep.sweep(doomed_before=clock.now() + LATER) == 30
 
 
-def test_a_task_that_has_not_come_to_its_end_asks_for_another_turn(backup, monkeypatch):
-    asked = []
-    monkeypatch.setattr(tasks.wakeups, "run_again", asked.append)
+def test_a_task_that_has_not_come_to_its_end_asks_for_another_turn(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(wakeups, "run_again", asked.append)
     monkeypatch.setattr(sweep, "BATCH", 10)
     monkeypatch.setattr(tasks, "RUN_SECONDS", 0)
     doomed(backup, 15)
@@ -184,7 +205,9 @@ def test_a_task_that_has_not_come_to_its_end_asks_for_another_turn(backup, monke
     assert asked == ["storage.tasks.sweep"]
 
 
-def test_open_uploads_are_bounded_by_vault_and_account(backup, bob, account, monkeypatch):
+def test_open_uploads_are_bounded_by_vault_and_account(
+    backup: Caller, bob: Caller, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(quota, "MOST_OPEN_OF_VAULT", 8)
     monkeypatch.setattr(quota, "MOST_OPEN_OF_ACCOUNT", 12)
     doomed(backup, 8)
@@ -206,7 +229,7 @@ def test_open_uploads_are_bounded_by_vault_and_account(backup, bob, account, mon
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer")
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_two_purges_at_once(backup, maintain):
+def test_two_purges_at_once(backup: Caller, maintain: Caller) -> None:
     """They can be, where a lease has run out."""
     for content in [some() for _ in range(12)]:
         backup.put(content)

@@ -2,7 +2,9 @@
 
 import io
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -28,12 +30,13 @@ from storage.models import (
 from storage.monitoring import alarms
 from storage.regions import drain
 from storage.replication.replicator import replicate_due
+from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from storage.uploads import ingest
 from storage.vaults.quota import FLOOR
 from tests.support.storage import older
 from tests.support.storage.older import passed
-from tests.unit.storage.conftest import access_of, data_name, sha, some
+from tests.unit.storage.conftest import Caller, access_of, data_name, sha, some
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -50,7 +53,7 @@ def upkeep() -> None:
         task()
 
 
-def store(who, content: bytes) -> None:
+def store(who: Caller, content: bytes) -> None:
     assert who.put(content).status_code == 200
     replicate_due()
 
@@ -59,7 +62,7 @@ def store(who, content: bytes) -> None:
 
 
 @pytest.fixture
-def lived(backup, maintain) -> dict[str, bytes]:
+def lived(backup: Caller, maintain: Caller) -> dict[str, bytes]:
     """A database that was put back, and what customers did after the copy was made.
 
     `kept` was there all the time, `back` had been removed and came back, `new` came, `removed` and
@@ -87,17 +90,17 @@ def lived(backup, maintain) -> dict[str, bytes]:
     return contents
 
 
-def _under_way(who, content: bytes):
+def _under_way(who: Caller, content: bytes) -> Callable[[], object]:
     """Begin an upload, send its bytes, and return what commits it."""
     access, name = access_of(who), data_name(content)
-    region = Region.objects.order_by("priority").first()
+    region = Region.objects.order_by("priority")[0]
     attempt = ingest.begin(access, name, region=region, size=len(content))
     body = HashedBody(io.BytesIO(content), size=len(content), sha256=sha(content))
     store_of(region).put(attempt.key, body, len(content))
     return lambda: ingest.record(access, name, attempt=attempt, body=body)
 
 
-def test_an_older_database_destroys_nothing(lived):
+def test_an_older_database_destroys_nothing(lived: dict[str, bytes]) -> None:
     before = sorted(keys())
     with passed(MONTH):
         upkeep()
@@ -110,18 +113,21 @@ def test_an_older_database_destroys_nothing(lived):
 
 
 @pytest.mark.parametrize("act", ["purge", "now", "sweep", "drain"])
-def test_every_way_to_destroy_refuses_then(lived, act):
+def test_every_way_to_destroy_refuses_then(lived: dict[str, bytes], act: str) -> None:
     tasks.keep_marks()
+    acts: dict[str, Callable[[], object]] = {
+        "purge": lambda: call_command("purge"),
+        "now": lambda: call_command("purge", "--now", "--yes"),
+        "sweep": sweep.sweep,
+        "drain": drain.drain_due,
+    }
     with pytest.raises((InDoubtError, CommandError), match="reconcile"):
-        {
-            "purge": lambda: call_command("purge"),
-            "now": lambda: call_command("purge", "--now", "--yes"),
-            "sweep": sweep.sweep,
-            "drain": drain.drain_due,
-        }[act]()
+        acts[act]()
 
 
-def test_after_a_reconciliation_all_that_was_acknowledged_is_there(lived, backup, vault):
+def test_after_a_reconciliation_all_that_was_acknowledged_is_there(
+    lived: dict[str, bytes], backup: Caller, vault: Vault
+) -> None:
     epoch = Vault.objects.get(pk=vault.pk).epoch
     tasks.keep_marks()
     report = reconcile(SERVICE)
@@ -142,7 +148,9 @@ def test_after_a_reconciliation_all_that_was_acknowledged_is_there(lived, backup
     assert not any(one.key in ("doubt", "lost") for one in alarms.present())
 
 
-def test_what_it_calls_removed_is_kept_for_a_whole_grace_again(backup, maintain):
+def test_what_it_calls_removed_is_kept_for_a_whole_grace_again(
+    backup: Caller, maintain: Caller
+) -> None:
     content = some()
     store(backup, content)
     tasks.keep_marks()
@@ -163,7 +171,9 @@ def test_what_it_calls_removed_is_kept_for_a_whole_grace_again(backup, maintain)
     assert keys() == []
 
 
-def test_numbers_of_the_time_that_is_lost_are_not_given_twice(lived, backup, vault):
+def test_numbers_of_the_time_that_is_lost_are_not_given_twice(
+    lived: dict[str, bytes], backup: Caller, vault: Vault
+) -> None:
     entries = {(one.vault, one.sequence) for one in guard.missed()}
     tasks.keep_marks()
     reconcile(SERVICE)
@@ -172,7 +182,9 @@ def test_numbers_of_the_time_that_is_lost_are_not_given_twice(lived, backup, vau
     assert JournalEntry.objects.filter(sequence=newest).count() == 1
 
 
-def test_a_region_that_cannot_be_asked_keeps_the_doubt(lived, tmp_path):
+def test_a_region_that_cannot_be_asked_keeps_the_doubt(
+    lived: dict[str, bytes], tmp_path: Path
+) -> None:
     tasks.keep_marks()
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
     with pytest.raises(CommandError, match="mounted"):
@@ -183,7 +195,9 @@ def test_a_region_that_cannot_be_asked_keeps_the_doubt(lived, tmp_path):
     assert Catalogue.objects.get().doubt == ""
 
 
-def test_bytes_that_are_not_what_they_are_called_become_nothing(lived, backup):
+def test_bytes_that_are_not_what_they_are_called_become_nothing(
+    lived: dict[str, bytes], backup: Caller
+) -> None:
     new = [path for path in _files() if sha(lived["new"]) in path.name]
     for path in new:
         path.write_bytes(b"x" * 1000)
@@ -194,29 +208,37 @@ def test_bytes_that_are_not_what_they_are_called_become_nothing(lived, backup):
     assert backup.get(f"data/{sha(lived['new'])}").status_code == 404
 
 
-def _files():
-    roots = [store_of(region).root for region in Region.objects.all()]
+def _files() -> list[Path]:
+    stores = [store_of(region) for region in Region.objects.all()]
+    roots = [store.root for store in stores if isinstance(store, FilesystemStore)]
     return [path for root in roots for path in root.rglob("*") if path.is_file()]
+
+
+def _mark(region: Region) -> int:
+    note = store_of(region).read_note("mark")
+    assert note is not None
+    return int(json.loads(note)["mark"])
 
 
 # --- Marks
 
 
-def test_marks_grow_and_stand_in_every_region(regions):
+def test_marks_grow_and_stand_in_every_region(regions: list[Region]) -> None:
     for number in (1, 2):
         tasks.keep_marks()
-        told = [json.loads(store_of(region).read_note("mark")) for region in regions]
-        assert [one["mark"] for one in told] == [number, number]
+        assert [_mark(region) for region in regions] == [number, number]
 
 
-def test_the_database_that_wrote_them_trusts_itself(regions):
+def test_the_database_that_wrote_them_trusts_itself(regions: list[Region]) -> None:
     tasks.keep_marks()
     guard.require_trust(everywhere=True)
     tasks.keep_marks()
     guard.require_trust(everywhere=True)
 
 
-def test_a_region_that_is_away_holds_the_purge_and_all_of_them_the_sweep(regions, tmp_path):
+def test_a_region_that_is_away_holds_the_purge_and_all_of_them_the_sweep(
+    regions: list[Region], tmp_path: Path
+) -> None:
     tasks.keep_marks()
     (tmp_path / "region-b").rename(tmp_path / "unmounted-b")
     with pytest.raises(InDoubtError, match="b"):
@@ -228,7 +250,9 @@ def test_a_region_that_is_away_holds_the_purge_and_all_of_them_the_sweep(regions
     assert Catalogue.objects.get().doubt == ""
 
 
-def test_a_region_that_was_away_or_is_new_is_no_doubt(regions, tmp_path):
+def test_a_region_that_was_away_or_is_new_is_no_doubt(
+    regions: list[Region], tmp_path: Path
+) -> None:
     tasks.keep_marks()
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
     for _ in range(3):
@@ -236,10 +260,10 @@ def test_a_region_that_was_away_or_is_new_is_no_doubt(regions, tmp_path):
     (tmp_path / "unmounted").rename(tmp_path / "region-b")
     guard.require_trust(everywhere=True)
     tasks.keep_marks()
-    assert json.loads(store_of(regions[1]).read_note("mark"))["mark"] == 5
+    assert _mark(regions[1]) == 5
 
 
-def test_a_mark_that_cannot_be_read_is_none(regions):
+def test_a_mark_that_cannot_be_read_is_none(regions: list[Region]) -> None:
     store_of(regions[0]).write_note("mark", b"?")
     with pytest.raises(InDoubtError):
         guard.require_trust(everywhere=True)
@@ -247,7 +271,9 @@ def test_a_mark_that_cannot_be_read_is_none(regions):
     guard.require_trust(everywhere=True)
 
 
-def test_the_journal_lies_in_every_region(backup, maintain, regions):
+def test_the_journal_lies_in_every_region(
+    backup: Caller, maintain: Caller, regions: list[Region]
+) -> None:
     contents = [some() for _ in range(3)]
     for content in contents:
         store(backup, content)
@@ -265,7 +291,9 @@ def test_the_journal_lies_in_every_region(backup, maintain, regions):
         }
 
 
-def test_what_is_in_the_journal_is_written_once(backup, maintain, regions):
+def test_what_is_in_the_journal_is_written_once(
+    backup: Caller, maintain: Caller, regions: list[Region]
+) -> None:
     content = some()
     store(backup, content)
     maintain.delete(f"data/{sha(content)}")

@@ -1,18 +1,22 @@
 """An older database and a wrong clock, with regions in buckets that clients send to."""
 
+from collections.abc import Iterator
+
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from storage import tasks
 from storage.integrity.reconcile import reconcile
 from storage.models import Catalogue, Region
+from storage.stores.base import RegionStore
 from storage.stores.registry import store_of, sync_rows
 from tests.support.storage import older
 from tests.support.storage.buckets import INSTANCE
 from tests.support.storage.older import passed
 from tests.support.storage.presigned import announce, commit, put
 from tests.support.stores import regions as places
-from tests.unit.storage.conftest import sha, some
+from tests.unit.storage.conftest import Caller, sha, some
 from tests.unit.storage.database.test_elapsed_time import (
     test_a_clock_31_days_ahead_destroys_nothing,
 )
@@ -39,7 +43,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def regions(db, settings, buckets):
+def regions(db: None, settings: Settings, buckets: dict[str, str]) -> Iterator[list[Region]]:
     """Two regions in empty buckets, as no other test left them and none finds them."""
     places.apply(settings, buckets)
     sync_rows()
@@ -50,13 +54,13 @@ def regions(db, settings, buckets):
     _empty(stores)
 
 
-def _empty(stores) -> None:
+def _empty(stores: list[RegionStore]) -> None:
     for store in stores:
         store.drop_notes()
         store.delete_many([key for key, _ in store.list_keys()])
 
 
-def test_a_direct_transfer_that_an_older_database_thinks_is_under_way(backup):
+def test_a_direct_transfer_that_an_older_database_thinks_is_under_way(backup: Caller) -> None:
     contents = [some() for _ in range(3)]
     offers = announce(backup, *contents)
     tasks.keep_marks()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from pytest_django import Settings
 
 from backup_service import clock
 from storage.deletion import purge, purge_limits
@@ -11,13 +12,19 @@ from storage.models import (
 )
 from storage.monitoring import alarms
 from tests.support.storage.older import passed
-from tests.unit.storage.conftest import sha, some
+from tests.unit.storage.conftest import Caller, sha, some
 from tests.unit.storage.deletion.test_guard import DAY, MONTH
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_day_takes_its_share_and_says_so(backup, maintain, bob, settings, monkeypatch):
+def test_a_day_takes_its_share_and_says_so(
+    backup: Caller,
+    maintain: Caller,
+    bob: Caller,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(purge_limits, "LEAST_OF_ACCOUNT", 2)
     settings.PURGE_SHARE = 50
     for who, by, count in ((backup, maintain, 8), (bob, bob, 2)):
@@ -33,7 +40,9 @@ def test_a_day_takes_its_share_and_says_so(backup, maintain, bob, settings, monk
     assert StoredObject.objects.filter(vault=bob.vault).count() == 0
 
 
-def test_all_together_have_a_bound_too(backup, maintain, settings, monkeypatch):
+def test_all_together_have_a_bound_too(
+    backup: Caller, maintain: Caller, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(purge_limits, "LEAST_OF_ALL", 1)
     settings.PURGE_SHARE = 25
     for content in [some() for _ in range(8)]:

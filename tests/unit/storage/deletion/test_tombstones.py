@@ -3,20 +3,23 @@
 import io
 import itertools
 import os
+import random
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from backup_service import clock
 from storage.body import HashedBody
 from storage.deletion import purge, sweep
-from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage
+from storage.models import Attempt, JournalEntry, Region, StoredObject, Usage, Vault
 from storage.replication.replicator import replicate_due
 from storage.stores.registry import store_of
 from storage.uploads import ingest
 from storage.vaults.access import Access
 from storage.vaults.quota import FLOOR
-from tests.unit.storage.conftest import access_of, data_name, sha, some
+from tests.unit.storage.conftest import Caller, access_of, data_name, sha, some
 
 pytestmark = pytest.mark.django_db
 
@@ -28,28 +31,28 @@ def keys() -> list[str]:
 
 
 @pytest.fixture
-def gone(backup, maintain) -> bytes:
+def gone(backup: Caller, maintain: Caller) -> bytes:
     """An object with two replicas that was deleted just now."""
     content = some()
     delete(content, backup, maintain)
     return content
 
 
-def delete(content: bytes, backup, maintain) -> None:
+def delete(content: bytes, backup: Caller, maintain: Caller) -> None:
     """Store an object, have it copied, and delete it."""
     backup.put(content)
     replicate_due()
     maintain.delete(f"data/{sha(content)}")
 
 
-def test_nothing_goes_during_the_grace(gone):
+def test_nothing_goes_during_the_grace(gone: bytes) -> None:
     assert purge.purge() == 0
     with clock.travelled(timedelta(days=29, hours=23)):
         assert purge.purge() == 0
     assert len(keys()) == 2
 
 
-def test_everything_goes_after_it(gone, vault):
+def test_everything_goes_after_it(gone: bytes, vault: Vault) -> None:
     with clock.travelled(timedelta(days=30, minutes=1)):
         assert purge.purge() == 1
     assert len(keys()) == 2
@@ -64,7 +67,9 @@ def test_everything_goes_after_it(gone, vault):
     assert len(entry.attempts) == 2
 
 
-def test_a_region_that_is_away_keeps_its_doomed_bytes_on_the_list(gone, tmp_path):
+def test_a_region_that_is_away_keeps_its_doomed_bytes_on_the_list(
+    gone: bytes, tmp_path: Path
+) -> None:
     purge.purge(grace_ended_before=clock.now())
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
     assert sweep.sweep(doomed_before=clock.now() + LATER) == 1
@@ -74,7 +79,7 @@ def test_a_region_that_is_away_keeps_its_doomed_bytes_on_the_list(gone, tmp_path
     assert keys() == []
 
 
-def test_an_interrupted_purge_is_finished(gone):
+def test_an_interrupted_purge_is_finished(gone: bytes) -> None:
     obj = StoredObject.objects.get()
     purge.begin(obj.pk, clock.now())
     assert StoredObject.objects.get().state == "purging"
@@ -92,7 +97,7 @@ class Upload:
         self.access, self.content, self.name = access, content, data_name(content)
 
     def send(self) -> None:
-        region = Region.objects.order_by("priority").first()
+        region = Region.objects.order_by("priority")[0]
         self.attempt = ingest.begin(self.access, self.name, region=region, size=1000)
         self.body = HashedBody(io.BytesIO(self.content), size=1000, sha256=sha(self.content))
         store_of(region).put(self.attempt.key, self.body, 1000)
@@ -101,7 +106,7 @@ class Upload:
         ingest.record(self.access, self.name, attempt=self.attempt, body=self.body)
 
 
-def purge_steps(pk: int) -> list:
+def purge_steps(pk: int) -> list[Callable[[], object]]:
     return [
         lambda: purge.begin(pk, clock.now()),
         lambda: sweep.sweep(doomed_before=clock.now() + LATER),
@@ -117,7 +122,9 @@ def orders(*lengths: int) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("order", orders(4, 2), ids=lambda order: "".join(map(str, order)))
-def test_an_acknowledged_upload_survives_every_purge(backup, gone, vault, order):
+def test_an_acknowledged_upload_survives_every_purge(
+    backup: Caller, gone: bytes, vault: Vault, order: tuple[int, ...]
+) -> None:
     obj = backup.stored_object(gone)
     upload = Upload(access_of(backup), gone)
     actors = [iter(purge_steps(obj.pk)), iter([upload.send, upload.commit])]
@@ -133,14 +140,16 @@ def test_an_acknowledged_upload_survives_every_purge(backup, gone, vault, order)
     assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (FLOOR, 0, 0)
 
 
-def test_two_uploads_and_a_purge(backup, maintain, vault, chance):
+def test_two_uploads_and_a_purge(
+    backup: Caller, maintain: Caller, vault: Vault, chance: random.Random
+) -> None:
     """Orders that are drawn anew in each run; `python -m tests.soak.orders` walks every one."""
     every = orders(3, 2, 2)
     for order in every if os.environ.get("NIGHTSAFE_EVERY_ORDER") else chance.sample(every, 20):
         walk(order, backup, maintain, vault)
 
 
-def walk(order: tuple[int, ...], backup, maintain, vault) -> None:
+def walk(order: tuple[int, ...], backup: Caller, maintain: Caller, vault: Vault) -> None:
     content = some()
     delete(content, backup, maintain)
     obj = backup.stored_object(content)
@@ -161,6 +170,6 @@ def walk(order: tuple[int, ...], backup, maintain, vault) -> None:
     assert (keys(), figures(vault)) == ([], (0, 0, 0)), order
 
 
-def figures(vault) -> tuple[int, int, int]:
+def figures(vault: Vault) -> tuple[int, int, int]:
     usage = Usage.objects.get(account=vault.account)
     return usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes

@@ -8,15 +8,15 @@ import pytest
 from storage.api import session
 from storage.database import bulk
 from storage.downloads import listings
-from storage.models import StoredObject
+from storage.models import StoredObject, Vault
 from storage.object_names import ObjectType
-from tests.unit.storage.conftest import sealed, sha
+from tests.unit.storage.conftest import Caller, sealed, sha
 
 pytestmark = pytest.mark.django_db
 V2 = "application/vnd.x.restic.rest.v2"
 
 
-def fill(vault, count: int, kind: str = "data") -> dict[str, int]:
+def fill(vault: Vault, count: int, kind: str = "data") -> dict[str, int]:
     """Make rows of objects; return their sizes by name."""
     sizes = {sha(b"%d" % n): n for n in range(count)}
     bulk.insert(
@@ -28,7 +28,7 @@ def fill(vault, count: int, kind: str = "data") -> dict[str, int]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, listings.PAGE, listings.PAGE + 1])
-def test_names_and_sizes(backup, vault, count):
+def test_names_and_sizes(backup: Caller, vault: Vault, count: int) -> None:
     sizes = fill(vault, count)
     plain = backup.get("data/")
     assert plain.headers["Content-Type"] == "application/json"
@@ -39,7 +39,7 @@ def test_names_and_sizes(backup, vault, count):
     assert json.loads(sized.getvalue()) == [{"name": n, "size": sizes[n]} for n in sorted(sizes)]
 
 
-def test_locks(backup):
+def test_locks(backup: Caller) -> None:
     backup.put(sealed(b"a lock"), "locks")
     assert backup.names("locks") == [sha(sealed(b"a lock"))]
     sized = json.loads(backup.get("locks/", headers={"accept": V2}).getvalue())
@@ -47,7 +47,9 @@ def test_locks(backup):
 
 
 @pytest.mark.parametrize("with_sizes", [True, False])
-def test_a_long_list_is_of_one_moment_and_takes_little_memory(vault, with_sizes):
+def test_a_long_list_is_of_one_moment_and_takes_little_memory(
+    vault: Vault, with_sizes: bool
+) -> None:
     """Sixty thousand objects, of which no more is held than a page and a file's buffer."""
     count = 60_000
     fill(vault, count)
@@ -67,7 +69,7 @@ def test_a_long_list_is_of_one_moment_and_takes_little_memory(vault, with_sizes)
     assert peak < 8_000_000
 
 
-def test_a_full_disk_is_said(backup, vault, monkeypatch):
+def test_a_full_disk_is_said(backup: Caller, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(vault, 10)
 
     def full(*_: object) -> int:
@@ -78,7 +80,7 @@ def test_a_full_disk_is_said(backup, vault, monkeypatch):
     assert (response.status_code, response.headers["Nightsafe-Refusal"]) == (503, "busy")
 
 
-def test_begin_takes_little_memory(backup, vault):
+def test_begin_takes_little_memory(backup: Caller, vault: Vault) -> None:
     """With as many objects as it tells, each of its lists is a text and no list of objects."""
     fill(vault, session.MOST_LISTED, "index")
     tracemalloc.start()
@@ -94,7 +96,7 @@ def test_begin_takes_little_memory(backup, vault):
     assert peak < 16_000_000
 
 
-def test_too_many_are_left_to_the_data_protocol(backup, vault):
+def test_too_many_are_left_to_the_data_protocol(backup: Caller, vault: Vault) -> None:
     fill(vault, session.MOST_LISTED + 1, "index")
     where = f"/api/v1/vaults/{vault.public_id}/begin"
     answer = backup.client.post(where, "{}", content_type="application/json").json()

@@ -1,13 +1,14 @@
 """Reads from the store itself: by downloads, and by redirects."""
 
 import pytest
+from pytest_django import Settings
 
 from storage.models import Replica
 from storage.objects import placement
 from storage.stores.base import PresignedRequest
 from tests.support.storage.presigned import call, read, regions
 from tests.support.stores.client import send
-from tests.unit.storage.conftest import sha, some
+from tests.unit.storage.conftest import Caller, sha, some
 
 __all__ = ["regions"]
 pytestmark = pytest.mark.django_db
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 # --- Downloads
 
 
-def test_downloads(backup, restore, bob):
+def test_downloads(backup: Caller, restore: Caller, bob: Caller) -> None:
     contents = [some(), some(5000)]
     for content in contents:
         backup.put(content)
@@ -30,7 +31,7 @@ def test_downloads(backup, restore, bob):
     assert read(bob, sha(contents[0]))[0]["status"] == "unknown"
 
 
-def test_downloads_of_what_is_not_there(backup, maintain):
+def test_downloads_of_what_is_not_there(backup: Caller, maintain: Caller) -> None:
     content = some()
     backup.put(content)
     backup.stored_object(content).replicas.update(state=Replica.State.CORRUPT)
@@ -44,7 +45,9 @@ def test_downloads_of_what_is_not_there(backup, maintain):
 # --- Redirects
 
 
-def test_a_pack_is_read_from_the_store_once_and_then_from_here(backup, settings):
+def test_a_pack_is_read_from_the_store_once_and_then_from_here(
+    backup: Caller, settings: Settings
+) -> None:
     content, small = some(200_000), some(1000)
     for one in (content, small):
         backup.put(one)
@@ -62,14 +65,14 @@ def test_a_pack_is_read_from_the_store_once_and_then_from_here(backup, settings)
     assert backup.fetch(where, HTTP_RANGE="bytes=0-99999") == content[:100_000]
 
 
-def test_no_redirect_to_a_region_that_failed(backup):
+def test_no_redirect_to_a_region_that_failed(backup: Caller) -> None:
     content = some(200_000)
     backup.put(content)
     placement.avoid("a")
     assert backup.fetch(f"data/{sha(content)}") == content
 
 
-def test_other_types_come_from_here(backup):
+def test_other_types_come_from_here(backup: Caller) -> None:
     content = some(200_000)
     backup.put(content, "index")
     assert backup.fetch(f"index/{sha(content)}") == content

@@ -1,21 +1,25 @@
 """Damaged replicas: passed over when objects are read, marked, and made anew."""
 
+from pathlib import Path
+
 import pytest
 
 from accounts.models import AuditEvent
 from storage.downloads.read import CutShortError
 from storage.integrity import scrub
-from storage.models import Vault
+from storage.models import StoredObject, Vault
 from storage.replication.replicator import replicate_due
 from tests.support.storage.replicas import address, obj, replica_in, states
-from tests.unit.storage.conftest import damage, path_of, sha, some
+from tests.unit.storage.conftest import Caller, damage, path_of, sha, some
 
 __all__ = ["address", "obj"]
 pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("harm", ["flip", "shorten", "remove", "lengthen"])
-def test_a_damaged_first_replica_is_passed_over_and_repaired(backup, obj, address, harm):
+def test_a_damaged_first_replica_is_passed_over_and_repaired(
+    backup: Caller, obj: StoredObject, address: str, harm: str
+) -> None:
     path = path_of(replica_in(obj, "a"))
     good = path.read_bytes()
     if harm == "remove":
@@ -34,7 +38,7 @@ def test_a_damaged_first_replica_is_passed_over_and_repaired(backup, obj, addres
     assert path_of(replica_in(obj, "a")).read_bytes() == good
 
 
-def test_a_large_damaged_replica_breaks_off_before_its_end(backup):
+def test_a_large_damaged_replica_breaks_off_before_its_end(backup: Caller) -> None:
     """Its start was sent already: the client sees a short body, and gets the rest next time."""
     content = some(1_000_000)
     backup.put(content)
@@ -49,7 +53,9 @@ def test_a_large_damaged_replica_breaks_off_before_its_end(backup):
     assert backup.fetch(f"data/{sha(content)}") == content
 
 
-def test_a_range_asked_for_again_comes_from_a_replica_hashed_first(backup, obj, address):
+def test_a_range_asked_for_again_comes_from_a_replica_hashed_first(
+    backup: Caller, obj: StoredObject, address: str
+) -> None:
     good = path_of(replica_in(obj, "b")).read_bytes()
     damage(replica_in(obj, "a"), bytes(len(good)))
     span = {"range": "bytes=10-19"}
@@ -58,7 +64,9 @@ def test_a_range_asked_for_again_comes_from_a_replica_hashed_first(backup, obj, 
     assert states(obj)["a"] == "corrupt"
 
 
-def test_without_a_good_replica_the_object_is_lost_and_said_to_be(backup, obj, address):
+def test_without_a_good_replica_the_object_is_lost_and_said_to_be(
+    backup: Caller, obj: StoredObject, address: str
+) -> None:
     for alias in "ab":
         damage(replica_in(obj, alias))
     epoch = Vault.objects.get(pk=obj.vault_id).epoch
@@ -71,7 +79,9 @@ def test_without_a_good_replica_the_object_is_lost_and_said_to_be(backup, obj, a
     assert backup.get(address).status_code == 404
 
 
-def test_an_unreachable_region_is_not_a_lost_replica(backup, obj, address, tmp_path):
+def test_an_unreachable_region_is_not_a_lost_replica(
+    backup: Caller, obj: StoredObject, address: str, tmp_path: Path
+) -> None:
     for name in "ab":
         (tmp_path / f"region-{name}").rename(tmp_path / f"unmounted-{name}")
     assert backup.get(address).status_code == 503

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from pytest_django import Settings
 
 from backup_service import clock
 from storage import tasks
@@ -22,18 +23,18 @@ from storage.models import (
 from storage.monitoring import alarms, canary
 from storage.replication import leases
 from storage.replication.replicator import replicate_due
-from tests.unit.storage.conftest import sha, some
+from tests.unit.storage.conftest import Caller, sha, some
 
 pytestmark = pytest.mark.django_db
 MONTH = timedelta(days=31)
 
 
 @pytest.fixture(autouse=True)
-def _staff(settings):
+def _staff(settings: Settings) -> None:
     settings.ADMINS = [("", "staff@example.org")]
 
 
-def test_copies_that_were_put_off_or_claimed_then_are_made_now(backup):
+def test_copies_that_were_put_off_or_claimed_then_are_made_now(backup: Caller) -> None:
     contents = [some() for _ in range(3)]
     for content in contents:
         backup.put(content)
@@ -48,7 +49,7 @@ def test_copies_that_were_put_off_or_claimed_then_are_made_now(backup):
     assert replicate_due() == 3
 
 
-def test_alarms_of_which_staff_was_told_tomorrow_are_told_today(backup):
+def test_alarms_of_which_staff_was_told_tomorrow_are_told_today(backup: Caller) -> None:
     for name in ("scrub", "sweep", "worker"):
         Heartbeat.beat(name)
     with clock.travelled(MONTH):
@@ -63,7 +64,7 @@ def test_alarms_of_which_staff_was_told_tomorrow_are_told_today(backup):
     assert mail.outbox
 
 
-def test_whoever_is_silent_is_heard_of_no_longer(regions):
+def test_whoever_is_silent_is_heard_of_no_longer(regions: list[Region]) -> None:
     with clock.travelled(MONTH):
         for name in ("worker", "scrub", "sweep"):
             Heartbeat.beat(name)
@@ -77,7 +78,7 @@ def test_whoever_is_silent_is_heard_of_no_longer(regions):
     assert not CanaryRun.objects.exists()
 
 
-def test_what_was_read_back_then_is_read_back_soon(backup):
+def test_what_was_read_back_then_is_read_back_soon(backup: Caller) -> None:
     backup.put(some())
     with clock.travelled(MONTH):
         replicate_due()
@@ -86,7 +87,7 @@ def test_what_was_read_back_then_is_read_back_soon(backup):
     assert scrub.due(clock.now()).count() == 2
 
 
-def test_nothing_holds_or_keeps_for_longer_than_it_may(backup, vault):
+def test_nothing_holds_or_keeps_for_longer_than_it_may(backup: Caller, vault: Vault) -> None:
     backup.put(some())
     with clock.travelled(MONTH):
         Attempt.objects.update(state="writing", due_at=clock.now() + timedelta(hours=6))
@@ -98,10 +99,12 @@ def test_nothing_holds_or_keeps_for_longer_than_it_may(backup, vault):
     assert LossNotice.objects.get().mailed_at is None
     soon = clock.now() + timedelta(minutes=6)
     assert Lock.objects.get().created_at < soon
-    assert Vault.objects.get(pk=vault.pk).last_snapshot_at < soon
+    last = Vault.objects.get(pk=vault.pk).last_snapshot_at
+    assert last is not None
+    assert last < soon
 
 
-def test_clocks_of_hosts_that_differ_a_little_change_nothing(backup, setup):
+def test_clocks_of_hosts_that_differ_a_little_change_nothing(backup: Caller, setup: Caller) -> None:
     backup.put(some())
     with clock.travelled(timedelta(minutes=3)):
         backup.put(some())

@@ -1,6 +1,7 @@
 """Bytes that arrive when their upload is no more: found and removed within a day."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ import pytest
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage import tasks
+from storage import tasks, wakeups
 from storage.body import HashedBody
 from storage.deletion import purge, sweep
 from storage.deletion.guard import InDoubtError
@@ -24,7 +25,7 @@ from storage.stores.base import RegionUnavailableError
 from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from storage.uploads import ingest, presigned
-from tests.unit.storage.conftest import access_of, data_name, sha, some
+from tests.unit.storage.conftest import Caller, access_of, data_name, sha, some
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(days=400)
@@ -39,14 +40,14 @@ def sweep_all() -> None:
         sweep.sweep(doomed_before=clock.now() + LATER)
 
 
-def upload(who, content: bytes) -> tuple[Attempt, HashedBody]:
-    region = Region.objects.order_by("priority").first()
+def upload(who: Caller, content: bytes) -> tuple[Attempt, HashedBody]:
+    region = Region.objects.order_by("priority")[0]
     attempt = ingest.begin(access_of(who), data_name(content), region=region, size=len(content))
     return attempt, HashedBody(io.BytesIO(content), size=len(content), sha256=sha(content))
 
 
 @pytest.fixture
-def orphan(backup) -> StoreKey:
+def orphan(backup: Caller) -> StoreKey:
     """Bytes that arrived under a key whose upload was given up and swept."""
     content = some()
     attempt, body = upload(backup, content)
@@ -57,7 +58,7 @@ def orphan(backup) -> StoreKey:
     return attempt.key
 
 
-def test_an_upload_that_ends_after_it_was_swept_takes_its_bytes_away(backup):
+def test_an_upload_that_ends_after_it_was_swept_takes_its_bytes_away(backup: Caller) -> None:
     content = some()
     attempt, body = upload(backup, content)
     Attempt.objects.update(due_at=clock.now())
@@ -69,7 +70,9 @@ def test_an_upload_that_ends_after_it_was_swept_takes_its_bytes_away(backup):
     assert keys() == []
 
 
-def test_what_arrives_after_the_sweep_goes_with_the_next_survey(backup, orphan):
+def test_what_arrives_after_the_sweep_goes_with_the_next_survey(
+    backup: Caller, orphan: StoreKey
+) -> None:
     kept = some()
     backup.put(kept)
     replicate_due()
@@ -80,7 +83,7 @@ def test_what_arrives_after_the_sweep_goes_with_the_next_survey(backup, orphan):
     assert backup.fetch(f"data/{sha(kept)}") == kept
 
 
-def test_a_replica_that_is_made_after_it_was_given_up(backup):
+def test_a_replica_that_is_made_after_it_was_given_up(backup: Caller) -> None:
     content = some()
     backup.put(content)
     claim = leases.claim(1)
@@ -96,12 +99,12 @@ def test_a_replica_that_is_made_after_it_was_given_up(backup):
     ]
 
 
-def test_reconcile_removes_it_as_well(orphan):
+def test_reconcile_removes_it_as_well(orphan: StoreKey) -> None:
     assert reconcile(SERVICE).purged_again == 1
     assert keys() == []
 
 
-def test_it_comes_round_twice_a_day(backup, orphan):
+def test_it_comes_round_twice_a_day(backup: Caller, orphan: StoreKey) -> None:
     orphans.survey()
     assert keys() == []
     store_of(Region.objects.get(alias="a")).put(orphan, io.BytesIO(b"x"), 1)
@@ -110,7 +113,7 @@ def test_it_comes_round_twice_a_day(backup, orphan):
         assert orphans.survey() == 1
 
 
-def test_what_nobody_knows_is_left_alone_and_alarmed_of(backup, orphan):
+def test_what_nobody_knows_is_left_alone_and_alarmed_of(backup: Caller, orphan: StoreKey) -> None:
     SweptAttempt.objects.all().delete()
     assert orphans.survey() == 0
     assert keys() == [orphan]
@@ -118,7 +121,7 @@ def test_what_nobody_knows_is_left_alone_and_alarmed_of(backup, orphan):
     assert reconcile(SERVICE).unknown == [f"a: {orphan}"]
 
 
-def test_what_is_under_way_or_stored_is_no_orphan(backup):
+def test_what_is_under_way_or_stored_is_no_orphan(backup: Caller) -> None:
     content = some()
     attempt, body = upload(backup, content)
     store_of(attempt.region).put(attempt.key, body, len(content))
@@ -127,11 +130,13 @@ def test_what_is_under_way_or_stored_is_no_orphan(backup):
     assert not Survey.objects.filter(strange__gt=0).exists()
 
 
-def test_turns_go_on_where_they_ended(backup, bob, orphan, monkeypatch):
+def test_turns_go_on_where_they_ended(
+    backup: Caller, bob: Caller, orphan: StoreKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bob.put(some())
     backup.put(some())
-    asked = []
-    monkeypatch.setattr(tasks.wakeups, "run_again", asked.append)
+    asked: list[str] = []
+    monkeypatch.setattr(wakeups, "run_again", asked.append)
     monkeypatch.setattr(tasks, "RUN_SECONDS", 0)
     for _ in range(8):
         tasks.survey_regions()
@@ -144,7 +149,9 @@ def test_turns_go_on_where_they_ended(backup, bob, orphan, monkeypatch):
     }
 
 
-def test_a_turn_ends_in_the_middle_of_a_vault(backup, bob, orphan, monkeypatch):
+def test_a_turn_ends_in_the_middle_of_a_vault(
+    backup: Caller, bob: Caller, orphan: StoreKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(7):
         backup.put(some())
     bob.put(some())
@@ -164,11 +171,15 @@ def test_a_turn_ends_in_the_middle_of_a_vault(backup, bob, orphan, monkeypatch):
     assert Survey.objects.get(region__alias="a").ended_at is not None
 
 
-def test_a_list_that_breaks_off_ends_nothing(backup, bob, orphan, monkeypatch):
+def test_a_list_that_breaks_off_ends_nothing(
+    backup: Caller, bob: Caller, orphan: StoreKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bob.put(some())
     whole = FilesystemStore.list_keys
 
-    def broken(self, vault=None, *, after=None):
+    def broken(
+        self: FilesystemStore, vault: str | None = None, *, after: StoreKey | None = None
+    ) -> Iterator[tuple[StoreKey, int]]:
         yield from whole(self, vault, after=after)
         raise RegionUnavailableError("it broke off")
 
@@ -181,7 +192,7 @@ def test_a_list_that_breaks_off_ends_nothing(backup, bob, orphan, monkeypatch):
     assert orphan not in keys()
 
 
-def test_it_refuses_while_the_catalogue_is_in_doubt(orphan):
+def test_it_refuses_while_the_catalogue_is_in_doubt(orphan: StoreKey) -> None:
     Catalogue.objects.update_or_create(pk=1, defaults={"doubt": "restored", "doubt_text": "Old."})
     with pytest.raises(InDoubtError):
         orphans.survey()
@@ -189,7 +200,7 @@ def test_it_refuses_while_the_catalogue_is_in_doubt(orphan):
     assert keys() == [orphan]
 
 
-def test_records_of_sweeps_are_kept_for_three_months(orphan):
+def test_records_of_sweeps_are_kept_for_three_months(orphan: StoreKey) -> None:
     with clock.travelled(timedelta(days=89)):
         sweep.sweep()
         assert SweptAttempt.objects.count() == 1
@@ -198,8 +209,8 @@ def test_records_of_sweeps_are_kept_for_three_months(orphan):
     assert not SweptAttempt.objects.exists()
 
 
-def test_an_upload_that_was_announced_and_given_up_leaves_a_record(backup):
-    region = Region.objects.order_by("priority").first()
+def test_an_upload_that_was_announced_and_given_up_leaves_a_record(backup: Caller) -> None:
+    region = Region.objects.order_by("priority")[0]
     item = presigned.Announcement(data_name(some()), 1)
     presigned.reserve(access_of(backup), region, [item])
     [attempt] = Attempt.objects.all()
@@ -208,7 +219,7 @@ def test_an_upload_that_was_announced_and_given_up_leaves_a_record(backup):
     assert SweptAttempt.objects.get().pk == attempt.pk
 
 
-def test_a_purged_object_s_late_bytes(backup, maintain):
+def test_a_purged_object_s_late_bytes(backup: Caller, maintain: Caller) -> None:
     content = some()
     backup.put(content)
     key = Attempt.objects.select_related("vault").get().key

@@ -7,11 +7,12 @@ import pytest
 from backup_service import clock
 from storage.deletion import purge, sweep
 from storage.integrity import orphans
-from storage.models import Attempt, Region, StoredObject
+from storage.models import Attempt, Region, StoredObject, Vault
 from storage.stores.registry import store_of
+from storage.stores.s3.store import S3Store
 from storage.uploads import presigned
 from tests.support.storage.presigned import announce, commit, put, regions
-from tests.unit.storage.conftest import access_of, sha, some
+from tests.unit.storage.conftest import Caller, access_of, sha, some
 
 __all__ = ["regions"]
 pytestmark = pytest.mark.django_db
@@ -29,7 +30,7 @@ def sweep_all() -> None:
         sweep.sweep(doomed_before=clock.now() + LATER)
 
 
-def test_a_put_after_its_upload_was_given_up_and_swept(backup, vault):
+def test_a_put_after_its_upload_was_given_up_and_swept(backup: Caller, vault: Vault) -> None:
     content = some()
     [offer] = announce(backup, content)
     presigned.give_up(access_of(backup), [offer["attempt"]])
@@ -40,7 +41,9 @@ def test_a_put_after_its_upload_was_given_up_and_swept(backup, vault):
     assert lying(vault.public_id) == []
 
 
-def test_a_put_after_its_object_was_purged_and_swept(backup, maintain, vault):
+def test_a_put_after_its_object_was_purged_and_swept(
+    backup: Caller, maintain: Caller, vault: Vault
+) -> None:
     content = some()
     [offer] = announce(backup, content)
     assert put(offer, content) == 200
@@ -55,8 +58,9 @@ def test_a_put_after_its_object_was_purged_and_swept(backup, maintain, vault):
     assert lying(vault.public_id) == []
 
 
-def test_uploads_in_parts_that_nobody_ends(regions):
+def test_uploads_in_parts_that_nobody_ends(regions: list[Region]) -> None:
     store = store_of(regions[0])
+    assert isinstance(store, S3Store)
     place = {"Bucket": store.region.bucket, "Key": "abcdefghij234567abcd/data/x"}
     client = store.general.once
     begun = client.create_multipart_upload(**place)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -18,13 +19,13 @@ from storage.models import Attempt, Replica, StoredObject
 from storage.objects import replicas
 from storage.replication.replicator import replicate_due
 from tests.support.storage.replicas import address, obj, replica_in, states
-from tests.unit.storage.conftest import damage, path_of, sha, some
+from tests.unit.storage.conftest import Caller, damage, path_of, sha, some
 
 __all__ = ["address", "obj"]
 pytestmark = pytest.mark.django_db
 
 
-def test_scrub_finds_every_flipped_bit(backup):
+def test_scrub_finds_every_flipped_bit(backup: Caller) -> None:
     contents = [some(500) for _ in range(30)]
     for content in contents:
         backup.put(content)
@@ -41,7 +42,7 @@ def test_scrub_finds_every_flipped_bit(backup):
     assert all(backup.fetch(f"data/{sha(content)}") == content for content in contents)
 
 
-def test_damaged_bytes_are_kept_aside(backup, obj):
+def test_damaged_bytes_are_kept_aside(backup: Caller, obj: StoredObject) -> None:
     path = damage(replica_in(obj, "a"))
     scrub.scrub_all()
     repair(SERVICE)
@@ -49,7 +50,7 @@ def test_damaged_bytes_are_kept_aside(backup, obj):
     assert Attempt.objects.filter(state="quarantined").count() == 1
 
 
-def test_quarantine_ends_with_a_grace_of_its_own(obj):
+def test_quarantine_ends_with_a_grace_of_its_own(obj: StoredObject) -> None:
     path = damage(replica_in(obj, "a"))
     scrub.scrub_all()
     repair(SERVICE)
@@ -62,7 +63,7 @@ def test_quarantine_ends_with_a_grace_of_its_own(obj):
     assert not path.exists()
 
 
-def test_the_last_damaged_bytes_of_a_lost_object_are_kept(obj):
+def test_the_last_damaged_bytes_of_a_lost_object_are_kept(obj: StoredObject) -> None:
     for alias in "ab":
         replica = replica_in(obj, alias)
         damage(replica)
@@ -74,7 +75,7 @@ def test_the_last_damaged_bytes_of_a_lost_object_are_kept(obj):
     assert Attempt.objects.filter(state="quarantined").count() == 2
 
 
-def test_damaged_bytes_are_kept_while_no_replica_is_proved(obj):
+def test_damaged_bytes_are_kept_while_no_replica_is_proved(obj: StoredObject) -> None:
     damage(replica_in(obj, "a"))
     scrub.scrub_all()
     repair(SERVICE)
@@ -87,7 +88,9 @@ def test_damaged_bytes_are_kept_while_no_replica_is_proved(obj):
     assert not Attempt.objects.filter(state="quarantined").exists()
 
 
-def test_half_written_files_of_killed_processes_are_swept(obj, tmp_path):
+def test_half_written_files_of_killed_processes_are_swept(
+    obj: StoredObject, tmp_path: Path
+) -> None:
     left = tmp_path / "region-a" / ".staging" / "half"
     left.write_bytes(b"x")
     assert sweep.sweep_staging() == 0
@@ -95,7 +98,9 @@ def test_half_written_files_of_killed_processes_are_swept(obj, tmp_path):
     assert sweep.sweep_staging() == 1
 
 
-def test_a_drive_that_comes_back_is_believed_after_a_look(obj, tmp_path):
+def test_a_drive_that_comes_back_is_believed_after_a_look(
+    obj: StoredObject, tmp_path: Path
+) -> None:
     path = path_of(replica_in(obj, "a"))
     path.rename(path.with_suffix(".away"))
     scrub.scrub_all()
@@ -107,7 +112,9 @@ def test_a_drive_that_comes_back_is_believed_after_a_look(obj, tmp_path):
     assert states(obj) == {"a": "stored", "b": "stored"}
 
 
-def test_a_region_that_was_destroyed_is_filled_again(backup, obj, address, tmp_path):
+def test_a_region_that_was_destroyed_is_filled_again(
+    backup: Caller, obj: StoredObject, address: str, tmp_path: Path
+) -> None:
     good = backup.fetch(address)
     shutil.rmtree(tmp_path / "region-a")
     assert backup.fetch(address) == good
@@ -118,7 +125,9 @@ def test_a_region_that_was_destroyed_is_filled_again(backup, obj, address, tmp_p
     assert backup.fetch(address) == good
 
 
-def test_a_region_that_is_away_has_lost_nothing(backup, obj, tmp_path):
+def test_a_region_that_is_away_has_lost_nothing(
+    backup: Caller, obj: StoredObject, tmp_path: Path
+) -> None:
     """As when a drive is not mounted, whose folder is then there and empty."""
     for alias in "ab":
         (tmp_path / f"region-{alias}").rename(tmp_path / f"unmounted-{alias}")
@@ -135,13 +144,15 @@ def test_a_region_that_is_away_has_lost_nothing(backup, obj, tmp_path):
 
 
 @pytest.mark.parametrize("alias", ["a", "nowhere"])
-def test_only_what_is_gone_begins_anew(obj, alias):
+def test_only_what_is_gone_begins_anew(obj: StoredObject, alias: str) -> None:
     with pytest.raises(BadRequestError):
         repair(SERVICE, anew=[alias])
     assert states(obj) == {"a": "stored", "b": "stored"}
 
 
-def test_the_commands_say_what_is_away_and_what_to_do(obj, tmp_path, capsys):
+def test_the_commands_say_what_is_away_and_what_to_do(
+    obj: StoredObject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree(tmp_path / "region-a")
     with pytest.raises(SystemExit) as ended:
         call_command("scrub", "--all")
@@ -157,7 +168,9 @@ def test_the_commands_say_what_is_away_and_what_to_do(obj, tmp_path, capsys):
     assert states(obj) == {"a": "stored", "b": "stored"}
 
 
-def test_a_scrub_of_what_is_due_says_what_is_away(obj, tmp_path, capsys):
+def test_a_scrub_of_what_is_due_says_what_is_away(
+    obj: StoredObject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree(tmp_path / "region-a")
     with pytest.raises(SystemExit) as ended:
         call_command("scrub", "--json")
@@ -167,7 +180,9 @@ def test_a_scrub_of_what_is_due_says_what_is_away(obj, tmp_path, capsys):
     assert "Region a is not there" in said.err
 
 
-def test_lost_objects_are_found_when_their_bytes_return(backup, obj, address):
+def test_lost_objects_are_found_when_their_bytes_return(
+    backup: Caller, obj: StoredObject, address: str
+) -> None:
     good = backup.fetch(address)
     paths = [damage(replica_in(obj, alias)) for alias in "ab"]
     scrub.scrub_all()

@@ -1,10 +1,13 @@
 """When replicas are read back: new ones soon, old ones steadily, none later than its period."""
 
+import random
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from backup_service import clock
@@ -16,14 +19,14 @@ from storage.models import Heartbeat, Replica
 from storage.objects.verify import PIECE
 from storage.replication.replicator import replicate_due
 from tests.support.storage.replicas import replica_in
-from tests.unit.storage.conftest import damage, path_of, sha, some
+from tests.unit.storage.conftest import Caller, damage, path_of, sha, some
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def contents(backup) -> list[bytes]:
+def contents(backup: Caller) -> list[bytes]:
     """Forty objects with two replicas each; those in region b were read back already."""
     made = [some(1000) for _ in range(40)]
     for content in made:
@@ -37,14 +40,14 @@ def due_now(after: timedelta) -> ScrubResult:
         return scrub.scrub_for(seconds=30)
 
 
-def test_new_replicas_are_read_back_at_once(contents):
+def test_new_replicas_are_read_back_at_once(contents: list[bytes]) -> None:
     assert Replica.objects.filter(verified_at=None).count() == 40
     assert due_now(MINUTE).checked == 40
     assert not Replica.objects.filter(verified_at=None).exists()
     assert due_now(2 * MINUTE).checked == 0
 
 
-def test_a_budget_ends_it_and_the_next_goes_on(contents):
+def test_a_budget_ends_it_and_the_next_goes_on(contents: list[bytes]) -> None:
     first = scrub.scrub_due(byte_budget=10_000)
     assert 10 <= first.checked < 40
     assert scrub.scrub_due(byte_budget=1e9).checked == 40 - first.checked
@@ -53,7 +56,7 @@ def test_a_budget_ends_it_and_the_next_goes_on(contents):
         assert scrub.scrub_due(byte_budget=1e9).checked == 80
 
 
-def test_old_replicas_come_round_steadily_within_their_period(contents):
+def test_old_replicas_come_round_steadily_within_their_period(contents: list[bytes]) -> None:
     """Half a day at a time: no heap on any day, and nothing is ever unread for 30 days."""
     due_now(MINUTE)
     a_day: dict[int, int] = {}
@@ -63,17 +66,18 @@ def test_old_replicas_come_round_steadily_within_their_period(contents):
         a_day[day] = a_day.get(day, 0) + due_now(when).checked
         oldest = Replica.objects.order_by("verified_at").values_list("verified_at", flat=True)[0]
         with clock.travelled(when):
+            assert oldest is not None
             assert clock.now() - oldest < timedelta(days=30), step
     assert max(a_day.values()) <= 8  # 80 replicas in 24 days
     assert sum(a_day.values()) > 80 * 2
 
 
-def test_a_long_pause_is_caught_up_with(contents):
+def test_a_long_pause_is_caught_up_with(contents: list[bytes]) -> None:
     due_now(MINUTE)
     assert due_now(timedelta(days=45)).checked == 80
 
 
-def test_a_rate_and_a_time_limit_hold_it_back(contents, settings):
+def test_a_rate_and_a_time_limit_hold_it_back(contents: list[bytes], settings: Settings) -> None:
     settings.SCRUB_RATES = {"a": "10k", "b": "10k"}
     begun = time.monotonic()
     result = scrub.scrub_for(seconds=0.5)
@@ -83,7 +87,7 @@ def test_a_rate_and_a_time_limit_hold_it_back(contents, settings):
     assert due_now(MINUTE).checked == Replica.objects.count() / 2 - result.checked
 
 
-def test_a_region_that_is_away_is_left_for_later(contents, tmp_path):
+def test_a_region_that_is_away_is_left_for_later(contents: list[bytes], tmp_path: Path) -> None:
     (tmp_path / "region-a").rename(tmp_path / "unmounted")
     assert due_now(MINUTE).checked == 0
     assert Replica.objects.filter(state="stored").count() == 80
@@ -91,12 +95,14 @@ def test_a_region_that_is_away_is_left_for_later(contents, tmp_path):
     assert due_now(2 * MINUTE).checked == 40
 
 
-def test_it_leaves_a_sign_of_life(contents):
+def test_it_leaves_a_sign_of_life(contents: list[bytes]) -> None:
     due_now(MINUTE)
     assert Heartbeat.objects.filter(name="scrub").exists()
 
 
-def test_a_thousand_flipped_bits_are_found_and_mended(backup, chance):
+def test_a_thousand_flipped_bits_are_found_and_mended(
+    backup: Caller, chance: random.Random
+) -> None:
     """Anywhere in stored files, but never in both replicas of an object."""
     contents = [chance.randbytes(chance.randrange(3, 4000)) for _ in range(50)]
     for content in contents:
@@ -121,7 +127,7 @@ def test_a_thousand_flipped_bits_are_found_and_mended(backup, chance):
     assert all(backup.fetch(f"data/{sha(content)}") == content for content in contents[::5])
 
 
-def test_harm_in_any_piece_of_a_large_replica_is_found(backup):
+def test_harm_in_any_piece_of_a_large_replica_is_found(backup: Caller) -> None:
     """Large ones beside small ones, read in turn: changed in the middle, cut, or grown."""
     sizes = [3 * PIECE + 5, 2 * PIECE, PIECE, PIECE - 1, 2 * PIECE + 1, 100, 3 * PIECE]
     contents = [some(size) for size in sizes]
@@ -144,12 +150,14 @@ def test_harm_in_any_piece_of_a_large_replica_is_found(backup):
     assert set(Replica.objects.filter(state=Replica.State.CORRUPT)) == hurt.keys()
 
 
-def test_the_command_reads_everything_and_says_so(contents, capsys):
+def test_the_command_reads_everything_and_says_so(
+    contents: list[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("scrub", "--all", "--json")
     assert '"checked": 80' in capsys.readouterr().out
 
 
-def test_the_bar_tells_how_far_it_is():
+def test_the_bar_tells_how_far_it_is() -> None:
     bar = Bar(200, 4_000_000)
     line = bar.line(ScrubResult(checked=50, bytes=1_000_000, damaged=2), 0.5)
     assert line.startswith("[######..................]  25%  50 of 200 replicas  2 MB/s")

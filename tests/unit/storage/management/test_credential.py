@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from storage.models import Credential
+from tests.unit.storage.conftest import Caller
 
 pytestmark = pytest.mark.django_db
 
@@ -14,7 +15,9 @@ def is_revoked(credential: Credential) -> bool:
     return Credential.objects.get(pk=credential.pk).revoked_at is not None
 
 
-def test_a_credential_is_revoked_by_its_name_alone(backup, maintain, capsys):
+def test_a_credential_is_revoked_by_its_name_alone(
+    backup: Caller, maintain: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = backup.credential.prefix
     call_command("credential", "revoke", "--username", name, "--json")
     answer = json.loads(capsys.readouterr().out)
@@ -23,7 +26,7 @@ def test_a_credential_is_revoked_by_its_name_alone(backup, maintain, capsys):
     assert not is_revoked(maintain.credential)
 
 
-def test_where_the_vault_is_named_too_it_must_be_that_one(backup, bob):
+def test_where_the_vault_is_named_too_it_must_be_that_one(backup: Caller, bob: Caller) -> None:
     options = ["--username", backup.credential.prefix]
     with pytest.raises(CommandError, match="in this vault"):
         call_command("credential", "revoke", "--vault", bob.vault.public_id, *options)
@@ -33,6 +36,6 @@ def test_where_the_vault_is_named_too_it_must_be_that_one(backup, bob):
 
 
 @pytest.mark.parametrize(("act", "wanted"), [("create", "vault"), ("revoke", "username")])
-def test_what_is_missing_is_asked_for(act, wanted, db):
+def test_what_is_missing_is_asked_for(act: str, wanted: str, db: None) -> None:
     with pytest.raises(CommandError, match=f"--{wanted}"):
         call_command("credential", act)

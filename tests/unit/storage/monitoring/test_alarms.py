@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMessage
 from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import call_command
+from pytest_django import Settings
 
 from accounts.models import User
 from backup_service import clock
@@ -18,29 +20,30 @@ from storage.models import (
     Heartbeat,
     Replica,
     StoredObject,
+    Vault,
 )
 from storage.monitoring import alarms, canary, losses
 from storage.monitoring.mail import staff
 from storage.replication import leases
 from storage.replication.replicator import replicate_due
 from tests.support.storage.replicas import replica_in
-from tests.unit.storage.conftest import damage, sha, some
+from tests.unit.storage.conftest import Caller, damage, sha, some
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_service")]
 
 
-def broken_mail(monkeypatch) -> None:
-    def refuse(self, messages):
+def broken_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: EmailBackend, messages: list[EmailMessage]) -> None:
         raise smtplib.SMTPServerDisconnected("gone")
 
     monkeypatch.setattr(EmailBackend, "send_messages", refuse)
 
 
 def subjects() -> list[str]:
-    return [message.subject for message in mail.outbox]
+    return [str(message.subject) for message in mail.outbox]
 
 
-def lose(backup, count: int = 1) -> list[StoredObject]:
+def lose(backup: Caller, count: int = 1) -> list[StoredObject]:
     objects = []
     for _ in range(count):
         content = some()
@@ -54,7 +57,9 @@ def lose(backup, count: int = 1) -> list[StoredObject]:
     return objects
 
 
-def test_no_replica_is_waited_for_of_what_was_lost_and_removed(backup, maintain):
+def test_no_replica_is_waited_for_of_what_was_lost_and_removed(
+    backup: Caller, maintain: Caller
+) -> None:
     """There is nothing to copy from: neither is it late, nor does a worker try."""
     [obj] = lose(backup)
     maintain.delete(f"data/{obj.name}")
@@ -64,7 +69,9 @@ def test_no_replica_is_waited_for_of_what_was_lost_and_removed(backup, maintain)
         assert {found.key for found in alarms.present()} & {"lost", "copies:a", "copies:b"} == set()
 
 
-def test_what_was_removed_and_has_a_replica_left_gets_its_others(backup, maintain):
+def test_what_was_removed_and_has_a_replica_left_gets_its_others(
+    backup: Caller, maintain: Caller
+) -> None:
     content = some()
     backup.put(content)
     replicate_due()
@@ -76,7 +83,7 @@ def test_what_was_removed_and_has_a_replica_left_gets_its_others(backup, maintai
         assert "copies:b" in {found.key for found in alarms.present()}
 
 
-def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
+def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup: Caller) -> None:
     assert alarms.refresh() == []
     backup.put(some())
     with clock.travelled(timedelta(minutes=4)):
@@ -105,7 +112,9 @@ def test_staff_is_told_once_again_after_a_day_and_when_it_is_over(backup):
         assert not Alarm.objects.filter(key="copies:b").exists()
 
 
-def test_silence_alone_is_heard_without_any_worker(backup, capsys):
+def test_silence_alone_is_heard_without_any_worker(
+    backup: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
     backup.put(some())
     replicate_due()
     scrub.scrub_all()
@@ -120,25 +129,27 @@ def test_silence_alone_is_heard_without_any_worker(backup, capsys):
         assert {"scrub:a", "scrub:b"} <= found
 
 
-def test_the_command_ends_with_0_when_all_is_well(capsys):
+def test_the_command_ends_with_0_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("alarms")
     assert "Nothing is wrong." in capsys.readouterr().out
 
 
-def test_parked_replicas_alarm(backup):
+def test_parked_replicas_alarm(backup: Caller) -> None:
     backup.put(some())
     Replica.objects.filter(state="pending").update(parked_at=clock.now(), tries=12)
     assert "parked:b" in [found.key for found in alarms.present()]
 
 
-def test_new_replicas_that_nobody_reads_back_alarm(backup):
+def test_new_replicas_that_nobody_reads_back_alarm(backup: Caller) -> None:
     backup.put(some())
     replicate_due()
     with clock.travelled(timedelta(minutes=61)):
         assert "unread:a" in [found.key for found in alarms.present()]
 
 
-def test_mail_that_fails_is_itself_an_alarm_and_is_made_up_for(backup, monkeypatch):
+def test_mail_that_fails_is_itself_an_alarm_and_is_made_up_for(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Replica.objects.all().delete()
     backup.put(some())
     Replica.objects.filter(state="pending").update(parked_at=clock.now())
@@ -157,7 +168,7 @@ def test_mail_that_fails_is_itself_an_alarm_and_is_made_up_for(backup, monkeypat
     assert not Alarm.objects.filter(key="mail").exists()
 
 
-def test_without_admins_superusers_are_told(settings):
+def test_without_admins_superusers_are_told(settings: Settings) -> None:
     settings.ADMINS = []
     User.objects.create_user("sam@example.org", is_staff=True, is_superuser=True)
     assert staff() == ["sam@example.org"]
@@ -166,7 +177,7 @@ def test_without_admins_superusers_are_told(settings):
 # --- losses
 
 
-def test_owner_and_staff_are_told_of_losses_at_once(backup):
+def test_owner_and_staff_are_told_of_losses_at_once(backup: Caller) -> None:
     objects = lose(backup, 3)
     assert losses.notify() == 1
     owner, staff = mail.outbox
@@ -179,7 +190,7 @@ def test_owner_and_staff_are_told_of_losses_at_once(backup):
     assert len(mail.outbox) == 2
 
 
-def test_a_vault_gets_one_mail_an_hour_at_most(backup):
+def test_a_vault_gets_one_mail_an_hour_at_most(backup: Caller) -> None:
     lose(backup)
     losses.notify()
     lose(backup)
@@ -191,7 +202,9 @@ def test_a_vault_gets_one_mail_an_hour_at_most(backup):
     assert "Of 2 objects" in mail.outbox[2].body
 
 
-def test_a_loss_that_could_not_be_told_is_told_later(backup, monkeypatch):
+def test_a_loss_that_could_not_be_told_is_told_later(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lose(backup)
     with monkeypatch.context() as patch:
         broken_mail(patch)
@@ -201,7 +214,9 @@ def test_a_loss_that_could_not_be_told_is_told_later(backup, monkeypatch):
     assert len(mail.outbox) == 2
 
 
-def test_sending_lost_objects_again_heals_them_and_nobody_is_bothered(backup, vault):
+def test_sending_lost_objects_again_heals_them_and_nobody_is_bothered(
+    backup: Caller, vault: Vault
+) -> None:
     contents = [some() for _ in range(3)]
     for content in contents:
         backup.put(content)

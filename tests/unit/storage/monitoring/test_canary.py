@@ -1,8 +1,10 @@
 """The canary: a round trip through every region, and an alarm where it does not come back."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from backup_service import clock
@@ -14,7 +16,7 @@ from tests.unit.storage.conftest import path_of
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_service")]
 
 
-def test_a_canary_goes_to_every_region_and_comes_back(settings):
+def test_a_canary_goes_to_every_region_and_comes_back(settings: Settings) -> None:
     runs = canary.send()
     assert [(run.region.alias, run.went_well) for run in runs] == [("a", True), ("b", True)]
     objects = StoredObject.objects.order_by("pk")
@@ -25,7 +27,7 @@ def test_a_canary_goes_to_every_region_and_comes_back(settings):
     assert not any(found.key.startswith("canary") for found in alarms.present())
 
 
-def test_a_region_that_is_away_or_changes_bytes_alarms_by_name(tmp_path):
+def test_a_region_that_is_away_or_changes_bytes_alarms_by_name(tmp_path: Path) -> None:
     canary.send()
     (tmp_path / "region-a").rename(tmp_path / "unmounted")
     first, second = canary.send()
@@ -42,7 +44,9 @@ def test_a_region_that_is_away_or_changes_bytes_alarms_by_name(tmp_path):
     assert not second.went_well
 
 
-def test_its_credential_is_its_own_and_made_again_when_it_no_longer_fits(settings):
+def test_its_credential_is_its_own_and_made_again_when_it_no_longer_fits(
+    settings: Settings,
+) -> None:
     canary.send()
     first = Credential.objects.get(revoked_at=None)
     assert first.scope == "maintain"
@@ -57,7 +61,7 @@ def test_its_credential_is_its_own_and_made_again_when_it_no_longer_fits(setting
     assert Credential.objects.get(revoked_at=None) not in (first, second)
 
 
-def test_absence_alarms():
+def test_absence_alarms() -> None:
     canary.send()
     with clock.travelled(timedelta(hours=2)):
         assert not any(found.key.startswith("canary") for found in alarms.present())
@@ -65,7 +69,7 @@ def test_absence_alarms():
         assert {"canary:a", "canary:b"} <= {found.key for found in alarms.present()}
 
 
-def test_runs_are_kept_for_a_month():
+def test_runs_are_kept_for_a_month() -> None:
     canary.send()
     with clock.travelled(timedelta(days=31)):
         canary.send()

@@ -1,6 +1,7 @@
 """When something is an alarm: the rules, figure by figure, and that silence is one."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ def keys(figures: Figures) -> list[str]:
     return [found.key for found in judge(figures)]
 
 
-def test_a_service_that_is_well_has_no_alarm():
+def test_a_service_that_is_well_has_no_alarm() -> None:
     assert keys(Figures([WELL], worker_age=10, scrub_silence=90)) == []
 
 
@@ -31,7 +32,7 @@ def test_a_service_that_is_well_has_no_alarm():
         ({"strange": 1}, "strange:a"),
     ],
 )
-def test_each_figure_of_a_region_fires_by_itself(change, key):
+def test_each_figure_of_a_region_fires_by_itself(change: dict[str, Any], key: str) -> None:
     assert keys(Figures([dataclasses.replace(WELL, **change)])) == [key]
 
 
@@ -49,27 +50,27 @@ def test_each_figure_of_a_region_fires_by_itself(change, key):
         (Figures(promised=3, reachable=2), "places"),
     ],
 )
-def test_each_figure_of_the_service_fires_by_itself(figures, key):
+def test_each_figure_of_the_service_fires_by_itself(figures: Figures, key: str) -> None:
     assert keys(figures) == [key]
 
 
 @pytest.mark.parametrize(
     "change", [{"waiting_age": 900}, {"scrub_age": 30 * 86400}, {"canary_age": 3 * 3600}]
 )
-def test_nothing_fires_early(change):
+def test_nothing_fires_early(change: dict[str, Any]) -> None:
     assert keys(Figures([dataclasses.replace(WELL, **change)])) == []
 
 
-def test_as_many_places_as_replicas_are_promised_are_enough():
+def test_as_many_places_as_replicas_are_promised_are_enough() -> None:
     assert keys(Figures(promised=2, reachable=2)) == keys(Figures(promised=0, reachable=0)) == []
 
 
-def test_a_region_that_takes_nothing_owes_no_replicas_and_no_canary():
+def test_a_region_that_takes_nothing_owes_no_replicas_and_no_canary() -> None:
     idle = dataclasses.replace(WELL, takes=False, waiting_age=1e9, canary_age=1e9)
     assert keys(Figures([idle])) == []
 
 
-def test_every_alarm_says_what_to_do():
+def test_every_alarm_says_what_to_do() -> None:
     everything = RegionFigures("a", True, 1, 1, 1e9, 1, 1e9, 1e9, 1e9, "", 1e9, True, 1)
     found = judge(Figures([everything], 1, 1, 1e9, 1e9, 1e9, "older", True, "x", False, 3, 2))
     assert len(found) == 17

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from accounts.audit import SERVICE
 from accounts.models import Account
@@ -67,7 +68,7 @@ FOR_SOME = {
 }
 
 
-def cases() -> list:
+def cases() -> list[ParameterSet]:
     every = ["data", "index", "snapshots", "keys", "config"]
     named = [(what, action, code, every) for what, (action, code) in FOR_ALL.items()]
     named += [(what, *rest) for what, rest in FOR_SOME.items()]
@@ -118,7 +119,7 @@ def is_in_order(who: Caller) -> bool:
 
 
 @pytest.mark.parametrize(("kind", "action", "status"), cases())
-def test_through_the_gateway(setup, kind, action, status):
+def test_through_the_gateway(setup: Caller, kind: str, action: Action, status: int) -> None:
     content = some(9000)
     name = name_of(kind, content)
     with pytest.raises(RefusedError) as refused:
@@ -129,7 +130,7 @@ def test_through_the_gateway(setup, kind, action, status):
 
 
 @pytest.mark.parametrize("kind", ["data", "keys", "config"])
-def test_what_is_still_allowed_is_stored(setup, kind):
+def test_what_is_still_allowed_is_stored(setup: Caller, kind: str) -> None:
     content = some(9000)
     send(setup, name_of(kind, content), content, lambda who: None)
     assert stored(name_of(kind, content))
@@ -138,7 +139,9 @@ def test_what_is_still_allowed_is_stored(setup, kind):
 
 @pytest.mark.parametrize("kind", ["data", "snapshots"])
 @pytest.mark.parametrize("what", FOR_ALL)
-def test_what_was_removed_does_not_come_back(setup, maintain, kind, what):
+def test_what_was_removed_does_not_come_back(
+    setup: Caller, maintain: Caller, kind: str, what: str
+) -> None:
     action, status = FOR_ALL[what]
     content = some(9000)
     setup.put(content, kind)
@@ -151,7 +154,7 @@ def test_what_was_removed_does_not_come_back(setup, maintain, kind, what):
 
 
 @pytest.mark.parametrize("what", ["revoked", "account frozen", "payment overdue"])
-def test_a_repeat_of_what_is_there_is_refused_too(setup, what):
+def test_a_repeat_of_what_is_there_is_refused_too(setup: Caller, what: str) -> None:
     action, status = FOR_ALL[what]
     content = some(9000)
     setup.put(content)
@@ -160,7 +163,7 @@ def test_a_repeat_of_what_is_there_is_refused_too(setup, what):
     assert refused.value.data_status == status
 
 
-def test_the_end_of_a_window_for_keys(setup, backup):
+def test_the_end_of_a_window_for_keys(setup: Caller, backup: Caller) -> None:
     past_snapshot(setup)
     until = clock.now() + timedelta(minutes=10)
     of_credential(keys_until=until)(backup)
@@ -176,7 +179,7 @@ def test_the_end_of_a_window_for_keys(setup, backup):
 
 @pytest.mark.parametrize("what", FOR_ALL)
 @pytest.mark.parametrize("kind", ["data", "index"])
-def test_in_a_batch_of_direct_transfers(backup, what, kind):
+def test_in_a_batch_of_direct_transfers(backup: Caller, what: str, kind: str) -> None:
     """As the control API puts them on record; that it asks is shown with a real store."""
     action, status = FOR_ALL[what]
     content = some(9000)
@@ -194,7 +197,7 @@ def test_in_a_batch_of_direct_transfers(backup, what, kind):
     assert is_in_order(backup)
 
 
-def test_an_upload_that_was_reserved_may_finish_at_the_cap(backup):
+def test_an_upload_that_was_reserved_may_finish_at_the_cap(backup: Caller) -> None:
     """What it needs was held for it, whatever was stored beside it meanwhile."""
     of_plan(quota_bytes=20_000)(backup)
     content, beside = some(9000), some(11_000)
@@ -203,7 +206,9 @@ def test_an_upload_that_was_reserved_may_finish_at_the_cap(backup):
     assert stored(name_of("data", beside))
 
 
-def test_a_credential_that_is_revoked_ends_with_its_vault_locked(backup, maintain):
+def test_a_credential_that_is_revoked_ends_with_its_vault_locked(
+    backup: Caller, maintain: Caller
+) -> None:
     """Who asks at commit and who revokes wait for each other at the vault's row."""
     credentials.revoke(backup.credential, actor=SERVICE)
     with pytest.raises(RefusedError, match="revoked"):

@@ -9,7 +9,7 @@ from storage.models import LossNotice, StoredObject
 from storage.objects import damage
 from storage.replication.replicator import replicate_due
 from storage.stores.base import NoSuchKeyError
-from tests.unit.storage.conftest import some
+from tests.unit.storage.conftest import Caller, some
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-def test_both_replicas_marked_at_once_are_a_loss(backup):
+def test_both_replicas_marked_at_once_are_a_loss(backup: Caller) -> None:
     content = some()
     backup.put(content)
     replicate_due()

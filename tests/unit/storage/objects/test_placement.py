@@ -1,55 +1,59 @@
 """Where bytes go: the rules by themselves, and as uploads follow them."""
 
 import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from accounts import actions
 from accounts.audit import SERVICE
-from accounts.models import AuditEvent
-from storage.models import Region
+from accounts.models import Account, AuditEvent
+from storage.models import Region, Vault
 from storage.objects import placement
 from storage.objects.placement import Candidate, further, reachable_replicas, upload_order
 from storage.stores.configuration import ConfigurationError, parse, traits_in
 from storage.stores.registry import prepare_new, sync_rows
 from storage.stores.traits import Traits
 from tests.support.storage.replicas import states
-from tests.unit.storage.conftest import some
+from tests.unit.storage.conftest import Caller, some
 
 A = Candidate(region=1, priority=0, failure_domain="a", continent="europe")
 B = Candidate(region=2, priority=1, failure_domain="b", continent="asia")
 C = Candidate(region=3, priority=2, failure_domain="c", continent="asia")
 
 
-def change(candidate: Candidate, **fields) -> Candidate:
+def change(candidate: Candidate, **fields: Any) -> Candidate:
     return dataclasses.replace(candidate, **fields)
 
 
-def numbers(candidates) -> list[int]:
+def numbers(candidates: Iterable[Candidate]) -> list[int]:
     return [candidate.region for candidate in candidates]
 
 
 # --- the rules
 
 
-def test_uploads_go_home_first_and_then_by_priority():
+def test_uploads_go_home_first_and_then_by_priority() -> None:
     assert numbers(upload_order([C, B, A])) == [1, 2, 3]
     assert numbers(upload_order([A, B, C], "asia")) == [2, 3, 1]
     assert numbers(upload_order([A, B, C], "oceania")) == [1, 2, 3]
 
 
-def test_failing_regions_are_asked_late_and_full_ones_last():
+def test_failing_regions_are_asked_late_and_full_ones_last() -> None:
     candidates = [change(A, is_full=True), change(B, is_away=True), C]
     assert numbers(upload_order(candidates, "europe")) == [3, 2, 1]
 
 
-def test_regions_that_take_nothing_are_not_asked():
+def test_regions_that_take_nothing_are_not_asked() -> None:
     assert numbers(upload_order([change(A, takes=False), B])) == [2]
 
 
-def test_copies_go_to_other_failure_domains_only():
+def test_copies_go_to_other_failure_domains_only() -> None:
     twin = change(B, failure_domain="a")
     assert numbers(further([A, twin, C], holding={1}, copies=2)) == [3]
     assert further([A, twin], holding={1}, copies=2) == []
@@ -58,17 +62,17 @@ def test_copies_go_to_other_failure_domains_only():
     assert further([A, B, C], holding={1, 2}, copies=2) == []
 
 
-def test_copies_stay_on_the_continent_where_that_can_be():
+def test_copies_stay_on_the_continent_where_that_can_be() -> None:
     candidates = [A, B, C, change(A, region=4, failure_domain="d", priority=9)]
     assert numbers(further(candidates, holding={1}, copies=2, continent="europe")) == [4]
     assert numbers(further(candidates, holding={1}, copies=3, continent="europe")) == [4, 2]
 
 
-def test_full_regions_get_no_replicas():
+def test_full_regions_get_no_replicas() -> None:
     assert numbers(further([A, change(B, is_full=True), C], holding={1}, copies=3)) == [3]
 
 
-def test_what_lies_in_a_region_that_is_to_go_does_not_count():
+def test_what_lies_in_a_region_that_is_to_go_does_not_count() -> None:
     leaving = change(A, takes=False, counts=False)
     assert numbers(further([leaving, B, C], holding={1}, copies=2)) == [2, 3]
     assert reachable_replicas([leaving, B, C, change(C, region=4)]) == 2
@@ -92,7 +96,9 @@ SITES = st.lists(
 
 
 @given(SITES, st.integers(1, 4), st.data())
-def test_no_failure_domain_gets_two_replicas(candidates, copies, data):
+def test_no_failure_domain_gets_two_replicas(
+    candidates: list[Candidate], copies: int, data: st.DataObject
+) -> None:
     holding = [
         candidate for candidate in candidates if candidate.counts and data.draw(st.booleans())
     ]
@@ -113,7 +119,7 @@ def test_no_failure_domain_gets_two_replicas(candidates, copies, data):
 # --- what the environment says
 
 
-def test_traits_of_any_kind_of_region():
+def test_traits_of_any_kind_of_region() -> None:
     options = {"CONTINENT": "north-america", "FAILURE_DOMAIN": "rack.7", "CAPACITY": "1.5TB"}
     parse("a", "/disk1", options)
     assert traits_in("a", options) == Traits("rack.7", "north-america", 1_500_000_000_000)
@@ -132,7 +138,7 @@ def test_traits_of_any_kind_of_region():
         ({"CAPACITY": "-1GB"}, "CAPACITY is a number"),
     ],
 )
-def test_nonsense_is_told(options, words):
+def test_nonsense_is_told(options: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         parse("eu-1", "/disk1", options)
 
@@ -141,7 +147,7 @@ def test_nonsense_is_told(options, words):
 
 
 @pytest.fixture
-def three(settings, tmp_path, db) -> list[Region]:
+def three(settings: Settings, tmp_path: Path, db: None) -> list[Region]:
     """A region in Europe and two in Asia, each by itself."""
     settings.REGIONS = {alias: str(tmp_path / f"region-{alias}") for alias in "abc"}
     settings.REGION_OPTIONS = {
@@ -155,7 +161,7 @@ def three(settings, tmp_path, db) -> list[Region]:
 
 
 @pytest.mark.django_db
-def test_the_accounts_continent_is_home(three, backup, vault):
+def test_the_accounts_continent_is_home(three: list[Region], backup: Caller, vault: Vault) -> None:
     assert placement.continents_on_offer() == ["europe", "asia"]
     content = some()
     backup.put(content)
@@ -169,13 +175,15 @@ def test_the_accounts_continent_is_home(three, backup, vault):
 
 
 @pytest.mark.django_db
-def test_nobody_chooses_a_continent_that_is_none(account):
+def test_nobody_chooses_a_continent_that_is_none(account: Account) -> None:
     with pytest.raises(ValueError, match="atlantis"):
         actions.choose_continent(account, continent="atlantis", actor=SERVICE)
 
 
 @pytest.mark.django_db
-def test_one_failure_domain_gets_one_replica(three, settings, backup):
+def test_one_failure_domain_gets_one_replica(
+    three: list[Region], settings: Settings, backup: Caller
+) -> None:
     settings.REGION_OPTIONS = {"A_FAILURE_DOMAIN": "hall", "B_FAILURE_DOMAIN": "hall"}
     content = some()
     backup.put(content)
@@ -183,7 +191,7 @@ def test_one_failure_domain_gets_one_replica(three, settings, backup):
 
 
 @pytest.mark.django_db
-def test_a_full_region_is_passed_over(three, backup):
+def test_a_full_region_is_passed_over(three: list[Region], backup: Caller) -> None:
     Region.objects.filter(alias="a").update(full_since="2026-01-01T00:00Z")
     content = some()
     backup.put(content)
@@ -191,7 +199,9 @@ def test_a_full_region_is_passed_over(three, backup):
 
 
 @pytest.mark.django_db
-def test_an_offline_region_is_not_read_and_its_replica_does_not_count(regions, backup):
+def test_an_offline_region_is_not_read_and_its_replica_does_not_count(
+    regions: list[Region], backup: Caller
+) -> None:
     content = some()
     backup.put(content)
     Region.objects.filter(alias="a").update(status="offline")

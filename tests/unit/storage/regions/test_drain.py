@@ -1,18 +1,23 @@
 """A region is drained: replicas are made elsewhere before one is taken away."""
 
+from pathlib import Path
+
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
 from billing.actions import subscribe
 from storage.integrity import scrub
-from storage.models import Attempt, Replica
+from storage.models import Attempt, Replica, Vault
+from storage.object_names import StoreKey
 from storage.regions import drain, lifecycle
 from storage.regions.lifecycle import RegionActionError
 from storage.regions.status import replica_counts
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
+from storage.stores.base import Source
 from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import store_of
 from tests.support.storage.regions import burn, configure, proved, region, sweep, work
@@ -24,13 +29,15 @@ from tests.support.storage.three_regions import (
     regions,
     where,
 )
-from tests.unit.storage.conftest import damage, some
+from tests.unit.storage.conftest import Caller, damage, some
 
 __all__ = ["contents", "regions"]
 pytestmark = pytest.mark.django_db
 
 
-def test_draining_makes_replicas_elsewhere_before_it_takes_one_away(backup, contents):
+def test_draining_makes_replicas_elsewhere_before_it_takes_one_away(
+    backup: Caller, contents: list[bytes]
+) -> None:
     assert lifecycle.drain(region("b"), SERVICE)
     assert not lifecycle.drain(region("b"), SERVICE)
     assert drain.drain_due() == 0
@@ -40,14 +47,18 @@ def test_draining_makes_replicas_elsewhere_before_it_takes_one_away(backup, cont
     assert not Replica.objects.filter(region__alias="b").exists()
     everything_is_there(backup, contents)
     assert not figures("b").empty  # the bytes wait for their readers
-    assert figures("b").drain.doomed == 12
+    going = figures("b").drain
+    assert going is not None
+    assert going.doomed == 12
     assert sweep() == 12
     assert figures("b").empty
     assert list(store_of(region("b")).list_keys()) == []
     assert AuditEvent.objects.get(verb="region.status").detail == {"status": "draining"}
 
 
-def test_a_draining_region_takes_nothing_new_and_is_still_read(backup, contents, tmp_path):
+def test_a_draining_region_takes_nothing_new_and_is_still_read(
+    backup: Caller, contents: list[bytes], tmp_path: Path
+) -> None:
     lifecycle.drain(region("b"), SERVICE)
     content = some()
     backup.put(content)
@@ -56,10 +67,12 @@ def test_a_draining_region_takes_nothing_new_and_is_still_read(backup, contents,
     everything_is_there(backup, contents)
 
 
-def test_an_upload_that_was_on_its_way_when_draining_began_is_moved(backup, contents, monkeypatch):
+def test_an_upload_that_was_on_its_way_when_draining_began_is_moved(
+    backup: Caller, contents: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = FilesystemStore.put
 
-    def slowly(store, key, body, size):
+    def slowly(store: FilesystemStore, key: StoreKey, body: Source, size: int) -> None:
         real(store, key, body, size)
         lifecycle.drain(region("a"), SERVICE)
 
@@ -73,7 +86,9 @@ def test_an_upload_that_was_on_its_way_when_draining_began_is_moved(backup, cont
     everything_is_there(backup, [*contents, content])
 
 
-def test_a_region_is_not_drained_where_two_replicas_cannot_be(settings, tmp_path, backup, contents):
+def test_a_region_is_not_drained_where_two_replicas_cannot_be(
+    settings: Settings, tmp_path: Path, backup: Caller, contents: list[bytes]
+) -> None:
     configure(settings, tmp_path, "ab")
     with pytest.raises(RegionActionError, match="Without b there is 1 failure domain left"):
         lifecycle.drain(region("b"), SERVICE)
@@ -84,7 +99,9 @@ def test_a_region_is_not_drained_where_two_replicas_cannot_be(settings, tmp_path
     assert region("b").status == "active"
 
 
-def test_copies_stay_while_the_others_are_unproved_or_damaged(backup, contents):
+def test_copies_stay_while_the_others_are_unproved_or_damaged(
+    backup: Caller, contents: list[bytes]
+) -> None:
     lifecycle.drain(region("b"), SERVICE)
     backfill.backfill_due()
     replicate_due()
@@ -103,14 +120,16 @@ def test_copies_stay_while_the_others_are_unproved_or_damaged(backup, contents):
     assert where(backup, contents) == {"ac"}
 
 
-def test_the_count_is_taken_again_when_a_replica_goes(backup, contents, monkeypatch):
+def test_the_count_is_taken_again_when_a_replica_goes(
+    backup: Caller, contents: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A replica elsewhere decays between the look at the page and the moment of removal."""
     lifecycle.drain(region("b"), SERVICE)
     backfill.backfill_due()
     replicate_due()
     real = drain.remove_if_enough
 
-    def late(replica, wanted):
+    def late(replica: Replica, wanted: int) -> bool:
         Replica.objects.filter(object=replica.object_id, region__alias="c").update(state="corrupt")
         return real(replica, wanted)
 
@@ -120,7 +139,9 @@ def test_the_count_is_taken_again_when_a_replica_goes(backup, contents, monkeypa
     assert Replica.objects.filter(region__alias="b", state="stored").count() == 12
 
 
-def test_deleted_objects_within_their_grace_are_moved_as_well(backup, maintain, contents):
+def test_deleted_objects_within_their_grace_are_moved_as_well(
+    backup: Caller, maintain: Caller, contents: list[bytes]
+) -> None:
     obj = backup.stored_object(contents[0])
     maintain.delete(f"data/{obj.name}")
     lifecycle.drain(region("b"), SERVICE)
@@ -128,7 +149,9 @@ def test_deleted_objects_within_their_grace_are_moved_as_well(backup, maintain, 
     assert proved(obj) == {"a", "c"}
 
 
-def test_damaged_bytes_kept_aside_leave_with_the_region(backup, contents):
+def test_damaged_bytes_kept_aside_leave_with_the_region(
+    backup: Caller, contents: list[bytes]
+) -> None:
     bad = replica_in(backup.stored_object(contents[0]), "b")
     damage(bad)
     scrub.scrub_all()
@@ -140,7 +163,9 @@ def test_damaged_bytes_kept_aside_leave_with_the_region(backup, contents):
     assert figures("b").empty
 
 
-def test_the_remains_of_a_lost_object_stay_in_a_draining_region(backup, contents):
+def test_the_remains_of_a_lost_object_stay_in_a_draining_region(
+    backup: Caller, contents: list[bytes]
+) -> None:
     obj = backup.stored_object(contents[0])
     for alias in "ab":
         damage(replica_in(obj, alias))
@@ -161,7 +186,7 @@ def test_the_remains_of_a_lost_object_stay_in_a_draining_region(backup, contents
     assert proved(obj) == {"a", "c"}
 
 
-def test_undraining_keeps_what_has_not_gone(backup, contents):
+def test_undraining_keeps_what_has_not_gone(backup: Caller, contents: list[bytes]) -> None:
     lifecycle.drain(region("b"), SERVICE)
     backfill.backfill_due()
     lifecycle.online(region("b"), SERVICE)
@@ -170,7 +195,9 @@ def test_undraining_keeps_what_has_not_gone(backup, contents):
     assert region("b").status == "active"
 
 
-def test_a_plus_account_drained_to_two_regions_keeps_two(backup, vault, contents):
+def test_a_plus_account_drained_to_two_regions_keeps_two(
+    backup: Caller, vault: Vault, contents: list[bytes]
+) -> None:
     """Three were promised; what is possible is done, and said."""
     subscribe(vault.account, plan="plus", actor=SERVICE)
     work()

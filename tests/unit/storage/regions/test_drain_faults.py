@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from backup_service import clock
@@ -30,7 +33,7 @@ from storage.stores.base import RegionError, RegionStore, RegionUnavailableError
 from storage.stores.memory import MemoryStore
 from storage.stores.registry import store_of
 from tests.support.storage.regions import begin, region, work
-from tests.unit.storage.conftest import some
+from tests.unit.storage.conftest import Caller, some
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -39,7 +42,9 @@ STORE_CALLS = ("put", "open", "delete")
 
 
 @pytest.fixture
-def regions(settings, tmp_path, db, monkeypatch) -> list[Region]:
+def regions(
+    settings: Settings, tmp_path: Path, db: None, monkeypatch: pytest.MonkeyPatch
+) -> list[Region]:
     """Three regions in memory, so that hundreds of rounds take seconds."""
     stores: dict[str, MemoryStore] = {}
 
@@ -58,7 +63,12 @@ def failing_store_call(number: int, *, after: bool = False) -> Iterator[list[int
         for name in STORE_CALLS:
             real = getattr(MemoryStore, name)
 
-            def call(self, *arguments, real=real, **more):
+            def call(
+                self: MemoryStore,
+                *arguments: Any,
+                real: Callable[..., Any] = real,
+                **more: Any,
+            ) -> Any:
                 calls[0] += 1
                 is_it = calls[0] == number
                 if is_it and not after:
@@ -77,7 +87,9 @@ def failing_write(number: int) -> Iterator[list[int]]:
     """Let the Nth statement that writes to the database fail."""
     writes = [0]
 
-    def wrapper(execute, sql, parameters, many, context):
+    def wrapper(
+        execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
         if sql.startswith(("INSERT", "UPDATE", "DELETE")):
             writes[0] += 1
             if writes[0] == number:
@@ -105,12 +117,13 @@ def whole_copies(obj: StoredObject) -> int:
     """Count the replicas whose bytes are there and right, by looking into the stores."""
     whole = 0
     for replica in Replica.objects.filter(object=obj).readable().select_related("region"):
+        assert replica.attempt is not None
         with store_of(replica.region).open(replica.attempt.key) as reader:
             whole += hashlib.sha256(b"".join(reader.chunks())).hexdigest() == obj.sha256
     return whole
 
 
-def one_round(backup, fault: AbstractContextManager[list[int]]) -> int:
+def one_round(backup: Caller, fault: AbstractContextManager[list[int]]) -> int:
     """Move two objects out of region b under a fault; return how many calls there were."""
     placement.failed.clear()
     lifecycle.online(region("b"), SERVICE)
@@ -141,7 +154,7 @@ def one_round(backup, fault: AbstractContextManager[list[int]]) -> int:
     return count[0]
 
 
-def every(backup, fault: Fault, chance: random.Random) -> int:
+def every(backup: Caller, fault: Fault, chance: random.Random) -> int:
     """Repeat the round with a fault at the first, second, … call; return how many there were.
 
     At every fourth from a drawn one on; `python -m tests.soak.orders` takes every one.
@@ -154,9 +167,11 @@ def every(backup, fault: Fault, chance: random.Random) -> int:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_no_store_call_may_lose_anything(backup, after, chance):
+def test_no_store_call_may_lose_anything(
+    backup: Caller, after: bool, chance: random.Random
+) -> None:
     assert every(backup, partial(failing_store_call, after=after), chance) > 10
 
 
-def test_no_write_may_lose_anything(backup, chance):
+def test_no_write_may_lose_anything(backup: Caller, chance: random.Random) -> None:
     assert every(backup, failing_write, chance) > 30

@@ -1,23 +1,28 @@
 """Regions that are full or away are seen, said, and asked last."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from backup_service import clock
+from storage.object_names import StoreKey
 from storage.regions import health
-from storage.stores.base import RegionFullError
+from storage.stores.base import RegionFullError, Source
 from storage.stores.filesystem.store import FilesystemStore
 from tests.support.storage.regions import burn, region
 from tests.support.storage.replicas import states
 from tests.support.storage.three_regions import contents, regions
-from tests.unit.storage.conftest import some
+from tests.unit.storage.conftest import Caller, some
 
 __all__ = ["contents", "regions"]
 pytestmark = pytest.mark.django_db
 
 
-def test_health_is_seen_and_said(settings, tmp_path, backup, contents):
+def test_health_is_seen_and_said(
+    settings: Settings, tmp_path: Path, backup: Caller, contents: list[bytes]
+) -> None:
     settings.REGION_OPTIONS = {"B_CAPACITY": "12kB"}
     burn(tmp_path, "c")
     health.check_all()
@@ -31,10 +36,12 @@ def test_health_is_seen_and_said(settings, tmp_path, backup, contents):
     assert region("b").health == "well"
 
 
-def test_a_store_that_says_it_is_full_is_asked_last(backup, monkeypatch):
+def test_a_store_that_says_it_is_full_is_asked_last(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = FilesystemStore.put
 
-    def full(store, key, body, size):
+    def full(store: FilesystemStore, key: StoreKey, body: Source, size: int) -> None:
         if store.alias == "a":
             raise RegionFullError("Region a is full.")
         real(store, key, body, size)

@@ -2,19 +2,23 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from accounts.models import AuditEvent
 from backup_service import clock
 from storage import tasks
 from storage.models import Attempt, StoredObject
+from storage.object_names import StoreKey
 from storage.regions import lifecycle
 from storage.regions.lifecycle import RegionActionError
 from storage.regions.status import replica_counts
-from storage.stores.base import RegionUnavailableError
+from storage.stores.base import RegionUnavailableError, Source
 from storage.stores.filesystem.store import FilesystemStore
 from storage.stores.registry import prepare_new
 from tests.support.storage.regions import burn, configure, proved, region, sweep, work
@@ -26,7 +30,7 @@ from tests.support.storage.three_regions import (
     regions,
     where,
 )
-from tests.unit.storage.conftest import damage, some
+from tests.unit.storage.conftest import Caller, damage, some
 
 __all__ = ["contents", "regions"]
 pytestmark = pytest.mark.django_db
@@ -35,7 +39,9 @@ pytestmark = pytest.mark.django_db
 # --- read-only, offline, online
 
 
-def test_a_read_only_region_keeps_its_replicas_and_takes_none(backup, contents):
+def test_a_read_only_region_keeps_its_replicas_and_takes_none(
+    backup: Caller, contents: list[bytes]
+) -> None:
     lifecycle.read_only(region("b"), SERVICE)
     content = some()
     backup.put(content)
@@ -44,7 +50,9 @@ def test_a_read_only_region_keeps_its_replicas_and_takes_none(backup, contents):
     assert where(backup, contents) == {"ab"}
 
 
-def test_an_offline_regions_replicas_are_made_elsewhere_and_count_again_later(backup, contents):
+def test_an_offline_regions_replicas_are_made_elsewhere_and_count_again_later(
+    backup: Caller, contents: list[bytes]
+) -> None:
     lifecycle.offline(region("b"), SERVICE)
     assert replica_counts().under_replicated == 12
     work()
@@ -57,7 +65,9 @@ def test_an_offline_regions_replicas_are_made_elsewhere_and_count_again_later(ba
         assert where(backup, contents) == {"abc"}
 
 
-def test_taking_a_region_offline_tells_what_cannot_be_read_meanwhile(backup, capsys):
+def test_taking_a_region_offline_tells_what_cannot_be_read_meanwhile(
+    backup: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
     responses = [backup.put(some(1000)) for _ in range(3)]
     assert [response.status_code for response in responses] == [200] * 3
     call_command("region", "offline", "a", "--json")
@@ -72,7 +82,9 @@ def test_taking_a_region_offline_tells_what_cannot_be_read_meanwhile(backup, cap
     assert (json.loads(told.out)["without_other_copy"], told.err) == (0, "")
 
 
-def test_a_replica_that_decayed_while_its_region_was_offline_is_found(backup, contents):
+def test_a_replica_that_decayed_while_its_region_was_offline_is_found(
+    backup: Caller, contents: list[bytes]
+) -> None:
     lifecycle.offline(region("b"), SERVICE)
     damage(replica_in(backup.stored_object(contents[0]), "b"))
     with clock.travelled(timedelta(hours=1)):
@@ -83,7 +95,9 @@ def test_a_replica_that_decayed_while_its_region_was_offline_is_found(backup, co
     everything_is_there(backup, contents)
 
 
-def test_a_region_whose_store_is_away_does_not_come_online(backup, contents, tmp_path):
+def test_a_region_whose_store_is_away_does_not_come_online(
+    backup: Caller, contents: list[bytes], tmp_path: Path
+) -> None:
     lifecycle.offline(region("b"), SERVICE)
     (tmp_path / "region-b").rename(tmp_path / "unmounted")
     with pytest.raises(RegionUnavailableError, match="mounted"):
@@ -91,7 +105,7 @@ def test_a_region_whose_store_is_away_does_not_come_online(backup, contents, tmp
     assert region("b").status == "offline"
 
 
-def test_acts_that_make_no_sense_are_refused(backup, contents):
+def test_acts_that_make_no_sense_are_refused(backup: Caller, contents: list[bytes]) -> None:
     lifecycle.offline(region("b"), SERVICE)
     with pytest.raises(RegionActionError, match="bring it online first"):
         lifecycle.drain(region("b"), SERVICE)
@@ -106,7 +120,9 @@ def test_acts_that_make_no_sense_are_refused(backup, contents):
 # --- removed, destroyed
 
 
-def test_an_empty_region_is_removed_and_may_begin_anew(backup, contents, tmp_path):
+def test_an_empty_region_is_removed_and_may_begin_anew(
+    backup: Caller, contents: list[bytes], tmp_path: Path
+) -> None:
     with pytest.raises(RegionActionError, match="Drain it first"):
         lifecycle.remove(region("b"), SERVICE)
     lifecycle.drain(region("b"), SERVICE)
@@ -127,7 +143,9 @@ def test_an_empty_region_is_removed_and_may_begin_anew(backup, contents, tmp_pat
     assert lifecycle.add("b", SERVICE).status == "active"
 
 
-def test_a_destroyed_region_is_written_off_and_filled_elsewhere(backup, contents, tmp_path):
+def test_a_destroyed_region_is_written_off_and_filled_elsewhere(
+    backup: Caller, contents: list[bytes], tmp_path: Path
+) -> None:
     burn(tmp_path, "b")
     lifecycle.write_off_region(region("b"), SERVICE)
     work()
@@ -138,7 +156,9 @@ def test_a_destroyed_region_is_written_off_and_filled_elsewhere(backup, contents
     assert replica_counts().fewer_than_two_verified == 0
 
 
-def test_what_had_its_only_replica_there_is_lost_and_said_to_be(backup, contents, tmp_path):
+def test_what_had_its_only_replica_there_is_lost_and_said_to_be(
+    backup: Caller, contents: list[bytes], tmp_path: Path
+) -> None:
     alone = some()
     backup.put(alone)
     backup.stored_object(alone).replicas.exclude(region__alias="a").delete()
@@ -157,10 +177,12 @@ def test_what_had_its_only_replica_there_is_lost_and_said_to_be(backup, contents
     assert proved(obj) == {"b", "c"}
 
 
-def test_an_upload_into_a_region_that_burns_meanwhile_is_refused(backup, monkeypatch):
+def test_an_upload_into_a_region_that_burns_meanwhile_is_refused(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = FilesystemStore.put
 
-    def slowly(store, key, body, size):
+    def slowly(store: FilesystemStore, key: StoreKey, body: Source, size: int) -> None:
         real(store, key, body, size)
         if store.alias == "a":
             lifecycle.write_off_region(region("a"), SERVICE)
@@ -179,12 +201,18 @@ def test_an_upload_into_a_region_that_burns_meanwhile_is_refused(backup, monkeyp
 # --- at the command line
 
 
-def command(*arguments: str, capsys) -> dict:
+def command(*arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     call_command("region", *arguments, "--json")
     return json.loads(capsys.readouterr().out)
 
 
-def test_the_commands(settings, tmp_path, backup, contents, capsys):
+def test_the_commands(
+    settings: Settings,
+    tmp_path: Path,
+    backup: Caller,
+    contents: list[bytes],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert command("drain", "b", capsys=capsys)["changed"] is True
     work()
     shown = command("status", "b", capsys=capsys)
@@ -214,9 +242,9 @@ def test_the_commands(settings, tmp_path, backup, contents, capsys):
     assert (gone["status"], gone["lost"]) == ("removed", 0)
     assert gone["copies_struck_off"] > 0
     work()
-    status = command("status", capsys=capsys)
-    assert [shown["region"] for shown in status["regions"]] == ["a", "c", "d"]
-    assert (status["under_replicated"], status["fewer_than_two_verified"]) == (0, 0)
+    told = command("status", capsys=capsys)
+    assert [shown["region"] for shown in told["regions"]] == ["a", "c", "d"]
+    assert (told["under_replicated"], told["fewer_than_two_verified"]) == (0, 0)
     with pytest.raises(CommandError, match="Say which region"):
         command("offline", capsys=capsys)
     everything_is_there(backup, contents)

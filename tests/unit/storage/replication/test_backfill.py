@@ -1,13 +1,15 @@
 """What lacks replicas gets them: when a region comes or goes, a plan grows, or every hour."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from backup_service import clock
 from billing.actions import subscribe
-from storage.models import Refill, Region, Replica
+from storage.models import Refill, Region, Replica, Vault
 from storage.monitoring import alarms
 from storage.regions import lifecycle
 from storage.regions.status import replica_counts
@@ -16,13 +18,15 @@ from storage.replication.replicator import replicate_due
 from tests.support.storage.regions import configure, proved, region, work
 from tests.support.storage.replicas import states
 from tests.support.storage.three_regions import contents, regions, where
-from tests.unit.storage.conftest import caller, some
+from tests.unit.storage.conftest import Caller, caller, some
 
 __all__ = ["contents", "regions"]
 pytestmark = pytest.mark.django_db
 
 
-def test_what_lacks_replicas_is_filled_when_a_region_is_added(settings, tmp_path, backup):
+def test_what_lacks_replicas_is_filled_when_a_region_is_added(
+    settings: Settings, tmp_path: Path, backup: Caller
+) -> None:
     configure(settings, tmp_path, "a")
     Region.objects.filter(alias__in="bc").update(status="removed", instance="")
     content = some()
@@ -42,7 +46,9 @@ def test_what_lacks_replicas_is_filled_when_a_region_is_added(settings, tmp_path
     assert "places" not in {found.key for found in alarms.present()}
 
 
-def test_a_larger_plan_gets_its_third_replica(backup, vault, contents):
+def test_a_larger_plan_gets_its_third_replica(
+    backup: Caller, vault: Vault, contents: list[bytes]
+) -> None:
     assert replica_counts().under_replicated == 0
     subscribe(vault.account, plan="plus", actor=SERVICE)
     assert replica_counts().under_replicated == len(contents)
@@ -51,7 +57,9 @@ def test_a_larger_plan_gets_its_third_replica(backup, vault, contents):
     assert not Refill.objects.exclude(scope="all").filter(ended_at=None).exists()
 
 
-def test_a_refill_goes_on_where_it_was_interrupted(backup, contents, monkeypatch):
+def test_a_refill_goes_on_where_it_was_interrupted(
+    backup: Caller, contents: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(backfill, "BATCH", 5)
     lifecycle.offline(region("b"), SERVICE)
     walk = Refill.objects.get(scope="all")
@@ -66,7 +74,9 @@ def test_a_refill_goes_on_where_it_was_interrupted(backup, contents, monkeypatch
     assert where(backup, contents) == {"ac"}
 
 
-def test_a_refill_waits_while_there_is_a_backlog(backup, contents, monkeypatch):
+def test_a_refill_waits_while_there_is_a_backlog(
+    backup: Caller, contents: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(backfill, "BACKLOG", 4)
     monkeypatch.setattr(backfill, "BATCH", 2)
     lifecycle.offline(region("b"), SERVICE)
@@ -78,7 +88,7 @@ def test_a_refill_waits_while_there_is_a_backlog(backup, contents, monkeypatch):
     assert where(backup, contents) == {"ac"}
 
 
-def test_everything_is_looked_at_again_every_hour(backup, contents):
+def test_everything_is_looked_at_again_every_hour(backup: Caller, contents: list[bytes]) -> None:
     """Whatever went past a walk unseen is found by the next."""
     work()
     obj = backup.stored_object(contents[0])
@@ -90,7 +100,7 @@ def test_everything_is_looked_at_again_every_hour(backup, contents):
     assert len(proved(obj)) == 2
 
 
-def test_a_replica_that_waits_for_a_full_region_goes_to_another(backup):
+def test_a_replica_that_waits_for_a_full_region_goes_to_another(backup: Caller) -> None:
     content = some()
     backup.put(content)
     assert states(backup.stored_object(content)) == {"a": "stored", "b": "pending"}
@@ -100,7 +110,9 @@ def test_a_replica_that_waits_for_a_full_region_goes_to_another(backup):
     assert states(backup.stored_object(content)) == {"a": "stored", "c": "stored"}
 
 
-def test_without_another_region_the_replica_waits_for_the_full_one(settings, tmp_path, backup):
+def test_without_another_region_the_replica_waits_for_the_full_one(
+    settings: Settings, tmp_path: Path, backup: Caller
+) -> None:
     configure(settings, tmp_path, "ab")
     content = some()
     backup.put(content)
@@ -110,7 +122,9 @@ def test_without_another_region_the_replica_waits_for_the_full_one(settings, tmp
     assert states(backup.stored_object(content)) == {"a": "stored", "b": "pending"}
 
 
-def test_another_tenant_is_not_touched_by_an_accounts_refill(contents, bob, vault):
+def test_another_tenant_is_not_touched_by_an_accounts_refill(
+    contents: list[bytes], bob: Caller, vault: Vault
+) -> None:
     content = some()
     bob.put(content)
     work()

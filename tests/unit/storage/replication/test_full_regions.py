@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from accounts.models import Account
@@ -26,7 +27,8 @@ from tests.support.storage.faulty_regions import buckets, everywhere, fronts, st
 from tests.support.storage.faulty_regions import regions as stores
 from tests.support.storage.regions import region
 from tests.support.storage.replicas import replica_in, states
-from tests.unit.storage.conftest import person, sha, some
+from tests.support.stores.proxy import FaultyProxy
+from tests.unit.storage.conftest import Caller, person, sha, some
 
 __all__ = ["buckets", "fronts", "stores", "ways"]
 pytestmark = pytest.mark.django_db
@@ -41,7 +43,9 @@ class TestAStore:
         """Somebody whose plan promises two replicas."""
         return person("alice@example.org")
 
-    def test_copies_are_made_elsewhere(self, backup, fronts):
+    def test_copies_are_made_elsewhere(
+        self, backup: Caller, fronts: dict[str, FaultyProxy]
+    ) -> None:
         contents = [some(20_000) for _ in range(3)]
         for content in contents:
             backup.put(content)
@@ -86,14 +90,16 @@ class TestADisk:
         subprocess.run(["umount", str(folder)], check=True)
 
     @pytest.fixture
-    def regions(self, settings, db, disk: Path, tmp_path: Path) -> list[Region]:
+    def regions(self, settings: Settings, db: None, disk: Path, tmp_path: Path) -> list[Region]:
         places = {"a": tmp_path / "region-a", "b": disk / "region", "c": tmp_path / "region-c"}
         settings.REGIONS = {alias: str(place) for alias, place in places.items()}
         sync_rows()
         prepare_new(SERVICE)
         return list(Region.objects.order_by("priority"))
 
-    def test_what_fits_is_copied_there_and_the_rest_elsewhere(self, backup, disk):
+    def test_what_fits_is_copied_there_and_the_rest_elsewhere(
+        self, backup: Caller, disk: Path
+    ) -> None:
         contents = [some(1_000_000) for _ in range(6)]
         for content in contents:
             backup.put(content)

@@ -5,23 +5,26 @@ import time
 from datetime import timedelta
 
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from backup_service import clock
-from storage.models import Attempt
+from storage.models import Attempt, StoredObject
+from storage.object_names import StoreKey
 from storage.replication import leases, replicator, transfer
 from storage.replication.replicator import replicate_due
 from storage.replication.scheduler import RoundRobin
+from storage.stores.base import Source
 from storage.stores.filesystem.store import FilesystemStore
 from storage.vaults.enrolment import create_vault
 from tests.support.storage.replicas import obj, replica_in, states
-from tests.unit.storage.conftest import caller, some
+from tests.unit.storage.conftest import Caller, caller, some
 
 __all__ = ["obj"]
 pytestmark = pytest.mark.django_db
 
 
-def test_a_replica_that_ends_its_worker_is_tried_alone_and_then_parked(backup):
+def test_a_replica_that_ends_its_worker_is_tried_alone_and_then_parked(backup: Caller) -> None:
     """The try is counted at the claim; whoever claims and never comes back was killed by it."""
     deadly, other = some(), some()
     backup.put(deadly)
@@ -46,7 +49,7 @@ def test_a_replica_that_ends_its_worker_is_tried_alone_and_then_parked(backup):
         assert replicate_due() == 1
 
 
-def test_a_replica_that_takes_long_keeps_its_lease(backup):
+def test_a_replica_that_takes_long_keeps_its_lease(backup: Caller) -> None:
     backup.put(some())
     claim = leases.claim(1)
     pairs = [(replica.pk, claim.token) for replica in claim.replicas]
@@ -59,13 +62,15 @@ def test_a_replica_that_takes_long_keeps_its_lease(backup):
         assert len(leases.claim(1).replicas) == 1
 
 
-def test_many_replicas_are_made_at_once_and_no_more_than_allowed(backup, monkeypatch, settings):
+def test_many_replicas_are_made_at_once_and_no_more_than_allowed(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     settings.COPIES_AT_ONCE = {"b": "3"}
     for _ in range(12):
         backup.put(some())
     real, now, most, all_there = FilesystemStore.put, [], [], threading.Event()
 
-    def put(self, key, body, size):
+    def put(self: FilesystemStore, key: StoreKey, body: Source, size: int) -> None:
         now.append(key)
         most.append(len(now))
         if len(now) == 3:
@@ -80,7 +85,7 @@ def test_many_replicas_are_made_at_once_and_no_more_than_allowed(backup, monkeyp
     assert max(most) == 3
 
 
-def test_a_rate_holds_copying_back(backup, settings):
+def test_a_rate_holds_copying_back(backup: Caller, settings: Settings) -> None:
     settings.COPY_RATES = {"b": "1M"}
     for _ in range(4):
         backup.put(some(200_000))
@@ -89,7 +94,9 @@ def test_a_rate_holds_copying_back(backup, settings):
     assert time.monotonic() - begun > 0.5  # 1.6 MB to and fro, 0.25 s of it at once
 
 
-def test_every_vault_has_its_turn_and_what_is_fresh_has_every_second(backup, maintain, bob):
+def test_every_vault_has_its_turn_and_what_is_fresh_has_every_second(
+    backup: Caller, maintain: Caller, bob: Caller
+) -> None:
     """A vault with a long backlog, another one with a short one, and one that came just now."""
     other = caller(create_vault(backup.vault.account, name="desk", actor=SERVICE).vault, "backup")
     for _ in range(6):
@@ -117,7 +124,7 @@ def test_every_vault_has_its_turn_and_what_is_fresh_has_every_second(backup, mai
     ] == [1, 2]
 
 
-def test_a_lease_keeps_others_away_until_it_ends(backup):
+def test_a_lease_keeps_others_away_until_it_ends(backup: Caller) -> None:
     content = some()
     backup.put(content)
     first = leases.claim(10)
@@ -129,7 +136,9 @@ def test_a_lease_keeps_others_away_until_it_ends(backup):
     assert not leases.leased(first.replicas[0], first.token).exists()
 
 
-def test_a_worker_whose_lease_was_taken_over_changes_nothing(backup, obj):
+def test_a_worker_whose_lease_was_taken_over_changes_nothing(
+    backup: Caller, obj: StoredObject
+) -> None:
     """It finishes late: its bytes are doomed, the other worker's replica stays."""
     content = some()
     backup.put(content)

@@ -25,7 +25,8 @@ from tests.support.storage.faulty_regions import (
 from tests.support.storage.presigned import announce, commit, put, request_of
 from tests.support.storage.replicas import states
 from tests.support.stores.client import send
-from tests.unit.storage.conftest import sha, some
+from tests.support.stores.proxy import FaultyProxy
+from tests.unit.storage.conftest import Caller, sha, some
 
 __all__ = ["account", "buckets", "fronts", "regions", "ways"]
 pytestmark = pytest.mark.django_db
@@ -34,7 +35,9 @@ WRONG = [timedelta(hours=1), timedelta(hours=-1), timedelta(days=1), timedelta(d
 
 
 @pytest.mark.parametrize("ahead", [10 * MINUTE, -10 * MINUTE], ids=str)
-def test_a_clock_within_what_stores_forgive_changes_nothing(backup, fronts, ahead):
+def test_a_clock_within_what_stores_forgive_changes_nothing(
+    backup: Caller, fronts: dict[str, FaultyProxy], ahead: timedelta
+) -> None:
     contents = [some(20_000) for _ in range(3)]
     for way in fronts.values():
         way.ahead = ahead
@@ -51,7 +54,9 @@ def test_a_clock_within_what_stores_forgive_changes_nothing(backup, fronts, ahea
 
 
 @pytest.mark.parametrize("ahead", WRONG, ids=str)
-def test_a_region_whose_clock_is_wrong_counts_as_away(backup, fronts, ahead):
+def test_a_region_whose_clock_is_wrong_counts_as_away(
+    backup: Caller, fronts: dict[str, FaultyProxy], ahead: timedelta
+) -> None:
     before = [some(20_000) for _ in range(2)]
     for content in before:
         backup.put(content)
@@ -79,7 +84,9 @@ def test_a_region_whose_clock_is_wrong_counts_as_away(backup, fronts, ahead):
 
 
 @pytest.mark.parametrize("ahead", WRONG, ids=str)
-def test_requests_signed_for_a_client_are_judged_by_that_clock(backup, fronts, ahead):
+def test_requests_signed_for_a_client_are_judged_by_that_clock(
+    backup: Caller, fronts: dict[str, FaultyProxy], ahead: timedelta
+) -> None:
     content = some(20_000)
     fronts["a"].ahead = ahead
     [offer] = announce(backup, content)

@@ -19,6 +19,7 @@ from storage.replication import leases, replicator
 from storage.replication.replicator import replicate_due
 from storage.stores import rate_limits
 from storage.stores.registry import store_of
+from storage.stores.s3.store import S3Store
 from tests.support.storage.faulty_regions import (
     account,
     buckets,
@@ -29,7 +30,7 @@ from tests.support.storage.faulty_regions import (
     ways,
 )
 from tests.support.storage.replicas import replica_in, states
-from tests.support.stores.proxy import Fault
+from tests.support.stores.proxy import Fault, FaultyProxy
 from tests.unit.storage.conftest import Caller, sha, some
 
 __all__ = ["account", "buckets", "fronts", "regions", "ways"]
@@ -40,7 +41,7 @@ WRONG = ["cut", "swap", "lie", "refuse-500"]  # what says that these bytes are b
 
 
 @pytest.fixture
-def contents(backup) -> list[bytes]:
+def contents(backup: Caller) -> list[bytes]:
     """Objects that are in `a` and wait to be copied to `b` and `c`."""
     made = [some(20_000) for _ in range(2)]
     for content in made:
@@ -49,7 +50,7 @@ def contents(backup) -> list[bytes]:
 
 
 @pytest.fixture
-def copied(contents) -> list[bytes]:
+def copied(contents: list[bytes]) -> list[bytes]:
     """Objects with three verified replicas."""
     assert replicate_due() == 2 * len(contents)
     scrub.scrub_all()
@@ -76,7 +77,9 @@ def require_made_good(backup: Caller, contents: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("fault", [*SILENT, "refuse-500", "refuse-507", "lie", "lost"])
-def test_a_region_that_takes_nothing(backup, contents, fronts, fault):
+def test_a_region_that_takes_nothing(
+    backup: Caller, contents: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     fronts["b"].does(fault, to="PUT")
     assert replicate_due() == len(contents)
     assert fronts["b"].fault.seen
@@ -90,7 +93,9 @@ def test_a_region_that_takes_nothing(backup, contents, fronts, fault):
     require_made_good(backup, contents)
 
 
-def test_a_region_that_hangs_altogether_is_left_alone_for_a_while(backup, contents, fronts):
+def test_a_region_that_hangs_altogether_is_left_alone_for_a_while(
+    backup: Caller, contents: list[bytes], fronts: dict[str, FaultyProxy]
+) -> None:
     fronts["b"].fault = Fault(lambda method, path: "hang")
     assert replicate_due() == len(contents)
     asked = len(fronts["b"].fault.seen)
@@ -111,7 +116,9 @@ def test_a_region_that_hangs_altogether_is_left_alone_for_a_while(backup, conten
 
 
 @pytest.mark.parametrize("fault", [*SILENT, *WRONG])
-def test_a_region_whose_new_replicas_cannot_be_read_back(backup, contents, fronts, fault):
+def test_a_region_whose_new_replicas_cannot_be_read_back(
+    backup: Caller, contents: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     fronts["b"].does(fault, to="GET", instead=OLD)
     assert replicate_due() == len(contents)
     for content in contents:
@@ -125,7 +132,9 @@ def test_a_region_whose_new_replicas_cannot_be_read_back(backup, contents, front
     require_made_good(backup, contents)
 
 
-def test_one_object_that_a_region_never_gives_back_is_parked_alone(backup, contents, fronts):
+def test_one_object_that_a_region_never_gives_back_is_parked_alone(
+    backup: Caller, contents: list[bytes], fronts: dict[str, FaultyProxy]
+) -> None:
     poison = sha(contents[0])
     fronts["b"].fault = Fault(
         lambda method, path: "swap" if method == "GET" and poison in path else "", OLD
@@ -154,7 +163,9 @@ def test_one_object_that_a_region_never_gives_back_is_parked_alone(backup, conte
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "hang"])
-def test_the_only_source_is_silent(backup, contents, fronts, fault):
+def test_the_only_source_is_silent(
+    backup: Caller, contents: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     fronts["a"].does(fault, to="GET")
     assert replicate_due() == 0
     for content in contents:
@@ -169,7 +180,9 @@ def test_the_only_source_is_silent(backup, contents, fronts, fault):
 
 
 @pytest.mark.parametrize("fault", ["cut", "swap"])
-def test_the_only_source_gives_wrong_bytes_for_a_while(backup, contents, fronts, fault):
+def test_the_only_source_gives_wrong_bytes_for_a_while(
+    backup: Caller, contents: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     """They count as lost, which nothing is removed for, until somebody looks again."""
     fronts["a"].does(fault, to="GET", instead=OLD)
     assert replicate_due() == 0
@@ -182,7 +195,7 @@ def test_the_only_source_gives_wrong_bytes_for_a_while(backup, contents, fronts,
 
 
 @pytest.fixture
-def twice(backup, fronts) -> list[bytes]:
+def twice(backup: Caller, fronts: dict[str, FaultyProxy]) -> list[bytes]:
     """Objects that are in `a` and `b`, proved, and could not be copied to `c` yet."""
     made = [some(20_000) for _ in range(6)]
     for content in made:
@@ -195,7 +208,9 @@ def twice(backup, fronts) -> list[bytes]:
 
 
 @pytest.mark.parametrize("fault", SILENT)
-def test_a_silent_source_is_passed_over_for_a_good_one(backup, twice, fronts, fault):
+def test_a_silent_source_is_passed_over_for_a_good_one(
+    backup: Caller, twice: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     """It is not asked for one object after the other either: each time may be a minute."""
     fronts["a"].does(fault, to="GET")
     with clock.travelled(timedelta(hours=1)):
@@ -209,7 +224,9 @@ def test_a_silent_source_is_passed_over_for_a_good_one(backup, twice, fronts, fa
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_a_source_with_wrong_bytes_is_marked_and_another_one_serves(backup, twice, fronts, fault):
+def test_a_source_with_wrong_bytes_is_marked_and_another_one_serves(
+    backup: Caller, twice: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     fronts["a"].does(fault, to="GET", instead=OLD)
     with clock.travelled(timedelta(hours=1)):
         replicate_due()
@@ -226,7 +243,9 @@ def test_a_source_with_wrong_bytes_is_marked_and_another_one_serves(backup, twic
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "hang"])
-def test_a_scrub_of_a_silent_region_says_nothing_about_its_replicas(backup, copied, fronts, fault):
+def test_a_scrub_of_a_silent_region_says_nothing_about_its_replicas(
+    backup: Caller, copied: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     before = dict(Replica.objects.values_list("pk", "verified_at"))
     fronts["b"].does(fault, to="GET")
     with clock.travelled(timedelta(days=31)):
@@ -243,7 +262,9 @@ def test_a_scrub_of_a_silent_region_says_nothing_about_its_replicas(backup, copi
 
 
 @pytest.mark.parametrize("fault", ["cut", "swap"])
-def test_a_scrub_that_is_given_wrong_bytes_for_a_while(backup, copied, fronts, fault):
+def test_a_scrub_that_is_given_wrong_bytes_for_a_while(
+    backup: Caller, copied: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     fronts["b"].does(fault, to="GET", instead=OLD)
     found = scrub.scrub_all()
     assert (found.damaged, found.unreachable) == (len(copied), 0)
@@ -261,11 +282,16 @@ def test_a_scrub_that_is_given_wrong_bytes_for_a_while(backup, copied, fronts, f
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "reset", "lie"])
-def test_a_repair_into_a_region_that_takes_nothing(backup, copied, fronts, fault):
+def test_a_repair_into_a_region_that_takes_nothing(
+    backup: Caller, copied: list[bytes], fronts: dict[str, FaultyProxy], fault: str
+) -> None:
     """Bytes really are gone from b, and really other ones in c."""
     gone, altered = (replica_in(backup.stored_object(copied[0]), alias) for alias in "bc")
+    assert gone.attempt is not None
+    assert altered.attempt is not None
     store_of(gone.region).delete(gone.attempt.key)
     store = store_of(altered.region)
+    assert isinstance(store, S3Store)
     store.general.again.put_object(
         Bucket=store.region.bucket, Key=str(altered.attempt.key), Body=OLD * 100
     )

@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -25,12 +26,12 @@ from storage.uploads import ingest
 from storage.vaults.access import Access
 from storage.vaults.quota import FLOOR
 from tests.support.storage.replicas import states
-from tests.unit.storage.conftest import access_of, data_name, path_of, sealed, sha, some
+from tests.unit.storage.conftest import Caller, access_of, data_name, path_of, sealed, sha, some
 
 pytestmark = pytest.mark.django_db
 
 
-def test_one_replica_now_and_one_to_make(backup):
+def test_one_replica_now_and_one_to_make(backup: Caller) -> None:
     content = some()
     backup.put(content)
     obj = backup.stored_object(content)
@@ -40,7 +41,7 @@ def test_one_replica_now_and_one_to_make(backup):
     assert (lifetime.from_sequence, lifetime.to_sequence) == (1, None)
 
 
-def test_every_change_takes_the_next_number(backup, maintain):
+def test_every_change_takes_the_next_number(backup: Caller, maintain: Caller) -> None:
     contents = [some() for _ in range(3)]
     for content in contents:
         backup.put(content)
@@ -52,7 +53,7 @@ def test_every_change_takes_the_next_number(backup, maintain):
     assert times == sorted(times)
 
 
-def test_the_next_region_takes_over_when_one_is_gone(backup, tmp_path):
+def test_the_next_region_takes_over_when_one_is_gone(backup: Caller, tmp_path: Path) -> None:
     (tmp_path / "region-a").rename(tmp_path / "unmounted")
     content = some()
     assert backup.put(content).status_code == 200
@@ -60,7 +61,7 @@ def test_the_next_region_takes_over_when_one_is_gone(backup, tmp_path):
     assert backup.fetch(f"data/{sha(content)}") == content
 
 
-def test_no_region_at_all(backup, vault, tmp_path):
+def test_no_region_at_all(backup: Caller, vault: Vault, tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"region-{name}").rename(tmp_path / f"unmounted-{name}")
     response = backup.put(some())
@@ -74,7 +75,7 @@ def test_no_region_at_all(backup, vault, tmp_path):
     assert backup.put(some()).status_code == 200
 
 
-def test_a_region_without_room(backup, monkeypatch):
+def test_a_region_without_room(backup: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     from storage.stores.base import Capacity
     from storage.stores.filesystem.store import FilesystemStore
 
@@ -94,7 +95,7 @@ def test_a_region_without_room(backup, monkeypatch):
     assert backup.put(some()).status_code == 200
 
 
-def test_read_only_regions_are_left_alone(backup):
+def test_read_only_regions_are_left_alone(backup: Caller) -> None:
     Region.objects.filter(alias="a").update(status="read-only")
     content = some()
     backup.put(content)
@@ -104,7 +105,7 @@ def test_read_only_regions_are_left_alone(backup):
 class Breaking(io.BytesIO):
     """A connection that ends after some bytes."""
 
-    def read(self, size: int = -1, /) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         piece = super().read(size)
         if not piece:
             raise OSError("connection reset")
@@ -117,7 +118,9 @@ def deposit(access: Access, content: bytes, stream: io.BytesIO, size: int) -> No
 
 
 @pytest.mark.parametrize("stream", [io.BytesIO, Breaking])
-def test_a_broken_connection_leaves_nothing(backup, vault, stream):
+def test_a_broken_connection_leaves_nothing(
+    backup: Caller, vault: Vault, stream: type[io.BytesIO]
+) -> None:
     content = some(300_000)
     with pytest.raises(Exception, match="ended after"):
         deposit(access_of(backup), content, stream(content[:200_000]), len(content))
@@ -128,7 +131,9 @@ def test_a_broken_connection_leaves_nothing(backup, vault, stream):
     assert Attempt.objects.get().state == "doomed"
 
 
-def test_two_uploads_that_win_in_two_regions_are_two_replicas_of_one(backup, vault):
+def test_two_uploads_that_win_in_two_regions_are_two_replicas_of_one(
+    backup: Caller, vault: Vault
+) -> None:
     """Both begin before either ends, in different regions."""
     content, access = some(), access_of(backup)
     name = data_name(content)
@@ -146,7 +151,7 @@ def test_two_uploads_that_win_in_two_regions_are_two_replicas_of_one(backup, vau
     assert backup.stored_object(content).lifetimes.count() == 1
 
 
-def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup):
+def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup: Caller) -> None:
     content, access = some(), access_of(backup)
     name = data_name(content)
     region = Region.objects.get(alias="a")
@@ -162,7 +167,7 @@ def test_a_surplus_attempt_in_the_same_region_is_doomed_and_swept(backup):
     assert backup.fetch(f"data/{sha(content)}") == content
 
 
-def test_an_upload_that_took_too_long_is_given_up(backup, vault):
+def test_an_upload_that_took_too_long_is_given_up(backup: Caller, vault: Vault) -> None:
     content, access = some(), access_of(backup)
     name = data_name(content)
     attempt = ingest.begin(access, name, region=Region.objects.get(alias="a"), size=1000)
@@ -179,7 +184,7 @@ def test_an_upload_that_took_too_long_is_given_up(backup, vault):
     assert Usage.objects.get(account=vault.account).reserved_bytes == 0
 
 
-def test_delete_and_upload_again_revives(backup, maintain, vault):
+def test_delete_and_upload_again_revives(backup: Caller, maintain: Caller, vault: Vault) -> None:
     content = some()
     backup.put(content)
     assert maintain.delete(f"data/{sha(content)}").status_code == 200
@@ -203,7 +208,7 @@ def test_delete_and_upload_again_revives(backup, maintain, vault):
     assert not Attempt.objects.exclude(state="stored").exists()
 
 
-def test_a_tombstone_names_its_author(backup, maintain):
+def test_a_tombstone_names_its_author(backup: Caller, maintain: Caller) -> None:
     content = some()
     backup.put(content)
     epoch = Vault.objects.get(pk=backup.vault.pk).epoch
@@ -218,7 +223,7 @@ def test_a_tombstone_names_its_author(backup, maintain):
     assert Vault.objects.get(pk=backup.vault.pk).epoch == epoch + 1
 
 
-def test_a_lost_object_is_healed_by_its_repeat(backup):
+def test_a_lost_object_is_healed_by_its_repeat(backup: Caller) -> None:
     content = some()
     backup.put(content)
     obj = backup.stored_object(content)
@@ -232,7 +237,7 @@ def test_a_lost_object_is_healed_by_its_repeat(backup):
     assert Replica.objects.filter(object=obj, state="stored").count() == 1
 
 
-def test_a_snapshot_marks_the_last_backup(setup):
+def test_a_snapshot_marks_the_last_backup(setup: Caller) -> None:
     assert Vault.objects.get(pk=setup.vault.pk).last_snapshot_at is None
     setup.put(sealed(b"a snapshot"), "snapshots")
     assert Vault.objects.get(pk=setup.vault.pk).last_snapshot_at is not None

@@ -1,6 +1,7 @@
 """Direct transfers against a real SeaweedFS: what was put becomes an object, and is charged."""
 
 import pytest
+from pytest_django import Settings
 
 from storage.models import Attempt, Replica, StoredObject
 from storage.objects import placement
@@ -16,13 +17,14 @@ from tests.support.storage.presigned import (
     read,
     regions,
 )
-from tests.unit.storage.conftest import sealed, sha, some
+from tests.support.stores.proxy import FaultyProxy
+from tests.unit.storage.conftest import Caller, sealed, sha, some
 
 __all__ = ["regions"]
 pytestmark = pytest.mark.django_db
 
 
-def test_what_was_put_is_an_object_like_any_other(backup):
+def test_what_was_put_is_an_object_like_any_other(backup: Caller) -> None:
     contents = [some(1000), some(60_000), b""]
     offers = announce(backup, *contents)
     assert booked(backup.vault) == (0, 60_000 + 2 * FLOOR)
@@ -42,7 +44,7 @@ def test_what_was_put_is_an_object_like_any_other(backup):
     assert backup.vault.sequence == 3
 
 
-def test_index_files_too_and_everything_else_through_the_gateway(backup):
+def test_index_files_too_and_everything_else_through_the_gateway(backup: Caller) -> None:
     offer = announce(backup, sealed(b"index"), kind="index")[0]
     assert put(offer, sealed(b"index")) == 200
     assert commit(backup, offer["attempt"]) == ["stored"]
@@ -51,7 +53,7 @@ def test_index_files_too_and_everything_else_through_the_gateway(backup):
         assert announce(backup, some(), kind=kind)[0]["status"] == "gateway"
 
 
-def test_an_index_file_waits_for_the_packs_of_its_batch(backup):
+def test_an_index_file_waits_for_the_packs_of_its_batch(backup: Caller) -> None:
     pack, other = some(), some()
     offers = announce(backup, pack, other)
     index = announce(backup, sealed(b"index"), kind="index")[0]
@@ -66,7 +68,7 @@ def test_an_index_file_waits_for_the_packs_of_its_batch(backup):
     assert backup.names("index") == [sha(sealed(b"index"))]
 
 
-def test_what_is_there_is_not_sent_again(backup):
+def test_what_is_there_is_not_sent_again(backup: Caller) -> None:
     content = some()
     backup.put(content)
     assert announce(backup, content) == [{"status": "there"}]
@@ -75,7 +77,7 @@ def test_what_is_there_is_not_sent_again(backup):
     assert answer["objects"][0]["code"] == "bad-request"
 
 
-def test_a_deleted_object_comes_back(backup, maintain):
+def test_a_deleted_object_comes_back(backup: Caller, maintain: Caller) -> None:
     content = some()
     backup.put(content)
     obj = backup.stored_object(content)
@@ -87,11 +89,12 @@ def test_a_deleted_object_comes_back(backup, maintain):
     assert booked(backup.vault) == (FLOOR, FLOOR)  # what came lies beside what was there
 
 
-def test_a_lost_object_is_wanted_and_healed(backup):
+def test_a_lost_object_is_wanted_and_healed(backup: Caller) -> None:
     content = some()
     backup.put(content)
     obj = backup.stored_object(content)
     attempt = obj.replicas.get(region__alias="a").attempt
+    assert attempt is not None
     store_of(attempt.region).delete(attempt.key)
     obj.replicas.update(state=Replica.State.MISSING)
     StoredObject.objects.update(state=StoredObject.State.LOST)
@@ -102,7 +105,7 @@ def test_a_lost_object_is_wanted_and_healed(backup):
     assert backup.fetch(f"data/{sha(content)}") == content
 
 
-def test_asking_again_holds_nothing_twice(backup):
+def test_asking_again_holds_nothing_twice(backup: Caller) -> None:
     content = some()
     first, again = announce(backup, content)[0], announce(backup, content, content)
     assert {one["attempt"] for one in again} == {first["attempt"]}
@@ -112,13 +115,13 @@ def test_asking_again_holds_nothing_twice(backup):
     assert commit(backup, first["attempt"], first["attempt"]) == ["stored", "stored"]
 
 
-def test_the_same_name_with_two_sizes(backup):
+def test_the_same_name_with_two_sizes(backup: Caller) -> None:
     content = some()
     objects = [entry(content), {**entry(content), "size": 1}]
     assert call(backup, "uploads", {"objects": objects})[0] == 400
 
 
-def test_repeating_a_commit_whose_answer_was_lost(backup):
+def test_repeating_a_commit_whose_answer_was_lost(backup: Caller) -> None:
     content = some()
     offer = announce(backup, content)[0]
     put(offer, content)
@@ -127,7 +130,7 @@ def test_repeating_a_commit_whose_answer_was_lost(backup):
     assert booked(backup.vault) == (FLOOR, 0)
 
 
-def test_two_transfers_of_one_object_are_one_object(backup, maintain):
+def test_two_transfers_of_one_object_are_one_object(backup: Caller, maintain: Caller) -> None:
     content = some()
     mine, yours = announce(backup, content)[0], announce(maintain, content)[0]
     assert mine["attempt"] != yours["attempt"]
@@ -145,7 +148,7 @@ def test_two_transfers_of_one_object_are_one_object(backup, maintain):
 
 
 @pytest.mark.parametrize("fault", ["refuse-503", "reset", "hang"])
-def test_a_store_that_cannot_be_asked(backup, proxy, fault):
+def test_a_store_that_cannot_be_asked(backup: Caller, proxy: FaultyProxy, fault: str) -> None:
     content = some()
     offer = announce(backup, content)[0]
     put(offer, content)
@@ -158,7 +161,7 @@ def test_a_store_that_cannot_be_asked(backup, proxy, fault):
     assert commit(backup, offer["attempt"]) == ["stored"]
 
 
-def test_a_store_that_keeps_no_checksums_is_read(backup, proxy):
+def test_a_store_that_keeps_no_checksums_is_read(backup: Caller, proxy: FaultyProxy) -> None:
     content = some()
     offer = announce(backup, content)[0]
     put(offer, content)
@@ -166,13 +169,13 @@ def test_a_store_that_keeps_no_checksums_is_read(backup, proxy):
     assert commit(backup, offer["attempt"]) == ["stored"]
 
 
-def test_no_healthy_region(backup):
+def test_no_healthy_region(backup: Caller) -> None:
     for alias in "ab":
         placement.avoid(alias)
     assert announce(backup, some())[0]["status"] == "gateway"
 
 
-def test_a_region_that_is_not_open_to_clients(backup, settings):
+def test_a_region_that_is_not_open_to_clients(backup: Caller, settings: Settings) -> None:
     settings.REGION_OPTIONS = settings.REGION_OPTIONS | {"A_DIRECT": "no"}
     content = some()
     assert announce(backup, content)[0]["status"] == "gateway"

@@ -1,5 +1,6 @@
 """Direct transfers: bounds of room, of batches and of what may be asked."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -9,20 +10,20 @@ from accounts.models import Account
 from backup_service import clock
 from billing.models import Plan
 from storage.deletion import sweep
-from storage.models import Credential, StoredObject
+from storage.models import Attempt, Credential, StoredObject
 from storage.object_names import GIB
-from storage.objects.batch import MAX_OBJECTS
+from storage.objects.batch import MAX_OBJECTS, ItemResult
 from storage.uploads import arrival_check
 from storage.vaults import credentials
 from storage.vaults.quota import FLOOR
 from tests.support.storage.presigned import announce, booked, call, put, regions
-from tests.unit.storage.conftest import sha, some
+from tests.unit.storage.conftest import Caller, sha, some
 
 __all__ = ["regions"]
 pytestmark = pytest.mark.django_db
 
 
-def test_the_edge_of_the_quota(backup):
+def test_the_edge_of_the_quota(backup: Caller) -> None:
     Plan.objects.filter(slug="personal").update(quota_bytes=2 * FLOOR + 2500)
     contents = [some() for _ in range(4)]
     offers = announce(backup, *contents)
@@ -32,7 +33,7 @@ def test_the_edge_of_the_quota(backup):
     assert booked(backup.vault) == (0, 2 * FLOOR)
 
 
-def test_two_gigabytes_and_not_a_byte_more(backup):
+def test_two_gigabytes_and_not_a_byte_more(backup: Caller) -> None:
     whole = {"type": "data", "name": "a" * 64, "size": 2 * GIB}
     _, answer = call(backup, "uploads", {"objects": [whole]})
     assert answer["objects"][0]["status"] == "put"
@@ -44,7 +45,7 @@ def test_two_gigabytes_and_not_a_byte_more(backup):
     assert answer["objects"][0]["code"] == "too-large"
 
 
-def test_batches_have_bounds(backup):
+def test_batches_have_bounds(backup: Caller) -> None:
     many = [{"type": "data", "name": f"{n:064x}", "size": 1} for n in range(MAX_OBJECTS + 1)]
     for fields in (
         {"objects": many},
@@ -58,7 +59,7 @@ def test_batches_have_bounds(backup):
     assert (status, answer["code"]) == (413, "too-large")
 
 
-def test_what_was_begun_and_not_finished_has_bounds(backup):
+def test_what_was_begun_and_not_finished_has_bounds(backup: Caller) -> None:
     for n in range(4):
         entry = {"type": "data", "name": f"{n:064x}", "size": 2 * GIB}
         _, answer = call(backup, "uploads", {"objects": [entry]})
@@ -90,23 +91,23 @@ def test_what_was_begun_and_not_finished_has_bounds(backup):
         b"[" * 100_000,
     ],
 )
-def test_nonsense(backup, body):
+def test_nonsense(backup: Caller, body: bytes) -> None:
     status, answer = call(backup, "uploads", body)
     assert (status, answer["code"]) == (400, "bad-request"), answer
     assert len(answer["message"]) > 10
 
 
-def test_no_body(backup):
+def test_no_body(backup: Caller) -> None:
     assert call(backup, "uploads", b"")[1]["code"] == "length-required"
     assert call(backup, "uploads", {}) == (200, {"committed": [], "objects": []})
 
 
-def test_only_posts(backup):
+def test_only_posts(backup: Caller) -> None:
     response = backup.client.get(f"/api/v1/vaults/{backup.vault.public_id}/uploads")
     assert (response.status_code, response.json()["code"]) == (405, "method")
 
 
-def test_announcing_and_giving_up_holds_the_quota(backup):
+def test_announcing_and_giving_up_holds_the_quota(backup: Caller) -> None:
     """What was announced may be sent for as long as its address is valid, given up or not."""
     Plan.objects.filter(slug="personal").update(quota_bytes=20_000)
     answers = []
@@ -125,7 +126,7 @@ def test_announcing_and_giving_up_holds_the_quota(backup):
     assert backup.put(some(6000)).status_code == 200
 
 
-def test_removing_and_sending_again_holds_the_quota(backup, maintain):
+def test_removing_and_sending_again_holds_the_quota(backup: Caller, maintain: Caller) -> None:
     Plan.objects.filter(slug="personal").update(quota_bytes=20_000)
     content = some(6000)
     backup.put(content)
@@ -143,13 +144,15 @@ def test_removing_and_sending_again_holds_the_quota(backup, maintain):
 
 @pytest.mark.parametrize("what", ["uploads", "finish"])
 @pytest.mark.parametrize("action", ["revoked", "frozen", "scope"])
-def test_rights_are_asked_again_at_commit(backup, monkeypatch, what, action):
+def test_rights_are_asked_again_at_commit(
+    backup: Caller, monkeypatch: pytest.MonkeyPatch, what: str, action: str
+) -> None:
     content = some(6000)
     offer = announce(backup, content)[0]
     assert put(offer, content) == 200
     real = arrival_check.check
 
-    def check(attempts):
+    def check(attempts: Iterable[Attempt]) -> dict[str, ItemResult]:
         """They end while the store is being asked."""
         found = real(attempts)
         if action == "revoked":

@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from backup_service import clock
@@ -13,6 +14,7 @@ from storage.deletion import sweep
 from storage.models import Attempt, Region, Reservation, StoredObject
 from storage.stores.base import NoSuchKeyError, PresignedRequest
 from storage.stores.registry import store_of
+from storage.stores.s3.store import S3Store
 from storage.vaults import credentials
 from storage.vaults.quota import FLOOR
 from tests.support.storage.presigned import (
@@ -28,6 +30,7 @@ from tests.support.storage.presigned import (
     request_of,
 )
 from tests.support.stores.client import send
+from tests.support.stores.proxy import FaultyProxy
 from tests.unit.storage.conftest import Caller, caller, sha, some
 
 __all__ = ["regions"]
@@ -38,7 +41,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("altered", ["other", "shorter", "longer"])
-def test_other_bytes_than_announced(backup, altered):
+def test_other_bytes_than_announced(backup: Caller, altered: str) -> None:
     content = some()
     sent = {"other": some(), "shorter": content[:-1], "longer": content + b"x"}[altered]
     offer = announce(backup, content)[0]
@@ -50,13 +53,13 @@ def test_other_bytes_than_announced(backup, altered):
     assert commit(backup, offer["attempt"]) == ["stored"]
 
 
-def test_twice(backup):
+def test_twice(backup: Caller) -> None:
     content = some()
     offer = announce(backup, content)[0]
     assert (put(offer, content), put(offer, content)) == (200, 412)
 
 
-def test_late(backup, settings):
+def test_late(backup: Caller, settings: Settings) -> None:
     settings.DIRECT_SECONDS = 1
     content = some()
     offer = announce(backup, content)[0]
@@ -73,7 +76,7 @@ def backup_content(who: Caller) -> str:
     return StoredObject.objects.get(vault=who.vault).name
 
 
-def test_for_another_object(backup):
+def test_for_another_object(backup: Caller) -> None:
     content, other = some(), some()
     offer = announce(backup, content)[0]
     url = offer["url"].replace(sha(content), sha(other))
@@ -83,23 +86,24 @@ def test_for_another_object(backup):
 # --- What a commit does not believe
 
 
-def test_never_put(backup):
+def test_never_put(backup: Caller) -> None:
     offer = announce(backup, some())[0]
     assert commit(backup, offer["attempt"]) == ["missing"]
     assert booked(backup.vault) == (0, FLOOR)
 
 
-def test_put_but_altered(backup):
+def test_put_but_altered(backup: Caller) -> None:
     """A store that took other bytes than it was asked to."""
     content = some()
     offer = announce(backup, content)[0]
     store, key = key_of(offer)
+    assert isinstance(store, S3Store)
     store.general.again.put_object(Bucket=store.region.bucket, Key=str(key), Body=b"x" * 1000)
     assert commit(backup, offer["attempt"]) == ["refused"]
     assert not StoredObject.objects.exists()
 
 
-def test_put_in_another_region(backup, regions):
+def test_put_in_another_region(backup: Caller, regions: list[Region]) -> None:
     content = some()
     offer = announce(backup, content)[0]
     _, key = key_of(offer)
@@ -107,7 +111,7 @@ def test_put_in_another_region(backup, regions):
     assert commit(backup, offer["attempt"]) == ["missing"]
 
 
-def test_by_another_account_or_credential(backup, bob, maintain):
+def test_by_another_account_or_credential(backup: Caller, bob: Caller, maintain: Caller) -> None:
     content = some()
     offer = announce(backup, content)[0]
     put(offer, content)
@@ -119,7 +123,9 @@ def test_by_another_account_or_credential(backup, bob, maintain):
     assert commit(backup, offer["attempt"]) == ["stored"]
 
 
-def test_an_upload_through_the_gateway_cannot_be_committed(backup, regions):
+def test_an_upload_through_the_gateway_cannot_be_committed(
+    backup: Caller, regions: list[Region]
+) -> None:
     attempt = Attempt.objects.create(
         vault=backup.vault,
         type="data",
@@ -131,7 +137,7 @@ def test_an_upload_through_the_gateway_cannot_be_committed(backup, regions):
     assert commit(backup, attempt.pk) == ["unknown"]
 
 
-def test_after_its_time(backup):
+def test_after_its_time(backup: Caller) -> None:
     content = some()
     offer = announce(backup, content)[0]
     put(offer, content)
@@ -147,7 +153,7 @@ def test_after_its_time(backup):
     assert commit(backup, offer["attempt"]) == ["unknown"]
 
 
-def test_what_was_given_up_is_held_until_it_is_swept(backup):
+def test_what_was_given_up_is_held_until_it_is_swept(backup: Caller) -> None:
     content = some(9000)
     offer = announce(backup, content)[0]
     put(offer, content)
@@ -168,7 +174,7 @@ def test_what_was_given_up_is_held_until_it_is_swept(backup):
 # --- Who
 
 
-def test_who_may(backup, restore, bob):
+def test_who_may(backup: Caller, restore: Caller, bob: Caller) -> None:
     fields = {"objects": [entry(some())]}
     assert call(restore, "uploads", fields)[0] == 403
     assert call(bob, "uploads", fields, backup.vault)[0] == 404
@@ -180,7 +186,9 @@ def test_who_may(backup, restore, bob):
     assert not Reservation.objects.exists()
 
 
-def test_no_signature_is_logged(backup, caplog, proxy):
+def test_no_signature_is_logged(
+    backup: Caller, caplog: pytest.LogCaptureFixture, proxy: FaultyProxy
+) -> None:
     caplog.set_level(0)
     content = some()
     offer = announce(backup, content)[0]

@@ -1,13 +1,16 @@
 """The fence: a run that read the index before something was pruned may not save a snapshot."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from backup_service import clock
 from storage.deletion import purge
-from storage.models import EndedLock, Lock
+from storage.models import Attempt, EndedLock, Lock, Vault
 from storage.vaults import locks
 from tests.unit.storage.conftest import Caller, caller, sealed, sha, some
 
@@ -62,7 +65,7 @@ def read(who: Caller) -> None:
     Run(who).end()
 
 
-READERS = {
+READERS: dict[str, Callable[[Caller], object]] = {
     "nobody": lambda who: None,
     "stats": read,
     "ls --no-lock": lambda who: who.names("index"),
@@ -73,7 +76,9 @@ READERS = {
 
 @pytest.mark.parametrize("kind", ["data", "index"])
 @pytest.mark.parametrize("reader", READERS)
-def test_a_run_whose_lock_was_removed(backup, maintain, kind, reader):
+def test_a_run_whose_lock_was_removed(
+    backup: Caller, maintain: Caller, kind: str, reader: str
+) -> None:
     run = Run(backup)
     unlock(maintain)
     prune(maintain, kind)
@@ -89,7 +94,7 @@ def test_a_run_whose_lock_was_removed(backup, maintain, kind, reader):
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_its_own_credential_pruned(maintain, reader):
+def test_its_own_credential_pruned(maintain: Caller, reader: str) -> None:
     run = Run(maintain)
     unlock(maintain)
     prune(maintain)
@@ -98,7 +103,9 @@ def test_its_own_credential_pruned(maintain, reader):
 
 
 @pytest.mark.parametrize("who", ["maintain", "backup"])
-def test_beside_a_fresh_run_of_the_same_credential(request, backup, maintain, who):
+def test_beside_a_fresh_run_of_the_same_credential(
+    request: pytest.FixtureRequest, backup: Caller, maintain: Caller, who: str
+) -> None:
     """Nobody can tell which of the two saves, so neither may until the older one is silent."""
     stale = Run(backup)
     unlock(request.getfixturevalue(who))
@@ -111,7 +118,7 @@ def test_beside_a_fresh_run_of_the_same_credential(request, backup, maintain, wh
         assert fresh.save() == 200
 
 
-def test_beside_a_fresh_run_after_it_renewed_its_lock(backup, maintain):
+def test_beside_a_fresh_run_after_it_renewed_its_lock(backup: Caller, maintain: Caller) -> None:
     """A lock that takes the place of one that is gone stands for the older run for ever."""
     stale = Run(backup)
     with clock.travelled(timedelta(minutes=4)):
@@ -127,7 +134,7 @@ def test_beside_a_fresh_run_after_it_renewed_its_lock(backup, maintain):
         assert fresh.save() == 200
 
 
-def test_a_lock_that_is_renewed_is_as_old_as_its_run(backup, maintain):
+def test_a_lock_that_is_renewed_is_as_old_as_its_run(backup: Caller, maintain: Caller) -> None:
     """Somebody who heeds no locks prunes while a run goes on."""
     run = Run(backup)
     prune(maintain)
@@ -138,7 +145,7 @@ def test_a_lock_that_is_renewed_is_as_old_as_its_run(backup, maintain):
     assert Run(backup).save() == 200
 
 
-def test_runs_beside_each_other(backup, maintain):
+def test_runs_beside_each_other(backup: Caller, maintain: Caller) -> None:
     prune(maintain)
     first, second = Run(backup), Run(backup)
     read(backup)
@@ -152,7 +159,7 @@ def test_runs_beside_each_other(backup, maintain):
     assert not EndedLock.objects.filter(may_go_on=True).exists()
 
 
-def test_one_after_the_other(backup, maintain):
+def test_one_after_the_other(backup: Caller, maintain: Caller) -> None:
     """Listing, pruning and backing up in a row, with one credential or two."""
     for number, who in enumerate([maintain, backup, maintain]):
         read(who)
@@ -162,13 +169,13 @@ def test_one_after_the_other(backup, maintain):
         run.end()
 
 
-def test_changing_tags_reads_no_index(maintain):
+def test_changing_tags_reads_no_index(maintain: Caller) -> None:
     prune(maintain)
     run = Run(maintain, reads=False)
     assert run.save() == 200
 
 
-def test_what_a_killed_run_left_holds_nobody_up_for_long(backup, maintain):
+def test_what_a_killed_run_left_holds_nobody_up_for_long(backup: Caller, maintain: Caller) -> None:
     Run(backup)  # and is killed
     unlock(backup)
     prune(maintain)
@@ -179,14 +186,18 @@ def test_what_a_killed_run_left_holds_nobody_up_for_long(backup, maintain):
         assert run.save() == 200
 
 
-def test_a_lock_that_is_not_renewed_does_not_hold_up_one_that_is(backup, maintain):
+def test_a_lock_that_is_not_renewed_does_not_hold_up_one_that_is(
+    backup: Caller, maintain: Caller
+) -> None:
     Run(backup)  # and is killed
     with clock.travelled(timedelta(minutes=40)):
         prune(maintain)  # by somebody who passes over stale locks
         assert Run(backup).save() == 200
 
 
-def test_a_run_without_a_lock_cannot_be_told_from_others(backup, maintain, settings):
+def test_a_run_without_a_lock_cannot_be_told_from_others(
+    backup: Caller, maintain: Caller, settings: Settings
+) -> None:
     backup.names("index")
     assert backup.put(sealed(b"before anything was pruned"), "snapshots").status_code == 200
     prune(maintain)
@@ -197,7 +208,7 @@ def test_a_run_without_a_lock_cannot_be_told_from_others(backup, maintain, setti
         assert backup.put(SNAPSHOT, "snapshots").status_code == 200
 
 
-def test_what_was_sent_again_is_there(maintain):
+def test_what_was_sent_again_is_there(maintain: Caller) -> None:
     """After a lost answer restic removes the object and sends it once more."""
     run, content = Run(maintain), some()
     maintain.put(content)
@@ -206,7 +217,7 @@ def test_what_was_sent_again_is_there(maintain):
     assert run.save() == 200
 
 
-def test_a_snapshot_that_is_stored_is_answered_with_200(backup, maintain):
+def test_a_snapshot_that_is_stored_is_answered_with_200(backup: Caller, maintain: Caller) -> None:
     run = Run(backup)
     assert run.save() == 200
     unlock(maintain)
@@ -215,7 +226,9 @@ def test_a_snapshot_that_is_stored_is_answered_with_200(backup, maintain):
     assert backup.names("snapshots") == [sha(SNAPSHOT)]
 
 
-def test_a_snapshot_that_was_removed_is_not_brought_back_by_a_stale_run(backup, maintain):
+def test_a_snapshot_that_was_removed_is_not_brought_back_by_a_stale_run(
+    backup: Caller, maintain: Caller
+) -> None:
     run = Run(backup)
     run.save()
     unlock(maintain)
@@ -224,25 +237,27 @@ def test_a_snapshot_that_was_removed_is_not_brought_back_by_a_stale_run(backup, 
     assert run.save() == 403
 
 
-def test_forgetting_a_snapshot_does_not_fence(backup, maintain):
+def test_forgetting_a_snapshot_does_not_fence(backup: Caller, maintain: Caller) -> None:
     run = Run(backup)
     run.save(sealed(b"old snapshot"))
     maintain.delete(f"snapshots/{sha(sealed(b'old snapshot'))}")
     assert run.save() == 200
 
 
-def test_other_vaults_do_not_fence(backup, bob):
+def test_other_vaults_do_not_fence(backup: Caller, bob: Caller) -> None:
     run = Run(backup)
     prune(bob)
     assert run.save() == 200
 
 
-def test_a_prune_while_the_snapshot_is_on_its_way(backup, maintain, monkeypatch):
+def test_a_prune_while_the_snapshot_is_on_its_way(
+    backup: Caller, maintain: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from storage.uploads import ingest
 
     run, begin = Run(backup), ingest.begin
 
-    def begin_and_prune(*arguments, **keywords):
+    def begin_and_prune(*arguments: Any, **keywords: Any) -> Attempt:
         monkeypatch.setattr(ingest, "begin", begin)
         begun = begin(*arguments, **keywords)
         unlock(maintain)
@@ -254,7 +269,7 @@ def test_a_prune_while_the_snapshot_is_on_its_way(backup, maintain, monkeypatch)
     assert backup.names("snapshots") == []
 
 
-def test_what_is_known_of_ended_locks_is_bounded(backup, maintain):
+def test_what_is_known_of_ended_locks_is_bounded(backup: Caller, maintain: Caller) -> None:
     for _ in range(60):
         Run(backup, reads=False).end()
     assert EndedLock.objects.count() == 50
@@ -262,7 +277,7 @@ def test_what_is_known_of_ended_locks_is_bounded(backup, maintain):
     assert not EndedLock.objects.exists()
 
 
-def test_a_purged_pack_fences_as_before(backup, maintain):
+def test_a_purged_pack_fences_as_before(backup: Caller, maintain: Caller) -> None:
     run = Run(backup)
     unlock(maintain)
     prune(maintain)
@@ -270,7 +285,7 @@ def test_a_purged_pack_fences_as_before(backup, maintain):
     assert run.save() == 403
 
 
-def test_a_lock_of_the_same_name_again(vault):
+def test_a_lock_of_the_same_name_again(vault: Vault) -> None:
     who = caller(vault, "backup")
     run = Run(who)
     who.delete(f"locks/{sha(run.lock)}")

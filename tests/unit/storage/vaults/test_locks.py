@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 
 from accounts.audit import SERVICE
+from accounts.models import Account
 from backup_service import clock
 from storage.models import Lock, Usage, Vault
 from storage.vaults import locks
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def few(monkeypatch) -> None:
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "OF_VAULT", (4, 1000))
     monkeypatch.setattr(locks, "OF_ACCOUNT", (6, 1500))
 
@@ -36,12 +37,12 @@ def figures(vault: Vault) -> tuple[int, int, int, int]:
     return vault.locks_held, vault.lock_bytes, usage.locks_held, usage.lock_bytes
 
 
-def test_a_lock_has_some_hundred_bytes(backup):
+def test_a_lock_has_some_hundred_bytes(backup: Caller) -> None:
     assert put(backup, 4096) == 200
     assert put(backup, 4097) == 403
 
 
-def test_a_vaults_number(few, backup, vault):
+def test_a_vaults_number(few: None, backup: Caller, vault: Vault) -> None:
     assert [put(backup) for _ in range(6)] == [200, 200, 200, 200, 403, 403]
     assert figures(vault) == (4, 400, 4, 400)
     response = backup.put(os.urandom(100), "locks")
@@ -50,13 +51,15 @@ def test_a_vaults_number(few, backup, vault):
     assert put(backup) == 200
 
 
-def test_a_vaults_bytes(few, backup, vault):
+def test_a_vaults_bytes(few: None, backup: Caller, vault: Vault) -> None:
     assert [put(backup, 400) for _ in range(3)] == [200, 200, 403]
     assert put(backup, 200) == 200
     assert figures(vault) == (3, 1000, 3, 1000)
 
 
-def test_an_accounts_number_and_bytes(few, backup, vault, account):
+def test_an_accounts_number_and_bytes(
+    few: None, backup: Caller, vault: Vault, account: Account
+) -> None:
     other = create_vault(account, name="desktop", actor=SERVICE).vault
     beside = caller(other, "backup")
     assert [put(backup) for _ in range(4)] == [200] * 4
@@ -65,14 +68,16 @@ def test_an_accounts_number_and_bytes(few, backup, vault, account):
     assert figures(other) == (2, 200, 6, 600)
 
 
-def test_the_same_lock_again_is_fine_when_there_are_many(few, backup, vault):
+def test_the_same_lock_again_is_fine_when_there_are_many(
+    few: None, backup: Caller, vault: Vault
+) -> None:
     bodies = [os.urandom(100) for _ in range(4)]
     for body in bodies * 2:
         assert backup.put(body, "locks").status_code == 200
     assert figures(vault) == (4, 400, 4, 400)
 
 
-def test_day_old_locks_make_room(few, backup, vault):
+def test_day_old_locks_make_room(few: None, backup: Caller, vault: Vault) -> None:
     """Also before the sweep has come, and for the account."""
     assert [put(backup) for _ in range(4)] == [200] * 4
     with clock.travelled(timedelta(hours=25)):
@@ -83,7 +88,7 @@ def test_day_old_locks_make_room(few, backup, vault):
     assert figures(vault) == (0, 0, 0, 0)
 
 
-def test_a_begin_is_bounded_too(few, backup):
+def test_a_begin_is_bounded_too(few: None, backup: Caller) -> None:
     import base64
     import json
 
@@ -97,7 +102,7 @@ def test_a_begin_is_bounded_too(few, backup):
     assert [begin() for _ in range(5)] == [200] * 4 + [403]
 
 
-def test_the_migration_counts_what_is_there(backup, vault):
+def test_the_migration_counts_what_is_there(backup: Caller, vault: Vault) -> None:
     for size in (100, 200):
         put(backup, size)
     Lock.objects.create(
@@ -112,7 +117,9 @@ def test_the_migration_counts_what_is_there(backup, vault):
     assert set(Lock.objects.values_list("since", flat=True)) == {7}
 
 
-def test_vaults_of_an_account_are_bounded(account, vault, monkeypatch):
+def test_vaults_of_an_account_are_bounded(
+    account: Account, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from storage.vaults import enrolment
 
     monkeypatch.setattr(enrolment, "MOST_VAULTS", 3)

@@ -1,6 +1,7 @@
 """Quota: held, settled, released, recounted."""
 
-from datetime import timedelta
+import random
+from datetime import datetime, timedelta
 from importlib import import_module
 
 import pytest
@@ -12,22 +13,23 @@ from hypothesis import strategies as st
 from backup_service import clock
 from billing.models import Plan
 from storage.deletion import sweep
-from storage.models import Attempt, Region, Reservation, Usage
+from storage.errors import OverQuotaError
+from storage.models import Attempt, Region, Reservation, Usage, Vault
 from storage.stores.registry import store_of
 from storage.vaults import quota
-from tests.unit.storage.conftest import sha, some
+from tests.unit.storage.conftest import Caller, sha, some
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def small_plan(vault):
+def small_plan(vault: Vault) -> Vault:
     """The account's plan has room for 10 kB."""
     Plan.objects.filter(slug="personal").update(quota_bytes=10_000)
     return vault
 
 
-def test_the_cap_is_met_exactly(small_plan, backup):
+def test_the_cap_is_met_exactly(small_plan: Vault, backup: Caller) -> None:
     assert backup.put(some(5904)).status_code == 200
     assert backup.put(some(1)).status_code == 200  # which counts as 4,096
     response = backup.put(some(1))
@@ -36,7 +38,7 @@ def test_the_cap_is_met_exactly(small_plan, backup):
     assert b"restores work" in response.content
 
 
-def test_restores_go_on_over_quota(small_plan, backup):
+def test_restores_go_on_over_quota(small_plan: Vault, backup: Caller) -> None:
     content = some(10_000)
     backup.put(content)
     Plan.objects.filter(slug="personal").update(quota_bytes=1)
@@ -44,13 +46,15 @@ def test_restores_go_on_over_quota(small_plan, backup):
     assert backup.put(content).status_code == 200
 
 
-def test_a_refused_upload_frees_what_it_held(small_plan, backup):
+def test_a_refused_upload_frees_what_it_held(small_plan: Vault, backup: Caller) -> None:
     backup.post(f"data/{'a' * 64}", some(9000))
     assert backup.put(some(9000)).status_code == 200
     assert not Reservation.objects.exists()
 
 
-def test_tombstones_count_only_beyond_the_quota(small_plan, backup, maintain):
+def test_tombstones_count_only_beyond_the_quota(
+    small_plan: Vault, backup: Caller, maintain: Caller
+) -> None:
     content = some(8000)
     backup.put(content)
     maintain.delete(f"data/{sha(content)}")
@@ -60,19 +64,19 @@ def test_tombstones_count_only_beyond_the_quota(small_plan, backup, maintain):
     assert backup.put(some(10_000)).status_code == 200
 
 
-def test_upkeep_may_overdraw(small_plan, backup, maintain):
+def test_upkeep_may_overdraw(small_plan: Vault, backup: Caller, maintain: Caller) -> None:
     backup.put(some(10_000))
     assert backup.put(some(5000)).status_code == 507
     assert maintain.put(some(5000)).status_code == 200
 
 
 @given(quota_bytes=st.integers(0, 10**13))
-def test_the_overdraft_is_a_tenth_or_a_gigabyte(quota_bytes):
+def test_the_overdraft_is_a_tenth_or_a_gigabyte(quota_bytes: int) -> None:
     allowance = quota.Allowance.for_upkeep(quota_bytes)
     assert allowance.overdraw == max(quota_bytes // 10, 10**9) or quota_bytes > 10**10
 
 
-def test_recount_finds_and_mends(small_plan, backup):
+def test_recount_finds_and_mends(small_plan: Vault, backup: Caller) -> None:
     backup.put(some(3000))
     Usage.objects.update(live_bytes=1, tombstoned_bytes=2)
     found = quota.recount(small_plan.account, mend=True)
@@ -80,7 +84,7 @@ def test_recount_finds_and_mends(small_plan, backup):
     assert quota.recount(small_plan.account, mend=False).agrees
 
 
-def test_the_figures_never_go_below_zero(small_plan):
+def test_the_figures_never_go_below_zero(small_plan: Vault) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         quota.book(small_plan.account_id, live=-1)
 
@@ -91,7 +95,9 @@ def lying() -> int:
     return sum(quota.cost(size) for _, size in store.list_keys())
 
 
-def test_deleting_and_posting_again_fills_no_disk_for_free(small_plan, backup, maintain):
+def test_deleting_and_posting_again_fills_no_disk_for_free(
+    small_plan: Vault, backup: Caller, maintain: Caller
+) -> None:
     content = some(9000)
     backup.put(content)
     for _ in range(5):
@@ -102,12 +108,14 @@ def test_deleting_and_posting_again_fills_no_disk_for_free(small_plan, backup, m
     assert (usage.live_bytes, usage.tombstoned_bytes, usage.reserved_bytes) == (9000, 0, 0)
 
 
-def test_many_small_objects_fill_the_plan(small_plan, backup):
+def test_many_small_objects_fill_the_plan(small_plan: Vault, backup: Caller) -> None:
     """An object of a byte costs rows and files, so that two of them are all that fits here."""
     assert [backup.put(some(1)).status_code for _ in range(4)] == [200, 200, 507, 507]
 
 
-def test_whatever_is_done_nothing_lies_about_for_free(small_plan, backup, maintain, chance):
+def test_whatever_is_done_nothing_lies_about_for_free(
+    small_plan: Vault, backup: Caller, maintain: Caller, chance: random.Random
+) -> None:
     """Any order of uploads, broken ones, removals and sweeps."""
     contents = [some(chance.choice([0, 1, 700, 4096, 4097, 9000])) for _ in range(6)]
     Plan.objects.filter(slug="personal").update(quota_bytes=40_000)
@@ -134,27 +142,27 @@ def test_whatever_is_done_nothing_lies_about_for_free(small_plan, backup, mainta
     assert not Attempt.objects.exclude(state="stored").exists()
 
 
-def _much_later():
+def _much_later() -> datetime:
     return clock.now() + timedelta(days=1)
 
 
-def test_a_smaller_plan_refuses_what_is_on_its_way(small_plan):
+def test_a_smaller_plan_refuses_what_is_on_its_way(small_plan: Vault) -> None:
     account = small_plan.account
     Usage.objects.filter(account=account).update(live_bytes=9000, reserved_bytes=1000)
     quota.require_within(account, 10_000)
     quota.require_within(account, 9000)  # upkeep may overdraw, so this may be upkeep's
     Usage.objects.filter(account=account).update(live_bytes=9000 + 10**9)
-    with pytest.raises(quota.OverQuotaError, match="Over quota"):
+    with pytest.raises(OverQuotaError, match="Over quota"):
         quota.require_within(account, 9000)
 
 
-def test_what_counts():
+def test_what_counts() -> None:
     usage = Usage(live_bytes=5, reserved_bytes=7, tombstoned_bytes=100)
     assert (usage.charged(100), usage.charged(90), usage.charged(0)) == (12, 22, 112)
     assert [quota.cost(size) for size in (0, 4095, 4096, 4097)] == [4096, 4096, 4096, 4097]
 
 
-def test_the_migration_counts_anew(small_plan, backup, maintain):
+def test_the_migration_counts_anew(small_plan: Vault, backup: Caller, maintain: Caller) -> None:
     """What was counted to the byte before counts at no less than the floor from now on."""
     contents = [some(10), some(3000), some(5000)]
     Plan.objects.filter(slug="personal").update(quota_bytes=20_000)

@@ -1,6 +1,7 @@
 """The recovery point: up to where the loss of a region would cost nothing."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -9,17 +10,18 @@ from accounts.audit import SERVICE
 from storage.integrity import scrub
 from storage.integrity.repair import repair
 from storage.models import StoredObject, Vault
+from storage.object_names import StoreKey
 from storage.replication.replicator import replicate_due
-from storage.stores.base import UnreadableError
+from storage.stores.base import Source, UnreadableError
 from storage.stores.filesystem.store import FilesystemStore
 from storage.vaults.recovery_point import recovery_point
 from tests.support.storage.replicas import replica_in
-from tests.unit.storage.conftest import damage, sha, some
+from tests.unit.storage.conftest import Caller, damage, sha, some
 
 pytestmark = pytest.mark.django_db
 
 
-def test_it_is_now_once_everything_is_copied(backup, vault):
+def test_it_is_now_once_everything_is_copied(backup: Caller, vault: Vault) -> None:
     assert recovery_point(vault).is_now  # of an empty vault
     backup.put(some())
     replicate_due()
@@ -27,13 +29,15 @@ def test_it_is_now_once_everything_is_copied(backup, vault):
     assert (point.is_now, point.sequence) == (True, 1)
 
 
-def test_it_stands_before_the_first_object_that_has_one_replica(backup, vault, monkeypatch):
+def test_it_stands_before_the_first_object_that_has_one_replica(
+    backup: Caller, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contents = [some() for _ in range(5)]
     for content in contents:
         backup.put(content)
     real = FilesystemStore.put
 
-    def put(self, key, body, size):
+    def put(self: FilesystemStore, key: StoreKey, body: Source, size: int) -> None:
         if key.object.name == sha(contents[2]):
             raise UnreadableError("not this one")
         real(self, key, body, size)
@@ -46,7 +50,9 @@ def test_it_stands_before_the_first_object_that_has_one_replica(backup, vault, m
     assert point.at == third.created_at
 
 
-def test_what_was_stored_up_to_it_survives_any_region(backup, vault, tmp_path):
+def test_what_was_stored_up_to_it_survives_any_region(
+    backup: Caller, vault: Vault, tmp_path: Path
+) -> None:
     contents = [some() for _ in range(6)]
     for content in contents[:4]:
         backup.put(content)
@@ -62,7 +68,7 @@ def test_what_was_stored_up_to_it_survives_any_region(backup, vault, tmp_path):
     assert StoredObject.objects.filter(state="lost").count() == 2
 
 
-def test_damage_takes_it_back_and_repair_brings_it_forth(backup, vault):
+def test_damage_takes_it_back_and_repair_brings_it_forth(backup: Caller, vault: Vault) -> None:
     contents = [some() for _ in range(3)]
     for content in contents:
         backup.put(content)
@@ -74,7 +80,9 @@ def test_damage_takes_it_back_and_repair_brings_it_forth(backup, vault):
     assert recovery_point(vault).is_now
 
 
-def test_operators_are_told(backup, vault, capsys):
+def test_operators_are_told(
+    backup: Caller, vault: Vault, capsys: pytest.CaptureFixture[str]
+) -> None:
     backup.put(some())
     call_command("vault", "status", "--vault", vault.public_id, "--json")
     told = capsys.readouterr().out

@@ -7,12 +7,13 @@ import pytest
 from accounts.models import Account
 from backup_service import clock
 from billing.models import Subscription
-from tests.unit.storage.conftest import sealed, sha, some
+from storage.models import Vault
+from tests.unit.storage.conftest import Caller, sealed, sha, some
 
 pytestmark = pytest.mark.django_db
 
 
-def statuses(backup, maintain, content) -> tuple[int, int, int]:
+def statuses(backup: Caller, maintain: Caller, content: bytes) -> tuple[int, int, int]:
     """What an upload, a removal and a download are answered."""
     return (
         backup.put(some()).status_code,
@@ -33,7 +34,9 @@ def statuses(backup, maintain, content) -> tuple[int, int, int]:
         (91, (403, 403, 403)),
     ],
 )
-def test_the_ladder(backup, maintain, vault, day, expected):
+def test_the_ladder(
+    backup: Caller, maintain: Caller, vault: Vault, day: int, expected: tuple[int, int, int]
+) -> None:
     content = some()
     backup.put(content)
     Subscription.objects.filter(account=vault.account_id).update(unpaid_since=clock.now())
@@ -41,7 +44,7 @@ def test_the_ladder(backup, maintain, vault, day, expected):
         assert statuses(backup, maintain, content) == expected
 
 
-def test_a_frozen_account_keeps_everything(backup, maintain, vault):
+def test_a_frozen_account_keeps_everything(backup: Caller, maintain: Caller, vault: Vault) -> None:
     content = some()
     backup.put(content)
     Account.objects.filter(pk=vault.account_id).update(state="frozen")

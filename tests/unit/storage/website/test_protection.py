@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ GOOD = VaultFigures(
 )
 
 
-def standing(**changes) -> Standing:
+def standing(**changes: Any) -> Standing:
     return judge(replace(GOOD, **changes), NOW).standing
 
 
@@ -56,11 +57,11 @@ def standing(**changes) -> Standing:
         ),
     ],
 )
-def test_standings(changes, expected):
+def test_standings(changes: dict[str, object], expected: Standing) -> None:
     assert standing(**changes) is expected
 
 
-def test_every_standing_says_why():
+def test_every_standing_says_why() -> None:
     assert judge(GOOD, NOW).reason == "The last backup is complete, with 2 copies of everything."
     assert "1 object." in judge(VaultFigures(lost=1), NOW).reason
 
@@ -72,14 +73,14 @@ def test_every_standing_says_why():
         (1200, "lacks 1,200 paths that could not be read"),
     ],
 )
-def test_what_a_backup_lacks_is_said(unread, said):
+def test_what_a_backup_lacks_is_said(unread: int, said: str) -> None:
     assert said in judge(replace(GOOD, unread=unread), NOW).reason
 
 
 @pytest.mark.parametrize("copying", [False, True])
-def test_of_a_program_that_tells_nothing_no_more_is_claimed_than_is_known(copying):
+def test_of_a_program_that_tells_nothing_no_more_is_claimed_than_is_known(copying: bool) -> None:
     """Stock restic does not say whether it could read everything."""
-    waiting = {"thin": 3, "waiting": 3, "waiting_since": NOW} if copying else {}
+    waiting: dict[str, Any] = {"thin": 3, "waiting": 3, "waiting_since": NOW} if copying else {}
     reason = judge(replace(GOOD, unread=None, **waiting), NOW).reason
     assert "complete" not in reason
     assert reason.startswith("Everything that was sent ")

@@ -1,20 +1,26 @@
 """The content security policy, and that no page needs more than it allows."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.contrib import admin
 from django.urls import reverse
 
+from accounts.models import Account
+from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, read
+from tests.support.responses import Response
 from tests.unit.website.conftest import back_up
 from tests.unit.website.test_routes import EXPECTED, address  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
 STRICT = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]
-HERE = {"HTTP_HOST": "127.0.0.1:8000"}
+HERE: dict[str, Any] = {"HTTP_HOST": "127.0.0.1:8000"}
 
 
-def check(response) -> None:
+def check(response: Response) -> None:
     policy = response["Content-Security-Policy"]
     assert "unsafe" not in policy
     for part in STRICT:
@@ -25,12 +31,12 @@ def check(response) -> None:
 
 
 @pytest.mark.parametrize("route", EXPECTED)
-def test_pages(client, alice, address, route):  # noqa: F811
+def test_pages(client: Client, alice: Client, address: Callable[[str], str], route: str) -> None:  # noqa: F811
     for visitor in (client, alice):
         check(visitor.get(address(route), **HERE))
 
 
-def test_pages_with_everything_on_them(alice, laptop):
+def test_pages_with_everything_on_them(alice: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     for path in ("/dashboard/", f"/vaults/{laptop.vault.public_id}/", "/activity/"):
         response = alice.get(path)
@@ -39,7 +45,7 @@ def test_pages_with_everything_on_them(alice, laptop):
     check(alice.post("/devices/add/", {"name": "second"}))
 
 
-def test_errors_keep_to_it_as_well(client, alice):
+def test_errors_keep_to_it_as_well(client: Client, alice: Client) -> None:
     check(client.get("/nothing/here/"))
     check(Client(enforce_csrf_checks=True).post(reverse("account_login"), {}))
     for _ in range(31):
@@ -48,7 +54,9 @@ def test_errors_keep_to_it_as_well(client, alice):
     check(response)
 
 
-def test_our_own_mistakes_have_a_page(alice, monkeypatch, account):
+def test_our_own_mistakes_have_a_page(
+    alice: Client, monkeypatch: pytest.MonkeyPatch, account: Account
+) -> None:
     alice.raise_request_exception = False
     monkeypatch.setattr("storage.website.overview.dashboard", None)
     response = alice.get("/dashboard/")
@@ -57,7 +65,7 @@ def test_our_own_mistakes_have_a_page(alice, monkeypatch, account):
     check(response)
 
 
-def test_staff_pages(sam, laptop):
+def test_staff_pages(sam: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     paths = [reverse("admin:index")]
     for model in admin.site._registry:

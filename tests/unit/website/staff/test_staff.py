@@ -4,6 +4,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -12,7 +13,9 @@ from backup_service import clock
 from billing.models import Plan
 from storage.models import Credential, Lock, Region, Replica, StoredObject, Vault
 from storage.vaults.credentials import recognise
-from tests.support.pages import text
+from storage.vaults.enrolment import Enrolled
+from tests.support.pages import Client, text
+from tests.support.responses import Response
 from tests.unit.website.conftest import back_up, client_of, enrol, person
 
 pytestmark = pytest.mark.django_db
@@ -20,22 +23,22 @@ pytestmark = pytest.mark.django_db
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 
 
-def list_of(model) -> str:
+def list_of(model: type[Model]) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-def page_of(row) -> str:
+def page_of(row: Model) -> str:
     name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
     return reverse(name, args=[row.pk])
 
 
-def act(client, model, action: str, *rows, **more):
+def act(client: Client, model: type[Model], action: str, *rows: Model, **more: str) -> Response:
     body = {"action": action, "_selected_action": [row.pk for row in rows], **more}
     return client.post(list_of(model), body, follow=True)
 
 
 @pytest.fixture
-def busy(laptop):
+def busy(laptop: Enrolled) -> Enrolled:
     """Something in every table that the work of the service fills."""
     back_up(laptop)
     Lock.objects.create(
@@ -48,7 +51,9 @@ def busy(laptop):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
-def test_lists_open_for_superusers_and_delete_nothing(sam, busy, model):
+def test_lists_open_for_superusers_and_delete_nothing(
+    sam: Client, busy: Enrolled, model: type[Model]
+) -> None:
     response = sam.get(list_of(model))
     assert response.status_code == 200
     assert "delete_selected" not in text(response)
@@ -66,11 +71,11 @@ def test_lists_open_for_superusers_and_delete_nothing(sam, busy, model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
-def test_customers_are_refused(alice, busy, model):
+def test_customers_are_refused(alice: Client, busy: Enrolled, model: type[Model]) -> None:
     assert alice.get(list_of(model), follow=True).status_code == 403
 
 
-def test_no_secret_is_shown(sam, busy):
+def test_no_secret_is_shown(sam: Client, busy: Enrolled) -> None:
     credential = busy.first.credential
     assert credential.secret_sha256 not in text(sam.get(page_of(credential)))
     assert "sealed lock body" not in text(sam.get(page_of(Lock.objects.get())))
@@ -83,7 +88,9 @@ def test_no_secret_is_shown(sam, busy):
     [StoredObject, Replica, Vault, Credential, Account, Device, AuditEvent],
     ids=lambda model: model._meta.label_lower,
 )
-def test_query_counts_do_not_grow(sam, account, busy, model):
+def test_query_counts_do_not_grow(
+    sam: Client, account: Account, busy: Enrolled, model: type[Model]
+) -> None:
     sam.get(list_of(model))
     with CaptureQueriesContext(connection) as few:
         sam.get(list_of(model))
@@ -94,13 +101,13 @@ def test_query_counts_do_not_grow(sam, account, busy, model):
     assert len(many) == len(few) <= 16
 
 
-def test_staff_without_permissions_see_an_empty_house():
+def test_staff_without_permissions_see_an_empty_house() -> None:
     tim = client_of(person("tim@example.org", is_staff=True))
     assert tim.get("/admin/").status_code == 200
     assert tim.get(list_of(Account)).status_code == 403
 
 
-def test_staff_with_a_permission_look_and_change_nothing(account):
+def test_staff_with_a_permission_look_and_change_nothing(account: Account) -> None:
     user = person("tim@example.org", is_staff=True)
     user.user_permissions.set(
         Permission.objects.filter(codename__in=["view_account", "change_account", "view_plan"])
@@ -115,7 +122,7 @@ def test_staff_with_a_permission_look_and_change_nothing(account):
     assert tim.post(page_of(plan), {"name": "Mine"}).status_code == 403
 
 
-def test_freezing_and_lifting_it(sam, account):
+def test_freezing_and_lifting_it(sam: Client, account: Account) -> None:
     assert "1 of 1 frozen" in text(act(sam, Account, "freeze", account))
     account.refresh_from_db()
     assert account.state == "frozen"
@@ -130,14 +137,14 @@ def test_freezing_and_lifting_it(sam, account):
     ]
 
 
-def test_a_closed_account_stays_closed(sam, account):
+def test_a_closed_account_stays_closed(sam: Client, account: Account) -> None:
     Account.objects.update(state="closed")
     act(sam, Account, "unfreeze", account)
     account.refresh_from_db()
     assert account.state == "closed"
 
 
-def test_putting_an_account_on_a_plan(sam, account):
+def test_putting_an_account_on_a_plan(sam: Client, account: Account) -> None:
     assert "Choose a plan" in text(act(sam, Account, "put_on_plan", account))
     act(sam, Account, "put_on_plan", account, plan="plus")
     account.refresh_from_db()
@@ -147,14 +154,14 @@ def test_putting_an_account_on_a_plan(sam, account):
     ).exists()
 
 
-def test_revoking_credentials(sam, busy):
+def test_revoking_credentials(sam: Client, busy: Enrolled) -> None:
     act(sam, Credential, "revoke", busy.first.credential)
     assert recognise(busy.first.credential.prefix, busy.first.secret) is None
     assert AuditEvent.objects.get(verb="credential.revoke").actor_label == "sam@example.org"
 
 
-def test_unparking_copies(sam, busy):
-    replica = Replica.objects.first()
+def test_unparking_copies(sam: Client, busy: Enrolled) -> None:
+    replica = Replica.objects.order_by("pk")[0]
     Replica.objects.filter(pk=replica.pk).update(parked_at=clock.now(), tries=12)
     page = act(sam, Replica, "unpark", *Replica.objects.order_by("pk")[:2])
     assert "1 of 2 put back" in text(page)
@@ -163,7 +170,9 @@ def test_unparking_copies(sam, busy):
     assert AuditEvent.objects.get(verb="copies.unpark").actor_label == "sam@example.org"
 
 
-def test_a_regions_place_and_priority_are_changed_and_its_status_is_not(sam, busy):
+def test_a_regions_place_and_priority_are_changed_and_its_status_is_not(
+    sam: Client, busy: Enrolled
+) -> None:
     region = Region.objects.get(alias="b")
     body = {"status": "draining", "place": "North Sea coast", "priority": "7"}
     sam.post(page_of(region), body)
@@ -172,7 +181,7 @@ def test_a_regions_place_and_priority_are_changed_and_its_status_is_not(sam, bus
     assert region.instance
 
 
-def test_the_acts_of_a_region_ask_before_they_are_done(sam, busy):
+def test_the_acts_of_a_region_ask_before_they_are_done(sam: Client, busy: Enrolled) -> None:
     region = Region.objects.get(alias="b")
     page = text(act(sam, Region, "offline", region))
     assert "all its replicas are made elsewhere" in page
@@ -188,7 +197,7 @@ def test_the_acts_of_a_region_ask_before_they_are_done(sam, busy):
     assert region.status == "active"
 
 
-def test_an_act_that_cannot_be_says_why(sam, busy):
+def test_an_act_that_cannot_be_says_why(sam: Client, busy: Enrolled) -> None:
     region = Region.objects.get(alias="b")
     page = text(act(sam, Region, "drain", region, sure="yes"))
     assert "Add a region first" in page
@@ -197,7 +206,7 @@ def test_an_act_that_cannot_be_says_why(sam, busy):
     assert region.status == "active"
 
 
-def test_a_destroyed_region_is_written_off(sam, busy):
+def test_a_destroyed_region_is_written_off(sam: Client, busy: Enrolled) -> None:
     region = Region.objects.get(alias="b")
     assert "cannot be undone" in text(act(sam, Region, "write_off", region))
     act(sam, Region, "write_off", region, sure="yes")
@@ -205,7 +214,7 @@ def test_a_destroyed_region_is_written_off(sam, busy):
     assert region.status == "struck"
 
 
-def test_staff_who_only_look_have_no_acts(busy):
+def test_staff_who_only_look_have_no_acts(busy: Enrolled) -> None:
     user = person("tim@example.org", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_region"]))
     tim = client_of(user)
@@ -216,7 +225,7 @@ def test_staff_who_only_look_have_no_acts(busy):
     assert region.status == "active"
 
 
-def test_putting_an_account_on_a_continent(sam, account):
+def test_putting_an_account_on_a_continent(sam: Client, account: Account) -> None:
     assert "Choose a continent" in text(act(sam, Account, "put_on_continent", account))
     act(sam, Account, "put_on_continent", account, continent="asia")
     account.refresh_from_db()
@@ -227,7 +236,7 @@ def test_putting_an_account_on_a_continent(sam, account):
     assert AuditEvent.objects.filter(verb="account.continent", account=account).count() == 2
 
 
-def test_regions_show_their_backlog(sam, account, laptop):
+def test_regions_show_their_backlog(sam: Client, account: Account, laptop: Enrolled) -> None:
     back_up(laptop, copied=False)
     page = text(sam.get(list_of(Region)))
     assert '<td class="field-pending">3</td>' in page
@@ -235,7 +244,7 @@ def test_regions_show_their_backlog(sam, account, laptop):
     assert "3 kB" in page.replace("\u00a0", " ")
 
 
-def test_changing_a_plan_is_on_record(sam):
+def test_changing_a_plan_is_on_record(sam: Client) -> None:
     plan = Plan.objects.get(slug="personal")
     values = {
         field: getattr(plan, field)
@@ -249,24 +258,24 @@ def test_changing_a_plan_is_on_record(sam):
     assert "Month cents" in str(event.detail)
 
 
-def test_superusers_are_made_at_the_command_line_only(sam, account):
+def test_superusers_are_made_at_the_command_line_only(sam: Client, account: Account) -> None:
     user = User.objects.get(email="alice@example.org")
     sam.post(page_of(user), {"is_active": "on", "is_staff": "on", "is_superuser": "on"})
     user.refresh_from_db()
     assert (user.is_staff, user.is_superuser) == (True, False)
 
 
-def test_shutting_somebody_out(sam, alice, account):
+def test_shutting_somebody_out(sam: Client, alice: Client, account: Account) -> None:
     user = User.objects.get(email="alice@example.org")
     sam.post(page_of(user), {})
     assert alice.get("/dashboard/").status_code == 302
     assert AuditEvent.objects.filter(verb="staff.change").exists()
 
 
-def test_search_goes_by_vault_and_name(sam, account, busy):
+def test_search_goes_by_vault_and_name(sam: Client, account: Account, busy: Enrolled) -> None:
     other = enrol(account, "other")
     back_up(other)
-    obj = StoredObject.objects.filter(vault=other.vault).first()
+    obj = StoredObject.objects.filter(vault=other.vault)[0]
     for model in (StoredObject, Replica):
         page = sam.get(list_of(model), {"q": f"{other.vault.public_id} {obj.name[:6]}"})
         assert {row.pk for row in page.context["cl"].result_list} == set(
@@ -279,7 +288,7 @@ def test_search_goes_by_vault_and_name(sam, account, busy):
     assert {event.account for event in found} == {account}
 
 
-def test_counting_stops_somewhere(account, monkeypatch):
+def test_counting_stops_somewhere(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accounts.admin.base.MOST_COUNTED", 3)
     from accounts.admin.base import BoundedPaginator
 

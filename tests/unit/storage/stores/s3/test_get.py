@@ -36,7 +36,7 @@ def read(reads: GetClient, start: int = 0, length: int | None = None) -> bytes |
     return content
 
 
-def test_one_after_the_other_over_one_connection():
+def test_one_after_the_other_over_one_connection() -> None:
     with serving(whole(), answer(*PART) + b"3456", whole()) as (endpoint, asked):
         reads = reads_at(endpoint)
         assert [read(reads), read(reads, 3, 4), read(reads)] == [CONTENT, b"3456", CONTENT]
@@ -59,21 +59,23 @@ def test_one_after_the_other_over_one_connection():
         (b"", 0, None),
     ],
 )
-def test_anything_else_is_for_the_general_client(given, start, length):
+def test_anything_else_is_for_the_general_client(
+    given: bytes, start: int, length: int | None
+) -> None:
     with serving(given) as (endpoint, _):
         reads = reads_at(endpoint)
         assert read(reads, start, length) is None
         assert kept(reads) == []
 
 
-def test_a_connection_that_breaks_gives_what_came():
+def test_a_connection_that_breaks_gives_what_came() -> None:
     with serving(whole()[:-3]) as (endpoint, _):
         reads = reads_at(endpoint)
         assert read(reads) == CONTENT[:-3]
         assert kept(reads) == []
 
 
-def test_what_was_not_read_to_its_end_is_not_kept():
+def test_what_was_not_read_to_its_end_is_not_kept() -> None:
     content = CONTENT * 10_000
     head = answer("HTTP/1.1 200 OK", f"Content-Length: {len(content)}")
     with serving(head + content) as (endpoint, _):
@@ -85,7 +87,7 @@ def test_what_was_not_read_to_its_end_is_not_kept():
         assert kept(reads) == []
 
 
-def test_what_follows_the_body_is_never_given():
+def test_what_follows_the_body_is_never_given() -> None:
     with serving(whole() + b"more") as (endpoint, _):
         reads = reads_at(endpoint)
         assert read(reads) == CONTENT
@@ -93,7 +95,7 @@ def test_what_follows_the_body_is_never_given():
 
 
 @pytest.mark.parametrize("size", [1, 3, 10, 64])
-def test_into_memory_that_is_there(size):
+def test_into_memory_that_is_there(size: int) -> None:
     with serving(whole()) as (endpoint, _):
         reads = reads_at(endpoint)
         opened = reads.open(KEY, 0, None)
@@ -107,7 +109,7 @@ def test_into_memory_that_is_there(size):
         reads.connections.close()
 
 
-def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
+def test_another_takes_the_place_of_a_kept_connection_that_has_gone() -> None:
     with serving(whole(), b"", whole()) as (endpoint, asked):
         reads = reads_at(endpoint)
         assert [read(reads), read(reads)] == [CONTENT, CONTENT]

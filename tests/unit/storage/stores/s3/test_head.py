@@ -90,7 +90,7 @@ def shows(heads: HeadClient) -> bool:
     return heads.show([expected()]) == [True]
 
 
-def test_exactly_what_was_meant_over_one_connection():
+def test_exactly_what_was_meant_over_one_connection() -> None:
     with store(*[answer(*GOOD)] * 3, answer(*GOOD[:3])) as (heads, asked):
         assert [shows(heads) for _ in range(4)] == [True] * 4
         assert len(heads.connections.kept.idle) == 1
@@ -116,12 +116,12 @@ def test_exactly_what_was_meant_over_one_connection():
         b"",
     ],
 )
-def test_of_anything_else_it_is_not_sure(given):
+def test_of_anything_else_it_is_not_sure(given: bytes) -> None:
     with store(given) as (heads, _):
         assert not shows(heads)
 
 
-def test_a_connection_that_ended_is_not_kept():
+def test_a_connection_that_ended_is_not_kept() -> None:
     with store(answer(*GOOD, "Connection: close"), answer(*GOOD)) as (heads, asked):
         assert shows(heads)
         assert heads.connections.kept.idle == []
@@ -129,7 +129,7 @@ def test_a_connection_that_ended_is_not_kept():
     assert len(asked) == 2
 
 
-def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
+def test_another_takes_the_place_of_a_kept_connection_that_has_gone() -> None:
     with store(answer(*GOOD), b"", answer(*GOOD)) as (heads, asked):
         assert shows(heads)
         gone = heads.connections.kept.idle[0]
@@ -138,7 +138,7 @@ def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
     assert len(asked) == 3
 
 
-def test_a_store_that_hangs_is_waited_for_once():
+def test_a_store_that_hangs_is_waited_for_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
         region = replace(region_at(endpoint), read_timeout=0.2)
@@ -149,7 +149,7 @@ def test_a_store_that_hangs_is_waited_for_once():
         connections.close()
 
 
-def test_nobody_there_means_not_sure():
+def test_nobody_there_means_not_sure() -> None:
     with store(answer(*GOOD)) as (heads, _):
         assert shows(heads)
         endpoint = heads.signer.base
@@ -215,7 +215,7 @@ def crowd(
         there.close()
 
 
-def test_several_are_asked_at_once_over_connections_that_are_kept():
+def test_several_are_asked_at_once_over_connections_that_are_kept() -> None:
     with crowd(lambda _: answer(*GOOD)) as (heads, there):
         assert heads.show([expected()] * 50) == [True] * 50
         assert heads.show([expected()] * 50) == [True] * 50
@@ -223,13 +223,13 @@ def test_several_are_asked_at_once_over_connections_that_are_kept():
         assert len(heads.connections.kept.idle) == AT_ONCE
 
 
-def test_each_answer_is_held_against_its_own_question():
+def test_each_answer_is_held_against_its_own_question() -> None:
     wanted = [expected(number % 3) for number in range(30)]
     with crowd(lambda _: answer(*GOOD)) as (heads, _):
         assert heads.show(wanted) == [number % 3 == 0 for number in range(30)]
 
 
-def test_answers_that_cannot_be_understood_spoil_no_others():
+def test_answers_that_cannot_be_understood_spoil_no_others() -> None:
     """The first comes on a new connection; a later one on one that served before: it may have gone,
     so that question is asked again."""
     with crowd(lambda number: b"what?\r\n\r\n" if number in {0, 20} else answer(*GOOD)) as there:
@@ -237,14 +237,14 @@ def test_answers_that_cannot_be_understood_spoil_no_others():
         assert there[1].asked == 31
 
 
-def test_kept_connections_that_all_have_ended_are_made_anew():
+def test_kept_connections_that_all_have_ended_are_made_anew() -> None:
     with crowd(lambda number: b"" if 8 <= number < 16 else answer(*GOOD)) as (heads, there):
         assert heads.show([expected()] * 8) == [True] * 8
         assert heads.show([expected()] * 8) == [True] * 8
         assert (there.asked, there.connections) == (24, 16)
 
 
-def test_a_store_that_hangs_amid_a_batch_is_waited_for_once():
+def test_a_store_that_hangs_amid_a_batch_is_waited_for_once() -> None:
     hangs = crowd(lambda number: None if number >= 20 else answer(*GOOD), timeout=0.5)
     with hangs as (heads, there):
         began = time.monotonic()
@@ -254,7 +254,7 @@ def test_a_store_that_hangs_amid_a_batch_is_waited_for_once():
         assert there.asked <= 20 + AT_ONCE
 
 
-def test_nothing_is_asked_about_nothing():
+def test_nothing_is_asked_about_nothing() -> None:
     with crowd(lambda _: answer(*GOOD)) as (heads, there):
         assert heads.show([]) == []
         assert there.connections == 0

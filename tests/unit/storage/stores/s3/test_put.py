@@ -94,7 +94,7 @@ def put(writes: PutClient, content: bytes = CONTENT, size: int | None = None) ->
     return writes.put(KEY, upload, size=len(upload), checksum="sum=")
 
 
-def test_one_after_the_other_over_one_connection():
+def test_one_after_the_other_over_one_connection() -> None:
     with store(*[(GO_ON, DONE)] * 3) as (writes, came):
         assert [put(writes) for _ in range(3)] == [True] * 3
         assert len(writes.connections.kept.idle) == 1
@@ -108,7 +108,7 @@ def test_one_after_the_other_over_one_connection():
 
 
 @pytest.mark.parametrize("refusal", [BUSY, PIECES])
-def test_a_refusal_before_the_body_leaves_it_for_another_region(refusal):
+def test_a_refusal_before_the_body_leaves_it_for_another_region(refusal: bytes) -> None:
     upload = Upload(io.BytesIO(CONTENT), len(CONTENT))
     with store((refusal, b"")) as (writes, came):
         with pytest.raises(ClientError) as refused:
@@ -119,26 +119,26 @@ def test_a_refusal_before_the_body_leaves_it_for_another_region(refusal):
     assert len(came) == 1
 
 
-def test_a_refusal_after_the_body():
+def test_a_refusal_after_the_body() -> None:
     with store((GO_ON, BUSY)) as (writes, came), pytest.raises(ClientError) as refused:
         put(writes)
     assert status_of(refused.value) == 503
     assert came[1] == CONTENT
 
 
-def test_what_another_host_may_take_is_for_the_general_client():
+def test_what_another_host_may_take_is_for_the_general_client() -> None:
     with store((answer("HTTP/1.1 307 Moved", "Content-Length: 0"), b"")) as (writes, _):
         assert not put(writes)
 
 
-def test_a_store_that_never_says_go_on(monkeypatch):
+def test_a_store_that_never_says_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_put, "PATIENCE", 0.05)
     with store((b"", GO_ON + DONE)) as (writes, came):
         assert put(writes)
     assert came[1] == CONTENT
 
 
-def test_an_old_store_is_understood_and_its_connection_not_kept():
+def test_an_old_store_is_understood_and_its_connection_not_kept() -> None:
     old = answer("HTTP/1.0 200 OK", "Content-Length: 0")
     with store((GO_ON, old)) as (writes, _):
         assert put(writes)
@@ -146,12 +146,12 @@ def test_an_old_store_is_understood_and_its_connection_not_kept():
 
 
 @pytest.mark.parametrize("nothing", [b"what?\r\n\r\n", b"HTTP/1.1 200", b""])
-def test_no_answer_is_an_error(nothing):
+def test_no_answer_is_an_error(nothing: bytes) -> None:
     with store((GO_ON, nothing)) as (writes, _), pytest.raises(ConnectionClosedError):
         put(writes)
 
 
-def test_a_store_that_hangs(monkeypatch):
+def test_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_put, "PATIENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as server:
         region = region_at(f"http://127.0.0.1:{server.getsockname()[1]}")
@@ -160,7 +160,7 @@ def test_a_store_that_hangs(monkeypatch):
             put(PutClient(region, Connections(region)))
 
 
-def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
+def test_another_takes_the_place_of_a_kept_connection_that_has_gone() -> None:
     closing = answer("HTTP/1.1 200 OK", "Content-Length: 0", "X-Then: hangs up")
     with store((GO_ON, closing), (GO_ON, DONE)) as (writes, came):
         assert put(writes)
@@ -172,7 +172,7 @@ def test_another_takes_the_place_of_a_kept_connection_that_has_gone():
     assert len(came) == 4
 
 
-def test_nobody_there_is_for_the_general_client_to_tell():
+def test_nobody_there_is_for_the_general_client_to_tell() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         region = region_at(f"http://127.0.0.1:{server.getsockname()[1]}")
     assert not put(PutClient(region, Connections(region)))
@@ -181,7 +181,7 @@ def test_nobody_there_is_for_the_general_client_to_tell():
 @pytest.mark.parametrize(
     ("content", "size"), [(CONTENT[:-1], len(CONTENT)), (CONTENT + b"?", len(CONTENT)), (b"?", 0)]
 )
-def test_a_body_of_another_length_is_never_whole_for_the_store(content, size):
+def test_a_body_of_another_length_is_never_whole_for_the_store(content: bytes, size: int) -> None:
     with store((GO_ON, b"")) as (writes, came):
         with pytest.raises(AbandonedError):
             put(writes, content, size)
@@ -190,7 +190,7 @@ def test_a_body_of_another_length_is_never_whole_for_the_store(content, size):
     assert all(len(piece) < len(CONTENT) for piece in came)
 
 
-def test_wrong_bytes_are_never_whole_for_the_store():
+def test_wrong_bytes_are_never_whole_for_the_store() -> None:
     upload = Upload(
         HashedBody(io.BytesIO(CONTENT), size=len(CONTENT), sha256="ab" * 32), len(CONTENT)
     )
@@ -200,7 +200,7 @@ def test_wrong_bytes_are_never_whole_for_the_store():
     assert len(came[1]) < len(CONTENT)
 
 
-def test_a_large_body_is_never_in_memory_as_a_whole():
+def test_a_large_body_is_never_in_memory_as_a_whole() -> None:
     asked: list[int] = []
 
     class Source(io.BytesIO):

@@ -18,7 +18,9 @@ PUT = {"Content-Length": "5", "If-None-Match": "*", "x-amz-checksum-sha256": "ab
 @pytest.mark.parametrize("addressing", ["path", "virtual"])
 @pytest.mark.parametrize("endpoint", ["http://store.example:9000", "https://store.example"])
 @pytest.mark.parametrize(("method", "headers"), [("GET", {}), ("PUT", PUT)])
-def test_they_are_the_same(addressing, endpoint, method, headers):
+def test_they_are_the_same(
+    addressing: str, endpoint: str, method: str, headers: dict[str, str]
+) -> None:
     region = S3Region(
         alias="x",
         endpoint="http://127.0.0.1:1",
