@@ -27,8 +27,9 @@ from urllib.parse import urlsplit
 import django
 
 from backup_service.embedded.configuration import Configuration
+from backup_service.embedded.ports import any_port
 from backup_service.embedded.processes import programs
-from tests.support.gateway import PYTHON, ROOT, Gateway, Holder, free_port, start_gateway
+from tests.support.gateway import PYTHON, ROOT, Gateway, Holder, start_gateway
 
 PAGE = Path(__file__).parents[1] / "docs" / "transfers.md"
 GIB, PACK = 1 << 30, 16 << 20
@@ -119,7 +120,7 @@ def running() -> Iterator[Gateway]:
 @contextmanager
 def broker(folder: Path) -> Iterator[str]:
     """The address of a broker that nobody reads from: losing wake-ups costs more than sending."""
-    made = Configuration(folder, 0, 0, None, free_port(), secrets.token_urlsafe(), {})
+    made = Configuration(folder, 0, 0, None, any_port(), secrets.token_urlsafe(), {})
     program = programs.broker(made)
     process = subprocess.Popen(program.argv, cwd=program.folder, stdout=subprocess.DEVNULL)
     try:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.gateway import Gateway, Holder, free_port
+from backup_service.embedded.ports import any_port
+from tests.support.gateway import Gateway, Holder
 
 
 def sha(content: bytes) -> str:
@@ -183,9 +184,7 @@ def test_encoded_paths_go_nowhere(holder: Holder) -> None:
 @pytest.fixture
 def impatient(gateway: Gateway) -> Iterator[Gateway]:
     """Return a gateway of its own that gives up on whoever sends nothing for half a second."""
-    other = Gateway(
-        gateway.data_dir, free_port(), {**gateway.env, "NIGHTSAFE_GATEWAY_STALL": "0.5"}
-    )
+    other = Gateway(gateway.data_dir, any_port(), {**gateway.env, "NIGHTSAFE_GATEWAY_STALL": "0.5"})
     other.start()
     yield other
     other.stop()

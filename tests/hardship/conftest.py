@@ -16,7 +16,7 @@ from nightsafe.backend.local import LocalBackend
 
 from tests.support import repositories
 from tests.support.hardship.ordinary import GID, TEAM, UID, Runner
-from tests.support.programs import tool
+from tests.support.programs import program
 
 __all__ = ["GID", "TEAM", "UID"]
 
@@ -152,7 +152,7 @@ def mount(own_folder: Path) -> Iterator[Callable[..., Mount]]:
 @contextmanager
 def mounted(place: Path, refused: tuple[str, ...]) -> Iterator[Mount]:
     """Mount a file system that fails by name, and that knows nothing of some operations."""
-    tool("fusermount3")
+    program("fusermount3")
     if not os.path.exists("/dev/fuse"):
         reason = "there is no /dev/fuse here, so no file system of our own can be mounted"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
@@ -178,7 +178,7 @@ def mounted(place: Path, refused: tuple[str, ...]) -> Iterator[Mount]:
             assert os.path.ismount(made.path), "the file system was not mounted"
             yield made
         finally:
-            subprocess.run([tool("fusermount3"), "-u", "-z", str(made.path)], check=False)
+            subprocess.run([program("fusermount3"), "-u", "-z", str(made.path)], check=False)
             server.wait(timeout=20)
 
 
@@ -188,7 +188,7 @@ def latin1() -> Iterator[dict[str, str]]:
     name = "de_DE.ISO-8859-1"
     with open_to_all() as place:
         made = subprocess.run(
-            [tool("localedef"), "-f", "ISO-8859-1", "-i", "de_DE", str(place / name)],
+            [program("localedef"), "-f", "ISO-8859-1", "-i", "de_DE", str(place / name)],
             capture_output=True,
             text=True,
             check=False,
@@ -204,5 +204,5 @@ def latin1() -> Iterator[dict[str, str]]:
 def stock_restic(own_folder: Path) -> Path:
     """A restic that an ordinary user can start, wherever it is installed."""
     copied = own_folder / "restic"
-    shutil.copy(tool("restic"), copied)
+    shutil.copy(program("restic"), copied)
     return copied

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hardship.conftest import PASSPHRASE, Mount, OrdinaryAgent, give
-from tests.support.programs import tool
+from tests.support.programs import program
 
 NOT_THERE = ("chmod", "chown", "link", "symlink", "mknod", "setxattr", "fsyncdir")
 MAKERS = {
@@ -75,7 +75,7 @@ def make_image(folder: Path, kind: str) -> Path:
     """An image with a file system of this kind; skipped, with the reason, where there is none."""
     if os.geteuid() != 0:
         pytest.skip("mounting an image wants root")
-    maker = tool(MAKERS[kind][0]) if kind == "ext4" else shutil.which(MAKERS[kind][0])
+    maker = program(MAKERS[kind][0]) if kind == "ext4" else shutil.which(MAKERS[kind][0])
     known = Path("/proc/filesystems").read_text().split()
     if maker is None or kind not in known:
         pytest.skip(f"this kernel knows no {kind}, or {MAKERS[kind][0]} is not installed")

@@ -17,7 +17,7 @@ from nightsafe.repository.repository import Repository
 from nightsafe.restorer.restore import restore
 
 from tests.support.disks import mounted
-from tests.support.programs import tool
+from tests.support.programs import program
 from tests.support.repositories import CHEAP
 
 PASSPHRASE = "correct horse battery staple"
@@ -33,7 +33,7 @@ def disk(place: Path, inode_size: int) -> Iterator[Path]:
     folder.mkdir()
     with image.open("wb") as file:
         file.truncate(64 << 20)
-    command = [tool("mkfs.ext4"), "-q", "-F", "-I", str(inode_size), "-N", "1000", str(image)]
+    command = [program("mkfs.ext4"), "-q", "-F", "-I", str(inode_size), "-N", "1000", str(image)]
     subprocess.run(command, check=True, capture_output=True)
     with mounted(image, folder):
         yield folder

@@ -26,8 +26,9 @@ from nightsafe.restorer.restore import restore
 from nightsafe.scanner.stat_trust import StatTrust
 
 from tests.support import repositories
-from tests.support.agent.tools import program, rclone_server
+from tests.support.agent.servers import rclone_server
 from tests.support.agent.trees import fingerprint, make_mixed_tree
+from tests.support.programs import program
 
 pytestmark = pytest.mark.interop
 PASSPHRASE = "one passphrase for both"

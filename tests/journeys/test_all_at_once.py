@@ -22,7 +22,8 @@ from tests.interop.conftest import Agent, Restic, find_restic, portrait
 from tests.journeys.conftest import StartService
 from tests.journeys.test_faults import settle
 from tests.support.gateway import Holder
-from tests.support.journeys.service import Service, burn, wait_until
+from tests.support.journeys.service import Service, burn
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.journey
 RETRIES = 2  # of a backup that was hit
@@ -210,7 +211,7 @@ def test_a_region_the_broker_and_the_workers(
         wait_until(lambda: count["killed"] >= 3, 60)
         safe: dict[str, int] = {}
         for one in everybody:  # copies follow while workers are killed, some time
-            wait_until(lambda one=one: len(covered(service, one)) >= 2, 120)
+            wait_until(lambda: len(covered(service, one)) >= 2, 120)  # noqa: B023
             safe[one.vault] = recovery_sequence(service, one)
         burn(drives / "1")
         before = [len(one.saved) for one in everybody]

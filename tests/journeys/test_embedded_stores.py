@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.journeys.service import Service, processes, wait_until
+from tests.support.journeys.service import Service, processes
 from tests.support.stores.seaweedfs import require_weed
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.journey
 

@@ -17,7 +17,8 @@ from backup_service.embedded.processes.supervisor import QUICK_DEATHS
 from tests.interop.conftest import Agent, portrait, tree
 from tests.journeys.conftest import StartService
 from tests.support.gateway import Holder
-from tests.support.journeys.service import Service, burn, wait_until
+from tests.support.journeys.service import Service, burn
+from tests.support.waiting import wait_until
 
 __all__ = ["tree"]
 pytestmark = pytest.mark.journey

@@ -17,9 +17,9 @@ from tests.contracts.conftest import seaweed
 from tests.journeys.test_all_at_once import Customer, at_work, customers
 from tests.journeys.test_runbook import region, status
 from tests.support.journeys.processes import Processes
-from tests.support.journeys.service import wait_until
 from tests.support.stores import regions as places
 from tests.support.stores import seaweedfs
+from tests.support.waiting import wait_until
 
 __all__ = ["seaweed"]
 pytestmark = pytest.mark.journey

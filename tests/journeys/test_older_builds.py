@@ -22,7 +22,7 @@ from tests.support.gateway import Holder
 from tests.support.interop.proxy import LossyProxy
 from tests.support.journeys import older_builds
 from tests.support.journeys.older_builds import Remains
-from tests.support.programs import tool
+from tests.support.programs import program
 
 pytestmark = pytest.mark.journey
 BLOCK = 4096  # of the image's file system
@@ -41,7 +41,7 @@ class OlderAgent:
     def run(self, *arguments: str) -> str:
         """Run the agent where the image is mounted at its old place; return what it says."""
         script = f'mount --bind "{self.disk}" {older_builds.PLACE} && exec "$@"'
-        within = [tool("unshare"), "-m", "--propagation", "private", "sh", "-c", script, "sh"]
+        within = [program("unshare"), "-m", "--propagation", "private", "sh", "-c", script, "sh"]
         done = subprocess.run(
             [*within, str(AGENT), *arguments],
             env={

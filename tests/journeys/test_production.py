@@ -15,8 +15,8 @@ import pytest
 from tests.interop.conftest import Agent, Restic, portrait, tree
 from tests.support.gateway import Holder
 from tests.support.journeys.production import Production
-from tests.support.journeys.service import wait_until
 from tests.support.peers import restics
+from tests.support.waiting import wait_until
 
 __all__ = ["tree"]
 pytestmark = pytest.mark.journey

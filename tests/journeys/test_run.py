@@ -26,9 +26,9 @@ from tests.support.journeys.service import (
     Service,
     launcher,
     processes_about,
-    wait_until,
 )
-from tests.support.programs import tool
+from tests.support.programs import program
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.journey
 
@@ -68,7 +68,7 @@ def without_root_s_privilege() -> list[str]:
     if os.geteuid() != 0:
         return []
     dropped = "-dac_override,-dac_read_search"
-    return [tool("setpriv"), f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
+    return [program("setpriv"), f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
 
 
 def small_tree(folder: Path) -> Path:

@@ -10,7 +10,8 @@ from tests.interop.conftest import Agent, tree
 from tests.journeys.conftest import StartService
 from tests.journeys.test_faults import enrol, home, same, settle, without_sockets
 from tests.support.journeys.runbook import commands, follow
-from tests.support.journeys.service import Service, burn, wait_until
+from tests.support.journeys.service import Service, burn
+from tests.support.waiting import wait_until
 
 __all__ = ["home", "tree"]
 pytestmark = pytest.mark.journey

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import tool
+from tests.support.programs import program
 
 _LOOP_CTL_ADD = 0x4C80  # linux/loop.h
 
@@ -49,7 +49,7 @@ def mounted(image: Path, folder: Path, *, device: str = "") -> Iterator[Path]:
     Where that is not allowed, skip, but fail in CI.
     """
     how = f"loop={device}" if device else "loop"
-    command = [tool("mount"), "-o", how, str(image), str(folder)]
+    command = [program("mount"), "-o", how, str(image), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = f"no file system can be mounted here: {done.stderr.strip()}"
@@ -57,7 +57,7 @@ def mounted(image: Path, folder: Path, *, device: str = "") -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run([tool("umount"), "-l", str(folder)], check=True)
+        subprocess.run([program("umount"), "-l", str(folder)], check=True)
 
 
 def fill(disk: Path) -> Path:

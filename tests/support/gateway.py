@@ -8,11 +8,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,16 +26,12 @@ from backup_service.embedded.processes import programs
 from backup_service.embedded.processes.programs import Program
 from backup_service.env import BASE_DIR
 from tests.support.commands import Commands
+from tests.support.waiting import wait_for_port
 
 ROOT = BASE_DIR
 PYTHON = sys.executable
 DATABASE = "nightsafe.sqlite3"  # its name in a data directory
 QUIET = {"NIGHTSAFE_LOG_LEVEL": "ERROR", "NIGHTSAFE_BROKER_URL": "redis://127.0.0.1:1/0"}
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and that stays this process's own."""
-    return any_port()
 
 
 @dataclass
@@ -54,7 +48,7 @@ class Gateway:
         """Start it as the embedded service does, and wait until it listens."""
         made = Configuration(self.data_dir, 0, self.port, None, 0, "", {})
         self.process = _start(programs.gateway(made), self)
-        _wait_for(self.port)
+        wait_for_port(self.port, self.process)
 
     def stop(self) -> None:
         if self._commands is not None:
@@ -185,11 +179,11 @@ class Holder:
 @contextmanager
 def start_site(gateway: Gateway) -> Iterator[int]:
     """Run the website beside a gateway, as the embedded service does; yield its port."""
-    port = free_port()
+    port = any_port()
     site = programs.site(Configuration(gateway.data_dir, port, 0, None, 0, "", {}))
     process = _start(site, gateway)
     try:
-        _wait_for(port)
+        wait_for_port(port, process)
         yield port
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -206,18 +200,6 @@ def _start(program: Program, gateway: Gateway) -> "subprocess.Popen[bytes]":
             stderr=log,
             start_new_session=True,
         )
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def _database(data_dir: Path) -> dict[str, str]:
@@ -278,7 +260,7 @@ def _on_server(server: str, statement: str) -> None:
 
 def start_gateway(data_dir: Path, **environment: str) -> Gateway:
     """Return a gateway that runs on an empty data directory; whoever asks must stop it."""
-    port = free_port()
+    port = any_port()
     env = {
         **os.environ,
         **QUIET,

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 
-def tool(name: str) -> str:
+def program(name: str) -> str:
     """Return a program's path. Where it is missing, CI fails and others skip, with the reason."""
     path = shutil.which(name)
     if path is not None:

@@ -21,8 +21,8 @@ from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 
 from tests.support.agent.stored_texts import tree_of
-from tests.support.agent.tools import program
 from tests.support.agent.trees import fingerprint, make_mixed_tree
+from tests.support.programs import program
 
 pytestmark = pytest.mark.interop
 PASSPHRASE = "correct horse battery staple"

@@ -13,8 +13,8 @@ from nightsafe.maintenance.check import check
 from nightsafe.repofile.pack import BlobKind
 
 from tests.interop.test_agent_local import Place, assert_restic_restores
-from tests.support.agent.tools import program
 from tests.support.agent.trees import fingerprint
+from tests.support.programs import program
 
 pytestmark = pytest.mark.interop
 

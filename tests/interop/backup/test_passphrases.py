@@ -11,7 +11,7 @@ from nightsafe.settings.passphrase import PassphraseSource, find_passphrase
 
 from tests.interop.test_agent_local import Place, _own_data_directory, pytestmark
 from tests.support import repositories
-from tests.support.agent.tools import program
+from tests.support.programs import program
 
 __all__ = ["_own_data_directory", "pytestmark"]
 LEAST = KdfParams(2, 1, 1)

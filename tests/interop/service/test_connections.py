@@ -13,7 +13,7 @@ from tests.interop.test_agent_local import PASSPHRASE, _own_data_directory, pyte
 from tests.support import repositories
 from tests.support.agent.certificates import Authority
 from tests.support.agent.rest_server import SECRET, USER
-from tests.support.agent.tools import program
+from tests.support.programs import program
 from tests.unit.agent.backend.test_connections import CREDENTIAL, HOST, at, proxy, secure
 
 __all__ = ["_own_data_directory", "pytestmark"]

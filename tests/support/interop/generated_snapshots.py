@@ -23,7 +23,7 @@ from nightsafe.repository.repository import Repository
 from nightsafe.repository.unlock import open_key
 
 from tests.support import repositories
-from tests.support.agent.tools import program
+from tests.support.programs import program
 
 PASSPHRASE = "one passphrase for both"
 HOUR = 3600 * 10**9

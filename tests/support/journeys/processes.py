@@ -9,9 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from backup_service.embedded.configuration import Configuration
+from backup_service.embedded.ports import any_port
 from backup_service.embedded.processes import programs
 from backup_service.embedded.processes.programs import Program
-from tests.support.gateway import Gateway, free_port, start_gateway
+from tests.support.gateway import Gateway, start_gateway
 from tests.support.journeys.service import STOP, Service
 
 
@@ -39,7 +40,7 @@ class Processes(Service):
 
     def __enter__(self) -> "Processes":
         self.data_dir.mkdir()
-        ports = [free_port() for _ in range(3)]
+        ports = [any_port() for _ in range(3)]
         made = Configuration(
             self.data_dir, ports[0], ports[1], None, ports[2], secrets.token_urlsafe(), {}
         )

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from backup_service.embedded.configuration import Configuration
+from backup_service.embedded.ports import any_port
 from backup_service.embedded.processes import programs
 from backup_service.env import BASE_DIR
 from tests.support import compose, postgres
-from tests.support.agent.tools import program
-from tests.support.gateway import free_port
+from tests.support.programs import program
 
 START = 60.0  # seconds
 STOP = 25.0
@@ -34,7 +34,7 @@ class Production:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.site_port, self.gateway_port = (free_port() for _ in range(3))
+        self.port, self.site_port, self.gateway_port = (any_port() for _ in range(3))
         self.url = f"http://127.0.0.1:{self.port}"
         self.mails = folder / "mails"
         self._services = compose.read()["services"]
@@ -83,7 +83,7 @@ class Production:
     def _environment(self, stack: ExitStack) -> dict[str, str]:
         """Start database and broker; return what differs from the containers' environment."""
         password = compose.FILLED["VALKEY_PASSWORD"]
-        broker = free_port()
+        broker = any_port()
         made = Configuration(self.folder, 0, 0, None, broker, password, {})
         self._start("broker", programs.broker(made).argv, {})
         return {

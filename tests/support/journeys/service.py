@@ -6,13 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from backup_service.embedded.datadir import read_settings
 from backup_service.env import BASE_DIR
 from tests.support.commands import Commands
+from tests.support.waiting import wait_until
 
 READY = "Ctrl-C to stop."
 START = 90.0  # seconds, on a slow machine
@@ -185,18 +185,6 @@ class Service:
 def launcher(mode: str) -> list[str]:
     """Return the launcher's command line."""
     return [sys.executable, "-m", "backup_service.embedded", mode]
-
-
-def wait_until(is_true: Any, seconds: float, tell: Any = lambda: "") -> None:
-    """Wait for a condition, asking it often; fail with what `tell` returns if it never comes.
-
-    It is what an idle machine needs, with plenty to spare; a busy one gets three times as long.
-    """
-    deadline = time.monotonic() + 3 * seconds
-    while not is_true():
-        if time.monotonic() > deadline:
-            raise AssertionError(tell() or f"still not so after {3 * seconds:.0f} s")
-        time.sleep(0.1)
 
 
 def burn(drive: Path) -> None:

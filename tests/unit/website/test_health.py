@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from tests.support.gateway import free_port
+from backup_service.embedded.ports import any_port
 from tests.support.pages import Client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.parametrize("role", ["urls", "gateway_urls"])]
@@ -17,7 +17,7 @@ def _of_one_process(role: str, settings: Settings) -> None:
 
 @pytest.fixture
 def no_broker(settings: Settings) -> None:
-    settings.BROKER_URL = f"redis://127.0.0.1:{free_port()}/0"
+    settings.BROKER_URL = f"redis://127.0.0.1:{any_port()}/0"
 
 
 def test_without_a_broker_nobody_is_taken_out(client: Client, no_broker: None) -> None:

@@ -19,9 +19,9 @@ from nightsafe.backend.rest_url import Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UnreachableError
 from nightsafe.repository.repository import Repository
 
+from backup_service.embedded.ports import any_port
 from tests.support.agent.certificates import Authority
 from tests.support.agent.rest_server import SECRET, USER, RestServer
-from tests.support.agent.tools import free_port
 from tests.unit.agent.conftest import PASSPHRASE, copy_vault
 
 CREDENTIAL = Credential(USER, SECRET)
@@ -207,7 +207,7 @@ def test_a_proxy_that_refuses_is_said_at_once(
 
 def test_a_proxy_that_is_not_there_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for scheme in ("http", "https"):
-        monkeypatch.setenv(f"{scheme}_proxy", f"http://me:secret@127.0.0.1:{free_port()}")
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://me:secret@127.0.0.1:{any_port()}")
         with pytest.raises(UnreachableError, match=r"within 0.*the proxy does not answer"):
             remote(f"{scheme}://{HOST}/v/", patience=0).size(ObjectKind.LOCK, "ab" * 32)
 
@@ -215,7 +215,7 @@ def test_a_proxy_that_is_not_there_is_asked_again(monkeypatch: pytest.MonkeyPatc
 def test_who_needs_no_proxy_is_asked_without(
     server: RestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{any_port()}")
     storage = remote(server.url)
     assert list(storage.list(ObjectKind.LOCK)) == []
     storage.close()

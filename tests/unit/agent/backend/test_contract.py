@@ -17,7 +17,7 @@ from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import ObjectExistsError, ObjectNotFoundError, UsageError
 
 from tests.support.agent import rest_server
-from tests.support.agent.tools import rclone_server, stock_rest_server
+from tests.support.agent.servers import rclone_server, stock_rest_server
 
 NAMED = [kind for kind in ObjectKind if kind is not ObjectKind.CONFIG]
 

@@ -21,8 +21,8 @@ from nightsafe.errors import (
     UnreachableError,
 )
 
+from backup_service.embedded.ports import any_port
 from tests.support.agent.rest_server import SECRET, USER, RestServer, running_server
-from tests.support.agent.tools import free_port
 
 NAME = "ab" * 32
 CREDENTIAL = Credential(USER, SECRET)
@@ -223,7 +223,7 @@ def test_pauses_grow_and_vary_and_end(server: RestServer, pauses: list[float]) -
 
 
 def test_no_network(pauses: list[float]) -> None:
-    remote = RestBackend(f"http://127.0.0.1:{free_port()}/v/", CREDENTIAL, patience=3)
+    remote = RestBackend(f"http://127.0.0.1:{any_port()}/v/", CREDENTIAL, patience=3)
     with pytest.raises(UnreachableError, match=r"or there is no network\. Check the network"):
         list(remote.list(ObjectKind.DATA))
     assert pauses

@@ -22,8 +22,8 @@ from nightsafe.settings.login import (
 )
 from nightsafe.settings.passphrase import choose_passphrase, find_passphrase
 
+from backup_service.embedded.ports import any_port
 from tests.support.agent.rest_server import SECRET, USER, RestServer, connect_string
-from tests.support.agent.tools import free_port
 from tests.unit.agent.cli.test_cli import lines
 from tests.unit.agent.conftest import PASSPHRASE, copy_vault
 
@@ -219,7 +219,7 @@ def test_a_refused_login_is_not_stored(
     assert "does not accept this credential" in captured.err
     assert "wrong-secret" not in captured.out + captured.err
     assert load_login() is None
-    nobody = f"http://u:s@127.0.0.1:{free_port()}/v/"
+    nobody = f"http://u:s@127.0.0.1:{any_port()}/v/"
     assert log_in(monkeypatch, tmp_path, nobody) == 1
     assert log_in(monkeypatch, tmp_path, "/a/folder") == 1
     assert log_in(monkeypatch, tmp_path, f"{server.url}\n\n") == 1

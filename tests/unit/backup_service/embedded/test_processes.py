@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backup_service.embedded.processes.child import Child, Reaper
 from backup_service.env import BASE_DIR
-from tests.support.journeys.service import wait_until
+from tests.support.waiting import wait_until
 
 # A child that starts a grandchild, which outlives it by itself, and tells its number.
 FAMILY = (
