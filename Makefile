@@ -27,7 +27,7 @@ help:
 	@echo "              fail and kill at every call of the storage; upload and purge in every"
 	@echo "              order; back up 200 times what comes, goes and fails (SEED=number;"
 	@echo "              SOAK=\"kill workers points orders steady\" for some)"
-	@echo "make check    formatting, types, layering, settings, migrations"
+	@echo "make check    formatting, types, sizes, spelling, layering, settings, migrations"
 	@echo "make hooks    run make check before every commit"
 	@echo "make format   put the code into its one form"
 	@echo "make lock     write requirements/ anew (needs uv)"

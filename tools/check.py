@@ -39,6 +39,7 @@ CHECKS = (
     Check("form", [str(BIN / "ruff"), "format", "--quiet", "--check", "."]),
     Check("types", [str(BIN / "mypy"), "--no-error-summary"]),
     Check("sizes", [sys.executable, "-m", "tools.sizes"]),
+    Check("spelling", [str(BIN / "codespell")]),
     Check("layers", [str(BIN / "lint-imports"), "--no-logo"]),
     Check("templates", [str(BIN / "djlint"), "--quiet", "--check", "--lint", "templates"]),
     Check("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run", "-v1"]),
