@@ -28,7 +28,7 @@ help:
 	@echo "              order; back up 200 times what comes, goes and fails (SEED=number;"
 	@echo "              SOAK=\"kill workers points orders steady\" for some)"
 	@echo "make check    formatting, types, sizes, spelling, layering, settings, migrations"
-	@echo "make hooks    run make check before every commit"
+	@echo "make hooks    run what is quick of make check before every commit, on what it changes"
 	@echo "make format   put the code into its one form"
 	@echo "make lock     write requirements/ anew (needs uv)"
 
@@ -74,11 +74,7 @@ soak: install
 		$(BIN)/python -m tests.soak.$$one $(if $(SEED),--seed $(SEED)) || exit 1; done
 
 hooks: install
-	@hook="$$(git rev-parse --git-path hooks)/pre-commit"; run="make --no-print-directory check"; \
-	if [ -e "$$hook" ] && ! grep -q "$$run" "$$hook"; then \
-		echo "There is a hook already, $$hook: add '$$run' to it, or move it away."; exit 1; fi; \
-	mkdir -p "$${hook%/*}" && printf '%s\n' '#!/bin/sh' "exec $$run" > "$$hook" && chmod +x "$$hook"
-	@echo "make check runs before every commit from now on (git commit --no-verify leaves it out)."
+	@$(BIN)/pre-commit install
 
 check: install
 	@$(BIN)/python -m tools.check
