@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers run serve test check hooks lock format bench soak
+.PHONY: help install peers run serve test check audit hooks lock format bench soak
 
 help:
 	@echo "make run      install, start the service, back up and restore something as a proof"
@@ -28,6 +28,7 @@ help:
 	@echo "              order; back up 200 times what comes, goes and fails (SEED=number;"
 	@echo "              SOAK=\"kill workers points orders steady\" for some)"
 	@echo "make check    formatting, types, sizes, spelling, layering, settings, migrations"
+	@echo "make audit    ask what is known against the libraries (needs pip-audit and its feed)"
 	@echo "make hooks    run what is quick of make check before every commit, on what it changes"
 	@echo "make format   put the code into its one form"
 	@echo "make lock     write requirements/ anew (needs uv)"
@@ -75,6 +76,9 @@ soak: install
 
 hooks: install
 	@$(BIN)/pre-commit install
+
+audit: install
+	@$(BIN)/python -m tools.audit
 
 check: install
 	@$(BIN)/python -m tools.check
