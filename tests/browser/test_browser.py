@@ -6,9 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.ports import any_port
 from backup_service.embedded.processes import programs
 from backup_service.env import BASE_DIR
+from tests.support.waiting import wait_for_port
 
 pytestmark = pytest.mark.browser
 
@@ -46,21 +44,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = subprocess.Popen(programs.site(made).argv, cwd=ROOT, env=env)
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_for(address)
+        wait_for_port(port, process)
         yield address
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
-
-
-def wait_for(address: str) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    pytest.fail(f"nothing answers at {address}")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ snapshot, whatever else goes on with the same credential meanwhile."""
 import hashlib
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pytest
 from tests.interop.conftest import PASSPHRASE, Restic, find_restic
 from tests.support.gateway import Gateway
 from tests.support.interop.proxy import LossyProxy
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.interop
 CONTENT = os.urandom(300_000)
@@ -34,13 +34,16 @@ class Watcher(LossyProxy):
 
     def wait_for(self, method: str, kind: str) -> str:
         """Wait until such a request was answered; return its status line."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            for line, status in self.answers:
-                if line.startswith(f"{method} ") and f"/{kind}/" in line:
-                    return status
-            time.sleep(0.05)
-        raise AssertionError(f"no {method} of {kind}: {self.answers}")
+
+        def statuses() -> list[str]:
+            return [
+                status
+                for line, status in self.answers
+                if line.startswith(f"{method} ") and f"/{kind}/" in line
+            ]
+
+        wait_until(statuses, 20, lambda: f"no {method} of {kind}: {self.answers}")
+        return statuses()[0]
 
 
 class Slow:

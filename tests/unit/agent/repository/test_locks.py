@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from nightsafe.repository.repository import Repository
 
 from backup_service.env import BASE_DIR
 from tests.support.agent.rest_server import RestServer
+from tests.support.waiting import wait_until
 from tests.unit.agent.backend.test_rest import CREDENTIAL
 from tests.unit.agent.conftest import copy_vault, reopen
 
@@ -222,17 +223,10 @@ def test_rubbish_among_the_locks_is_passed_over(repository: Repository) -> None:
 def test_a_lock_is_renewed(repository: Repository) -> None:
     with hold_lock(repository, interval=0.02) as held:
         first = names(repository)
-        wait_until(lambda: names(repository).isdisjoint(first))
+        wait_until(lambda: names(repository).isdisjoint(first), 5)
         assert held is not None
         held.ensure_held()
     assert names(repository) == set()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass within 5 seconds"
-        time.sleep(0.01)
 
 
 def test_a_lock_that_cannot_be_renewed_is_kept_until_it_can(
@@ -248,9 +242,9 @@ def test_a_lock_that_cannot_be_renewed_is_kept_until_it_can(
 
         with monkeypatch.context() as patch:
             patch.setattr(repository.storage, "save", fail)
-            wait_until(lambda: len(calls) > 2)
+            wait_until(lambda: len(calls) > 2, 5)
             assert names(repository) == first
-        wait_until(lambda: names(repository).isdisjoint(first))
+        wait_until(lambda: names(repository).isdisjoint(first), 5)
 
 
 def test_a_lock_too_old_is_lost(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
