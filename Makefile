@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers run serve test check audit hooks lock format bench soak
+.PHONY: help install peers run serve test coverage check audit hooks lock format bench soak
 
 help:
 	@echo "make run      install, start the service, back up and restore something as a proof"
@@ -27,6 +27,8 @@ help:
 	@echo "              fail and kill at every call of the storage; upload and purge in every"
 	@echo "              order; back up 200 times what comes, goes and fails (SEED=number;"
 	@echo "              SOAK=\"kill workers points orders steady\" for some)"
+	@echo "make coverage run the stages unit and agent, and say which branches they take (STAGES=all"
+	@echo "              runs all of them beside); write docs/coverage.md and raise the floor"
 	@echo "make check    formatting, types, sizes, spelling, layering, settings, migrations"
 	@echo "make audit    ask what is known against the libraries (needs pip-audit and its feed)"
 	@echo "make hooks    run what is quick of make check before every commit, on what it changes"
@@ -76,6 +78,9 @@ soak: install
 
 hooks: install
 	@$(BIN)/pre-commit install
+
+coverage: install peers
+	@$(BIN)/python -m tools.coverage $(STAGES)
 
 audit: install
 	@$(BIN)/python -m tools.audit

@@ -40,6 +40,7 @@ CHECKS = (
     Check("types", [str(BIN / "mypy"), "--no-error-summary"]),
     Check("sizes", [sys.executable, "-m", "tools.sizes"]),
     Check("spelling", [str(BIN / "codespell")]),
+    Check("coverage", [sys.executable, "-m", "tools.coverage", "--agree"]),
     Check("layers", [str(BIN / "lint-imports"), "--no-logo"]),
     Check("templates", [str(BIN / "djlint"), "--quiet", "--check", "--lint", "templates"]),
     Check("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run", "-v1"]),

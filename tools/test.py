@@ -43,6 +43,7 @@ class Stage:
     on_postgres: bool = False
     restic: peers.Peer | None = None  # first in PATH, in front of the machine's own
     rounds: int | None = None  # of drawn input; None for as many as each test has by itself
+    is_measured: bool = False  # where COVERAGE_FILE is set: see tools.coverage
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ STAGES = (
         "unit",
         "on SQLite",
         ["-m", f"{_PLAIN} and not postgres", "--ignore=tests/unit/agent"],
+        is_measured=True,
     ),
-    Stage("agent", "the agent", ["-m", _PLAIN, "tests/unit/agent"]),
+    Stage("agent", "the agent", ["-m", _PLAIN, "tests/unit/agent"], is_measured=True),
     Stage(
         "interop",
         "with stock restic and rclone",
@@ -222,7 +224,9 @@ def _pytest(stage: Stage, extra: dict[str, str], output: BinaryIO) -> tuple[bool
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     if stage.rounds is not None:
         environment.setdefault("NIGHTSAFE_TEST_ROUNDS", str(stage.rounds))
-    command = [sys.executable, "-m", "pytest", "-q", *stage.selection]
+    measured = stage.is_measured and "COVERAGE_FILE" in os.environ
+    runner = ["coverage", "run", "-m", "pytest"] if measured else ["pytest"]
+    command = [sys.executable, "-m", *runner, "-q", *stage.selection]
     last = b""
     with subprocess.Popen(
         command, env=environment | extra, cwd=BASE_DIR, stdout=subprocess.PIPE
