@@ -76,7 +76,7 @@ def add_parser(verbs: Verbs) -> None:
         "or restic, where stock restic cuts, so that data is shared with snapshots that restic "
         "wrote. That hides less: the cuts follow from one polynomial, which files that others "
         "know can give away, and with it the lengths of what is stored tell which known files "
-        "are there. It is also slower, much so without the extension _rabin. Use one of "
+        "are there. It is also slower, much so without the extension rabin. Use one of "
         "them throughout: what was cut the other way is stored again once its file changes",
     )
     add_exclude_options(parser)
