@@ -45,7 +45,7 @@ def watched(points: Points) -> Iterator[None]:
     from storage.stores.base import RegionUnavailableError
     from storage.stores.filesystem.staging import Staging
     from storage.stores.filesystem.store import FilesystemStore
-    from storage.stores.s3.general import GeneralClient
+    from storage.stores.s3.general_client import GeneralClient
     from storage.stores.s3.store import S3Store
 
     places: list[tuple[Any, str, Exception]] = [

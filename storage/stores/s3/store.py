@@ -35,7 +35,7 @@ from storage.stores.configuration import S3Region
 from storage.stores.s3.client import StoreFailure
 from storage.stores.s3.connection import Connections
 from storage.stores.s3.delete_batch import BatchDeleter
-from storage.stores.s3.general import BeyondTheEndError, GeneralClient
+from storage.stores.s3.general_client import BeyondTheEndError, GeneralClient
 from storage.stores.s3.get import GetClient
 from storage.stores.s3.head import HeadClient
 from storage.stores.s3.notes import LostNoteError, Notes

@@ -82,7 +82,7 @@ def derive(passphrase: str, *, salt: bytes, params: KdfParams) -> SealKey:
         with contextlib.suppress(MemoryError):
             return SealKey.from_bytes(derive_in_lanes(secret, salt, params))
     if params.n >> min(16 * params.r, 64):
-        from nightsafe.crypto.romix import (
+        from nightsafe.crypto.scrypt_portable import (
             romix,  # OpenSSL refuses so many turns with so little memory
         )
 

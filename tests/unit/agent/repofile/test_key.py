@@ -5,7 +5,7 @@ import json
 import os
 
 import pytest
-from nightsafe.crypto.romix import romix
+from nightsafe.crypto.scrypt_portable import romix
 from nightsafe.crypto.seal_key import SealKey
 from nightsafe.errors import (
     DamagedError,
@@ -265,6 +265,8 @@ def test_what_openssl_does_not_derive_python_is_asked_for(monkeypatch: pytest.Mo
         hashlib.scrypt(b"pass", salt=bytes(64), n=params.n, r=1, p=1, maxmem=1 << 30)
     expected = derive("pass", salt=bytes(64), params=params)
     quick = scrypt.romix
-    monkeypatch.setattr("nightsafe.crypto.romix.romix", lambda lanes, n, r: quick(lanes, n, r, 1))
+    monkeypatch.setattr(
+        "nightsafe.crypto.scrypt_portable.romix", lambda lanes, n, r: quick(lanes, n, r, 1)
+    )
     monkeypatch.setattr(key, "native", None)
     assert derive("pass", salt=bytes(64), params=params) == expected

@@ -14,8 +14,8 @@ from nightsafe.cli.output import Output
 from nightsafe.cli.snapshot_options import add_filter_options, find_filter
 
 if TYPE_CHECKING:
-    from nightsafe.maintenance.forget import Policy, Retention
     from nightsafe.maintenance.prune import PruneOptions
+    from nightsafe.maintenance.retention import Policy, Retention
     from nightsafe.repofile.snapshot import Snapshot
     from nightsafe.repository.repository import Repository
 
@@ -146,7 +146,7 @@ def _prune_options_after(
 def _policy(args: argparse.Namespace) -> "Policy":
     from nightsafe.fs.files import as_text
     from nightsafe.maintenance.calendar_span import Span
-    from nightsafe.maintenance.forget import Policy
+    from nightsafe.maintenance.retention import Policy
     from nightsafe.repofile.tags import split_tags
 
     def span(text: str | None) -> Span:
@@ -166,7 +166,7 @@ def _retentions(
     repository: "Repository", args: argparse.Namespace, policy: "Policy"
 ) -> "list[Retention]":
     from nightsafe.errors import RefusedError
-    from nightsafe.maintenance.forget import Retention, judge
+    from nightsafe.maintenance.retention import Retention, apply_policy
     from nightsafe.repofile.snapshot import LATEST
     from nightsafe.repository.find_snapshot import find_named
     from nightsafe.repository.snapshot_groups import Group, parse_grouping
@@ -181,7 +181,7 @@ def _retentions(
     if args.snapshots:
         return [Retention(Group(), remove=find_named(found, args.snapshots, snapshot_filter))]
     considered = [snapshot for snapshot in found.sound if snapshot_filter.matches(snapshot)]
-    return judge(considered, policy, by=by, now=time.time_ns())
+    return apply_policy(considered, policy, by=by, now=time.time_ns())
 
 
 def _show(retentions: "list[Retention]", output: Output, *, is_trial: bool, compact: bool) -> None:
