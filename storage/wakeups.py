@@ -37,20 +37,20 @@ _sender: tuple[int, threading.Thread] | None = None
 
 def replication() -> None:
     """Ask the workers to look for replicas to make, once the transaction is committed."""
-    transaction.on_commit(partial(_ask, REPLICATION))
+    transaction.on_commit(partial(ask, REPLICATION))
 
 
 def losses() -> None:
     """Ask the workers to tell of lost objects, once the transaction is committed."""
-    transaction.on_commit(partial(_ask, LOSSES))
+    transaction.on_commit(partial(ask, LOSSES))
 
 
 def run_again(task: str) -> None:
     """Ask for another run of a task that has not come to its end."""
-    _ask(task)
+    ask(task)
 
 
-def _ask(task: str) -> None:
+def ask(task: str) -> None:
     _tasks.add(task)
     _wanted.set()
     _ensure_sender()

@@ -1,9 +1,11 @@
 """`python -m tools.sizes`: files, classes, functions and folders that have grown too large.
 
-Also modules that are named like one of the standard library. Each finding says what to do.
+Also modules that are named like one of the standard library, and tests that change what is private
+to a module. Each finding says what to do.
 """
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +24,9 @@ LONG = {  # functions that are one table, and why they may be long
     "_region": "alarm rules of a region, one after the other",
 }
 LIBRARY = sys.stdlib_module_names
+_PATCHED = re.compile(
+    r"""setattr\(\s*(?:[\w.]+,\s*"_[a-z]\w*"|"(?:\w+\.)+_[a-z]\w*")""", re.IGNORECASE
+)
 NAMED_SO = {"__init__", "__main__", "signals", "types"}
 
 
@@ -48,6 +53,8 @@ def findings(top: Path) -> Iterator[str]:
         if path.stem in LIBRARY and not path.stem.startswith("_") and where.parts[0] != "tests":
             yield f"{where}: the standard library has a module {path.stem}; call it otherwise."
         yield from _long_parts(where, ast.parse(path.read_text()))
+        if where.parts[0] == "tests":
+            yield from _private_patches(where, path.read_text())
     for folder, count in sorted(folders.items()):
         if count > MOST_FILES:
             yield f"{folder}/: {count} modules; make packages of them before {MOST_FILES}."
@@ -71,6 +78,12 @@ def _long_parts(where: Path, tree: ast.Module) -> Iterator[str]:
         most = MOST_OF_CLASS if is_class else MOST_OF_FUNCTION
         if lines > most:
             yield f"{where}:{node.lineno}: {node.name} has {lines} lines; split it before {most}."
+
+
+def _private_patches(where: Path, text: str) -> Iterator[str]:
+    for found in _PATCHED.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield f"{where}:{line}: this changes a private name; give tests a public way."
 
 
 if __name__ == "__main__":

@@ -101,5 +101,6 @@ def staying(answer: Callable[[Admission], HttpResponseBase]) -> HttpResponseBase
     except BaseException:
         stay.end()
         raise
-    response._resource_closers.append(stay.end)  # type: ignore[attr-defined]  # as for files
+    closers = response._resource_closers  # type: ignore[attr-defined]  # noqa: SLF001, as for files
+    closers.append(stay.end)
     return response

@@ -52,14 +52,14 @@ def watched(points: Points) -> Iterator[None]:
         (CursorWrapper, "execute", OperationalError("injected")),
         (CursorWrapper, "executemany", OperationalError("injected")),
         (BaseDatabaseWrapper, "_commit", OperationalError("injected")),
-        (wakeups, "_ask", OSError("injected")),
+        (wakeups, "ask", OSError("injected")),
     ]
     away = RegionUnavailableError("injected")
     both = ("check", "put", "open", "size", "delete", "confirm")
     for store in (FilesystemStore, S3Store):
         places += [(store, name, away) for name in both if name in vars(store)]
-    places += [(Staging, name, away) for name in ("_write", "_write_piece", "publish")]
-    places += [(S3Store, name, away) for name in ("_send", "surely_has", "presign_put")]
+    places += [(Staging, name, away) for name in ("write", "write_piece", "publish")]
+    places += [(S3Store, name, away) for name in ("send", "surely_has", "presign_put")]
     places += [(GeneralClient, name, away) for name in ("put", "get", "head", "delete")]
     kept = [(place, name, getattr(place, name)) for place, name, _ in places]
     for place, name, failure in places:

@@ -33,7 +33,7 @@ class Signals:
         if ready:
             self._wakeup.recv(4096)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def stop(self, number: int, frame: FrameType | None) -> None:
         self.stops += 1
 
 
@@ -45,7 +45,7 @@ def received() -> Iterator[Signals]:
         reading.setblocking(False)
         writing.setblocking(False)
         signals = Signals(reading)
-        before = {number: signal.signal(number, signals._stop) for number in _to_stop()}
+        before = {number: signal.signal(number, signals.stop) for number in _to_stop()}
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
         try:

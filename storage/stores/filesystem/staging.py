@@ -37,7 +37,7 @@ class Staging:
         """
         staged = self._folder / uuid.uuid4().hex
         try:
-            self._write(staged, body, size)
+            self.write(staged, body, size)
             yield staged
         finally:
             with suppress(OSError):
@@ -79,7 +79,7 @@ class Staging:
             return RegionFullError(f"Region {self._alias} is full.")
         return RegionUnavailableError(f"Region {self._alias} cannot be used: {error.strerror}.")
 
-    def _write(self, staged: Path, body: Source, size: int) -> None:
+    def write(self, staged: Path, body: Source, size: int) -> None:
         written = 0
         try:
             descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -87,7 +87,7 @@ class Staging:
             raise self.meaning(error) from error
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             while piece := body.read(CHUNK):
-                self._write_piece(file.fileno(), piece)
+                self.write_piece(file.fileno(), piece)
                 written += len(piece)
             if written != size:
                 raise RegionError(f"{written} bytes came where {size} were announced.")
@@ -96,7 +96,7 @@ class Staging:
             except OSError as error:
                 raise self.meaning(error) from error
 
-    def _write_piece(self, descriptor: int, piece: bytes) -> None:
+    def write_piece(self, descriptor: int, piece: bytes) -> None:
         view = memoryview(piece)
         try:
             while view:

@@ -227,9 +227,9 @@ class FilesystemStore(RegionStore):
             self.check()
             raise NoSuchKeyError(str(key)) from error
         except OSError as error:
-            raise self._unreadable(key, error) from error
+            raise self.unreadable(key, error) from error
 
-    def _unreadable(self, key: StoreKey, error: OSError) -> RegionError:
+    def unreadable(self, key: StoreKey, error: OSError) -> RegionError:
         return UnreadableError(f"Region {self.alias} cannot read {key}: {error.strerror}.")
 
 
@@ -254,7 +254,7 @@ class _FileReader(Reader):
         try:
             piece = os.pread(self._descriptor, size, self._offset) if size else b""
         except OSError as error:
-            raise self._store._unreadable(self._key, error) from error
+            raise self._store.unreadable(self._key, error) from error
         self._pass(len(piece))
         return piece
 
@@ -264,7 +264,7 @@ class _FileReader(Reader):
         try:
             count = os.preadv(self._descriptor, [buffer], self._offset) if buffer else 0
         except OSError as error:
-            raise self._store._unreadable(self._key, error) from error
+            raise self._store.unreadable(self._key, error) from error
         self._pass(count)
         return count
 

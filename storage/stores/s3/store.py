@@ -91,7 +91,7 @@ class S3Store(RegionStore):
         sha256, source = hashed(key, body, size)
         upload = Upload(source, size)
         try:
-            self._send(key, upload, size=size, checksum=checksum_of(sha256))
+            self.send(key, upload, size=size, checksum=checksum_of(sha256))
         except (*StoreFailure, AbandonedError) as error:
             if upload.failure is None:
                 raise self.general.meaning(error) from error
@@ -257,7 +257,7 @@ class S3Store(RegionStore):
         url = self._public.url(method, key, headers, seconds=seconds, at=at)
         return PresignedRequest(method, url, headers)
 
-    def _send(self, key: StoreKey, body: Upload, *, size: int, checksum: str) -> None:
+    def send(self, key: StoreKey, body: Upload, *, size: int, checksum: str) -> None:
         """Make one PUT. Raises what the general client raises."""
         if self._writes.put(key, body, size=size, checksum=checksum):
             return

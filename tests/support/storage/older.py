@@ -24,7 +24,7 @@ def put_back(rows: Rows) -> None:
     """Make the database what it was when `rows` were copied."""
     with connection.constraint_checks_disabled():
         for model in _models():
-            model._default_manager.all()._raw_delete("default")
+            model._default_manager.all()._raw_delete("default")  # noqa: SLF001, without what Django would do beside it
         for model, values in rows.items():
             model._default_manager.bulk_create(model(**row) for row in values)
     connection.check_constraints()

@@ -7,6 +7,8 @@ import pytest
 from backup_service.env import BASE_DIR
 from tools.sizes import MOST_FILES, MOST_LINES, MOST_OF_CLASS, MOST_OF_FUNCTION, findings
 
+SET = "setattr"  # this file is read by the tool as well
+
 
 def method(lines: int, name: str = "work") -> str:
     return f"def {name}():\n" + "    pass\n" * (lines - 1)
@@ -25,6 +27,16 @@ def write(top: Path, name: str, text: str) -> None:
         ("storage/a.py", method(MOST_OF_FUNCTION + 1), "storage/a.py:1: work has 41 lines"),
         ("tests/a.py", "class A:\n" + "    x = 1\n" * MOST_OF_CLASS, "A has 251 lines"),
         ("storage/queue.py", "", "the standard library has a module queue; call it otherwise"),
+        (
+            "tests/a.py",
+            f'p.{SET}(one.two, "_size", 3)',
+            "tests/a.py:1: this changes a private name",
+        ),
+        (
+            "tests/a.py",
+            f'\n{SET}(\n    "a.b._SIZE", 3)',
+            "tests/a.py:2: this changes a private name",
+        ),
     ],
 )
 def test_what_is_too_large_is_said(tmp_path: Path, name: str, text: str, said: str) -> None:

@@ -203,7 +203,7 @@ class RestBackend(ControlApi):
 
     def fresh(self) -> "RestBackend":
         other = copy.copy(self)
-        other._client = copy.copy(self._client)
+        other._client = copy.copy(self._client)  # noqa: SLF001, of the same class
         return other
 
     def close(self) -> None:

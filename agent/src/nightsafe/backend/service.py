@@ -279,7 +279,7 @@ class ServiceBackend(Batching):
     def fresh(self) -> "ServiceBackend":
         other = copy.copy(self)
         other.rest = self.rest.fresh()
-        other._urls, other._fetched = {}, set()
+        other._urls, other._fetched = {}, set()  # noqa: SLF001, of the same class
         return other
 
     def close(self) -> None:

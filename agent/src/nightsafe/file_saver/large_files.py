@@ -17,7 +17,7 @@ from nightsafe.workers.shared_buffers import SharedBuffers
 _JOB_BYTES = 5 << 20
 _LITTLE = 1 << 20
 _OPEN_FILES = 4
-_MUCH = 256 << 20
+MUCH = 256 << 20
 
 LargeJob = tuple[object, ...]
 """Pieces that are in memory which all see: ("pieces", key, sequence, [(place, length)]); or for
@@ -118,7 +118,7 @@ class LargeFiles:
     def is_much(self) -> bool:
         """Whether a file that is being cut is worth workers from the beginning."""
         file = self._open.get(self._next_key - 1)
-        return file is not None and file.before is not None and file.before.st_size >= _MUCH
+        return file is not None and file.before is not None and file.before.st_size >= MUCH
 
     def add(self, file: LargeFile) -> None:
         """Note a file that was found."""

@@ -1,8 +1,8 @@
 """Saves a folder's small new files, many in one call.
 
-`_small_files` does it in C where it could be built. It stops before whatever is not for it (another
+`native` does it in C where it could be built. It stops before whatever is not for it (another
 kind of entry, a large file, one that changes or has extended attributes, a name that JSON
-escapes), and `work` deals with that one in Python; without it, with all. What comes out is the
+escapes), and the worker deals with that one in Python; without it, with all. What comes out is the
 same.
 """
 
@@ -23,9 +23,9 @@ from nightsafe.repofile.go_json import format_second
 from nightsafe.workers.buffers import new_memory
 
 try:
-    from nightsafe._native import small_files as _small_files
+    from nightsafe._native import small_files as native
 except ImportError:  # not built here
-    _small_files = None  # type: ignore[assignment]
+    native = None  # type: ignore[assignment]
 
 Done = tuple[bytes, str, int]
 """A file that was dealt with: its name, its state and its size."""
@@ -46,11 +46,11 @@ class SmallFiles:
 
     def __init__(self, known: BlobSet, by: BlobSealer) -> None:
         self._gather = None
-        if _small_files is None:
+        if native is None:
             return
         # A file of this size is one blob, however files are cut.
         room = memoryview(new_memory(MIN_SIZE + 1))[: MIN_SIZE + 1]
-        self._gather = _small_files.Gatherer(
+        self._gather = native.Gatherer(
             room,
             known.table.claim,
             by.sealer.put,

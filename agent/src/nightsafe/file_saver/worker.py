@@ -281,7 +281,7 @@ class Worker:
             found.large.append((len(found.parts), name, is_new, former))
             found.parts.append(b"")
             return
-        read = self._read(found, name, path, status)
+        read = self.read_file(found, name, path, status)
         if read is not None:
             size, ids = read
             found.done.append((name, state_of(ids, former, is_new=is_new), size))
@@ -293,7 +293,7 @@ class Worker:
             return None
         return ",".join([f'"{blob}"' for blob in content])
 
-    def _read(
+    def read_file(
         self, found: JobResult, name: bytes, path: bytes, seen: Status
     ) -> tuple[int, str] | None:
         """Store a file and add its node, whose times are from before it was read.
@@ -318,7 +318,7 @@ class Worker:
         return len(data), ids
 
     def _read_moving(self, found: JobResult, name: bytes, path: bytes) -> tuple[int, str] | None:
-        """As `_read`, for a file that is not what it was a moment ago, or cannot be read."""
+        """As `read_file`, for a file that is not what it was a moment ago, or cannot be read."""
         fd = open_to_read(path)
         try:
             before = fstat(fd)

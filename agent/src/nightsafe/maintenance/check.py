@@ -18,7 +18,7 @@ from nightsafe.repository.locks import hold_lock
 from nightsafe.repository.repository import Repository
 from nightsafe.workers.pool import WorkerPool, worker_count
 
-_IN_PROCESS_PACKS = 3
+IN_PROCESS_PACKS = 3
 
 
 @dataclass
@@ -164,7 +164,7 @@ class _Checker:
         self.report.packs_read = len(chosen)
         self._observer(Totals(len(chosen), sum(present[pack] for pack in chosen)))
         jobs = [self._packs[pack] for pack in chosen]
-        if workers and len(jobs) > _IN_PROCESS_PACKS:
+        if workers and len(jobs) > IN_PROCESS_PACKS:
             self._read_together(jobs, workers)
             return
         reader = PackReader(self._repository.storage, self._repository.master)

@@ -40,7 +40,7 @@ class BlobSealer:
     def pack(self, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
         """The bytes to seal, and the plain length if they are compressed, else 0."""
         if self.compresses and not (self._was_dense and self._looks_dense(plain)):
-            packed = self._compress(plain)
+            packed = self.compress(plain)
             self._was_dense = len(packed) >= len(plain)
             if not self._was_dense:
                 return packed, len(plain)
@@ -56,7 +56,7 @@ class BlobSealer:
         samples = (plain[start : start + _SAMPLE] for start in starts)
         return all(len(self.compress_small(sample)) >= _SAMPLE for sample in samples)
 
-    def _compress(self, plain: bytes | memoryview) -> bytes:
+    def compress(self, plain: bytes | memoryview) -> bytes:
         if len(plain) <= MIN_SIZE:
             return self.compress_small(plain)
         if len(plain) <= _LARGE_BLOB:

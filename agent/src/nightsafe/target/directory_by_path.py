@@ -144,7 +144,7 @@ class PathDirectory:
             raise TypeError("to")
         path = self._path_of(name)
         self._regular(path)
-        os.link(path, to._path_of(as_name))
+        os.link(path, to._path_of(as_name))  # noqa: SLF001, of the same class
 
     def rename(self, name: bytes, as_name: bytes, *, clears: bool = False) -> None:
         path, goal = self._path_of(name), self._path_of(as_name)

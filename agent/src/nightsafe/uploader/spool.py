@@ -25,7 +25,7 @@ from nightsafe.fs.files import NEW, TO_CHANGE
 LARGEST_BATCH = 1 << 30
 LEAST_ROOM = 256 << 20
 """Of free space on the disk; with less, packs are sent as they are made."""
-_HEADROOM = 128 << 20
+HEADROOM = 128 << 20
 _POLL_SECONDS = 0.05
 _PREFIX, _LOCK, _TROUBLE, _PART = "outbox-", "lock", "trouble", ".part"
 
@@ -71,7 +71,7 @@ class Spool:
         has failed."""
         while (
             kind is ObjectKind.DATA
-            and self._spooled_bytes() + len(data) > 2 * self.batch + _HEADROOM
+            and self._spooled_bytes() + len(data) > 2 * self.batch + HEADROOM
         ):
             self.raise_trouble()
             time.sleep(_POLL_SECONDS)

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 FORKS = sys.platform == "linux" and hasattr(os, "fork")
 """Whether a process may begin with the memory of another: macOS's own libraries forbid it."""
-_METHOD = "fork" if FORKS else "spawn"
+START_METHOD = "fork" if FORKS else "spawn"
 
 
 def begins_with_memory() -> bool:
     """Whether a process that is started here sees what this one has in shared memory."""
-    return _METHOD == "fork"
+    return START_METHOD == "fork"
 
 
 class End(Protocol):
@@ -37,8 +37,8 @@ def start_process(
     """
     import multiprocessing  # most backups start none, and loading it takes 10 ms
 
-    foreign = list(ours) if _METHOD == "fork" else []
-    context: Any = multiprocessing.get_context(_METHOD)
+    foreign = list(ours) if START_METHOD == "fork" else []
+    context: Any = multiprocessing.get_context(START_METHOD)
     process: BaseProcess = context.Process(target=serve, args=(theirs, foreign, given), daemon=True)
     with warnings.catch_warnings():
         # Newer versions of Python warn of forks beside threads; the child uses none of ours.

@@ -87,7 +87,7 @@ def test_unchanged_files_are_not_even_opened(
     def refuse(*_: object) -> None:
         raise AssertionError("opened")
 
-    monkeypatch.setattr(worker.Worker, "_read", refuse)
+    monkeypatch.setattr(worker.Worker, "read_file", refuse)
     assert run(repository, source).count.unchanged == 3
 
 

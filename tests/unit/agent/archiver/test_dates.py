@@ -60,7 +60,7 @@ def test_dates_are_kept(
     dates = make_dated(tmp_path / "source", chance)
     if way == "portable":
         look_in_python(monkeypatch)
-        monkeypatch.setattr(small_files, "_small_files", None)
+        monkeypatch.setattr(small_files, "native", None)
     report = run(repository, tmp_path / "source")
     assert report.is_complete
     nodes = stored(repository)

@@ -52,7 +52,7 @@ def as_there(status: os.stat_result) -> Status:
 def _as_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked of the system answers as there; paths stay those of this computer."""
     look_in_python(monkeypatch)
-    monkeypatch.setattr(small_files, "_small_files", None)
+    monkeypatch.setattr(small_files, "native", None)
     for module in (look, worker, node_json, large_files):
         for name, ask in (("lstat", os.lstat), ("status_at", os.stat), ("fstat", os.fstat)):
             if hasattr(module, name):

@@ -83,7 +83,7 @@ def test_a_very_large_file_is_worth_workers_from_the_beginning(
     file.write_bytes(os.urandom(9_000_000))
     alone = run(repository, file, workers=2)
     assert started == []
-    monkeypatch.setattr(large_files, "_MUCH", 8_000_000)
+    monkeypatch.setattr(large_files, "MUCH", 8_000_000)
     with file.open("r+b") as again:
         again.write(b"changed")
     several = run(reopen(repository), file, workers=2)

@@ -84,7 +84,7 @@ def test_the_same_is_found_one_way_and_the_other(
     with monkeypatch.context() as patch:
         patch.setattr(sha256, "digests", sha256.portable_digests)
         assert fast == outcome(worker(), top)
-    monkeypatch.setattr(gather, "_small_files", None)
+    monkeypatch.setattr(gather, "native", None)
     assert fast == outcome(worker(), top)
 
 
@@ -110,7 +110,7 @@ def test_names_contents_and_times_of_any_kind(
         os.utime(path, ns=(0, time))
     with pytest.MonkeyPatch.context() as patch:
         fast = outcome(worker(), top)
-        patch.setattr(gather, "_small_files", None)
+        patch.setattr(gather, "native", None)
         assert fast == outcome(worker(), top)
 
 

@@ -29,7 +29,7 @@ from tests.unit.agent.restorer.test_restore import back_up
 
 @pytest.fixture(autouse=True)
 def _spawned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_METHOD", "spawn")
+    monkeypatch.setattr(processes, "START_METHOD", "spawn")
     monkeypatch.setattr(archiver, "INLINE_SECONDS", -1.0)
 
 
@@ -78,7 +78,7 @@ def test_a_restore_and_a_check_with_workers(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "IN_PROCESS_PIECES", -1)
-    monkeypatch.setattr(check_module, "_IN_PROCESS_PACKS", 0)
+    monkeypatch.setattr(check_module, "IN_PROCESS_PACKS", 0)
     source, target = tmp_path / "mixed", tmp_path / "target"
     make_mixed_tree(source)
     snapshot = back_up(repository, source)

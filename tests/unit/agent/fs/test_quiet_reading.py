@@ -41,7 +41,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     """With the extensions, and as without them."""
     if request.param == "portable":
         look_in_python(monkeypatch)
-        monkeypatch.setattr(small_files, "_small_files", None)
+        monkeypatch.setattr(small_files, "native", None)
 
 
 def make_old(folder: Path) -> dict[Path, int]:

@@ -44,7 +44,7 @@ def test_nonsense_is_no_part(text: str) -> None:
 
 @pytest.fixture(params=[0, 2])
 def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(check_module, "_IN_PROCESS_PACKS", 0)
+    monkeypatch.setattr(check_module, "IN_PROCESS_PACKS", 0)
     return int(request.param)
 
 

@@ -183,7 +183,8 @@ def test_a_status_of_another_version_is_refused(
     type_of = type(load("stat").look([b"/"])[0])
     other = Reference(version, type_of.__basicsize__ + size, type_of)
     fake = ModuleType("nightsafe._native.stat")
-    fake._C_API = new(ctypes.addressof(other), name, None)  # type: ignore[attr-defined]
+    capsule = new(ctypes.addressof(other), name, None)
+    fake._C_API = capsule  # type: ignore[attr-defined]  # noqa: SLF001, its name in C
     monkeypatch.setitem(sys.modules, fake.__name__, fake)
     with pytest.raises(ImportError, match="of another version"):
         another("small_files")

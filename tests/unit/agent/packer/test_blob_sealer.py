@@ -18,13 +18,13 @@ def test_large_blobs_like_one_that_did_not_shrink_are_not_tried(
     sealer: BlobSealer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
-    compress = sealer._compress
+    compress = sealer.compress
 
     def count(content: bytes) -> bytes:
         tried.append(len(content))
         return compress(content)
 
-    monkeypatch.setattr(sealer, "_compress", count)
+    monkeypatch.setattr(sealer, "compress", count)
     for size in (MIB, MIB + 1, MIB + 2):
         dense = os.urandom(size)
         assert sealer.pack(dense) == (dense, 0)

@@ -89,7 +89,7 @@ def test_young_files_are_read_once_more_and_then_believed(
     source = Path(source.name)
     first = run(repository, source)
     read: list[bytes] = []
-    real, add = worker.Worker._read, large_files.LargeFiles.add
+    real, add = worker.Worker.read_file, large_files.LargeFiles.add
 
     def note(self: worker.Worker, found: Any, name: bytes, *rest: Any) -> Any:
         read.append(name)
@@ -99,7 +99,7 @@ def test_young_files_are_read_once_more_and_then_believed(
         read.append(file.name)
         add(self, file)
 
-    monkeypatch.setattr(worker.Worker, "_read", note)
+    monkeypatch.setattr(worker.Worker, "read_file", note)
     monkeypatch.setattr(large_files.LargeFiles, "add", note_large)
     for minutes, expected in (10, {b"one.txt", b"two.txt", b"empty", b"more"}), (20, set()):
         if knows == "no cache":

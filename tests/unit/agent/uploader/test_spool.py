@@ -49,7 +49,7 @@ def test_in_the_order_in_which_things_came(tmp_path: Path) -> None:
 def test_packs_wait_for_room_and_index_files_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nightsafe.uploader.spool._HEADROOM", 0)
+    monkeypatch.setattr("nightsafe.uploader.spool.HEADROOM", 0)
     spool = begin(tmp_path)
     first = bytes(2 * BATCH)
     put(spool, first)

@@ -61,7 +61,7 @@ MakePool = Callable[..., contextlib.AbstractContextManager[Pool]]
 def pool_of(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> MakePool:
     """A function that makes a pool, which is closed at the end and leaves no process."""
     if request.param == "spawn":
-        monkeypatch.setattr(process, "_METHOD", "spawn")
+        monkeypatch.setattr(process, "START_METHOD", "spawn")
 
     @contextlib.contextmanager
     def make(start: Callable[[], Doubling], count: int = 2) -> Iterator[Pool]:

@@ -66,11 +66,11 @@ def test_a_region_that_says_done_and_stored_nothing(
 def test_a_region_that_stores_other_bytes(backup: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     content = some()
     backup.put(content)
-    real = Staging._write_piece
+    real = Staging.write_piece
     with monkeypatch.context() as patch:
         patch.setattr(
             Staging,
-            "_write_piece",
+            "write_piece",
             lambda self, descriptor, piece: real(self, descriptor, bytes(len(piece))),
         )
         assert replicate_due() == 0
