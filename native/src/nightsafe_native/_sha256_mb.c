@@ -29,7 +29,7 @@ typedef struct {
 } Piece;
 
 SHA256_MB_TARGET static void
-streams_load_state(Sha256Lane *lane, const Running *self, const uint8_t *at, size_t blocks)
+sha256_mb_load_state(Sha256Lane *lane, const Running *self, const uint8_t *at, size_t blocks)
 {
     lane->abef = _mm_loadu_si128((const __m128i *)self->abef);
     lane->cdgh = _mm_loadu_si128((const __m128i *)self->cdgh);
@@ -38,7 +38,7 @@ streams_load_state(Sha256Lane *lane, const Running *self, const uint8_t *at, siz
 }
 
 SHA256_MB_TARGET static void
-streams_keep_state(const Sha256Lane *lane, Running *self)
+sha256_mb_keep_state(const Sha256Lane *lane, Running *self)
 {
     _mm_storeu_si128((__m128i *)self->abef, lane->abef);
     _mm_storeu_si128((__m128i *)self->cdgh, lane->cdgh);
@@ -46,17 +46,17 @@ streams_keep_state(const Sha256Lane *lane, Running *self)
 
 /* Adds `count` whole blocks that stand in one place. */
 static void
-streams_add_blocks(Running *self, const uint8_t *at, size_t count)
+sha256_mb_add_blocks(Running *self, const uint8_t *at, size_t count)
 {
     Sha256Lane lane;
-    streams_load_state(&lane, self, at, count);
+    sha256_mb_load_state(&lane, self, at, count);
     sha256_mb_take_one(&lane, count);
-    streams_keep_state(&lane, self);
+    sha256_mb_keep_state(&lane, self);
 }
 
 /* Fills what is left of a block that has begun. */
 static void
-streams_fill_rest(Piece *piece)
+sha256_mb_fill_rest(Piece *piece)
 {
     Running *self = piece->stream;
     size_t held = self->size % SHA256_BLOCK, wanted = held ? SHA256_BLOCK - held : 0;
@@ -67,12 +67,12 @@ streams_fill_rest(Piece *piece)
     piece->at += wanted;
     piece->size -= wanted;
     if (wanted && self->size % SHA256_BLOCK == 0)
-        streams_add_blocks(self, self->rest, 1);
+        sha256_mb_add_blocks(self, self->rest, 1);
 }
 
 /* Keeps what does not fill a block. */
 static void
-streams_keep_rest(Piece *piece)
+sha256_mb_keep_rest(Piece *piece)
 {
     Running *self = piece->stream;
     size_t whole = piece->size / SHA256_BLOCK * SHA256_BLOCK, left = piece->size - whole;
@@ -84,13 +84,13 @@ streams_keep_rest(Piece *piece)
 
 /* The next piece that has a whole block goes into a lane; false if there is none. */
 static int
-streams_next_lane(Sha256Lane *lane, Piece *pieces, size_t count, size_t *next, size_t *whose)
+sha256_mb_next_lane(Sha256Lane *lane, Piece *pieces, size_t count, size_t *next, size_t *whose)
 {
     for (; *next < count; (*next)++) {
         Piece *piece = &pieces[*next];
         if (piece->size < SHA256_BLOCK)
             continue;
-        streams_load_state(lane, piece->stream, piece->at, piece->size / SHA256_BLOCK);
+        sha256_mb_load_state(lane, piece->stream, piece->at, piece->size / SHA256_BLOCK);
         *whose = (*next)++;
         return 1;
     }
@@ -98,7 +98,7 @@ streams_next_lane(Sha256Lane *lane, Piece *pieces, size_t count, size_t *next, s
 }
 
 static void
-streams_add_all(Piece *pieces, size_t count)
+sha256_mb_add_all(Piece *pieces, size_t count)
 {
     static void (*const take[])(Sha256Lane *, size_t) = {NULL, sha256_mb_take_one,
                                                          sha256_mb_take_two, sha256_mb_take_three};
@@ -108,8 +108,8 @@ streams_add_all(Piece *pieces, size_t count)
     if (__builtin_cpu_supports("avx"))
         sha256_mb_clear_upper_halves();
     for (size_t i = 0; i < count; i++)
-        streams_fill_rest(&pieces[i]);
-    while (used < SHA256_LANES && streams_next_lane(&lanes[used], pieces, count, &next, &whose[used]))
+        sha256_mb_fill_rest(&pieces[i]);
+    while (used < SHA256_LANES && sha256_mb_next_lane(&lanes[used], pieces, count, &next, &whose[used]))
         used++;
     while (used) {
         size_t blocks = lanes[0].blocks;
@@ -119,19 +119,19 @@ streams_add_all(Piece *pieces, size_t count)
         for (int i = used - 1; i >= 0; i--) {
             if (lanes[i].blocks)
                 continue;
-            streams_keep_state(&lanes[i], pieces[whose[i]].stream);
-            if (!streams_next_lane(&lanes[i], pieces, count, &next, &whose[i]) && --used != i) {
+            sha256_mb_keep_state(&lanes[i], pieces[whose[i]].stream);
+            if (!sha256_mb_next_lane(&lanes[i], pieces, count, &next, &whose[i]) && --used != i) {
                 lanes[i] = lanes[used];
                 whose[i] = whose[used];
             }
         }
     }
     for (size_t i = 0; i < count; i++)
-        streams_keep_rest(&pieces[i]);
+        sha256_mb_keep_rest(&pieces[i]);
 }
 
 static PyObject *
-streams_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+sha256_mb_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {NULL};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Running", names))
@@ -141,13 +141,13 @@ streams_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         const Sha256Message nothing = {0};
         Sha256Lane lane;
         sha256_mb_begin(&lane, &nothing);
-        streams_keep_state(&lane, self);
+        sha256_mb_keep_state(&lane, self);
     }
     return (PyObject *)self;
 }
 
 static PyObject *
-streams_hexdigest(PyObject *object, PyObject *nothing)
+sha256_mb_hexdigest(PyObject *object, PyObject *nothing)
 {
     const Running *self = (const Running *)object;
     (void)nothing;
@@ -162,7 +162,7 @@ streams_hexdigest(PyObject *object, PyObject *nothing)
     sha256_mb_put_number(last + blocks * SHA256_BLOCK - 8, self->size * 8, 8);
     const Sha256Message message = {.digest = digest};
     Sha256Lane lane;
-    streams_load_state(&lane, self, last, blocks);
+    sha256_mb_load_state(&lane, self, last, blocks);
     lane.message = &message;
     sha256_mb_take_one(&lane, blocks);
     sha256_mb_end(&lane);
@@ -174,34 +174,34 @@ streams_hexdigest(PyObject *object, PyObject *nothing)
     return PyUnicode_FromStringAndSize(text, sizeof text);
 }
 
-static PyMethodDef streams_running_methods[] = {
-    {"hexdigest", streams_hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
+static PyMethodDef sha256_mb_running_methods[] = {
+    {"hexdigest", sha256_mb_hexdigest, METH_NOARGS, "hexdigest(): the hash so far."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyType_Slot streams_running_slots[] = {
+static PyType_Slot sha256_mb_running_slots[] = {
     {Py_tp_doc, "The SHA-256 of what a stream gave so far."},
-    {Py_tp_methods, streams_running_methods},
-    {Py_tp_new, streams_new},
+    {Py_tp_methods, sha256_mb_running_methods},
+    {Py_tp_new, sha256_mb_new},
     {Py_tp_traverse, module_traverse_plain},
     {Py_tp_dealloc, module_dealloc_plain},
     {0, NULL},
 };
 
-static PyType_Spec streams_running_type = {
+static PyType_Spec sha256_mb_running_type = {
     .name = "nightsafe_native._sha256_mb.Running",
     .basicsize = sizeof(Running),
     .flags = MODULE_TYPE_FLAGS | Py_TPFLAGS_HAVE_GC,
-    .slots = streams_running_slots,
+    .slots = sha256_mb_running_slots,
 };
 
 typedef struct {
     PyTypeObject *running_type;
-} StreamsState;
+} Sha256MbState;
 
 /* The stream at a place of the list, marked as busy; NULL with an error set. */
 static Running *
-streams_claim(PyTypeObject *type, PyObject *list, Py_ssize_t place)
+sha256_mb_claim(PyTypeObject *type, PyObject *list, Py_ssize_t place)
 {
     PyObject *given = PySequence_Fast_GET_ITEM(list, place);
     if (!Py_IS_TYPE(given, type)) {
@@ -219,9 +219,9 @@ streams_claim(PyTypeObject *type, PyObject *list, Py_ssize_t place)
 }
 
 static PyObject *
-streams_update_all(PyObject *module, PyObject *args)
+sha256_mb_update_all(PyObject *module, PyObject *args)
 {
-    PyTypeObject *type = ((StreamsState *)PyModule_GetState(module))->running_type;
+    PyTypeObject *type = ((Sha256MbState *)PyModule_GetState(module))->running_type;
     PyObject *streams, *texts, *stream_list, *text_list;
     if (!PyArg_ParseTuple(args, "OO:update_all", &streams, &texts))
         return NULL;
@@ -238,7 +238,7 @@ streams_update_all(PyObject *module, PyObject *args)
         }
     }
     for (; claimed < count; claimed++)
-        if ((pieces[claimed].stream = streams_claim(type, stream_list, claimed)) == NULL)
+        if ((pieces[claimed].stream = sha256_mb_claim(type, stream_list, claimed)) == NULL)
             break;
     for (; claimed == count && held < count; held++) {
         PyObject *text = PySequence_Fast_GET_ITEM(text_list, held);
@@ -250,7 +250,7 @@ streams_update_all(PyObject *module, PyObject *args)
     int is_sound = count >= 0 && held == count && claimed == count;
     if (is_sound) {
         Py_BEGIN_ALLOW_THREADS
-        streams_add_all(pieces, (size_t)count);
+        sha256_mb_add_all(pieces, (size_t)count);
         Py_END_ALLOW_THREADS
     }
     while (held > 0)
@@ -267,76 +267,76 @@ streams_update_all(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyMethodDef streams_methods[] = {
-    {"update_all", streams_update_all, METH_VARARGS,
+static PyMethodDef sha256_mb_methods[] = {
+    {"update_all", sha256_mb_update_all, METH_VARARGS,
      "update_all(digests, pieces): add to each stream its next piece."},
     {NULL, NULL, 0, NULL},
 };
 
 static int
-streams_exec(PyObject *module)
+sha256_mb_exec(PyObject *module)
 {
-    StreamsState *state = PyModule_GetState(module);
+    Sha256MbState *state = PyModule_GetState(module);
     if (!sha256_mb_is_supported()) {
         PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
         return -1;
     }
-    state->running_type = module_add_type(module, &streams_running_type);
+    state->running_type = module_add_type(module, &sha256_mb_running_type);
     return state->running_type == NULL ? -1 : 0;
 }
 
 static int
-streams_traverse(PyObject *module, visitproc visit, void *arg)
+sha256_mb_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    Py_VISIT(((StreamsState *)PyModule_GetState(module))->running_type);
+    Py_VISIT(((Sha256MbState *)PyModule_GetState(module))->running_type);
     return 0;
 }
 
 static int
-streams_clear(PyObject *module)
+sha256_mb_clear(PyObject *module)
 {
-    Py_CLEAR(((StreamsState *)PyModule_GetState(module))->running_type);
+    Py_CLEAR(((Sha256MbState *)PyModule_GetState(module))->running_type);
     return 0;
 }
 
 static void
-streams_free(void *module)
+sha256_mb_free(void *module)
 {
-    streams_clear(module);
+    sha256_mb_clear(module);
 }
 
-static PyModuleDef_Slot streams_slots[] = {{Py_mod_exec, streams_exec}, MODULE_SLOTS};
+static PyModuleDef_Slot sha256_mb_slots[] = {{Py_mod_exec, sha256_mb_exec}, MODULE_SLOTS};
 
-static struct PyModuleDef streams_module = {
+static struct PyModuleDef sha256_mb_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "nightsafe_native._sha256_mb",
     .m_doc = "SHA-256 of several streams.",
-    .m_size = sizeof(StreamsState),
-    .m_methods = streams_methods,
-    .m_slots = streams_slots,
-    .m_traverse = streams_traverse,
-    .m_clear = streams_clear,
-    .m_free = streams_free,
+    .m_size = sizeof(Sha256MbState),
+    .m_methods = sha256_mb_methods,
+    .m_slots = sha256_mb_slots,
+    .m_traverse = sha256_mb_traverse,
+    .m_clear = sha256_mb_clear,
+    .m_free = sha256_mb_free,
 };
 
 #else
 
 static int
-streams_exec(PyObject *module)
+sha256_mb_exec(PyObject *module)
 {
     (void)module;
     PyErr_SetString(PyExc_ImportError, "This processor has no instructions for SHA-256.");
     return -1;
 }
 
-static PyModuleDef_Slot streams_slots[] = {{Py_mod_exec, streams_exec}, MODULE_SLOTS};
+static PyModuleDef_Slot sha256_mb_slots[] = {{Py_mod_exec, sha256_mb_exec}, MODULE_SLOTS};
 
-static struct PyModuleDef streams_module = {
+static struct PyModuleDef sha256_mb_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "nightsafe_native._sha256_mb",
-    .m_slots = streams_slots,
+    .m_slots = sha256_mb_slots,
 };
 
 #endif
 
-MODULE_INIT(_sha256_mb, streams_module)
+MODULE_INIT(_sha256_mb, sha256_mb_module)

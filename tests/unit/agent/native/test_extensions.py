@@ -17,7 +17,7 @@ from tests.unit.agent.conftest import PASSPHRASE
 SOURCES = BASE_DIR / "agent" / "csrc"
 ALL_C = [
     *sorted(SOURCES.rglob("*.[ch]")),
-    *sorted((BASE_DIR / "lanes" / "src").rglob("*.c")),
+    *sorted((BASE_DIR / "native" / "src").rglob("*.c")),
 ]
 FUNCTION = re.compile(r"^(?!__attribute__)([a-z_]\w*)\(", re.MULTILINE)
 MISSING = """
