@@ -2,10 +2,9 @@
 
 import re
 
-from nightsafe.errors import UsageError
-
-_RESTICS = re.compile(r"(\d+)([bkmgt]?)", re.IGNORECASE | re.ASCII)
-_SIZE = re.compile(r"(\d+)([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+# Every command loads this; few parse sizes, so patterns are compiled and errors loaded on use.
+_RESTICS = r"(\d+)([bkmgt]?)"
+_SIZE = r"(\d+)([kmgt]?)(?:i?b)?"
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -29,7 +28,10 @@ def parse_size(text: str, *, as_restic: bool = False) -> int:
 
     UsageError if it is invalid, or `as_restic` if restic rejects it, such as 3MiB and blanks.
     """
-    found = _RESTICS.fullmatch(text) if as_restic else _SIZE.fullmatch(text.strip())
+    pattern, given = (_RESTICS, text) if as_restic else (_SIZE, text.strip())
+    found = re.fullmatch(pattern, given, re.IGNORECASE | re.ASCII)
     if found is None:
+        from nightsafe.errors import UsageError
+
         raise UsageError(f"{text!a} is not a size; write it like 100K, 20M or 3G.")
     return int(found[1]) * _UNITS[found[2].lower()]

@@ -48,6 +48,14 @@ def test_to_import_it_loads_nothing_else() -> None:
     assert done.stdout == "['nightsafe.version']\n"
 
 
+def test_to_show_the_version_loads_no_command() -> None:
+    loaded = "[name for name in sys.modules if name.startswith('nightsafe.cli.commands')]"
+    code = f"import atexit, sys; atexit.register(lambda: print({loaded}))"
+    command = [sys.executable, "-c", f"{code}; from nightsafe import cli; cli.main(['--version'])"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"nightsafe {nightsafe.__version__}\n[]\n"
+
+
 def test_it_says_that_it_is_typed() -> None:
     assert (Path(nightsafe.__file__).parent / "py.typed").exists()
 

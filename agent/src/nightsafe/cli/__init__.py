@@ -79,8 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 20)
     replace_unencodable()
     arguments = sys.argv[1:] if arguments is None else arguments
-    # If the first argument is a subcommand, no other one need be loaded.
-    parser = build_parser(arguments[:1] if arguments[:1] and arguments[0] in VERBS else VERBS)
+    parser = build_parser(_needed(arguments))
     args = parser.parse_args(arguments)
     output = Output(as_json=args.json, quiet=args.quiet, progress=not args.no_progress)
     if threading.current_thread() is threading.main_thread():
@@ -99,6 +98,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("NIGHTSAFE_DEBUG") == "1":
             raise
         return output.failure(error)
+
+
+def _needed(arguments: Sequence[str]) -> Sequence[str]:
+    """Return the subcommands that have to be loaded to understand a command line."""
+    match arguments:
+        case ["--version", *_]:
+            return ()
+        case [verb, *_] if verb in VERBS:
+            return (verb,)
+    return VERBS
 
 
 def command() -> NoReturn:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from nightsafe.amounts import parse_size
 from nightsafe.cli.arguments import non_empty
 from nightsafe.cli.output import Output
-from nightsafe.errors import UsageError
 
 if TYPE_CHECKING:
     from nightsafe.filters.exclude import ExcludeRules
@@ -93,6 +92,8 @@ _LISTS = (
 
 def size_argument(text: str) -> int:
     """Parse a size on the command line; raises argparse's error."""
+    from nightsafe.errors import UsageError
+
     try:
         return parse_size(text, as_restic=True)
     except UsageError as error:
@@ -106,6 +107,7 @@ def find_sources(
 
     The paths come from lists and from the arguments. UsageError if there are none.
     """
+    from nightsafe.errors import UsageError
     from nightsafe.filters import path_lists
     from nightsafe.progress import Issue
 
@@ -156,6 +158,7 @@ def find_rules(args: argparse.Namespace, sources: list[bytes]) -> "ExcludeRules"
 
 
 def _parse_marker(text: str) -> tuple[bytes, bytes]:
+    from nightsafe.errors import UsageError
 
     name, _, header = os.fsencode(text).partition(b":")
     if not name:
