@@ -129,6 +129,10 @@ def walk(visitor: Visitor, email: str) -> None:
     visitor.follow("I have it, go to the vault")
     visitor.follow("Your backups")
     visitor.says("never")
+    panels = [box for one in page.locator(".summary .panel").all() if (box := one.bounding_box())]
+    assert len(panels) == 2
+    if visitor.width > 800 and visitor.scripts:  # side by side
+        assert panels[0]["y"] == panels[1]["y"]
 
 
 @pytest.mark.parametrize("width", [1280, 375, 360])
