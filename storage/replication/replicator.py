@@ -184,7 +184,7 @@ class _Replicator:
             self._open.add(job.region.pk)
             return
         resting.start(job.region.alias, COOLDOWN * (time.monotonic() - job.begun))
-        log.warning("no replicas to region %s for now: %s", job.region.alias, outcome.error)
+        log.warning("no replication to region %s for now: %s", job.region.alias, outcome.error)
 
     def _failed(self, job: _Job, outcome: Outcome) -> None:
         if job.attempt is not None:

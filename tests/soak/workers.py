@@ -1,4 +1,4 @@
-"""`python -m tests.soak.workers`: kill a worker many times while it replicas.
+"""`python -m tests.soak.workers`: kill a worker many times while it replicates.
 
 Objects come in all the time, and every worker is killed (SIGKILL) at a random moment. Afterwards
 another one makes all replicas within ten minutes of the service's clock; nothing is lost, nothing

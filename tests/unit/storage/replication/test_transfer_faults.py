@@ -1,4 +1,4 @@
-"""Replicas to, from and in a real store that fails: where it ends, and what it costs the others.
+"""Transfers to and from a real store that fails: where it ends, and what it costs the others.
 
 Three replicas are promised. One region does not do what it says, and the other two have to have
 theirs at once; when it is well again, everything has to be everywhere and nothing else anywhere.
