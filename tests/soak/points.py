@@ -23,7 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.soak.hurting import COUNT_ONLY, WAYS, hurt
+from tests.soak.injected_faults import COUNT_ONLY, WAYS, hurt
 
 LATER = timedelta(days=2)
 

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.hardship.conftest import mounted
-from tests.soak.turmoil import BrokenPledgeError, Turmoil
+from tests.soak.changing_folders import BrokenPledgeError, ChangingFolders
 
 _PROOF_EVERY = 50
 
@@ -28,7 +28,7 @@ def main() -> int:
         place = Path(folder)
         with mounted(place, ()) as mount:
             try:
-                return _run(Turmoil(place, mount, random.Random(args.seed)), args.count)
+                return _run(ChangingFolders(place, mount, random.Random(args.seed)), args.count)
             except BrokenPledgeError as error:
                 print(f"BROKEN with seed {args.seed}: {error}")
                 return 1
@@ -37,15 +37,15 @@ def main() -> int:
                 return 130
 
 
-def _run(turmoil: Turmoil, count: int) -> int:
+def _run(changing: ChangingFolders, count: int) -> int:
     for number in range(1, count + 1):
-        turmoil.back_up()
+        changing.back_up()
         if number % _PROOF_EVERY == 0 or number == count:
-            turmoil.prove()
+            changing.prove()
             print(
-                f"{number} backups, {turmoil.moved} entries came, went or were swapped", flush=True
+                f"{number} backups, {changing.moved} entries came, went or were swapped", flush=True
             )
-    print(f"all {len(turmoil.steady)} files are in each of {count} snapshots")
+    print(f"all {len(changing.steady)} files are in each of {count} snapshots")
     return 0
 
 

@@ -36,7 +36,7 @@ class BrokenPledgeError(Exception):
 
 
 @dataclass
-class Turmoil:
+class ChangingFolders:
     """Two sources, one of which fails in places, and a repository.
 
     `steady` are contents of files that never change, by path; `failing` are paths that always
