@@ -12,6 +12,7 @@ import queue
 import selectors
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -32,7 +33,7 @@ _Result = TypeVar("_Result", covariant=True)
 MAX_WORKERS = 8
 _JOBS_EACH = 2
 """A worker has one job to do, and one whose data it fetches meanwhile."""
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS, _REPEAT_SECONDS = 5.0, 0.5
 _Ready = queue.Queue[tuple[Any, bytes, Exception | None] | None]
 
 
@@ -188,8 +189,13 @@ class WorkerPool(Generic[J, R]):
             worker.channel.close()
             if self._open:
                 worker.process.terminate()
+        until = time.monotonic() + _GRACE_SECONDS
         for worker in self._workers:
-            worker.process.join(_GRACE_SECONDS)
+            worker.process.join(_REPEAT_SECONDS if self._open else _GRACE_SECONDS)
+            while self._open and worker.process.is_alive() and time.monotonic() < until:
+                # A signal that comes just before a system call begins does not interrupt it.
+                worker.process.terminate()
+                worker.process.join(_REPEAT_SECONDS)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
@@ -248,4 +254,5 @@ def _take(parent: Channel, work: Work[Any, Any], ready: _Ready) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent repeats it
     raise SystemExit(0)

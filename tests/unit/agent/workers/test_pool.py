@@ -115,6 +115,16 @@ def test_a_few_jobs_are_spread_over_all(pool_of: MakePool, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [], "whoever is ended in the middle has closed its work too"
 
 
+def test_who_is_ended_just_when_its_job_begins_closes_its_work(tmp_path: Path) -> None:
+    for _ in range(30):
+        pool: Pool = WorkerPool(partial(Doubling, tmp_path), 4, codec=PLAIN_VALUES)
+        assert len([*pool.ask_each("who")]) == 4
+        for _ in range(8):
+            pool.submit("sleep")
+        pool.close()
+        assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("job", "error", "text"),
     [
