@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.ports import any_port
@@ -76,7 +76,12 @@ class Visitor:
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(request.url))
+        self.page.on("requestfailed", self.note_failure)
+
+    def note_failure(self, request: Request) -> None:
+        """Take in what failed, but for what the browser gave up as the next page was asked for."""
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{request.url}: {request.failure}")
 
     def go(self, path: str) -> None:
         self.page.goto(self.site + path)
