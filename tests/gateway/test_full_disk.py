@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,32 +11,19 @@ import pytest
 from storage.stores.filesystem.staging import FOLDER as STAGING
 from storage.stores.filesystem.store import HEADROOM
 from tests.gateway.test_bodies import answer, connect, sha
+from tests.support.disks import resize, small_disk
 from tests.support.gateway import Gateway, Holder, start_gateway
 
 SIZE = 1_500_000
 ROOM = 6 << 20  # bytes that may be used, of each disk
 
 
-def mount(folder: Path, *options: str) -> bool:
-    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
-    return subprocess.run(command, check=False, capture_output=True).returncode == 0
-
-
 @pytest.fixture
 def disks(tmp_path: Path) -> Iterator[list[Path]]:
     """Two small file systems."""
-    made = [tmp_path / name for name in ("disk1", "disk2")]
-    mounted = []
-    try:
-        for folder in made:
-            folder.mkdir()
-            if os.geteuid() or not mount(folder, f"size={HEADROOM + ROOM}"):
-                pytest.skip("no file system can be mounted here")
-            mounted.append(folder)
-        yield made
-    finally:
-        for folder in mounted:
-            subprocess.run(["umount", str(folder)], check=True)
+    with contextlib.ExitStack() as stack:
+        places = [tmp_path / name for name in ("disk1", "disk2")]
+        yield [stack.enter_context(small_disk(place, HEADROOM + ROOM)) for place in places]
 
 
 @pytest.fixture
@@ -88,7 +74,7 @@ def test_what_is_full_takes_nothing_and_all_else_goes_on(small: Gateway, disks: 
     assert figures["live_bytes"] == SIZE * figures["objects"] == SIZE * len(stored)
 
     for disk in disks:
-        assert mount(disk, "remount", f"size={HEADROOM + 4 * ROOM}")
+        resize(disk, HEADROOM + 4 * ROOM)
     assert upload(holder, content)[0] == 200
     assert holder.request("GET", f"data/{sha(content)}") == (200, content)
 

@@ -16,7 +16,7 @@ from nightsafe.backend.local import LocalBackend
 from nightsafe.repository.repository import Repository
 from nightsafe.restorer.restore import restore
 
-from tests.support.disks import mounted
+from tests.support.disks import mounted, require_root
 from tests.support.programs import program
 from tests.support.repositories import CHEAP
 
@@ -27,8 +27,7 @@ LARGE = 3 << 20
 @contextmanager
 def disk(place: Path, inode_size: int) -> Iterator[Path]:
     """A new file system in a file, mounted; inodes of 128 bytes hold whole seconds only."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system")
+    require_root("only root can mount a file system")
     image, folder = place / "image", place / "disk"
     folder.mkdir()
     with image.open("wb") as file:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hardship.conftest import PASSPHRASE, Mount, OrdinaryAgent, give
+from tests.support.disks import require_root
 from tests.support.programs import program
 
 NOT_THERE = ("chmod", "chown", "link", "symlink", "mknod", "setxattr", "fsyncdir")
@@ -73,11 +74,10 @@ def test_a_repository_on_a_real_disk(tmp_path: Path, kind: str) -> None:
 
 def make_image(folder: Path, kind: str) -> Path:
     """An image with a file system of this kind; skipped, with the reason, where there is none."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting an image wants root")
+    require_root("only root can mount an image")
     maker = program(MAKERS[kind][0]) if kind == "ext4" else shutil.which(MAKERS[kind][0])
     known = Path("/proc/filesystems").read_text().split()
-    if maker is None or kind not in known:
+    if maker is None or kind not in known:  # kernels are built without some; ext4 is never left out
         pytest.skip(f"this kernel knows no {kind}, or {MAKERS[kind][0]} is not installed")
     image = folder / "image"
     with open(image, "wb") as file:

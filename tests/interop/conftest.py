@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from nightsafe.backend.rest_url import Credential
 
 from tests.support import repositories
 from tests.support.gateway import Holder, alice, gateway, holder
+from tests.support.programs import program
 
 __all__ = ["alice", "gateway", "holder"]
 PASSPHRASE = "correct horse battery staple"
@@ -100,12 +100,7 @@ def storage_of(holder: Holder) -> RestBackend:
 
 
 def find_restic() -> str:
-    binary = shutil.which("restic")
-    if binary is None:
-        if os.environ.get("CI"):
-            pytest.fail("stock restic is not installed; CI wants it")
-        pytest.skip("stock restic is not installed")
-    return binary
+    return program("restic")
 
 
 @pytest.fixture

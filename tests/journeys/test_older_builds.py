@@ -17,7 +17,7 @@ import pytest
 from tests.interop.conftest import AGENT, PASSPHRASE, Restic, find_restic, portrait
 from tests.journeys.conftest import StartService
 from tests.journeys.test_faults import settle
-from tests.support.disks import loop_device, mounted
+from tests.support.disks import loop_device, mounted, require_root
 from tests.support.gateway import Holder
 from tests.support.interop.proxy import LossyProxy
 from tests.support.journeys import older_builds
@@ -96,8 +96,7 @@ def fetched(asked: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("commit", older_builds.COMMITS)
 def test_what_an_older_build_left(own_service: StartService, tmp_path: Path, commit: str) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount the disk that was backed up")
+    require_root("only root can mount the disk that was backed up")
     remains = older_builds.unpack(commit, tmp_path)
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from backup_service.env import BASE_DIR
+from tests.support.programs import leave_out
 
 FOLDER = BASE_DIR / ".peers"
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -64,13 +65,12 @@ def restics() -> list[str]:
 
 def path_of(peer: Peer) -> str:
     """Return a peer's program; where it is missing, CI fails and others skip, with the reason."""
-    if peer.binary.exists():
-        return str(peer.binary)
-    reason = f"{peer.wanted} is not in .peers (on Debian: make peers)"
-    # The moving suite may be broken for a day, which is no fault of this checkout.
-    if os.environ.get("CI") and peer.version:
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if not peer.binary.exists():
+        reason = f"{peer.wanted} is not in .peers (on Debian: make peers)"
+        if not peer.version:  # the moving suite may be broken for a day: no fault of this checkout
+            pytest.skip(reason)
+        leave_out(reason)
+    return str(peer.binary)
 
 
 def fetch(*, renew: bool = False) -> bool:

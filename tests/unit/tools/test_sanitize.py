@@ -1,7 +1,5 @@
 """What the sanitizers are there for is found, as `tools.sanitize` sets them up."""
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import program
 from tools import sanitize
 
 SOURCE = """
@@ -26,8 +25,7 @@ Run = Callable[[str], list[str]]
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Give the arguments of a Python that calls a function of a watched library."""
-    if shutil.which("gcc") is None and not os.environ.get("CI"):
-        pytest.skip("there is no gcc here")  # CI has one
+    program("gcc")
     folder = tmp_path_factory.mktemp("watched") / "nightsafe_native"
     folder.mkdir()
     (folder / "faulty.c").write_text(SOURCE)

@@ -49,6 +49,7 @@ def _without_folders(name: str) -> None:
 
     def call(path: object, *args: object, **kwargs: object) -> object:
         if any("dir_fd" in given for given in kwargs):
+            # As Python itself does where the system has no such call.
             raise NotImplementedError("dir_fd unavailable on this platform")
         if isinstance(path, int) and name in ("chmod", "utime", "listdir", "chdir"):
             raise TypeError(f"{name}: path should be string, bytes or os.PathLike, not int")

@@ -1,7 +1,6 @@
 """Scripts for shells and the manual page: generated, whole, and understood by their readers."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +9,13 @@ import pytest
 from nightsafe.cli import build_parser, main
 from nightsafe.cli.commands.completion import bash, describe, fish, man, zsh
 
+from tests.support.programs import program
+
 VERBS = [verb.name for verb in describe(build_parser()) if verb.name]
 
 
 def find(tool: str) -> str:
-    path = shutil.which(tool)
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{tool} is not installed; CI wants it")
-        # Who develops need not have every shell; CI has.
-        pytest.skip(f"{tool} is not installed")
-    return path
+    return program(tool)
 
 
 def completed(line: str) -> list[str]:

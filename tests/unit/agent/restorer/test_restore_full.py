@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from nightsafe.repository.repository import Repository
 from nightsafe.restorer import restore as restore_module
 
 from tests.support.agent.restore_modes import MODES, is_by_paths, use_mode
+from tests.support.disks import small_disk
 from tests.unit.agent.restorer.test_restore import back_up, bring_back
 
 
@@ -73,17 +73,10 @@ def test_a_disk_that_is_really_full(
 ) -> None:
     """However the files are written: a file system with less room than there are bytes."""
     target = tmp_path / "small"
-    target.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(target)]
-    if os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
-        # Mounting wants root; the injected faults above are tried everywhere.
-        pytest.skip("no file system can be mounted here")
-    try:
+    with small_disk(target, 128 << 10):
         for number in range(40):
             (source / f"file-{number}").write_bytes(os.urandom(size))
         snapshot = back_up(repository, source)
         with pytest.raises(TargetFullError, match="is full"):
             bring_back(repository, snapshot, target)
         assert leftovers(target) == []
-    finally:
-        subprocess.run(["umount", str(target)], check=True)

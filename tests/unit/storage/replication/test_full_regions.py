@@ -1,7 +1,5 @@
 """A region that runs full under replicas: they are made elsewhere, and it is told of."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +20,7 @@ from storage.replication.replicator import replicate_due
 from storage.stores.filesystem.staging import FOLDER as STAGING
 from storage.stores.filesystem.store import HEADROOM
 from storage.stores.registry import prepare_new, sync_rows
-from tests.gateway.test_full_disk import mount
+from tests.support.disks import small_disk
 from tests.support.storage.faulty_regions import buckets, everywhere, fronts, strays, ways
 from tests.support.storage.faulty_regions import regions as stores
 from tests.support.storage.regions import region
@@ -82,12 +80,8 @@ class TestADisk:
 
     @pytest.fixture
     def disk(self, tmp_path: Path) -> Iterator[Path]:
-        folder = tmp_path / "disk"
-        folder.mkdir()
-        if os.geteuid() or not mount(folder, f"size={HEADROOM + ROOM}"):
-            pytest.skip("no file system can be mounted here")
-        yield folder
-        subprocess.run(["umount", str(folder)], check=True)
+        with small_disk(tmp_path / "disk", HEADROOM + ROOM) as folder:
+            yield folder
 
     @pytest.fixture
     def regions(self, settings: Settings, db: None, disk: Path, tmp_path: Path) -> list[Region]:
