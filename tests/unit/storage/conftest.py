@@ -165,6 +165,8 @@ def path_of(replica: Replica) -> Path:
 
 
 def some(size: int = 1000) -> bytes:
+    """Random bytes, enough of them that no two calls ever return the same."""
+    assert size >= 8, "so few random bytes may come twice"
     return os.urandom(size)
 
 
