@@ -221,6 +221,8 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# Not by a mailed code, which allauth offers by itself: an open browser mostly has the mails open.
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 ACCOUNT_FORMS = {
     "login": "accounts.website.forms.LoginForm",
     "signup": "accounts.website.forms.SignupForm",

@@ -65,6 +65,9 @@ EXPECTED = {
     "accounts/logout/": Expected(anonymous=302, bob=200, alice=200, changes=True),
     "accounts/inactive/": OPEN,
     "accounts/reauthenticate/": Expected(anonymous=SIGN_IN, bob=200, alice=200, changes=True),
+    # By a code in a mail: not on offer, so that whoever reads the mail gains nothing more by it.
+    "accounts/reauthenticate/code/": Expected(SIGN_IN, 403, 403, changes=True),
+    "accounts/reauthenticate/code/confirm/": Expected(SIGN_IN, 403, 403, changes=True),
     "accounts/email/": OWN_FORM,
     "accounts/confirm-email/": Expected(anonymous=200, bob=ANY, alice=ANY),
     "accounts/confirm-email/(?P<key>[-:\\w]+)/": Expected(200, 200, 200, changes=True),
