@@ -1,0 +1,51 @@
+"""Accounts, and the seats of people in them."""
+
+from django.db import models
+
+from accounts.continents import Continent
+from accounts.ids import new_public_id
+from accounts.models.people import User
+from backup_service import clock
+
+
+class Account(models.Model):
+    """A tenant: what pays, has a plan and a quota, and owns devices and vaults."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        FROZEN = "frozen", "Frozen: restores only"
+        CLOSED = "closed", "Closed: waiting for deletion"
+
+    public_id = models.CharField(max_length=20, unique=True, default=new_public_id, editable=False)
+    name = models.CharField(max_length=150)
+    state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    # Where its backups are to live, as far as the service is there; empty: wherever it suits.
+    continent = models.CharField(max_length=15, choices=Continent, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's seat in an account."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        MEMBER = "member"
+        AUDITOR = "auditor"
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "user"], name="one_seat_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.account} as {self.role}"
