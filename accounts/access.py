@@ -35,6 +35,15 @@ def own_account_to_change(user: User | AnonymousUser) -> Account:
     return account
 
 
+def seat_of(user: User | AnonymousUser, account: Account) -> Membership:
+    """Return the seat of `user` in an account. Raises Http404 without one."""
+    seats = Membership.objects.select_related("user", "account", "mail_preference")
+    seat = seats.filter(account=account, user=user.pk).first()
+    if seat is None:
+        raise Http404
+    return seat
+
+
 def devices_of(account: Account) -> QuerySet[Device]:
     """Return the account's devices in use, oldest first."""
     return Device.objects.filter(account=account, retired_at=None).order_by("created_at")

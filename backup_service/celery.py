@@ -12,22 +12,24 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
 
 app = Celery("nightsafe")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["storage"])
+app.autodiscover_tasks(["accounts", "storage"])
 app.conf.beat_schedule = {
-    name: {"task": f"storage.tasks.{task}", "schedule": seconds, "options": {"expires": seconds}}
+    name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, task, seconds in [
-        ("heartbeat", "heartbeat", 5.0),
-        ("copies", "replicate_due", 5.0),
-        ("replicas that are lacking", "tend_regions", 5.0),
-        ("health of the regions", "look_at_regions", 30.0),
-        ("read back new replicas, and old ones in turn", "scrub_due", 60.0),
-        ("watch", "watch_all", 60.0),
-        ("canary", "send_canary", 1800.0),
-        ("marks of the catalogue", "keep_marks", 60.0),
-        ("sweep", "sweep", 300.0),
-        ("survey of what lies in the regions", "survey_regions", 600.0),
-        ("reconcile after a jump of the clock", "reconcile_after_jump", 300.0),
-        ("expire", "expire", 3600.0),
+        ("heartbeat", "storage.tasks.heartbeat", 5.0),
+        ("copies", "storage.tasks.replicate_due", 5.0),
+        ("replicas that are lacking", "storage.tasks.tend_regions", 5.0),
+        ("mails", "accounts.tasks.deliver_mails", 5.0),
+        ("notices to customers' systems", "accounts.tasks.deliver_to_endpoints", 5.0),
+        ("health of the regions", "storage.tasks.look_at_regions", 30.0),
+        ("read back new replicas, and old ones in turn", "storage.tasks.scrub_due", 60.0),
+        ("watch", "storage.tasks.watch_all", 60.0),
+        ("canary", "storage.tasks.send_canary", 1800.0),
+        ("marks of the catalogue", "storage.tasks.keep_marks", 60.0),
+        ("sweep", "storage.tasks.sweep", 300.0),
+        ("survey of what lies in the regions", "storage.tasks.survey_regions", 600.0),
+        ("reconcile after a jump of the clock", "storage.tasks.reconcile_after_jump", 300.0),
+        ("expire", "storage.tasks.expire", 3600.0),
     ]
 }
 

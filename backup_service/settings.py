@@ -53,6 +53,7 @@ SITE_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "anymail",
     "csp",
 ]
 INSTALLED_APPS = GATEWAY_APPS if ROLE == "gateway" else SITE_APPS
@@ -126,8 +127,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-# Two queues, each with workers of its own: what may take long never stands in front of replicas,
-# heartbeat and watch.
+# Three queues, each with workers of its own: what may take long, and what waits for others'
+# computers, never stands in front of replicas, heartbeat and watch.
 CELERY_TASK_DEFAULT_QUEUE = "nightsafe"
 CELERY_TASK_ROUTES = {
     f"storage.tasks.{name}": {"queue": "nightsafe-upkeep"}
@@ -139,6 +140,9 @@ CELERY_TASK_ROUTES = {
         "keep_marks",
         "reconcile_after_jump",
     )
+} | {
+    f"accounts.tasks.{name}": {"queue": "nightsafe-outside"}
+    for name in ("deliver_mails", "deliver_to_endpoints")
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -246,8 +250,21 @@ if EMBEDDED:
 else:
     vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
 EMAIL_TIMEOUT = 20  # seconds
+# Through a provider's API instead of SMTP ("postmark", "amazon_ses" ...; docs/operations.md): it
+# tells us of mails that came back. Its keys in NIGHTSAFE_ANYMAIL_<SETTING>.
+MAIL_PROVIDER = env.str("NIGHTSAFE_MAIL_PROVIDER", default="")
+ANYMAIL = {
+    name.removeprefix("NIGHTSAFE_ANYMAIL_"): value
+    for name, value in env.ENVIRON.items()
+    if name.startswith("NIGHTSAFE_ANYMAIL_")
+}
+if MAIL_PROVIDER:
+    EMAIL_BACKEND = f"anymail.backends.{MAIL_PROVIDER}.EmailBackend"
 ADMINS = [("", address) for address in env.list("NIGHTSAFE_ADMINS", default=[])]
 DEFAULT_FROM_EMAIL = env.str("NIGHTSAFE_MAIL_FROM", default="Nightsafe <hello@nightsafe.invalid>")
+
+# Notices to systems that customers name: only to public hosts, unless the service is a trial.
+ENDPOINTS_MAY_BE_PRIVATE = env.bool("NIGHTSAFE_ENDPOINTS_MAY_BE_PRIVATE", default=EMBEDDED)
 
 # --- Watching
 METRICS_TOKEN = env.str("NIGHTSAFE_METRICS_TOKEN", default="")  # empty: no /metrics

@@ -1,4 +1,4 @@
-"""Tables of people, their accounts and devices, and the audit log.
+"""Tables of people, their accounts and devices, of notices to them, and the audit log.
 
 Every app imports them from here.
 """
@@ -6,6 +6,25 @@ Every app imports them from here.
 from accounts.models.accounts import Account, Membership
 from accounts.models.audit import AuditEvent
 from accounts.models.devices import Device
+from accounts.models.notices import (
+    BouncingAddress,
+    Delivery,
+    Endpoint,
+    MailPreference,
+    Notice,
+)
 from accounts.models.people import User, UserManager
 
-__all__ = ["Account", "AuditEvent", "Device", "Membership", "User", "UserManager"]
+__all__ = [
+    "Account",
+    "AuditEvent",
+    "BouncingAddress",
+    "Delivery",
+    "Device",
+    "Endpoint",
+    "MailPreference",
+    "Membership",
+    "Notice",
+    "User",
+    "UserManager",
+]

@@ -2,9 +2,27 @@
 
 from django.urls import path
 
-from accounts.website import views
+from accounts.website import notification_views, views
 
 urlpatterns = [
     path("account/open/", views.open_own_account, name="account_open"),
     path("activity/", views.activity, name="activity"),
+    path("settings/notifications/", notification_views.notifications, name="notifications"),
+    path("settings/notifications/mail/", notification_views.write_again, name="write_again"),
+    path(
+        "settings/notifications/endpoints/add/",
+        notification_views.add_endpoint,
+        name="endpoint_add",
+    ),
+    path(
+        "settings/notifications/endpoints/<str:endpoint_id>/",
+        notification_views.endpoint,
+        name="endpoint",
+    ),
+    path(
+        "settings/notifications/endpoints/<str:endpoint_id>/<slug:act>/",
+        notification_views.act_on_endpoint,
+        name="endpoint_act",
+    ),
+    path("unsubscribe/<str:token>/", notification_views.unsubscribe, name="unsubscribe"),
 ]

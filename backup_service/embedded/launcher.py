@@ -98,6 +98,7 @@ def _start(configuration: Configuration, supervisor: Supervisor) -> None:
     for program in (
         programs.worker(),
         programs.upkeep(),
+        programs.outside(),
         programs.beat(configuration),
         programs.site(configuration),
         programs.gateway(configuration),

@@ -111,6 +111,12 @@ def upkeep() -> Program:
     return Program("upkeep", _celery("worker", *options, *_ALONE))
 
 
+def outside() -> Program:
+    """Return the Celery worker for what waits for others' computers: mail, customers' systems."""
+    options = ["--pool=threads", "--concurrency=4", "--queues=nightsafe-outside"]
+    return Program("outside", _celery("worker", *options, "--hostname=outside@%h", *_ALONE))
+
+
 def beat(configuration: Configuration) -> Program:
     """Return Celery's clock."""
     folder = configuration.data_dir / "beat"

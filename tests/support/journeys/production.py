@@ -23,7 +23,7 @@ from tests.support.programs import program
 START = 60.0  # seconds
 STOP = 25.0
 BIN = Path(sys.executable).parent
-SERVICES = ("site", "gateway", "worker", "upkeep", "beat")
+SERVICES = ("site", "gateway", "worker", "upkeep", "outside", "beat")
 
 
 class Production:

@@ -25,6 +25,7 @@ _MARKS = {
     "gateway": "backup_service.gateway",
     "worker": "\0--queues=nightsafe\0",
     "upkeep": "\0--queues=nightsafe-upkeep\0",
+    "outside": "\0--queues=nightsafe-outside\0",
     "beat": "\0beat\0",
     "reaper": "reaper.py",
 }

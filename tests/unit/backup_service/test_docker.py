@@ -37,7 +37,9 @@ def test_every_variable_is_explained_and_no_secret_is_there() -> None:
     assert not any(explained.values())
 
 
-@pytest.mark.parametrize("name", ["site", "gateway", "worker", "upkeep", "beat", "prepare"])
+@pytest.mark.parametrize(
+    "name", ["site", "gateway", "worker", "upkeep", "outside", "beat", "prepare"]
+)
 def test_the_server_s_processes_are_confined(compose: dict[str, Any], name: str) -> None:
     service = compose["services"][name]
     assert service["read_only"]

@@ -9,12 +9,16 @@ from backup_service.celery import app
 from backup_service.embedded.processes import programs
 from tests.support.compose import read
 
-URGENT = {"heartbeat", "watch_all", "tell_losses", "replicate_due", "look_at_regions"}
-SLOW = {"sweep", "expire", "scrub_due", "survey_regions"}
+URGENT = {
+    f"storage.tasks.{name}"
+    for name in ("heartbeat", "watch_all", "tell_losses", "replicate_due", "look_at_regions")
+}
+SLOW = {f"storage.tasks.{name}" for name in ("sweep", "expire", "scrub_due", "survey_regions")}
+OUTSIDE = {"accounts.tasks.deliver_mails", "accounts.tasks.deliver_to_endpoints"}
 
 
 def queue_of(task: str) -> str:
-    return str(app.amqp.router.route({}, f"storage.tasks.{task}")["queue"].name)
+    return str(app.amqp.router.route({}, task)["queue"].name)
 
 
 def served(commands: list[list[str]]) -> set[str]:
@@ -24,8 +28,7 @@ def served(commands: list[list[str]]) -> set[str]:
 
 def tasks() -> set[str]:
     app.loader.import_default_modules()
-    prefix = "storage.tasks."
-    return {name.removeprefix(prefix) for name in app.tasks if name.startswith(prefix)}
+    return {name for name in app.tasks if not name.startswith("celery.")}
 
 
 def test_heartbeat_watch_and_copies_never_wait_behind_a_sweep() -> None:
@@ -34,14 +37,20 @@ def test_heartbeat_watch_and_copies_never_wait_behind_a_sweep() -> None:
     assert settings.CELERY_TASK_DEFAULT_QUEUE not in {queue_of(task) for task in SLOW}
 
 
+def test_what_waits_for_others_holds_up_nothing_of_ours() -> None:
+    assert tasks() >= OUTSIDE
+    assert not {queue_of(task) for task in OUTSIDE} & {queue_of(task) for task in tasks() - OUTSIDE}
+
+
 def test_every_route_is_of_a_task_that_is_there() -> None:
-    assert {f"storage.tasks.{task}" for task in tasks()} >= set(settings.CELERY_TASK_ROUTES)
+    assert tasks() >= set(settings.CELERY_TASK_ROUTES)
 
 
 @pytest.mark.parametrize("mode", ["embedded", "docker"])
 def test_every_queue_is_served(mode: str) -> None:
     if mode == "embedded":
-        commands = [list(programs.worker().argv), list(programs.upkeep().argv)]
+        workers = (programs.worker(), programs.upkeep(), programs.outside())
+        commands = [list(worker.argv) for worker in workers]
     else:
         services = read()["services"].values()
         commands = [shlex.split(service["command"]) for service in services if "command" in service]
@@ -52,6 +61,4 @@ def test_every_queue_is_served(mode: str) -> None:
 
 
 def test_what_beat_sends_is_there() -> None:
-    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= {
-        f"storage.tasks.{task}" for task in tasks()
-    }
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= tasks()

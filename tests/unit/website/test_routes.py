@@ -9,7 +9,11 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 
-from accounts.models import Device
+from accounts.audit import SERVICE
+from accounts.models import Device, Endpoint
+from accounts.notifications import endpoints
+from accounts.notifications.tokens import unsubscribe_token
+from accounts.topics import Topic
 from storage.models import Credential
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client
@@ -50,6 +54,15 @@ EXPECTED = {
     "metrics": Expected(anonymous=404, bob=404, alice=404),  # wants a token, see test_metrics
     "dashboard/": OWN,
     "activity/": OWN,
+    "settings/notifications/": OWN_FORM,
+    "settings/notifications/mail/": Expected(SIGN_IN, 405, 405, changes=True),
+    "settings/notifications/endpoints/add/": OWN_FORM,
+    "settings/notifications/endpoints/<str:endpoint_id>/": OF_ALICE_FORM,
+    "settings/notifications/endpoints/<str:endpoint_id>/<slug:act>/": Expected(
+        SIGN_IN, 405, 405, changes=True
+    ),
+    # Whoever has the mail has the link in it, signed in or not.
+    "unsubscribe/<str:token>/": Expected(200, 200, 200, changes=True),
     "account/open/": Expected(anonymous=SIGN_IN, bob=405, alice=405, changes=True),
     "account/continent/": OWN_FORM,
     "devices/add/": OWN_FORM,
@@ -81,6 +94,9 @@ EXPECTED = {
     "accounts/password/reset/key/done/": OPEN,
     "accounts/login/code/confirm/": Expected(anonymous=302, bob=302, alice=302, changes=True),
 }
+
+# What a signed link in a mail is enough for, without a session or a page of ours before.
+BY_LINK = {"unsubscribe/<str:token>/"}
 
 STAFF_PAGES = {
     "accounts.account",
@@ -135,7 +151,14 @@ def test_every_staff_page_is_listed_here() -> None:
 def address(laptop: Enrolled, settings: Settings) -> Callable[[str], str]:
     """Turn a route into an address of something of Alice's."""
     vault, credential = laptop.vault, laptop.first.credential
+    chosen = endpoints.Settings("pager", "https://example.org/hook", [Topic.BACKUPS])
+    endpoint = endpoints.add(
+        vault.account, kind=Endpoint.Kind.WEBHOOK, chosen=chosen, actor=SERVICE
+    )
     values = {
+        "<str:endpoint_id>": endpoint.public_id,
+        "<slug:act>": "remove",
+        "<str:token>": unsubscribe_token(vault.account.memberships.get(), Topic.BACKUPS),
         "<str:device_id>": Device.objects.get().public_id,
         "<str:vault_id>": vault.public_id,
         "<str:prefix>": credential.prefix,
@@ -179,7 +202,7 @@ def test_owner(alice: Client, address: Callable[[str], str], route: str) -> None
     check(alice.get(address(route), **HERE), EXPECTED[route].alice)
 
 
-@pytest.mark.parametrize("route", EXPECTED)
+@pytest.mark.parametrize("route", sorted(EXPECTED.keys() - BY_LINK))
 def test_nothing_changes_without_a_csrf_token(
     alice: Client, address: Callable[[str], str], route: str
 ) -> None:
@@ -193,6 +216,7 @@ def test_nothing_changes_without_a_csrf_token(
     assert "Please send the form again" in response.content.decode()
     assert Credential.objects.filter(revoked_at=None).count() == 1
     assert Device.objects.get().retired_at is None
+    assert Endpoint.objects.get().removed_at is None
 
 
 @pytest.mark.parametrize("route", [r for r, e in EXPECTED.items() if not e.changes])
@@ -203,13 +227,14 @@ def test_pages_that_only_show_take_no_post(
     assert response.status_code in ((200, 503) if route in ("healthz", "readyz") else (405,))
 
 
-@pytest.mark.parametrize("route", [r for r in EXPECTED if "<str:" in r])
+@pytest.mark.parametrize("route", [r for r in EXPECTED if "<str:" in r and r not in BY_LINK])
 def test_another_tenant_changes_nothing(
     bob: Client, address: Callable[[str], str], route: str
 ) -> None:
     body = {"scope": "maintain", "name": "x"}
     assert bob.post(address(route), body).status_code in (404, 405)
     assert Credential.objects.filter(revoked_at=None).count() == 1
+    assert Endpoint.objects.get().removed_at is None
     assert Device.objects.get().retired_at is None
 
 
@@ -238,5 +263,5 @@ def test_the_staff_door_is_the_common_one(client: Client) -> None:
 def test_people_without_a_seat_get_nothing_of_anybodys(address: Callable[[str], str]) -> None:
     charlie = client_of(person("charlie@example.org"))
     for route in EXPECTED:
-        if "<str:" in route:
-            assert charlie.get(address(route)).status_code == 404
+        if "<str:" in route and route not in BY_LINK:
+            assert charlie.get(address(route)).status_code in (404, 405)

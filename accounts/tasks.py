@@ -1,0 +1,34 @@
+"""Celery tasks about people: thin functions without arguments around the modules that do it.
+
+They wait for others' computers, so they have a queue of their own (`CELERY_TASK_ROUTES`), and in
+each process one run at a time: a mail server that hangs holds up mails, and nothing else.
+"""
+
+import threading
+
+from celery import shared_task
+
+from accounts.notifications import deliver
+
+RUN_SECONDS = 8.0
+_mails, _endpoints = threading.Lock(), threading.Lock()
+
+
+@shared_task
+def deliver_mails() -> None:
+    """Send mails that are due, for a bounded time."""
+    _alone(_mails, deliver.MAILS)
+
+
+@shared_task
+def deliver_to_endpoints() -> None:
+    """Tell customers' systems what is due, for a bounded time."""
+    _alone(_endpoints, deliver.ENDPOINTS)
+
+
+def _alone(lock: threading.Lock, channel: deliver.Channel) -> None:
+    if lock.acquire(blocking=False):
+        try:
+            deliver.deliver_due(channel, seconds=RUN_SECONDS)
+        finally:
+            lock.release()
