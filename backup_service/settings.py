@@ -55,6 +55,7 @@ SITE_APPS = [
     "allauth.account",
     "anymail",
     "csp",
+    "rest_framework",
 ]
 INSTALLED_APPS = GATEWAY_APPS if ROLE == "gateway" else SITE_APPS
 SITE_MIDDLEWARE = [
@@ -239,6 +240,15 @@ ACCOUNT_FORMS = {
 }
 # Rate limits count by address: behind proxies, how many of them are ours.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("NIGHTSAFE_TRUSTED_PROXIES", default=0)
+
+# --- The customers' API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["accounts.customer_api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+}
 
 # --- Mail
 MAIL_DIR = DATA_DIR / "mail"

@@ -21,6 +21,7 @@ urlpatterns = [
     path("", landing, name="landing"),
     path("", include("accounts.website.urls")),
     path("", include("storage.website.urls")),
+    path("api/v1/", include("storage.customer_api.urls")),
     path("mail/", mailbox, name="mailbox"),
     path("healthz", healthz),
     path("readyz", readyz),

@@ -15,6 +15,7 @@ from storage.database import single_runner
 from storage.deletion import guard, purge
 from storage.deletion import sweep as sweeping
 from storage.deletion.guard import InDoubtError
+from storage.device_authorization import grant
 from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.models import Heartbeat
 from storage.monitoring import alarms, canary, losses
@@ -66,8 +67,9 @@ def scrub_due() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Give up late uploads, remove doomed bytes and day-old locks, for a bounded time."""
+    """Give up late uploads, remove doomed bytes and what is a day old, for a bounded time."""
     Heartbeat.beat("sweep")
+    grant.drop_old()
     if not _is_trusted():
         return
     locks.drop_stale(clock.now())

@@ -7,5 +7,9 @@ from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """Return whether mails are read on a page here, for the pages' footers and hints."""
-    return {"embedded": settings.EMBEDDED, "version": settings.VERSION}
+    """Return the site's address, and whether mails are read on a page here."""
+    return {
+        "embedded": settings.EMBEDDED,
+        "version": settings.VERSION,
+        "site_url": settings.SITE_URL,
+    }

@@ -22,6 +22,8 @@ SENTENCES = {
     "plan.choose": "put this account on the plan “{plan}”",
     "device.add": "added the device “{name}”",
     "device.retire": "retired the device “{name}”",
+    "device.connect": "let “{computer}” into a vault (scope {scope})",
+    "device.deny": "refused “{computer}”, which asked to be connected",
     "vault.create": "made the vault “{name}”",
     "vault.rename": "gave the vault “{before}” the name “{name}”",
     "vault.delete": "deleted the vault “{name}”, which was never set up",

@@ -1,5 +1,6 @@
 """The tables: vaults, their objects, and the replicas of those in regions."""
 
+from storage.models.device_authorization import DeviceAuthorization
 from storage.models.monitoring import Alarm, CanaryRun, Channel, Heartbeat, LossNotice
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.regions import Refill, Region
@@ -16,6 +17,7 @@ __all__ = [
     "Channel",
     "ClockJump",
     "Credential",
+    "DeviceAuthorization",
     "EndedLock",
     "Heartbeat",
     "JournalEntry",

@@ -59,6 +59,17 @@ def create_vault(
 
     Raises VaultNameTakenError, VaultLimitError, or ValueError for an unknown scope.
     """
+    vault = add_vault(account, name=name, actor=actor, device=device)
+    may_set_up = scope != Credential.Scope.RESTORE
+    first = credentials.create(
+        vault, scope=scope, actor=actor, device=device, with_setup=may_set_up
+    )
+    return Enrolled(vault, first)
+
+
+@transaction.atomic
+def add_vault(account: Account, *, name: str, actor: Actor, device: Device | None = None) -> Vault:
+    """Make a vault that nobody can enter yet. Raises VaultNameTakenError, VaultLimitError."""
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if Vault.objects.filter(account=account, closed_at=None).count() >= MOST_VAULTS:
         raise VaultLimitError(
@@ -72,11 +83,7 @@ def create_vault(
     except IntegrityError as error:
         raise VaultNameTakenError(name) from error
     audit.record(actor, "vault.create", vault.public_id, account=account, name=name)
-    may_set_up = scope != Credential.Scope.RESTORE
-    first = credentials.create(
-        vault, scope=scope, actor=actor, device=device, with_setup=may_set_up
-    )
-    return Enrolled(vault, first)
+    return vault
 
 
 @transaction.atomic
@@ -87,6 +94,22 @@ def enrol_device(
 
     Raises DeviceNameTakenError, VaultNameTakenError or a LimitError.
     """
+    vault = add_computer(account, name=name, actor=actor, continent=continent)
+    first = credentials.create(
+        vault,
+        scope=Credential.Scope.BACKUP,
+        actor=actor,
+        device=vault.device,
+        with_setup=True,
+    )
+    return Enrolled(vault, first)
+
+
+@transaction.atomic
+def add_computer(
+    account: Account, *, name: str, actor: Actor, continent: str | None = None
+) -> Vault:
+    """Do as `enrol_device`, without a credential, and return the vault."""
     limit = entitlements_of(account).device_limit
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if limit is not None and account.devices.filter(retired_at=None).count() >= limit:
@@ -97,7 +120,7 @@ def enrol_device(
     if continent is not None:
         choose_continent(account, continent=continent, actor=actor)
     device = add_device(account, name=name, actor=actor)
-    return create_vault(account, name=name, actor=actor, device=device)
+    return add_vault(account, name=name, actor=actor, device=device)
 
 
 @transaction.atomic

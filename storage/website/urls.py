@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from storage.website import views
+from storage.website import connect, views
 
 urlpatterns = [
     path("dashboard/", views.dashboard, name="dashboard"),
+    path("connect/", connect.connect, name="connect"),
     path("account/continent/", views.continent, name="continent"),
     path("devices/add/", views.add_device, name="device_add"),
     path("devices/<str:device_id>/retire/", views.retire, name="device_retire"),

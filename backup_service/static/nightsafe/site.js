@@ -19,3 +19,10 @@ function addCopyButton(block) {
 }
 
 document.querySelectorAll("[data-copy]").forEach(addCopyButton);
+
+// A code that came in the address's fragment, which no server sees.
+const codeField = document.querySelector("[data-code]");
+if (codeField && /^#[A-Z]{4}-[A-Z]{4}$/.test(location.hash)) {
+  codeField.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+}

@@ -62,6 +62,14 @@ def client_of(user: User) -> Client:
     return client
 
 
+def just_signed_in(email: str) -> Client:
+    """A browser in which somebody has typed the password a moment ago."""
+    client = Client()
+    response = client.post("/accounts/login/", {"login": email, "password": PASSWORD})
+    assert response.status_code == 302
+    return client
+
+
 @pytest.fixture
 def account() -> Account:
     return owner("alice@example.org")

@@ -54,6 +54,10 @@ EXPECTED = {
     "metrics": Expected(anonymous=404, bob=404, alice=404),  # wants a token, see test_metrics
     "dashboard/": OWN,
     "activity/": OWN,
+    "connect/": OWN_FORM,
+    # For programs that nobody has let in yet; see test_device_api.
+    "api/v1/device/code": Expected(405, 405, 405, changes=True),
+    "api/v1/device/token": Expected(405, 405, 405, changes=True),
     "settings/notifications/": OWN_FORM,
     "settings/notifications/mail/": Expected(SIGN_IN, 405, 405, changes=True),
     "settings/notifications/endpoints/add/": OWN_FORM,
@@ -97,6 +101,8 @@ EXPECTED = {
 
 # What a signed link in a mail is enough for, without a session or a page of ours before.
 BY_LINK = {"unsubscribe/<str:token>/"}
+# Takes no session, so that there is nothing that another site could make a browser do.
+WITHOUT_SESSION = {"api/v1/device/code", "api/v1/device/token"}
 
 STAFF_PAGES = {
     "accounts.account",
@@ -202,7 +208,7 @@ def test_owner(alice: Client, address: Callable[[str], str], route: str) -> None
     check(alice.get(address(route), **HERE), EXPECTED[route].alice)
 
 
-@pytest.mark.parametrize("route", sorted(EXPECTED.keys() - BY_LINK))
+@pytest.mark.parametrize("route", sorted(EXPECTED.keys() - BY_LINK - WITHOUT_SESSION))
 def test_nothing_changes_without_a_csrf_token(
     alice: Client, address: Callable[[str], str], route: str
 ) -> None:

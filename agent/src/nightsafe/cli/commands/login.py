@@ -1,9 +1,10 @@
-"""`nightsafe login`: test and store a vault's credential."""
+"""`nightsafe login`: get, test and store a vault's credential."""
 
 import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from nightsafe.cli.arguments import non_empty
 from nightsafe.cli.options import Verbs, add_verb
 from nightsafe.cli.output import Output
 
@@ -15,14 +16,30 @@ if TYPE_CHECKING:
 
 def add_parser(verbs: Verbs) -> None:
     """Declare the subcommand and its options."""
-    add_verb(
+    parser = add_verb(
         verbs,
         "login",
         run,
-        help="store the credential of a vault, from a prompt or standard input: a connect "
+        help="connect this computer to a vault: with the website's address, by a code that you "
+        "confirm there; without, by a credential from a prompt or standard input: a connect "
         "string (http(s)://user:secret@host/restic/vault/), or address, user name and secret "
         "on a line each",
-        json='one object {"repository", "username", "stored_in", "vault": "ready" or "empty"}',
+        json='one object {"repository", "username", "stored_in", "vault": "ready" or "empty"}; '
+        'with a website one {"event": "code", "verification_uri", "user_code", "expires_in"} '
+        "before it",
+    )
+    parser.add_argument(
+        "site",
+        nargs="?",
+        type=non_empty,
+        metavar="WEBSITE",
+        help="the website's address, such as https://nightsafe.example",
+    )
+    parser.add_argument(
+        "--computer",
+        type=non_empty,
+        metavar="NAME",
+        help="what this computer is called there (default: its host name)",
     )
 
 
@@ -32,8 +49,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.settings.location import find_cacert, find_patience
     from nightsafe.settings.login import save_login
 
-    login = _read_login(args.repository)
-    _warn_if_open(login.url, output)
+    login = _connect(args, output) if args.site else _read_login(args.repository)
+    if not args.site:
+        _warn_if_open(login.url, output)
     remote = RestBackend(
         login.url,
         login.credential,
@@ -59,6 +77,44 @@ def run(args: argparse.Namespace, output: Output) -> int:
         }
     )
     return 0
+
+
+def _connect(args: argparse.Namespace, output: Output) -> "Login":
+    """Show a code and wait until the owner has confirmed it on the website."""
+    import socket
+
+    from nightsafe.backend.device_login import DeviceLogin
+    from nightsafe.errors import UsageError
+    from nightsafe.settings.location import find_cacert, find_patience, parse_url
+    from nightsafe.settings.login import Login
+
+    if args.repository:
+        raise UsageError("Give either the website's address or -r, not both.")
+    site = parse_url(args.site).url
+    _warn_if_open(site, output)
+    patience, cacert = find_patience(args.patience), find_cacert(args.cacert)
+    service = DeviceLogin(site, patience=patience, cacert=cacert)
+    try:
+        codes = service.begin(args.computer or socket.gethostname())
+        if not output.as_json:  # with --quiet too, for without the code nothing can go on
+            output.note(
+                "Open this page in a browser, here or on any other device:\n\n"
+                f"    {codes.page}\n\n"
+                f"and type the code {codes.user_code} there. Waiting (Ctrl-C to stop) ..."
+            )
+        output.result(
+            {
+                "event": "code",
+                "verification_uri": codes.page,
+                "user_code": codes.user_code,
+                "expires_in": int(codes.lifetime),
+            }
+        )
+        connected = service.wait(codes)
+    finally:
+        service.close()
+    _warn_if_open(connected.url, output)
+    return Login(connected.url, connected.credential)
 
 
 def _read_login(option: str | None) -> "Login":

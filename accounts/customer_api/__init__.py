@@ -1,0 +1,4 @@
+"""What the customers' API is made of in every app: reading bodies, errors, pages, limits.
+
+`billing/customer_api` and `storage/customer_api` build on it; nothing else imports it.
+"""

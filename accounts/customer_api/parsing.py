@@ -1,0 +1,62 @@
+"""Reads JSON from outside, bounded in size and depth, and without what no database takes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, NoReturn
+
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import BaseParser
+
+from accounts.texts import is_plain
+
+MAX_BYTES = 1 << 20
+
+
+class BodyTooLargeError(APIException):
+    """A body of more than MAX_BYTES."""
+
+    status_code = 413
+    default_detail = f"A request's body has at most {MAX_BYTES} bytes."
+    default_code = "too_large"
+
+
+class StrictJSONParser(BaseParser):
+    """Parses JSON as RFC 8259 has it: UTF-8, no NaN, nothing half a character."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return what the body says. Raises ParseError, BodyTooLargeError."""
+        raw = stream.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise BodyTooLargeError
+        try:
+            data = json.loads(raw.decode("utf-8"), parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise ParseError("The body is no JSON, or is nested too deeply.") from error
+        if not all(map(is_plain, _texts(data))):
+            raise ParseError("The body has characters that no text may have.")
+        return data
+
+
+def _texts(data: Any) -> Iterator[str]:
+    """Yield every text in a value, names included."""
+    left = [data]
+    while left:
+        match left.pop():
+            case str(text):
+                yield text
+            case list(items):
+                left += items
+            case dict(fields):
+                yield from fields
+                left += fields.values()
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

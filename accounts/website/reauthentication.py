@@ -1,0 +1,38 @@
+"""Asks people for their password or second factor again before something dangerous."""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+
+from allauth.account import app_settings
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ReauthenticationRequired
+from django.http import HttpRequest, HttpResponse
+
+View = Callable[..., HttpResponse]
+
+
+def recently_authenticated(view: View) -> View:
+    """Let a page be seen by whoever is signed in, and its forms be sent only by who is there.
+
+    What was sent is kept and done once the person has proved it. Unlike for allauth, who signed in
+    a moment ago has.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        if request.method not in ("GET", "HEAD") and not is_there(request):
+            raise ReauthenticationRequired
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def is_there(request: HttpRequest) -> bool:
+    """Return whether the person has typed a password, or used a second factor, just now."""
+    since = time.time() - app_settings.REAUTHENTICATION_TIMEOUT
+    records = get_authentication_records(request, request.user)
+    return any(
+        record["method"] in app_settings.REAUTHENTICATION_METHODS and record["at"] > since
+        for record in records
+    )

@@ -1,0 +1,216 @@
+"""Begins, decides and collects a computer's request to be connected."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts import audit
+from accounts.audit import Actor
+from accounts.models import Account, Membership, User
+from backup_service import clock
+from storage.device_authorization import codes
+from storage.models import Credential, DeviceAuthorization, Vault
+from storage.vaults import credentials
+from storage.vaults.credentials import NewCredential
+
+LIFETIME = timedelta(minutes=15)
+INTERVAL = 5  # seconds between two polls
+MAX_INTERVAL = 60
+OF_ADDRESS = 20  # requests an hour
+MAX_PENDING = 20_000  # of everybody
+KEPT = timedelta(days=1)  # rows, after they have run out
+State = DeviceAuthorization.State
+
+
+class TooManyRequestsError(Exception):
+    """More requests than one address, or everybody together, may have open."""
+
+
+class DecidedError(Exception):
+    """The request has run out, or was decided before."""
+
+
+class PollError(Exception):
+    """The program gets no credential now. `code` is the error of RFC 8628, section 3.5."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A new request with its codes, which are shown to the program alone."""
+
+    request: DeviceAuthorization
+    device_code: str
+    user_code: str
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What the program came for. The secret is shown once."""
+
+    vault: Vault
+    made: NewCredential
+
+
+def begin(*, computer: str, program: str, address: str | None) -> Begun:
+    """Record that a computer asks to be connected. Raises TooManyRequestsError."""
+    now = clock.now()
+    lately = DeviceAuthorization.objects.filter(created_at__gt=now - timedelta(hours=1))
+    if address is not None and lately.filter(address=address)[:OF_ADDRESS].count() >= OF_ADDRESS:
+        raise TooManyRequestsError
+    pending = DeviceAuthorization.objects.pending(now)
+    if pending[:MAX_PENDING].count() >= MAX_PENDING:
+        raise TooManyRequestsError
+    while True:
+        device_code, user_code = codes.new_device_code(), codes.new_user_code()
+        try:
+            with transaction.atomic():
+                request = DeviceAuthorization.objects.create(
+                    device_code_sha256=codes.digest(device_code),
+                    user_code_sha256=codes.digest(user_code),
+                    computer=computer,
+                    program=program,
+                    address=address,
+                    expires_at=now + LIFETIME,
+                    interval=INTERVAL,
+                )
+        except IntegrityError:  # one in 25 thousand million for each request that is kept
+            continue
+        return Begun(request, device_code, codes.shown(user_code))
+
+
+def find(typed: str) -> DeviceAuthorization | None:
+    """Return the request that a typed code belongs to, if it can still be decided."""
+    code = codes.normalise(typed)
+    if len(code) != codes.LENGTH:
+        return None
+    pending = DeviceAuthorization.objects.pending(clock.now())
+    return pending.filter(user_code_sha256=codes.digest(code)).first()
+
+
+@transaction.atomic
+def approve(
+    request: DeviceAuthorization, vault: Vault, *, scope: str, by: User, actor: Actor
+) -> None:
+    """Let the computer have a credential of `scope` for a vault of the person's account.
+
+    Raises DecidedError, or ValueError for an unknown scope.
+    """
+    chosen = Credential.Scope(scope)
+    _decide(request, State.APPROVED, account=vault.account, by=by, vault=vault, scope=chosen)
+    audit.record(
+        actor,
+        "device.connect",
+        vault.public_id,
+        account=vault.account,
+        computer=request.computer,
+        vault=vault.public_id,
+        scope=chosen.value,
+    )
+
+
+@transaction.atomic
+def deny(request: DeviceAuthorization, *, account: Account, by: User, actor: Actor) -> None:
+    """Refuse the computer. Raises DecidedError."""
+    _decide(request, State.DENIED, account=account, by=by)
+    audit.record(
+        actor, "device.deny", account.public_id, account=account, computer=request.computer
+    )
+
+
+def _decide(
+    request: DeviceAuthorization,
+    state: DeviceAuthorization.State,
+    *,
+    account: Account,
+    by: User,
+    vault: Vault | None = None,
+    scope: str = "",
+) -> None:
+    pending = DeviceAuthorization.objects.pending(clock.now()).filter(pk=request.pk)
+    if not pending.update(state=state, account=account, approved_by=by, vault=vault, scope=scope):
+        raise DecidedError
+
+
+def collect(device_code: str) -> Collected:
+    """Return a new credential for the program whose request was approved.
+
+    A program whose answer was lost may come again: as long as the credential was not used, it is
+    replaced by another one. Raises PollError.
+    """
+    now = clock.now()
+    found = DeviceAuthorization.objects.filter(device_code_sha256=codes.digest(device_code))
+    request = found.select_related("vault__account", "approved_by", "credential").first()
+    if request is None or request.expires_at <= now:
+        raise PollError("expired_token")
+    match request.state:
+        case State.DENIED:
+            raise PollError("access_denied")
+        case State.PENDING:
+            raise PollError(_paced(request, now))
+    return _make(request)
+
+
+def _paced(request: DeviceAuthorization, now: datetime) -> str:
+    """Return the error for a program that has to wait, or asks too often."""
+    before, row = request.polled_at, DeviceAuthorization.objects.filter(pk=request.pk)
+    interval = request.interval
+    # Clocks of programs are no better than a second.
+    if before is not None and now - before < timedelta(seconds=max(0, interval - 1)):
+        row.update(polled_at=now, interval=min(MAX_INTERVAL, interval + INTERVAL))
+        return "slow_down"
+    row.update(polled_at=now)
+    return "authorization_pending"
+
+
+@transaction.atomic
+def _make(request: DeviceAuthorization) -> Collected:
+    vault, person = request.vault, request.approved_by
+    if vault is None or person is None or not _may_still(vault, person):
+        raise PollError("access_denied")
+    # Two polls at once: whoever locks the row second sees what the first has made.
+    locked = DeviceAuthorization.objects.select_for_update(no_key=True).get(pk=request.pk)
+    earlier = locked.credential
+    if earlier is not None:
+        earlier.refresh_from_db()
+        if earlier.last_used_at is not None or earlier.revoked_at is not None:
+            raise PollError("access_denied")
+        credentials.revoke(earlier, actor=Actor.person(person))
+    may_set_up = request.scope != Credential.Scope.RESTORE and vault.is_new
+    made = credentials.create(
+        vault,
+        scope=request.scope,
+        actor=Actor.person(person),
+        device=vault.device,
+        with_setup=may_set_up,
+    )
+    DeviceAuthorization.objects.filter(pk=request.pk).update(credential=made.credential)
+    return Collected(vault, made)
+
+
+def _may_still(vault: Vault, person: User) -> bool:
+    """Whether what was approved some minutes ago would be approved now."""
+    seats = Membership.objects.filter(account=vault.account_id, user=person, user__is_active=True)
+    is_open = vault.closed_at is None and vault.account.state != Account.State.CLOSED
+    return is_open and seats.exclude(role=Membership.Role.AUDITOR).exists()
+
+
+def drop_old() -> int:
+    """Remove requests that ran out long ago; return how many."""
+    old = DeviceAuthorization.objects.filter(expires_at__lt=clock.now() - KEPT)
+    chosen = list(old.order_by("pk").values_list("pk", flat=True)[:1000])
+    return DeviceAuthorization.objects.filter(pk__in=chosen).delete()[0]
+
+
+def verification_url(user_code: str = "") -> str:
+    """Return the address of the page that takes the code, with the code in it if one is given.
+
+    The code is in its fragment, which browsers keep to themselves: it reaches no server's log.
+    """
+    page = f"{settings.SITE_URL}/connect/"
+    return f"{page}#{user_code}" if user_code else page

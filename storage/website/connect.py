@@ -1,0 +1,200 @@
+"""The page on which an owner connects a computer by the code that it shows."""
+
+from dataclasses import dataclass
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import own_account_to_change
+from accounts.actions import DeviceNameTakenError
+from accounts.audit import Actor
+from accounts.models import Account, User
+from accounts.website.reauthentication import recently_authenticated
+from storage.device_authorization import grant
+from storage.models import Credential, DeviceAuthorization, Vault
+from storage.vaults.enrolment import LimitError, VaultNameTakenError, add_computer
+from storage.website import overview
+
+NEW = "new"
+GUESSES = 10  # wrong codes of a person
+GUESSES_FOR = 15 * 60  # seconds
+TOO_MANY = "Too many wrong codes. Wait a quarter of an hour, then begin anew on the computer."
+UNKNOWN = (
+    "There is no computer with this code. Codes run out after a quarter of an hour; the computer "
+    "can ask for another one."
+)
+
+
+class CodeForm(forms.Form):
+    """The code that the computer shows."""
+
+    code = forms.CharField(
+        label="The code that the computer shows",
+        max_length=40,
+        help_text="Eight letters, such as WDJB-MJHT.",
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "one-time-code",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "autofocus": True,
+                "data-code": "",
+            }
+        ),
+    )
+
+
+class ConnectForm(forms.Form):
+    """Where the computer backs up to."""
+
+    code = forms.CharField(max_length=40, widget=forms.HiddenInput)
+    where = forms.ChoiceField(label="Where does it back up to?", widget=forms.RadioSelect)
+    name = forms.CharField(
+        label="Name of the computer",
+        max_length=100,
+        required=False,
+        help_text="Its vault gets the same name.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scope = forms.ChoiceField(
+        label="What may it do?",
+        choices=[
+            (Credential.Scope.BACKUP, "Back up and restore"),
+            (Credential.Scope.RESTORE, "Restore only"),
+        ],
+        initial=Credential.Scope.BACKUP,
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(
+        self, account: Account, asked: DeviceAuthorization, data: QueryDict | None, code: str
+    ) -> None:
+        super().__init__(data, initial={"code": code, "where": NEW, "name": asked.computer})
+        self.vaults = {vault.public_id: vault for vault in overview.vaults_of(account)}
+        self.fields["where"].choices = [  # type: ignore[attr-defined]
+            (NEW, "A new vault of its own"),
+            *((key, f"The vault “{vault.name}”") for key, vault in self.vaults.items()),
+        ]
+
+    def clean(self) -> dict[str, object]:
+        """A new vault wants a name, and is of no use to a computer that only restores."""
+        data: dict[str, object] = super().clean() or {}
+        if data.get("where") == NEW and not data.get("name"):
+            self.add_error("name", "A new computer needs a name.")
+        if data.get("where") == NEW and data.get("scope") == Credential.Scope.RESTORE:
+            self.add_error("scope", "A new vault is empty; choose the vault to restore from.")
+        return data
+
+
+@dataclass(frozen=True)
+class _Asked:
+    request: DeviceAuthorization
+    code: str
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@recently_authenticated
+def connect(request: HttpRequest) -> HttpResponse:
+    """Take the code, show which computer asks, and connect it or refuse it."""
+    account = own_account_to_change(request.user)
+    if request.method != "POST":
+        return render(request, "storage/connect.html", {"form": CodeForm()})
+    form = CodeForm(request.POST)
+    asked = _find(request, form)
+    if asked is None:
+        return render(request, "storage/connect.html", {"form": form})
+    match request.POST.get("act", ""):
+        case "connect":
+            return _connect(request, account, asked)
+        case "deny":
+            return _deny(request, account, asked)
+    return _confirm(request, asked, ConnectForm(account, asked.request, None, asked.code))
+
+
+def _find(request: HttpRequest, form: CodeForm) -> _Asked | None:
+    """Return the request that the code is of, or leave in the form why there is none."""
+    if not form.is_valid():
+        return None
+    key = f"connect-guesses:{_user(request).pk}"
+    if cache.get(key, 0) >= GUESSES:
+        form.add_error("code", TOO_MANY)
+        return None
+    found = grant.find(form.cleaned_data["code"])
+    if found is None:
+        cache.set(key, cache.get(key, 0) + 1, GUESSES_FOR)
+        form.add_error("code", UNKNOWN)
+        return None
+    return _Asked(found, form.cleaned_data["code"])
+
+
+def _confirm(request: HttpRequest, asked: _Asked, form: ConnectForm) -> HttpResponse:
+    context = {"asked": asked.request, "form": form}
+    return render(request, "storage/connect_confirm.html", context)
+
+
+def _connect(request: HttpRequest, account: Account, asked: _Asked) -> HttpResponse:
+    form = ConnectForm(account, asked.request, request.POST, asked.code)
+    if not form.is_valid():
+        return _confirm(request, asked, form)
+    vault = _vault(request, account, form)
+    if vault is None:
+        return _confirm(request, asked, form)
+    try:
+        grant.approve(
+            asked.request,
+            vault,
+            scope=form.cleaned_data["scope"],
+            by=_user(request),
+            actor=Actor.person(_user(request)),
+        )
+    except grant.DecidedError:
+        messages.error(request, UNKNOWN)
+        return redirect("connect")
+    messages.success(
+        request, f"“{asked.request.computer}” is connected. Go on there; it shows the next step."
+    )
+    return redirect("vault", vault.public_id)
+
+
+def _vault(request: HttpRequest, account: Account, form: ConnectForm) -> Vault | None:
+    """Return the vault that was chosen or made, or leave in the form why there is none."""
+    chosen = form.vaults.get(form.cleaned_data["where"])
+    if chosen is not None:
+        return chosen
+    try:
+        actor = Actor.person(_user(request))
+        return add_computer(account, name=form.cleaned_data["name"], actor=actor)
+    except (DeviceNameTakenError, VaultNameTakenError):
+        form.add_error(
+            "name",
+            "There is a computer or a vault of this name already. Choose another name, or choose "
+            "that vault above if this is the same computer.",
+        )
+    except LimitError as error:
+        form.add_error(None, str(error))
+    return None
+
+
+def _deny(request: HttpRequest, account: Account, asked: _Asked) -> HttpResponse:
+    user = _user(request)
+    try:
+        grant.deny(asked.request, account=account, by=user, actor=Actor.person(user))
+    except grant.DecidedError:
+        messages.error(request, UNKNOWN)
+    else:
+        messages.success(request, f"“{asked.request.computer}” was refused.")
+    return redirect("dashboard")
+
+
+def _user(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise TypeError("only views for signed-in people act")
+    return request.user
