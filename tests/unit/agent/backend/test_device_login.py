@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-
 from nightsafe.backend.device_login import Codes, DeviceLogin
 from nightsafe.errors import AccessRefusedError, StorageError, UnreachableError
 
