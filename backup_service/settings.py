@@ -87,6 +87,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "accounts.website.context.site",
             ],
+            "libraries": {"navigation": "backup_service.pages.navigation"},
         },
     },
 ]

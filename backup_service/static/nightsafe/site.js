@@ -1,4 +1,5 @@
-// The one thing that a page cannot do without a script: putting text on the clipboard.
+// What a page cannot do without a script: text on the clipboard, and moments in the visitor's zone.
+// Every page works without it.
 "use strict";
 
 function addCopyButton(block) {
