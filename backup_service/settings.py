@@ -285,8 +285,12 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-# Embedded, static files are served from where they lie; in production `collectstatic` fills this.
-STATIC_ROOT = None if EMBEDDED else BASE_DIR / "staticfiles"
+# `collectstatic` fills this; the embedded service does so at its start.
+STATIC_ROOT = DATA_DIR / "static" if EMBEDDED else BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "backup_service.static_files.HashedStaticFiles"},
+}
 STATICFILES_DIRS = [BASE_DIR / "backup_service" / "static"]
 WHITENOISE_USE_FINDERS = EMBEDDED
 CONTENT_SECURITY_POLICY = {

@@ -17,5 +17,7 @@ from backup_service.settings import *  # noqa: E402, F403
 
 os.umask(_umask)  # what a test makes is also for the other users that it tries things with
 
+STATIC_ROOT.mkdir()  # noqa: F405  # empty: names stay plain
+
 # Processes that a test starts are the service itself, with the settings of the service.
 os.environ["DJANGO_SETTINGS_MODULE"] = "backup_service.settings"

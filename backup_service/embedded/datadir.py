@@ -4,6 +4,7 @@ service.env     settings of the running service, read by every manage.py (0600)
 launcher.lock   held while a launcher runs; its content is the launcher's process number
 logs/           one file a process; the one before the last big one ends in .1
 reserve         room that is given up when the disk is full
+static/         the pages' static files, laid out anew at each start
 nightsafe.sqlite3, secret-key, regions/ or stores/, mail/, valkey/, beat/, demo/
 """
 

@@ -1,5 +1,6 @@
 """Brings the database and the regions up to date, in a process of its own, as it loads Django."""
 
+import contextlib
 import os
 import sys
 
@@ -9,7 +10,7 @@ from django.core.management.base import SystemCheckError
 
 
 def main() -> None:
-    """Check the settings, migrate, make the cache's table, prepare new regions."""
+    """Check the settings, migrate, make the cache's table, prepare regions and static files."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
     django.setup()
     try:
@@ -19,6 +20,8 @@ def main() -> None:
     call_command("migrate", interactive=False, verbosity=1)
     call_command("createcachetable", verbosity=0)
     call_command("region", "prepare")
+    with contextlib.suppress(OSError):  # a full disk: pages then use the files where they lie
+        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
     _forget_workers()
 
 
