@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers run serve test coverage check audit hooks lock format bench soak
+.PHONY: help install peers packages packages-if-possible run serve test coverage check audit hooks lock format bench soak
 
 help:
 	@echo "make run      install, start the service, back up and restore something as a proof"
@@ -20,6 +20,7 @@ help:
 	@echo "              (STAGES=\"unit agent\" for some: unit agent postgres interop interop-0.18"
 	@echo "              interop-newest journeys hardship browser; three at a time, JOBS=1 one by one;"
 	@echo "              TMPDIR=folder for temporary files, else in memory where it has 8 GB)"
+	@echo "make packages make the agent's packages, which the download page hands out, in packages/"
 	@echo "make peers    unpack today's restic and rest-server into .peers, for tests and benchmarks"
 	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (half an hour)"
 	@echo "              (BENCH=\"--quick\" for a glimpse; BENCH_DIR=scratch folder of 12 GB)"
@@ -57,13 +58,25 @@ $(STAMP): requirements/all.txt agent/pyproject.toml agent/setup.py $(wildcard ag
 		--no-deps --no-build-isolation --editable agent --editable native
 	@touch $(STAMP)
 
-run: install
+# What the download page hands out. Without it the service runs, and the page says so.
+PACKAGES := packages/packages.json
+
+packages: $(PACKAGES)
+
+$(PACKAGES): $(STAMP) requirements/agent.txt requirements/installers.txt $(shell find agent/src -name '*.py')
+	@echo "Making the agent's packages (about half a minute) ..."
+	@$(BIN)/python -m backup_service.agent_packages
+
+packages-if-possible: install
+	@$(MAKE) --no-print-directory packages || echo "Going on without them."
+
+run: packages-if-possible
 	@exec $(BIN)/python -m backup_service.embedded run
 
-serve: install
+serve: packages-if-possible
 	@exec $(BIN)/python -m backup_service.embedded serve
 
-test: install peers
+test: install peers packages-if-possible
 	@$(BIN)/python -m tools.test $(STAGES)
 
 peers: install
@@ -93,10 +106,13 @@ format: install
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/djlint --quiet --reformat templates
 
-# The three agree in versions: the smaller two are held to the whole one.
+# They agree in versions: the smaller ones are held to the whole one. The last one is what pip and
+# pipx ask an index for besides: themselves, and what builds the agent from source.
 LOCK := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 lock:
 	@$(LOCK) --extra embedded --extra dev pyproject.toml agent/pyproject.toml -o requirements/all.txt
 	@$(LOCK) --extra embedded pyproject.toml --constraints requirements/all.txt -o requirements/server.txt
 	@$(LOCK) agent/pyproject.toml --constraints requirements/all.txt -o requirements/agent.txt
+	@printf 'pip\nsetuptools>=77\n' | \
+		$(LOCK) - --constraints requirements/all.txt -o requirements/installers.txt

@@ -281,6 +281,8 @@ ENDPOINTS_MAY_BE_PRIVATE = env.bool("NIGHTSAFE_ENDPOINTS_MAY_BE_PRIVATE", defaul
 METRICS_TOKEN = env.str("NIGHTSAFE_METRICS_TOKEN", default="")  # empty: no /metrics
 
 # --- Pages
+# What /download/ hands out: `make packages`, or `python -m backup_service.agent_packages`.
+PACKAGES_DIR = Path(env.str("NIGHTSAFE_PACKAGES_DIR", default=str(BASE_DIR / "packages")))
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True

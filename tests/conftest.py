@@ -60,6 +60,7 @@ def _own_data_directory(settings: Settings, tmp_path: Path) -> None:
     settings.SITE_URL = "http://127.0.0.1:8000"
     settings.GATEWAY_URL = "http://127.0.0.1:8001"
     settings.DATA_DIR = tmp_path
+    settings.PACKAGES_DIR = tmp_path / "packages"
     settings.MAIL_DIR = tmp_path / "mail"
     settings.REGIONS = {"a": str(tmp_path / "region-a"), "b": str(tmp_path / "region-b")}
     settings.REGION_OPTIONS = {}
