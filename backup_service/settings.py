@@ -75,10 +75,12 @@ SITE_MIDDLEWARE = [
 # The gateway speaks to programs: credentials in each request, no cookies, no pages.
 GATEWAY_MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
 MIDDLEWARE = GATEWAY_MIDDLEWARE if ROLE == "gateway" else SITE_MIDDLEWARE
+# The operator's own come before ours of the same name.
+_own_templates = env.str("NIGHTSAFE_TEMPLATES", default="")
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [*filter(None, [_own_templates]), BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -86,6 +88,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.website.context.site",
+                "backup_service.pages.site_operator.context",
             ],
             "libraries": {"navigation": "backup_service.pages.navigation"},
         },
@@ -279,6 +282,16 @@ ENDPOINTS_MAY_BE_PRIVATE = env.bool("NIGHTSAFE_ENDPOINTS_MAY_BE_PRIVATE", defaul
 
 # --- Watching
 METRICS_TOKEN = env.str("NIGHTSAFE_METRICS_TOKEN", default="")  # empty: no /metrics
+
+# --- Who runs it: what terms, privacy page and security.txt name. Each is empty until it is said.
+OPERATOR = {
+    "name": env.str("NIGHTSAFE_OPERATOR_NAME", default=""),
+    "address": env.str("NIGHTSAFE_OPERATOR_ADDRESS", default=""),
+    "law": env.str("NIGHTSAFE_OPERATOR_LAW", default=""),
+    "contact": env.str("NIGHTSAFE_OPERATOR_CONTACT", default=""),
+    "security_contact": env.str("NIGHTSAFE_SECURITY_CONTACT", default=""),
+    "source": env.str("NIGHTSAFE_SOURCE_URL", default=""),
+}
 
 # --- Pages
 # What /download/ hands out: `make packages`, or `python -m backup_service.agent_packages`.

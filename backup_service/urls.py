@@ -6,8 +6,6 @@ from django.contrib import admin
 from django.urls import include, path
 
 from backup_service.pages.health import healthz, readyz
-from backup_service.pages.landing import landing
-from backup_service.pages.mail_viewer import mailbox
 from backup_service.pages.metrics import metrics
 
 # Staff sign in where everybody does, under the same limits on guessing.
@@ -18,11 +16,10 @@ admin.site.index_title = "The service"
 admin.site.site_url = "/dashboard/"
 
 urlpatterns = [
-    path("", landing, name="landing"),
+    path("", include("backup_service.pages.urls")),
     path("", include("accounts.website.urls")),
     path("", include("storage.website.urls")),
     path("api/v1/", include("storage.customer_api.urls")),
-    path("mail/", mailbox, name="mailbox"),
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),

@@ -1,10 +1,15 @@
 """What the build leaves, tried as a customer would: installed from the service and nowhere else."""
 
+import os
 import re
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from backup_service.agent_packages import catalogue
 from backup_service.env import BASE_DIR
@@ -48,3 +53,37 @@ def test_the_source_is_whole_and_holds_nothing_else(built: Path) -> None:
     assert headers < names
     assert {"LICENSE", "setup.py", "src/nightsafe/cli/__init__.py"} <= names
     assert not [name for name in names if name.endswith((".so", ".pyc")) or "/build/" in name]
+
+
+@pytest.mark.parametrize("way", ["wheel", "source"])
+@pytest.mark.django_db(transaction=True)
+def test_it_installs_with_no_other_host(
+    built: Path, tmp_path: Path, live_server: LiveServer, settings: Settings, way: str
+) -> None:
+    """As the download page says, in a fresh environment, from the index that the site serves."""
+    settings.PACKAGES_DIR = built
+    fresh = tmp_path / "fresh"
+    subprocess.run([sys.executable, "-m", "venv", str(fresh)], check=True)
+    alone = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_NO_INPUT": "1",
+        "http_proxy": NOWHERE,
+        "https_proxy": NOWHERE,
+        "no_proxy": "127.0.0.1,localhost",
+    }
+    index = f"--index-url={live_server.url}/download/simple/"
+    options = ["--no-binary=nightsafe"] if way == "source" else ["--only-binary=:all:"]
+    done = subprocess.run(
+        [fresh / "bin/python", "-m", "pip", "install", index, *options, "nightsafe"],
+        env=alone,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    said = subprocess.run(
+        [fresh / "bin/nightsafe", "--version"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert said.stdout == "nightsafe 0.1.0\n"
