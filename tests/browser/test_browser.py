@@ -1,128 +1,20 @@
 """A real browser at a real process: sign up, read the mail, confirm, add a device, look."""
 
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Locator, Response
 
-from backup_service.embedded.configuration import Configuration
-from backup_service.embedded.ports import any_port
-from backup_service.embedded.processes import programs
-from backup_service.env import BASE_DIR
-from tests.support.programs import leave_out
-from tests.support.waiting import wait_for_port
+from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.browser
-
-ROOT = BASE_DIR
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PASSWORD = "a slot in the wall"
-MAIL_TOKEN = "whoever-runs-it"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The website as an embedded service runs it."""
-    port = any_port()
-    env = os.environ | {
-        "DATA_DIR": str(tmp_path_factory.mktemp("site")),
-        "PORT": str(port),
-        "NIGHTSAFE_BROKER_URL": "redis://127.0.0.1:1/0",
-        "NIGHTSAFE_LOG_LEVEL": "ERROR",
-        "NIGHTSAFE_MAIL_TOKEN": MAIL_TOKEN,
-    }
-    for command in (["migrate", "-v0"], ["createcachetable"]):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=env, check=True)
-    made = Configuration(Path(env["DATA_DIR"]), port, 0, None, 0, "", {})
-    process = subprocess.Popen(programs.site(made).argv, cwd=ROOT, env=env)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for_port(port, process)
-        yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        leave_out("no chromium is here (Debian: apt install chromium)")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
-class Visitor:
-    """A person at a screen of some width, who notices every complaint of the browser."""
-
-    def __init__(self, browser: Browser, site: str, width: int, *, scripts: bool = True) -> None:
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 800}, java_script_enabled=scripts
-        )
-        self.page: Page = self.context.new_page()
-        self.site, self.width, self.scripts = site, width, scripts
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", self.note_failure)
-
-    def note_failure(self, request: Request) -> None:
-        """Take in what failed, but for what the browser gave up as the next page was asked for."""
-        if request.failure != "net::ERR_ABORTED":
-            self.complaints.append(f"{request.url}: {request.failure}")
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.site + path)
-        self.look()
-
-    def press(self, name: str) -> None:
-        self.page.get_by_role("main").get_by_role("button", name=name).click()
-        self.look()
-
-    def follow(self, name: str | re.Pattern[str]) -> None:
-        self.page.get_by_role("main").get_by_role("link", name=name).first.click()
-        self.look()
-
-    def look(self) -> None:
-        """Nothing sticks out to the side, and the browser has nothing to say."""
-        self.page.wait_for_load_state()
-        if self.scripts:
-            wide = self.page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= self.width, f"{self.page.url} is {wide} wide"
-        assert self.complaints == []
-
-    def open_mails(self) -> None:
-        """Go to the mails, with the token that they are opened with once."""
-        self.page.get_by_role("main").get_by_role("link", name="read the mail here").click()
-        self.page.get_by_label("Token").fill(MAIL_TOKEN)
-        self.complaints.clear()  # that it was wanted
-        self.press("Show the mails")
-
-    def says(self, words: str) -> None:
-        assert words in self.page.inner_text("main")
 
 
 def walk(visitor: Visitor, email: str) -> None:
     page = visitor.page
     visitor.go("/")
     visitor.follow("Start with 5 GB free")
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Password for this website").fill(PASSWORD)
-    visitor.press("Sign up")
-    visitor.open_mails()
-    visitor.says(email)
-    visitor.follow(re.compile("confirm-email"))
-    visitor.press("Yes, confirm")
+    visitor.sign_up(email)
     visitor.says("Nothing is backed up yet")
     visitor.follow("Add a device")
     page.get_by_label("Name of the device").fill("A laptop with quite a long name, for the hall")
@@ -165,3 +57,49 @@ def test_the_keyboard_reaches_the_content_first(browser: Browser, site: str) -> 
     assert visitor.page.evaluate("document.activeElement.textContent") == "Skip to the content"
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert visitor.page.evaluate(outline) == "solid"
+
+
+def menu(visitor: Visitor) -> Locator:
+    return visitor.page.get_by_role("navigation", name="Main")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_menu_opens_on_a_phone_by_keyboard(browser: Browser, site: str, scripts: bool) -> None:
+    visitor = Visitor(browser, site, 390, scripts=scripts)
+    visitor.go("/pricing/")
+    keyboard = visitor.page.keyboard
+    assert not menu(visitor).is_visible()
+    for key in ("Tab", "Tab", "Tab", "Enter"):  # skip link, brand, menu
+        keyboard.press(key)
+    menu(visitor).get_by_role("link", name="Download").wait_for()
+    keyboard.press("Escape")
+    menu(visitor).wait_for(state="hidden")
+    visitor.page.get_by_role("button", name="Menu").click()
+    menu(visitor).get_by_role("link", name="Sign in").click()
+    visitor.page.wait_for_url("**/accounts/login/")
+
+
+def test_the_menu_lies_open_where_there_is_room(browser: Browser, site: str) -> None:
+    visitor = Visitor(browser, site, 1280)
+    visitor.go("/")
+    assert not visitor.page.get_by_role("button", name="Menu").is_visible()
+    menu(visitor).get_by_role("link", name="Pricing").click()
+    visitor.page.wait_for_url("**/pricing/")
+
+
+LIGHT = 150_000  # bytes of a page with all that belongs to it
+
+
+def test_pages_are_light_and_their_parts_are_kept(browser: Browser, site: str) -> None:
+    visitor = Visitor(browser, site, 1280)
+    answers: list[Response] = []
+    visitor.page.on("response", lambda answer: answers.append(answer))
+    visitor.go("/")
+    assert sum(len(answer.body()) for answer in answers) < LIGHT
+    parts = {answer.url.rsplit("/")[-1]: answer for answer in answers if "/static/" in answer.url}
+    assert {name.split(".")[0] for name in parts} >= {"site", "mark"}
+    for name, answer in parts.items():
+        assert re.fullmatch(r"\w+\.[0-9a-f]{12}\.\w+", name)
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers.get("content-encoding") == "gzip" or name.endswith("ico")
+    assert answers[0].headers["content-encoding"] == "gzip"
