@@ -3,8 +3,10 @@
 from datetime import datetime, timedelta
 
 from django import template
+from django.conf import settings
+from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from backup_service import clock
 
@@ -50,9 +52,10 @@ def when(moment: datetime | None, never: str = "never") -> SafeString | str:
     if moment is None:
         return never
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        '<time datetime="{}"{} title="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
-        f"{moment:%-d %B %Y, %H:%M} UTC",
+        _mark("title"),
+        in_zone(moment, "%-d %B %Y, %H:%M"),
         ago(moment),
     )
 
@@ -61,10 +64,23 @@ def when(moment: datetime | None, never: str = "never") -> SafeString | str:
 def exactly(moment: datetime) -> SafeString:
     """Return a <time> element that shows the moment itself, to the minute."""
     return format_html(
-        '<time datetime="{}">{}</time>',
+        '<time datetime="{}"{}>{}</time>',
         moment.isoformat(timespec="seconds"),
-        f"{moment:%-d %b %Y, %H:%M} UTC",
+        _mark("text"),
+        in_zone(moment, "%-d %b %Y, %H:%M"),
     )
+
+
+def in_zone(moment: datetime, form: str) -> str:
+    """Return a moment in the reader's zone, as far as it is known, with the zone's name."""
+    local = timezone.localtime(moment)
+    return f"{local:{form}} {local.tzname()}"
+
+
+def _mark(part: str) -> SafeString:
+    """Ask the page's script to tell the moment in the browser's zone, where we know none."""
+    is_known = timezone.get_current_timezone_name() != settings.TIME_ZONE
+    return mark_safe("") if is_known else format_html(' data-local="{}"', part)
 
 
 def _in_words(span: timedelta) -> str:

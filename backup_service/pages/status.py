@@ -18,6 +18,7 @@ from backup_service import clock
 from backup_service.pages.health import WORKER_SILENCE
 from backup_service.pages.public import public
 from storage.models import CanaryRun, Channel, Heartbeat, Region
+from storage.models.regions import place_name
 from storage.stores.shared_disks import share_a_disk
 
 SHOWN = timedelta(days=7)
@@ -144,7 +145,7 @@ def _place(region: Region, row: Mapping[str, Any] | None, now: datetime) -> Plac
     seen = row or {"n": 0, "well": 0, "seconds": None, "last": None, "last_well": None}
     state, reason = _judge(region, seen["last"], seen["last_well"], now)
     return Place(
-        name=region.place or f"Place {region.alias.upper()}",
+        name=place_name(region.place, region.alias),
         state=state,
         reason=reason,
         share=100 * seen["well"] // seen["n"] if seen["n"] else None,

@@ -12,6 +12,11 @@ from backup_service import clock
 log = logging.getLogger(__name__)
 
 
+def place_name(place: str, alias: str) -> str:
+    """Return what customers call a region: where it is, or at least that it is a place."""
+    return place or f"Place {alias.upper()}"
+
+
 class RegionQuerySet(models.QuerySet["Region"]):
     """Rules about regions: which are configured, and what they are used for."""
 

@@ -13,6 +13,7 @@ from backup_service import clock
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan, Subscription
 from storage.models import Credential, Replica, StoredObject, Usage, Vault
+from storage.models.regions import place_name
 from storage.objects import placement
 from storage.website.protection import Protection, Standing, VaultFigures, judge
 from storage.website.vault_statistics import figures_of
@@ -191,7 +192,7 @@ def copies_by_region(vault: Vault) -> list[RegionCopies]:
     )
     return [
         RegionCopies(
-            place=row["region__place"] or row["region__alias"],
+            place=place_name(row["region__place"], row["region__alias"]),
             stored=row["stored"],
             bytes=row["bytes"],
             waiting=row["waiting"],

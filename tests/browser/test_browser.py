@@ -103,3 +103,13 @@ def test_pages_are_light_and_their_parts_are_kept(browser: Browser, site: str) -
         assert "immutable" in answer.headers["cache-control"]
         assert answer.headers.get("content-encoding") == "gzip" or name.endswith("ico")
     assert answers[0].headers["content-encoding"] == "gzip"
+
+
+def test_moments_are_told_in_the_visitor_s_zone(browser: Browser, site: str) -> None:
+    visitor = Visitor(browser, site, 1280, zone="Asia/Kathmandu")
+    visitor.go("/status/")
+    told = visitor.page.locator("time[data-local=text]").first
+    assert "GMT+5:45" in told.inner_text()
+    without = Visitor(browser, site, 1280, zone="Asia/Kathmandu", scripts=False)
+    without.go("/status/")
+    assert "UTC" in without.page.inner_text("main")

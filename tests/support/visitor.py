@@ -21,11 +21,13 @@ class Visitor:
         *,
         scripts: bool = True,
         scheme: Scheme = "light",
+        zone: str = "UTC",
     ) -> None:
         self.context = browser.new_context(
             viewport={"width": width, "height": 800},
             java_script_enabled=scripts,
             color_scheme=scheme,
+            timezone_id=zone,
         )
         self.page: Page = self.context.new_page()
         self.site, self.width, self.scripts = site, width, scripts

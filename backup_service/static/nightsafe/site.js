@@ -27,3 +27,18 @@ if (codeField && /^#[A-Z]{4}-[A-Z]{4}$/.test(location.hash)) {
   codeField.value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
 }
+const moments = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
+  day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+  timeZoneName: "short",
+});
+
+function tellInOwnZone(time) {
+  const told = moments.format(new Date(time.dateTime));
+  if (time.dataset.local === "title") {
+    time.title = told;
+  } else {
+    time.textContent = told;
+  }
+}
+
+document.querySelectorAll("time[data-local]").forEach(tellInOwnZone);

@@ -1,10 +1,11 @@
 """Bytes, money and moments in words."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
-from accounts.templatetags.amounts import ago, amount, price, when
+from accounts.templatetags.amounts import ago, amount, exactly, price, when
 from backup_service import clock
 
 
@@ -53,3 +54,24 @@ def test_moments_take_their_largest_unit(span: timedelta, words: str) -> None:
 def test_a_moment_can_be_pointed_at() -> None:
     assert 'title="' in when(clock.now())
     assert when(None) == "never"
+
+
+SUMMER = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
+WINTER = datetime(2026, 12, 1, 22, 30, tzinfo=UTC)
+
+
+def test_a_moment_is_told_in_utc_until_a_zone_is_known() -> None:
+    """The page's script may tell it in the browser's zone."""
+    assert exactly(SUMMER) == (
+        '<time datetime="2026-07-01T22:30:00+00:00" data-local="text">1 Jul 2026, 22:30 UTC</time>'
+    )
+    assert 'data-local="title" title="1 July 2026, 22:30 UTC"' in when(SUMMER)
+
+
+def test_a_zone_that_is_known_is_used_with_its_summer_time() -> None:
+    with timezone.override("Europe/Berlin"):
+        assert exactly(SUMMER) == (
+            '<time datetime="2026-07-01T22:30:00+00:00">2 Jul 2026, 00:30 CEST</time>'
+        )
+        assert "1 Dec 2026, 23:30 CET" in exactly(WINTER)
+        assert "data-local" not in when(SUMMER)

@@ -45,7 +45,7 @@ def test_copies_are_told_by_region(alice: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     deposit(laptop, ObjectType.DATA)
     near, far = overview.copies_by_region(laptop.vault)
-    assert (near.place, near.stored, near.bytes, near.waiting) == ("a", 4, 4000, 0)
+    assert (near.place, near.stored, near.bytes, near.waiting) == ("Place A", 4, 4000, 0)
     assert (far.place, far.stored, far.bytes, far.waiting) == ("North Sea coast", 3, 3000, 1)
     assert "North Sea coast" in text(page_of(alice, laptop))
 
