@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.defaults import server_error
 from pytest_django import Settings
 
+from backup_service.env import BASE_DIR
 from billing.models import Plan
 from storage.models import Region
 from tests.support.pages import Client, read, text
@@ -113,3 +114,13 @@ def test_the_page_for_our_own_mistakes_needs_nothing() -> None:
     answer = server_error(RequestFactory().get("/"))
     assert answer.status_code == 500
     assert "Something went wrong on our side" in answer.content.decode()
+
+
+LIGHT = 150_000  # bytes of a page with all that belongs to it, before any compression
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_are_light(client: Client, path: str) -> None:
+    ours = (BASE_DIR / "backup_service/static/nightsafe").iterdir()
+    parts = sum(part.stat().st_size for part in ours)
+    assert len(client.get(path).content) + parts < LIGHT
