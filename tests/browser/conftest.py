@@ -15,8 +15,8 @@ from backup_service.embedded.configuration import Configuration
 from backup_service.embedded.ports import any_port
 from backup_service.embedded.processes import programs
 from backup_service.env import BASE_DIR
+from tests.support.browser.visitor import MAIL_TOKEN
 from tests.support.programs import leave_out
-from tests.support.visitor import MAIL_TOKEN
 from tests.support.waiting import wait_for_port
 
 ROOT = BASE_DIR

@@ -7,14 +7,17 @@ from itertools import product
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.accessibility import violations
-from tests.support.visitor import Scheme, Visitor
+from tests.support.browser.accessibility import violations
+from tests.support.browser.visitor import Scheme, Visitor
 
 pytestmark = pytest.mark.browser
 
 LOOKS: list[tuple[int, Scheme]] = list(product((1280, 390), ("light", "dark")))
 DOORS = ("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/mail/")
-OWN = ("/dashboard/", "/activity/", "/accounts/email/", "/account/continent/", "/devices/add/")
+OWN = (
+    *("/dashboard/", "/activity/", "/accounts/email/", "/account/continent/", "/devices/add/"),
+    *("/connect/", "/settings/notifications/", "/settings/notifications/endpoints/add/"),
+)
 LONG = "x" * 99
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Response
 
-from tests.support.visitor import Visitor
+from tests.support.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
