@@ -1,5 +1,5 @@
-// What a page cannot do without a script: text on the clipboard, and moments in the visitor's zone.
-// Every page works without it.
+// What a page cannot do without a script: text on the clipboard, a code from the address, moments in
+// the visitor's zone. Every page works without it.
 "use strict";
 
 function addCopyButton(block) {
@@ -27,6 +27,7 @@ if (codeField && /^#[A-Z]{4}-[A-Z]{4}$/.test(location.hash)) {
   codeField.value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
 }
+
 const moments = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
   day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
   timeZoneName: "short",
