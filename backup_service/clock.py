@@ -1,7 +1,7 @@
 """The service's one clock, which tests can move.
 
-An offset in seconds is read from the file named by `NIGHTSAFE_CLOCK_FILE`, so that every process
-of a service under test travels together. Production leaves it unset.
+In embedded mode an offset in seconds is read from the file `settings.CLOCK_FILE`, so that every
+process of a service travels together. In production there is no such file.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,18 @@ _shift = timedelta(0)
 def now() -> datetime:
     """Return the service's present moment (aware, UTC)."""
     return datetime.now(UTC) + _offset()
+
+
+def ahead() -> timedelta:
+    """Return how far the service's clock is ahead of this computer's."""
+    return _offset()
+
+
+def move(file: Path, by: timedelta) -> None:
+    """Let every process that reads `file` be ahead by so much from now on."""
+    new = file.with_name(f"{file.name}.new")
+    new.write_text(str(by.total_seconds()))
+    new.replace(file)
 
 
 def database_now() -> datetime:

@@ -33,8 +33,8 @@ CANARY_URL = env.str(
 ALLOWED_HOSTS = env.list("NIGHTSAFE_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 ROOT_URLCONF = "backup_service.gateway_urls" if ROLE == "gateway" else "backup_service.urls"
 WSGI_APPLICATION = "backup_service.wsgi.application"
-_clock_file = env.str("NIGHTSAFE_CLOCK_FILE", default="")
-CLOCK_FILE = Path(_clock_file) if EMBEDDED and _clock_file else None
+_clock_file = Path(env.str("NIGHTSAFE_CLOCK_FILE", default=str(DATA_DIR / "clock")))
+CLOCK_FILE = _clock_file if EMBEDDED else None  # moved by `manage.py clock`
 
 # --- Applications
 GATEWAY_APPS = [
