@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern] = [
     path("api/v1/vaults/<str:vault>/finish", control.finish_view),
     path("api/v1/vaults/<str:vault>/uploads", control.uploads_view),
     path("api/v1/vaults/<str:vault>/downloads", control.downloads_view),
+    path("api/v1/vaults/<str:vault>/report", control.report_view),
 ]
 
 handler400 = "backup_service.gateway_errors.bad_request"

@@ -16,6 +16,7 @@ from storage.deletion import guard, purge
 from storage.deletion import sweep as sweeping
 from storage.deletion.guard import InDoubtError
 from storage.device_authorization import grant
+from storage.events import removals
 from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.models import Heartbeat
 from storage.monitoring import alarms, canary, losses
@@ -139,7 +140,8 @@ def tell_losses() -> None:
 
 @shared_task
 def watch_all() -> None:
-    """Correct future times, repeat notices that could not be sent, and bring alarms up to date."""
+    """Correct future times, end runs of removals, repeat notices, and bring alarms up to date."""
     future_times.correct(clock.database_now())
+    removals.close_ended()
     losses.notify()
     alarms.refresh()

@@ -28,6 +28,8 @@ SENTENCES = {
     "vault.rename": "gave the vault “{before}” the name “{name}”",
     "vault.delete": "deleted the vault “{name}”, which was never set up",
     "vault.give-up": "took {count} of what was lost off the list",
+    "vault.remove": "removed {snapshots} snapshots, {objects} objects in all",
+    "vault.accept-removal": "said that the removal of nearly everything was meant",
     "credential.create": "made the credential {subject} (scope {scope})",
     "credential.revoke": "revoked the credential {subject}",
     "object.lost": "found that no good copy of {subject} is left; "

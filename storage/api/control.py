@@ -16,9 +16,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from storage.api import json_answer, json_body, session
 from storage.api.discard_body import discard, hang_up
 from storage.api.json_body import Fields
+from storage.api.refused import Call
 from storage.api.upload_limiter import Admission, staying
 from storage.downloads import presigned as signed_reads
 from storage.errors import BusyError, RefusedError
+from storage.events import runs
+from storage.events.refusals import refusals
 from storage.object_names import KIB, ObjectType
 from storage.objects.batch import MAX_OBJECTS, ItemResult
 from storage.uploads import presigned
@@ -29,31 +32,43 @@ log = logging.getLogger(__name__)
 BATCH_BODY = 128 * KIB
 BEGIN_BODY = 128 * KIB
 FINISH_BODY = 1024 * KIB
+REPORT_BODY = 4 * KIB
 
 Answer = dict[str, Any]
-Call = Callable[[Access, Fields], Answer]
+View = Callable[[Call, Access, Fields], Answer]
 
 
-def called(*, limit: int) -> Callable[[Call], Callable[..., HttpResponseBase]]:
+def called(*, limit: int) -> Callable[[View], Callable[..., HttpResponseBase]]:
     """Make a view from a function, for request bodies of up to `limit` bytes."""
 
-    def made(call: Call) -> Callable[..., HttpResponseBase]:
-        @wraps(call)
+    def made(function: View) -> Callable[..., HttpResponseBase]:
+        @wraps(function)
         def view(request: HttpRequest, vault: str) -> HttpResponseBase:
-            return staying(lambda stay: answer(request, vault, stay))
+            response = staying(lambda stay: answer(Call(request, vault), stay))
+            refusals.flush()
+            return response
 
-        def answer(request: HttpRequest, vault: str, stay: Admission) -> HttpResponseBase:
+        def answer(call: Call, stay: Admission) -> HttpResponseBase:
+            request = call.request
             try:
-                access = open_vault(request.headers.get("Authorization"), vault)
+                call.access = access = open_vault(
+                    request.headers.get("Authorization"), call.vault_id
+                )
                 stay.begin(access.vault.account_id)
                 if request.method != "POST":
                     return _not_allowed(request)
-                return _json(call(access, json_body.read(request, limit=limit)))
+                fields = json_body.read(request, limit=limit)
+                return _json(function(call, access, fields))
             except RefusedError as refusal:
-                return _refuse(request, refusal)
-            except OperationalError:
+                response = _refuse(request, refusal)
+                call.note(refusal, refusal.status)
+                return response
+            except OperationalError:  # which would not take a note of it either
                 log.exception("the database did not take it")
                 return _refuse(request, BusyError("The service is busy; send it again."))
+            except Exception:
+                call.note_failure()
+                raise
 
         view.csrf_exempt = True  # type: ignore[attr-defined]
         return view
@@ -62,7 +77,7 @@ def called(*, limit: int) -> Callable[[Call], Callable[..., HttpResponseBase]]:
 
 
 @called(limit=BEGIN_BODY)
-def begin_view(access: Access, fields: Fields) -> Answer:
+def begin_view(call: Call, access: Access, fields: Fields) -> Answer:
     """Begin a backup: put its lock, and return all that it needs to know."""
     lock = json_body.part(fields, "lock")
     named = json_body.named_body(lock, ObjectType.LOCK) if lock else None
@@ -70,7 +85,7 @@ def begin_view(access: Access, fields: Fields) -> Answer:
 
 
 @called(limit=FINISH_BODY)
-def finish_view(access: Access, fields: Fields) -> Answer:
+def finish_view(call: Call, access: Access, fields: Fields) -> Answer:
     """Finish a backup: commit what is left, store the snapshot, and remove the lock."""
     snapshot, lock = json_body.part(fields, "snapshot"), fields.get("lock")
     unread = fields.get("unread")
@@ -81,11 +96,19 @@ def finish_view(access: Access, fields: Fields) -> Answer:
         lock=json_body.object_name({"type": "locks", "name": lock}) if lock else None,
         unread=None if unread is None else json_body.number(unread, "unread"),
     )
+    call.note_items(results)
     return {"committed": [_item(one) for one in results], "finished": is_done}
 
 
+@called(limit=REPORT_BODY)
+def report_view(call: Call, access: Access, fields: Fields) -> Answer:
+    """Take an agent's report of a backup that did not come to its end."""
+    runs.failed(access, json_body.text(fields.get("failed"), "failed"))
+    return {}
+
+
 @called(limit=BATCH_BODY)
-def uploads_view(access: Access, fields: Fields) -> Answer:
+def uploads_view(call: Call, access: Access, fields: Fields) -> Answer:
     """Commit uploads that arrived, give up others, and announce the next, all in one request."""
     ids = _ids(fields, "commit")
     given_up = _ids(fields, "give_up")
@@ -98,6 +121,7 @@ def uploads_view(access: Access, fields: Fields) -> Answer:
         presigned.give_up(access, given_up)
     committed = presigned.commit(access, ids) if ids else []
     offered = presigned.announce(access, items) if items else []
+    call.note_items([*committed, *offered])
     return {
         "committed": [_item(one) for one in committed],
         "objects": [_item(one) for one in offered],
@@ -105,7 +129,7 @@ def uploads_view(access: Access, fields: Fields) -> Answer:
 
 
 @called(limit=BATCH_BODY)
-def downloads_view(access: Access, fields: Fields) -> Answer:
+def downloads_view(call: Call, access: Access, fields: Fields) -> Answer:
     """Offer presigned GETs of live objects."""
     listed = json_body.entries(fields, "objects", most=MAX_OBJECTS)
     names = [json_body.object_name(entry) for entry in listed]

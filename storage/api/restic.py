@@ -20,6 +20,7 @@ from django.http import (
 
 from storage.api.discard_body import discard, hang_up
 from storage.api.range_header import parse_range
+from storage.api.refused import Call
 from storage.api.region_override import region_of
 from storage.api.upload_limiter import Admission, staying, uploads
 from storage.body import HashedBody, stream_of
@@ -35,6 +36,7 @@ from storage.errors import (
     RefusedError,
     UnknownError,
 )
+from storage.events.refusals import refusals
 from storage.object_names import (
     CONFIG,
     InvalidNameError,
@@ -59,6 +61,7 @@ def answered(view: View) -> View:
 
     def wrapped(request: HttpRequest, vault: str, **parts: str) -> HttpResponseBase:
         response = staying(lambda stay: _answer(view, request, vault, parts, stay))
+        refusals.flush()
         if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
             response["Content-Length"] = str(len(response.content))
         return response
@@ -71,19 +74,29 @@ def answered(view: View) -> View:
 def _answer(
     view: View, request: HttpRequest, vault: str, parts: dict[str, str], stay: Admission
 ) -> HttpResponseBase:
+    call = Call(request, vault)
     try:
-        access = open_vault(request.headers.get("Authorization"), vault)
+        call.access = access = open_vault(request.headers.get("Authorization"), vault)
         stay.begin(access.vault.account_id)
         return view(request, access, **parts)
     except RefusedError as refusal:
-        return refuse(request, refusal)
+        return _refuse(call, refusal)
     except UnknownTypeError as error:
-        return refuse(request, UnknownError(str(error)))
+        return _refuse(call, UnknownError(str(error)))
     except InvalidNameError as error:
-        return refuse(request, BadRequestError(str(error)))
-    except OperationalError:
+        return _refuse(call, BadRequestError(str(error)))
+    except OperationalError:  # which would not take a note of it either
         log.exception("the database did not take it")
         return refuse(request, BusyError("The service is busy; send it again."))
+    except Exception:
+        call.note_failure()
+        raise
+
+
+def _refuse(call: Call, refusal: RefusedError) -> HttpResponse:
+    response = refuse(call.request, refusal)
+    call.note(refusal, refusal.data_status)
+    return response
 
 
 @answered

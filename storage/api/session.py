@@ -23,6 +23,7 @@ from storage.database.connections import lend_connection
 from storage.deletion import tombstones
 from storage.downloads import listings, read
 from storage.errors import RefusedError, UnknownError
+from storage.events import runs
 from storage.models import StoredObject, Vault
 from storage.object_names import KIB, ObjectName, ObjectType
 from storage.objects import batch
@@ -115,6 +116,7 @@ def _note_unread(vault: Vault, name: ObjectName, unread: int) -> None:
     Vault.objects.filter(pk=vault.pk, last_snapshot_at__in=came.values("created_at")).update(
         last_unread=unread
     )
+    runs.note_unread(vault, name.name, unread)
 
 
 @transaction.atomic

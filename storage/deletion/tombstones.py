@@ -9,6 +9,7 @@ from django.db import transaction
 
 from storage.database import lock_order
 from storage.errors import UnknownError
+from storage.events import removals
 from storage.models import Credential, JournalEntry, StoredObject, Vault
 from storage.object_names import ObjectName, ObjectType
 from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
@@ -58,6 +59,8 @@ def tombstone(vault: Vault, obj: StoredObject, *, by: Credential | None) -> None
         index_freshness.removed(by, kind, step.number)
     if kind in index_freshness.GUARDED:
         Vault.bump_epoch(vault.pk)
+    if by is not None:
+        removals.note(vault, obj, step, by)
 
 
 def discard_leftover_keys(access: Access) -> int:

@@ -7,7 +7,15 @@ from accounts.audit import Actor
 from backup_service import clock
 from storage.database import lock_order
 from storage.deletion import tombstones
-from storage.models import Attempt, Credential, EndedLock, JournalEntry, StoredObject, Vault
+from storage.models import (
+    Attempt,
+    Credential,
+    EndedLock,
+    JournalEntry,
+    StoredObject,
+    Vault,
+    VaultEvent,
+)
 from storage.object_names import ObjectType
 from storage.vaults import credentials, locks, sequence
 
@@ -39,6 +47,7 @@ def delete_vault(vault: Vault, *, actor: Actor) -> None:
         Vault.objects.filter(pk=locked.pk).update(closed_at=clock.now(), name=f"({subject})")
     else:
         EndedLock.objects.filter(vault=locked).delete()
+        VaultEvent.objects.filter(vault=locked).delete()
         Credential.objects.filter(vault=locked).delete()
         Vault.objects.filter(pk=locked.pk).delete()
     audit.record(actor, "vault.delete", subject, account=account, name=name)

@@ -1,6 +1,7 @@
 """The tables: vaults, their objects, and the replicas of those in regions."""
 
 from storage.models.device_authorization import DeviceAuthorization
+from storage.models.events import VaultEvent
 from storage.models.monitoring import Alarm, CanaryRun, Channel, Heartbeat, LossNotice
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.regions import Refill, Region
@@ -34,4 +35,5 @@ __all__ = [
     "SweptAttempt",
     "Usage",
     "Vault",
+    "VaultEvent",
 ]

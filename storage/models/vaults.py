@@ -35,6 +35,13 @@ class Vault(models.Model):
     last_snapshot_at = models.DateTimeField(null=True, blank=True, editable=False)
     # How many paths that backup could not read, as its program says; stock restic says nothing.
     last_unread = models.BigIntegerField(null=True, blank=True, editable=False)
+    # The latest refusal that stopped a backup; none since the last snapshot.
+    refused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    refused_status = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    refused_text = models.CharField(max_length=500, blank=True, editable=False)
+    # When everything was removed, or all snapshots but one, until the owner says that it was meant.
+    wiped_at = models.DateTimeField(null=True, blank=True, editable=False)
+    wipe_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Its locks, counted so that one conditional UPDATE keeps them within bounds.
     locks_held = models.IntegerField(default=0, editable=False)
     lock_bytes = models.IntegerField(default=0, editable=False)
@@ -86,6 +93,8 @@ class Credential(models.Model):
     # Index freshness: what this credential last saw of the index, and last removed from live data.
     index_seen = models.BigIntegerField(default=-1, editable=False)
     last_removal = models.BigIntegerField(default=-1, editable=False)
+    # What it has added since its last snapshot.
+    added_bytes = models.BigIntegerField(default=0, editable=False)
 
     def __str__(self) -> str:
         return f"{self.prefix} ({self.scope})"
@@ -114,6 +123,8 @@ class Lock(models.Model):
     since = models.BigIntegerField(default=-1, editable=False)
     # Listings of locks by its credential since then, less those that other runs explain.
     looks = models.IntegerField(default=0, editable=False)
+    # When its run began, which may have put other locks before.
+    began_at = models.DateTimeField(default=clock.now, editable=False)
     # Put by `begin`, which tells the index in the same answer.
     is_begun = models.BooleanField(default=False, editable=False)
 
@@ -134,6 +145,7 @@ class EndedLock(models.Model):
     credential = models.ForeignKey(Credential, models.PROTECT, related_name="+")
     since = models.BigIntegerField(help_text="The vault's count when its run began")
     created_at = models.DateTimeField(help_text="When the lock was put")
+    began_at = models.DateTimeField(default=clock.now, help_text="When its run began")
     ended_at = models.DateTimeField(default=clock.now)
     may_go_on = models.BooleanField(help_text="Somebody else may have removed it from a run")
 

@@ -40,6 +40,7 @@ class ItemResult:
     size: int | None = None
     request: PresignedRequest | None = None
     until: datetime | None = None
+    refused_with: int | None = None  # the HTTP status that it alone would have been answered with
 
 
 def require_few(count: int, what: str) -> None:
@@ -50,4 +51,6 @@ def require_few(count: int, what: str) -> None:
 
 def refused(error: RefusedError) -> ItemResult:
     """Return the result for an item that is refused."""
-    return ItemResult(ItemStatus.REFUSED, code=error.code, message=str(error))
+    return ItemResult(
+        ItemStatus.REFUSED, code=error.code, message=str(error), refused_with=error.status
+    )

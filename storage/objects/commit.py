@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from storage.database import bulk, lock_order
 from storage.errors import ForbiddenError
+from storage.events import runs
 from storage.models import Attempt, Credential, Lifetime, Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectType
 from storage.objects import replicas
@@ -66,7 +67,7 @@ def _commit(access: Access, arrivals: Sequence[Arrival], lock: str) -> dict[str,
     for one in won:
         _require_allowed(access, vault, one, existing.get(one.key), lock)
     new = {one.key: one for one in won if one.key not in existing}
-    _add(access, vault, list(new.values()))
+    _add(access, vault, list(new.values()), lock)
     became = {one.attempt.pk: True for one in new.values()}
     for one in won:
         if new.get(one.key) is not one:
@@ -129,7 +130,7 @@ def _require_few_keys(vault: Vault, name: str) -> None:
         raise ForbiddenError(f"A vault has at most {MAX_KEYS} keys; remove one first.")
 
 
-def _add(access: Access, vault: Vault, arrivals: Sequence[Arrival]) -> None:
+def _add(access: Access, vault: Vault, arrivals: Sequence[Arrival], lock: str) -> None:
     """Add new objects to a vault, with their replicas, and settle what was reserved for them."""
     if not arrivals:
         return
@@ -143,8 +144,11 @@ def _add(access: Access, vault: Vault, arrivals: Sequence[Arrival]) -> None:
     )
     live = sum(quota.cost(one.size) for one in arrivals)
     quota.settle_all([attempt.pk for attempt in attempts], live=live)
+    runs.added(access.credential.pk, sum(one.size for one in arrivals))
     for attempt, (_, step) in zip(attempts, created, strict=True):
         _note_milestones(vault, attempt.type, step)
+        if attempt.type == ObjectType.SNAPSHOT:
+            runs.completed(vault, access.credential, step, snapshot=attempt.name, lock=lock)
 
 
 def create(
@@ -186,7 +190,13 @@ def _note_milestones(vault: Vault, kind: str, step: sequence.Tick) -> None:
     if kind == ObjectType.CONFIG:
         Vault.objects.filter(pk=vault.pk, state=Vault.State.SETUP).update(state=Vault.State.ACTIVE)
     if kind == ObjectType.SNAPSHOT:
-        Vault.objects.filter(pk=vault.pk).update(last_snapshot_at=step.at, last_unread=None)
+        Vault.objects.filter(pk=vault.pk).update(
+            last_snapshot_at=step.at,
+            last_unread=None,
+            refused_at=None,
+            refused_status=None,
+            refused_text="",
+        )
         setting_up = Credential.objects.filter(vault=vault).exclude(setup_until=None)
         Credential.objects.filter(pk__in=lock_order.lock(setting_up)).update(setup_until=None)
 

@@ -117,6 +117,19 @@ def open_vault(authorization: str | None, vault_id: str) -> Access:
     return Access(credential, credential.vault, entitlements_of(credential.vault.account))
 
 
+def known_caller(authorization: str | None, vault_id: str) -> Credential | None:
+    """Return the credential that a request names at its own vault, whatever it says as its secret.
+
+    For the record of what was refused alone: it opens nothing.
+    """
+    try:
+        prefix, _ = _basic(authorization)
+    except UnauthenticatedError:
+        return None
+    named = Credential.objects.filter(prefix=prefix, vault__public_id=vault_id)
+    return named.select_related("vault").first()
+
+
 def _basic(authorization: str | None) -> tuple[str, str]:
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":

@@ -18,7 +18,7 @@ All of this changes under the vault's row lock.
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Least
 
 from backup_service import clock
@@ -57,7 +57,7 @@ def ended(lock: Lock, by: Credential) -> None:
     is_own = by.pk == lock.credential_id
     heirs = _just_put(lock.credential_id, lock.created_at) if is_own else []
     if heirs:
-        _hand_on(heirs, lock.since)
+        _hand_on(heirs, lock.since, lock.began_at)
         newest = heirs[0]
         Lock.objects.filter(pk=newest.pk).update(looks=lock.looks + 2)
         _others(newest).exclude(pk=lock.pk).update(looks=F("looks") + 2)
@@ -68,6 +68,7 @@ def ended(lock: Lock, by: Credential) -> None:
         credential_id=lock.credential_id,
         since=lock.since,
         created_at=lock.created_at,
+        began_at=lock.began_at,
         may_go_on=not is_own or lock.looks > 0,
     )
     of_credential = EndedLock.objects.filter(credential=lock.credential_id)
@@ -80,7 +81,7 @@ def missed(credential: Credential, vault: Vault, name: str) -> None:
     gone = EndedLock.objects.filter(vault=vault, credential=credential, name=name)
     trace = gone.order_by("-pk").first()
     if trace is not None:
-        _hand_on(_just_put(credential.pk, trace.ended_at), trace.since)
+        _hand_on(_just_put(credential.pk, trace.ended_at), trace.since, trace.began_at)
         gone.delete()
 
 
@@ -105,6 +106,20 @@ def beginnings(credential: Credential, vault: Vault, *, lock: str = "") -> list[
     return [since for since, _ in living] + list(gone.values_list("since", flat=True))
 
 
+def began_at(credential: Credential, vault: Vault, *, lock: str = "") -> datetime | None:
+    """Return when the run began that holds the named lock, or the credential's only one.
+
+    None where that cannot be told: it has no lock, or others of the same credential are running.
+    """
+    mine = Lock.objects.filter(credential=credential, vault=vault)
+    named = mine.filter(name=lock).values_list("began_at", flat=True).first() if lock else None
+    if named is not None:
+        return named
+    living = mine.filter(created_at__gt=clock.now() - STALE_AFTER)
+    begun = set(living.values_list("began_at", flat=True)[:3])
+    return begun.pop() if len(begun) == 1 else None
+
+
 def forget_ended(now: datetime) -> None:
     """Delete the records of locks that were removed a day ago."""
     EndedLock.objects.filter(ended_at__lte=now - KEPT).delete()
@@ -121,5 +136,7 @@ def _just_put(credential: int, after: datetime) -> list[Lock]:
     return list(put.defer("body").order_by("-created_at"))
 
 
-def _hand_on(heirs: list[Lock], since: int) -> None:
-    Lock.objects.filter(pk__in=[one.pk for one in heirs]).update(since=Least(F("since"), since))
+def _hand_on(heirs: list[Lock], since: int, began_at: datetime) -> None:
+    Lock.objects.filter(pk__in=[one.pk for one in heirs]).update(
+        since=Least(F("since"), since), began_at=Least(F("began_at"), Value(began_at))
+    )

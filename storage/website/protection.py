@@ -15,6 +15,7 @@ class Standing(StrEnum):
     COPYING = "copying"
     INCOMPLETE = "incomplete"
     LATE = "late"
+    REFUSED = "refused"
     NEVER = "never"
     AT_RISK = "at risk"
 
@@ -44,6 +45,11 @@ class VaultFigures:
     waiting_since: datetime | None = None
     last_backup: datetime | None = None
     unread: int | None = None
+    # Why the service refused a backup after the last one that it took.
+    refused_at: datetime | None = None
+    refused_text: str = ""
+    # When everything was removed, or all snapshots but one, and nobody has said that it was meant.
+    wiped_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,12 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
     risk = _risk(figures, now)
     if risk:
         return Protection(Standing.AT_RISK, risk)
+    if figures.refused_at is not None:
+        return Protection(
+            Standing.REFUSED,
+            f"The service refused the last backup, on {figures.refused_at:%Y-%m-%d}: "
+            f"{figures.refused_text}",
+        )
     if figures.last_backup is None:
         return Protection(Standing.NEVER, "No backup has been completed yet.")
     if now - figures.last_backup > LATE_AFTER:
@@ -100,6 +112,12 @@ def _risk(figures: VaultFigures, now: datetime) -> str:
         return (
             "All snapshots have been removed from this vault. If that was not you, revoke its "
             "credentials now; what was removed is kept for 30 days."
+        )
+    if figures.wiped_at is not None:
+        return (
+            f"All snapshots but one, or all of them, were removed on {figures.wiped_at:%Y-%m-%d}. "
+            "If that was not you, revoke the vault's credentials now; what was removed is kept for "
+            "30 days."
         )
     if figures.parked or _is_overdue(figures, now):
         return (

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from storage.website import connect, views
+from storage.website import connect, removal_views, views
 
 urlpatterns = [
     path("dashboard/", views.dashboard, name="dashboard"),
@@ -14,6 +14,9 @@ urlpatterns = [
     path("vaults/<str:vault_id>/rename/", views.rename, name="vault_rename"),
     path("vaults/<str:vault_id>/delete/", views.delete, name="vault_delete"),
     path("vaults/<str:vault_id>/lost/give-up/", views.give_up, name="vault_give_up"),
+    path(
+        "vaults/<str:vault_id>/accept-removal/", removal_views.accept_removal, name="accept_removal"
+    ),
     path("vaults/<str:vault_id>/credentials/add/", views.add_credential, name="credential_add"),
     path(
         "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/",

@@ -13,7 +13,13 @@ from storage.website.protection import VaultFigures
 def figures_of(vaults: list[Vault]) -> dict[int, VaultFigures]:
     """Return each vault's figures by its primary key: two queries, however many there are."""
     figures = {
-        vault.pk: VaultFigures(last_backup=vault.last_snapshot_at, unread=vault.last_unread)
+        vault.pk: VaultFigures(
+            last_backup=vault.last_snapshot_at,
+            unread=vault.last_unread,
+            refused_at=vault.refused_at,
+            refused_text=vault.refused_text,
+            wiped_at=vault.wiped_at,
+        )
         for vault in vaults
     }
     for row in _by_number_of_copies(vaults):

@@ -30,6 +30,7 @@ from storage.vaults.enrolment import (
 from storage.vaults.recovery_point import lost_of, recovery_point
 from storage.website import overview
 from storage.website.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm, VaultForm
+from storage.website.happenings import happenings
 
 HISTORY_SHOWN = 15  # events
 
@@ -145,6 +146,7 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
         "recovery": recovery_point(found),
         "shares_disk": share_a_disk(),
         "lost": lost_of(found),
+        "happenings": happenings(found, HISTORY_SHOWN),
         "history": history.entries(account, overview.events_of(found)[:HISTORY_SHOWN]),
     }
     return render(request, "storage/vault.html", context)

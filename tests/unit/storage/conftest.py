@@ -16,6 +16,7 @@ from accounts.audit import SERVICE
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
 from storage.downloads import read
+from storage.events.refusals import refusals
 from storage.models import Credential, Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectName, ObjectType, parse_name
 from storage.objects import placement
@@ -38,6 +39,7 @@ def _no_memory() -> None:
     placement.failed.clear()
     replicator.resting.clear()
     read.rereads.clear()
+    refusals.clear()
 
 
 def sha(content: bytes) -> str:

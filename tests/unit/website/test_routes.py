@@ -94,6 +94,7 @@ EXPECTED = {
     "vaults/<str:vault_id>/rename/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/delete/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/lost/give-up/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/accept-removal/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/credentials/add/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/": OF_ALICE_FORM,
     "accounts/login/": DOOR,

@@ -17,7 +17,8 @@ LIST = "restic/<str:vault>/<str:kind>/"
 CONFIG = "restic/<str:vault>/config"
 VAULT = "restic/<str:vault>/"
 CONTROL = {
-    f"api/v1/vaults/<str:vault>/{name}" for name in ("begin", "finish", "uploads", "downloads")
+    f"api/v1/vaults/<str:vault>/{name}"
+    for name in ("begin", "finish", "uploads", "downloads", "report")
 }
 GUARDED = {OBJECT, LIST, CONFIG, VAULT} | CONTROL
 

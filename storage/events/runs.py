@@ -1,0 +1,79 @@
+"""Notes backups: each snapshot that is stored is a run that ended well; agents report others."""
+
+from datetime import datetime
+
+from django.db.models import F
+
+from backup_service import clock
+from storage.errors import BadRequestError
+from storage.events import rows
+from storage.models import Credential, Vault, VaultEvent
+from storage.vaults import client_runs
+from storage.vaults.access import Access
+from storage.vaults.sequence import Tick
+
+# What an agent may report; never a path or a text of its own, which may name one.
+FAILURES = {
+    "interrupted": "The backup was interrupted before its end.",
+    "refused": "The service refused the backup.",
+    "unreachable": "The service could not be reached to the end of the backup.",
+    "local": "Something on the computer stopped the backup; its program says what.",
+    "passphrase": "The passphrase was missing or wrong.",
+    "damaged": "The backup found the vault damaged.",
+}
+
+
+def added(credential: int, size: int) -> None:
+    """Count bytes that a credential (by primary key) added, for its next run's event."""
+    Credential.objects.filter(pk=credential).update(added_bytes=F("added_bytes") + size)
+
+
+def completed(
+    vault: Vault, credential: Credential, step: Tick, *, snapshot: str, lock: str = ""
+) -> None:
+    """Note a snapshot that was stored just now, in the transaction that does so.
+
+    `lock` is the name of the run's lock, if it said so. The bytes are those that its credential
+    added since its last snapshot, this one's own among them.
+    """
+    mine = Credential.objects.filter(pk=credential.pk)
+    size = mine.values_list("added_bytes", flat=True).get()
+    mine.update(added_bytes=0)
+    began = client_runs.began_at(credential, vault, lock=lock)
+    rows.add(
+        vault.pk,
+        VaultEvent.Kind.RUN,
+        step.at,
+        credential=credential,
+        sequence=step.number,
+        snapshot=snapshot,
+        snapshots=1,
+        bytes=size,
+        seconds=_seconds(began, step.at),
+    )
+
+
+def note_unread(vault: Vault, snapshot: str, unread: int) -> None:
+    """Note how many paths a run could not read."""
+    runs = VaultEvent.objects.filter(vault=vault, kind=VaultEvent.Kind.RUN, snapshot=snapshot)
+    runs.update(unread=unread)
+
+
+def failed(access: Access, code: str) -> None:
+    """Note a run that its program reports as failed. Raises BadRequestError for unknown codes."""
+    if code not in FAILURES:
+        raise BadRequestError(f"`code` must be one of {', '.join(FAILURES)}.")
+    now = clock.now()
+    rows.count(
+        access.vault.pk,
+        VaultEvent.Kind.FAILED,
+        now,
+        key=f"failed:{access.credential.pk}:{code}:{now:%Y-%m-%dT%H}",
+        credential=access.credential,
+        code=code,
+        text=FAILURES[code],
+    )
+
+
+def _seconds(began: datetime | None, ended: datetime) -> float | None:
+    return None if began is None else max(0.0, (ended - began).total_seconds())

@@ -1,0 +1,98 @@
+"""Words events of a vault in sentences that customers understand."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage.models import Vault, VaultEvent
+
+Kind = VaultEvent.Kind
+UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB")
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line: what happened, and by which credential (its user name).
+
+    `moment` is just before it, where something was removed: what there was then can come back.
+    """
+
+    id: int
+    kind: str
+    at: datetime
+    what: str
+    credential: str
+    moment: datetime | None = None
+
+
+def happenings(vault: Vault, most: int) -> list[Happening]:
+    """Return the newest events of a vault: one query."""
+    events = VaultEvent.objects.filter(vault=vault).select_related("credential")
+    return [
+        Happening(
+            id=event.pk,
+            kind=event.kind,
+            at=event.last_at,
+            what=sentence(event),
+            credential=event.credential.prefix if event.credential else "",
+            moment=_before(event),
+        )
+        for event in events.order_by("-last_at", "-pk")[:most]
+    ]
+
+
+def sentence(event: VaultEvent) -> str:
+    """Return what happened, in words."""
+    match event.kind:
+        case Kind.RUN:
+            return _run(event)
+        case Kind.FAILED:
+            return event.text + _times(event.count)
+        case Kind.REFUSAL:
+            return f"Refused ({event.status}){_times(event.count)}: {event.text}"
+        case Kind.REMOVAL | Kind.WIPE:
+            return _removal(event)
+        case _:
+            return event.text
+
+
+def size(count: int) -> str:
+    """Return bytes for people, in units of a thousand."""
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{count:,} bytes" if unit == 0 else f"{value:.1f} {UNITS[unit]}"
+
+
+def _run(event: VaultEvent) -> str:
+    took = f" in {_span(event.seconds)}" if event.seconds is not None else ""
+    lacks = f"; {event.unread:,} paths could not be read" if event.unread else ""
+    return f"A backup was completed: {size(event.bytes or 0)} added{took}{lacks}."
+
+
+def _removal(event: VaultEvent) -> str:
+    snapshots, others = event.snapshots or 0, event.count - (event.snapshots or 0)
+    parts = [
+        f"{number:,} {one if number == 1 else one + 's'}"
+        for number, one in ((snapshots, "snapshot"), (others, "other object"))
+        if number
+    ]
+    alarming = " Nothing, or only one snapshot, was left." if event.kind == Kind.WIPE else ""
+    verb = "was" if event.count == 1 else "were"
+    return f"{' and '.join(parts)} {verb} removed, {size(event.bytes or 0)}.{alarming}"
+
+
+def _before(event: VaultEvent) -> datetime | None:
+    if event.kind not in VaultEvent.REMOVALS:
+        return None
+    return event.first_at - timedelta(microseconds=1)
+
+
+def _times(count: int) -> str:
+    return "" if count == 1 else f" {count:,} times"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
