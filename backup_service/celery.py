@@ -30,6 +30,7 @@ app.conf.beat_schedule = {
         ("survey of what lies in the regions", "storage.tasks.survey_regions", 600.0),
         ("reconcile after a jump of the clock", "storage.tasks.reconcile_after_jump", 300.0),
         ("expire", "storage.tasks.expire", 3600.0),
+        ("undelete", "storage.tasks.undelete", 10.0),
     ]
 }
 

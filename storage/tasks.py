@@ -22,6 +22,7 @@ from storage.models import Heartbeat
 from storage.monitoring import alarms, canary, losses
 from storage.regions import drain, health, write_off
 from storage.replication import backfill, leases, replicator
+from storage.rewind import worker as undeletes
 from storage.vaults import locks
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,13 @@ def expire() -> None:
         return
     if purge.purge(seconds=RUN_SECONDS) and purge.is_due():
         wakeups.run_again(wakeups.EXPIRE)
+
+
+@shared_task
+def undelete() -> None:
+    """Bring back what was asked for, for a bounded time."""
+    if undeletes.undelete_due(seconds=RUN_SECONDS) and undeletes.due().exists():
+        wakeups.run_again(wakeups.UNDELETE)
 
 
 @shared_task

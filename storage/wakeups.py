@@ -26,6 +26,7 @@ SWEEP = "storage.tasks.sweep"
 RECONCILE = "storage.tasks.reconcile_after_jump"
 SURVEY = "storage.tasks.survey_regions"
 EXPIRE = "storage.tasks.expire"
+UNDELETE = "storage.tasks.undelete"
 SPACING = 0.25  # seconds between two wake-ups of a process
 BACKOFF = 10.0  # seconds of silence after the broker did not answer
 
@@ -43,6 +44,11 @@ def replication() -> None:
 def losses() -> None:
     """Ask the workers to tell of lost objects, once the transaction is committed."""
     transaction.on_commit(partial(ask, LOSSES))
+
+
+def undeletes() -> None:
+    """Ask the workers to bring back what was asked for, once the transaction is committed."""
+    transaction.on_commit(partial(ask, UNDELETE))
 
 
 def run_again(task: str) -> None:

@@ -10,6 +10,7 @@ from storage.models import Vault
 
 log = logging.getLogger(__name__)
 WIPED = "vault-wiped"  # everything was removed, or all snapshots but one
+UNDELETED = "vault-undeleted"  # what was removed came back
 
 
 def ask(vault: Vault, kind: str, *, key: str, **values: Any) -> None:

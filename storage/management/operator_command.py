@@ -24,7 +24,8 @@ class OperatorCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command; refusals become its error message and exit code 1."""
         for name, value in options.items():
-            if isinstance(value, str) and not is_plain(value):
+            texts = value if isinstance(value, list) else [value]
+            if not all(is_plain(text) for text in texts if isinstance(text, str)):
                 raise CommandError(f"--{name.replace('_', '-')} holds bytes that are no text.")
         try:
             result = self.run(options)

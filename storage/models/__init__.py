@@ -7,6 +7,7 @@ from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.regions import Refill, Region
 from storage.models.replicas import Attempt, Replica, SweptAttempt
 from storage.models.service_state import Catalogue, ClockJump, Runner, Survey
+from storage.models.undeletes import Undelete
 from storage.models.usage import Reservation, Usage
 from storage.models.vaults import Credential, EndedLock, Lock, Vault
 
@@ -33,6 +34,7 @@ __all__ = [
     "StoredObject",
     "Survey",
     "SweptAttempt",
+    "Undelete",
     "Usage",
     "Vault",
     "VaultEvent",

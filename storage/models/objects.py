@@ -83,6 +83,11 @@ class StoredObject(models.Model):
                 name="object_grace",
                 condition=models.Q(state__in=["tombstoned", "purging"]),
             ),
+            models.Index(
+                fields=["vault", "type", "id"],
+                name="object_removed",
+                condition=models.Q(state="tombstoned"),
+            ),
         ]
 
     def __str__(self) -> str:

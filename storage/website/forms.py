@@ -15,8 +15,8 @@ SCOPES = {
     Credential.Scope.RESTORE: "Only reads. Right for a new computer that you restore to, or for "
     "somebody who checks the backups.",
     Credential.Scope.MAINTAIN: "Also removes old snapshots and prunes. What it removes is "
-    "kept for 30 days, but there is no page yet to bring it back. Keep it away from the device "
-    "that backs up.",
+    "kept for 30 days, and the vault's page brings it back. Keep it away from the device that "
+    "backs up.",
 }
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from accounts.templatetags.amounts import amount
 from storage.models import Vault, VaultEvent
 
 Kind = VaultEvent.Kind
-UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB")
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,10 @@ def sentence(event: VaultEvent) -> str:
             return event.text
 
 
-def size(count: int) -> str:
-    """Return bytes for people, in units of a thousand."""
-    value, unit = float(count), 0
-    while value >= 1000 and unit < len(UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{count:,} bytes" if unit == 0 else f"{value:.1f} {UNITS[unit]}"
-
-
 def _run(event: VaultEvent) -> str:
     took = f" in {_span(event.seconds)}" if event.seconds is not None else ""
     lacks = f"; {event.unread:,} paths could not be read" if event.unread else ""
-    return f"A backup was completed: {size(event.bytes or 0)} added{took}{lacks}."
+    return f"A backup was completed: {amount(event.bytes or 0)} added{took}{lacks}."
 
 
 def _removal(event: VaultEvent) -> str:
@@ -78,7 +70,7 @@ def _removal(event: VaultEvent) -> str:
     ]
     alarming = " Nothing, or only one snapshot, was left." if event.kind == Kind.WIPE else ""
     verb = "was" if event.count == 1 else "were"
-    return f"{' and '.join(parts)} {verb} removed, {size(event.bytes or 0)}.{alarming}"
+    return f"{' and '.join(parts)} {verb} removed, {amount(event.bytes or 0)}.{alarming}"
 
 
 def _before(event: VaultEvent) -> datetime | None:

@@ -110,14 +110,14 @@ def _risk(figures: VaultFigures, now: datetime) -> str:
         )
     if figures.last_backup is not None and not figures.snapshots:
         return (
-            "All snapshots have been removed from this vault. If that was not you, revoke its "
-            "credentials now; what was removed is kept for 30 days."
+            "All snapshots have been removed from this vault. If that was not you, revoke the "
+            "credential that did it and bring them back within 30 days, both on the vault's page."
         )
     if figures.wiped_at is not None:
         return (
             f"All snapshots but one, or all of them, were removed on {figures.wiped_at:%Y-%m-%d}. "
-            "If that was not you, revoke the vault's credentials now; what was removed is kept for "
-            "30 days."
+            "If that was not you, revoke the credential that did it and bring them back within 30 "
+            "days, both on the vault's page."
         )
     if figures.parked or _is_overdue(figures, now):
         return (

@@ -17,6 +17,13 @@ urlpatterns = [
     path(
         "vaults/<str:vault_id>/accept-removal/", removal_views.accept_removal, name="accept_removal"
     ),
+    path("vaults/<str:vault_id>/snapshots/", removal_views.snapshots, name="snapshots"),
+    path("vaults/<str:vault_id>/undelete/", removal_views.undelete, name="undelete"),
+    path(
+        "vaults/<str:vault_id>/undelete/<int:number>/",
+        removal_views.undelete_progress,
+        name="undelete_progress",
+    ),
     path("vaults/<str:vault_id>/credentials/add/", views.add_credential, name="credential_add"),
     path(
         "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/",

@@ -1,12 +1,21 @@
 """The pages about what was removed: said loudly, and accepted by whoever proves who they are."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import AuditEvent
+from accounts.access import accounts_of
+from accounts.audit import SERVICE
+from accounts.models import AuditEvent, User
 from backup_service import clock
-from storage.models import Vault
-from storage.vaults.enrolment import Enrolled
+from billing.actions import entitlements_of
+from storage.deletion import tombstones
+from storage.models import Credential, StoredObject, Undelete, Vault, VaultEvent
+from storage.rewind import history, worker
+from storage.vaults import credentials
+from storage.vaults.access import Access
+from storage.vaults.enrolment import Enrolled, create_vault
 from tests.support.pages import Client, text
 from tests.unit.website.conftest import PASSWORD, back_up
 
@@ -58,4 +67,149 @@ def test_a_refusal_is_on_the_page(alice: Client, laptop: Enrolled) -> None:
 def test_what_happened_is_listed(alice: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     page = text(alice.get(reverse("vault", args=[laptop.vault.public_id])))
-    assert "A backup was completed: 3.0 KB added" in page
+    assert "A backup was completed: 3 KB added" in page
+
+
+@pytest.fixture
+def emptied(laptop: Enrolled) -> Vault:
+    """Three backups, and somebody who has removed them all."""
+    for _ in range(3):
+        back_up(laptop)
+    made = credentials.create(laptop.vault, scope="maintain", actor=SERVICE)
+    vault = Vault.objects.get(pk=laptop.vault.pk)
+    access = Access(made.credential, vault, entitlements_of(vault.account))
+    for kind in ("snapshots", "index", "data"):
+        for one in StoredObject.objects.live().filter(vault=vault, type=kind):
+            tombstones.remove(access, one.object_name)
+    return vault
+
+
+def prove(browser: Client) -> None:
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+
+
+def url(name: str, vault: Vault) -> str:
+    return reverse(name, args=[vault.public_id])
+
+
+def wish(vault: Vault) -> dict[str, str]:
+    """What the page's button for the newest removal sends."""
+    (removal,) = history.removals_of(vault, 5)
+    return {"what": "all", "to": removal.moment, "credential": removal.credential}
+
+
+def test_the_whole_way(alice: Client, emptied: Vault) -> None:
+    page = text(alice.get(url("snapshots", emptied)))
+    fields = wish(emptied)
+    assert fields["to"] in page
+    assert "3 snapshots, 9 objects in all" in page
+    asked = alice.post(url("undelete", emptied), fields)
+    assert asked["Location"].startswith("/accounts/reauthenticate/")
+    prove(alice)
+    look = alice.post(url("undelete", emptied), fields)
+    assert "Bring back 9 objects" in text(look)
+    assert not Undelete.objects.exists()
+    form = {**fields, "step": "go"}
+    done = alice.post(url("undelete", emptied), form)
+    row = Undelete.objects.get()
+    assert done["Location"] == reverse("undelete_progress", args=[emptied.public_id, row.pk])
+    assert "0 of 9 objects are back" in text(alice.get(done["Location"]))
+    assert "already" in text(alice.post(url("undelete", emptied), form))  # sent twice
+    worker.undelete_due()
+    page = text(alice.get(done["Location"]))
+    assert "9 objects came back, 3 of them snapshots" in page
+    assert "nothing to do" in text(alice.post(url("undelete", emptied), form))  # and again
+    assert Undelete.objects.count() == 1
+    assert StoredObject.objects.live().filter(type="snapshots").count() == 3
+    assert "at risk" not in text(alice.get(url("vault", emptied)))
+    verbs = AuditEvent.objects.filter(verb__startswith="vault.undelete").order_by("pk")
+    assert list(verbs.values_list("verb", "actor_label")) == [
+        ("vault.undelete", "alice@example.org"),
+        ("vault.undeleted", "alice@example.org"),
+    ]
+
+
+def test_chosen_snapshots_and_one_credential(alice: Client, emptied: Vault) -> None:
+    prove(alice)
+    names = list(StoredObject.objects.filter(type="snapshots").values_list("name", flat=True))
+    fields: dict[str, object] = {"what": "snapshots", "snapshot": names[:1]}
+    page = text(alice.post(url("undelete", emptied), fields))
+    assert "1 of them is a snapshot" in page
+    assert "Bring back 7 objects" in page
+    fields = {**wish(emptied), "what": "credential"}
+    assert "Bring back 9 objects" in text(alice.post(url("undelete", emptied), fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "This field is required"),
+        ({"what": "all"}, "Say to which moment"),
+        ({"what": "all", "to": "soon"}, "Enter a valid date/time"),
+        ({"what": "all", "to": "2020-01-01T00:00"}, "kept for 30 days"),
+        ({"what": "all", "to": "9999-12-31T23:59"}, "not come yet"),
+        ({"what": "snapshots"}, "Choose at least one"),
+        ({"what": "snapshots", "snapshot": ["<b>x</b>"]}, "named by at least"),
+        ({"what": "snapshots", "snapshot": ["e" * 64] * 101}, "Choose at most 100"),
+        ({"what": "credential", "to": "2026-01-01T00:00"}, "no such credential"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    alice: Client, emptied: Vault, fields: dict[str, object], said: str
+) -> None:
+    prove(alice)
+    answer = alice.post(url("undelete", emptied), fields)
+    assert answer.status_code == 200
+    assert said in text(answer)
+    assert not Undelete.objects.exists()
+
+
+def test_an_auditor_looks_and_brings_nothing_back(alice: Client, emptied: Vault) -> None:
+    emptied.account.memberships.update(role="auditor")
+    assert alice.get(url("snapshots", emptied)).status_code == 200
+    assert alice.post(url("undelete", emptied), wish(emptied)).status_code == 403
+
+
+def test_another_credential_of_another_account(alice: Client, bob: Client, emptied: Vault) -> None:
+    other = create_vault(
+        accounts_of(User.objects.get(email="bob@example.org")).get(), name="b", actor=SERVICE
+    )
+    prove(alice)
+    fields = {**wish(emptied), "what": "credential"}
+    fields["credential"] = other.first.credential.prefix
+    assert "no such credential" in text(alice.post(url("undelete", emptied), fields))
+    row = Undelete.objects.create(vault=other.vault, actor_label="b", removed_before=clock.now())
+    foreign = reverse("undelete_progress", args=[emptied.public_id, row.pk])
+    assert alice.get(foreign).status_code == 404
+
+
+def test_the_history_makes_few_queries_however_long_it_is(alice: Client, laptop: Enrolled) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert alice.get(url("snapshots", laptop.vault)).status_code == 200
+        return len(captured)
+
+    back_up(laptop)
+    few = queries()
+    vault, by = laptop.vault, Credential.objects.get()
+    StoredObject.objects.bulk_create(
+        StoredObject(
+            vault=vault,
+            type="snapshots",
+            name=f"{n:064x}",
+            size=1,
+            sha256=f"{n:064x}",
+            sequence=1000 + n,
+            created_at=clock.now(),
+            created_by=by,
+        )
+        for n in range(1000)
+    )
+    VaultEvent.objects.bulk_create(
+        VaultEvent(
+            vault=vault, kind="removal", first_at=clock.now(), last_at=clock.now(), credential=by
+        )
+        for _ in range(1000)
+    )
+    assert queries() == few <= 12
+    assert "1,001 snapshots" in text(alice.get(url("snapshots", vault) + "?page=3"))

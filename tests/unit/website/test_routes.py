@@ -14,7 +14,8 @@ from accounts.models import Device, Endpoint
 from accounts.notifications import endpoints
 from accounts.notifications.tokens import unsubscribe_token
 from accounts.topics import Topic
-from storage.models import Credential
+from backup_service import clock
+from storage.models import Credential, Undelete
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client
 from tests.support.responses import Response
@@ -95,6 +96,9 @@ EXPECTED = {
     "vaults/<str:vault_id>/delete/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/lost/give-up/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/accept-removal/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/snapshots/": OF_ALICE,
+    "vaults/<str:vault_id>/undelete/": Expected(SIGN_IN, bob=404, alice=302, changes=True),
+    "vaults/<str:vault_id>/undelete/<int:number>/": OF_ALICE,
     "vaults/<str:vault_id>/credentials/add/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/": OF_ALICE_FORM,
     "accounts/login/": DOOR,
@@ -177,6 +181,9 @@ def test_every_staff_page_is_listed_here() -> None:
 def address(laptop: Enrolled, settings: Settings) -> Callable[[str], str]:
     """Turn a route into an address of something of Alice's."""
     vault, credential = laptop.vault, laptop.first.credential
+    undelete = Undelete.objects.create(
+        vault=vault, actor_label="alice@example.org", removed_before=clock.now()
+    )
     chosen = endpoints.Settings("pager", "https://example.org/hook", [Topic.BACKUPS])
     endpoint = endpoints.add(
         vault.account, kind=Endpoint.Kind.WEBHOOK, chosen=chosen, actor=SERVICE
@@ -185,6 +192,7 @@ def address(laptop: Enrolled, settings: Settings) -> Callable[[str], str]:
         "<str:endpoint_id>": endpoint.public_id,
         "<slug:act>": "remove",
         "<str:token>": unsubscribe_token(vault.account.memberships.get(), Topic.BACKUPS),
+        "<int:number>": str(undelete.pk),
         "<str:device_id>": Device.objects.get().public_id,
         "<str:vault_id>": vault.public_id,
         "<str:prefix>": credential.prefix,

@@ -1,0 +1,111 @@
+"""Reads a vault's history: its snapshots, removed ones too, and what was removed when."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from backup_service import clock
+from storage.models import Credential, StoredObject, Undelete, Vault, VaultEvent
+
+SHORT = 8  # digits of a snapshot's name, as restic shows it
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot that is there, or was removed and is kept until `kept_until`.
+
+    `added` bytes came with its run, as far as that is on record. Credentials are user names.
+    """
+
+    name: str
+    came_at: datetime
+    came_by: str
+    added: int | None
+    removed_at: datetime | None = None
+    removed_by: str = ""
+
+    @property
+    def short(self) -> str:
+        """The beginning of its name, as restic shows it."""
+        return self.name[:SHORT]
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When it is gone for good."""
+        return self.removed_at + settings.GRACE if self.removed_at else None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A run of removals, and the last moment before it. `credential` is a user name."""
+
+    id: int
+    at: datetime
+    before: datetime
+    credential: str
+    objects: int
+    snapshots: int
+    bytes: int
+
+    @property
+    def moment(self) -> str:
+        """The last moment before it, to the microsecond, for a form."""
+        return self.before.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def snapshots_of(vault: Vault) -> QuerySet[StoredObject]:
+    """Return a vault's snapshots, the newest first: those there, and those that can come back."""
+    added = VaultEvent.objects.filter(
+        vault=vault, kind=VaultEvent.Kind.RUN, snapshot=OuterRef("name")
+    )
+    states = [*StoredObject.CURRENT, StoredObject.State.TOMBSTONED]
+    return (
+        StoredObject.objects.filter(vault=vault, type=StoredObject.Type.SNAPSHOT, state__in=states)
+        .annotate(added=Subquery(added.order_by("-pk").values("bytes")[:1]))
+        .select_related("created_by", "tombstoned_by")
+        .order_by("-sequence", "-pk")
+    )
+
+
+def shown(snapshot: StoredObject) -> Snapshot:
+    """Return a row of `snapshots_of` as it is shown."""
+    return Snapshot(
+        name=snapshot.name,
+        came_at=snapshot.created_at,
+        came_by=_prefix(snapshot.created_by),
+        added=getattr(snapshot, "added", None),
+        removed_at=snapshot.tombstoned_at,
+        removed_by=_prefix(snapshot.tombstoned_by),
+    )
+
+
+def removals_of(vault: Vault, most: int) -> list[Removal]:
+    """Return the runs of removals that can be undone, the newest first."""
+    since = clock.now() - settings.GRACE
+    runs = VaultEvent.objects.filter(
+        vault=vault, kind__in=VaultEvent.REMOVALS, first_at__gt=since
+    ).select_related("credential")
+    return [
+        Removal(
+            id=run.pk,
+            at=run.first_at,
+            before=run.first_at - timedelta(microseconds=1),
+            credential=_prefix(run.credential),
+            objects=run.count,
+            snapshots=run.snapshots or 0,
+            bytes=run.bytes or 0,
+        )
+        for run in runs.order_by("-last_at", "-pk")[:most]
+    ]
+
+
+def undeletes_of(vault: Vault, most: int) -> list[Undelete]:
+    """Return what was brought back, or is being brought back, the newest first."""
+    rows = Undelete.objects.filter(vault=vault).select_related("credential")
+    return list(rows.order_by("-pk")[:most])
+
+
+def _prefix(credential: Credential | None) -> str:
+    return credential.prefix if credential else ""

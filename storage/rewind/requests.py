@@ -1,0 +1,245 @@
+"""Plans an undelete, and puts it on the work list. Workers do it: see `rewind/worker.py`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, F, Q, Sum, Value
+from django.db.models.functions import Greatest
+
+from accounts import audit
+from accounts.audit import Actor
+from backup_service import clock
+from billing.actions import entitlements_of
+from storage import wakeups
+from storage.errors import RefusedError
+from storage.models import Credential, Lifetime, StoredObject, Undelete, Usage, Vault
+from storage.object_names import ObjectType
+from storage.rewind.selection import ORDER, Selection, State, Type, last_steps
+from storage.vaults import quota, sequence
+
+MOST_SNAPSHOTS = 100  # chosen at a time; more come back with the whole vault
+SHORTEST = 6  # characters of a snapshot's name that are looked for
+NAMED = 20
+_NAME = re.compile(rf"[0-9a-f]{{{SHORTEST},64}}", re.ASCII)
+
+
+class UndeleteError(RefusedError):
+    """What is asked for cannot be brought back. The text says why, and what can be."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to bring back: all of a moment, or chosen snapshots, or what a credential removed.
+
+    `snapshots` are names or their beginnings. `credential` is a user name; with it `moment` is the
+    beginning of what is undone.
+    """
+
+    moment: datetime | None = None
+    snapshots: Sequence[str] = ()
+    credential: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would come back now. `bytes` are the objects' own, `cost` what they count for.
+
+    `purged` objects are gone for good, the first of them `purged_names`. `keys_left_out` stay
+    removed. `over` is by how many bytes the account would be over its quota.
+    """
+
+    objects: int
+    snapshots: int
+    bytes: int
+    cost: int
+    purged: int
+    purged_names: tuple[str, ...]
+    keys_left_out: int
+    over: int
+
+
+def plan(vault: Vault, wanted: Wanted) -> Plan:
+    """Say what would come back. Raises UndeleteError."""
+    return _plan(_selection(vault, wanted))
+
+
+@transaction.atomic
+def request(vault: Vault, wanted: Wanted, *, actor: Actor) -> Undelete:
+    """Have it brought back; the row says how far it is. Raises UndeleteError."""
+    vault = sequence.lock(vault)
+    if Undelete.objects.filter(vault=vault, ended_at=None).exists():
+        raise UndeleteError("Something is being brought back into this vault already. Wait for it.")
+    selection = _selection(vault, wanted)
+    planned = _plan(selection)
+    if not planned.objects:
+        raise UndeleteError(_nothing(planned))
+    row = Undelete.objects.create(
+        vault=vault,
+        actor=actor.user,
+        actor_label=actor.label,
+        moment=selection.moment,
+        snapshots=list(selection.snapshots),
+        sequences=list(selection.sequences),
+        credential=selection.credential,
+        removed_before=selection.removed_before,
+        expected=planned.objects,
+    )
+    audit.record(
+        actor,
+        "vault.undelete",
+        vault.public_id,
+        account=vault.account,
+        what=described(row),
+        objects=planned.objects,
+        snapshots=planned.snapshots,
+    )
+    wakeups.undeletes()
+    return row
+
+
+def described(row: Undelete) -> str:
+    """Return in words what a row brings back."""
+    moment = f"{row.moment:%Y-%m-%d %H:%M:%S} UTC" if row.moment else ""
+    if row.credential is not None:
+        return f"what the credential {row.credential.prefix} has removed since {moment}"
+    if row.snapshots:
+        count = len(row.snapshots)
+        at = f" as of {moment}" if moment else ""
+        return f"{count} chosen snapshot{'' if count == 1 else 's'}{at}"
+    return f"everything of {moment}"
+
+
+def _selection(vault: Vault, wanted: Wanted) -> Selection:
+    now = max(clock.database_now(), vault.sequence_at)
+    moment = wanted.moment
+    if moment is None and not wanted.snapshots:
+        raise UndeleteError("Say to which moment, or which snapshots.")
+    if moment is not None:
+        _require_in_reach(moment, now)
+    credential = _credential(vault, wanted.credential) if wanted.credential else None
+    if credential is not None and wanted.snapshots:
+        raise UndeleteError("Choose snapshots, or what a credential removed, not both.")
+    names = _names(vault, wanted.snapshots)
+    if moment is not None:
+        _require_there(vault, names, moment)
+    steps = last_steps(vault, names) if names and moment is None else []
+    return Selection(
+        vault=vault,
+        removed_before=now,
+        moment=moment,
+        snapshots=tuple(names),
+        sequences=tuple(steps),
+        credential=credential,
+    )
+
+
+def _require_in_reach(moment: datetime, now: datetime) -> None:
+    if moment > now:
+        raise UndeleteError("That moment has not come yet.")
+    if moment < now - settings.GRACE:
+        raise UndeleteError(
+            f"What is removed is kept for {settings.GRACE.days} days, so nothing can be brought "
+            "back to a moment before that. Choose a later one."
+        )
+
+
+def _require_there(vault: Vault, names: Sequence[str], moment: datetime) -> None:
+    lives = Lifetime.objects.filter(
+        Q(to_at=None) | Q(to_at__gt=moment),
+        object__vault=vault,
+        object__type=Type.SNAPSHOT,
+        object__name__in=names,
+        from_at__lte=moment,
+    )
+    there = set(lives.values_list("object__name", flat=True))
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise UndeleteError(f"The snapshot {missing[0]} was not there at that moment.")
+
+
+def _credential(vault: Vault, prefix: str) -> Credential:
+    found = Credential.objects.filter(vault=vault, prefix=prefix).first()
+    if found is None:
+        raise UndeleteError(f"This vault has no credential {prefix}.")
+    return found
+
+
+def _names(vault: Vault, wanted: Sequence[str]) -> list[str]:
+    if len(wanted) > MOST_SNAPSHOTS:
+        raise UndeleteError(
+            f"At most {MOST_SNAPSHOTS} snapshots are chosen at a time; bring back the whole vault "
+            "for more."
+        )
+    snapshots = StoredObject.objects.filter(vault=vault, type=ObjectType.SNAPSHOT)
+    names = []
+    for word in dict.fromkeys(wanted):
+        if not _NAME.fullmatch(word):
+            raise UndeleteError(
+                f"A snapshot is named by at least {SHORTEST} of its hexadecimal digits."
+            )
+        found = list(snapshots.filter(name__startswith=word, state=State.TOMBSTONED)[:2])
+        if len(found) == 1:
+            names.append(found[0].name)
+        elif found:
+            raise UndeleteError(f"Several removed snapshots begin with {word}; say more of it.")
+        else:
+            is_there = snapshots.live().filter(name__startswith=word).exists()
+            raise UndeleteError(_no_snapshot(word, is_there=is_there))
+    return names
+
+
+def _no_snapshot(word: str, *, is_there: bool) -> str:
+    if is_there:
+        return f"The snapshot {word} has not been removed."
+    return f"No snapshot {word} was removed from this vault within the time that it is kept."
+
+
+def _plan(selection: Selection) -> Plan:
+    count = total = cost = snapshots = 0
+    for kind in ORDER:
+        found = selection.removed(kind).aggregate(
+            n=Count("pk"),
+            bytes=Sum("size", default=0),
+            cost=Sum(Greatest(F("size"), Value(quota.FLOOR)), default=0),
+        )
+        count, total, cost = count + found["n"], total + found["bytes"], cost + found["cost"]
+        snapshots += found["n"] if kind == Type.SNAPSHOT else 0
+    gone = purged_count(selection)
+    names = selection.purged().order_by("pk").values_list("type", "name")[:NAMED]
+    return Plan(
+        objects=count,
+        snapshots=snapshots,
+        bytes=total,
+        cost=cost,
+        purged=gone,
+        purged_names=tuple(f"{kind}/{name}" for kind, name in names),
+        keys_left_out=selection.keys_left_out(),
+        over=_over(selection.vault, cost),
+    )
+
+
+def purged_count(selection: Selection) -> int:
+    """Return how many objects that are wanted are gone for good."""
+    return selection.purged().order_by().values("type", "name").distinct().count()
+
+
+def _over(vault: Vault, cost: int) -> int:
+    """Return by how many bytes the account would be over its quota."""
+    usage = Usage.objects.filter(account=vault.account_id).first() or Usage()
+    most = entitlements_of(vault.account).quota
+    usage.live_bytes += cost
+    usage.tombstoned_bytes -= cost
+    return max(0, usage.charged(most) - most)
+
+
+def _nothing(planned: Plan) -> str:
+    if planned.purged:
+        return (
+            f"Nothing can be brought back: {planned.purged:,} objects of that moment are gone for "
+            "good, since their time was over."
+        )
+    return "Nothing was removed since that moment that is not there again: there is nothing to do."
