@@ -9,5 +9,6 @@ class StorageConfig(AppConfig):
     name = "storage"
 
     def ready(self) -> None:
-        """Let `manage.py check` know of the regions' configuration."""
+        """Let `manage.py check` know of the regions' configuration, and register notices."""
+        from storage.events import notices  # noqa: F401
         from storage.stores import checks  # noqa: F401

@@ -1,18 +1,72 @@
-"""Asks for mail about what happened in a vault: the one place from which storage does so.
+"""Tells an account's people what happened in a vault: the one place from which events do so.
 
-A notice is asked for inside the transaction of what it is about, once for each key.
+A notice is asked for inside the transaction of what it is about, once for each key; workers send
+it.
 """
 
-import logging
-from typing import Any
+from django.conf import settings
 
-from storage.models import Vault
+from accounts.notifications.letter import Letter, Link
+from accounts.notifications.notify import notify
+from accounts.notifications.registry import Values, register
+from accounts.topics import Topic
+from storage.models import Vault, VaultEvent
 
-log = logging.getLogger(__name__)
-WIPED = "vault-wiped"  # everything was removed, or all snapshots but one
-UNDELETED = "vault-undeleted"  # what was removed came back
+WIPED = "vault-wiped"
+UNDELETED = "vault-undeleted"
 
 
-def ask(vault: Vault, kind: str, *, key: str, **values: Any) -> None:
-    """Ask that the account's people are told. Nobody takes it yet; it is in the log."""
-    log.info("notice %s of vault %s (%s): %s", kind, vault.public_id, key, values)
+def tell_of_wipe(vault: Vault, event: VaultEvent, *, left: int) -> None:
+    """Tell that everything was removed, or all snapshots but one."""
+    notify(
+        vault.account,
+        WIPED,
+        key=f"wipe:{event.pk}",
+        vault=vault.public_id,
+        name=vault.name,
+        credential=event.credential.prefix if event.credential else "",
+        at=f"{event.last_at:%Y-%m-%d %H:%M} UTC",
+        left=left,
+    )
+
+
+def tell_of_undelete(vault: Vault, *, key: str, text: str) -> None:
+    """Tell that what was removed came back; `text` says what."""
+    notify(vault.account, UNDELETED, key=key, vault=vault.public_id, name=vault.name, text=text)
+
+
+@register(WIPED, Topic.SECURITY)
+def wiped(values: Values) -> Letter:
+    """Word a removal of everything."""
+    left = "all snapshots but one" if values["left"] else "all snapshots"
+    return Letter(
+        subject=f"Nearly everything was removed from “{values['name']}”",
+        lines=[
+            f"At {values['at']} {left} of your vault “{values['name']}” were removed with the "
+            f"credential {values['credential']}.",
+            "If you did that, say so on the vault's page, and you are not told again.",
+            "If you did not: revoke that credential now, on the same page, and bring back what was "
+            "removed. It is kept for 30 days.",
+        ],
+        facts=[("Vault", values["name"]), ("Credential", values["credential"])],
+        link=_page_of(values),
+        is_urgent=True,
+    )
+
+
+@register(UNDELETED, Topic.SECURITY)
+def undeleted(values: Values) -> Letter:
+    """Word what came back."""
+    return Letter(
+        subject=f"What was removed from “{values['name']}” is back",
+        lines=[
+            values["text"],
+            "Let `nightsafe check` or `restic check` look at the vault now.",
+        ],
+        facts=[("Vault", values["name"])],
+        link=_page_of(values),
+    )
+
+
+def _page_of(values: Values) -> Link:
+    return Link("Open the vault's page", f"{settings.SITE_URL}/vaults/{values['vault']}/")

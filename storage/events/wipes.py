@@ -46,13 +46,7 @@ def look(vault: Vault, event: VaultEvent) -> None:
     if made.update(kind=VaultEvent.Kind.WIPE):
         Vault.objects.filter(pk=vault.pk, wiped_at=None).update(wiped_at=event.last_at)
         log.warning("of vault %s %d snapshots are left of many", vault.public_id, left)
-        notices.ask(
-            vault,
-            notices.WIPED,
-            key=f"wipe:{event.pk}",
-            credential=event.credential.prefix if event.credential else "",
-            at=event.last_at,
-        )
+        notices.tell_of_wipe(vault, event, left=left)
 
 
 @transaction.atomic

@@ -179,7 +179,7 @@ def _end(row: Undelete, vault: Vault) -> None:
         lost=row.lost,
         purged=row.purged,
     )
-    notices.ask(vault, notices.UNDELETED, key=f"undelete:{row.pk}", text=sentence(row))
+    notices.tell_of_undelete(vault, key=f"undelete:{row.pk}", text=sentence(row))
 
 
 def sentence(row: Undelete) -> str:

@@ -67,7 +67,7 @@ def test_a_refusal_is_on_the_page(alice: Client, laptop: Enrolled) -> None:
 def test_what_happened_is_listed(alice: Client, laptop: Enrolled) -> None:
     back_up(laptop)
     page = text(alice.get(reverse("vault", args=[laptop.vault.public_id])))
-    assert "A backup was completed: 3 KB added" in page
+    assert "A backup was completed: 3 kB added" in page
 
 
 @pytest.fixture
