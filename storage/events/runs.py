@@ -18,6 +18,7 @@ FAILURES = {
     "refused": "The service refused the backup.",
     "unreachable": "The service could not be reached to the end of the backup.",
     "local": "Something on the computer stopped the backup; its program says what.",
+    "locked": "The backup could not get or keep the vault's lock; another program has it.",
     "passphrase": "The passphrase was missing or wrong.",
     "damaged": "The backup found the vault damaged.",
 }

@@ -182,6 +182,10 @@ class Backend(ABC):
         self.save(ObjectKind.SNAPSHOT, name, sealed)
         return False
 
+    def report_failure(self, word: str) -> None:
+        """Tell whoever keeps the storage that a backup failed; `word` is the control API's."""
+        return
+
 
 class Batching(Backend):
     """A backend that accepts packs in batches, sent straight to the store behind it."""

@@ -142,6 +142,9 @@ class ServiceBackend(Batching):
         response = self.rest.call("finish", fields)
         return _entries(response, "committed"), response.get("finished") is True
 
+    def report_failure(self, word: str) -> None:
+        self.rest.call("report", {"failed": word})
+
     def uploads(
         self,
         objects: Sequence[tuple[ObjectKind, str, int]],

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nightsafe.amounts import show_count, show_size
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nightsafe.archiver.backup import BackupOptions, BackupReport
     from nightsafe.filters.exclude import Excluder, ExcludeRules
     from nightsafe.progress import Issue, Observer
+    from nightsafe.repository.repository import Repository
     from nightsafe.scanner.prefetch import Prefetch
 
 
@@ -113,9 +115,23 @@ def run(args: argparse.Namespace, output: Output) -> int:
         from nightsafe.archiver.backup import backup
 
         options = _options(args, entry_filter, rules, prefetch, unmatched)
-        report = backup(repository, paths, options, observer)
+        with _failure_told(repository, args):
+            report = backup(repository, paths, options, observer)
     _show(report, output)
     return 0 if report.is_complete else 3
+
+
+@contextlib.contextmanager
+def _failure_told(repository: "Repository", args: argparse.Namespace) -> Iterator[None]:
+    """Tell the service if what is done in the block fails."""
+    try:
+        yield
+    except BaseException as error:
+        if not args.dry_run:
+            from nightsafe.archiver.failure import report_failure
+
+            report_failure(repository.storage, error)
+        raise
 
 
 def _options(
