@@ -29,6 +29,7 @@ SENTENCES = {
     "vault.delete": "deleted the vault “{name}”, which was never set up",
     "vault.give-up": "took {count} of what was lost off the list",
     "vault.remove": "removed {snapshots} snapshots, {objects} objects in all",
+    "vault.expect": "said how often backups are expected: every {hours} hours (0: as they came)",
     "vault.undelete": "asked for {what} to be brought back ({objects} objects)",
     "vault.undeleted": "brought back {objects} objects, {snapshots} of them snapshots: {what}",
     "vault.accept-removal": "said that the removal of nearly everything was meant",

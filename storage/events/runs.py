@@ -7,6 +7,7 @@ from django.db.models import F
 from backup_service import clock
 from storage.errors import BadRequestError
 from storage.events import rows
+from storage.events.intervals import LOOKED_AT, learnt
 from storage.models import Credential, Vault, VaultEvent
 from storage.vaults import client_runs
 from storage.vaults.access import Access
@@ -52,6 +53,15 @@ def completed(
         bytes=size,
         seconds=_seconds(began, step.at),
     )
+    _learn(vault)
+
+
+def _learn(vault: Vault) -> None:
+    """Learn from the last runs how often backups come."""
+    runs = VaultEvent.objects.filter(vault=vault, kind=VaultEvent.Kind.RUN).order_by("-pk")
+    interval = learnt(list(runs.values_list("last_at", flat=True)[:LOOKED_AT]))
+    if interval is not None:
+        Vault.objects.filter(pk=vault.pk).update(learnt_interval=interval.total_seconds())
 
 
 def note_unread(vault: Vault, snapshot: str, unread: int) -> None:

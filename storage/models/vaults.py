@@ -1,6 +1,6 @@
 """Tables of vaults, credentials and locks."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -35,6 +35,10 @@ class Vault(models.Model):
     last_snapshot_at = models.DateTimeField(null=True, blank=True, editable=False)
     # How many paths that backup could not read, as its program says; stock restic says nothing.
     last_unread = models.BigIntegerField(null=True, blank=True, editable=False)
+    # How often backups are to come, as the owner says, or else as they have come; 0 where that is
+    # not known. In seconds.
+    expected_interval = models.BigIntegerField(default=0, editable=False)
+    learnt_interval = models.BigIntegerField(default=0, editable=False)
     # The latest refusal that stopped a backup; none since the last snapshot.
     refused_at = models.DateTimeField(null=True, blank=True, editable=False)
     refused_status = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
@@ -58,6 +62,12 @@ class Vault(models.Model):
     def is_new(self) -> bool:
         """Whether nobody has set it up: whoever may write to it may do so."""
         return self.state == self.State.SETUP and self.last_snapshot_at is None
+
+    @property
+    def interval(self) -> timedelta | None:
+        """How often backups are to come; None where nobody knows."""
+        seconds = self.expected_interval or self.learnt_interval
+        return timedelta(seconds=seconds) if seconds else None
 
     @property
     def url(self) -> str:

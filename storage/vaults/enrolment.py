@@ -1,6 +1,7 @@
 """Enrols a device: a vault and the credential that may set it up."""
 
 from dataclasses import dataclass
+from itertools import count
 
 from django.db import IntegrityError, transaction
 
@@ -120,7 +121,20 @@ def add_computer(
     if continent is not None:
         choose_continent(account, continent=continent, actor=actor)
     device = add_device(account, name=name, actor=actor)
+    _free_name(account, name, actor)
     return add_vault(account, name=name, actor=actor, device=device)
+
+
+def _free_name(account: Account, name: str, actor: Actor) -> None:
+    """Give another name to the vault of this name whose device is retired, if there is one."""
+    former = Vault.objects.filter(account=account, name=name, device__retired_at__isnull=False)
+    vault = former.select_related("account", "device").first()
+    if vault is None or vault.device is None or vault.device.retired_at is None:
+        return
+    kept = f"{name[:70]} (retired {vault.device.retired_at:%Y-%m-%d})"
+    taken = set(Vault.objects.filter(account=account).values_list("name", flat=True))
+    names = (kept if n == 1 else f"{kept} {n}" for n in count(1))
+    rename_vault(vault, name=next(one for one in names if one not in taken), actor=actor)
 
 
 @transaction.atomic

@@ -1,6 +1,7 @@
 """Forms about devices and credentials."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django import forms
 from django.forms.boundfield import BoundWidget
@@ -95,3 +96,32 @@ class CredentialForm(forms.Form):
             (choice, SCOPES[Credential.Scope(str(choice.data["value"]))])
             for choice in self["scope"].subwidgets
         ]
+
+
+class IntervalForm(forms.Form):
+    """How often backups of a vault are expected."""
+
+    hours = forms.TypedChoiceField(
+        label="How often is a backup to come?",
+        choices=[
+            (0, "As often as they have come so far"),
+            (1, "Every hour"),
+            (6, "Every six hours"),
+            (12, "Every twelve hours"),
+            (24, "Every day"),
+            (48, "Every two days"),
+            (168, "Every week"),
+            (744, "Every month"),
+        ],
+        coerce=int,
+        help_text="When none has come for that time and as long again (three days at most), the "
+        "vault is shown as late.",
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, now: int) -> None:
+        super().__init__(data, initial={"hours": now})
+
+    def interval(self) -> timedelta | None:
+        """Return what a valid form says; None for as they have come."""
+        hours: int = self.cleaned_data["hours"]
+        return timedelta(hours=hours) if hours else None

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-LATE_AFTER = timedelta(hours=48)
+from storage.events.intervals import USUAL, late_from
+
 COPY_PATIENCE = timedelta(hours=1)
 
 
@@ -16,6 +17,7 @@ class Standing(StrEnum):
     INCOMPLETE = "incomplete"
     LATE = "late"
     REFUSED = "refused"
+    RETIRED = "retired"
     NEVER = "never"
     AT_RISK = "at risk"
 
@@ -50,6 +52,9 @@ class VaultFigures:
     refused_text: str = ""
     # When everything was removed, or all snapshots but one, and nobody has said that it was meant.
     wiped_at: datetime | None = None
+    # How often backups are to come, as far as that is known; none from a device that is retired.
+    interval: timedelta | None = None
+    is_retired: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,10 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
     risk = _risk(figures, now)
     if risk:
         return Protection(Standing.AT_RISK, risk)
+    if figures.is_retired:
+        return Protection(
+            Standing.RETIRED, "Its device is retired, so no backup is expected. What is here stays."
+        )
     if figures.refused_at is not None:
         return Protection(
             Standing.REFUSED,
@@ -73,9 +82,11 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
         )
     if figures.last_backup is None:
         return Protection(Standing.NEVER, "No backup has been completed yet.")
-    if now - figures.last_backup > LATE_AFTER:
+    if now > late_from(figures.last_backup, figures.interval):
         return Protection(
-            Standing.LATE, "Nothing has been backed up for more than two days. Is the device on?"
+            Standing.LATE,
+            f"Nothing has been backed up for {_span(now - figures.last_backup)}, and usually a "
+            f"backup comes every {_span(figures.interval or USUAL)}. Is the device on?",
         )
     if figures.unread:
         unread = _many(figures.unread, "path", "paths")
@@ -132,6 +143,14 @@ def _risk(figures: VaultFigures, now: datetime) -> str:
 def _is_overdue(figures: VaultFigures, now: datetime) -> bool:
     since = figures.waiting_since
     return since is not None and now - since > COPY_PATIENCE
+
+
+def _span(span: timedelta) -> str:
+    """Return a span in whole hours or days, as after "every" and "for"."""
+    hours = round(span / timedelta(hours=1))
+    if hours < 48:
+        return "hour" if hours == 1 else "day" if hours == 24 else f"{hours} hours"
+    return f"{round(hours / 24)} days"
 
 
 def _objects(count: int) -> str:

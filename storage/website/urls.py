@@ -12,6 +12,7 @@ urlpatterns = [
     path("devices/<str:device_id>/retire/", views.retire, name="device_retire"),
     path("vaults/<str:vault_id>/", views.vault, name="vault"),
     path("vaults/<str:vault_id>/rename/", views.rename, name="vault_rename"),
+    path("vaults/<str:vault_id>/interval/", views.interval, name="vault_interval"),
     path("vaults/<str:vault_id>/delete/", views.delete, name="vault_delete"),
     path("vaults/<str:vault_id>/lost/give-up/", views.give_up, name="vault_give_up"),
     path(

@@ -27,9 +27,17 @@ from storage.vaults.enrolment import (
     enrol_device,
     rename_vault,
 )
+from storage.vaults.expectations import expect_every
 from storage.vaults.recovery_point import lost_of, recovery_point
 from storage.website import overview
-from storage.website.forms import SCOPES, ContinentForm, CredentialForm, DeviceForm, VaultForm
+from storage.website.forms import (
+    SCOPES,
+    ContinentForm,
+    CredentialForm,
+    DeviceForm,
+    IntervalForm,
+    VaultForm,
+)
 from storage.website.happenings import happenings
 
 HISTORY_SHOWN = 15  # events
@@ -169,6 +177,22 @@ def rename(request: HttpRequest, vault_id: str) -> HttpResponse:
             messages.success(request, f"The vault is called “{found.name}” now.")
             return redirect("vault", vault_id=found.public_id)
     return render(request, "storage/vault_rename.html", {"vault": found, "form": form})
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def interval(request: HttpRequest, vault_id: str) -> HttpResponse:
+    """Say how often backups of a vault are expected."""
+    account = own_account_to_change(request.user)
+    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    data = request.POST if request.method == "POST" else None
+    form = IntervalForm(data, now=found.expected_interval // 3600)
+    if form.is_valid():
+        expect_every(found, form.interval(), actor=_actor(request))
+        messages.success(request, "Saved. From now on the vault is judged by that.")
+        return redirect("vault", vault_id=found.public_id)
+    return render(request, "storage/vault_interval.html", {"vault": found, "form": form})
 
 
 @login_required

@@ -28,7 +28,7 @@ def test_the_form_explains_each_scope_and_starts_with_the_safe_one(
     page = text(alice.get(add_address(laptop)))
     assert page.count('type="radio"') == 3
     assert 'value="backup" id="id_scope_0" required checked' in page
-    assert "is kept for 30 days, but there is no page yet to bring it back" in page
+    assert "is kept for 30 days, and the vault&#x27;s page brings it back" in page
 
 
 @pytest.mark.parametrize("scope", ["restore", "backup", "maintain"])

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.audit import SERVICE
 from accounts.models import Account, Device, Membership, User
+from backup_service import clock
 from billing.actions import subscribe
 from storage.models import Credential, Region, Vault
 from storage.vaults.credentials import recognise
@@ -82,11 +83,16 @@ def test_a_name_in_use_is_refused(alice: Client, laptop: Enrolled) -> None:
     assert Device.objects.count() == 1
 
 
-def test_the_name_of_a_retired_devices_vault_is_refused(alice: Client, laptop: Enrolled) -> None:
-    alice.post(reverse("device_retire", args=[device_of(laptop).public_id]))
-    page = text(alice.post(ADD, {"name": "laptop"}))
-    assert "from a device that was retired" in page
-    assert Vault.objects.count() == 1
+def test_the_name_of_a_retired_device_is_free_again(alice: Client, laptop: Enrolled) -> None:
+    """Its vault keeps everything under a name that says what it is, however often."""
+    for _ in range(2):
+        device = Device.objects.get(retired_at=None)
+        alice.post(reverse("device_retire", args=[device.public_id]))
+        assert "laptop" in text(alice.post(ADD, {"name": "laptop"}))
+    names = list(Vault.objects.order_by("pk").values_list("name", flat=True))
+    today = f"{clock.now():%Y-%m-%d}"
+    assert names == [f"laptop (retired {today})", f"laptop (retired {today}) 2", "laptop"]
+    assert Vault.objects.get(pk=laptop.vault.pk).public_id == laptop.vault.public_id
 
 
 def test_the_plan_limits_devices(alice: Client, account: Account, laptop: Enrolled) -> None:

@@ -96,6 +96,7 @@ EXPECTED = {
     "vaults/<str:vault_id>/delete/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/lost/give-up/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/accept-removal/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/interval/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/snapshots/": OF_ALICE,
     "vaults/<str:vault_id>/undelete/": Expected(SIGN_IN, bob=404, alice=302, changes=True),
     "vaults/<str:vault_id>/undelete/<int:number>/": OF_ALICE,

@@ -9,11 +9,11 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.audit import SERVICE
-from accounts.models import Account
+from accounts.models import Account, AuditEvent
 from backup_service import clock
 from billing.actions import subscribe
 from storage.deletion import vaults
-from storage.models import Region, StoredObject
+from storage.models import Region, StoredObject, Vault
 from storage.object_names import ObjectType
 from storage.regions import lifecycle
 from storage.replication import backfill
@@ -217,3 +217,17 @@ def test_the_number_of_queries_does_not_grow(alice: Client, laptop: Enrolled) ->
 
 def test_bob_finds_nothing_there(bob: Client, laptop: Enrolled) -> None:
     assert page_of(bob, laptop).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("hours", "seconds"), [("1", 3600), ("168", 604_800), ("0", 0), ("5", 0), ("x", 0), ("-1", 0)]
+)
+def test_how_often_backups_are_expected_is_saved(
+    alice: Client, laptop: Enrolled, hours: str, seconds: int
+) -> None:
+    address = reverse("vault_interval", args=[laptop.vault.public_id])
+    for _ in range(2):
+        alice.post(address, {"hours": hours})
+    assert Vault.objects.get().expected_interval == seconds
+    changes = AuditEvent.objects.filter(verb="vault.expect").count()
+    assert changes == (1 if seconds else 0)

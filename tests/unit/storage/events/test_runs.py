@@ -87,3 +87,15 @@ def test_a_report_says_nothing_of_its_own(backup: Caller, failed: object) -> Non
     status, _ = call(backup, "report", {"failed": failed})
     assert status == 400
     assert not VaultEvent.objects.filter(kind=Kind.FAILED).exists()
+
+
+def test_how_often_is_learnt_from_the_runs(backup: Caller, vault: Vault) -> None:
+    assert vault.interval is None
+    for week in range(5):
+        with clock.travelled(timedelta(weeks=week)):
+            backup.put(some(100), "snapshots")
+    vault.refresh_from_db()
+    assert vault.interval is not None
+    assert abs(vault.interval - timedelta(weeks=1)) < timedelta(hours=1)
+    vault.expected_interval = 3600
+    assert vault.interval == timedelta(hours=1)

@@ -9,6 +9,7 @@ import pytest
 from storage.website.protection import Standing, VaultFigures, judge
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 GOOD = VaultFigures(
     objects=10,
     snapshots=2,
@@ -30,6 +31,16 @@ def standing(**changes: Any) -> Standing:
         ({"last_backup": NOW - timedelta(hours=48)}, Standing.PROTECTED),
         ({"last_backup": NOW - timedelta(hours=48, seconds=1)}, Standing.LATE),
         ({"last_backup": None, "snapshots": 0}, Standing.NEVER),
+        ({"interval": HOUR, "last_backup": NOW - 3 * HOUR}, Standing.LATE),
+        ({"interval": HOUR, "last_backup": NOW - 2 * HOUR}, Standing.PROTECTED),
+        ({"interval": 168 * HOUR, "last_backup": NOW - 200 * HOUR}, Standing.PROTECTED),
+        ({"interval": 168 * HOUR, "last_backup": NOW - 241 * HOUR}, Standing.LATE),
+        ({"refused_at": NOW, "refused_text": "Over quota."}, Standing.REFUSED),
+        ({"refused_at": NOW, "last_backup": None, "snapshots": 0}, Standing.REFUSED),
+        ({"wiped_at": NOW}, Standing.AT_RISK),
+        ({"is_retired": True, "last_backup": NOW - 9000 * HOUR}, Standing.RETIRED),
+        ({"is_retired": True, "refused_at": NOW}, Standing.RETIRED),
+        ({"is_retired": True, "wiped_at": NOW}, Standing.AT_RISK),
         ({"lost": 1}, Standing.AT_RISK),
         ({"snapshots": 0}, Standing.AT_RISK),
         ({"parked": 1, "waiting": 1}, Standing.AT_RISK),

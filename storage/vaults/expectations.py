@@ -1,0 +1,32 @@
+"""Changes how often backups of a vault are expected."""
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.audit import Actor
+from storage.models import Vault
+
+LEAST, MOST = timedelta(hours=1), timedelta(days=366)
+
+
+@transaction.atomic
+def expect_every(vault: Vault, interval: timedelta | None, *, actor: Actor) -> None:
+    """Expect a backup every `interval`, or as they have come if that is None.
+
+    Raises ValueError for one that is shorter than an hour or longer than a year.
+    """
+    if interval is not None and not LEAST <= interval <= MOST:
+        raise ValueError(f"{interval} is out of bounds")
+    seconds = int(interval.total_seconds()) if interval else 0
+    changed = Vault.objects.filter(pk=vault.pk).exclude(expected_interval=seconds)
+    if changed.update(expected_interval=seconds):
+        vault.expected_interval = seconds
+        audit.record(
+            actor,
+            "vault.expect",
+            vault.public_id,
+            account=vault.account,
+            hours=seconds // 3600,
+        )
