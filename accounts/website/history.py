@@ -34,6 +34,7 @@ SENTENCES = {
     "vault.undeleted": "brought back {objects} objects, {snapshots} of them snapshots: {what}",
     "vault.accept-removal": "said that the removal of nearly everything was meant",
     "credential.create": "made the credential {subject} (scope {scope})",
+    "credential.rename": "calls the credential {subject} “{label}”",
     "credential.revoke": "revoked the credential {subject}",
     "object.lost": "found that no good copy of {subject} is left; "
     "the next backup sends again what is there",

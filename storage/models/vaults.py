@@ -91,6 +91,7 @@ class Credential(models.Model):
     vault = models.ForeignKey(Vault, models.PROTECT, related_name="credentials")
     device = models.ForeignKey(Device, models.PROTECT, null=True, related_name="credentials")
     prefix = models.CharField(max_length=20, unique=True, editable=False)
+    label = models.CharField(max_length=100, blank=True, help_text="What its owner calls it")
     secret_sha256 = models.CharField(max_length=64, editable=False)
     scope = models.CharField(max_length=10, choices=Scope)
     created_at = models.DateTimeField(default=clock.now, editable=False)

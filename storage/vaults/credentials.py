@@ -48,6 +48,7 @@ def create(
     device: "Device | None" = None,
     with_setup: bool = False,
     secret: str = "",
+    label: str = "",
 ) -> NewCredential:
     """Make a credential for `vault`, with a random secret unless one (of 256 bits) is given.
 
@@ -61,6 +62,7 @@ def create(
         prefix=f"ns{new_public_id()[:14]}",
         secret_sha256=_hash(secret),
         scope=scope,
+        label=label,
         setup_until=clock.now() + settings.SETUP_RIGHT if with_setup else None,
     )
     audit.record(
@@ -91,6 +93,24 @@ def mark_used(credential: Credential) -> None:
     now = clock.now()
     if credential.last_used_at is None or credential.last_used_at < now - _USED_EVERY:
         Credential.objects.filter(pk=credential.pk).update(last_used_at=now)
+
+
+@transaction.atomic
+def rename(credential: Credential, *, label: str, actor: Actor) -> None:
+    """Call a credential otherwise; what it signs in with stays."""
+    before = credential.label
+    changed = Credential.objects.filter(pk=credential.pk).exclude(label=label).update(label=label)
+    if changed:
+        credential.label = label
+        audit.record(
+            actor,
+            "credential.rename",
+            credential.prefix,
+            account=credential.vault.account,
+            vault=credential.vault.public_id,
+            label=label,
+            before=before,
+        )
 
 
 @transaction.atomic

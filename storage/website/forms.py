@@ -80,8 +80,23 @@ class ContinentForm(forms.Form):
         self.fields["continent"] = continent_field(on_offer, initial=now)
 
 
-class CredentialForm(forms.Form):
-    """What a new credential may do."""
+class LabelForm(forms.Form):
+    """What a credential is called."""
+
+    label = forms.CharField(
+        label="What do you call it?",
+        max_length=100,
+        required=False,
+        help_text="So that you recognise it, for example “Server room, restic”.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, now: str = "") -> None:
+        super().__init__(data, initial={"label": now})
+
+
+class CredentialForm(LabelForm):
+    """What a new credential is called, and what it may do."""
 
     scope = forms.ChoiceField(
         label="What may it do?",

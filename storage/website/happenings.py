@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounts.templatetags.amounts import amount
-from storage.models import Vault, VaultEvent
+from storage.models import Credential, Vault, VaultEvent
 
 Kind = VaultEvent.Kind
 
 
 @dataclass(frozen=True)
 class Happening:
-    """One line: what happened, and by which credential (its user name).
+    """One line: what happened, and by which credential (its label, or else its user name).
 
     `moment` is just before it, where something was removed: what there was then can come back.
     """
@@ -33,7 +33,7 @@ def happenings(vault: Vault, most: int) -> list[Happening]:
             kind=event.kind,
             at=event.last_at,
             what=sentence(event),
-            credential=event.credential.prefix if event.credential else "",
+            credential=_called(event.credential),
             moment=_before(event),
         )
         for event in events.order_by("-last_at", "-pk")[:most]
@@ -53,6 +53,10 @@ def sentence(event: VaultEvent) -> str:
             return _removal(event)
         case _:
             return event.text
+
+
+def _called(credential: Credential | None) -> str:
+    return (credential.label or credential.prefix) if credential else ""
 
 
 def _run(event: VaultEvent) -> str:

@@ -27,6 +27,11 @@ urlpatterns = [
     ),
     path("vaults/<str:vault_id>/credentials/add/", views.add_credential, name="credential_add"),
     path(
+        "vaults/<str:vault_id>/credentials/<str:prefix>/rename/",
+        views.rename_credential,
+        name="credential_rename",
+    ),
+    path(
         "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/",
         views.revoke_credential,
         name="credential_revoke",

@@ -36,6 +36,7 @@ from storage.website.forms import (
     CredentialForm,
     DeviceForm,
     IntervalForm,
+    LabelForm,
     VaultForm,
 )
 from storage.website.happenings import happenings
@@ -248,10 +249,28 @@ def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
     found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
     form = CredentialForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        made = credentials.create(found, scope=form.cleaned_data["scope"], actor=_actor(request))
+        made = credentials.create(found, actor=_actor(request), **form.cleaned_data)
         is_new = found.is_new and made.credential.scope != Credential.Scope.RESTORE
         return _show_once(request, found, made, is_new_vault=is_new)
     return render(request, "storage/credential_add.html", {"vault": found, "form": form})
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def rename_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpResponse:
+    """Call a credential otherwise."""
+    account = own_account_to_change(request.user)
+    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    named = overview.credentials_of(found).select_related("vault__account")
+    credential = get_object_or_404(named, prefix=prefix)
+    form = LabelForm(request.POST if request.method == "POST" else None, now=credential.label)
+    if form.is_valid():
+        credentials.rename(credential, actor=_actor(request), **form.cleaned_data)
+        messages.success(request, "Saved.")
+        return redirect("vault", vault_id=found.public_id)
+    context = {"vault": found, "credential": credential, "form": form}
+    return render(request, "storage/credential_rename.html", context)
 
 
 @login_required

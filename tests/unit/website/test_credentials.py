@@ -74,3 +74,20 @@ def test_bob_can_neither_make_nor_revoke(bob: Client, laptop: Enrolled) -> None:
     assert bob.post(add_address(laptop), {"scope": "maintain"}).status_code == 404
     assert bob.post(revoke_address(laptop)).status_code == 404
     assert Credential.objects.get().revoked_at is None
+
+
+def test_a_label_is_given_shown_and_changed(alice: Client, laptop: Enrolled) -> None:
+    back_up(laptop)
+    alice.post(add_address(laptop), {"scope": "restore", "label": "Anna’s <b>phone</b>"})
+    page = text(alice.get(f"/vaults/{laptop.vault.public_id}/"))
+    assert "Anna’s &lt;b&gt;phone&lt;/b&gt;" in page
+    mine = laptop.first.credential
+    address = f"/vaults/{laptop.vault.public_id}/credentials/{mine.prefix}/rename/"
+    for _ in range(2):
+        alice.post(address, {"label": "Attic"})
+    alice.post(address, {"label": "x" * 101})
+    mine.refresh_from_db()
+    assert mine.label == "Attic"
+    assert AuditEvent.objects.filter(verb="credential.rename").count() == 1
+    assert recognise(mine.prefix, laptop.first.secret) is not None
+    assert "Attic" in text(alice.get(f"/vaults/{laptop.vault.public_id}/"))

@@ -101,6 +101,7 @@ EXPECTED = {
     "vaults/<str:vault_id>/undelete/": Expected(SIGN_IN, bob=404, alice=302, changes=True),
     "vaults/<str:vault_id>/undelete/<int:number>/": OF_ALICE,
     "vaults/<str:vault_id>/credentials/add/": OF_ALICE_FORM,
+    "vaults/<str:vault_id>/credentials/<str:prefix>/rename/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/": OF_ALICE_FORM,
     "accounts/login/": DOOR,
     "accounts/signup/": DOOR,
