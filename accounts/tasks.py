@@ -1,13 +1,14 @@
 """Celery tasks about people: thin functions without arguments around the modules that do it.
 
-They wait for others' computers, so they have a queue of their own (`CELERY_TASK_ROUTES`), and in
-each process one run at a time: a mail server that hangs holds up mails, and nothing else.
+Those that wait for others' computers have a queue of their own (`CELERY_TASK_ROUTES`), and in each
+process one run at a time: a mail server that hangs holds up mails, and nothing else.
 """
 
 import threading
 
 from celery import shared_task
 
+from accounts.audit import sealing
 from accounts.notifications import deliver
 
 RUN_SECONDS = 8.0
@@ -24,6 +25,12 @@ def deliver_mails() -> None:
 def deliver_to_endpoints() -> None:
     """Tell customers' systems what is due, for a bounded time."""
     _alone(_endpoints, deliver.ENDPOINTS)
+
+
+@shared_task
+def seal_audit_log() -> None:
+    """Seal rows of the audit log that the processes that wrote them did not get to."""
+    sealing.seal_left_over()
 
 
 def _alone(lock: threading.Lock, channel: deliver.Channel) -> None:

@@ -14,6 +14,7 @@ from django.utils.functional import cached_property
 
 from accounts import audit
 from accounts.audit import Actor
+from accounts.client_address import client_address
 from accounts.models import User
 
 if TYPE_CHECKING:
@@ -92,4 +93,4 @@ def acting(request: HttpRequest) -> Actor:
     """Return the staff member behind a request."""
     if not isinstance(request.user, User):
         raise TypeError("staff pages are for signed-in people")
-    return Actor.person(request.user)
+    return Actor.staff(request.user, address=client_address(request))

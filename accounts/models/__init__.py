@@ -4,7 +4,7 @@ Every app imports them from here.
 """
 
 from accounts.models.accounts import Account, Membership
-from accounts.models.audit import AuditEvent
+from accounts.models.audit import AuditChain, AuditEvent
 from accounts.models.devices import Device
 from accounts.models.notices import (
     BouncingAddress,
@@ -17,6 +17,7 @@ from accounts.models.people import User, UserManager
 
 __all__ = [
     "Account",
+    "AuditChain",
     "AuditEvent",
     "BouncingAddress",
     "Delivery",

@@ -9,6 +9,7 @@ from accounts.models import Account, AuditEvent, Membership
 
 # `{subject}` and the keys of the event's detail may be used; a verb without a sentence is shown
 # by its own words.
+STAFF = "the service's staff"
 SENTENCES = {
     "account.open": "opened this account",
     "account.freeze": "froze this account: nothing is stored or removed, restores still work",
@@ -43,22 +44,33 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One line of an account's history: who did what, when, and in which vault."""
+    """One line of an account's history: who did what, when, from where, and in which vault."""
 
     id: int
     at: datetime
     who: str
     what: str
     vault: str = ""  # public id
+    address: str = ""
 
 
 def entries(account: Account, events: QuerySet[AuditEvent]) -> list[HistoryEntry]:
     """Return events of `account` as sentences, for its members to read."""
     members = set(Membership.objects.filter(account=account).values_list("user", flat=True))
-    return [
-        HistoryEntry(event.pk, event.at, _who(event, members), sentence(event), _vault(event))
-        for event in events.select_related("actor")
-    ]
+    return [entry(event, members) for event in events.select_related("actor")]
+
+
+def entry(event: AuditEvent, members: set[int]) -> HistoryEntry:
+    """Return an event as a sentence. Staff are not named, nor where they sit."""
+    is_staff = _is_staff(event, members)
+    return HistoryEntry(
+        id=event.pk,
+        at=event.at,
+        who=STAFF if is_staff else _who(event),
+        what=sentence(event),
+        vault=_vault(event),
+        address="" if is_staff else event.address or "",
+    )
 
 
 def events_of(account: Account) -> QuerySet[AuditEvent]:
@@ -75,9 +87,18 @@ def sentence(event: AuditEvent) -> str:
         return f"{event.verb.replace('.', ': ')} ({event.subject})"
 
 
-def _who(event: AuditEvent, members: set[int]) -> str:
-    if event.actor is not None and event.actor.is_staff and event.actor_id not in members:
-        return "the service's staff"
+def _is_staff(event: AuditEvent, members: set[int]) -> bool:
+    if event.actor_kind == AuditEvent.Kind.STAFF:
+        return True
+    return event.actor is not None and event.actor.is_staff and event.actor_id not in members
+
+
+def _who(event: AuditEvent) -> str:
+    called = "" if event.actor_label == event.credential else f" (“{event.actor_label}”)"
+    if event.actor_kind == AuditEvent.Kind.CREDENTIAL:
+        return f"the credential {event.credential}{called}"
+    if event.actor_kind == AuditEvent.Kind.TOKEN:
+        return f"the API token {event.credential}{called}"
     return event.actor_label
 
 

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from accounts.website import notification_views, views
+from accounts.website import activity, notification_views, views
 
 urlpatterns = [
     path("account/open/", views.open_own_account, name="account_open"),
-    path("activity/", views.activity, name="activity"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/export.csv", activity.export, name="activity_export"),
     path("settings/notifications/", notification_views.notifications, name="notifications"),
     path("settings/notifications/mail/", notification_views.write_again, name="write_again"),
     path(

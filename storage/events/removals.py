@@ -64,9 +64,10 @@ def _close(event: VaultEvent) -> bool:
     still = VaultEvent.objects.open_removals().filter(pk=event.pk, last_at=event.last_at)
     if not still.update(closed_at=clock.now(), key=""):
         return False  # it goes on
-    prefix = event.credential.prefix if event.credential else ""
+    by = event.credential
+    prefix = by.prefix if by else ""
     audit.record(
-        Actor(f"credential {prefix}"),
+        Actor.device_credential(prefix, label=by.label if by else ""),
         "vault.remove",
         event.vault.public_id,
         account=event.vault.account,

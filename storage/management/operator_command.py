@@ -1,64 +1,14 @@
-"""What the operator's commands share: sub-commands, `--json`, errors."""
+"""What the operator's commands about storage share: its refusals are error messages."""
 
-import json
-from argparse import ArgumentParser
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandError
-
-from accounts.models import Account, User
-from accounts.texts import is_plain
+from accounts.management import operator_command
+from accounts.management.operator_command import account_of
 from storage.errors import RefusedError
 from storage.stores.base import RegionError
 
-
-class OperatorCommand(BaseCommand):
-    """A command that returns one result: as JSON with `--json`, as plain lines otherwise."""
-
-    requires_migrations_checks = False
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add what every operator's command takes."""
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Run the command; refusals become its error message and exit code 1."""
-        for name, value in options.items():
-            texts = value if isinstance(value, list) else [value]
-            if not all(is_plain(text) for text in texts if isinstance(text, str)):
-                raise CommandError(f"--{name.replace('_', '-')} holds bytes that are no text.")
-        try:
-            result = self.run(options)
-        except (RefusedError, RegionError) as error:
-            raise CommandError(str(error)) from error
-        self.show(result, as_json=options["json"])
-
-    def run(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Do the work and return its result. Commands override this."""
-        raise CommandError("Say what to do; see --help.")
-
-    def show(self, result: dict[str, Any], *, as_json: bool) -> None:
-        """Print a result."""
-        if as_json:
-            self.stdout.write(json.dumps(result, default=str))
-            return
-        for key, value in result.items():
-            if isinstance(value, list) and value and isinstance(value[0], dict):
-                self.stdout.write(f"{key}:")
-                for item in value:
-                    self.stdout.write("  " + "  ".join(f"{k}={v}" for k, v in item.items()))
-            else:
-                self.stdout.write(f"{key.replace('_', ' ')}: {value}")
+__all__ = ["OperatorCommand", "account_of"]
 
 
-def account_of(email: str) -> Account:
-    """Return the account that a person owns. Raises CommandError."""
-    user = User.objects.filter(email__iexact=email.strip()).first()
-    account = (
-        Account.objects.filter(memberships__user=user, memberships__role="owner").first()
-        if user
-        else None
-    )
-    if account is None:
-        raise CommandError(f"Nobody with the address {email} owns an account here.")
-    return account
+class OperatorCommand(operator_command.OperatorCommand):
+    """An operator's command that stores and vaults may refuse."""
+
+    refusals = (RefusedError, RegionError)

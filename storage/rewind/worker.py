@@ -11,6 +11,7 @@ import math
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from accounts import audit
-from accounts.audit import Actor
+from accounts.audit import OPERATOR, Actor
 from backup_service import clock
 from storage.database import bulk, lock_order
 from storage.events import notices, rows
@@ -169,7 +170,7 @@ def _end(row: Undelete, vault: Vault) -> None:
         text=sentence(row),
     )
     audit.record(
-        Actor(row.actor_label, row.actor),
+        _asked_by(row),
         "vault.undeleted",
         row.vault.public_id,
         account=row.vault.account,
@@ -180,6 +181,13 @@ def _end(row: Undelete, vault: Vault) -> None:
         purged=row.purged,
     )
     notices.tell_of_undelete(vault, key=f"undelete:{row.pk}", text=sentence(row))
+
+
+def _asked_by(row: Undelete) -> Actor:
+    """Return whoever asked for it; without a person, an operator at the command line."""
+    if row.actor is None:
+        return replace(OPERATOR, label=row.actor_label)
+    return replace(Actor.person(row.actor), label=row.actor_label)
 
 
 def sentence(row: Undelete) -> str:

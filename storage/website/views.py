@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import accounts_of, devices_of, own_account, own_account_to_change
 from accounts.actions import DeviceNameTakenError, choose_continent
-from accounts.audit import Actor
-from accounts.models import Account, User
+from accounts.models import Account
 from accounts.website import history
+from accounts.website.acting import actor_of
 from billing.actions import entitlements_of
 from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Credential, Vault
@@ -80,7 +80,7 @@ def add_device(request: HttpRequest) -> HttpResponse:
 def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled | None:
     """Enrol the device, or leave the reason why not in the form."""
     try:
-        return enrol_device(account, actor=_actor(request), **form.cleaned_data)
+        return enrol_device(account, actor=actor_of(request), **form.cleaned_data)
     except DeviceNameTakenError:
         form.add_error("name", "A device of this name is in use already. Choose another name.")
     except VaultNameTakenError:
@@ -114,7 +114,7 @@ def continent(request: HttpRequest) -> HttpResponse:
         now=account.continent,
     )
     if form.is_valid():
-        choose_continent(account, actor=_actor(request), **form.cleaned_data)
+        choose_continent(account, actor=actor_of(request), **form.cleaned_data)
         messages.success(request, "Saved. It holds for new backups from now on.")
         return redirect("account_email")
     context = {"form": form, "shares_disk": share_a_disk()}
@@ -130,7 +130,7 @@ def retire(request: HttpRequest, device_id: str) -> HttpResponse:
     device = get_object_or_404(devices_of(account), public_id=device_id)
     if request.method != "POST":
         return render(request, "storage/device_retire.html", {"device": device})
-    retire_device(device, actor=_actor(request))
+    retire_device(device, actor=actor_of(request))
     messages.success(request, f"“{device.name}” is retired. Its backups are still here.")
     return redirect("dashboard")
 
@@ -171,7 +171,7 @@ def rename(request: HttpRequest, vault_id: str) -> HttpResponse:
     form = VaultForm(request.POST if request.method == "POST" else None, now=found.name)
     if form.is_valid():
         try:
-            rename_vault(found, actor=_actor(request), **form.cleaned_data)
+            rename_vault(found, actor=actor_of(request), **form.cleaned_data)
         except VaultNameTakenError:
             form.add_error("name", "There is a vault of this name already. Choose another name.")
         else:
@@ -190,7 +190,7 @@ def interval(request: HttpRequest, vault_id: str) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = IntervalForm(data, now=found.expected_interval // 3600)
     if form.is_valid():
-        expect_every(found, form.interval(), actor=_actor(request))
+        expect_every(found, form.interval(), actor=actor_of(request))
         messages.success(request, "Saved. From now on the vault is judged by that.")
         return redirect("vault", vault_id=found.public_id)
     return render(request, "storage/vault_interval.html", {"vault": found, "form": form})
@@ -206,7 +206,7 @@ def delete(request: HttpRequest, vault_id: str) -> HttpResponse:
     if request.method != "POST":
         return render(request, "storage/vault_delete.html", {"vault": found})
     try:
-        delete_vault(found, actor=_actor(request))
+        delete_vault(found, actor=actor_of(request))
     except VaultInUseError as error:
         messages.error(request, str(error))
         return redirect("vault", vault_id=found.public_id)
@@ -224,7 +224,7 @@ def give_up(request: HttpRequest, vault_id: str) -> HttpResponse:
     if request.method != "POST":
         context = {"vault": found, "lost": lost_of(found)}
         return render(request, "storage/vault_give_up.html", context)
-    count = give_up_lost(found, actor=_actor(request))
+    count = give_up_lost(found, actor=actor_of(request))
     left = lost_of(found).count
     if count:
         what = "1 lost object is" if count == 1 else f"{count:,} lost objects are"
@@ -249,7 +249,7 @@ def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
     found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
     form = CredentialForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        made = credentials.create(found, actor=_actor(request), **form.cleaned_data)
+        made = credentials.create(found, actor=actor_of(request), **form.cleaned_data)
         is_new = found.is_new and made.credential.scope != Credential.Scope.RESTORE
         return _show_once(request, found, made, is_new_vault=is_new)
     return render(request, "storage/credential_add.html", {"vault": found, "form": form})
@@ -266,7 +266,7 @@ def rename_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpR
     credential = get_object_or_404(named, prefix=prefix)
     form = LabelForm(request.POST if request.method == "POST" else None, now=credential.label)
     if form.is_valid():
-        credentials.rename(credential, actor=_actor(request), **form.cleaned_data)
+        credentials.rename(credential, actor=actor_of(request), **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect("vault", vault_id=found.public_id)
     context = {"vault": found, "credential": credential, "form": form}
@@ -288,7 +288,7 @@ def revoke_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpR
     if request.method != "POST":
         context = {"vault": found, "credential": credential}
         return render(request, "storage/credential_revoke.html", context)
-    credentials.revoke(credential, actor=_actor(request))
+    credentials.revoke(credential, actor=actor_of(request))
     messages.success(request, f"The credential {credential.prefix} is revoked.")
     return redirect("vault", vault_id=found.public_id)
 
@@ -316,9 +316,3 @@ def _show_once(
 def _with_credential(address: str, made: credentials.NewCredential) -> str:
     scheme, rest = address.split("://", 1)
     return f"{scheme}://{made.credential.prefix}:{made.secret}@{rest}"
-
-
-def _actor(request: HttpRequest) -> Actor:
-    if not isinstance(request.user, User):
-        raise TypeError("only views for signed-in people act")
-    return Actor.person(request.user)

@@ -12,7 +12,7 @@ from django.db.models import Count, QuerySet
 
 from accounts.actions import open_account
 from accounts.audit import Actor
-from accounts.models import Account, Membership, User
+from accounts.models import Account, AuditEvent, Membership, User
 from backup_service.embedded.demo.errors import DemoError
 from backup_service.embedded.demo.files import DemoFiles, read_json, write_private
 from billing.actions import subscribe
@@ -23,7 +23,7 @@ from storage.vaults.enrolment import Enrolled, create_vault, enrol_device
 
 EMAIL = "demo@nightsafe.invalid"
 STANDSTILL = 90.0  # seconds without a new replica after which something must be wrong
-_ACTOR = Actor(label="the demonstration")
+_ACTOR = Actor("the demonstration", AuditEvent.Kind.SERVICE)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ EXPECTED = {
     # For programs that nobody has let in yet; see test_device_api.
     "api/v1/device/code": Expected(405, 405, 405, changes=True),
     "api/v1/device/token": Expected(405, 405, 405, changes=True),
+    "activity/export.csv": OWN,
     "settings/notifications/": OWN_FORM,
     "settings/notifications/mail/": Expected(SIGN_IN, 405, 405, changes=True),
     "settings/notifications/endpoints/add/": OWN_FORM,
