@@ -18,6 +18,8 @@ DEBUG = env.bool("NIGHTSAFE_DEBUG", default=False)
 if EMBEDDED:
     os.umask(0o077)  # database, secrets, mails: for their owner only, whichever process is first
 SECRET_KEY = env.str("NIGHTSAFE_SECRET_KEY", default="")
+# While the key is changed: what was signed or encrypted with these is still read.
+SECRET_KEY_FALLBACKS = env.list("NIGHTSAFE_OLD_SECRET_KEYS", default=[])
 if not SECRET_KEY and EMBEDDED:
     SECRET_KEY = embedded_secret_key(DATA_DIR)
 VERSION = "0.1.0"
@@ -53,6 +55,8 @@ SITE_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "anymail",
     "csp",
     "rest_framework",
@@ -71,6 +75,7 @@ SITE_MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.website.sign_in.staff_gate.StaffGate",
 ]
 # The gateway speaks to programs: credentials in each request, no cookies, no pages.
 GATEWAY_MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
@@ -117,16 +122,23 @@ elif ROLE == "gateway":
 else:
     DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {
-    # Rate limits and sign-in need a cache that is there whenever the database is.
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "site_cache",
-    }
-}
 
 # --- Broker: wake-ups only; nothing is lost with it
 BROKER_URL = env.str("NIGHTSAFE_BROKER_URL", default="redis://127.0.0.1:6379/0")
+CACHES = {
+    # Attempts to sign in are counted where counting is exact, and in the database while that is
+    # away.
+    "default": {
+        "BACKEND": "accounts.website.sign_in.limits_cache.LimitsCache",
+        "LOCATION": env.str("NIGHTSAFE_LIMITS_URL", default=BROKER_URL),
+        "KEY_PREFIX": "nightsafe-limits",
+        "OPTIONS": {"fallback": "in the database"},
+    },
+    "in the database": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "site_cache",
+    },
+}
 CELERY_BROKER_URL = BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
@@ -241,6 +253,20 @@ ACCOUNT_FORMS = {
     "reset_password": "accounts.website.forms.ResetPasswordForm",
     "reset_password_from_key": "accounts.website.forms.ResetPasswordKeyForm",
     "reauthenticate": "accounts.website.forms.ReauthenticateForm",
+}
+MFA_ADAPTER = "accounts.website.sign_in.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds, for clocks that are not quite right
+MFA_FORMS = {
+    "authenticate": "accounts.website.sign_in.code_forms.SecondCodeForm",
+    "reauthenticate": "accounts.website.sign_in.code_forms.ReauthenticateByCodeForm",
+    "activate_totp": "accounts.website.sign_in.code_forms.AddAppForm",
+    "add_webauthn": "accounts.website.sign_in.passkey_forms.AddPasskeyForm",
+    "edit_webauthn": "accounts.website.sign_in.passkey_forms.RenamePasskeyForm",
+    "login_webauthn": "accounts.website.sign_in.passkey_forms.SignInByPasskeyForm",
+    "authenticate_webauthn": "accounts.website.sign_in.passkey_forms.SecondPasskeyForm",
+    "reauthenticate_webauthn": "accounts.website.sign_in.passkey_forms.ReauthenticateByPasskeyForm",
 }
 # Rate limits count by address: behind proxies, how many of them are ours.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("NIGHTSAFE_TRUSTED_PROXIES", default=0)

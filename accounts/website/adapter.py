@@ -1,5 +1,7 @@
 """Has allauth sign people up with an account of their own, on the free plan."""
 
+import logging
+from smtplib import SMTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -7,12 +9,33 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from accounts.actions import open_account
+from accounts.audit import Actor
+from accounts.audit.people import record_of_person
+from accounts.client_address import client_address
 from accounts.models import User
+from accounts.website.sign_in import known_browsers
+from accounts.website.sign_in.sessions import keep_newest
+from accounts.website.sign_in.user_agents import in_words
 
+log = logging.getLogger(__name__)
+NEW_BROWSER = "account/email/new_browser"
+# What is mailed about how somebody signs in is on record as well. What a mail is about: the verb.
+ON_RECORD = {
+    "account/email/email_changed": "sign-in.address",
+    "account/email/password_changed": "sign-in.password",
+    "account/email/password_reset": "sign-in.reset",
+    "account/email/password_set": "sign-in.password",
+    "mfa/email/recovery_codes_generated": "sign-in.codes",
+    "mfa/email/totp_activated": "sign-in.app-add",
+    "mfa/email/totp_deactivated": "sign-in.app-remove",
+    "mfa/email/webauthn_added": "sign-in.passkey-add",
+    "mfa/email/webauthn_removed": "sign-in.passkey-remove",
+    NEW_BROWSER: "sign-in.new-browser",
+}
 TOO_OFTEN = "Too many attempts in a short time. Please wait five minutes and try again."
 
 
@@ -35,6 +58,47 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         links = {name: _ours(link) for name, link in context.items() if name.endswith("_url")}
         told = {**context, **links, "site_url": settings.SITE_URL}
         super().send_mail(template_prefix, email, told)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the address that limits count by. Raises PermissionDenied without one."""
+        address: str = client_address(request) or super().get_client_ip(request)
+        return address
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell somebody that the way they sign in has changed, and put it on record.
+
+        It has been changed by now, so a mail that cannot be sent is an error of its own.
+        """
+        verb = ON_RECORD.get(template_prefix)
+        agent = in_words(self.request.META.get("HTTP_USER_AGENT", ""))
+        if verb is not None:
+            actor = Actor.person(user, address=client_address(self.request))
+            record_of_person(actor, verb, user, browser=agent)
+        try:
+            told = {**(context or {}), "browser": agent}
+            super().send_notification_mail(template_prefix, user, told, email)
+        except (OSError, SMTPException):
+            log.exception("a notification (%s) could not be mailed", template_prefix)
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Sign somebody in, and see whether it is for the first time."""
+        self._is_first = user.last_login is None
+        super().login(request, user)
+
+    def post_login(self, request: HttpRequest, user: User, **about: Any) -> HttpResponse:
+        """Tell somebody of a browser they never signed in with; remember it from now on."""
+        response: HttpResponse = super().post_login(request, user, **about)
+        if not self._is_first and not known_browsers.is_known(request, user):
+            self.send_notification_mail(NEW_BROWSER, user)
+        known_browsers.remember(request, response, user)
+        keep_newest(user)
+        return response
 
     def save_user(
         self, request: HttpRequest, user: User, form: object, commit: bool = True

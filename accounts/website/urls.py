@@ -3,9 +3,11 @@
 from django.urls import path
 
 from accounts.website import activity, notification_views, views
+from accounts.website.sign_in import sessions
 
 urlpatterns = [
     path("account/open/", views.open_own_account, name="account_open"),
+    path("settings/sessions/<int:session_id>/end/", sessions.end_session, name="session_end"),
     path("activity/", activity.activity, name="activity"),
     path("activity/export.csv", activity.export, name="activity_export"),
     path("settings/notifications/", notification_views.notifications, name="notifications"),

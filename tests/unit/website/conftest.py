@@ -3,8 +3,10 @@
 import hashlib
 import io
 import os
+import time
 
 import pytest
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
 from pytest_django import Settings
@@ -92,7 +94,28 @@ def charlie() -> Client:
 
 @pytest.fixture
 def sam() -> Client:
-    return client_of(person("sam@example.org", is_staff=True, is_superuser=True))
+    user = person("sam@example.org", is_staff=True, is_superuser=True)
+    return with_second_factor(client_of(user), user)
+
+
+def with_second_factor(client: Client, user: User) -> Client:
+    """Let a signed-in browser's session say what it would after a second factor."""
+    return say_of_session(client, user, method="mfa", type="totp")
+
+
+def reauthenticated(client: Client, user: User) -> Client:
+    """Let a signed-in browser's session say that the password was given again just now."""
+    return say_of_session(client, user, method="password", reauthenticated=True)
+
+
+def say_of_session(client: Client, user: User, **record: object) -> Client:
+    """Add to what a session says of how somebody signed in, as allauth writes it."""
+    session = client.session
+    records = session.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [*records, {"at": time.time(), **record}]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
+    return client
 
 
 @pytest.fixture

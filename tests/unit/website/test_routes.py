@@ -43,6 +43,7 @@ OWN_FORM = Expected(anonymous=SIGN_IN, bob=200, alice=200, changes=True)
 OF_ALICE = Expected(anonymous=SIGN_IN, bob=404, alice=200)
 OF_ALICE_FORM = Expected(anonymous=SIGN_IN, bob=404, alice=200, changes=True)
 OPEN = Expected(anonymous=200, bob=200, alice=200)
+ASKS_AGAIN = Expected(anonymous=SIGN_IN, bob=302, alice=302, changes=True)
 DOOR = Expected(anonymous=200, bob=302, alice=302, changes=True)
 
 EXPECTED = {
@@ -113,6 +114,23 @@ EXPECTED = {
     "accounts/reauthenticate/code/": Expected(SIGN_IN, 403, 403, changes=True),
     "accounts/reauthenticate/code/confirm/": Expected(SIGN_IN, 403, 403, changes=True),
     "accounts/email/": OWN_FORM,
+    "settings/sessions/<int:session_id>/end/": Expected(SIGN_IN, 405, 405, changes=True),
+    "accounts/sessions/": OWN_FORM,
+    # What changes a second factor asks for the password, or a second factor, once more.
+    "accounts/2fa/": OWN,
+    "accounts/2fa/authenticate/": Expected(anonymous=302, bob=302, alice=302, changes=True),
+    "accounts/2fa/reauthenticate/": Expected(SIGN_IN, 302, 302, changes=True),
+    "accounts/2fa/totp/activate/": ASKS_AGAIN,
+    "accounts/2fa/totp/deactivate/": Expected(SIGN_IN, 404, 404, changes=True),
+    "accounts/2fa/recovery-codes/": Expected(SIGN_IN, 404, 404),
+    "accounts/2fa/recovery-codes/generate/": ASKS_AGAIN,
+    "accounts/2fa/recovery-codes/download/": Expected(SIGN_IN, 404, 404, changes=True),
+    "accounts/2fa/webauthn/": OWN,
+    "accounts/2fa/webauthn/add/": ASKS_AGAIN,
+    "accounts/2fa/webauthn/reauthenticate/": Expected(SIGN_IN, 302, 302, changes=True),
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": ASKS_AGAIN,
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/": ASKS_AGAIN,
+    "accounts/2fa/webauthn/login/": Expected(anonymous=302, bob=302, alice=302, changes=True),
     "accounts/confirm-email/": Expected(anonymous=200, bob=ANY, alice=ANY),
     "accounts/confirm-email/(?P<key>[-:\\w]+)/": Expected(200, 200, 200, changes=True),
     "accounts/password/change/": OWN_FORM,
@@ -138,6 +156,8 @@ STAFF_PAGES = {
     "accounts.membership",
     "accounts.user",
     "account.emailaddress",
+    "mfa.authenticator",
+    "usersessions.usersession",
     "billing.plan",
     "billing.subscription",
     "storage.alarm",
@@ -199,6 +219,8 @@ def address(laptop: Enrolled, settings: Settings) -> Callable[[str], str]:
         "<str:device_id>": Device.objects.get().public_id,
         "<str:vault_id>": vault.public_id,
         "<str:prefix>": credential.prefix,
+        "<int:session_id>": "1",
+        "<int:pk>": "1",
         "(?P<key>[-:\\w]+)": "Mg:1abc:def",
         "(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)": "2-set-password",
     }

@@ -16,7 +16,7 @@ from storage.vaults.credentials import recognise
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, text
 from tests.support.responses import Response
-from tests.unit.website.conftest import back_up, client_of, enrol, person
+from tests.unit.website.conftest import back_up, client_of, enrol, person, with_second_factor
 
 pytestmark = pytest.mark.django_db
 
@@ -102,7 +102,8 @@ def test_query_counts_do_not_grow(
 
 
 def test_staff_without_permissions_see_an_empty_house() -> None:
-    tim = client_of(person("tim@example.org", is_staff=True))
+    user = person("tim@example.org", is_staff=True)
+    tim = with_second_factor(client_of(user), user)
     assert tim.get("/admin/").status_code == 200
     assert tim.get(list_of(Account)).status_code == 403
 
@@ -112,7 +113,7 @@ def test_staff_with_a_permission_look_and_change_nothing(account: Account) -> No
     user.user_permissions.set(
         Permission.objects.filter(codename__in=["view_account", "change_account", "view_plan"])
     )
-    tim = client_of(user)
+    tim = with_second_factor(client_of(user), user)
     assert tim.get(list_of(Account)).status_code == 200
     act(tim, Account, "freeze", account)
     account.refresh_from_db()
@@ -217,7 +218,7 @@ def test_a_destroyed_region_is_written_off(sam: Client, busy: Enrolled) -> None:
 def test_staff_who_only_look_have_no_acts(busy: Enrolled) -> None:
     user = person("tim@example.org", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_region"]))
-    tim = client_of(user)
+    tim = with_second_factor(client_of(user), user)
     region = Region.objects.get(alias="b")
     assert "Offline: leave it alone" not in text(tim.get(list_of(Region)))
     act(tim, Region, "offline", region, sure="yes")

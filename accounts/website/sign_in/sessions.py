@@ -1,0 +1,34 @@
+"""Sessions: the browsers in which somebody is signed in. Lists them, and ends one or all others."""
+
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from accounts.models import User
+from accounts.website.acting import user_of
+
+MOST = 30  # sessions of one person; another sign-in ends the oldest
+
+
+@login_required
+@never_cache
+@require_POST
+def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
+    """End one of the person's own sessions."""
+    own = UserSession.objects.filter(user=user_of(request))
+    session = get_object_or_404(own, pk=session_id)
+    if session.session_key == request.session.session_key:
+        return redirect("account_logout")
+    session.end()
+    messages.success(request, "That browser is signed out.")
+    return redirect("usersessions_list")
+
+
+def keep_newest(user: User) -> None:
+    """End the oldest sessions of somebody who has more than is sensible."""
+    for session in UserSession.objects.filter(user=user).order_by("-pk")[MOST:]:
+        session.end()
