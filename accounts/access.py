@@ -1,11 +1,89 @@
 """The one door to accounts: people see only the accounts in which they have a seat."""
 
+from dataclasses import dataclass
+
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
 from accounts.models import Account, Device, Membership, User
+from accounts.roles import Right, may
+
+CHOSEN = "account"  # the session's key for the account that somebody looks at
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A person in an account, and what they may do there."""
+
+    membership: Membership
+
+    @property
+    def account(self) -> Account:
+        """The account."""
+        return self.membership.account
+
+    @property
+    def user(self) -> User:
+        """The person."""
+        return self.membership.user
+
+    @property
+    def role(self) -> str:
+        """The role, as `Membership.Role` has it."""
+        return self.membership.role
+
+    def may(self, right: Right) -> bool:
+        """Return whether the person has a right."""
+        return may(self.role, right)
+
+    def require(self, right: Right) -> "Seat":
+        """Return the seat itself. Raises PermissionDenied without the right."""
+        if not self.may(right):
+            raise PermissionDenied(
+                f"Your role in this account is “{self.role}”; with it you may not {right}. "
+                "Ask an owner or admin."
+            )
+        return self
+
+
+def seats_of(user: User | AnonymousUser) -> QuerySet[Membership]:
+    """Return a person's seats, oldest first."""
+    if not isinstance(user, User):
+        return Membership.objects.none()
+    seats = Membership.objects.filter(user=user).select_related("account", "user")
+    return seats.order_by("account__created_at", "pk")
+
+
+def seat_or_none(request: HttpRequest) -> Seat | None:
+    """Return the seat whose account is looked at, or None for somebody without any.
+
+    The session holds the choice, and it is looked up anew each time: a seat that was taken away, or
+    never was, falls back to the oldest that there is.
+    """
+    seats = seats_of(request.user)
+    chosen = request.session.get(CHOSEN)
+    found = seats.filter(account__public_id=chosen).first() if chosen else None
+    found = found or seats.first()
+    return Seat(found) if found else None
+
+
+def present_seat(request: HttpRequest) -> Seat:
+    """Return the seat whose account is looked at. Raises Http404 without one."""
+    seat = seat_or_none(request)
+    if seat is None:
+        raise Http404
+    return seat
+
+
+def choose_account(request: HttpRequest, account_id: str) -> Seat:
+    """Look at another of one's accounts from now on. Raises Http404 for what is not one's own."""
+    found = seats_of(request.user).filter(account__public_id=account_id).first()
+    if found is None:
+        raise Http404
+    request.session[CHOSEN] = found.account.public_id
+    return Seat(found)
 
 
 def accounts_of(user: User | AnonymousUser) -> QuerySet[Account]:
@@ -13,26 +91,6 @@ def accounts_of(user: User | AnonymousUser) -> QuerySet[Account]:
     if not isinstance(user, User):
         return Account.objects.none()
     return Account.objects.filter(memberships__user=user).order_by("created_at")
-
-
-def own_account(user: User | AnonymousUser) -> Account:
-    """Return the account whose pages `user` sees. Raises Http404 without one."""
-    account = accounts_of(user).first()
-    if account is None:
-        raise Http404
-    return account
-
-
-def own_account_to_change(user: User | AnonymousUser) -> Account:
-    """Return the account in which `user` may change something.
-
-    Raises Http404 without an account, PermissionDenied for an auditor, who may only look.
-    """
-    account = own_account(user)
-    seats = Membership.objects.filter(account=account, user=user.pk)
-    if not seats.exclude(role=Membership.Role.AUDITOR).exists():
-        raise PermissionDenied("An auditor may look at everything and change nothing.")
-    return account
 
 
 def seat_of(user: User | AnonymousUser, account: Account) -> Membership:
@@ -47,3 +105,9 @@ def seat_of(user: User | AnonymousUser, account: Account) -> Membership:
 def devices_of(account: Account) -> QuerySet[Device]:
     """Return the account's devices in use, oldest first."""
     return Device.objects.filter(account=account, retired_at=None).order_by("created_at")
+
+
+def devices_seen_by(seat: Seat) -> QuerySet[Device]:
+    """Return the devices in use that somebody sees, oldest first."""
+    devices = devices_of(seat.account)
+    return devices if seat.may(Right.SEE_ALL_BACKUPS) else devices.filter(member=seat.membership)

@@ -29,7 +29,9 @@ def add_device(account: Account, *, name: str, actor: Actor) -> Device:
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if account.devices.filter(name=name, retired_at=None).exists():
         raise DeviceNameTakenError(name)
-    device = Device.objects.create(account=account, name=name)
+    seats = Membership.objects.filter(account=account, user=actor.user)
+    member = seats.first() if actor.kind == actor.kind.PERSON else None
+    device = Device.objects.create(account=account, name=name, member=member)
     audit.record(actor, "device.add", device.public_id, account=account, name=name)
     return device
 
@@ -80,6 +82,21 @@ def choose_continent(account: Account, *, continent: str, actor: Actor) -> bool:
         )
         account.continent = wanted
     return bool(changed)
+
+
+@transaction.atomic
+def rename_account(account: Account, *, name: str, actor: Actor) -> bool:
+    """Give an account another name; return whether it changed."""
+    changed = Account.objects.filter(pk=account.pk).exclude(name=name).update(name=name)
+    if changed:
+        audit.record(actor, "account.rename", account.public_id, account=account, name=name)
+    return bool(changed)
+
+
+def change_profile(user: User, *, name: str, time_zone: str) -> None:
+    """Change how somebody is called, and in which zone they read."""
+    user.name, user.time_zone = name, time_zone
+    user.save(update_fields=["name", "time_zone"])
 
 
 def _move(account: Account, before: str, after: str, *, verb: str, actor: Actor) -> bool:

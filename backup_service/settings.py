@@ -72,6 +72,7 @@ SITE_MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.website.middleware.PlainTextsMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.website.middleware.ZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",

@@ -6,6 +6,7 @@ Every app imports them from here.
 from accounts.models.accounts import Account, Membership
 from accounts.models.audit import AuditChain, AuditEvent
 from accounts.models.devices import Device
+from accounts.models.invitations import Invitation
 from accounts.models.notices import (
     BouncingAddress,
     Delivery,
@@ -14,15 +15,18 @@ from accounts.models.notices import (
     Notice,
 )
 from accounts.models.people import User, UserManager
+from accounts.models.tokens import ApiToken
 
 __all__ = [
     "Account",
+    "ApiToken",
     "AuditChain",
     "AuditEvent",
     "BouncingAddress",
     "Delivery",
     "Device",
     "Endpoint",
+    "Invitation",
     "MailPreference",
     "Membership",
     "Notice",

@@ -41,6 +41,11 @@ class Membership(models.Model):
     user = models.ForeignKey(User, models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role)
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    # The account is offered to this member, by an owner; it changes hands when they accept.
+    offered_at = models.DateTimeField(null=True, blank=True, editable=False)
+    offered_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
 
     class Meta:
         constraints = [

@@ -3,7 +3,7 @@
 from django.db import models
 
 from accounts.ids import new_public_id
-from accounts.models.accounts import Account
+from accounts.models.accounts import Account, Membership
 from backup_service import clock
 
 
@@ -13,6 +13,10 @@ class Device(models.Model):
     account = models.ForeignKey(Account, models.PROTECT, related_name="devices")
     public_id = models.CharField(max_length=20, unique=True, default=new_public_id, editable=False)
     name = models.CharField(max_length=100)
+    # Whose it is; nobody's in particular when that member has left.
+    member = models.ForeignKey(
+        Membership, models.SET_NULL, null=True, blank=True, related_name="devices"
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     retired_at = models.DateTimeField(null=True, blank=True)
 

@@ -5,7 +5,9 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from accounts.access import Seat
 from accounts.models import Account, AuditEvent, Membership
+from accounts.roles import Right
 
 # `{subject}` and the keys of the event's detail may be used; a verb without a sentence is shown
 # by its own words.
@@ -30,6 +32,19 @@ SENTENCES = {
     "endpoint.renew-key": "gave notices to “{name}” a new key",
     "endpoint.remove": "took “{name}” from the systems that get notices",
     "plan.choose": "put this account on the plan “{plan}”",
+    "account.rename": "gave this account the name “{name}”",
+    "member.invite": "invited {subject} as {role}",
+    "member.uninvite": "took back the invitation of {subject}",
+    "member.join": "joined this account as {role}",
+    "member.role": "made {subject} {role}, who was {before}",
+    "member.remove": "removed the member {subject}",
+    "member.leave": "left this account",
+    "member.offer": "offered this account to {subject}",
+    "member.offer-back": "took back the offer of this account to {subject}",
+    "member.own": "took over this account; {before} is an admin now",
+    "token.create": "made the API token {subject} (“{label}”, scope {scope})",
+    "token.revoke": "revoked the API token {subject} (“{label}”)",
+    "device.move": "gave the device “{name}” to {to}",
     "device.add": "added the device “{name}”",
     "device.retire": "retired the device “{name}”",
     "device.connect": "let “{computer}” into a vault (scope {scope})",
@@ -85,6 +100,12 @@ def entry(event: AuditEvent, members: set[int]) -> HistoryEntry:
 def events_of(account: Account) -> QuerySet[AuditEvent]:
     """Return what was done in an account, newest first."""
     return AuditEvent.objects.filter(account=account).order_by("-pk")
+
+
+def events_seen_by(seat: Seat) -> QuerySet[AuditEvent]:
+    """Return what was done in an account, or what somebody did themselves who sees no more."""
+    events = events_of(seat.account)
+    return events if seat.may(Right.SEE_ALL_ACTIVITY) else events.filter(actor=seat.user)
 
 
 def sentence(event: AuditEvent) -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 
 from accounts.texts import is_plain
 
@@ -31,3 +33,20 @@ def _texts(request: HttpRequest) -> Iterator[str]:
         for name, values in fields.lists():
             yield name
             yield from map(str, values)
+
+
+class ZoneMiddleware:
+    """Has days and times on a page be those of the zone that its reader chose."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request in its reader's zone."""
+        chosen = getattr(request.user, "time_zone", "")
+        try:
+            zone = ZoneInfo(chosen) if chosen else None
+        except (ZoneInfoNotFoundError, ValueError):  # a zone that this machine does not know
+            zone = None
+        with timezone.override(zone):
+            return self._get_response(request)

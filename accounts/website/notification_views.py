@@ -9,13 +9,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import own_account, own_account_to_change, seat_of
+from accounts.access import present_seat
 from accounts.audit import Actor
-from accounts.models import Account, Endpoint, Membership, Notice, User
+from accounts.client_address import client_address
+from accounts.models import Account, Endpoint, Membership, Notice
 from accounts.notifications import bounces, endpoints, preferences, tokens
 from accounts.notifications.public_http import RefusedAddressError
 from accounts.notifications.registry import kind_of
+from accounts.roles import Right
 from accounts.topics import ReportRhythm, Topic
+from accounts.website.acting import actor_of
 
 SHOWN = 20  # notices
 _ENDPOINT_TOPICS = [(topic.value, topic.label) for topic in Topic]
@@ -67,15 +70,15 @@ class EndpointForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def notifications(request: HttpRequest) -> HttpResponse:
     """What the member is mailed, the account's endpoints, and the latest notices."""
-    account = own_account(request.user)
-    seat = seat_of(request.user, account)
+    seat = present_seat(request).membership
+    account = seat.account
     now = preferences.preference_of(seat)
     form = MailForm(
         request.POST or None,
         initial={"backups": now.backups, "billing": now.billing, "reports": now.reports},
     )
     if request.method == "POST" and form.is_valid():
-        preferences.choose(seat, **form.cleaned_data, actor=_actor(request))
+        preferences.choose(seat, **form.cleaned_data, actor=actor_of(request))
         messages.success(request, "Saved.")
         return redirect("notifications")
     notices = Notice.objects.filter(account=account).order_by("-pk")
@@ -95,7 +98,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
 @require_POST
 def write_again(request: HttpRequest) -> HttpResponse:
     """Write to the member's address again, after mail to it came back."""
-    seat = seat_of(request.user, own_account(request.user))
+    seat = present_seat(request).membership
     if bounces.lift(seat.user.email):
         messages.success(request, "We write to you again. If mail comes back once more, we stop.")
     return redirect("notifications")
@@ -106,12 +109,12 @@ def write_again(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_endpoint(request: HttpRequest) -> HttpResponse:
     """Add a system that gets notices."""
-    account = own_account_to_change(request.user)
+    account = present_seat(request).require(Right.CHANGE_ACCOUNT).account
     form = EndpointForm(request.POST or None, initial={"kind": Endpoint.Kind.WEBHOOK})
     if request.method == "POST" and form.is_valid():
         kind = form.cleaned_data["kind"]
         try:
-            made = endpoints.add(account, kind=kind, chosen=form.chosen(), actor=_actor(request))
+            made = endpoints.add(account, kind=kind, chosen=form.chosen(), actor=actor_of(request))
         except RefusedAddressError as error:
             form.add_error("url", _sentence(error))
         except endpoints.TooManyEndpointsError:
@@ -128,7 +131,7 @@ def add_endpoint(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
     """One endpoint: how it does, what it was sent, and its settings."""
-    account = own_account_to_change(request.user)
+    account = present_seat(request).require(Right.CHANGE_ACCOUNT).account
     found = _endpoint(account, endpoint_id)
     form = EndpointForm(
         request.POST or None,
@@ -137,7 +140,7 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
     del form.fields["kind"]
     if request.method == "POST" and form.is_valid():
         try:
-            endpoints.change(found, chosen=form.chosen(), actor=_actor(request))
+            endpoints.change(found, chosen=form.chosen(), actor=actor_of(request))
         except RefusedAddressError as error:
             form.add_error("url", _sentence(error))
         else:
@@ -157,7 +160,7 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
 @require_POST
 def act_on_endpoint(request: HttpRequest, endpoint_id: str, act: str) -> HttpResponse:
     """Send a test, sign with another key, send again what was given up, or remove."""
-    account = own_account_to_change(request.user)
+    account = present_seat(request).require(Right.CHANGE_ACCOUNT).account
     found = _endpoint(account, endpoint_id)
     match act:
         case "test" if endpoints.send_test(found):
@@ -165,14 +168,14 @@ def act_on_endpoint(request: HttpRequest, endpoint_id: str, act: str) -> HttpRes
         case "test":
             messages.warning(request, "A test was sent a moment ago; wait a minute.")
         case "key":
-            endpoints.renew_key(found, actor=_actor(request))
+            endpoints.renew_key(found, actor=actor_of(request))
             messages.success(request, "It is signed with the new key from now on.")
         case "again":
             given_up = found.deliveries.filter(state="failed").order_by("pk")[:100]
             count = sum(endpoints.send_again(delivery) for delivery in given_up)
             messages.success(request, f"{count} on their way again.")
         case "remove":
-            endpoints.remove(found, actor=_actor(request))
+            endpoints.remove(found, actor=actor_of(request))
             messages.success(request, f"“{found.name}” is told nothing more.")
             return redirect("notifications")
         case _:
@@ -192,19 +195,15 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     topic = read[1]
     if request.method == "POST":
-        preferences.turn_off(member, topic, actor=Actor.person(member.user))
+        preferences.turn_off(
+            member, topic, actor=Actor.person(member.user, address=client_address(request))
+        )
     context = {"topic": topic, "is_done": request.method == "POST", "member": member}
     return render(request, "notifications/unsubscribe.html", context)
 
 
 def _endpoint(account: Account, endpoint_id: str) -> Endpoint:
     return get_object_or_404(endpoints.endpoints_of(account), public_id=endpoint_id)
-
-
-def _actor(request: HttpRequest) -> Actor:
-    if not isinstance(request.user, User):
-        raise Http404
-    return Actor.person(request.user)
 
 
 def _sentence(error: Exception) -> str:

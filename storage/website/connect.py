@@ -11,10 +11,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.access import own_account_to_change
+from accounts.access import Seat, present_seat
 from accounts.actions import DeviceNameTakenError
-from accounts.audit import Actor
 from accounts.models import Account, User
+from accounts.roles import Right
+from accounts.website.acting import actor_of
 from accounts.website.reauthentication import recently_authenticated
 from storage.device_authorization import grant
 from storage.models import Credential, DeviceAuthorization, Vault
@@ -73,10 +74,10 @@ class ConnectForm(forms.Form):
     )
 
     def __init__(
-        self, account: Account, asked: DeviceAuthorization, data: QueryDict | None, code: str
+        self, seat: Seat, asked: DeviceAuthorization, data: QueryDict | None, code: str
     ) -> None:
         super().__init__(data, initial={"code": code, "where": NEW, "name": asked.computer})
-        self.vaults = {vault.public_id: vault for vault in overview.vaults_of(account)}
+        self.vaults = {vault.public_id: vault for vault in overview.vaults_seen_by(seat)}
         self.fields["where"].choices = [  # type: ignore[attr-defined]
             (NEW, "A new vault of its own"),
             *((key, f"The vault “{vault.name}”") for key, vault in self.vaults.items()),
@@ -104,7 +105,7 @@ class _Asked:
 @recently_authenticated
 def connect(request: HttpRequest) -> HttpResponse:
     """Take the code, show which computer asks, and connect it or refuse it."""
-    account = own_account_to_change(request.user)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
     if request.method != "POST":
         return render(request, "storage/connect.html", {"form": CodeForm()})
     form = CodeForm(request.POST)
@@ -113,10 +114,10 @@ def connect(request: HttpRequest) -> HttpResponse:
         return render(request, "storage/connect.html", {"form": form})
     match request.POST.get("act", ""):
         case "connect":
-            return _connect(request, account, asked)
+            return _connect(request, seat, asked)
         case "deny":
-            return _deny(request, account, asked)
-    return _confirm(request, asked, ConnectForm(account, asked.request, None, asked.code))
+            return _deny(request, seat.account, asked)
+    return _confirm(request, asked, ConnectForm(seat, asked.request, None, asked.code))
 
 
 def _find(request: HttpRequest, form: CodeForm) -> _Asked | None:
@@ -140,11 +141,11 @@ def _confirm(request: HttpRequest, asked: _Asked, form: ConnectForm) -> HttpResp
     return render(request, "storage/connect_confirm.html", context)
 
 
-def _connect(request: HttpRequest, account: Account, asked: _Asked) -> HttpResponse:
-    form = ConnectForm(account, asked.request, request.POST, asked.code)
+def _connect(request: HttpRequest, seat: Seat, asked: _Asked) -> HttpResponse:
+    form = ConnectForm(seat, asked.request, request.POST, asked.code)
     if not form.is_valid():
         return _confirm(request, asked, form)
-    vault = _vault(request, account, form)
+    vault = _vault(request, seat.account, form)
     if vault is None:
         return _confirm(request, asked, form)
     try:
@@ -153,7 +154,7 @@ def _connect(request: HttpRequest, account: Account, asked: _Asked) -> HttpRespo
             vault,
             scope=form.cleaned_data["scope"],
             by=_user(request),
-            actor=Actor.person(_user(request)),
+            actor=actor_of(request),
         )
     except grant.DecidedError:
         messages.error(request, UNKNOWN)
@@ -170,7 +171,7 @@ def _vault(request: HttpRequest, account: Account, form: ConnectForm) -> Vault |
     if chosen is not None:
         return chosen
     try:
-        actor = Actor.person(_user(request))
+        actor = actor_of(request)
         return add_computer(account, name=form.cleaned_data["name"], actor=actor)
     except (DeviceNameTakenError, VaultNameTakenError):
         form.add_error(
@@ -186,7 +187,7 @@ def _vault(request: HttpRequest, account: Account, form: ConnectForm) -> Vault |
 def _deny(request: HttpRequest, account: Account, asked: _Asked) -> HttpResponse:
     user = _user(request)
     try:
-        grant.deny(asked.request, account=account, by=user, actor=Actor.person(user))
+        grant.deny(asked.request, account=account, by=user, actor=actor_of(request))
     except grant.DecidedError:
         messages.error(request, UNKNOWN)
     else:

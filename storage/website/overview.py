@@ -7,8 +7,9 @@ from datetime import date, timedelta
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from accounts.access import devices_of
+from accounts.access import Seat, devices_seen_by
 from accounts.models import Account, AuditEvent, Device
+from accounts.roles import Right
 from backup_service import clock
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan, Subscription
@@ -126,6 +127,14 @@ def vaults_of(account: Account) -> QuerySet[Vault]:
     return open_ones.select_related("device").order_by("created_at")
 
 
+def vaults_seen_by(seat: Seat) -> QuerySet[Vault]:
+    """Return the vaults that somebody sees: all of the account's, or those of their devices."""
+    vaults = vaults_of(seat.account)
+    if seat.may(Right.SEE_ALL_BACKUPS):
+        return vaults
+    return vaults.filter(device__member=seat.membership)
+
+
 def credentials_of(vault: Vault) -> QuerySet[Credential]:
     """Return a vault's credentials, those in use first."""
     return Credential.objects.filter(vault=vault).order_by("revoked_at", "-created_at")
@@ -137,11 +146,12 @@ def plan_of(account: Account) -> Plan:
     return subscription.plan if subscription else Plan.objects.get(slug=DEFAULT_PLAN)
 
 
-def dashboard(account: Account) -> Dashboard:
+def dashboard(seat: Seat) -> Dashboard:
     """Return the devices in use with their vaults, the other vaults, and the quota."""
+    account = seat.account
     plan = plan_of(account)
-    overviews = overview(vaults_of(account), plan)
-    devices = list(devices_of(account))
+    overviews = overview(vaults_seen_by(seat), plan)
+    devices = list(devices_seen_by(seat))
     in_use = {device.pk for device in devices}
     return Dashboard(
         quota=quota_of(account, plan),

@@ -8,9 +8,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.access import own_account, own_account_to_change
-from accounts.audit import Actor
-from accounts.models import User
+from accounts.access import present_seat
+from accounts.roles import Right
+from accounts.website.acting import actor_of
 from storage.events import wipes
 from storage.models import Undelete, Vault
 from storage.rewind import history, requests, worker
@@ -36,7 +36,7 @@ def accept_removal(request: HttpRequest, vault_id: str) -> HttpResponse:
 def _accept_removal(request: HttpRequest, vault: Vault) -> HttpResponse:
     if request.method != "POST":
         return render(request, "storage/accept_removal.html", {"vault": vault})
-    if wipes.acknowledge(vault, actor=_actor(request)):
+    if wipes.acknowledge(vault, actor=actor_of(request)):
         messages.success(request, "Noted. The vault is judged by its backups again.")
     return redirect("vault", vault_id=vault.public_id)
 
@@ -46,7 +46,7 @@ def _accept_removal(request: HttpRequest, vault: Vault) -> HttpResponse:
 @require_safe
 def snapshots(request: HttpRequest, vault_id: str) -> HttpResponse:
     """List a vault's snapshots, those that were removed too, and what can be brought back."""
-    found = get_object_or_404(overview.vaults_of(own_account(request.user)), public_id=vault_id)
+    found = get_object_or_404(overview.vaults_seen_by(present_seat(request)), public_id=vault_id)
     return _history(request, found, None)
 
 
@@ -66,7 +66,7 @@ def undelete(request: HttpRequest, vault_id: str) -> HttpResponse:
 @require_safe
 def undelete_progress(request: HttpRequest, vault_id: str, number: int) -> HttpResponse:
     """How far an undelete is."""
-    found = get_object_or_404(overview.vaults_of(own_account(request.user)), public_id=vault_id)
+    found = get_object_or_404(overview.vaults_seen_by(present_seat(request)), public_id=vault_id)
     row = get_object_or_404(Undelete.objects.select_related("credential"), vault=found, pk=number)
     context = {
         "vault": found,
@@ -83,7 +83,7 @@ def _undelete(request: HttpRequest, vault: Vault) -> HttpResponse:
         return _history(request, vault, form)
     try:
         if request.POST.get("step") == "go":
-            row = requests.request(vault, form.wanted(), actor=_actor(request))
+            row = requests.request(vault, form.wanted(), actor=actor_of(request))
             return redirect("undelete_progress", vault_id=vault.public_id, number=row.pk)
         plan = requests.plan(vault, form.wanted())
     except UndeleteError as error:
@@ -109,11 +109,5 @@ def _history(request: HttpRequest, vault: Vault, form: UndeleteForm | None) -> H
 
 
 def _vault_to_change(request: HttpRequest, vault_id: str) -> Vault:
-    account = own_account_to_change(request.user)
-    return get_object_or_404(overview.vaults_of(account), public_id=vault_id)
-
-
-def _actor(request: HttpRequest) -> Actor:
-    if not isinstance(request.user, User):
-        raise TypeError("only views for signed-in people act")
-    return Actor.person(request.user)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    return get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)

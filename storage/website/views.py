@@ -8,9 +8,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.access import accounts_of, devices_of, own_account, own_account_to_change
+from accounts.access import devices_seen_by, present_seat, seat_or_none
 from accounts.actions import DeviceNameTakenError, choose_continent
 from accounts.models import Account
+from accounts.roles import Right
 from accounts.website import history
 from accounts.website.acting import actor_of
 from billing.actions import entitlements_of
@@ -49,13 +50,13 @@ HISTORY_SHOWN = 15  # events
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Devices with their vaults, and how full the plan is."""
-    account = accounts_of(request.user).first()
-    if account is None:
+    seat = seat_or_none(request)
+    if seat is None:
         return render(request, "accounts/without_account.html")
     context = {
-        "account": account,
-        "entitlements": entitlements_of(account),
-        "dashboard": overview.dashboard(account),
+        "account": seat.account,
+        "entitlements": entitlements_of(seat.account),
+        "dashboard": overview.dashboard(seat),
     }
     return render(request, "storage/dashboard.html", context)
 
@@ -66,7 +67,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 @sensitive_variables("enrolled")
 def add_device(request: HttpRequest) -> HttpResponse:
     """Add a device; the answer to the form shows its credential, once."""
-    account = own_account_to_change(request.user)
+    account = present_seat(request).require(Right.CHANGE_BACKUPS).account
     form = DeviceForm(
         request.POST if request.method == "POST" else None, continents=_to_choose_from(account)
     )
@@ -107,7 +108,7 @@ def _to_choose_from(account: Account) -> list[str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def continent(request: HttpRequest) -> HttpResponse:
     """Choose where the account's new backups live."""
-    account = own_account_to_change(request.user)
+    account = present_seat(request).require(Right.CHANGE_ACCOUNT).account
     form = ContinentForm(
         request.POST if request.method == "POST" else None,
         continents=placement.continents_on_offer(),
@@ -116,7 +117,7 @@ def continent(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         choose_continent(account, actor=actor_of(request), **form.cleaned_data)
         messages.success(request, "Saved. It holds for new backups from now on.")
-        return redirect("account_email")
+        return redirect("settings")
     context = {"form": form, "shares_disk": share_a_disk()}
     return render(request, "storage/continent.html", context)
 
@@ -126,8 +127,8 @@ def continent(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def retire(request: HttpRequest, device_id: str) -> HttpResponse:
     """Ask, then take a device out of use."""
-    account = own_account_to_change(request.user)
-    device = get_object_or_404(devices_of(account), public_id=device_id)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    device = get_object_or_404(devices_seen_by(seat), public_id=device_id)
     if request.method != "POST":
         return render(request, "storage/device_retire.html", {"device": device})
     retire_device(device, actor=actor_of(request))
@@ -140,12 +141,14 @@ def retire(request: HttpRequest, device_id: str) -> HttpResponse:
 @require_safe
 def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
     """One vault: how it stands, who may enter it, where its copies are, what happened."""
-    account = own_account(request.user)
-    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    seat = present_seat(request)
+    account = seat.account
+    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
     [shown] = overview.overview([found], overview.plan_of(account))
     days = overview.backups_by_day(found)
     context = {
         "vault": found,
+        "may_move": seat.may(Right.MOVE_DEVICES),
         "shown": shown,
         "days": days,
         "days_with_backup": sum(count > 0 for _, count in days),
@@ -166,8 +169,8 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: HttpRequest, vault_id: str) -> HttpResponse:
     """Give a vault another name."""
-    account = own_account_to_change(request.user)
-    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
     form = VaultForm(request.POST if request.method == "POST" else None, now=found.name)
     if form.is_valid():
         try:
@@ -185,8 +188,8 @@ def rename(request: HttpRequest, vault_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def interval(request: HttpRequest, vault_id: str) -> HttpResponse:
     """Say how often backups of a vault are expected."""
-    account = own_account_to_change(request.user)
-    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
     data = request.POST if request.method == "POST" else None
     form = IntervalForm(data, now=found.expected_interval // 3600)
     if form.is_valid():
@@ -201,8 +204,8 @@ def interval(request: HttpRequest, vault_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, vault_id: str) -> HttpResponse:
     """Ask, then end a vault that was never set up."""
-    account = own_account_to_change(request.user)
-    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
     if request.method != "POST":
         return render(request, "storage/vault_delete.html", {"vault": found})
     try:
@@ -219,8 +222,8 @@ def delete(request: HttpRequest, vault_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def give_up(request: HttpRequest, vault_id: str) -> HttpResponse:
     """Ask, then take what is lost off a vault's list."""
-    account = own_account_to_change(request.user)
-    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
     if request.method != "POST":
         context = {"vault": found, "lost": lost_of(found)}
         return render(request, "storage/vault_give_up.html", context)
@@ -245,8 +248,8 @@ def give_up(request: HttpRequest, vault_id: str) -> HttpResponse:
 @sensitive_variables("made")
 def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
     """Make a further credential for a vault; the answer to the form shows it, once."""
-    account = own_account_to_change(request.user)
-    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
     form = CredentialForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         made = credentials.create(found, actor=actor_of(request), **form.cleaned_data)
@@ -260,8 +263,8 @@ def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpResponse:
     """Call a credential otherwise."""
-    account = own_account_to_change(request.user)
-    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
     named = overview.credentials_of(found).select_related("vault__account")
     credential = get_object_or_404(named, prefix=prefix)
     form = LabelForm(request.POST if request.method == "POST" else None, now=credential.label)
@@ -278,8 +281,8 @@ def rename_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpR
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpResponse:
     """Ask, then end a credential."""
-    account = own_account_to_change(request.user)
-    found = get_object_or_404(overview.vaults_of(account), public_id=vault_id)
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
     credential = get_object_or_404(
         overview.credentials_of(found).select_related("vault__account"),
         prefix=prefix,

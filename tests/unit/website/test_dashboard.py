@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.access import Seat
 from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
@@ -26,7 +27,7 @@ DASHBOARD = "/dashboard/"
 
 
 def standing_of(account: Account) -> Standing:
-    [shown] = overview.dashboard(account).vaults
+    [shown] = overview.dashboard(Seat(account.memberships.get())).vaults
     return shown.protection.standing
 
 
@@ -81,19 +82,19 @@ def test_a_lost_object_is_a_risk(alice: Client, account: Account, laptop: Enroll
 def test_figures_are_those_of_the_rows(account: Account, laptop: Enrolled) -> None:
     back_up(laptop)
     deposit(laptop, ObjectType.DATA, size=5000)
-    [shown] = overview.dashboard(account).vaults
+    [shown] = overview.dashboard(Seat(account.memberships.get())).vaults
     figures = shown.figures
     assert (figures.objects, figures.snapshots, figures.bytes) == (4, 1, 8000)
     assert (figures.thin, figures.fewest_copies, figures.waiting) == (1, 1, 1)
     replicate_due()
-    [shown] = overview.dashboard(account).vaults
+    [shown] = overview.dashboard(Seat(account.memberships.get())).vaults
     assert (shown.figures.thin, shown.copies, shown.figures.waiting) == (0, 2, 0)
 
 
 def test_what_was_removed_counts_no_more(account: Account, laptop: Enrolled) -> None:
     back_up(laptop)
     StoredObject.objects.filter(type=ObjectType.DATA).update(state="tombstoned")
-    [shown] = overview.dashboard(account).vaults
+    [shown] = overview.dashboard(Seat(account.memberships.get())).vaults
     assert shown.figures.bytes == 2000
 
 

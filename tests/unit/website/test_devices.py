@@ -153,7 +153,7 @@ def test_an_auditor_looks_and_changes_nothing(
     assert auditor.get("/dashboard/").status_code == 200
     response = auditor.post(ADD, {"name": "another"})
     assert response.status_code == 403
-    assert "An auditor may look at everything" in text(response)
+    assert "Your role in this account is “auditor”" in text(response)
     assert Device.objects.count() == 1
 
 

@@ -114,6 +114,21 @@ EXPECTED = {
     "accounts/reauthenticate/code/": Expected(SIGN_IN, 403, 403, changes=True),
     "accounts/reauthenticate/code/confirm/": Expected(SIGN_IN, 403, 403, changes=True),
     "accounts/email/": OWN_FORM,
+    "settings/": OWN_FORM,
+    "settings/account/": Expected(SIGN_IN, 405, 405, changes=True),
+    "settings/switch/": OWN_FORM,
+    "settings/members/": OWN_FORM,
+    "settings/members/leave/": OWN_FORM,
+    "settings/members/take-over/": Expected(SIGN_IN, 405, 405, changes=True),
+    "settings/members/<int:seat_id>/role/": OF_ALICE_FORM,
+    "settings/members/<int:seat_id>/remove/": OF_ALICE_FORM,
+    "settings/members/<int:seat_id>/offer/": Expected(SIGN_IN, 405, 405, changes=True),
+    "settings/invitations/<int:invitation_id>/revoke/": Expected(SIGN_IN, 405, 405, changes=True),
+    "settings/tokens/": OWN_FORM,
+    "settings/tokens/<str:token>/revoke/": Expected(SIGN_IN, 405, 405, changes=True),
+    "devices/<str:device_id>/move/": OF_ALICE_FORM,
+    "invitations/": Expected(200, 200, 200, changes=True),
+    "invitations/<str:token>/": Expected(anonymous=302, bob=302, alice=302),
     "settings/sessions/<int:session_id>/end/": Expected(SIGN_IN, 405, 405, changes=True),
     "accounts/sessions/": OWN_FORM,
     # What changes a second factor asks for the password, or a second factor, once more.
@@ -145,7 +160,7 @@ EXPECTED = {
 }
 
 # What a signed link in a mail is enough for, without a session or a page of ours before.
-BY_LINK = {"unsubscribe/<str:token>/"}
+BY_LINK = {"unsubscribe/<str:token>/", "invitations/<str:token>/"}
 # Takes no session, so that there is nothing that another site could make a browser do.
 WITHOUT_SESSION = {"api/v1/device/code", "api/v1/device/token"}
 
@@ -220,6 +235,8 @@ def address(laptop: Enrolled, settings: Settings) -> Callable[[str], str]:
         "<str:vault_id>": vault.public_id,
         "<str:prefix>": credential.prefix,
         "<int:session_id>": "1",
+        "<int:invitation_id>": "1",
+        "<int:seat_id>": str(vault.account.memberships.get().pk),
         "<int:pk>": "1",
         "(?P<key>[-:\\w]+)": "Mg:1abc:def",
         "(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)": "2-set-password",

@@ -1,0 +1,1 @@
+"""API tokens: secrets with which programs act for a member. The API and pages call it."""

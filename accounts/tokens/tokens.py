@@ -1,0 +1,153 @@
+"""Makes, recognises and revokes API tokens.
+
+A token reads `nst_<prefix>_<secret>`: eight characters to know it by, of base32, and 256 random
+bits in the alphabet of base64url. Its SHA-256 is kept, and nothing else of the secret: it is random
+enough that a slow hash would add nothing.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts import audit
+from accounts.audit import Actor
+from accounts.models import Account, ApiToken, Membership
+from accounts.roles import OF_ROLE, OF_SCOPE, Right
+from backup_service import clock
+
+KIND = "nst"
+LONGEST_LABEL = 100  # characters
+MOST_TOKENS = 100  # of an account, those that still open something
+USED_EVERY = timedelta(minutes=1)  # how exactly the last use is noted
+_FORM = re.compile(r"nst_([a-z2-7]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+class TooManyTokensError(Exception):
+    """The account has as many tokens as one may have."""
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """A token and its text, which is shown once and kept nowhere."""
+
+    token: ApiToken
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TokenAccess:
+    """What a token opens: an account, for a member, with these rights."""
+
+    token: ApiToken
+    account: Account
+    membership: Membership
+    rights: frozenset[Right]
+
+    def may(self, right: Right) -> bool:
+        """Return whether the token has a right."""
+        return right in self.rights
+
+
+@transaction.atomic
+def create(
+    membership: Membership,
+    *,
+    scope: str,
+    label: str,
+    actor: Actor,
+    expires_at: datetime | None = None,
+) -> NewToken:
+    """Make a token for a member. Raises TooManyTokensError."""
+    account = Account.objects.select_for_update(no_key=True).get(pk=membership.account_id)
+    if ApiToken.objects.usable(clock.now()).filter(account=account).count() >= MOST_TOKENS:
+        raise TooManyTokensError(
+            f"An account has at most {MOST_TOKENS} tokens. Revoke one that is not used."
+        )
+    prefix = base64.b32encode(secrets.token_bytes(5)).decode("ascii").lower()
+    text = f"{KIND}_{prefix}_{secrets.token_urlsafe(32)}"
+    token = ApiToken.objects.create(
+        account=account,
+        membership=membership,
+        prefix=f"{KIND}_{prefix}",
+        digest=_digest(text),
+        scope=scope,
+        label=label,
+        expires_at=expires_at,
+    )
+    audit.record(actor, "token.create", token.prefix, account=account, label=label, scope=scope)
+    return NewToken(token, text)
+
+
+def authenticate_token(header: str | None) -> TokenAccess | None:
+    """Return what an Authorization header opens, or None for whatever opens nothing.
+
+    Takes `Bearer nst_...` and nothing else. The rights are those of the scope that the member has
+    as well, as their role is now. A use is noted, about once a minute.
+    """
+    scheme, _, text = (header or "").partition(" ")
+    form = _FORM.fullmatch(text.strip(" "))
+    if scheme.lower() != "bearer" or form is None:
+        return None
+    now = clock.now()
+    tokens = ApiToken.objects.usable(now).select_related("account", "membership__user")
+    token = tokens.filter(prefix=f"{KIND}_{form[1]}").first()
+    digest = _digest(text.strip(" "))
+    if token is None or not hmac.compare_digest(token.digest, digest):
+        return None
+    member = token.membership
+    if member is None or not member.user.is_active:
+        return None
+    _note_use(token, now)
+    rights = OF_SCOPE[token.scope] & OF_ROLE[member.role]
+    return TokenAccess(token, token.account, member, rights)
+
+
+def tokens_of(account: Account) -> QuerySet[ApiToken]:
+    """Return an account's tokens, those in use first."""
+    tokens = ApiToken.objects.filter(account=account).select_related("membership__user")
+    return tokens.order_by("revoked_at", "-pk")
+
+
+def revoke(token: ApiToken, *, actor: Actor) -> bool:
+    """End a token; return whether it was still good."""
+    return _revoke(ApiToken.objects.filter(pk=token.pk), actor=actor) > 0
+
+
+def revoke_all_of(membership: Membership, *, actor: Actor) -> int:
+    """End the tokens of a member who leaves; return how many."""
+    return _revoke(ApiToken.objects.filter(membership=membership), actor=actor)
+
+
+@transaction.atomic
+def _revoke(tokens: QuerySet[ApiToken], *, actor: Actor) -> int:
+    count = 0
+    for token in tokens.filter(revoked_at=None).select_related("account").order_by("pk"):
+        if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now()):
+            about = {"label": token.label}
+            audit.record(actor, "token.revoke", token.prefix, account=token.account, **about)
+            count += 1
+    return count
+
+
+def actor_of_token(access: TokenAccess, *, address: str | None) -> Actor:
+    """Return the actor for what a program does with a token."""
+    token = access.token
+    return Actor.api_token(
+        token.prefix, label=token.label, user=access.membership.user, address=address
+    )
+
+
+def _note_use(token: ApiToken, now: datetime) -> None:
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
+    ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii", "replace")).hexdigest()

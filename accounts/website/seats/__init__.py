@@ -1,0 +1,1 @@
+"""Pages about members: seats, invitations, and the tokens that act for them."""

@@ -1,0 +1,100 @@
+"""Forms about members, devices' owners, tokens and the profile."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+
+from accounts.models import ApiToken, Membership
+from accounts.roles import MANAGES, MEANING
+from accounts.tokens.tokens import LONGEST_LABEL
+
+
+def roles_for(role: str) -> list[tuple[str, str]]:
+    """Return the roles that somebody in `role` may give, with their meaning."""
+    given = [one for one in Membership.Role.values if one in MANAGES[role]]
+    return [(one, f"{one}: {MEANING[one]}") for one in given]
+
+
+class RoleForm(forms.Form):
+    """Another role for a member."""
+
+    role = forms.ChoiceField(label="Role", widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, by: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"] = forms.ChoiceField(
+            label="Role", widget=forms.RadioSelect, choices=roles_for(by)
+        )
+
+
+class InviteForm(RoleForm):
+    """Somebody to invite."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "off"}),
+    )
+    field_order = ["email", "role"]
+
+
+class MoveForm(forms.Form):
+    """Whose a device is to be."""
+
+    def __init__(self, *args: Any, members: list[Membership], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", "Nobody in particular"), *((str(m.pk), m.user.email) for m in members)]
+        self.fields["member"] = forms.ChoiceField(label="Whose", choices=choices, required=False)
+
+
+class TokenForm(forms.Form):
+    """A token to make."""
+
+    label = forms.CharField(
+        label="What it is for",
+        max_length=LONGEST_LABEL,
+        help_text="So that you recognise it, for example “monitoring at home”.",
+        widget=forms.TextInput({"autocomplete": "off"}),
+    )
+    scope = forms.ChoiceField(
+        label="What it may do", widget=forms.RadioSelect, choices=ApiToken.Scope, initial="read"
+    )
+    days = forms.TypedChoiceField(
+        label="How long it is good",
+        coerce=int,
+        choices=[("30", "30 days"), ("365", "a year"), ("0", "until it is revoked")],
+        initial="365",
+    )
+
+
+class ProfileForm(forms.Form):
+    """How somebody wants to be called, and in which zone."""
+
+    name = forms.CharField(
+        label="Your name",
+        max_length=150,
+        required=False,
+        help_text="Other members of your accounts see it.",
+        widget=forms.TextInput({"autocomplete": "name"}),
+    )
+    time_zone = forms.CharField(
+        label="Time zone",
+        required=False,
+        max_length=64,
+        help_text="As “Europe/Berlin”. Empty: UTC.",
+        widget=forms.TextInput({"list": "zones", "autocomplete": "off"}),
+    )
+
+    def clean_time_zone(self) -> str:
+        """Return a zone that there is."""
+        zone = str(self.cleaned_data["time_zone"])
+        if zone and zone not in available_timezones():
+            raise forms.ValidationError("There is no such zone. Choose one of the list.")
+        return zone
+
+
+class AccountForm(forms.Form):
+    """What an account is called."""
+
+    name = forms.CharField(label="Name of the account", max_length=150)
