@@ -324,6 +324,8 @@ OPERATOR = {
 # What /download/ hands out: `make packages`, or `python -m backup_service.agent_packages`.
 PACKAGES_DIR = Path(env.str("NIGHTSAFE_PACKAGES_DIR", default=str(BASE_DIR / "packages")))
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]  # see pages/languages.py
+LOCALE_PATHS = [BASE_DIR / "backup_service" / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"

@@ -1,24 +1,26 @@
 """Formats bytes, money and moments for people."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django import template
 from django.conf import settings
-from django.utils import timezone
+from django.utils import dateformat, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, ngettext
 
 from backup_service import clock
 
 register = template.Library()
 
 BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"]
-SPANS = [
-    (timedelta(days=365), "year"),
-    (timedelta(days=30), "month"),
-    (timedelta(days=1), "day"),
-    (timedelta(hours=1), "hour"),
-    (timedelta(minutes=1), "minute"),
+SPANS: list[tuple[timedelta, Callable[[int], str]]] = [
+    (timedelta(days=365), lambda n: ngettext("%(n)d year ago", "%(n)d years ago", n)),
+    (timedelta(days=30), lambda n: ngettext("%(n)d month ago", "%(n)d months ago", n)),
+    (timedelta(days=1), lambda n: ngettext("%(n)d day ago", "%(n)d days ago", n)),
+    (timedelta(hours=1), lambda n: ngettext("%(n)d hour ago", "%(n)d hours ago", n)),
+    (timedelta(minutes=1), lambda n: ngettext("%(n)d minute ago", "%(n)d minutes ago", n)),
 ]
 
 
@@ -47,15 +49,15 @@ def ago(moment: datetime) -> str:
 
 
 @register.simple_tag
-def when(moment: datetime | None, never: str = "never") -> SafeString | str:
+def when(moment: datetime | None, never: str = "") -> SafeString | str:
     """Return a <time> element: relative to read, absolute on pointing at it."""
     if moment is None:
-        return never
+        return never or gettext("never")
     return format_html(
         '<time datetime="{}"{} title="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
         _mark("title"),
-        in_zone(moment, "%-d %B %Y, %H:%M"),
+        in_zone(moment, "j F Y, H:i"),
         ago(moment),
     )
 
@@ -67,14 +69,14 @@ def exactly(moment: datetime) -> SafeString:
         '<time datetime="{}"{}>{}</time>',
         moment.isoformat(timespec="seconds"),
         _mark("text"),
-        in_zone(moment, "%-d %b %Y, %H:%M"),
+        in_zone(moment, "j M Y, H:i"),
     )
 
 
 def in_zone(moment: datetime, form: str) -> str:
     """Return a moment in the reader's zone, as far as it is known, with the zone's name."""
     local = timezone.localtime(moment)
-    return f"{local:{form}} {local.tzname()}"
+    return f"{dateformat.format(local, form)} {local.tzname()}"
 
 
 def _mark(part: str) -> SafeString:
@@ -84,8 +86,8 @@ def _mark(part: str) -> SafeString:
 
 
 def _in_words(span: timedelta) -> str:
-    for length, name in SPANS:
+    for length, words in SPANS:
         count = span // length
         if count > 0:
-            return f"{count} {name}{'s' if count > 1 else ''} ago"
-    return "just now"
+            return words(count) % {"n": count}
+    return gettext("just now")

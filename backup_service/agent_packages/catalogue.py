@@ -39,12 +39,20 @@ class Package:
         return python, system
 
     @property
-    def made_for(self) -> str:
-        """What a wheel is for, in words: Linux on x86_64, Python 3.11."""
-        python, system = self.tags
-        name, _, machine = system.partition("_")
-        version = python.removeprefix("cp")
-        return f"{name.capitalize()} on {machine}, Python {version[:1]}.{version[1:]}"
+    def python(self) -> str:
+        """Which Python a wheel is for: 3.11."""
+        version = self.tags[0].removeprefix("cp")
+        return f"{version[:1]}.{version[1:]}"
+
+    @property
+    def system(self) -> str:
+        """Which system a wheel is for: Linux."""
+        return self.tags[1].partition("_")[0].capitalize()
+
+    @property
+    def machine(self) -> str:
+        """Which processor a wheel is for: x86_64."""
+        return self.tags[1].partition("_")[2]
 
 
 @dataclass(frozen=True)

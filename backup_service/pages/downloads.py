@@ -40,14 +40,12 @@ def lines(packages: Catalogue) -> Lines:
     with_pypi = f'pipx install "{AGENT} @ {at}#sha256={source.sha256}"'
     if wheel is None:
         return Lines(with_pypi=with_pypi)
-    python, system = wheel.tags
-    version = python.removeprefix("cp")
     index = f"{settings.SITE_URL}{reverse('download_index')}"
     return Lines(
-        alone=f"pipx install --python python{version[0]}.{version[1:]} --index-url {index} {AGENT}",
+        alone=f"pipx install --python python{wheel.python} --index-url {index} {AGENT}",
         with_pypi=with_pypi,
-        python=f"{version[0]}.{version[1:]}",
-        machine=system.removeprefix("linux_"),
+        python=wheel.python,
+        machine=wheel.machine,
     )
 
 

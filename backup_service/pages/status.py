@@ -13,6 +13,8 @@ from typing import Any
 from django.db.models import Avg, Count, Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from backup_service import clock
 from backup_service.pages.health import WORKER_SILENCE
@@ -28,10 +30,15 @@ PROBE_SILENCE = timedelta(hours=3)  # a probe goes out every half hour
 class State(StrEnum):
     """How a part stands; the value is the word on the page."""
 
-    WELL = "works"
-    IMPAIRED = "impaired"
-    AWAY = "away"
-    UNKNOWN = "not known yet"
+    WELL = gettext_noop("works")
+    IMPAIRED = gettext_noop("impaired")
+    AWAY = gettext_noop("away")
+    UNKNOWN = gettext_noop("not known yet")
+
+    @property
+    def word(self) -> str:
+        """The word on the page, in its language."""
+        return _(self.value)
 
     @property
     def slug(self) -> str:
@@ -79,48 +86,51 @@ def status(request: HttpRequest) -> HttpResponse:
 
 def storing(places: list[Place]) -> Part:
     """Judge whether backups can be stored and restored."""
-    name = "Backing up and restoring"
+    name = _("Backing up and restoring")
     known = [place for place in places if place.state is not State.UNKNOWN]
     well = [place for place in known if place.state is State.WELL]
     if not known:
         return Part(
-            name, State.UNKNOWN, "No probe has been made yet; one goes out every half hour."
+            name, State.UNKNOWN, _("No probe has been made yet. One goes out every half hour.")
         )
     if not well:
-        return Part(name, State.AWAY, "The last probe failed in every place.")
+        return Part(name, State.AWAY, _("The last probe failed in every place."))
     if len(well) < len(known):
         return Part(
             name,
             State.IMPAIRED,
-            f"The last probe went well in {len(well)} of {len(known)} places. New backups go to "
-            "those; what lies elsewhere is read from its other copy.",
+            _(
+                "The last probe went well in %(well)d of %(known)d places. New backups go to "
+                "those; what lies elsewhere is read from its other copy."
+            )
+            % {"well": len(well), "known": len(known)},
         )
     return Part(
-        name, State.WELL, "A small object was stored, read back and compared in every place."
+        name, State.WELL, _("A small object was stored, read back and compared in every place.")
     )
 
 
 def copying(now: datetime) -> Part:
     """Judge whether further copies are being made."""
-    name = "Making further copies"
+    name = _("Making further copies")
     beat = Heartbeat.objects.filter(name="worker").first()
     if beat is None:
-        return Part(name, State.UNKNOWN, "The workers have not been heard of yet.")
+        return Part(name, State.UNKNOWN, _("The workers have not been heard of yet."))
     if now - beat.at > WORKER_SILENCE:
         return Part(
             name,
             State.IMPAIRED,
-            "The workers are silent. Backups are stored; their further copies wait.",
+            _("The workers are silent. Backups are stored; their further copies wait."),
         )
-    return Part(name, State.WELL, "The workers report in.")
+    return Part(name, State.WELL, _("The workers report in."))
 
 
 def mail() -> Part:
     """Judge whether mail leaves."""
     failing = Channel.objects.exclude(failed_at=None).exists()
     if failing:
-        return Part("Sending mail", State.IMPAIRED, "The last mail could not be sent.")
-    return Part("Sending mail", State.WELL, "No mail has failed lately.")
+        return Part(_("Sending mail"), State.IMPAIRED, _("The last mail could not be sent."))
+    return Part(_("Sending mail"), State.WELL, _("No mail has failed lately."))
 
 
 def places(now: datetime) -> list[Place]:
@@ -158,15 +168,15 @@ def _judge(
     region: Region, last: datetime | None, last_well: datetime | None, now: datetime
 ) -> tuple[State, str]:
     if region.away_since is not None:
-        return State.AWAY, "It does not answer. What it holds is read from other places."
+        return State.AWAY, _("It does not answer. What it holds is read from other places.")
     if region.status != Region.Status.ACTIVE:
-        return State.WELL, "It gives back what it holds and takes nothing new."
+        return State.WELL, _("It gives back what it holds and takes nothing new.")
     if region.full_since is not None:
-        return State.IMPAIRED, "It is full. New backups go to other places."
+        return State.IMPAIRED, _("It is full. New backups go to other places.")
     if last is None:
-        return State.UNKNOWN, "It was not probed yet."
+        return State.UNKNOWN, _("It was not probed yet.")
     if last != last_well:
-        return State.IMPAIRED, "The last probe did not come back."
+        return State.IMPAIRED, _("The last probe did not come back.")
     if now - last > PROBE_SILENCE:
-        return State.UNKNOWN, "It was not probed for some hours."
-    return State.WELL, "The last probe came back whole."
+        return State.UNKNOWN, _("It was not probed for some hours.")
+    return State.WELL, _("The last probe came back whole.")

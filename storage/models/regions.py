@@ -6,6 +6,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F
+from django.utils.translation import gettext
 
 from backup_service import clock
 
@@ -14,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def place_name(place: str, alias: str) -> str:
     """Return what customers call a region: where it is, or at least that it is a place."""
-    return place or f"Place {alias.upper()}"
+    return place or gettext("Place %(alias)s") % {"alias": alias.upper()}
 
 
 class RegionQuerySet(models.QuerySet["Region"]):

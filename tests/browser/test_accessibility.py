@@ -18,6 +18,7 @@ OWN = (
     *("/dashboard/", "/activity/", "/accounts/email/", "/account/continent/", "/devices/add/"),
     *("/connect/", "/settings/notifications/", "/settings/notifications/endpoints/add/"),
 )
+AS_WELL = ("/nothing", "/?language=de", "/pricing/", "/download/", "/status/")  # in German
 LONG = "x" * 99
 
 
@@ -28,7 +29,7 @@ def test_public_pages(browser: Browser, site: str, width: int, scheme: Scheme) -
         listed = re.findall(r"<loc>[^<]*?//[^/]+([^<]*)</loc>", answer.read().decode())
     assert len(listed) > 10
     found = []
-    for path in (*listed, *DOORS, "/pricing/?every=year", "/download/?for=windows", "/nothing"):
+    for path in (*listed, *DOORS, "/pricing/?every=year", "/download/?for=windows", *AS_WELL):
         visitor.page.goto(site + path)
         visitor.complaints.clear()  # of pages that answer 403 and 404
         visitor.look()

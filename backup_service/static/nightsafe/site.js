@@ -2,19 +2,25 @@
 // the visitor's zone. Every page works without it.
 "use strict";
 
+const WORDS = {
+  "en-gb": ["Copy", "Copied", "Please select and copy"],
+  de: ["Kopieren", "Kopiert", "Bitte markieren und kopieren"],
+};
+const [COPY, COPIED, BY_HAND] = WORDS[document.documentElement.lang] || WORDS["en-gb"];
+
 function addCopyButton(block) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
-  button.textContent = "Copy";
+  button.textContent = COPY;
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(block.querySelector("code").textContent.trim());
-      button.textContent = "Copied";
+      button.textContent = COPIED;
     } catch {
-      button.textContent = "Please select and copy";
+      button.textContent = BY_HAND;
     }
-    setTimeout(() => { button.textContent = "Copy"; }, 2500);
+    setTimeout(() => { button.textContent = COPY; }, 2500);
   });
   block.append(button);
 }
