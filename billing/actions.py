@@ -1,13 +1,15 @@
 """Changes and reads which plan an account is on."""
 
+from datetime import datetime
+
 from django.db import transaction
 
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Account
 from backup_service import clock
-from billing.entitlements import Entitlements, Standing, Terms, entitlements
-from billing.models import Plan, Subscription
+from billing.entitlements import Entitlements, Extra, Held, Standing, entitlements
+from billing.models import Grant, Plan, Subscription
 
 DEFAULT_PLAN = "free"
 
@@ -16,27 +18,62 @@ DEFAULT_PLAN = "free"
 def subscribe(account: Account, *, plan: str, actor: Actor) -> Subscription:
     """Put an account on a plan at once. Raises Plan.DoesNotExist for an unknown slug."""
     chosen = Plan.objects.get(slug=plan)
-    subscription, _ = Subscription.objects.update_or_create(
+    subscription, is_new = Subscription.objects.get_or_create(
         account=account, defaults={"plan": chosen}
     )
+    if not is_new and subscription.plan_id != chosen.pk:
+        subscription.plan, subscription.plan_since = chosen, clock.now()
+        subscription.save(update_fields=["plan", "plan_since"])
     audit.record(actor, "plan.choose", account.public_id, account=account, plan=plan)
     return subscription
 
 
-def entitlements_of(account: Account) -> Entitlements:
-    """Return what `account` may do right now; an account without a plan is on the free one."""
-    subscription = Subscription.objects.select_related("plan").filter(account=account).first()
-    plan = subscription.plan if subscription else Plan.objects.get(slug=DEFAULT_PLAN)
-    return entitlements(
-        Terms(
-            quota=plan.quota_bytes,
-            copies=plan.copies,
-            device_limit=plan.device_limit,
-            rooms=plan.rooms,
-        ),
-        Standing(
-            is_open=account.state == Account.State.ACTIVE,
-            unpaid_since=subscription.unpaid_since if subscription else None,
-        ),
-        clock.now(),
+def subscription_of(account: Account) -> Subscription | None:
+    """Return an account's subscription with its plan; None while it is on the free plan."""
+    return Subscription.objects.select_related("plan").filter(account=account).first()
+
+
+def plan_of(subscription: Subscription | None) -> Plan:
+    """Return the plan of a subscription; without one it is the free plan."""
+    return subscription.plan if subscription else Plan.objects.get(slug=DEFAULT_PLAN)
+
+
+def extras_of(account: Account, now: datetime) -> list[Extra]:
+    """Return what staff granted an account and holds at `now`."""
+    rows = Grant.objects.filter(account=account, starts_at__lte=now, ends_at__gt=now)
+    return [row.extra for row in rows]
+
+
+def held_by(account: Account) -> Held:
+    """Return what an account holds, from the figures that the write path keeps."""
+    usage = getattr(account, "usage", None)
+    if usage is None:
+        return Held(0)
+    return Held(usage.live_bytes + usage.reserved_bytes, usage.tombstoned_bytes)
+
+
+def standing_of(
+    account: Account,
+    subscription: Subscription | None,
+    now: datetime,
+    *,
+    with_held: bool = False,
+) -> Standing:
+    """Return how an account stands; what it holds is only asked for if wanted."""
+    return Standing(
+        is_open=account.state == Account.State.ACTIVE,
+        unpaid_since=subscription.unpaid_since if subscription else None,
+        retry_at=subscription.retry_at if subscription else None,
+        extras=extras_of(account, now),
+        held=held_by(account) if with_held else None,
     )
+
+
+def entitlements_of(account: Account) -> Entitlements:
+    """Return what `account` may do right now; an account without a plan is on the free one.
+
+    Whether it holds more than its quota is for the write path to decide, in one UPDATE.
+    """
+    subscription, now = subscription_of(account), clock.now()
+    terms = plan_of(subscription).terms
+    return entitlements(terms, standing_of(account, subscription, now), now)

@@ -12,7 +12,7 @@ from accounts.continents import Continent
 from accounts.models import Account
 from accounts.templatetags.amounts import amount, price
 from billing.actions import subscribe
-from billing.models import Plan, Subscription
+from billing.models import Grant, Plan, StripeEvent, Subscription
 
 ANYWHERE = "anywhere"
 
@@ -130,7 +130,32 @@ class PlanAdmin(StaffAdmin):
 class SubscriptionAdmin(StaffAdmin):
     """Which account is on which plan, and since when it owes."""
 
-    list_display = ("account", "plan", "started_at", "unpaid_since")
-    list_filter = ("plan",)
+    list_display = ("account", "plan", "stripe_status", "unpaid_since", "synced_at")
+    list_filter = ("plan", "stripe_status")
     list_select_related = ("account", "plan")
+    search_fields = ("account__public_id__exact", "stripe_customer__exact")
+    hidden = ("checkouts",)
+
+
+@admin.register(Grant)
+class GrantAdmin(StaffAdmin):
+    """What staff granted, to whom, why and until when."""
+
+    list_display = ("account", "room", "grace_days", "ends_at", "granted_label", "reason")
+    list_select_related = ("account",)
     search_fields = ("account__public_id__exact",)
+
+    @admin.display(description="room")
+    def room(self, given: Grant) -> str:
+        """Extra quota in decimal units."""
+        return amount(given.quota_bytes)
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(StaffAdmin):
+    """What Stripe sent, and what became of it. Its body may name a customer, so it is not shown."""
+
+    list_display = ("event_id", "type", "state", "attempts", "received_at", "error")
+    list_filter = ("state",)
+    search_fields = ("event_id__exact", "customer__exact")
+    hidden = ("body", "lease")
