@@ -1,0 +1,1 @@
+"""The API that the `stripe` library drives, resource by resource."""

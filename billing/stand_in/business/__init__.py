@@ -1,0 +1,1 @@
+"""What happens at a payment service: cards, invoices, subscriptions, and time that passes."""
