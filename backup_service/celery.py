@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
 
 app = Celery("nightsafe")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["accounts", "storage"])
+app.autodiscover_tasks(["accounts", "billing", "storage"])
 app.conf.beat_schedule = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, task, seconds in [
@@ -21,6 +21,8 @@ app.conf.beat_schedule = {
         ("replicas that are lacking", "storage.tasks.tend_regions", 5.0),
         ("mails", "accounts.tasks.deliver_mails", 5.0),
         ("notices to customers' systems", "accounts.tasks.deliver_to_endpoints", 5.0),
+        ("what Stripe has sent", "billing.tasks.work_off_events", 5.0),
+        ("customers of Stripe's, each once a day", "billing.tasks.reconcile_customers", 60.0),
         ("health of the regions", "storage.tasks.look_at_regions", 30.0),
         ("read back new replicas, and old ones in turn", "storage.tasks.scrub_due", 60.0),
         ("watch", "storage.tasks.watch_all", 60.0),

@@ -148,20 +148,27 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # Three queues, each with workers of its own: what may take long, and what waits for others'
 # computers, never stands in front of replicas, heartbeat and watch.
 CELERY_TASK_DEFAULT_QUEUE = "nightsafe"
-CELERY_TASK_ROUTES = {
-    f"storage.tasks.{name}": {"queue": "nightsafe-upkeep"}
-    for name in (
-        "scrub_due",
-        "sweep",
-        "expire",
-        "survey_regions",
-        "keep_marks",
-        "reconcile_after_jump",
-    )
-} | {
-    f"accounts.tasks.{name}": {"queue": "nightsafe-outside"}
-    for name in ("deliver_mails", "deliver_to_endpoints")
-}
+CELERY_TASK_ROUTES = (
+    {
+        f"storage.tasks.{name}": {"queue": "nightsafe-upkeep"}
+        for name in (
+            "scrub_due",
+            "sweep",
+            "expire",
+            "survey_regions",
+            "keep_marks",
+            "reconcile_after_jump",
+        )
+    }
+    | {
+        f"accounts.tasks.{name}": {"queue": "nightsafe-outside"}
+        for name in ("deliver_mails", "deliver_to_endpoints")
+    }
+    | {
+        f"billing.tasks.{name}": {"queue": "nightsafe-outside"}
+        for name in ("work_off_events", "reconcile_customers")
+    }
+)
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -307,6 +314,20 @@ DEFAULT_FROM_EMAIL = env.str("NIGHTSAFE_MAIL_FROM", default="Nightsafe <hello@ni
 # Notices to systems that customers name: only to public hosts, unless the service is a trial.
 ENDPOINTS_MAY_BE_PRIVATE = env.bool("NIGHTSAFE_ENDPOINTS_MAY_BE_PRIVATE", default=EMBEDDED)
 
+# --- Payments: docs/operations.md. Without a key this service takes none.
+STRIPE_API_KEY = env.str("NIGHTSAFE_STRIPE_API_KEY", default="")
+STRIPE_API_BASE = env.str("NIGHTSAFE_STRIPE_API_BASE", default="https://api.stripe.com")
+# Several while one is replaced by another.
+STRIPE_WEBHOOK_SECRETS = env.list("NIGHTSAFE_STRIPE_WEBHOOK_SECRET", default=[])
+STRIPE_TAX = env.bool("NIGHTSAFE_STRIPE_TAX", default=False)
+# Where its pages are, to which our forms lead.
+STRIPE_PAGES = env.list(
+    "NIGHTSAFE_STRIPE_PAGES",
+    default=["https://checkout.stripe.com", "https://billing.stripe.com"]
+    if STRIPE_API_BASE == "https://api.stripe.com"
+    else [STRIPE_API_BASE],
+)
+
 # --- Watching
 METRICS_TOKEN = env.str("NIGHTSAFE_METRICS_TOKEN", default="")  # empty: no /metrics
 
@@ -375,5 +396,8 @@ LOGGING = {
     "filters": {"failures": {"()": "backup_service.logs.OnlyFailures"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("NIGHTSAFE_LOG_LEVEL", default="INFO")},
-    "loggers": {"django.request": {"level": "ERROR", "filters": ["failures"]}},
+    "loggers": {
+        "django.request": {"level": "ERROR", "filters": ["failures"]},
+        "stripe": {"level": "WARNING"},  # it logs addresses with their parameters
+    },
 }

@@ -18,6 +18,7 @@ admin.site.site_url = "/dashboard/"
 urlpatterns = [
     path("", include("backup_service.pages.urls")),
     path("", include("accounts.website.urls")),
+    path("billing/", include("billing.website.urls")),
     path("", include("storage.website.urls")),
     path("api/v1/", include("storage.customer_api.urls")),
     path("healthz", healthz),

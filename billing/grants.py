@@ -54,6 +54,7 @@ def grant(
         quota_bytes=quota_bytes,
         grace_days=grace_days,
         days=days,
+        until=f"{given.ends_at:%-d %B %Y}",
         reason=reason,
     )
     return given

@@ -81,6 +81,7 @@ class Subscription(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     is_disputed = models.BooleanField(default=False)
     synced_at = models.DateTimeField(null=True, blank=True)
+    next_sync_at = models.DateTimeField(default=clock.now)
     # How many times a payment page was asked for: the newest one is the only one that stays open.
     checkouts = models.PositiveIntegerField(default=0)
 
@@ -90,6 +91,18 @@ class Subscription(models.Model):
                 fields=["stripe_customer"],
                 condition=~models.Q(stripe_customer=""),
                 name="one_account_for_a_customer",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_sync_at"],
+                condition=~models.Q(stripe_customer=""),
+                name="subscription_sync_due",
+            ),
+            models.Index(
+                fields=["unpaid_since"],
+                condition=models.Q(unpaid_since__isnull=False),
+                name="subscription_unpaid",
             ),
         ]
 
@@ -102,7 +115,7 @@ class Subscription(models.Model):
         return bool(self.stripe_subscription) and self.stripe_status in LIVE
 
 
-LIVE = frozenset({"active", "past_due", "unpaid", "trialing", "paused"})
+LIVE = frozenset({"active", "past_due", "unpaid", "trialing"})
 """What a subscription with Stripe is called while it goes on."""
 
 

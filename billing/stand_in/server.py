@@ -87,6 +87,9 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "PaymentsStandIn", ""
     timeout = 60
+    # Head and body go out together: in two pieces, the second waits for the client's patience.
+    wbufsize = -1
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Answer a GET."""

@@ -14,7 +14,10 @@ URGENT = {
     for name in ("heartbeat", "watch_all", "tell_losses", "replicate_due", "look_at_regions")
 }
 SLOW = {f"storage.tasks.{name}" for name in ("sweep", "expire", "scrub_due", "survey_regions")}
-OUTSIDE = {"accounts.tasks.deliver_mails", "accounts.tasks.deliver_to_endpoints"}
+OUTSIDE = {
+    *("accounts.tasks.deliver_mails", "accounts.tasks.deliver_to_endpoints"),
+    *("billing.tasks.work_off_events", "billing.tasks.reconcile_customers"),
+}
 
 
 def queue_of(task: str) -> str:

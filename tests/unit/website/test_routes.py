@@ -89,6 +89,13 @@ EXPECTED = {
     ),
     # Whoever has the mail has the link in it, signed in or not.
     "unsubscribe/<str:token>/": Expected(200, 200, 200, changes=True),
+    "billing/": OWN,
+    "billing/plans/": OWN,
+    "billing/checkout/": Expected(anonymous=SIGN_IN, bob=405, alice=405, changes=True),
+    "billing/portal/": Expected(anonymous=SIGN_IN, bob=405, alice=405, changes=True),
+    "billing/return/": Expected(anonymous=SIGN_IN, bob=302, alice=302),
+    # Stripe's own way in, which its signature opens: see tests/unit/billing/webhooks
+    "billing/webhook/": Expected(anonymous=405, bob=405, alice=405, changes=True),
     "account/open/": Expected(anonymous=SIGN_IN, bob=405, alice=405, changes=True),
     "account/continent/": OWN_FORM,
     "devices/add/": OWN_FORM,
@@ -289,6 +296,9 @@ def test_nothing_changes_without_a_csrf_token(
     response = strict.post(address(route), {"scope": "maintain", "name": "x"}, **HERE)
     if route in ("healthz", "readyz"):
         assert response.status_code in (200, 503)
+        return
+    if route == "billing/webhook/":  # no cookie says who it is from
+        assert response.status_code == 400
         return
     assert response.status_code == 403
     assert "Please send the form again" in response.content.decode()

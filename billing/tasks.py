@@ -1,0 +1,37 @@
+"""Celery tasks about payments: thin functions without arguments around the modules that do it.
+
+Those that speak to Stripe are in the queue of what waits for others' computers, one run at a time
+in each process.
+"""
+
+import threading
+
+from celery import shared_task
+
+from billing import reconcile
+from billing.webhooks import work
+
+RUN_SECONDS = 8.0
+RECONCILE_SECONDS = 40.0
+_events, _customers = threading.Lock(), threading.Lock()
+
+
+@shared_task
+def work_off_events() -> None:
+    """Work off what Stripe has sent, for a bounded time."""
+    if _events.acquire(blocking=False):
+        try:
+            work.work_off(seconds=RUN_SECONDS)
+        finally:
+            _events.release()
+
+
+@shared_task
+def reconcile_customers() -> None:
+    """Ask Stripe about customers that are due, for a bounded time."""
+    if _customers.acquire(blocking=False):
+        try:
+            reconcile.reconcile_due(seconds=RECONCILE_SECONDS)
+            work.forget_old()
+        finally:
+            _customers.release()

@@ -1,0 +1,1 @@
+"""Messages of Stripe's: kept as they came, answered at once, worked off afterwards."""
