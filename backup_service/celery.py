@@ -23,6 +23,7 @@ app.conf.beat_schedule = {
         ("notices to customers' systems", "accounts.tasks.deliver_to_endpoints", 5.0),
         ("what Stripe has sent", "billing.tasks.work_off_events", 5.0),
         ("customers of Stripe's, each once a day", "billing.tasks.reconcile_customers", 60.0),
+        ("payments that failed", "billing.tasks.tend_unpaid", 300.0),
         ("health of the regions", "storage.tasks.look_at_regions", 30.0),
         ("read back new replicas, and old ones in turn", "storage.tasks.scrub_due", 60.0),
         ("watch", "storage.tasks.watch_all", 60.0),

@@ -8,7 +8,7 @@ import threading
 
 from celery import shared_task
 
-from billing import reconcile
+from billing import reconcile, unpaid
 from billing.webhooks import work
 
 RUN_SECONDS = 8.0
@@ -35,3 +35,9 @@ def reconcile_customers() -> None:
             work.forget_old()
         finally:
             _customers.release()
+
+
+@shared_task
+def tend_unpaid() -> None:
+    """Tell and announce what is due about money and room, and close what was announced."""
+    unpaid.tend()

@@ -1,0 +1,138 @@
+"""Acts on what `dunning` says: tells, announces the deletion, closes what was announced.
+
+Nothing of a customer's is removed here. Closing an account freezes it; what becomes of closed
+accounts is said where they are erased.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts import audit
+from accounts.audit import SERVICE
+from accounts.models import Account, Delivery
+from accounts.notifications.notify import notify
+from backup_service import clock
+from billing.actions import standing_of
+from billing.dunning import (
+    OVER_CAP_NOTICE,
+    Debt,
+    Notice,
+    NoticeKind,
+    Step,
+    notices_of,
+    over_cap_notices,
+)
+from billing.models import Grant, Subscription
+
+log = logging.getLogger(__name__)
+
+
+def tend() -> None:
+    """Do all that is due now. May be repeated, and may run twice at a time."""
+    now = clock.now()
+    for row in _rows(now):
+        try:
+            _tend_one(row, now)
+        except Exception:  # one account never keeps the others from being told
+            log.exception("payments of an account could not be tended")
+
+
+def due_notices(row: Subscription, now: datetime) -> list[Notice]:
+    """Return what an account has to have been told by now about money and room."""
+    standing = standing_of(row.account, row, now, with_held=True)
+    debt = standing.debt(now)
+    due = notices_of(debt, now, announced_at=row.deletion_announced_at) if debt else []
+    if (since := over_cap_since(row, now)) is not None:
+        due += over_cap_notices(since, now)
+    return due
+
+
+def over_cap_since(row: Subscription, now: datetime) -> datetime | None:
+    """Return since when an account's quota is smaller than what it holds; None if it is not.
+
+    That is when the plan became smaller, or a grant ended, whichever was last.
+    """
+    standing = standing_of(row.account, row, now, with_held=True)
+    extra = sum(one.quota for one in standing.extras)
+    quota = row.plan.quota_bytes + extra
+    if standing.held is None or standing.held.charged(quota) <= quota:
+        return None
+    ended = Grant.objects.filter(account=row.account_id, ends_at__lte=now, quota_bytes__gt=0)
+    last = ended.order_by("-ends_at").values_list("ends_at", flat=True).first()
+    return max(row.plan_since, last) if last else row.plan_since
+
+
+def _rows(now: datetime) -> Iterator[Subscription]:
+    """Yield whoever owes, or may have become too large for a quota that became smaller."""
+    lately = now - OVER_CAP_NOTICE - timedelta(days=1)
+    shrunk = Q(plan_since__gte=lately) | Q(
+        account__in=Grant.objects.filter(ends_at__range=(lately, now)).values("account")
+    )
+    found = Subscription.objects.filter(Q(unpaid_since__isnull=False) | shrunk)
+    found = found.exclude(account__state=Account.State.CLOSED)
+    rows = found.select_related("account__usage", "plan", "account").order_by("pk")
+    yield from rows.iterator(chunk_size=200)
+
+
+def _tend_one(row: Subscription, now: datetime) -> None:
+    debt = standing_of(row.account, row, now).debt(now)
+    for notice in due_notices(row, now):
+        _tell(row, notice, debt, now)
+    if debt is not None:
+        _close_if_due(row, debt, now)
+
+
+@transaction.atomic
+def _tell(row: Subscription, notice: Notice, debt: Debt | None, now: datetime) -> None:
+    values: dict[str, str] = {"plan": row.plan.name}
+    if debt is not None:
+        values |= {
+            "read_only": f"{debt.begins(Step.READ_ONLY):%-d %B %Y}",
+            "restore_only": f"{debt.begins(Step.RESTORE_ONLY):%-d %B %Y}",
+            "restores_end": f"{debt.begins(Step.ENDED):%-d %B %Y}",
+        }
+    if notice.kind is NoticeKind.DELETION_ANNOUNCED and debt is not None:
+        due = debt.deletion_due(now)
+        values["deletion"] = f"{due:%-d %B %Y}" if due else ""
+        first = Subscription.objects.filter(
+            pk=row.pk, unpaid_since=debt.since, deletion_announced_at=None
+        ).update(deletion_announced_at=now)
+        if not first:
+            return
+        account = row.account
+        audit.record(SERVICE, "deletion.announce", account.public_id, account=account, **values)
+    notify(row.account, notice.kind.value, key=notice.key, **values)
+
+
+def _close_if_due(row: Subscription, debt: Debt, now: datetime) -> None:
+    announced = row.deletion_announced_at
+    due = debt.deletion_due(announced)
+    if announced is None or due is None or now < due:
+        return
+    told = Delivery.objects.filter(
+        notice__account=row.account_id,
+        notice__kind=NoticeKind.DELETION_ANNOUNCED.value,
+        notice__at__gte=announced - timedelta(minutes=5),
+        state=Delivery.State.SENT,
+    )
+    if not told.exists():
+        log.error("an account's deletion is due, and nobody could be told of it: nothing is done")
+        return
+    _close(row, debt, now)
+
+
+@transaction.atomic
+def _close(row: Subscription, debt: Debt, now: datetime) -> None:
+    still = Subscription.objects.select_for_update(no_key=True).filter(
+        pk=row.pk, unpaid_since=debt.since, deletion_announced_at=row.deletion_announced_at
+    )
+    if not still.exists():  # paid meanwhile
+        return
+    opened = Account.objects.filter(pk=row.account_id).exclude(state=Account.State.CLOSED)
+    if opened.update(state=Account.State.CLOSED, closed_at=now):
+        account = row.account
+        audit.record(SERVICE, "account.close-unpaid", account.public_id, account=account)
