@@ -1,4 +1,4 @@
-"""`manage.py account create|usage`: customers, and what their accounts hold."""
+"""`manage.py account create|usage|grant`: customers, what they hold and what they are given."""
 
 import sys
 from argparse import ArgumentParser
@@ -21,22 +21,26 @@ from accounts.actions import open_account
 from accounts.audit import OPERATOR
 from accounts.models import User
 from billing.actions import entitlements_of, subscribe
+from billing.grants import grant
+from billing.lookup import NoSuchAccountError, account_named
 from billing.models import Plan
 from storage.management.operator_command import OperatorCommand, account_of
 from storage.models import StoredObject, Usage
+from storage.stores.amounts import parse_bytes
 from storage.vaults import quota
 
 
 class Command(OperatorCommand):
     help = (
         "create: make a customer, that is a person with a confirmed address, their account and "
-        "its plan. usage: compare the account's figures with its rows; --mend sets them right."
+        "its plan. usage: compare the account's figures with its rows; --mend sets them right. "
+        "grant: give an account more room, or more days to pay, for a while."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("action", choices=["create", "usage"])
-        parser.add_argument("--email", required=True)
+        parser.add_argument("action", choices=["create", "usage", "grant"])
+        parser.add_argument("--email", help="create, usage: whose account")
         parser.add_argument("--plan", default="free", help="free, personal or plus")
         parser.add_argument(
             "--password-stdin",
@@ -45,8 +49,19 @@ class Command(OperatorCommand):
             "to set one",
         )
         parser.add_argument("--mend", action="store_true", help="usage: correct the figures")
+        parser.add_argument("--account", help="grant: its owner's mail, or its id")
+        parser.add_argument("--quota", default="", help="grant: more room, as 10GB")
+        parser.add_argument(
+            "--grace-days", type=int, default=0, help="grant: days before what follows from debts"
+        )
+        parser.add_argument("--days", type=int, help="grant: for how long it holds")
+        parser.add_argument("--reason", default="", help="grant: why, for the record")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        if options["action"] == "grant":
+            return self._grant(options)
+        if not options["email"]:
+            raise CommandError("Say whose account: --email ADDRESS.")
         if options["action"] == "usage":
             return self._usage(options["email"], mend=options["mend"])
         return self._create(options)
@@ -66,6 +81,30 @@ class Command(OperatorCommand):
             "charged_bytes": usage.charged(allowed),
             "quota_bytes": allowed,
             "figures_agree": found.agrees,
+        }
+
+    def _grant(self, options: dict[str, Any]) -> dict[str, Any]:
+        if not options["account"] or options["days"] is None:
+            raise CommandError("Say to whom and for how long: --account E --days N.")
+        try:
+            account = account_named(options["account"])
+            given = grant(
+                account,
+                quota_bytes=int(parse_bytes(options["quota"])) if options["quota"] else 0,
+                grace_days=options["grace_days"],
+                days=options["days"],
+                reason=options["reason"],
+                actor=OPERATOR,
+            )
+        except (NoSuchAccountError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        return {
+            "account": account.public_id,
+            "quota_bytes": given.quota_bytes,
+            "grace_days": given.grace_days,
+            "until": given.ends_at.isoformat(timespec="seconds"),
+            "reason": given.reason,
+            "total_quota_bytes": entitlements_of(account).quota,
         }
 
     def _create(self, options: dict[str, Any]) -> dict[str, Any]:
