@@ -27,8 +27,8 @@ def create(world: World, params: Params) -> Object:
     )
     made["invoice_prefix"] = made["id"][-8:].upper()
     made["metadata"] = merged({}, params.mapping("metadata"))
-    wanted = params.text("payment_method")
-    wanted = wanted or str(params.mapping("invoice_settings").get("default_payment_method", ""))
+    named = str(params.mapping("invoice_settings").get("default_payment_method", ""))
+    wanted = params.text("payment_method") or named
     world.save(made)
     world.emit("customer.created", made)
     if wanted:
