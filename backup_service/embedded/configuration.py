@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backup_service.embedded import datadir, ports
+from backup_service.embedded.payments import Payments, choose_payments
 from backup_service.embedded.regions import choose_stores, settings_of
 from backup_service.embedded.stores import Store
 from backup_service.env import BASE_DIR
@@ -16,7 +17,10 @@ from backup_service.env import BASE_DIR
 _PASSED_ON = (
     "NIGHTSAFE_REGIONS",
     "NIGHTSAFE_REGION_PLACES",
-    "NIGHTSAFE_CLOCK_FILE",
+    "NIGHTSAFE_STRIPE_API_KEY",
+    "NIGHTSAFE_STRIPE_API_BASE",
+    "NIGHTSAFE_STRIPE_WEBHOOK_SECRET",
+    "NIGHTSAFE_STRIPE_TAX",
     "NIGHTSAFE_GATEWAY_UPLOADS",
     "NIGHTSAFE_LOG_LEVEL",
     "NIGHTSAFE_MAIL_FROM",
@@ -41,6 +45,8 @@ class Configuration:
     stores: Mapping[str, Store] = field(default_factory=dict)
     moved_from: int | None = None  # where the website was before
     mail_token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    payments: Payments | None = None  # None: payments go to Stripe itself
+    clock_file: Path | None = None
 
     @property
     def site_url(self) -> str:
@@ -62,6 +68,8 @@ class Configuration:
         return {
             **self.passed_on,
             **settings_of(self.stores),
+            **(self.payments.settings() if self.payments else {}),
+            "NIGHTSAFE_CLOCK_FILE": str(self.clock_file or self.data_dir / "clock"),
             "PORT": str(self.port),
             "NIGHTSAFE_EMBEDDED": "1",
             "NIGHTSAFE_SITE_URL": self.site_url,
@@ -99,6 +107,9 @@ def choose(data_dir: Path, wishes: Mapping[str, str]) -> Configuration:
     gateway = ports.prefer([old_gateway or port + 1, port + 1], avoid=[port])
     broker = urlsplit(before.get("NIGHTSAFE_BROKER_URL", ""))
     broker_port = ports.prefer([_below(broker.port or 0)], avoid=[port, gateway])
+    payments = choose_payments(wishes, before, avoid=[port, gateway, broker_port])
+    taken = [port, gateway, broker_port, *([payments.port] if payments else [])]
+    clock_file = wishes.get("NIGHTSAFE_CLOCK_FILE")
     return Configuration(
         data_dir=data_dir,
         port=port,
@@ -108,7 +119,9 @@ def choose(data_dir: Path, wishes: Mapping[str, str]) -> Configuration:
         broker_password=broker.password or secrets.token_urlsafe(32),
         passed_on={name: value for name, value in wishes.items() if value and _goes_on(name)},
         moved_from=old_port if wish == "0" and old_port not in (None, port) else None,
-        stores=choose_stores(data_dir, wishes, before, avoid=[port, gateway, broker_port]),
+        stores=choose_stores(data_dir, wishes, before, avoid=taken),
+        payments=payments,
+        clock_file=Path(clock_file) if clock_file else None,
         mail_token=before.get("NIGHTSAFE_MAIL_TOKEN") or secrets.token_urlsafe(16),
     )
 

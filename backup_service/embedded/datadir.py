@@ -5,7 +5,8 @@ launcher.lock   held while a launcher runs; its content is the launcher's proces
 logs/           one file a process; the one before the last big one ends in .1
 reserve         room that is given up when the disk is full
 static/         the pages' static files, laid out anew at each start
-nightsafe.sqlite3, secret-key, regions/ or stores/, mail/, valkey/, beat/, demo/
+clock           seconds that the service's clock is ahead; only while one tries what time does
+nightsafe.sqlite3, secret-key, regions/ or stores/, mail/, valkey/, beat/, demo/, payments/
 """
 
 import contextlib

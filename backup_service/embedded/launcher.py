@@ -91,6 +91,8 @@ def _start(configuration: Configuration, supervisor: Supervisor) -> None:
     begun = time.monotonic()
     supervisor.keep_up(programs.broker(configuration))
     _start_stores(configuration, supervisor)
+    if configuration.payments is not None:
+        supervisor.keep_up(programs.payments(configuration))
     if supervisor.run(programs.prepare()) != 0:
         raise LaunchError(
             f"Database and regions could not be prepared.\n{supervisor.end_of_log('prepare')}"
@@ -129,6 +131,8 @@ def _announce(configuration: Configuration, seconds: float) -> None:
         f"  Regions  {regions.describe(configuration.data_dir, configuration.settings())}",
         flush=True,
     )
+    if configuration.payments is not None:
+        print(f"  Payments {configuration.payments.url}/ (a stand-in: no real money)", flush=True)
     if configuration.moved_from is not None:
         print(
             f"  Port {configuration.moved_from} was taken, so the website has moved to "

@@ -3,10 +3,13 @@
 import contextlib
 import os
 import sys
+from urllib.parse import urlsplit
 
 import django
 from django.core.management import call_command
-from django.core.management.base import SystemCheckError
+from django.core.management.base import CommandError, SystemCheckError
+
+from backup_service.embedded.ports import HOST
 
 
 def main() -> None:
@@ -22,7 +25,20 @@ def main() -> None:
     call_command("region", "prepare")
     with contextlib.suppress(OSError):  # a full disk: pages then use the files where they lie
         call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    _offer_plans()
     _forget_workers()
+
+
+def _offer_plans() -> None:
+    """Make the plans' prices at the stand-in for the payment service, if that is what we have."""
+    from django.conf import settings
+
+    if not settings.STRIPE_API_KEY or urlsplit(settings.STRIPE_API_BASE).hostname != HOST:
+        return
+    try:
+        call_command("billing", "products")
+    except CommandError as error:  # nobody can pay then, and everything else works
+        print(f"The plans are not on offer: {error}", file=sys.stderr)
 
 
 def _forget_workers() -> None:

