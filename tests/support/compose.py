@@ -18,6 +18,8 @@ FILLED = {
     "VALKEY_PASSWORD": "va1key",
     "EMAIL_URL": "smtp+tls://user:password@mail.example:587",
     "NIGHTSAFE_MAIL_FROM": "hello@nightsafe.example",
+    "NIGHTSAFE_STRIPE_API_KEY": "",
+    "NIGHTSAFE_STRIPE_WEBHOOK_SECRET": "",
 }
 
 
@@ -28,7 +30,7 @@ def read() -> dict[str, Any]:
 
 def filled(text: str) -> str:
     """Put the filled-in values into a text."""
-    return re.sub(r"\$\{(\w+)(:\?[^}]*)?\}", lambda found: FILLED[found[1]], text)
+    return re.sub(r"\$\{(\w+)(:[?-][^}]*)?\}", lambda found: FILLED[found[1]], text)
 
 
 def environment(service: dict[str, Any]) -> dict[str, str]:
