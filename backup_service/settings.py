@@ -8,6 +8,7 @@ from urllib.parse import quote
 from csp.constants import NONE, SELF
 
 from backup_service.env import BASE_DIR, embedded_secret_key, load
+from backup_service.logs import logging_settings
 
 env, DATA_DIR = load()
 
@@ -387,17 +388,4 @@ if SITE_URL.startswith("https"):
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 
 # --- Logs: one line an event, to standard error; never bodies, credentials or query strings
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-    },
-    "filters": {"failures": {"()": "backup_service.logs.OnlyFailures"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("NIGHTSAFE_LOG_LEVEL", default="INFO")},
-    "loggers": {
-        "django.request": {"level": "ERROR", "filters": ["failures"]},
-        "stripe": {"level": "WARNING"},  # it logs addresses with their parameters
-    },
-}
+LOGGING = logging_settings(env.str("NIGHTSAFE_LOG_LEVEL", default="INFO"))
