@@ -56,7 +56,7 @@ def test_a_run_is_one_event_and_one_audit_row(
         assert removals.close_ended() == 1
         assert removals.close_ended() == 0
     row = AuditEvent.objects.get(verb="vault.remove")
-    assert row.actor_label == f"credential {maintain.credential.prefix}"
+    assert (row.actor_kind, row.credential) == ("credential", maintain.credential.prefix)
     assert row.account == vault.account
     assert (row.detail["snapshots"], row.detail["objects"], row.detail["bytes"]) == (2, 3, 5200)
     maintain.delete(snapshots[2])
