@@ -86,6 +86,7 @@ def test_the_agent_gets_the_control_api(
 def test_every_call_is_answered_and_copies_are_made(production: Production, holder: Holder) -> None:
     for what in ("begin", "finish", "uploads", "downloads"):
         assert holder.call(what, {}) is not None
+    assert holder.call("report", {"failed": "local"}) == {}
     assert holder.request("POST", "config", b"c" * 100)[0] == 200
 
     def copied() -> bool:
@@ -95,6 +96,16 @@ def test_every_call_is_answered_and_copies_are_made(production: Production, hold
         )
 
     wait_until(copied, 60, lambda: production.log("worker"))
+
+
+def test_a_computer_is_connected_through_the_proxy(production: Production) -> None:
+    """This part of the API is the site's, and what the code is typed at is a page of it."""
+    status, answer = _asked(
+        production, "POST", "/api/v1/device/code", json.dumps({"client_id": "test"})
+    )
+    assert status == 200
+    page = json.loads(answer)["verification_uri"]
+    assert page == f"{production.url}/connect/"
 
 
 def test_operators_addresses_are_not_for_everybody(production: Production) -> None:
@@ -124,7 +135,7 @@ def test_the_mails_lead_back_to_the_proxy(production: Production) -> None:
 def _asked(production: Production, method: str, path: str, body: str = "") -> tuple[int, bytes]:
     where = urlsplit(production.url)
     with closing(http.client.HTTPConnection(where.netloc, timeout=10)) as connection:
-        connection.request(method, path, body)
+        connection.request(method, path, body, {"Content-Type": "application/json"})
         with connection.getresponse() as answer:
             return answer.status, answer.read()
 
