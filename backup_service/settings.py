@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 
 from backup_service.env import BASE_DIR, embedded_secret_key, load
 from backup_service.logs import logging_settings
+from backup_service.rest_settings import REST_SETTINGS, openapi_settings
 
 env, DATA_DIR = load()
 
@@ -60,6 +61,7 @@ SITE_APPS = [
     "allauth.usersessions",
     "anymail",
     "csp",
+    "drf_spectacular",
     "rest_framework",
 ]
 INSTALLED_APPS = GATEWAY_APPS if ROLE == "gateway" else SITE_APPS
@@ -281,13 +283,7 @@ MFA_FORMS = {
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("NIGHTSAFE_TRUSTED_PROXIES", default=0)
 
 # --- The customers' API
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_PARSER_CLASSES": ["accounts.customer_api.parsing.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "UNAUTHENTICATED_USER": None,
-}
+REST_FRAMEWORK, SPECTACULAR_SETTINGS = REST_SETTINGS, openapi_settings(VERSION)
 
 # --- Mail
 MAIL_DIR = DATA_DIR / "mail"

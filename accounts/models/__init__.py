@@ -6,6 +6,7 @@ Every app imports them from here.
 from accounts.models.accounts import Account, Membership
 from accounts.models.audit import AuditChain, AuditEvent
 from accounts.models.devices import Device
+from accounts.models.idempotency import IdempotentRequest
 from accounts.models.invitations import Invitation
 from accounts.models.notices import (
     BouncingAddress,
@@ -26,6 +27,7 @@ __all__ = [
     "Delivery",
     "Device",
     "Endpoint",
+    "IdempotentRequest",
     "Invitation",
     "MailPreference",
     "Membership",

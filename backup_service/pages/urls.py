@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from backup_service.pages.api import openapi, reference
 from backup_service.pages.downloads import (
     download,
     download_file,
@@ -32,6 +33,8 @@ urlpatterns = [
     path("docs/restore/", page("public/docs/restore.html"), name="docs_restore"),
     path("docs/restic/", page("public/docs/restic.html"), name="docs_restic"),
     path("docs/api/", page("public/docs/api.html"), name="docs_api"),
+    path("docs/api/reference/", reference, name="api_schema"),
+    path("api/v1/openapi.json", openapi, name="openapi"),
     path("status/", status, name="status"),
     path("terms/", page("public/terms.html"), name="terms"),
     path("privacy/", page("public/privacy.html"), name="privacy"),

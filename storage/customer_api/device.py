@@ -7,6 +7,7 @@ that speak RFC 8628 exist already.
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.parsers import FormParser
 from rest_framework.request import Request
@@ -45,6 +46,36 @@ class TokenRequest(serializers.Serializer[Any]):
     client_id = serializers.CharField(max_length=MAX_NAME, required=False)
 
 
+class Codes(serializers.Serializer[Any]):
+    """The codes of a new request. Times are in seconds."""
+
+    device_code = serializers.CharField(help_text="For the program alone")
+    user_code = serializers.CharField(help_text="To be typed by the owner")
+    verification_uri = serializers.CharField()
+    verification_uri_complete = serializers.CharField()
+    expires_in = serializers.IntegerField()
+    interval = serializers.IntegerField(help_text="Between two polls")
+
+
+class Token(serializers.Serializer[Any]):
+    """A new credential of a vault."""
+
+    access_token = serializers.CharField(help_text="The secret")
+    token_type = serializers.CharField()
+    scope = serializers.CharField()
+    username = serializers.CharField()
+    repository = serializers.CharField(help_text="The vault's address")
+    vault = serializers.CharField(help_text="Its name")
+    is_new = serializers.BooleanField(help_text="Whether nobody has set it up yet")
+
+
+class OAuthError(serializers.Serializer[Any]):
+    """An error as OAuth has it."""
+
+    error = serializers.CharField()
+    error_description = serializers.CharField(required=False)
+
+
 class _OAuthView(APIView):
     authentication_classes = ()
     permission_classes = ()
@@ -54,6 +85,13 @@ class _OAuthView(APIView):
 class DeviceCodeView(_OAuthView):
     """Ask for a code that the computer's owner confirms on the website."""
 
+    @extend_schema(
+        operation_id="device_code",
+        summary="Begin to connect a computer",
+        tags=["connect"],
+        request={"application/x-www-form-urlencoded": CodeRequest},
+        responses={200: Codes, 400: OAuthError, 429: OAuthError},
+    )
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Return the codes, where to confirm, and how often to ask."""
@@ -88,6 +126,13 @@ class DeviceCodeView(_OAuthView):
 class DeviceTokenView(_OAuthView):
     """Come for the credential that the owner has allowed."""
 
+    @extend_schema(
+        operation_id="device_token",
+        summary="Get the credential that was allowed",
+        tags=["connect"],
+        request={"application/x-www-form-urlencoded": TokenRequest},
+        responses={200: Token, 400: OAuthError},
+    )
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Return the credential, once, or say what to wait for."""

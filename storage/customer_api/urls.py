@@ -1,10 +1,23 @@
-"""URLs of the customers' API about vaults and computers."""
+"""URLs of the customers' API about the account, computers and vaults."""
 
 from django.urls import path
 
+from storage.customer_api.account import AccountView
+from storage.customer_api.credentials import CredentialsView, CredentialView
 from storage.customer_api.device import DeviceCodeView, DeviceTokenView
+from storage.customer_api.devices import DevicesView, DeviceView
+from storage.customer_api.vaults import EventsView, VaultsView, VaultView
 
+_VAULT = "vaults/<str:vault_id>/"
 urlpatterns = [
     path("device/code", DeviceCodeView.as_view(), name="device_code"),
     path("device/token", DeviceTokenView.as_view(), name="device_token"),
+    path("account/", AccountView.as_view(), name="api_account"),
+    path("devices/", DevicesView.as_view(), name="api_devices"),
+    path("devices/<str:device_id>/", DeviceView.as_view(), name="api_device"),
+    path("vaults/", VaultsView.as_view(), name="api_vaults"),
+    path(_VAULT, VaultView.as_view(), name="api_vault"),
+    path(f"{_VAULT}events/", EventsView.as_view(), name="api_events"),
+    path(f"{_VAULT}credentials/", CredentialsView.as_view(), name="api_credentials"),
+    path(f"{_VAULT}credentials/<str:username>/", CredentialView.as_view(), name="api_credential"),
 ]

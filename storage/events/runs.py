@@ -7,7 +7,7 @@ from django.db.models import F
 from backup_service import clock
 from storage.errors import BadRequestError
 from storage.events import rows
-from storage.events.intervals import LOOKED_AT, learnt
+from storage.intervals import LOOKED_AT, learnt
 from storage.models import Credential, Vault, VaultEvent
 from storage.vaults import client_runs
 from storage.vaults.access import Access

@@ -1,5 +1,6 @@
 """The page on which an owner connects a computer by the code that it shows."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django import forms
@@ -19,8 +20,8 @@ from accounts.website.acting import actor_of
 from accounts.website.reauthentication import recently_authenticated
 from storage.device_authorization import grant
 from storage.models import Credential, DeviceAuthorization, Vault
+from storage.vault_status import overview
 from storage.vaults.enrolment import LimitError, VaultNameTakenError, add_computer
-from storage.website import overview
 
 NEW = "new"
 GUESSES = 10  # wrong codes of a person
@@ -130,7 +131,9 @@ def _find(request: HttpRequest, form: CodeForm) -> _Asked | None:
         return None
     found = grant.find(form.cleaned_data["code"])
     if found is None:
-        cache.set(key, cache.get(key, 0) + 1, GUESSES_FOR)
+        cache.add(key, 0, GUESSES_FOR)
+        with suppress(ValueError):  # it ran out just now
+            cache.incr(key)
         form.add_error("code", UNKNOWN)
         return None
     return _Asked(found, form.cleaned_data["code"])

@@ -15,7 +15,7 @@ from storage.events import wipes
 from storage.models import Undelete, Vault
 from storage.rewind import history, requests, worker
 from storage.rewind.requests import UndeleteError
-from storage.website import overview
+from storage.vault_status import overview
 from storage.website.reauthenticate import confirmed
 from storage.website.undelete_form import UndeleteForm
 

@@ -19,6 +19,7 @@ from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Credential, Vault
 from storage.objects import placement
 from storage.stores.shared_disks import share_a_disk
+from storage.vault_status import overview
 from storage.vaults import credentials
 from storage.vaults.devices import retire_device
 from storage.vaults.enrolment import (
@@ -30,7 +31,6 @@ from storage.vaults.enrolment import (
 )
 from storage.vaults.expectations import expect_every
 from storage.vaults.recovery_point import lost_of, recovery_point
-from storage.website import overview
 from storage.website.forms import (
     SCOPES,
     ContinentForm,

@@ -14,10 +14,10 @@ from backup_service import clock
 from storage.models import Replica, StoredObject, Usage, Vault
 from storage.object_names import ObjectType
 from storage.replication.replicator import replicate_due
+from storage.vault_status import overview
+from storage.vault_status.protection import Standing
 from storage.vaults.devices import retire_device
 from storage.vaults.enrolment import Enrolled
-from storage.website import overview
-from storage.website.protection import Standing
 from tests.support.pages import Client, text
 from tests.unit.website.conftest import back_up, deposit, enrol
 

@@ -18,10 +18,10 @@ from storage.object_names import ObjectType
 from storage.regions import lifecycle
 from storage.replication import backfill
 from storage.replication.replicator import replicate_due
+from storage.vault_status import overview
 from storage.vaults import credentials
 from storage.vaults.enrolment import Enrolled
 from storage.vaults.quota import recount
-from storage.website import overview
 from tests.support.pages import Client, text
 from tests.support.responses import Response
 from tests.unit.website.conftest import back_up, deposit, enrol

@@ -14,8 +14,8 @@ from accounts.models import Account, BouncingAddress, Delivery, Endpoint, Member
 from accounts.notifications import deliver, endpoints, preferences, tokens
 from accounts.notifications.notify import notify
 from accounts.topics import Topic
+from tests.support.customers.standard_webhooks import verify
 from tests.support.pages import Client
-from tests.support.standard_webhooks import verify
 from tests.unit.accounts.notifications.conftest import Connect, Host, later, member
 
 pytestmark = pytest.mark.django_db

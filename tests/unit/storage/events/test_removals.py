@@ -12,8 +12,8 @@ from billing.models import Plan
 from storage.events import removals, wipes
 from storage.events.wipes import is_wipe
 from storage.models import Vault, VaultEvent
-from storage.website.overview import overview
-from storage.website.protection import Standing
+from storage.vault_status.overview import overview
+from storage.vault_status.protection import Standing
 from tests.unit.storage.conftest import Caller, caller, sha, some
 
 pytestmark = pytest.mark.django_db

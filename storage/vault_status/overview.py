@@ -16,8 +16,8 @@ from billing.models import Plan, Subscription
 from storage.models import Credential, Replica, StoredObject, Usage, Vault
 from storage.models.regions import place_name
 from storage.objects import placement
-from storage.website.protection import Protection, Standing, VaultFigures, judge
-from storage.website.vault_statistics import figures_of
+from storage.vault_status.protection import Protection, Standing, VaultFigures, judge
+from storage.vault_status.vault_statistics import figures_of
 
 BAR = 1000  # units of the quota bar's length
 DAYS_SHOWN = 30

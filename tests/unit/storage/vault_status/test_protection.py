@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from storage.website.protection import Standing, VaultFigures, judge
+from storage.vault_status.protection import Standing, VaultFigures, judge
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from storage.events.intervals import USUAL, late_from
+from storage.intervals import USUAL, late_from
 
 COPY_PATIENCE = timedelta(hours=1)
 

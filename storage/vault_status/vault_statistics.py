@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, Min, Q, Sum
 
 from storage.models import Replica, StoredObject, Vault
-from storage.website.protection import VaultFigures
+from storage.vault_status.protection import VaultFigures
 
 
 def figures_of(vaults: list[Vault]) -> dict[int, VaultFigures]:

@@ -1,0 +1,77 @@
+"""How the API's OpenAPI document is made: what its parts have in common."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
+
+from accounts.customer_api.paging import DEFAULT, MOST
+
+PAGE = [
+    OpenApiParameter("limit", OpenApiTypes.INT, description=f"Rows, 1 to {MOST}; else {DEFAULT}"),
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` of the page before"),
+]
+IDEMPOTENT = [
+    OpenApiParameter(
+        "Idempotency-Key",
+        OpenApiTypes.STR,
+        OpenApiParameter.HEADER,
+        description="A name for this request; sent again within a day it is not done again",
+    )
+]
+_WHY = {
+    400: "Something in the request is not as it has to be",
+    401: "No token, or one that opens nothing",
+    403: "The token may not do that",
+    404: "There is nothing here that the token sees",
+    409: "It does not fit what is there",
+    422: "The Idempotency-Key was sent with another request before",
+}
+
+
+class FieldProblem(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    field = serializers.CharField(allow_blank=True)
+    detail = serializers.CharField()
+    code = serializers.CharField()
+
+
+class Problem(serializers.Serializer[Any]):
+    """An error, as RFC 9457 has it."""
+
+    type = serializers.CharField(help_text="An address where the code is explained")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="For programs")
+    detail = serializers.CharField(help_text="For people: what is wrong, and what to do")
+    errors = FieldProblem(many=True, required=False)  # type: ignore[assignment]  # a field's name
+
+
+def errors(*statuses: int) -> Mapping[tuple[int, str], OpenApiResponse]:
+    """Return what an operation may answer with besides success; 429 belongs to all of them."""
+    described = {status: _WHY[status] for status in statuses}
+    described[429] = "Too many requests; `Retry-After` says when to go on"
+    return {
+        (status, "application/problem+json"): OpenApiResponse(Problem, description=text)
+        for status, text in described.items()
+    }
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes the API token."""
+
+    target_class = "accounts.customer_api.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        """Return what OpenAPI calls it."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API token (`nst_...`), made under Settings, API tokens.",
+        }

@@ -1,0 +1,30 @@
+"""The settings of the customers' API, and of the document that describes it."""
+
+from typing import Any
+
+REST_SETTINGS: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.customer_api.authentication.TokenAuthentication"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.customer_api.parsing.StrictJSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "accounts.customer_api.problems.answer",
+    "UNAUTHENTICATED_USER": None,
+}
+
+
+def openapi_settings(version: str) -> dict[str, Any]:
+    """Return how drf-spectacular makes the document."""
+    return {
+        "TITLE": "Nightsafe",
+        "DESCRIPTION": (
+            "What the pages of an account show and do, for programs. Times are RFC 3339 in UTC, "
+            "sizes are bytes, errors are problem documents (RFC 9457)."
+        ),
+        "VERSION": version,
+        "OAS_VERSION": "3.1.0",
+        "SCHEMA_PATH_PREFIX": "/api/v1",
+        "SERVE_INCLUDE_SCHEMA": False,
+        "COMPONENT_SPLIT_REQUEST": True,
+        "SORT_OPERATIONS": True,
+    }

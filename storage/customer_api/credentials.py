@@ -1,0 +1,90 @@
+"""What opens a vault: making, listing and revoking credentials."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.customer_api.authentication import actor_of
+from accounts.customer_api.idempotency import idempotent
+from accounts.customer_api.paging import page
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, errors
+from accounts.customer_api.views import ApiView
+from storage.customer_api import shapes, visible
+from storage.models import Credential
+from storage.vaults import credentials
+
+
+class CredentialRequest(serializers.Serializer[Any]):
+    """What a new credential may do."""
+
+    scope = serializers.ChoiceField(choices=Credential.Scope.choices)
+
+
+class CredentialsView(ApiView):
+    """A vault's credentials."""
+
+    @extend_schema(
+        operation_id="credentials_list",
+        summary="List a vault's credentials",
+        tags=["credentials"],
+        parameters=PAGE,
+        responses={200: shapes.CredentialPage, **errors(400, 401, 403, 404)},
+    )
+    def get(self, request: Request, vault_id: str) -> Response:
+        """List them without their secrets, the newest first."""
+        found = Credential.objects.filter(vault=visible.vault(request, vault_id))
+        return page(request, found, _shown)
+
+    @extend_schema(
+        operation_id="credentials_create",
+        summary="Make a credential",
+        tags=["credentials"],
+        parameters=IDEMPOTENT,
+        request=CredentialRequest,
+        responses={201: shapes.NewCredentialShape, **errors(400, 401, 403, 404, 409, 422)},
+    )
+    @idempotent(secrets=("secret",))
+    def post(self, request: Request, vault_id: str) -> Response:
+        """Make a credential. Its secret is in this answer and nowhere else."""
+        vault = visible.vault(request, vault_id, to_change=True)
+        said = CredentialRequest(data=request.data)
+        said.is_valid(raise_exception=True)
+        made = credentials.create(
+            vault, scope=said.validated_data["scope"], actor=actor_of(request)
+        )
+        shown = _shown([made.credential])[0] | {"secret": made.secret, "address": vault.url}
+        return Response(shown, status=status.HTTP_201_CREATED)
+
+
+class CredentialView(ApiView):
+    """One credential."""
+
+    @extend_schema(
+        operation_id="credentials_revoke",
+        summary="Revoke a credential",
+        tags=["credentials"],
+        responses={204: None, **errors(401, 403, 404)},
+    )
+    def delete(self, request: Request, vault_id: str, username: str) -> Response:
+        """End a credential at once; what it stored stays. Repeating it does nothing."""
+        found = visible.credential(request, vault_id, username)
+        credentials.revoke(found, actor=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _shown(found: Sequence[Credential]) -> list[dict[str, Any]]:
+    return [
+        {
+            "username": one.prefix,
+            "label": getattr(one, "label", ""),
+            "scope": one.scope,
+            "created_at": one.created_at,
+            "last_used_at": one.last_used_at,
+            "revoked_at": one.revoked_at,
+        }
+        for one in found
+    ]

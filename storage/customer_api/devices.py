@@ -1,0 +1,96 @@
+"""Computers: adding, listing and retiring them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.actions import DeviceNameTakenError
+from accounts.customer_api.authentication import account_of, actor_of
+from accounts.customer_api.idempotency import idempotent
+from accounts.customer_api.paging import page
+from accounts.customer_api.problems import ConflictError
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, errors
+from accounts.customer_api.views import ApiView
+from accounts.models import Device
+from storage.customer_api import shapes, vaults, visible
+from storage.vaults.devices import retire_device
+from storage.vaults.enrolment import LimitError, VaultNameTakenError, add_computer
+
+
+class DeviceRequest(serializers.Serializer[Any]):
+    """A computer to add."""
+
+    name = serializers.CharField(max_length=100)
+
+
+class DevicesView(ApiView):
+    """All computers."""
+
+    @extend_schema(
+        operation_id="devices_list",
+        summary="List computers",
+        tags=["devices"],
+        parameters=PAGE,
+        responses={200: shapes.DevicePage, **errors(400, 401, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """List the computers that the token sees, retired ones too, the newest first."""
+        return page(request, visible.devices(request), _shown)
+
+    @extend_schema(
+        operation_id="devices_create",
+        summary="Add a computer with a vault",
+        tags=["devices"],
+        parameters=IDEMPOTENT,
+        request=DeviceRequest,
+        responses={201: shapes.VaultShape, **errors(400, 401, 403, 409, 422)},
+    )
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Add a computer and its vault, of the same name; make a credential for it then."""
+        visible.devices(request, to_change=True)
+        said = DeviceRequest(data=request.data)
+        said.is_valid(raise_exception=True)
+        try:
+            vault = add_computer(
+                account_of(request), name=said.validated_data["name"], actor=actor_of(request)
+            )
+        except (DeviceNameTakenError, VaultNameTakenError) as error:
+            raise ConflictError(
+                "There is a computer or a vault of this name already.", "name-taken"
+            ) from error
+        except LimitError as error:
+            raise ConflictError(str(error), "limit") from error
+        return Response(vaults.shown([vault])[0], status=status.HTTP_201_CREATED)
+
+
+class DeviceView(ApiView):
+    """One computer."""
+
+    @extend_schema(
+        operation_id="devices_retire",
+        summary="Retire a computer",
+        tags=["devices"],
+        responses={204: None, **errors(401, 403, 404)},
+    )
+    def delete(self, request: Request, device_id: str) -> Response:
+        """Retire a computer: its credentials end, its backups stay. Repeating it does nothing."""
+        found = visible.device(request, device_id, to_change=True)
+        retire_device(found, actor=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _shown(devices: Sequence[Device]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": one.public_id,
+            "name": one.name,
+            "created_at": one.created_at,
+            "retired_at": one.retired_at,
+        }
+        for one in devices
+    ]

@@ -1,0 +1,1 @@
+"""What programs of customers do: speak to the API, verify what they are sent."""
