@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
         ("health of the regions", "storage.tasks.look_at_regions", 30.0),
         ("read back new replicas, and old ones in turn", "storage.tasks.scrub_due", 60.0),
         ("watch", "storage.tasks.watch_all", 60.0),
+        ("what customers should know", "storage.tasks.tell_customers", 60.0),
         ("canary", "storage.tasks.send_canary", 1800.0),
         ("marks of the catalogue", "storage.tasks.keep_marks", 60.0),
         ("sweep", "storage.tasks.sweep", 300.0),

@@ -161,6 +161,7 @@ CELERY_TASK_ROUTES = (
             "survey_regions",
             "keep_marks",
             "reconcile_after_jump",
+            "tell_customers",
         )
     }
     | {

@@ -20,6 +20,7 @@ from storage.events import removals
 from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.models import Heartbeat
 from storage.monitoring import alarms, canary, losses
+from storage.notices import late, plan_room, reports
 from storage.regions import drain, health, write_off
 from storage.replication import backfill, leases, replicator
 from storage.rewind import worker as undeletes
@@ -144,6 +145,14 @@ def send_canary() -> None:
 def tell_losses() -> None:
     """Notify owners of lost objects at once."""
     losses.notify()
+
+
+@shared_task
+def tell_customers() -> None:
+    """Have people told of late backups and plans that fill up, and send reports."""
+    late.tell_due()
+    plan_room.tell_next()
+    reports.send_due()
 
 
 @shared_task

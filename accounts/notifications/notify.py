@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import Account, Delivery, Endpoint, Notice
+from accounts.models import Account, Delivery, Endpoint, Membership, Notice
 from accounts.notifications import preferences
 from accounts.notifications.registry import kind_of
 
@@ -19,13 +19,9 @@ def notify(account: Account, kind: str, *, key: str, **values: Any) -> Notice | 
     gets one, and so does each endpoint that wants it. Nothing is sent here.
     """
     about = kind_of(kind)
-    try:
-        with transaction.atomic():
-            notice = Notice.objects.create(account=account, kind=kind, key=key, values=values)
-    except IntegrityError:
-        if Notice.objects.filter(account=account, key=key).exists():
-            return None
-        raise
+    notice = _record(account, kind, key, values)
+    if notice is None:
+        return None
     room = MAX_WAITING - Delivery.objects.waiting().filter(account=account).count()
     members = [
         Delivery(notice=notice, account=account, membership=seat, address=seat.user.email)
@@ -39,3 +35,28 @@ def notify(account: Account, kind: str, *, key: str, **values: Any) -> Notice | 
     ]
     Delivery.objects.bulk_create([*members, *systems][: max(0, room)])
     return notice
+
+
+@transaction.atomic
+def notify_one(member: Membership, kind: str, *, key: str, **values: Any) -> Notice | None:
+    """Tell one member something by mail, once for each key; return None if it was told."""
+    kind_of(kind)
+    notice = _record(member.account, kind, key, values)
+    if notice is not None:
+        Delivery.objects.create(
+            notice=notice,
+            account=member.account,
+            membership=member,
+            address=member.user.email,
+        )
+    return notice
+
+
+def _record(account: Account, kind: str, key: str, values: dict[str, Any]) -> Notice | None:
+    try:
+        with transaction.atomic():
+            return Notice.objects.create(account=account, kind=kind, key=key, values=values)
+    except IntegrityError:
+        if Notice.objects.filter(account=account, key=key).exists():
+            return None
+        raise

@@ -8,13 +8,18 @@ from accounts.models import Account, MailPreference, Membership
 from accounts.topics import ReportRhythm, Topic
 
 # Whoever runs an account is told of everything by itself; the others ask for it.
-_RUN_IT = (Membership.Role.OWNER, Membership.Role.ADMIN)
+RUN_IT = (Membership.Role.OWNER, Membership.Role.ADMIN)
+
+
+def default_rhythm() -> ReportRhythm:
+    """Return how often whoever runs an account gets a report, unless they choose otherwise."""
+    return ReportRhythm.MONTHLY
 
 
 def default_preference(membership: Membership) -> MailPreference:
     """Return what holds for a member who has chosen nothing. It is not stored."""
-    runs_it = membership.role in _RUN_IT
-    reports = ReportRhythm.MONTHLY if runs_it else ReportRhythm.NEVER
+    runs_it = membership.role in RUN_IT
+    reports = default_rhythm() if runs_it else ReportRhythm.NEVER
     return MailPreference(membership=membership, backups=runs_it, billing=runs_it, reports=reports)
 
 
@@ -29,7 +34,7 @@ def wants(membership: Membership, topic: Topic) -> bool:
     Security goes to whoever runs the account, whatever they chose. Money is nobody else's.
     """
     chosen = preference_of(membership)
-    runs_it = membership.role in _RUN_IT
+    runs_it = membership.role in RUN_IT
     match topic:
         case Topic.SECURITY:
             return runs_it

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from storage.database import lock_order
 from storage.errors import UnknownError
-from storage.events import removals
+from storage.events import notices, removals
 from storage.models import Credential, JournalEntry, StoredObject, Vault
 from storage.object_names import ObjectName, ObjectType
 from storage.vaults import index_freshness, lifetimes, locks, quota, sequence
@@ -61,6 +61,8 @@ def tombstone(vault: Vault, obj: StoredObject, *, by: Credential | None) -> None
         Vault.bump_epoch(vault.pk)
     if by is not None:
         removals.note(vault, obj, step, by)
+    if by is not None and kind is ObjectType.KEY and vault.state != Vault.State.SETUP:
+        notices.tell_of_key(vault, obj.name, credential=by.prefix, at=step.at, removed=True)
 
 
 def discard_leftover_keys(access: Access) -> int:

@@ -4,6 +4,8 @@ A notice is asked for inside the transaction of what it is about, once for each 
 it.
 """
 
+from datetime import datetime
+
 from django.conf import settings
 
 from accounts.notifications.letter import Letter, Link
@@ -33,6 +35,20 @@ def tell_of_wipe(vault: Vault, event: VaultEvent, *, left: int) -> None:
 def tell_of_undelete(vault: Vault, *, key: str, text: str) -> None:
     """Tell that what was removed came back; `text` says what."""
     notify(vault.account, UNDELETED, key=key, vault=vault.public_id, name=vault.name, text=text)
+
+
+def tell_of_key(vault: Vault, name: str, *, credential: str, at: datetime, removed: bool) -> None:
+    """Tell that a key came or went, of a vault that was set up before."""
+    notify(
+        vault.account,
+        "key-change",
+        key=f"key:{vault.public_id}:{name}:{removed}:{at:%Y%m%d%H%M%S}",
+        vault=vault.public_id,
+        name=vault.name,
+        username=credential,
+        at=f"{at:%Y-%m-%d %H:%M} UTC",
+        removed=removed,
+    )
 
 
 @register(WIPED, Topic.SECURITY)

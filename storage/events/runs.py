@@ -9,7 +9,7 @@ from storage.errors import BadRequestError
 from storage.events import rows
 from storage.intervals import LOOKED_AT, learnt
 from storage.models import Credential, Vault, VaultEvent
-from storage.vaults import client_runs
+from storage.vaults import client_runs, expectations
 from storage.vaults.access import Access
 from storage.vaults.sequence import Tick
 
@@ -62,6 +62,7 @@ def _learn(vault: Vault) -> None:
     interval = learnt(list(runs.values_list("last_at", flat=True)[:LOOKED_AT]))
     if interval is not None:
         Vault.objects.filter(pk=vault.pk).update(learnt_interval=interval.total_seconds())
+    expectations.set_late_from(vault.pk)
 
 
 def note_unread(vault: Vault, snapshot: str, unread: int) -> None:

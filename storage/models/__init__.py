@@ -3,6 +3,7 @@
 from storage.models.device_authorization import DeviceAuthorization
 from storage.models.events import VaultEvent
 from storage.models.monitoring import Alarm, CanaryRun, Channel, Heartbeat, LossNotice
+from storage.models.notices import LateNotice, QuotaNotice, Report
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.regions import Refill, Region
 from storage.models.replicas import Attempt, Replica, SweptAttempt
@@ -23,12 +24,15 @@ __all__ = [
     "EndedLock",
     "Heartbeat",
     "JournalEntry",
+    "LateNotice",
     "Lifetime",
     "Lock",
     "LossNotice",
+    "QuotaNotice",
     "Refill",
     "Region",
     "Replica",
+    "Report",
     "Reservation",
     "Runner",
     "StoredObject",

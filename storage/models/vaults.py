@@ -39,6 +39,8 @@ class Vault(models.Model):
     # not known. In seconds.
     expected_interval = models.BigIntegerField(default=0, editable=False)
     learnt_interval = models.BigIntegerField(default=0, editable=False)
+    # After this moment it is late, unless a backup came; none until the first one.
+    late_from = models.DateTimeField(null=True, blank=True, editable=False)
     # The latest refusal that stopped a backup; none since the last snapshot.
     refused_at = models.DateTimeField(null=True, blank=True, editable=False)
     refused_status = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
@@ -53,6 +55,13 @@ class Vault(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account", "name"], name="vault_name_in_account"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["late_from"],
+                name="vault_late",
+                condition=models.Q(closed_at=None, late_from__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

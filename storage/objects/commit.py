@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from storage.database import bulk, lock_order
 from storage.errors import ForbiddenError
-from storage.events import runs
+from storage.events import notices, runs
 from storage.models import Attempt, Credential, Lifetime, Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectType
 from storage.objects import replicas
@@ -147,6 +147,9 @@ def _add(access: Access, vault: Vault, arrivals: Sequence[Arrival], lock: str) -
     runs.added(access.credential.pk, sum(one.size for one in arrivals))
     for attempt, (_, step) in zip(attempts, created, strict=True):
         _note_milestones(vault, attempt.type, step)
+        if attempt.type == ObjectType.KEY and vault.state != Vault.State.SETUP:
+            prefix = access.credential.prefix
+            notices.tell_of_key(vault, attempt.name, credential=prefix, at=step.at, removed=False)
         if attempt.type == ObjectType.SNAPSHOT:
             runs.completed(vault, access.credential, step, snapshot=attempt.name, lock=lock)
 

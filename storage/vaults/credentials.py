@@ -16,6 +16,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.audit import Actor
 from accounts.ids import new_public_id
+from accounts.notifications.notify import notify
 from backup_service import clock
 from storage.models import Credential, Vault
 from storage.vaults import sequence
@@ -74,7 +75,24 @@ def create(
         scope=scope,
         setup=with_setup,
     )
+    _tell(credential, actor)
     return NewCredential(credential, secret)
+
+
+def _tell(credential: Credential, actor: Actor) -> None:
+    """Tell the account's people that somebody can get into a vault now."""
+    vault = credential.vault
+    notify(
+        vault.account,
+        "new-credential",
+        key=f"credential:{credential.prefix}",
+        vault=vault.public_id,
+        name=vault.name,
+        username=credential.prefix,
+        may=credential.get_scope_display(),
+        by=actor.label,
+        at=f"{credential.created_at:%Y-%m-%d %H:%M} UTC",
+    )
 
 
 def recognise(prefix: str, secret: str) -> Credential | None:

@@ -1,4 +1,4 @@
-"""Changes how often backups of a vault are expected."""
+"""Changes how often backups of a vault are expected, and so from when on it is late."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import Actor
+from storage.intervals import late_from
 from storage.models import Vault
 
 LEAST, MOST = timedelta(hours=1), timedelta(days=366)
@@ -23,6 +24,7 @@ def expect_every(vault: Vault, interval: timedelta | None, *, actor: Actor) -> N
     changed = Vault.objects.filter(pk=vault.pk).exclude(expected_interval=seconds)
     if changed.update(expected_interval=seconds):
         vault.expected_interval = seconds
+        set_late_from(vault.pk)
         audit.record(
             actor,
             "vault.expect",
@@ -30,3 +32,11 @@ def expect_every(vault: Vault, interval: timedelta | None, *, actor: Actor) -> N
             account=vault.account,
             hours=seconds // 3600,
         )
+
+
+def set_late_from(pk: int) -> None:
+    """Work out from when on a vault is late, after a backup or another expectation."""
+    vault = Vault.objects.get(pk=pk)
+    if vault.last_snapshot_at is not None:
+        late = late_from(vault.last_snapshot_at, vault.interval)
+        Vault.objects.filter(pk=pk).update(late_from=late)

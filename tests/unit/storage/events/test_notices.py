@@ -19,13 +19,13 @@ def letter_of(notice: Notice) -> str:
 
 def test_a_wipe_is_told_of_once(story: Story) -> None:
     story.empty()
-    notice = Notice.objects.get()
+    notice = Notice.objects.get(kind="vault-wiped")
     said = " ".join(letter_of(notice).split())
     assert notice.account == story.vault.account
     assert "Nearly everything was removed from “laptop”" in said
     assert f"with the credential {story.thief.credential.prefix}." in said
     assert f"/vaults/{story.vault.public_id}/" in said
-    assert Delivery.objects.get().address == "alice@example.org"
+    assert Delivery.objects.get(notice=notice).address == "alice@example.org"
 
 
 def test_an_undelete_is_told_of(story: Story) -> None:
