@@ -38,12 +38,29 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test that its stage would not find."""
+    """Refuse a test that its stage would not find, or that would leave the others in trouble."""
     for item in items:
+        _require_restored(item)
         for kind, folders in FOLDERS.items():
             at_home = any(f"/tests/{folder}/" in item.path.as_posix() for folder in folders)
             if item.get_closest_marker(kind) and not at_home:
                 raise pytest.UsageError(f"{item.nodeid} is marked `{kind}`: move it to {folders}")
+
+
+def _require_restored(item: pytest.Item) -> None:
+    """Refuse a test that commits and does not have what the migrations made put back.
+
+    The rows that Django makes anew after it emptied the tables are then in the way of the next
+    test that does.
+    """
+    marker = item.get_closest_marker("django_db")
+    told = marker.kwargs if marker else {}
+    commits = told.get("transaction") or "transactional_db" in getattr(item, "fixturenames", ())
+    if commits and not told.get("serialized_rollback"):
+        raise pytest.UsageError(
+            f"{item.nodeid}: it commits, so mark it django_db(transaction=True, "
+            "serialized_rollback=True)"
+        )
 
 
 @pytest.fixture

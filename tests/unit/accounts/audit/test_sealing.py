@@ -22,7 +22,7 @@ def account(transactional_db: None) -> Account:
     return open_account(User.objects.create_user("alice@example.org"))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_row_is_sealed_when_it_is_committed(account: Account) -> None:
     with transaction.atomic():
         event = audit.record(SERVICE, "test.act", "thing", account=account)
@@ -33,7 +33,7 @@ def test_a_row_is_sealed_when_it_is_committed(account: Account) -> None:
     assert (head.number, head.digest) == (2, event.digest)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_what_is_rolled_back_leaves_no_gap(account: Account) -> None:
     with transaction.atomic():
         audit.record(SERVICE, "test.act", "never", account=account)
@@ -42,7 +42,7 @@ def test_what_is_rolled_back_leaves_no_gap(account: Account) -> None:
     assert verify(account.pk).links == 2
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_the_digest_is_what_the_document_says(account: Account) -> None:
     actor = Actor.device_credential("abc123", label="laptop", address="2001:db8::7")
     audit.record(actor, "snapshots.remove", "v", account=account, count=17, name="Grüße 📦")
@@ -64,7 +64,7 @@ def test_the_digest_is_what_the_document_says(account: Account) -> None:
     assert second.digest == hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_accounts_and_the_service_have_chains_of_their_own(account: Account) -> None:
     audit.record(OPERATOR, "region.add", "c")
     audit.record(OPERATOR, "region.add", "d")
@@ -72,7 +72,7 @@ def test_accounts_and_the_service_have_chains_of_their_own(account: Account) -> 
     assert AuditChain.objects.get(name=account.public_id).number == 1
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_the_sweep_seals_what_was_left(account: Account) -> None:
     """As when a process ends between its commit and the sealing."""
     old = clock.now() - timedelta(minutes=5)
@@ -89,7 +89,7 @@ def test_the_sweep_seals_what_was_left(account: Account) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_many_at_once_make_one_chain(account: Account) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("wants PostgreSQL: the tests' SQLite lies in memory, for one writer")
@@ -116,7 +116,7 @@ def test_many_at_once_make_one_chain(account: Account) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_nobody_waits_for_a_row_that_is_not_committed(account: Account) -> None:
     """Two people act in one account at once; SQLite lets one writer in at a time anyway."""
     if connection.vendor != "postgresql":

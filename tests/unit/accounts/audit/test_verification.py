@@ -15,7 +15,7 @@ from accounts.audit import SERVICE
 from accounts.audit.verification import verify
 from accounts.models import Account, AuditChain, AuditEvent, User
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 @pytest.fixture

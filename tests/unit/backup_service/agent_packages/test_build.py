@@ -56,7 +56,7 @@ def test_the_source_is_whole_and_holds_nothing_else(built: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["wheel", "source"])
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_it_installs_with_no_other_host(
     built: Path, tmp_path: Path, live_server: LiveServer, settings: Settings, way: str
 ) -> None:

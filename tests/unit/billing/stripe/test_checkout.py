@@ -48,7 +48,7 @@ def test_a_page_that_was_paid_at_lets_no_other_one_open(payments: Payments, alic
     assert open_ones == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_many_tabs_at_once_end_in_one_subscription(
     payments: Payments, alice: Account, chance: random.Random
 ) -> None:

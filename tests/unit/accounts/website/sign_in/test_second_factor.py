@@ -59,7 +59,7 @@ def test_an_app_is_asked_for_after_the_password(user: User, client: Client) -> N
     assert is_in(client)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_new_app_is_told_and_on_record() -> None:
     user = person("dora@example.org")
     set_up(user)
