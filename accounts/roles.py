@@ -57,7 +57,7 @@ MANAGES: Mapping[str, frozenset[str]] = {
     Role.AUDITOR: frozenset(),
 }
 MEANING: Mapping[str, str] = {
-    Role.OWNER: "everything, including payment and closing the account",
+    Role.OWNER: "everything, including payment",
     Role.ADMIN: "everybody's devices and backups, members and settings; sees invoices",
     Role.MEMBER: "their own devices and backups",
     Role.AUDITOR: "sees everything and changes nothing",

@@ -18,8 +18,8 @@ def openapi_settings(version: str) -> dict[str, Any]:
     return {
         "TITLE": "Nightsafe",
         "DESCRIPTION": (
-            "What the pages of an account show and do, for programs. Times are RFC 3339 in UTC, "
-            "sizes are bytes, errors are problem documents (RFC 9457)."
+            "Computers, vaults, what happened in them, and who may enter. Times are RFC 3339 in "
+            "UTC, sizes are bytes, errors are problem documents (RFC 9457)."
         ),
         "VERSION": version,
         "OAS_VERSION": "3.1.0",

@@ -12,14 +12,14 @@ from drf_spectacular.generators import SchemaGenerator
 
 # What an error's `type` leads to.
 PROBLEMS = {
-    "invalid": "A field is missing, or not as it has to be; `errors` names each.",
+    "invalid": "A field is missing, or not as it has to be; the document's errors name each.",
     "parse-error": "The body is no JSON, nested too deeply, or has characters that no text has.",
     "not-authenticated": "No token was sent.",
     "authentication-failed": "The token is wrong, revoked or expired.",
     "permission-denied": "The token’s scope, or its member’s role, does not allow it.",  # noqa: RUF001
     "not-found": "There is nothing there that the token sees.",
     "method-not-allowed": "This address does not take that method.",
-    "conflict": "It does not fit what is there; `detail` says why.",
+    "conflict": "It does not fit what is there; the document's detail says why.",
     "name-taken": "Something of the account has this name already.",
     "limit": "The plan, or the service, has no room for another one.",
     "under-way": "A request with this Idempotency-Key is under way, or nobody knows how it ended.",
@@ -27,9 +27,9 @@ PROBLEMS = {
     "bad-idempotency-key": "The Idempotency-Key is too long, or has odd characters.",
     "too-many-keys": "Too many requests with an Idempotency-Key within a day.",
     "too-large": "The body is too large.",
-    "unsupported-media-type": "Send JSON: `Content-Type: application/json`.",
+    "unsupported-media-type": "Send JSON, with the content type application/json.",
     "not-acceptable": "Answers are JSON.",
-    "throttled": "Too many requests; `Retry-After` says when to go on.",
+    "throttled": "Too many requests; the header Retry-After says when to go on.",
 }
 
 
