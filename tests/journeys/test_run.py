@@ -201,7 +201,7 @@ class TestServe:
 
     def test_nothing_listens_beyond_this_computer(self, service: Service) -> None:
         listening = listeners(processes_about(service.data_dir))
-        assert len(listening) == 3  # site, gateway, broker
+        assert len(listening) == 4  # site, gateway, broker, payments
         assert {address for address, _ in listening} == {"127.0.0.1"}
 
     def test_no_secret_is_in_a_command_line(self, service: Service) -> None:
