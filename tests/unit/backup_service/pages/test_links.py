@@ -40,7 +40,8 @@ def crawl(client: Client, start: str) -> tuple[set[str], list[str]]:
     while waiting:
         path, origin = waiting.popleft()
         response = client.get(path, HTTP_HOST="127.0.0.1:8000")
-        response.close()
+        if response.streaming:  # a file, which is closed at its end; to close it here ends more
+            b"".join(response)
         if response.status_code in NO_PAGE:
             broken.append(f"{origin} links to {path}: {response.status_code}")
         if response.status_code != 200 or "text/html" not in response["Content-Type"]:
