@@ -30,7 +30,8 @@ def add_device(account: Account, *, name: str, actor: Actor) -> Device:
     if account.devices.filter(name=name, retired_at=None).exists():
         raise DeviceNameTakenError(name)
     seats = Membership.objects.filter(account=account, user=actor.user)
-    member = seats.first() if actor.kind == actor.kind.PERSON else None
+    is_member = actor.kind in (actor.kind.PERSON, actor.kind.TOKEN)  # a token is a member's
+    member = seats.first() if is_member else None
     device = Device.objects.create(account=account, name=name, member=member)
     audit.record(actor, "device.add", device.public_id, account=account, name=name)
     return device

@@ -9,6 +9,7 @@ import threading
 from celery import shared_task
 
 from accounts.audit import sealing
+from accounts.customer_api import idempotency
 from accounts.notifications import deliver
 
 RUN_SECONDS = 8.0
@@ -31,6 +32,13 @@ def deliver_to_endpoints() -> None:
 def seal_audit_log() -> None:
     """Seal rows of the audit log that the processes that wrote them did not get to."""
     sealing.seal_left_over()
+
+
+@shared_task
+def drop_old_requests() -> None:
+    """Forget what programs asked for by a name of their own, a day later."""
+    while idempotency.drop_old():
+        pass
 
 
 def _alone(lock: threading.Lock, channel: deliver.Channel) -> None:

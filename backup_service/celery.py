@@ -33,6 +33,7 @@ app.conf.beat_schedule = {
         ("sweep", "storage.tasks.sweep", 300.0),
         ("survey of what lies in the regions", "storage.tasks.survey_regions", 600.0),
         ("reconcile after a jump of the clock", "storage.tasks.reconcile_after_jump", 300.0),
+        ("forget programs' old requests", "accounts.tasks.drop_old_requests", 3600.0),
         ("seal the audit log", "accounts.tasks.seal_audit_log", 60.0),
         ("expire", "storage.tasks.expire", 3600.0),
         ("undelete", "storage.tasks.undelete", 10.0),

@@ -1,7 +1,8 @@
 """Does a request once, however often a program sends it.
 
 Source: the IETF's draft "The Idempotency-Key HTTP Header Field". The answer is kept for a day, but
-for its secrets: those are in the first answer only.
+for its secrets: those are in the first answer only. A request that broke, for whatever reason, may
+have been done, so that its key is not used again.
 """
 
 import hashlib
@@ -12,14 +13,18 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.http import Http404
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.customer_api.authentication import account_of
+from accounts.customer_api.authentication import access_of
 from accounts.customer_api.problems import ConflictError, ProblemError
-from accounts.models import Account, IdempotentRequest
+from accounts.models import IdempotentRequest
+from accounts.tokens.tokens import TokenAccess
 from backup_service import clock
 
 HEADER = "Idempotency-Key"
@@ -41,14 +46,13 @@ def idempotent(*, secrets: Collection[str] = ()) -> Callable[[Handler], Handler]
             key = request.headers.get(HEADER)
             if key is None:
                 return handler(view, request, *args, **kwargs)
-            account = account_of(request)
-            begun = _begin(account, _checked(key), _fingerprint(request))
+            begun = _begin(access_of(request), _checked(key), _fingerprint(request))
             if begun.status is not None:
                 return _again(begun)
             try:
                 response = handler(view, request, *args, **kwargs)
-            except BaseException:
-                begun.delete()  # nothing was done, so it may be tried again
+            except (APIException, Http404, PermissionDenied):
+                begun.delete()  # it was refused, so nothing was done, and it may be tried again
                 raise
             _keep(begun, response, secrets)
             return response
@@ -73,8 +77,13 @@ def _fingerprint(request: Request) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _begin(account: Account, key: str, fingerprint: str) -> IdempotentRequest:
-    """Return the row of a key: a new one, or one that has its answer."""
+def _begin(access: TokenAccess, sent: str, fingerprint: str) -> IdempotentRequest:
+    """Return the row of a token's key: a new one, or one that has its answer.
+
+    No token gets what was answered to another one, which may see more.
+    """
+    account = access.account
+    key = hashlib.sha256(f"{access.token.pk}:{sent}".encode()).hexdigest()
     rows = IdempotentRequest.objects.filter(account=account)
     if rows[:MAX_KEPT].count() >= MAX_KEPT:
         raise ProblemError(

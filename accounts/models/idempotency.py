@@ -10,6 +10,7 @@ class IdempotentRequest(models.Model):
     """A request that a program named, and how it was answered. Kept for a day."""
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="+")
+    # Of its token and the key that was sent: SHA-256, hexadecimal.
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, path and body")
     status = models.PositiveSmallIntegerField(null=True, help_text="Empty while it is under way")

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from backup_service.celery import app
 from backup_service.embedded.processes import programs
+from storage import wakeups
 from tests.support.compose import read
 
 URGENT = {
@@ -61,6 +62,12 @@ def test_every_queue_is_served(mode: str) -> None:
     assert served(commands) == {queue_of(task) for task in tasks()}
     apart = [served([command]) for command in commands]
     assert all(len(queues) == 1 for queues in apart)
+
+
+def test_nothing_is_left_to_somebody_who_never_asks() -> None:
+    sent = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    woken = {name for name in vars(wakeups).values() if isinstance(name, str) and ".tasks." in name}
+    assert tasks() <= sent | woken
 
 
 def test_what_beat_sends_is_there() -> None:

@@ -6,13 +6,21 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account, ApiToken, AuditEvent, Device, IdempotentRequest
+from accounts.models import (
+    Account,
+    ApiToken,
+    AuditEvent,
+    Device,
+    IdempotentRequest,
+    Membership,
+)
+from accounts.tasks import drop_old_requests
 from backup_service import clock
 from storage.models import Credential, Region, Vault
 from storage.object_names import ObjectType
 from storage.vaults.enrolment import Enrolled
 from tests.support.customers.api import Program, program
-from tests.unit.website.conftest import deposit, enrol, owner
+from tests.unit.website.conftest import deposit, enrol, owner, person
 
 pytestmark = pytest.mark.django_db
 
@@ -235,3 +243,59 @@ def test_what_is_wrong_with_which_field(alice: Program, laptop: Enrolled) -> Non
     bodies: list[object] = [[], "x", 7]
     for body in bodies:
         assert alice.ask("PATCH", vault_path(laptop), body).status_code == 400
+
+
+class TestIdempotency:
+    """What is kept of a request is its token's own, and never guessed."""
+
+    def test_another_token_s_answer(self, alice: Program, laptop: Enrolled) -> None:
+        path = vault_path(laptop, "credentials/")
+        assert alice.post(path, {"scope": "backup"}, idempotency_key="k").status_code == 201
+        reader = program(laptop.vault.account, ApiToken.Scope.READ)
+        told = reader.post(path, {"scope": "backup"}, idempotency_key="k")
+        assert (told.status_code, told.json()["code"]) == (403, "permission-denied")
+        other = program(laptop.vault.account)
+        assert other.post(path, {"scope": "backup"}, idempotency_key="k").status_code == 201
+        assert Credential.objects.count() == 3  # another program's key is another request
+
+    def test_a_request_that_broke_is_not_done_again(
+        self, alice: Program, laptop: Enrolled, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may have been done before it broke, so that nobody knows."""
+        from storage.customer_api import credentials as api
+
+        def breaks(found: object) -> object:
+            raise RuntimeError("after the commit")
+
+        path = vault_path(laptop, "credentials/")
+        with monkeypatch.context() as broken:
+            broken.setattr(api, "_shown", breaks)
+            assert alice.post(path, {"scope": "backup"}, idempotency_key="k").status_code == 500
+        assert Credential.objects.count() == 2
+        told = alice.post(path, {"scope": "backup"}, idempotency_key="k")
+        assert (told.status_code, told.json()["code"]) == (409, "under-way")
+        assert Credential.objects.count() == 2
+
+    def test_it_is_forgotten_after_a_day(
+        self, alice: Program, laptop: Enrolled, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from accounts.customer_api import idempotency
+
+        monkeypatch.setattr(idempotency, "MAX_KEPT", 2)
+        path = vault_path(laptop, "credentials/")
+        for number in range(3):
+            told = alice.post(path, {"scope": "backup"}, idempotency_key=f"k-{number}")
+            assert told.status_code == (201 if number < 2 else 429)
+        with clock.travelled(timedelta(days=1, minutes=1)):
+            drop_old_requests()
+            told = alice.post(path, {"scope": "backup"}, idempotency_key="k-2")
+            assert told.status_code == 201
+
+
+def test_a_member_s_program_sees_the_computer_that_it_added(alice_account: Account) -> None:
+    user = person("mia-api@example.org")
+    Membership.objects.create(account=alice_account, user=user, role=Membership.Role.MEMBER)
+    mia = program(alice_account, role=Membership.Role.MEMBER)
+    assert mia.post("devices/", {"name": "mia"}).status_code == 201
+    assert [one["name"] for one in mia.get("devices/").json()["results"]] == ["mia"]
+    assert [one["name"] for one in mia.get("vaults/").json()["results"]] == ["mia"]
