@@ -7,6 +7,7 @@ accounts is said where they are erased.
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -88,7 +89,7 @@ def _tend_one(row: Subscription, now: datetime) -> None:
 
 @transaction.atomic
 def _tell(row: Subscription, notice: Notice, debt: Debt | None, now: datetime) -> None:
-    values: dict[str, str] = {"plan": row.plan.name}
+    values: dict[str, Any] = {"plan": row.plan.name}
     if debt is not None:
         values |= {
             "read_only": f"{debt.begins(Step.READ_ONLY):%-d %B %Y}",

@@ -6,6 +6,7 @@ from django.db import models
 
 from accounts.ids import new_public_id
 from accounts.models.accounts import Account, Membership
+from accounts.models.devices import Device
 from accounts.topics import ReportRhythm, Topic
 from backup_service import clock
 
@@ -14,6 +15,8 @@ class Notice(models.Model):
     """Something that an account's people were told. Rows are only ever added."""
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="notices")
+    # The computer that it is about, for members who see only their own.
+    device = models.ForeignKey(Device, models.PROTECT, null=True, related_name="+")
     kind = models.CharField(max_length=60)
     key = models.CharField(max_length=160, help_text="What happened; it is told once")
     values = models.JSONField(default=dict, help_text="What its letter is made of; no secrets")

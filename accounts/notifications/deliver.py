@@ -16,12 +16,21 @@ from datetime import timedelta
 from django.db.models import F, Min
 
 from accounts.models import BouncingAddress, Delivery
-from accounts.notifications import bounces, endpoints, senders
+from accounts.notifications import bounces, endpoints, preferences, senders
+from accounts.notifications.registry import kind_of
 from backup_service import clock
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=2)  # far longer than one sending may take
 DELAYS = [timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720, 1440, 1440)]
+_RELATED = (
+    "notice__account",
+    "notice__device",
+    "membership__user",
+    "membership__account",
+    "membership__mail_preference",
+    "endpoint",
+)
 OF_ACCOUNT = 5  # of one account at a time
 
 
@@ -80,8 +89,17 @@ def claim(pk: int) -> Delivery | None:
     mine = Delivery.objects.waiting().filter(pk=pk, next_attempt_at__lte=now)
     if not mine.update(lease=lease, next_attempt_at=now + LEASE, attempts=F("attempts") + 1):
         return None
-    related = ("notice__account", "membership__user", "membership__account", "endpoint")
-    return Delivery.objects.select_related(*related).filter(pk=pk, lease=lease).first()
+    claimed = Delivery.objects.select_related(*_RELATED).filter(pk=pk, lease=lease).first()
+    if claimed is not None and claimed.membership is not None:
+        _address(claimed, claimed.membership.user.email)
+    return claimed
+
+
+def _address(delivery: Delivery, email: str) -> None:
+    """Address a mail to where its member is reached now, which may have changed since."""
+    if delivery.address != email:
+        delivery.address = email
+        delivery.save(update_fields=["address"])
 
 
 Outcome = Exception | None  # why it was not sent
@@ -138,8 +156,11 @@ def _pointless(delivery: Delivery) -> _PointlessError | None:
     endpoint = delivery.endpoint
     if endpoint is not None:
         return _PointlessError("removed") if endpoint.removed_at is not None else None
-    if delivery.membership is None:
+    seat, notice = delivery.membership, delivery.notice
+    if seat is None:
         return _PointlessError("no longer a member")
+    if not preferences.is_reader(seat, kind_of(notice.kind).topic, notice.device):
+        return _PointlessError("no longer theirs to know, or wanted")
     return None
 
 

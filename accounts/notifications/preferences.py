@@ -1,10 +1,12 @@
 """What each member wants to be mailed about."""
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from accounts import audit
 from accounts.audit import Actor
-from accounts.models import Account, MailPreference, Membership
+from accounts.models import Account, Delivery, Device, MailPreference, Membership, Notice
+from accounts.roles import Right, may
 from accounts.topics import ReportRhythm, Topic
 
 # Whoever runs an account is told of everything by itself; the others ask for it.
@@ -46,11 +48,31 @@ def wants(membership: Membership, topic: Topic) -> bool:
             return chosen.reports != ReportRhythm.NEVER
 
 
-def readers(account: Account, topic: Topic) -> list[Membership]:
-    """Return the members who are mailed about a topic."""
-    seats = account.memberships.filter(user__is_active=True).order_by("pk")
-    seats = seats.select_related("user", "mail_preference")
-    return [seat for seat in seats if wants(seat, topic)]
+def is_reader(membership: Membership, topic: Topic, device: Device | None) -> bool:
+    """Return whether a member is mailed about a topic, and about a computer if it is of one.
+
+    Who sees only their own computers is told of those alone.
+    """
+    if not membership.user.is_active or not wants(membership, topic):
+        return False
+    if topic is not Topic.BACKUPS or may(membership.role, Right.SEE_ALL_BACKUPS):
+        return True
+    return device is not None and device.member_id == membership.pk
+
+
+def readers(account: Account, topic: Topic, device: Device | None) -> list[Membership]:
+    """Return the members who are mailed about a topic, and about a computer if it is of one."""
+    seats = account.memberships.select_related("user", "mail_preference").order_by("pk")
+    return [seat for seat in seats if is_reader(seat, topic, device)]
+
+
+def notices_seen_by(membership: Membership) -> QuerySet[Notice]:
+    """Return the notices that a member may read: all but others' reports, or what is theirs."""
+    notices = Notice.objects.filter(account=membership.account_id)
+    mine = Delivery.objects.filter(membership=membership).values("notice")
+    if may(membership.role, Right.SEE_ALL_ACTIVITY):
+        return notices.filter(Q(pk__in=mine) | ~Q(kind="report"))
+    return notices.filter(Q(pk__in=mine) | Q(device__member=membership))
 
 
 @transaction.atomic

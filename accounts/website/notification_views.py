@@ -81,7 +81,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
         preferences.choose(seat, **form.cleaned_data, actor=actor_of(request))
         messages.success(request, "Saved.")
         return redirect("notifications")
-    notices = Notice.objects.filter(account=account).order_by("-pk")
+    notices = preferences.notices_seen_by(seat).order_by("-pk")
     unreachable = bounces.suppressed().filter(email=seat.user.email.lower()).first()
     context = {
         "form": form,

@@ -1,6 +1,7 @@
 """Tells people of vaults whose backups do not come: at once, then every week; and of new ones."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -27,7 +28,7 @@ def _expected() -> QuerySet[Vault]:
     """Return vaults of which backups are expected."""
     open_ones = Vault.objects.filter(closed_at=None, device__retired_at=None)
     return open_ones.exclude(account__state=Account.State.CLOSED).select_related(
-        "account", "late_notice"
+        "account", "device", "late_notice"
     )
 
 
@@ -60,7 +61,7 @@ def _tell(vault: Vault, now: datetime) -> int:
     LateNotice.objects.update_or_create(
         vault=vault, defaults={"since": since, "told_at": now, "count": count}
     )
-    about = {"vault": vault.public_id, "name": vault.name}
+    about: dict[str, Any] = {"vault": vault.public_id, "name": vault.name, "device": vault.device}
     key = f"late:{vault.public_id}:{since:%Y%m%d%H%M%S}:{count}"
     if vault.last_snapshot_at is None:
         notify(vault.account, letters.NEVER, key=key, added=_day(vault.created_at), **about)

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models import Q
 
+from accounts.access import Seat
 from accounts.models import Membership
 from accounts.notifications.notify import notify_one
 from accounts.notifications.preferences import RUN_IT, default_rhythm
@@ -38,7 +39,7 @@ def _send(seat: Membership) -> int:
     room = overview.quota_of(account, plan)
     standings = [
         (one.vault.name, one.protection.standing.value, one.protection.reason)
-        for one in overview.overview(overview.vaults_of(account), plan)
+        for one in overview.overview(overview.vaults_seen_by(Seat(seat)), plan)
     ]
     values = letters.report_values(
         account=account.name,

@@ -10,7 +10,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from pytest_django import Settings
 
 from accounts.audit import SERVICE
-from accounts.models import Account, BouncingAddress, Delivery, Endpoint, Membership
+from accounts.models import Account, BouncingAddress, Delivery, Endpoint, Membership, User
 from accounts.notifications import deliver, endpoints, preferences, tokens
 from accounts.notifications.notify import notify
 from accounts.topics import Topic
@@ -150,6 +150,30 @@ def test_a_former_member_gets_nothing(account: Account) -> None:
     seat.delete()
     send_all()
     assert [sent.to for sent in mail.outbox] == [["alice@example.org"]]
+
+
+def test_it_goes_to_the_address_of_today(account: Account, owner: Membership) -> None:
+    notify(account, "trial-late", key="late", name="x")
+    User.objects.filter(pk=owner.user_id).update(email="new@example.org")
+    assert send_all() == 1
+    assert mail.outbox[0].to == ["new@example.org"]
+    assert only().address == "new@example.org"
+
+
+@pytest.mark.parametrize("change", ["inactive", "unwanted", "auditor"])
+def test_nobody_gets_what_is_no_longer_theirs(
+    account: Account, owner: Membership, change: str
+) -> None:
+    notify(account, "trial-payment", key="payment")
+    match change:
+        case "inactive":
+            User.objects.filter(pk=owner.user_id).update(is_active=False)
+        case "unwanted":
+            preferences.turn_off(owner, Topic.BILLING, actor=SERVICE)
+        case "auditor":
+            Membership.objects.filter(pk=owner.pk).update(role=Membership.Role.AUDITOR)
+    assert send_all() == 0
+    assert only().state == State.DROPPED
 
 
 def test_a_letter_that_cannot_be_written_stops_no_other(account: Account) -> None:

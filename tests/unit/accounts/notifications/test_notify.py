@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.audit import SERVICE
-from accounts.models import Account, Delivery, Endpoint, Membership, Notice
+from accounts.models import Account, Delivery, Device, Endpoint, Membership, Notice
 from accounts.notifications import endpoints, preferences
 from accounts.notifications import notify as notifying
 from accounts.notifications.notify import notify
@@ -59,7 +59,10 @@ def test_members_choose(account: Account, owner: Membership) -> None:
     seat = member(account, "member@example.org", Role.MEMBER)
     preferences.choose(seat, backups=True, billing=True, reports="never", actor=SERVICE)
     preferences.choose(owner, backups=False, billing=False, reports="never", actor=SERVICE)
-    assert addresses(notify(account, "trial-late", key="a", name="x")) == ["member@example.org"]
+    theirs = Device.objects.create(account=account, name="x", member=seat)
+    told = notify(account, "trial-late", key="a", device=theirs, name="x")
+    assert addresses(told) == ["member@example.org"]
+    assert addresses(notify(account, "trial-late", key="a2", name="x")) == []  # somebody else's
     assert addresses(notify(account, "trial-payment", key="b")) == []  # money is not theirs
     assert addresses(notify(account, "trial-credential", key="c")) == ["alice@example.org"]
 
@@ -99,6 +102,13 @@ def test_an_account_s_queue_is_bounded(account: Account, monkeypatch: pytest.Mon
         assert notify(account, "trial-late", key=f"late:{number}", name="x") is not None
     assert Notice.objects.count() == 5  # all are on record and on the page
     assert Delivery.objects.count() == 3
+
+
+def test_nothing_pushes_security_out(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifying, "MAX_WAITING", 2)
+    for number in range(4):
+        notify(account, "trial-late", key=f"late:{number}", name="x")
+    assert addresses(notify(account, "trial-credential", key="c")) == ["alice@example.org"]
 
 
 def test_an_account_has_at_most_so_many_endpoints(account: Account, connect: Connect) -> None:

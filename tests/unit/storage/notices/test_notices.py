@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from accounts.models import Account, Delivery, Device, MailPreference, Notice
+from accounts.models import Account, Delivery, Device, MailPreference, Membership, Notice
 from backup_service import clock
 from storage.models import LateNotice, QuotaNotice, Region, Usage, Vault
 from storage.notices import late, letters, plan_room, reports
 from storage.object_names import ObjectType
 from storage.vaults import credentials
 from storage.vaults.enrolment import Enrolled
-from tests.unit.website.conftest import deposit, enrol, owner
+from tests.unit.website.conftest import deposit, enrol, owner, person
 
 pytestmark = pytest.mark.django_db
 
@@ -166,3 +166,35 @@ def test_operators_make_credentials_too(laptop: Enrolled) -> None:
 
     credentials.create(laptop.vault, scope="restore", actor=OPERATOR)
     assert Notice.objects.filter(kind=letters.CREDENTIAL).count() == 2
+
+
+class TestMembers:
+    """Whoever sees only their own computers is told of those alone."""
+
+    @pytest.fixture
+    def mia(self, account: Account) -> Membership:
+        user = person("mia-told@example.org")
+        seat = Membership.objects.create(account=account, user=user, role=Membership.Role.MEMBER)
+        MailPreference.objects.create(membership=seat, backups=True, reports="weekly")
+        return seat
+
+    def told_to(self, seat: Membership) -> list[str]:
+        kinds = Delivery.objects.filter(membership=seat).order_by("pk")
+        return list(kinds.values_list("notice__kind", flat=True))
+
+    def test_late_backups(self, laptop: Enrolled, mia: Membership) -> None:
+        deposit(laptop, ObjectType.SNAPSHOT)
+        with clock.travelled(timedelta(days=5)):
+            assert late.tell_due() == 1
+        assert self.told_to(mia) == []
+        Device.objects.update(member=mia)
+        with clock.travelled(timedelta(days=13)):
+            assert late.tell_due() == 1
+        assert self.told_to(mia) == [letters.LATE]
+
+    def test_reports(self, laptop: Enrolled, mia: Membership) -> None:
+        with clock.travelled(timedelta(days=8)):
+            assert reports.send_due() == 1
+        said = str(Notice.objects.get(kind=letters.REPORT).values)
+        assert "laptop" not in said
+        assert "nothing is backed up yet" in said

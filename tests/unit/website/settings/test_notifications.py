@@ -2,9 +2,10 @@
 
 import pytest
 
-from accounts.models import Account, AuditEvent, Endpoint, MailPreference, Membership
+from accounts.models import Account, AuditEvent, Device, Endpoint, MailPreference, Membership
 from accounts.notifications.notify import notify
 from accounts.notifications.registry import kind_of
+from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, read, text
 from tests.unit.website.conftest import client_of, person
 
@@ -93,3 +94,18 @@ def test_names_of_a_hundred_characters_and_html(alice: Client) -> None:
     page = alice.post(ADD, HOOK | {"name": name}, follow=True)
     assert "&lt;script&gt;www" in text(page)
     assert not read(page).refused
+
+
+def test_who_sees_only_their_own_computers_reads_of_those_alone(
+    alice: Client, account: Account, laptop: Enrolled
+) -> None:
+    user = person("mia@example.org")
+    seat = Membership.objects.create(account=account, user=user, role=Membership.Role.MEMBER)
+    mia = client_of(user)
+    assert "A new credential for “laptop”" in text(alice.get(PAGE))
+    assert "laptop" not in text(mia.get(PAGE))
+    device = laptop.vault.device
+    notify(account, "backup-never", key="n", device=device, vault="v", name="laptop", added="May")
+    assert "is not backed up yet" not in text(mia.get(PAGE))
+    Device.objects.update(member=seat)
+    assert "“laptop” is not backed up yet" in text(mia.get(PAGE))
