@@ -40,7 +40,7 @@ def lines(packages: Catalogue) -> Lines:
     with_pypi = f'pipx install "{AGENT} @ {at}#sha256={source.sha256}"'
     if wheel is None:
         return Lines(with_pypi=with_pypi)
-    index = f"{settings.SITE_URL}{reverse('download_index')}"
+    index = f"{settings.SITE_URL}{reverse('download_index')}"  # this service's own, no other host
     return Lines(
         alone=f"pipx install --python python{wheel.python} --index-url {index} {AGENT}",
         with_pypi=with_pypi,

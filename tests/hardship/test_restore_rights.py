@@ -11,6 +11,7 @@ from tests.hardship.conftest import GID, TEAM, UID, OrdinaryAgent, give
 COLLEAGUES, FOREIGN = 61_300, 61_301  # groups that the user is not in
 MODES = (0o640, 0o660, 0o644, 0o604, 0o600, 0o750, 0o2755)
 
+# A right of whoever runs the tests, which CI has; nothing that could be installed is missing.
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of other groups")
 
 

@@ -21,7 +21,7 @@ def stripe(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StripeCli
             yield stand_in.client()
         return
     key = os.environ.get(KEY, "")
-    if not key.startswith("sk_test_"):
+    if not key.startswith("sk_test_"):  # only whoever has an account at Stripe can give one
         pytest.skip(f"Stripe itself: {KEY} holds no test key (sk_test_...)")
     yield StripeClient(key, stripe_version=VERSION, max_network_retries=2)
 

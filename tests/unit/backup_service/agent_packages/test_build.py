@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -73,7 +74,7 @@ def test_it_installs_with_no_other_host(
         "https_proxy": NOWHERE,
         "no_proxy": "127.0.0.1,localhost",
     }
-    index = f"--index-url={live_server.url}/download/simple/"
+    index = f"--index-url={live_server.url}{reverse('download_index')}"  # of the site under test
     options = ["--no-binary=nightsafe"] if way == "source" else ["--only-binary=:all:"]
     done = subprocess.run(
         [fresh / "bin/python", "-m", "pip", "install", index, *options, "nightsafe"],

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.urls import reverse
 from pytest_django import Settings
 
 from backup_service.agent_packages.catalogue import Package
@@ -55,10 +57,8 @@ def test_the_line_names_the_file_and_its_checksum(client: Client, packages: list
 def test_the_line_that_asks_nobody_else_is_for_the_wheel_s_system(
     client: Client, packages: list[Package]
 ) -> None:
-    alone = (
-        "pipx install --python python3.11 --index-url http://127.0.0.1:8000/download/simple/"
-        " nightsafe"
-    )
+    index = settings.SITE_URL + reverse("download_index")
+    alone = f"pipx install --python python3.11 --index-url {index} nightsafe"
     assert alone in lines(client.get("/download/", **LINUX))
     assert alone not in lines(client.get("/download/", **WINDOWS))
 
