@@ -48,11 +48,11 @@ def read_only(values: Values) -> Letter:
 def deletion_announced(values: Values) -> Letter:
     """Announce the deletion."""
     return _letter(
-        "Your backups will be deleted: a payment is long overdue",
+        "Your backups may be deleted: a payment is long overdue",
         [
             f"A payment has been overdue for more than 60 days. Your account is closed on "
-            f"{values['deletion']}, and then everything that is stored in it is deleted. That "
-            "cannot be undone.",
+            f"{values['deletion']}. From then on what is stored in it may be deleted, which cannot "
+            "be undone.",
             f"Until {values['restores_end']} you can restore your files. Nothing new is stored.",
             PAY,
         ],
@@ -64,10 +64,11 @@ def deletion_announced(values: Values) -> Letter:
 def restore_only(values: Values) -> Letter:
     """Repeat that the deletion comes."""
     return _letter(
-        "Reminder: your backups will be deleted",
+        "Reminder: your backups may be deleted",
         [
-            "A payment has been overdue for more than 60 days, and the deletion of your backups "
-            f"was announced. Restores work until {values['restores_end']}.",
+            "A payment has been overdue for more than 60 days, and it was announced that your "
+            "account is closed and your backups may be deleted. Restores work until "
+            f"{values['restores_end']}.",
             PAY,
         ],
         is_urgent=True,

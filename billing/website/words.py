@@ -44,7 +44,7 @@ def next_steps(found: AccountState) -> list[tuple[datetime, str]]:
             "31 days ahead.",
         ),
         (found.restores_end, "Restores end."),
-        (found.deletion_due, "The account is closed and what is stored in it deleted."),
+        (found.deletion_due, "The account is closed, and what is stored in it may be deleted."),
     ]
     return [(moment, text) for moment, text in planned if moment is not None]
 
