@@ -37,7 +37,7 @@ class CredentialsView(ApiView):
     def get(self, request: Request, vault_id: str) -> Response:
         """List them without their secrets, the newest first."""
         found = Credential.objects.filter(vault=visible.vault(request, vault_id))
-        return page(request, found, _shown)
+        return page(request, found, shown)
 
     @extend_schema(
         operation_id="credentials_create",
@@ -56,8 +56,8 @@ class CredentialsView(ApiView):
         made = credentials.create(
             vault, scope=said.validated_data["scope"], actor=actor_of(request)
         )
-        shown = _shown([made.credential])[0] | {"secret": made.secret, "address": vault.url}
-        return Response(shown, status=status.HTTP_201_CREATED)
+        told = shown([made.credential])[0] | {"secret": made.secret, "address": vault.url}
+        return Response(told, status=status.HTTP_201_CREATED)
 
 
 class CredentialView(ApiView):
@@ -76,7 +76,8 @@ class CredentialView(ApiView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _shown(found: Sequence[Credential]) -> list[dict[str, Any]]:
+def shown(found: Sequence[Credential]) -> list[dict[str, Any]]:
+    """Return credentials as the API tells them, without their secrets."""
     return [
         {
             "username": one.prefix,

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Account, Membership, User
+from accounts.roles import Right, may
 from backup_service import clock
 from storage.device_authorization import codes
 from storage.models import Credential, DeviceAuthorization, Vault
@@ -145,7 +146,9 @@ def collect(device_code: str) -> Collected:
     """
     now = clock.now()
     found = DeviceAuthorization.objects.filter(device_code_sha256=codes.digest(device_code))
-    request = found.select_related("vault__account", "approved_by", "credential").first()
+    request = found.select_related(
+        "vault__account", "vault__device", "approved_by", "credential"
+    ).first()
     if request is None or request.expires_at <= now:
         raise PollError("expired_token")
     match request.state:
@@ -195,9 +198,14 @@ def _make(request: DeviceAuthorization) -> Collected:
 
 def _may_still(vault: Vault, person: User) -> bool:
     """Whether what was approved some minutes ago would be approved now."""
-    seats = Membership.objects.filter(account=vault.account_id, user=person, user__is_active=True)
+    seat = Membership.objects.filter(account=vault.account_id, user=person).first()
     is_open = vault.closed_at is None and vault.account.state != Account.State.CLOSED
-    return is_open and seats.exclude(role=Membership.Role.AUDITOR).exists()
+    if seat is None or not person.is_active or not is_open:
+        return False
+    if not may(seat.role, Right.CHANGE_BACKUPS):
+        return False
+    is_theirs = vault.device is not None and vault.device.member_id == seat.pk
+    return is_theirs or may(seat.role, Right.SEE_ALL_BACKUPS)
 
 
 def drop_old() -> int:

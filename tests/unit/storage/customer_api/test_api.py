@@ -269,7 +269,7 @@ class TestIdempotency:
 
         path = vault_path(laptop, "credentials/")
         with monkeypatch.context() as broken:
-            broken.setattr(api, "_shown", breaks)
+            broken.setattr(api, "shown", breaks)
             assert alice.post(path, {"scope": "backup"}, idempotency_key="k").status_code == 500
         assert Credential.objects.count() == 2
         told = alice.post(path, {"scope": "backup"}, idempotency_key="k")

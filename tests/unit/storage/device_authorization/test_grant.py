@@ -93,7 +93,9 @@ def test_what_was_approved_runs_out_too(vault: Vault, person: User) -> None:
         assert error_of(begun) == "expired_token"
 
 
-@pytest.mark.parametrize("change", ["left", "auditor", "inactive", "closed", "deleted"])
+@pytest.mark.parametrize(
+    "change", ["left", "auditor", "member of others", "inactive", "closed", "deleted"]
+)
 def test_rights_that_ended_meanwhile(vault: Vault, person: User, change: str) -> None:
     begun = begin()
     approve(begun, vault, person)
@@ -102,6 +104,8 @@ def test_rights_that_ended_meanwhile(vault: Vault, person: User, change: str) ->
             Membership.objects.all().delete()
         case "auditor":
             Membership.objects.update(role=Membership.Role.AUDITOR)
+        case "member of others":
+            Membership.objects.update(role=Membership.Role.MEMBER)
         case "inactive":
             User.objects.update(is_active=False)
         case "closed":
