@@ -34,7 +34,6 @@ def _fresh(request: pytest.FixtureRequest, settings: Settings) -> None:
     if request.node.get_closest_marker("django_db") is None:
         return
     request.getfixturevalue("db")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
     placement.failed.clear()
 
