@@ -1,9 +1,12 @@
 """The HTTP server: the API below /v1/, everything else is a page for people."""
 
+import contextlib
 import logging
 import re
+import socket
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 from billing.stand_in.api import dispatch
@@ -32,12 +35,36 @@ _SENT: list[tuple[str, Callable[[World, str, Params], Page]]] = [
 ]
 
 
+class Server(ThreadingHTTPServer):
+    """A thread for each connection; when it is closed, so are those that are kept alive."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection while it is open."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that has come to its end."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End the connections; their threads then end by themselves."""
+        super().server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):  # the other side was quicker
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 def serve(world: World, *, host: str = "127.0.0.1") -> ThreadingHTTPServer:
     """Return a server that listens, with a thread for each connection."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        allow_reuse_address = True
 
     class Bound(Handler):
         its_world = world

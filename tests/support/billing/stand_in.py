@@ -1,4 +1,7 @@
-"""A running stand-in for the payment service: the real process, driven by the real library."""
+"""A running stand-in for the payment service, driven by the real library.
+
+It is a process of its own, or runs in threads of the tests' own, which takes no second to start.
+"""
 
 import os
 import re
@@ -9,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -19,6 +22,8 @@ from stripe import StripeClient
 
 from backup_service.embedded import ports
 from backup_service.env import BASE_DIR
+from billing.stand_in.running import running as in_threads
+from billing.stand_in.settings import read
 from tests.support.waiting import wait_until
 
 VERSION = "2026-10-28.endive"
@@ -69,7 +74,9 @@ class StandIn:
     api_key: str = field(default_factory=lambda: f"sk_test_standin_{secrets.token_hex(12)}")
     webhook_secret: str = field(default_factory=lambda: f"whsec_{secrets.token_hex(16)}")
     port: int = field(default_factory=ports.any_port)
+    is_in_threads: bool = False
     process: "subprocess.Popen[bytes] | None" = None
+    threads: ExitStack = field(default_factory=ExitStack)
 
     @property
     def address(self) -> str:
@@ -92,8 +99,12 @@ class StandIn:
             f"STAND_IN_WEBHOOK_URL='{self.webhook_url}'\n"
             f"STAND_IN_AFTER_RETRIES='{self.after_retries}'\n"
         )
+        data = self.folder / "payments.sqlite3"
+        if self.is_in_threads:
+            self.threads.enter_context(in_threads(read(settings), data))
+            return
         command = [sys.executable, "-m", "billing.stand_in"]
-        command += [f"--settings={settings}", f"--data={self.folder / 'payments.sqlite3'}"]
+        command += [f"--settings={settings}", f"--data={data}"]
         with (self.folder / "payments.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=BASE_DIR, stdout=log, stderr=log)
         wait_until(self._answers, 10, lambda: "the stand-in does not answer")
@@ -106,6 +117,7 @@ class StandIn:
 
     def stop(self, *, hard: bool = False) -> None:
         """End it, by a kill if asked."""
+        self.threads.close()
         if self.process is not None:
             (self.process.kill if hard else self.process.terminate)()
             self.process.wait(20)

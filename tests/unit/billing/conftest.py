@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from pytest_django import Settings
-from stripe import StripeClient, WebhookSignature
+from stripe import HTTPClient, StripeClient, WebhookSignature
 
 from accounts.actions import open_account
 from accounts.models import Account, User
@@ -94,12 +94,16 @@ def send(
 
 
 @pytest.fixture
-def payments(tmp_path: Path, settings: Settings, db: None) -> Iterator[Payments]:
+def payments(
+    tmp_path: Path, settings: Settings, db: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Payments]:
     """A running payment service whose clock is also this service's."""
     cache.clear()
+    for delay in ("INITIAL_DELAY", "MAX_DELAY"):  # before the library tries again, in seconds
+        monkeypatch.setattr(HTTPClient, delay, 0.01)
     folder = tmp_path / "payments"
     folder.mkdir()
-    with running(folder) as stand_in:
+    with running(folder, is_in_threads=True) as stand_in:
         settings.STRIPE_API_KEY = stand_in.api_key
         settings.STRIPE_API_BASE = stand_in.address
         settings.STRIPE_WEBHOOK_SECRETS = [stand_in.webhook_secret]
