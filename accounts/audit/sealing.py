@@ -16,6 +16,7 @@ from backup_service import clock
 
 AT_ONCE = 500  # rows in one transaction
 CHAINS_AT_ONCE = 1000
+SEALED = ["number", "digest", "who_salt", "who_digest", "what_salt", "what_digest"]
 SETTLED = timedelta(seconds=10)  # before that, whoever wrote a row is about to seal it
 
 
@@ -53,8 +54,9 @@ def _seal_some(name: str, account_id: int | None) -> int:
     events = list(AuditEvent.objects.unsealed(account_id).order_by("pk")[:AT_ONCE])
     for event in events:
         head.number += 1
+        chain.commit(event)
         head.digest = chain.digest(head.digest, event, chain=name, number=head.number)
         event.number, event.digest = head.number, head.digest
-    AuditEvent.objects.bulk_update(events, ["number", "digest"])
+    AuditEvent.objects.bulk_update(events, SEALED)
     head.save(update_fields=["number", "digest"])
     return len(events)

@@ -17,13 +17,15 @@ class Verified:
     """What was found of one chain: how many links hold, and the first that does not, if any.
 
     `head` is the digest of the last link that holds; whoever notes it elsewhere can tell later
-    whether anything up to there was rewritten. `unsealed` rows are not in the chain yet.
+    whether anything up to there was rewritten. `unsealed` rows are not in the chain yet. `erased`
+    links have lost who did it or what it was about, with the person or account that they were of.
     """
 
     chain: str
     links: int
     head: str
     unsealed: int
+    erased: int = 0
     broken_at: int | None = None  # number
     reason: str = ""
 
@@ -34,12 +36,13 @@ def verify(account_id: int | None) -> Verified:
     # The head first: what is sealed meanwhile comes behind it.
     head = AuditChain.objects.filter(name=name).first() or AuditChain(name=name)
     rows = AuditEvent.objects.filter(account=account_id, number__isnull=False)
-    before, number, reason = chain.START, 0, ""
+    before, number, erased, reason = chain.START, 0, 0, ""
     for event in _in_order(rows.filter(number__lte=head.number)):
         reason = _fault(event, name=name, number=number + 1, before=before)
         if reason:
             break
         before, number = event.digest, number + 1
+        erased += not (event.who_salt and event.what_salt)
     if not reason and number != head.number:
         reason = f"rows {number + 1} to {head.number} are missing"
     elif not reason and before != head.digest:
@@ -49,6 +52,7 @@ def verify(account_id: int | None) -> Verified:
         links=number,
         head=before,
         unsealed=AuditEvent.objects.unsealed(account_id).count(),
+        erased=erased,
         broken_at=number + 1 if reason else None,
         reason=reason,
     )
@@ -59,6 +63,8 @@ def _fault(event: AuditEvent, *, name: str, number: int, before: str) -> str:
         return f"row {number} is missing; the next is row {event.number}"
     if event.digest != chain.digest(before, event, chain=name, number=number):
         return "the row was changed, or the one before it"
+    if not chain.is_whole(event):
+        return "who did it, or what it was about, was changed"
     return ""
 
 

@@ -16,7 +16,11 @@ class AuditEvents(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """An entry of the audit log. Rows are only ever added, and sealed once."""
+    """An entry of the audit log. Rows are only ever added, and sealed once.
+
+    What says who somebody was, or names something of theirs, can be erased later without breaking
+    the chain, which holds salted hashes of it: see `accounts/audit/chain.py` and `erasure.py`.
+    """
 
     class Kind(models.TextChoices):
         PERSON = "person", "a person"
@@ -38,6 +42,11 @@ class AuditEvent(models.Model):
     detail = models.JSONField(default=dict)
     number = models.BigIntegerField(null=True)  # in its chain, from 1; null until sealed
     digest = models.CharField(max_length=64, blank=True)  # accounts/audit/chain.py
+    # Made when it is sealed. Once a salt is gone, so is what it belonged to.
+    who_salt = models.CharField(max_length=32, blank=True)
+    who_digest = models.CharField(max_length=64, blank=True)
+    what_salt = models.CharField(max_length=32, blank=True)
+    what_digest = models.CharField(max_length=64, blank=True)
 
     objects = AuditEvents.as_manager()
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from datetime import UTC, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
@@ -15,6 +16,12 @@ from accounts.audit.sealing import seal, seal_left_over
 from accounts.audit.verification import verify
 from accounts.models import Account, AuditChain, AuditEvent, User
 from backup_service import clock
+
+
+def salted(salt: str, fields: dict[str, Any]) -> str:
+    assert len(salt) == 32
+    text = salt + "\n" + json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 @pytest.fixture
@@ -47,18 +54,21 @@ def test_the_digest_is_what_the_document_says(account: Account) -> None:
     actor = Actor.device_credential("abc123", label="laptop", address="2001:db8::7")
     audit.record(actor, "snapshots.remove", "v", account=account, count=17, name="Grüße 📦")
     first, second = AuditEvent.objects.order_by("number")
-    row = {
+    who = {
         "actor": None,
-        "actor_kind": "credential",
         "actor_label": "laptop",
         "address": "2001:db8::7",
+        "credential": "abc123",
+    }
+    what = {"detail": {"count": 17, "name": "Grüße 📦"}, "subject": "v"}
+    row = {
+        "actor_kind": "credential",
         "at": second.at.astimezone(UTC).isoformat(timespec="microseconds"),
         "chain": account.public_id,
-        "credential": "abc123",
-        "detail": {"count": 17, "name": "Grüße 📦"},
         "number": 2,
-        "subject": "v",
         "verb": "snapshots.remove",
+        "what": salted(second.what_salt, what),
+        "who": salted(second.who_salt, who),
     }
     text = first.digest + "\n" + json.dumps(row, sort_keys=True, separators=(",", ":"))
     assert second.digest == hashlib.sha256(text.encode("ascii")).hexdigest()
