@@ -49,10 +49,11 @@ class Seat:
 
 
 def seats_of(user: User | AnonymousUser) -> QuerySet[Membership]:
-    """Return a person's seats, oldest first."""
+    """Return a person's seats, oldest first; none in an account that is being erased."""
     if not isinstance(user, User):
         return Membership.objects.none()
     seats = Membership.objects.filter(user=user).select_related("account", "user")
+    seats = seats.exclude(account__state=Account.State.ERASED)
     return seats.order_by("account__created_at", "pk")
 
 
@@ -90,14 +91,15 @@ def accounts_of(user: User | AnonymousUser) -> QuerySet[Account]:
     """Return the accounts in which `user` has a seat."""
     if not isinstance(user, User):
         return Account.objects.none()
-    return Account.objects.filter(memberships__user=user).order_by("created_at")
+    open_ones = Account.objects.exclude(state=Account.State.ERASED)
+    return open_ones.filter(memberships__user=user).order_by("created_at")
 
 
 def seat_of(user: User | AnonymousUser, account: Account) -> Membership:
     """Return the seat of `user` in an account. Raises Http404 without one."""
     seats = Membership.objects.select_related("user", "account", "mail_preference")
     seat = seats.filter(account=account, user=user.pk).first()
-    if seat is None:
+    if seat is None or seat.account.state == Account.State.ERASED:
         raise Http404
     return seat
 

@@ -4,12 +4,13 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Says at the start whom mail providers' news goes to."""
+    """Says at the start whom mail providers' news goes to, and what people are told."""
 
     name = "accounts"
 
     def ready(self) -> None:
-        """Connect what is told from outside."""
+        """Connect what is told from outside, and register the kinds of notices."""
+        from accounts.closing import letters  # noqa: F401
         from accounts.notifications import bounces
 
         bounces.connect()

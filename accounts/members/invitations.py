@@ -132,7 +132,7 @@ def accept(
 def _locked(account: Account) -> Account:
     """Return the account as it is now, its row locked. Raises AccountClosedError."""
     now = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-    if now.state == Account.State.CLOSED:
+    if now.is_closed:
         raise AccountClosedError
     return now
 

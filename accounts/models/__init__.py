@@ -5,6 +5,7 @@ Every app imports them from here.
 
 from accounts.models.accounts import Account, Membership
 from accounts.models.audit import AuditChain, AuditEvent
+from accounts.models.closing import Closing
 from accounts.models.devices import Device
 from accounts.models.idempotency import IdempotentRequest
 from accounts.models.invitations import Invitation
@@ -24,6 +25,7 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "BouncingAddress",
+    "Closing",
     "Delivery",
     "Device",
     "Endpoint",

@@ -14,7 +14,10 @@ class Account(models.Model):
     class State(models.TextChoices):
         ACTIVE = "active"
         FROZEN = "frozen", "Frozen: restores only"
-        CLOSED = "closed", "Closed: waiting for deletion"
+        CLOSED = "closed", "Closed: restores only, until it is erased"
+        ERASED = "erased", "Erased, or being erased: nobody gets in"
+
+    CLOSED = (State.CLOSED, State.ERASED)
 
     public_id = models.CharField(max_length=20, unique=True, default=new_public_id, editable=False)
     name = models.CharField(max_length=150)
@@ -25,7 +28,12 @@ class Account(models.Model):
     continent = models.CharField(max_length=15, choices=Continent, blank=True)
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or self.public_id
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its owner, or whoever runs the service, has closed it."""
+        return self.state in self.CLOSED
 
 
 class Membership(models.Model):

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import choose_account
 from accounts.members import invitations
 from accounts.members.errors import MemberError
-from accounts.models import Account, Invitation, User
+from accounts.models import Invitation, User
 from accounts.website.acting import actor_of, user_of
 
 KEPT = "invitation"  # the session's key for the token's digest; the token leaves the address
@@ -64,7 +64,7 @@ def _reason(found: Invitation | None) -> str:
         return "It is too old, was taken back, or was cut off in the mail."
     if found.accepted_at is not None:
         return "It was accepted already; it serves once."
-    if found.account.state == Account.State.CLOSED:
+    if found.account.is_closed:
         return "The account has been closed."
     if not invitations.is_waiting(found):
         return "It is too old, or was taken back. Ask for another one."
