@@ -23,6 +23,7 @@ app.conf.beat_schedule = {
         ("notices to customers' systems", "accounts.tasks.deliver_to_endpoints", 5.0),
         ("what Stripe has sent", "billing.tasks.work_off_events", 5.0),
         ("customers of Stripe's, each once a day", "billing.tasks.reconcile_customers", 60.0),
+        ("what closed accounts have with Stripe", "billing.tasks.end_payments", 30.0),
         ("payments that failed", "billing.tasks.tend_unpaid", 300.0),
         ("health of the regions", "storage.tasks.look_at_regions", 30.0),
         ("read back new replicas, and old ones in turn", "storage.tasks.scrub_due", 60.0),
@@ -37,6 +38,8 @@ app.conf.beat_schedule = {
         ("seal the audit log", "accounts.tasks.seal_audit_log", 60.0),
         ("expire", "storage.tasks.expire", 3600.0),
         ("undelete", "storage.tasks.undelete", 10.0),
+        ("closed accounts", "storage.tasks.erase_closed", 30.0),
+        ("accounts that nobody uses", "storage.tasks.tend_unused", 3600.0),
     ]
 }
 

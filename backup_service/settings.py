@@ -162,6 +162,8 @@ CELERY_TASK_ROUTES = (
             "keep_marks",
             "reconcile_after_jump",
             "tell_customers",
+            "erase_closed",
+            "tend_unused",
         )
     }
     | {
@@ -170,7 +172,7 @@ CELERY_TASK_ROUTES = (
     }
     | {
         f"billing.tasks.{name}": {"queue": "nightsafe-outside"}
-        for name in ("work_off_events", "reconcile_customers")
+        for name in ("work_off_events", "reconcile_customers", "end_payments")
     }
 )
 CELERY_TASK_PUBLISH_RETRY = False

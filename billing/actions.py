@@ -62,6 +62,8 @@ def standing_of(
     """Return how an account stands; what it holds is only asked for if wanted."""
     return Standing(
         is_open=account.state == Account.State.ACTIVE,
+        is_closed=account.state == Account.State.CLOSED,
+        is_erased=account.state == Account.State.ERASED,
         unpaid_since=subscription.unpaid_since if subscription else None,
         retry_at=subscription.retry_at if subscription else None,
         extras=extras_of(account, now),

@@ -8,7 +8,7 @@ day or change of the clocks makes one longer. "Day 15" begins 15 times 24 hours 
 | 0 | GRACE | nothing changes |
 | 15 | READ_ONLY | nothing new is stored; removing and restoring go on |
 | 61 | RESTORE_ONLY | nothing is removed either; the deletion is announced |
-| 91 | ENDED | restores end; the deletion follows 31 days after it was announced |
+| 91 | ENDED | restores end; the account is closed 31 days after that was announced |
 
 While Stripe still has an attempt planned, READ_ONLY waits for it, at most until day 61. Days that
 staff grant come on top of every step. Day 61 is also the day of an act: the deletion is announced,

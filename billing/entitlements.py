@@ -24,6 +24,11 @@ RESTORES_ENDED = (
     "A payment has been overdue for more than 90 days, so restores have ended too. Whoever settles "
     "it on the page Billing before the deletion gets everything back."
 )
+CLOSED = (
+    "This account is closed: nothing is stored or removed, and restores work until it is erased. "
+    "The settings say when, under “Your data, and leaving”."
+)
+ERASED = "This account is erased."
 FROZEN = "This account is frozen: nothing is stored or removed; restores still work."
 
 
@@ -67,10 +72,13 @@ class Held:
 class Standing:
     """How an account stands: whether it is open, what it owes, what was granted, what it holds.
 
+    Of one that `is_erased` nothing may be had any more; one that `is_closed` is not open.
     `held` is None where the quota is left to whoever stores, who decides it in one UPDATE.
     """
 
     is_open: bool
+    is_closed: bool = False
+    is_erased: bool = False
     unpaid_since: datetime | None = None
     retry_at: datetime | None = None
     extras: Sequence[Extra] = ()
@@ -113,7 +121,7 @@ def entitlements(terms: Terms, standing: Standing, now: datetime) -> Entitlement
     quota = terms.quota + sum(extra.quota for extra in standing.extras if extra.holds(now))
     rights = _of_payment(standing.debt(now), now)
     if not standing.is_open:
-        rights = _of_frozen(rights)
+        rights = _of_not_open(standing, rights)
     if rights.store and standing.held is not None and standing.held.charged(quota) > quota:
         rights = rights._replace(store=False, reason=OVER_CAP)
     return Entitlements(
@@ -146,5 +154,8 @@ def _of_payment(debt: Debt | None, now: datetime) -> _Rights:
     return _Rights(reason=RESTORES_ENDED)
 
 
-def _of_frozen(paid: _Rights) -> _Rights:
-    return _Rights(restore=True, reason=FROZEN) if paid.restore else paid
+def _of_not_open(standing: Standing, paid: _Rights) -> _Rights:
+    if standing.is_erased:
+        return _Rights(reason=ERASED)
+    reason = CLOSED if standing.is_closed else FROZEN
+    return _Rights(restore=True, reason=reason) if paid.restore else paid

@@ -11,6 +11,11 @@ from billing.dunning import NoticeKind
 
 PAY = "Pay on the page Billing. As soon as it is paid, everything works again."
 
+ERASED = (
+    "After {erasure} all that is stored in it is destroyed, in all places, and so is what we know "
+    "of its people. That cannot be undone."
+)
+
 
 @register(NoticeKind.PAYMENT_FAILED, Topic.BILLING)
 def payment_failed(values: Values) -> Letter:
@@ -35,8 +40,8 @@ def read_only(values: Values) -> Letter:
         [
             "A payment is overdue, so new backups are paused. What is stored is safe, and restores "
             "work.",
-            f"From {values['restore_only']} on nothing can be removed either, and the deletion of "
-            "what is stored is announced.",
+            f"From {values['restore_only']} on nothing can be removed either, and the day on which "
+            "your account is closed is announced, at least 31 days ahead.",
             PAY,
         ],
         is_urgent=True,
@@ -48,11 +53,10 @@ def read_only(values: Values) -> Letter:
 def deletion_announced(values: Values) -> Letter:
     """Announce the deletion."""
     return _letter(
-        "Your backups may be deleted: a payment is long overdue",
+        f"Your account is closed on {values['deletion']}: a payment is long overdue",
         [
             f"A payment has been overdue for more than 60 days. Your account is closed on "
-            f"{values['deletion']}. From then on what is stored in it may be deleted, which cannot "
-            "be undone.",
+            f"{values['deletion']}. {ERASED.format(**values)}",
             f"Until {values['restores_end']} you can restore your files. Nothing new is stored.",
             PAY,
         ],
@@ -64,11 +68,11 @@ def deletion_announced(values: Values) -> Letter:
 def restore_only(values: Values) -> Letter:
     """Repeat that the deletion comes."""
     return _letter(
-        "Reminder: your backups may be deleted",
+        f"Reminder: your account is closed on {values['deletion']}",
         [
-            "A payment has been overdue for more than 60 days, and it was announced that your "
-            "account is closed and your backups may be deleted. Restores work until "
-            f"{values['restores_end']}.",
+            "A payment has been overdue for more than 60 days. Restores work until "
+            f"{values['restores_end']}, and your account is closed on {values['deletion']}. "
+            f"{ERASED.format(**values)}",
             PAY,
         ],
         is_urgent=True,
@@ -81,8 +85,8 @@ def restores_ended(values: Values) -> Letter:
     return _letter(
         "Restores have ended: a payment is long overdue",
         [
-            "A payment has been overdue for more than 90 days, so restores have ended too. What is "
-            "stored is still there until the account is closed.",
+            "A payment has been overdue for more than 90 days, so restores have ended too. Your "
+            f"account is closed on {values['deletion']}. {ERASED.format(**values)}",
             PAY,
         ],
         is_urgent=True,

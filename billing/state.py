@@ -126,7 +126,7 @@ def as_values(found: AccountState) -> dict[str, object]:
 
 
 def _state(account: Account, standing: Standing, allowed: Entitlements, now: datetime) -> State:
-    if account.state == Account.State.CLOSED:
+    if account.is_closed:
         return State.CLOSED
     step = standing.step(now)
     if step is Step.ENDED:

@@ -8,12 +8,13 @@ import threading
 
 from celery import shared_task
 
-from billing import reconcile, unpaid
+from accounts.closing import work as closing_work
+from billing import closing, reconcile, unpaid
 from billing.webhooks import work
 
 RUN_SECONDS = 8.0
 RECONCILE_SECONDS = 40.0
-_events, _customers = threading.Lock(), threading.Lock()
+_events, _customers, _closings = threading.Lock(), threading.Lock(), threading.Lock()
 
 
 @shared_task
@@ -38,6 +39,17 @@ def reconcile_customers() -> None:
 
 
 @shared_task
+def end_payments() -> None:
+    """End what closed accounts have with Stripe, for a bounded time."""
+    if _closings.acquire(blocking=False):
+        try:
+            closing_work.work_off(closing.STEPS, seconds=RUN_SECONDS)
+        finally:
+            _closings.release()
+
+
+@shared_task
 def tend_unpaid() -> None:
-    """Tell and announce what is due about money and room, and close what was announced."""
+    """Tell and announce what is due about money and room; close, or reopen, accounts."""
     unpaid.tend()
+    closing.reopen_settled()

@@ -1,7 +1,7 @@
 """Acts on what `dunning` says: tells, announces the deletion, closes what was announced.
 
-Nothing of a customer's is removed here. Closing an account freezes it; what becomes of closed
-accounts is said where they are erased.
+Nothing of a customer's is removed here. Closing an account freezes it; 30 days later it is erased,
+as any closed account (`accounts/closing/plan.py`).
 """
 
 import logging
@@ -14,7 +14,9 @@ from django.db.models import Q
 
 from accounts import audit
 from accounts.audit import SERVICE
-from accounts.models import Account, Delivery
+from accounts.closing.actions import close
+from accounts.closing.plan import COOLING_OFF
+from accounts.models import Account, Closing, Delivery
 from accounts.notifications.notify import notify
 from backup_service import clock
 from billing.actions import standing_of
@@ -74,7 +76,7 @@ def _rows(now: datetime) -> Iterator[Subscription]:
         account__in=Grant.objects.filter(ends_at__range=(lately, now)).values("account")
     )
     found = Subscription.objects.filter(Q(unpaid_since__isnull=False) | shrunk)
-    found = found.exclude(account__state=Account.State.CLOSED)
+    found = found.exclude(account__state__in=Account.CLOSED)
     rows = found.select_related("account__usage", "plan", "account").order_by("pk")
     yield from rows.iterator(chunk_size=200)
 
@@ -95,10 +97,9 @@ def _tell(row: Subscription, notice: Notice, debt: Debt | None, now: datetime) -
             "read_only": f"{debt.begins(Step.READ_ONLY):%-d %B %Y}",
             "restore_only": f"{debt.begins(Step.RESTORE_ONLY):%-d %B %Y}",
             "restores_end": f"{debt.begins(Step.ENDED):%-d %B %Y}",
+            **_deletion(debt, row.deletion_announced_at or now),
         }
     if notice.kind is NoticeKind.DELETION_ANNOUNCED and debt is not None:
-        due = debt.deletion_due(now)
-        values["deletion"] = f"{due:%-d %B %Y}" if due else ""
         first = Subscription.objects.filter(
             pk=row.pk, unpaid_since=debt.since, deletion_announced_at=None
         ).update(deletion_announced_at=now)
@@ -107,6 +108,14 @@ def _tell(row: Subscription, notice: Notice, debt: Debt | None, now: datetime) -
         account = row.account
         audit.record(SERVICE, "deletion.announce", account.public_id, account=account, **values)
     notify(row.account, notice.kind.value, key=notice.key, **values)
+
+
+def _deletion(debt: Debt, announced_at: datetime) -> dict[str, str]:
+    """Return when the account is closed, and when it is erased, if it was announced then."""
+    due = debt.deletion_due(announced_at)
+    if due is None:
+        return {}
+    return {"deletion": f"{due:%-d %B %Y}", "erasure": f"{due + COOLING_OFF:%-d %B %Y}"}
 
 
 def _close_if_due(row: Subscription, debt: Debt, now: datetime) -> None:
@@ -123,17 +132,15 @@ def _close_if_due(row: Subscription, debt: Debt, now: datetime) -> None:
     if not told.exists():
         log.error("an account's deletion is due, and nobody could be told of it: nothing is done")
         return
-    _close(row, debt, now)
+    _close(row, debt)
 
 
 @transaction.atomic
-def _close(row: Subscription, debt: Debt, now: datetime) -> None:
+def _close(row: Subscription, debt: Debt) -> None:
     still = Subscription.objects.select_for_update(no_key=True).filter(
         pk=row.pk, unpaid_since=debt.since, deletion_announced_at=row.deletion_announced_at
     )
     if not still.exists():  # paid meanwhile
         return
-    opened = Account.objects.filter(pk=row.account_id).exclude(state=Account.State.CLOSED)
-    if opened.update(state=Account.State.CLOSED, closed_at=now):
-        account = row.account
-        audit.record(SERVICE, "account.close-unpaid", account.public_id, account=account)
+    if not Account.objects.get(pk=row.account_id).is_closed:
+        close(row.account, reason=Closing.Reason.UNPAID, actor=SERVICE)

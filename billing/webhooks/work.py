@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from backup_service import clock
-from billing.models import StripeEvent
+from billing.models import StripeEvent, Subscription
 from billing.stripe.errors import ForgedError, PaymentError
 from billing.stripe.events import customer_of, parse, recent
 from billing.stripe.sync import sync_customer
@@ -89,15 +89,23 @@ def _work(row: StripeEvent) -> None:
     begun, body = clock.now(), bytes(row.body)
     try:
         customer = customer_of(parse(body), body)
-        sync_customer(customer)
+        found = sync_customer(customer)
     except (PaymentError, ForgedError, KeyError, TypeError, ValueError) as error:
         _failed(row, type(error).__name__)
         return
     mine = StripeEvent.objects.filter(pk=row.pk, lease=row.lease)
     mine.update(customer=customer, **_done())
+    if customer and found is None:
+        _forget_stranger(customer)
     if customer:
         same = StripeEvent.objects.filter(state=StripeEvent.State.RECEIVED, customer=customer)
         same.filter(received_at__lt=begun).update(**_done())
+
+
+def _forget_stranger(customer: str) -> None:
+    """Delete what Stripe said of a customer who is nobody's here, perhaps no longer."""
+    if not Subscription.objects.filter(stripe_customer=customer).exists():
+        StripeEvent.objects.filter(customer=customer).delete()
 
 
 def _done() -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from accounts.closing.plan import COOLING_OFF
 from billing.state import AccountState, State
 
 
@@ -10,7 +11,7 @@ def sentence(found: AccountState) -> str:
     row = found.subscription
     match found.state:
         case State.CLOSED:
-            return "This account is closed."
+            return "This account is closed. Its page in the settings says what follows."
         case State.FROZEN | State.ENDED | State.RESTORE_ONLY | State.READ_ONLY | State.OVER_CAP:
             return found.allowed.reason
         case State.GRACE:
@@ -40,11 +41,15 @@ def next_steps(found: AccountState) -> list[tuple[datetime, str]]:
         (found.read_only_from, "New backups are paused. Restoring and removing go on."),
         (
             found.restore_only_from,
-            "Nothing can be removed either. The deletion of what is stored is announced, at least "
-            "31 days ahead.",
+            "Nothing can be removed either. The day on which the account is closed is announced, "
+            "at least 31 days ahead.",
         ),
         (found.restores_end, "Restores end."),
-        (found.deletion_due, "The account is closed, and what is stored in it may be deleted."),
+        (found.deletion_due, "The account is closed."),
+        (
+            found.deletion_due + COOLING_OFF if found.deletion_due else None,
+            "The account is erased: all that is stored in it is destroyed, in all places.",
+        ),
     ]
     return [(moment, text) for moment, text in planned if moment is not None]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from billing.stand_in.business import payments
+from billing.stand_in.business import payments, subscriptions
 from billing.stand_in.errors import ApiError
 from billing.stand_in.params import Params
 from billing.stand_in.store import Object
@@ -51,6 +51,20 @@ def update(world: World, params: Params, name: str) -> Object:
     return world.get(name, "customer")
 
 
+def delete(world: World, params: Params, name: str) -> Object:
+    """Delete a customer with cards and subscriptions; what was invoiced stays."""
+    found = world.get(name, "customer")
+    if not found.get("deleted"):
+        for sub in world.store.all("subscription", customer=name):
+            if sub["status"] not in ("canceled", "incomplete_expired"):
+                subscriptions.end(world, sub)
+        for method in world.store.all("payment_method", customer=name):
+            world.save(method | {"customer": None})
+        world.emit("customer.deleted", found)
+        world.save({"id": name, "object": "customer", "deleted": True})
+    return {"id": name, "object": "customer", "deleted": True}
+
+
 def attach(world: World, params: Params, name: str) -> Object:
     """Keep a card for a customer."""
     customer = world.get(params.required("customer"), "customer")
@@ -79,5 +93,6 @@ def _attach(world: World, customer: Object, name: str) -> Object:
 ROUTES = [
     ("POST", "customers", create),
     ("POST", "customers/*", update),
+    ("DELETE", "customers/*", delete),
     ("POST", "payment_methods/*/attach", attach),
 ]

@@ -18,6 +18,7 @@ SLOW = {f"storage.tasks.{name}" for name in ("sweep", "expire", "scrub_due", "su
 OUTSIDE = {
     *("accounts.tasks.deliver_mails", "accounts.tasks.deliver_to_endpoints"),
     *("billing.tasks.work_off_events", "billing.tasks.reconcile_customers"),
+    "billing.tasks.end_payments",
 }
 
 

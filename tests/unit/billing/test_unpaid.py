@@ -61,13 +61,13 @@ def test_each_notice_is_told_once_on_the_way_to_the_deletion(
         deliver(account)
     expected = ["payment-failed"] * 3 + ["payment-read-only"] * 4
     expected += ["payment-deletion-announced"] + ["payment-restore-only"] * 4
-    assert told() == [*expected, "payment-restores-ended"]
+    assert told() == [*expected, "payment-restores-ended", "account-closed"]
     account.refresh_from_db()
     assert account.state == Account.State.CLOSED
     assert account.closed_at is not None
     assert account.closed_at - since >= timedelta(days=92)
     verbs = list(AuditEvent.objects.filter(account=account).values_list("verb", flat=True))
-    assert verbs.count("deletion.announce") == verbs.count("account.close-unpaid") == 1
+    assert verbs.count("deletion.announce") == verbs.count("account.close") == 1
 
 
 def test_day_61_announces_and_names_the_day(account: Account, since: datetime) -> None:
@@ -173,6 +173,7 @@ def test_every_notice_has_words(kind: NoticeKind) -> None:
         "restore_only": "30 April 2026",
         "restores_end": "30 May 2026",
         "deletion": "31 May 2026",
+        "erasure": "30 June 2026",
     }
     letter = kind_of(kind.value).write(values)
     assert letter.link is not None
