@@ -9,6 +9,7 @@ import logging
 from celery import shared_task
 
 from accounts.audit import SERVICE
+from accounts.closing import reminders, work
 from backup_service import clock
 from storage import wakeups
 from storage.database import single_runner
@@ -18,6 +19,7 @@ from storage.deletion.guard import InDoubtError
 from storage.device_authorization import grant
 from storage.events import removals
 from storage.integrity import future_times, orphans, reconcile, scrub
+from storage.leaving import steps, unused
 from storage.models import Heartbeat
 from storage.monitoring import alarms, canary, losses
 from storage.notices import late, plan_room, reports
@@ -96,6 +98,19 @@ def undelete() -> None:
     """Bring back what was asked for, for a bounded time."""
     if undeletes.undelete_due(seconds=RUN_SECONDS) and undeletes.due().exists():
         wakeups.run_again(wakeups.UNDELETE)
+
+
+@shared_task
+def erase_closed() -> None:
+    """Remind people of closed accounts, and go on with erasing those whose time has come."""
+    reminders.remind_due()
+    work.work_off(steps.STEPS, seconds=RUN_SECONDS)
+
+
+@shared_task
+def tend_unused() -> None:
+    """Tell of free accounts that nobody uses, and close those that were told of."""
+    unused.tend()
 
 
 @shared_task

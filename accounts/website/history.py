@@ -38,6 +38,7 @@ SENTENCES = {
     "member.join": "joined this account as {role}",
     "member.role": "made {subject} {role}, who was {before}",
     "member.remove": "removed the member {subject}",
+    "member.erased": "noted that a member deleted their sign-in",
     "member.leave": "left this account",
     "member.offer": "offered this account to {subject}",
     "member.offer-back": "took back the offer of this account to {subject}",
@@ -51,7 +52,11 @@ SENTENCES = {
     "payment.dispute": "noted that a bank has taken a payment back",
     "payment.twice": "ended a plan that was bought twice, and gave the money back",
     "account.grant": "granted more until {until}: {reason}",
-    "account.close-unpaid": "closed this account: a payment was overdue, and that was announced",
+    "account.close": "closed this account ({why}), to be erased after {until}",
+    "account.reopen": "opened this account again",
+    "account.erase-now": "had this account erased at once: {note}",
+    "account.erase": "began to erase this account",
+    "account.export": "downloaded all that is kept about this account",
     "deletion.announce": "announced the deletion of what is stored, for {deletion}",
     "device.add": "added the device “{name}”",
     "device.retire": "retired the device “{name}”",
@@ -137,7 +142,7 @@ def _who(event: AuditEvent) -> str:
         return f"the credential {event.credential}{called}"
     if event.actor_kind == AuditEvent.Kind.TOKEN:
         return f"the API token {event.credential}{called}"
-    return event.actor_label
+    return event.actor_label or "somebody who was erased"
 
 
 def _vault(event: AuditEvent) -> str:

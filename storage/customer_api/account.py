@@ -48,7 +48,7 @@ class AccountView(ApiView):
 
 
 def _state(account: Account, now: Entitlements) -> Any:
-    if account.state == Account.State.CLOSED:
+    if account.is_closed:
         return "closed"
     if now.may_store:
         return "active"

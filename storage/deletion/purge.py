@@ -7,7 +7,7 @@ an upload of the same object between them brings it back. The sweep removes the 
 
 import math
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models, transaction
 
@@ -20,6 +20,7 @@ from storage.objects import replicas
 from storage.vaults import quota, sequence
 
 BATCH = 200  # objects
+AHEAD = timedelta(days=1)  # by which a vault's count may be ahead of the clock
 
 
 def purge(*, grace_ended_before: datetime | None = None, seconds: float = math.inf) -> int:
@@ -36,6 +37,21 @@ def purge(*, grace_ended_before: datetime | None = None, seconds: float = math.i
         return purge_removed(before, until, limits) if is_mine else 0
 
 
+def purge_account(account: int, *, seconds: float) -> int:
+    """Purge what an account has removed, without its grace: it was given before, as a whole.
+
+    The day's share bounds this as any purge. Return how many objects went; none while another
+    worker purges. Raises InDoubtError while the catalogue or the clock is in doubt.
+    """
+    guard.require_no_doubt()
+    until = time.monotonic() + seconds
+    with single_runner.alone("purge") as is_mine:
+        if not is_mine:
+            return 0
+        before = clock.database_now() + AHEAD
+        return purge_removed(before, until, PurgeLimits(), only=account)
+
+
 def due(now: datetime) -> models.QuerySet[StoredObject]:
     """Return the objects whose grace has ended, and those whose purge was interrupted."""
     return StoredObject.objects.removed().filter(tombstoned_at__lte=now).order_by("tombstoned_at")
@@ -46,9 +62,16 @@ def is_due() -> bool:
     return due(elapsed_time.grace_began_before()).exists()
 
 
-def purge_removed(before: datetime, until: float, limits: PurgeLimits | None = None) -> int:
-    """Purge what was removed `before`, whoever else may do so, `until` a monotonic time."""
+def purge_removed(
+    before: datetime, until: float, limits: PurgeLimits | None = None, *, only: int | None = None
+) -> int:
+    """Purge what was removed `before`, whoever else may do so, `until` a monotonic time.
+
+    With `only` it is that account's.
+    """
     purged, removed = 0, due(before)
+    if only is not None:
+        removed = removed.filter(vault__account=only)
 
     def take(account: int, most: int) -> list[tuple[int, int]]:
         most = min(most, limits.room(account)) if limits else most

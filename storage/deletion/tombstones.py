@@ -42,6 +42,17 @@ def clear(vault: Vault) -> None:
         tombstone(vault, one, by=None)
 
 
+@transaction.atomic
+def clear_some(vault: Vault, *, most: int) -> int:
+    """Remove up to so many objects from a vault; return how many there were."""
+    locked = sequence.lock(vault)
+    objects = StoredObject.objects.current().filter(vault=locked)
+    page = lock_order.lock(objects, most=most)
+    for one in StoredObject.objects.filter(pk__in=page).order_by("pk"):
+        tombstone(locked, one, by=None)
+    return len(page)
+
+
 def tombstone(vault: Vault, obj: StoredObject, *, by: Credential | None) -> None:
     """Write an object's tombstone; its bytes stay for the grace period. The vault is locked."""
     step = sequence.tick(vault)

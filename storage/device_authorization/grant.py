@@ -199,7 +199,7 @@ def _make(request: DeviceAuthorization) -> Collected:
 def _may_still(vault: Vault, person: User) -> bool:
     """Whether what was approved some minutes ago would be approved now."""
     seat = Membership.objects.filter(account=vault.account_id, user=person).first()
-    is_open = vault.closed_at is None and vault.account.state != Account.State.CLOSED
+    is_open = vault.closed_at is None and not vault.account.is_closed
     if seat is None or not person.is_active or not is_open:
         return False
     if not may(seat.role, Right.CHANGE_BACKUPS):

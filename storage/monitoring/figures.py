@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, F, Max, Min, OuterRef, Subquery, Sum
 
+from accounts.models import Closing
 from storage.models import (
     CanaryRun,
     Catalogue,
@@ -44,6 +45,7 @@ def figures(now: datetime) -> Figures:
         scrub_silence=_age(beats.get("scrub", begun), now),
         sweep_silence=_age(beats.get("sweep", begun), now),
         doubt=own.doubt_text if own else "",
+        given_up_closings=Closing.objects.filter(parked_at__isnull=False).count(),
         is_capped=capped_at is not None and _age(capped_at, now) < CAPPED_LATELY,
         mail_error=broken.error if broken else "",
         has_recipients=settings.EMBEDDED or bool(mail.staff()),

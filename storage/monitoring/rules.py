@@ -54,6 +54,7 @@ class Figures:
     has_recipients: bool = True
     promised: int = 0  # replicas, to whoever was promised most
     reachable: int = 0  # replicas that objects can have: one in each failure domain
+    given_up_closings: int = 0  # closed accounts of which a step was given up
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,14 @@ def _upkeep(figures: Figures) -> Iterator[AlarmState]:
             "The purge has come to its bound for one day.",
             "It goes on by itself. If so much was not meant to go, see in the audit log who "
             "removed it, and stop beat; if it was, NIGHTSAFE_PURGE_SHARE raises the bound.",
+        )
+    if figures.given_up_closings:
+        yield AlarmState(
+            "closings",
+            f"{_many(figures.given_up_closings, 'closed account')} could not be erased in many "
+            "tries.",
+            "See the log. Once the cause is mended, `manage.py account erase` has the step tried "
+            "again; `manage.py account closing` says how far an account is.",
         )
 
 

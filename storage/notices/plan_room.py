@@ -34,6 +34,7 @@ def tell_due(*, after: int = 0) -> int | None:
         Usage.objects.filter(pk__gt=after)
         .annotate(plan=plan, used=used)
         .filter(Q(used__gte=F("plan") * 3 / 4) | Q(account__quota_notice__isnull=False), used__gt=0)
+        .exclude(account__state__in=Account.CLOSED)
         .select_related("account")
         .order_by("pk")[:BATCH]
     )

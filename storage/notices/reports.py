@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.access import Seat
-from accounts.models import Membership
+from accounts.models import Account, Membership
 from accounts.notifications.notify import notify_one
 from accounts.notifications.preferences import RUN_IT, default_rhythm
 from accounts.templatetags.amounts import amount
@@ -28,6 +28,7 @@ def send_due() -> int:
         first = Q(report__isnull=True, created_at__lte=now - span)
         wants |= chosen & (last | first)
     seats = Membership.objects.filter(wants, user__is_active=True)
+    seats = seats.exclude(account__state__in=Account.CLOSED)
     due = seats.select_related("user", "account").order_by("pk")[:BATCH]
     return sum(_send(seat) for seat in due)
 

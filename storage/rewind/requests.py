@@ -71,6 +71,8 @@ def plan(vault: Vault, wanted: Wanted) -> Plan:
 def request(vault: Vault, wanted: Wanted, *, actor: Actor) -> Undelete:
     """Have it brought back; the row says how far it is. Raises UndeleteError."""
     vault = sequence.lock(vault)
+    if vault.account.is_closed:
+        raise UndeleteError("This account is closed. Open it again first, in the settings.")
     if Undelete.objects.filter(vault=vault, ended_at=None).exists():
         raise UndeleteError("Something is being brought back into this vault already. Wait for it.")
     selection = _selection(vault, wanted)

@@ -71,7 +71,8 @@ def create_vault(
 @transaction.atomic
 def add_vault(account: Account, *, name: str, actor: Actor, device: Device | None = None) -> Vault:
     """Make a vault that nobody can enter yet. Raises VaultNameTakenError, VaultLimitError."""
-    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if Account.objects.select_for_update(no_key=True).get(pk=account.pk).is_closed:
+        raise VaultLimitError("This account is closed. Open it again first, in the settings.")
     if Vault.objects.filter(account=account, closed_at=None).count() >= MOST_VAULTS:
         raise VaultLimitError(
             f"An account has at most {MOST_VAULTS} vaults. Delete one that was never set up, or "

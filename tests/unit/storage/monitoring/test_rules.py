@@ -45,6 +45,7 @@ def test_each_figure_of_a_region_fires_by_itself(change: dict[str, Any], key: st
         (Figures(sweep_silence=3601), "sweep"),
         (Figures(doubt="The clock went wrong."), "doubt"),
         (Figures(is_capped=True), "capped"),
+        (Figures(given_up_closings=1), "closings"),
         (Figures(mail_error="refused"), "mail"),
         (Figures(has_recipients=False), "nobody"),
         (Figures(promised=3, reachable=2), "places"),
@@ -72,7 +73,7 @@ def test_a_region_that_takes_nothing_owes_no_replicas_and_no_canary() -> None:
 
 def test_every_alarm_says_what_to_do() -> None:
     everything = RegionFigures("a", True, 1, 1, 1e9, 1, 1e9, 1e9, 1e9, "", 1e9, True, 1)
-    found = judge(Figures([everything], 1, 1, 1e9, 1e9, 1e9, "older", True, "x", False, 3, 2))
-    assert len(found) == 17
+    found = judge(Figures([everything], 1, 1, 1e9, 1e9, 1e9, "older", True, "x", False, 3, 2, 1))
+    assert len(found) == 18
     assert all(one.advice and len(one.text) < 500 and len(one.advice) < 500 for one in found)
     assert "1 object of 1 vault" in found[0].text

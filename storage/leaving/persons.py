@@ -1,0 +1,62 @@
+"""Erases people: whoever is in no other account when theirs goes, or who deletes their sign-in."""
+
+from django.db import transaction
+
+from accounts.closing import erasure
+from accounts.closing.actions import ClosingError
+from accounts.models import Account, Membership, User
+from storage.models import DeviceAuthorization, Undelete
+
+Role = Membership.Role
+
+
+class OwnerError(ClosingError):
+    """Somebody is the only owner of an account."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(
+            f"You are the only owner of the account “{account}”. Give it to another member first, "
+            "or close it: your sign-in goes with it."
+        )
+
+
+def erase_members(account: Account) -> int:
+    """End an account's seats, and erase whoever has no other one; return 0 when all are gone."""
+    for seat in account.memberships.select_related("user").order_by("pk")[:20]:
+        _end(seat)
+    return account.memberships.count()
+
+
+@transaction.atomic
+def erase_oneself(user: User) -> None:
+    """Leave every account, and erase the person.
+
+    Raises OwnerError for an only owner, ClosingError for staff, whose acts others answer for.
+    """
+    if user.is_staff:
+        raise ClosingError("You are staff of this service. Ask its operator to end that first.")
+    seats = list(Membership.objects.select_related("account").filter(user=user))
+    for account in Account.objects.filter(memberships__user=user).order_by("pk"):
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    for seat in seats:
+        others = seat.account.memberships.filter(role=Role.OWNER).exclude(pk=seat.pk)
+        if seat.role == Role.OWNER and not others.exists():
+            raise OwnerError(seat.account)
+    for seat in seats:
+        erasure.end_seat(seat)
+    _erase(user)
+
+
+@transaction.atomic
+def _end(seat: Membership) -> None:
+    user = User.objects.select_for_update(no_key=True).get(pk=seat.user_id)
+    erasure.end_seat(seat)
+    if not Membership.objects.filter(user=user).exists() and not user.is_staff:
+        _erase(user)
+
+
+def _erase(user: User) -> None:
+    """Erase a person without a seat from everything that is not one account's alone."""
+    DeviceAuthorization.objects.filter(approved_by=user).update(approved_by=None)
+    Undelete.objects.filter(actor=user).update(actor=None, actor_label="")
+    erasure.erase_person(user)
