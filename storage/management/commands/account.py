@@ -1,4 +1,4 @@
-"""`manage.py account create|usage|grant`: customers, what they hold and what they are given."""
+"""`manage.py account`: customers, what they hold and are given, closing and erasing accounts."""
 
 import sys
 from argparse import ArgumentParser
@@ -24,6 +24,7 @@ from billing.actions import entitlements_of, subscribe
 from billing.grants import grant
 from billing.lookup import NoSuchAccountError, account_named
 from billing.models import Plan
+from storage.management import closing
 from storage.management.operator_command import OperatorCommand, account_of
 from storage.models import StoredObject, Usage
 from storage.stores.amounts import parse_bytes
@@ -34,12 +35,15 @@ class Command(OperatorCommand):
     help = (
         "create: make a customer, that is a person with a confirmed address, their account and "
         "its plan. usage: compare the account's figures with its rows; --mend sets them right. "
-        "grant: give an account more room, or more days to pay, for a while."
+        "grant: give an account more room, or more days to pay, for a while. close: freeze an "
+        "account; 30 days later it is erased. reopen: open a closed one again. erase: have a "
+        "closed one erased from now on, or a step tried again that was given up; it wants --yes, "
+        "and --reason with the proof of who asks for it. closing: how far a closed one is."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("action", choices=["create", "usage", "grant"])
+        parser.add_argument("action", choices=["create", "usage", "grant", *closing.ACTS])
         parser.add_argument("--email", help="create, usage: whose account")
         parser.add_argument("--plan", default="free", help="free, personal or plus")
         parser.add_argument(
@@ -49,17 +53,20 @@ class Command(OperatorCommand):
             "to set one",
         )
         parser.add_argument("--mend", action="store_true", help="usage: correct the figures")
-        parser.add_argument("--account", help="grant: its owner's mail, or its id")
+        parser.add_argument("--account", help="all others: its owner's mail, or its id")
         parser.add_argument("--quota", default="", help="grant: more room, as 10GB")
         parser.add_argument(
             "--grace-days", type=int, default=0, help="grant: days before what follows from debts"
         )
         parser.add_argument("--days", type=int, help="grant: for how long it holds")
-        parser.add_argument("--reason", default="", help="grant: why, for the record")
+        parser.add_argument("--reason", default="", help="why, for the record")
+        parser.add_argument("--yes", action="store_true", help="erase: it cannot be undone")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         if options["action"] == "grant":
             return self._grant(options)
+        if options["action"] in closing.ACTS:
+            return closing.act(options)
         if not options["email"]:
             raise CommandError("Say whose account: --email ADDRESS.")
         if options["action"] == "usage":

@@ -11,6 +11,10 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from backup_service import clock
+from storage.database import elapsed_time
+from storage.models import ClockJump
+
+pytestmark = pytest.mark.django_db
 
 
 def run(*arguments: str) -> dict[str, Any]:
@@ -33,6 +37,15 @@ def test_forward_and_back(file: Path) -> None:
     assert clock.now() - before >= timedelta(days=15, hours=12)
     assert run("reset")["ahead_seconds"] == 0
     assert clock.now() - before < timedelta(days=1)
+
+
+def test_the_time_is_seen_to_pass(file: Path) -> None:
+    elapsed_time.observe()
+    before = elapsed_time.grace_began_before()
+    run("advance", "40d")
+    assert elapsed_time.observe() is None
+    assert not ClockJump.objects.exists()
+    assert elapsed_time.grace_began_before() - before >= timedelta(days=40)
 
 
 @pytest.mark.parametrize("span", ["", "15", "15y", "-1d", "1.5d", "d", "٣d", "1d1h", "999999w"])
