@@ -4,6 +4,8 @@ What was done and when stays, as does the kind of who did it. Rows are sealed fi
 not in the chain yet would be sealed without what was erased.
 """
 
+from collections.abc import Mapping
+
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
@@ -43,6 +45,6 @@ def erase_person(user: User, addresses: set[str]) -> None:
         _erase(named.filter(about), NOTHING)
 
 
-def _erase(rows: QuerySet[AuditEvent], fields: dict[str, object]) -> None:
+def _erase(rows: QuerySet[AuditEvent], fields: Mapping[str, object]) -> None:
     while page := list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
         AuditEvent.objects.filter(pk__in=page).update(**fields)

@@ -7,9 +7,9 @@ from functools import wraps
 from allauth.account import app_settings
 from allauth.account.authentication import get_authentication_records
 from allauth.core.exceptions import ReauthenticationRequired
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def recently_authenticated(view: View) -> View:
@@ -20,7 +20,7 @@ def recently_authenticated(view: View) -> View:
     """
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.method not in ("GET", "HEAD") and not is_there(request):
             raise ReauthenticationRequired
         return view(request, *args, **kwargs)

@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from storage.website import connect, removal_views, views
+from storage.website import connect, leaving, removal_views, views
 
 urlpatterns = [
     path("dashboard/", views.dashboard, name="dashboard"),
     path("connect/", connect.connect, name="connect"),
     path("account/continent/", views.continent, name="continent"),
+    path("settings/export/", leaving.export, name="export"),
+    path("settings/close/", leaving.close_account, name="account_close"),
+    path("settings/close/reopen/", leaving.reopen_account, name="account_reopen"),
+    path("settings/delete/", leaving.delete_sign_in, name="sign_in_delete"),
     path("devices/add/", views.add_device, name="device_add"),
     path("devices/<str:device_id>/retire/", views.retire, name="device_retire"),
     path("vaults/<str:vault_id>/", views.vault, name="vault"),

@@ -17,6 +17,7 @@ DOORS = ("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "
 OWN = (
     *("/dashboard/", "/activity/", "/accounts/email/", "/account/continent/", "/devices/add/"),
     *("/connect/", "/settings/notifications/", "/settings/notifications/endpoints/add/"),
+    *("/settings/export/", "/settings/close/", "/settings/delete/"),
 )
 AS_WELL = ("/nothing", "/?language=de", "/pricing/", "/download/", "/status/")  # in German
 LONG = "x" * 99
