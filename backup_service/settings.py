@@ -164,6 +164,7 @@ CELERY_TASK_ROUTES = (
             "tell_customers",
             "erase_closed",
             "tend_unused",
+            "sample_use",
         )
     }
     | {

@@ -26,6 +26,7 @@ from storage.notices import late, plan_room, reports
 from storage.regions import drain, health, write_off
 from storage.replication import backfill, leases, replicator
 from storage.rewind import worker as undeletes
+from storage.vault_status import samples
 from storage.vaults import locks
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,13 @@ def tell_customers() -> None:
     late.tell_due()
     plan_room.tell_next()
     reports.send_due()
+
+
+@shared_task
+def sample_use() -> None:
+    """Note what accounts and vaults hold today, once each, and drop old samples."""
+    if samples.sample_due(seconds=RUN_SECONDS):
+        wakeups.run_again(wakeups.SAMPLES)
 
 
 @shared_task

@@ -27,6 +27,7 @@ RECONCILE = "storage.tasks.reconcile_after_jump"
 SURVEY = "storage.tasks.survey_regions"
 EXPIRE = "storage.tasks.expire"
 UNDELETE = "storage.tasks.undelete"
+SAMPLES = "storage.tasks.sample_use"
 SPACING = 0.25  # seconds between two wake-ups of a process
 BACKOFF = 10.0  # seconds of silence after the broker did not answer
 

@@ -7,6 +7,7 @@ from storage.models.notices import LateNotice, QuotaNotice, Report
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.regions import Refill, Region
 from storage.models.replicas import Attempt, Replica, SweptAttempt
+from storage.models.samples import UsageSample, VaultSample
 from storage.models.service_state import Catalogue, ClockJump, Runner, Survey
 from storage.models.undeletes import Undelete
 from storage.models.usage import Reservation, Usage
@@ -40,6 +41,8 @@ __all__ = [
     "SweptAttempt",
     "Undelete",
     "Usage",
+    "UsageSample",
     "Vault",
     "VaultEvent",
+    "VaultSample",
 ]
