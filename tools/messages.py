@@ -21,6 +21,11 @@ MODULES = (
     "accounts/templatetags/amounts.py",
     "backup_service/pages/status.py",
     "storage/models/regions.py",
+    "storage/vault_status/protection.py",
+    "storage/vault_status/summary.py",
+    "storage/website/computer_table.py",
+    "storage/website/dashboard.py",
+    "storage/website/happenings.py",
 )
 CALLS = {"_", "gettext", "gettext_noop", "ngettext"}
 MAGIC, REVISION, HEAD = 0x950412DE, 0, 28  # the head has seven numbers of four bytes

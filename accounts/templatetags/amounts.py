@@ -1,7 +1,7 @@
 """Formats bytes, money and moments for people."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.conf import settings
@@ -21,6 +21,13 @@ SPANS: list[tuple[timedelta, Callable[[int], str]]] = [
     (timedelta(days=1), lambda n: ngettext("%(n)d day ago", "%(n)d days ago", n)),
     (timedelta(hours=1), lambda n: ngettext("%(n)d hour ago", "%(n)d hours ago", n)),
     (timedelta(minutes=1), lambda n: ngettext("%(n)d minute ago", "%(n)d minutes ago", n)),
+]
+AHEAD: list[tuple[timedelta, Callable[[int], str]]] = [
+    (timedelta(days=365), lambda n: ngettext("in %(n)d year", "in %(n)d years", n)),
+    (timedelta(days=30), lambda n: ngettext("in %(n)d month", "in %(n)d months", n)),
+    (timedelta(days=1), lambda n: ngettext("in %(n)d day", "in %(n)d days", n)),
+    (timedelta(hours=1), lambda n: ngettext("in %(n)d hour", "in %(n)d hours", n)),
+    (timedelta(minutes=1), lambda n: ngettext("in %(n)d minute", "in %(n)d minutes", n)),
 ]
 
 
@@ -44,7 +51,7 @@ def price(cents: int) -> str:
 
 @register.filter
 def ago(moment: datetime) -> str:
-    """Return how long ago something was, in its largest unit."""
+    """Return how long ago something was, or when it will be, in its largest unit."""
     return _in_words(clock.now() - moment)
 
 
@@ -58,6 +65,20 @@ def when(moment: datetime | None, never: str = "") -> SafeString | str:
         moment.isoformat(timespec="seconds"),
         _mark("title"),
         in_zone(moment, "j F Y, H:i"),
+        ago(moment),
+    )
+
+
+@register.simple_tag
+def when_in_short(moment: datetime | None) -> SafeString | str:
+    """Return what `when` does in few bytes, for long tables."""
+    if moment is None:
+        return gettext("never")
+    return format_html(
+        '<time datetime="{}Z"{} title="{}">{}</time>',
+        f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}",
+        _mark(""),
+        in_zone(moment, "j M Y, H:i"),
         ago(moment),
     )
 
@@ -81,13 +102,14 @@ def in_zone(moment: datetime, form: str) -> str:
 
 def _mark(part: str) -> SafeString:
     """Ask the page's script to tell the moment in the browser's zone, where we know none."""
-    is_known = timezone.get_current_timezone_name() != settings.TIME_ZONE
-    return mark_safe("") if is_known else format_html(' data-local="{}"', part)
+    if timezone.get_current_timezone_name() != settings.TIME_ZONE:
+        return mark_safe("")
+    return format_html(' data-local="{}"', part) if part else mark_safe(" data-local")
 
 
 def _in_words(span: timedelta) -> str:
-    for length, words in SPANS:
-        count = span // length
+    for length, words in SPANS if span > timedelta() else AHEAD:
+        count = abs(span) // length
         if count > 0:
             return words(count) % {"n": count}
     return gettext("just now")

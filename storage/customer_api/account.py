@@ -29,7 +29,7 @@ class AccountView(ApiView):
         """Tell the account's plan, what it uses, and what it may do at this moment."""
         account = account_of(request)
         plan, now = overview.plan_of(account), entitlements_of(account)
-        used = overview.quota_of(account, plan)
+        used = overview.quota_of(account, plan, now.quota)
         return Response(
             {
                 "id": account.public_id,

@@ -9,6 +9,7 @@ from accounts.notifications.notify import notify_one
 from accounts.notifications.preferences import RUN_IT, default_rhythm
 from accounts.templatetags.amounts import amount
 from backup_service import clock
+from billing.actions import entitlements_of
 from storage.models import Report
 from storage.notices import letters, schedule
 from storage.vault_status import overview
@@ -37,7 +38,7 @@ def send_due() -> int:
 def _send(seat: Membership) -> int:
     now, account = clock.now(), seat.account
     plan = overview.plan_of(account)
-    room = overview.quota_of(account, plan)
+    room = overview.quota_of(account, plan, entitlements_of(account).quota)
     standings = [
         (one.vault.name, one.protection.standing.value, one.protection.reason)
         for one in overview.overview(overview.vaults_seen_by(Seat(seat)), plan)
@@ -46,7 +47,7 @@ def _send(seat: Membership) -> int:
         account=account.name,
         standings=standings,
         used=amount(room.charged),
-        quota=amount(plan.quota_bytes),
+        quota=amount(room.quota),
     )
     Report.objects.update_or_create(membership=seat, defaults={"sent_at": now})
     notify_one(seat, letters.REPORT, key=f"report:{seat.pk}:{now:%Y%m%d%H}", **values)

@@ -16,7 +16,8 @@ SHORT = 8  # digits of a snapshot's name, as restic shows it
 class Snapshot:
     """A snapshot that is there, or was removed and is kept until `kept_until`.
 
-    `added` bytes came with its run, as far as that is on record. Credentials are user names.
+    `added` bytes came with its run, as far as that is on record. Credentials are called by their
+    labels, or else their user names.
     """
 
     name: str
@@ -74,10 +75,10 @@ def shown(snapshot: StoredObject) -> Snapshot:
     return Snapshot(
         name=snapshot.name,
         came_at=snapshot.created_at,
-        came_by=_prefix(snapshot.created_by),
+        came_by=_called(snapshot.created_by),
         added=getattr(snapshot, "added", None),
         removed_at=snapshot.tombstoned_at,
-        removed_by=_prefix(snapshot.tombstoned_by),
+        removed_by=_called(snapshot.tombstoned_by),
     )
 
 
@@ -109,3 +110,7 @@ def undeletes_of(vault: Vault, most: int) -> list[Undelete]:
 
 def _prefix(credential: Credential | None) -> str:
     return credential.prefix if credential else ""
+
+
+def _called(credential: Credential | None) -> str:
+    return (credential.label or credential.prefix) if credential else ""

@@ -1,22 +1,23 @@
 """Reads what the pages show of an account's vaults, in a fixed number of queries."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from accounts.access import Seat, devices_seen_by
-from accounts.models import Account, AuditEvent, Device
+from accounts.access import Seat
+from accounts.models import Account, AuditEvent
 from accounts.roles import Right
 from backup_service import clock
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan, Subscription
+from storage.intervals import next_expected
 from storage.models import Credential, Replica, StoredObject, Usage, Vault
 from storage.models.regions import place_name
 from storage.objects import placement
-from storage.vault_status.protection import Protection, Standing, VaultFigures, judge
+from storage.vault_status.protection import Protection, VaultFigures, judge
 from storage.vault_status.vault_statistics import figures_of
 
 BAR = 1000  # units of the quota bar's length
@@ -42,47 +43,57 @@ class VaultOverview:
         return min(self.figures.fewest_copies, self.wanted_copies)
 
     @property
+    def next_expected(self) -> datetime | None:
+        """When the next backup is expected; none before the first one, or of a retired computer."""
+        if self.figures.last_backup is None or self.figures.is_retired:
+            return None
+        return next_expected(self.figures.last_backup, self.figures.interval)
+
+    @property
     def lacks_places(self) -> bool:
         """Whether there are fewer places than copies promised."""
         return self.possible_copies < self.wanted_copies
 
 
 @dataclass(frozen=True)
-class DeviceOverview:
-    """A device in use with its vaults."""
-
-    device: Device
-    vaults: list[VaultOverview]
-
-    @property
-    def is_one_with_its_vault(self) -> bool:
-        """Whether the vault's name says it all, as it does after enrolment."""
-        return [shown.vault.name for shown in self.vaults] == [self.device.name]
-
-
-@dataclass(frozen=True)
 class QuotaOverview:
-    """What is charged of the plan. All in bytes but the parts of the bar, in thousandths."""
+    """What is charged of the quota. All in bytes but the parts of the bar, in thousandths."""
 
     plan: Plan
-    charged: int
-    reserved: int  # of these, for uploads in flight and what broken ones left until it is swept
+    quota: int  # the plan's, and what was granted on top
+    live: int
+    reserved: int  # for uploads in flight and what broken ones left until it is swept
     kept: int  # removed, and kept for the grace period
+
+    @property
+    def charged_kept(self) -> int:
+        """What counts of the removed: it is free up to the quota's size."""
+        return max(0, self.kept - self.quota)
+
+    @property
+    def charged(self) -> int:
+        """What counts against the quota."""
+        return self.live + self.reserved + self.charged_kept
+
+    @property
+    def granted(self) -> int:
+        """How much of the quota is no part of the plan."""
+        return self.quota - self.plan.quota_bytes
 
     @property
     def bar(self) -> int:
         """The filled part of the bar."""
-        return _part(self.charged - self.reserved, self.plan.quota_bytes)
+        return _part(self.charged - self.reserved, self.quota)
 
     @property
     def bar_reserved(self) -> int:
         """The part held for uploads in flight."""
-        return min(_part(self.reserved, self.plan.quota_bytes), BAR - self.bar)
+        return min(_part(self.reserved, self.quota), BAR - self.bar)
 
     @property
     def percent(self) -> int:
-        """How full the plan is, in whole per cent."""
-        return round(100 * self.charged / max(1, self.plan.quota_bytes))
+        """How full it is, in whole per cent."""
+        return round(100 * self.charged / max(1, self.quota))
 
 
 @dataclass(frozen=True)
@@ -94,31 +105,6 @@ class RegionCopies:
     bytes: int
     waiting: int
     damaged: int
-
-
-@dataclass(frozen=True)
-class Dashboard:
-    """Everything that the dashboard shows."""
-
-    quota: QuotaOverview
-    devices: list[DeviceOverview]
-    elsewhere: list[VaultOverview] = field(default_factory=list)
-
-    @property
-    def vaults(self) -> list[VaultOverview]:
-        """All vaults of the account."""
-        return [shown for item in self.devices for shown in item.vaults] + self.elsewhere
-
-    @property
-    def vault_count(self) -> int:
-        """How many vaults there are."""
-        return len(self.vaults)
-
-    @property
-    def standing_counts(self) -> list[tuple[Standing, int]]:
-        """Each standing that occurs with its number of vaults, the best first."""
-        found = [shown.protection.standing for shown in self.vaults]
-        return [(standing, found.count(standing)) for standing in Standing if standing in found]
 
 
 def vaults_of(account: Account) -> QuerySet[Vault]:
@@ -146,28 +132,13 @@ def plan_of(account: Account) -> Plan:
     return subscription.plan if subscription else Plan.objects.get(slug=DEFAULT_PLAN)
 
 
-def dashboard(seat: Seat) -> Dashboard:
-    """Return the devices in use with their vaults, the other vaults, and the quota."""
-    account = seat.account
-    plan = plan_of(account)
-    overviews = overview(vaults_seen_by(seat), plan)
-    devices = list(devices_seen_by(seat))
-    in_use = {device.pk for device in devices}
-    return Dashboard(
-        quota=quota_of(account, plan),
-        devices=[
-            DeviceOverview(d, [o for o in overviews if o.vault.device_id == d.pk]) for d in devices
-        ],
-        elsewhere=[o for o in overviews if o.vault.device_id not in in_use],
-    )
-
-
-def quota_of(account: Account, plan: Plan) -> QuotaOverview:
-    """Return what the account is charged for."""
+def quota_of(account: Account, plan: Plan, quota: int) -> QuotaOverview:
+    """Return what the account is charged for. `quota` (bytes) is that of its entitlements."""
     usage = Usage.objects.filter(account=account).first() or Usage()
     return QuotaOverview(
         plan=plan,
-        charged=usage.charged(plan.quota_bytes),
+        quota=quota,
+        live=usage.live_bytes,
         reserved=usage.reserved_bytes,
         kept=usage.tombstoned_bytes,
     )

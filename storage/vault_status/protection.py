@@ -1,8 +1,11 @@
 """Words how well a vault is protected, as a pure function of its figures."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from django.utils.translation import gettext
 
 from storage.intervals import USUAL, late_from
 
@@ -25,6 +28,23 @@ class Standing(StrEnum):
     def slug(self) -> str:
         """The word for a class or a file name."""
         return self.value.replace(" ", "-")
+
+    @property
+    def word(self) -> str:
+        """The word in the reader's language."""
+        return _WORDS[self]()
+
+
+_WORDS: Mapping[Standing, Callable[[], str]] = {
+    Standing.PROTECTED: lambda: gettext("protected"),
+    Standing.COPYING: lambda: gettext("copying"),
+    Standing.INCOMPLETE: lambda: gettext("incomplete"),
+    Standing.LATE: lambda: gettext("late"),
+    Standing.REFUSED: lambda: gettext("refused"),
+    Standing.RETIRED: lambda: gettext("retired"),
+    Standing.NEVER: lambda: gettext("never"),
+    Standing.AT_RISK: lambda: gettext("at risk"),
+}
 
 
 @dataclass(frozen=True)

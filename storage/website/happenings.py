@@ -1,7 +1,11 @@
 """Words events of a vault in sentences that customers understand."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts.templatetags.amounts import amount
 from storage.models import Credential, Vault, VaultEvent
@@ -24,9 +28,27 @@ class Happening:
     moment: datetime | None = None
 
 
-def happenings(vault: Vault, most: int) -> list[Happening]:
-    """Return the newest events of a vault: one query."""
+# What a list may be narrowed to, by the word in its address, with its name.
+KINDS: Mapping[str, tuple[Callable[[], str], tuple[VaultEvent.Kind, ...]]] = {
+    "": (lambda: gettext("Everything"), tuple(Kind)),
+    "backups": (lambda: gettext("Backups"), (Kind.RUN, Kind.FAILED)),
+    "trouble": (lambda: gettext("Failures and refusals"), (Kind.FAILED, Kind.REFUSAL)),
+    "removals": (
+        lambda: gettext("Removals and what came back"),
+        (*VaultEvent.REMOVALS, Kind.UNDELETE),
+    ),
+}
+
+
+def events_of(vault: Vault, show: str = "") -> QuerySet[VaultEvent]:
+    """Return a vault's events, the newest first: all, or those that a word of KINDS names."""
     events = VaultEvent.objects.filter(vault=vault).select_related("credential")
+    events = events.order_by("-last_at", "-pk")
+    return events.filter(kind__in=KINDS[show][1]) if show in KINDS and show else events
+
+
+def happenings(events: Iterable[VaultEvent]) -> list[Happening]:
+    """Return events, in their order, as they are told."""
     return [
         Happening(
             id=event.pk,
@@ -36,7 +58,7 @@ def happenings(vault: Vault, most: int) -> list[Happening]:
             credential=_called(event.credential),
             moment=_before(event),
         )
-        for event in events.order_by("-last_at", "-pk")[:most]
+        for event in events
     ]
 
 

@@ -98,6 +98,8 @@ def _history(request: HttpRequest, vault: Vault, form: UndeleteForm | None) -> H
     context = {
         "vault": vault,
         "page": page,
+        "newer": f"?page={page.previous_page_number()}" if page.has_previous() else "",
+        "older": f"?page={page.next_page_number()}" if page.has_next() else "",
         "snapshots": [history.shown(one) for one in page],
         "removals": history.removals_of(vault, REMOVALS_SHOWN),
         "undeletes": [

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from storage.website import connect, leaving, removal_views, views
+from storage.website import connect, dashboard, leaving, removal_views, vault_page, views
 
 urlpatterns = [
-    path("dashboard/", views.dashboard, name="dashboard"),
+    path("dashboard/", dashboard.dashboard, name="dashboard"),
+    path("dashboard/live/", dashboard.dashboard_live, name="dashboard_live"),
     path("connect/", connect.connect, name="connect"),
     path("account/continent/", views.continent, name="continent"),
     path("settings/export/", leaving.export, name="export"),
@@ -14,7 +15,9 @@ urlpatterns = [
     path("settings/delete/", leaving.delete_sign_in, name="sign_in_delete"),
     path("devices/add/", views.add_device, name="device_add"),
     path("devices/<str:device_id>/retire/", views.retire, name="device_retire"),
-    path("vaults/<str:vault_id>/", views.vault, name="vault"),
+    path("vaults/<str:vault_id>/", vault_page.vault, name="vault"),
+    path("vaults/<str:vault_id>/live/", vault_page.vault_live, name="vault_live"),
+    path("vaults/<str:vault_id>/events/", vault_page.events, name="vault_events"),
     path("vaults/<str:vault_id>/rename/", views.rename, name="vault_rename"),
     path("vaults/<str:vault_id>/interval/", views.interval, name="vault_interval"),
     path("vaults/<str:vault_id>/delete/", views.delete, name="vault_delete"),

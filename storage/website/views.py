@@ -6,15 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
-from accounts.access import devices_seen_by, present_seat, seat_or_none
+from accounts.access import devices_seen_by, present_seat
 from accounts.actions import DeviceNameTakenError, choose_continent
 from accounts.models import Account
 from accounts.roles import Right
-from accounts.website import history
 from accounts.website.acting import actor_of
-from billing.actions import entitlements_of
 from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Credential, Vault
 from storage.objects import placement
@@ -30,7 +28,7 @@ from storage.vaults.enrolment import (
     rename_vault,
 )
 from storage.vaults.expectations import expect_every
-from storage.vaults.recovery_point import lost_of, recovery_point
+from storage.vaults.recovery_point import lost_of
 from storage.website.forms import (
     SCOPES,
     ContinentForm,
@@ -40,25 +38,6 @@ from storage.website.forms import (
     LabelForm,
     VaultForm,
 )
-from storage.website.happenings import happenings
-
-HISTORY_SHOWN = 15  # events
-
-
-@login_required
-@never_cache
-@require_safe
-def dashboard(request: HttpRequest) -> HttpResponse:
-    """Devices with their vaults, and how full the plan is."""
-    seat = seat_or_none(request)
-    if seat is None:
-        return render(request, "accounts/without_account.html")
-    context = {
-        "account": seat.account,
-        "entitlements": entitlements_of(seat.account),
-        "dashboard": overview.dashboard(seat),
-    }
-    return render(request, "storage/dashboard.html", context)
 
 
 @login_required
@@ -134,34 +113,6 @@ def retire(request: HttpRequest, device_id: str) -> HttpResponse:
     retire_device(device, actor=actor_of(request))
     messages.success(request, f"“{device.name}” is retired. Its backups are still here.")
     return redirect("dashboard")
-
-
-@login_required
-@never_cache
-@require_safe
-def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
-    """One vault: how it stands, who may enter it, where its copies are, what happened."""
-    seat = present_seat(request)
-    account = seat.account
-    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
-    [shown] = overview.overview([found], overview.plan_of(account))
-    days = overview.backups_by_day(found)
-    context = {
-        "vault": found,
-        "may_move": seat.may(Right.MOVE_DEVICES),
-        "shown": shown,
-        "days": days,
-        "days_with_backup": sum(count > 0 for _, count in days),
-        "address": found.url,
-        "credentials": overview.credentials_of(found),
-        "regions": overview.copies_by_region(found),
-        "recovery": recovery_point(found),
-        "shares_disk": share_a_disk(),
-        "lost": lost_of(found),
-        "happenings": happenings(found, HISTORY_SHOWN),
-        "history": history.entries(account, overview.events_of(found)[:HISTORY_SHOWN]),
-    }
-    return render(request, "storage/vault.html", context)
 
 
 @login_required

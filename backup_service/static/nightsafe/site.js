@@ -41,10 +41,10 @@ const moments = new Intl.DateTimeFormat(document.documentElement.lang || undefin
 
 function tellInOwnZone(time) {
   const told = moments.format(new Date(time.dateTime));
-  if (time.dataset.local === "title") {
-    time.title = told;
-  } else {
+  if (time.dataset.local === "text") {
     time.textContent = told;
+  } else {
+    time.title = told;
   }
 }
 

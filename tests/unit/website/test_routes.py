@@ -75,6 +75,7 @@ EXPECTED = {
     "readyz": Expected(anonymous={200, 503}, bob={200, 503}, alice={200, 503}),
     "metrics": Expected(anonymous=404, bob=404, alice=404),  # wants a token, see test_metrics
     "dashboard/": OWN,
+    "dashboard/live/": OWN,
     "activity/": OWN,
     "connect/": OWN_FORM,
     "activity/export.csv": OWN,
@@ -99,6 +100,8 @@ EXPECTED = {
     "devices/add/": OWN_FORM,
     "devices/<str:device_id>/retire/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/": OF_ALICE,
+    "vaults/<str:vault_id>/live/": OF_ALICE,
+    "vaults/<str:vault_id>/events/": OF_ALICE,
     "vaults/<str:vault_id>/rename/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/delete/": OF_ALICE_FORM,
     "vaults/<str:vault_id>/lost/give-up/": OF_ALICE_FORM,

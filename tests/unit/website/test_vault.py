@@ -13,7 +13,7 @@ from accounts.models import Account, AuditEvent
 from backup_service import clock
 from billing.actions import subscribe
 from storage.deletion import vaults
-from storage.models import Region, StoredObject, Vault
+from storage.models import Region, StoredObject, Vault, VaultEvent, VaultSample
 from storage.object_names import ObjectType
 from storage.regions import lifecycle
 from storage.replication import backfill
@@ -212,7 +212,59 @@ def test_the_number_of_queries_does_not_grow(alice: Client, laptop: Enrolled) ->
         back_up(laptop)
     with CaptureQueriesContext(connection) as many:
         page_of(alice, laptop)
-    assert len(many) == len(few) <= 17
+    assert len(many) == len(few) <= 19
+
+
+def test_what_happened_comes_in_pages_and_can_be_narrowed(
+    alice: Client, bob: Client, laptop: Enrolled
+) -> None:
+    now, kinds = clock.now(), VaultEvent.Kind
+    VaultEvent.objects.bulk_create(
+        VaultEvent(
+            vault=laptop.vault,
+            kind=kind,
+            first_at=now - timedelta(hours=n),
+            last_at=now - timedelta(hours=n),
+            credential=laptop.first.credential,
+            status=507,
+            text=f"Over quota, no. {n}.",
+        )
+        for kind in (kinds.RUN, kinds.REFUSAL, kinds.FAILED)
+        for n in range(30)
+    )
+    page = reverse("vault_events", args=[laptop.vault.public_id])
+    assert page in page_of(alice, laptop).content.decode()
+    first = text(alice.get(page))
+    assert first.count('data-label="When"') == 50
+    assert "page=2" in first
+    assert text(alice.get(f"{page}?page=2")).count('data-label="When"') == 40
+    trouble = text(alice.get(f"{page}?show=trouble&page=2"))
+    assert trouble.count('data-label="When"') == 10
+    assert "A backup was completed" not in trouble
+    assert "Refused (507): Over quota, no. 29." in trouble
+    assert "?show=trouble&amp;page=1" in trouble
+    backups = text(alice.get(f"{page}?show=backups"))
+    assert "Refused" not in backups
+    assert "A backup was completed" in backups
+    assert "Nothing yet" in text(alice.get(f"{page}?show=removals"))
+    assert text(alice.get(f"{page}?show=what&page=x")).count('data-label="When"') == 50
+    assert bob.get(page).status_code == 404
+    with CaptureQueriesContext(connection) as asked:
+        alice.get(page)
+    assert len(asked) <= 7
+
+
+def test_growth_is_drawn(alice: Client, laptop: Enrolled) -> None:
+    back_up(laptop)
+    assert "<polyline" not in text(page_of(alice, laptop))
+    today = clock.now().date()
+    VaultSample.objects.bulk_create(
+        VaultSample(vault=laptop.vault, day=today - timedelta(days=n), bytes=1000)
+        for n in range(1, 30)
+    )
+    page = text(page_of(alice, laptop)).replace("\u00a0", " ")
+    assert "<polyline" in page
+    assert "to 3 kB now" in page
 
 
 def test_bob_finds_nothing_there(bob: Client, laptop: Enrolled) -> None:

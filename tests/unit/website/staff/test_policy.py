@@ -58,7 +58,7 @@ def test_our_own_mistakes_have_a_page(
     alice: Client, monkeypatch: pytest.MonkeyPatch, account: Account
 ) -> None:
     alice.raise_request_exception = False
-    monkeypatch.setattr("storage.vault_status.overview.dashboard", None)
+    monkeypatch.setattr("storage.vault_status.dashboard.computers", None)
     response = alice.get("/dashboard/")
     assert response.status_code == 500
     assert "Something went wrong on our side" in response.content.decode()
