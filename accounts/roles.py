@@ -12,10 +12,10 @@ Scope = ApiToken.Scope
 class Right(StrEnum):
     """Something that a person in an account may see or do. A value completes "you may ..."."""
 
-    SEE_OWN_BACKUPS = "see the backups of your own devices"
-    SEE_ALL_BACKUPS = "see the backups of everybody's devices"
-    CHANGE_BACKUPS = "change devices, vaults and credentials that you see"
-    MOVE_DEVICES = "give devices to another member"
+    SEE_OWN_BACKUPS = "see the backups of your own computers"
+    SEE_ALL_BACKUPS = "see the backups of everybody's computers"
+    CHANGE_BACKUPS = "change computers, vaults and credentials that you see"
+    MOVE_DEVICES = "give computers to another member"
     SEE_ALL_ACTIVITY = "see what everybody did"
     SEE_MEMBERS = "see who is a member"
     CHANGE_MEMBERS = "invite and remove members"
@@ -58,8 +58,8 @@ MANAGES: Mapping[str, frozenset[str]] = {
 }
 MEANING: Mapping[str, str] = {
     Role.OWNER: "everything, including payment",
-    Role.ADMIN: "everybody's devices and backups, members and settings; sees invoices",
-    Role.MEMBER: "their own devices and backups",
+    Role.ADMIN: "everybody's computers and backups, members and settings; sees invoices",
+    Role.MEMBER: "their own computers and backups",
     Role.AUDITOR: "sees everything and changes nothing",
 }
 

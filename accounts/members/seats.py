@@ -112,7 +112,7 @@ def move_device(seat: Seat, device: Device, *, to: Membership | None, actor: Act
     Raises NotAllowedError.
     """
     if not seat.may(Right.MOVE_DEVICES) or (to and to.account_id != seat.account.pk):
-        raise NotAllowedError("Only an owner or admin gives devices to another member.")
+        raise NotAllowedError("Only an owner or admin gives computers to another member.")
     own = Device.objects.filter(pk=device.pk, account=seat.account)
     # Not exclude(member=to): of a device that is nobody's, SQL compares null with nothing.
     moved = (

@@ -16,7 +16,7 @@ SUBJECTS = {
     "account": "This account",
     "member": "Members and invitations",
     "sign-in": "Signing in",
-    "device": "Devices",
+    "device": "Computers",
     "vault": "Vaults",
     "credential": "Credentials",
     "object": "Lost and found objects",
@@ -26,7 +26,7 @@ SUBJECTS = {
 ACTORS = {
     "": "Anybody",
     AuditEvent.Kind.PERSON: "People",
-    AuditEvent.Kind.CREDENTIAL: "Devices and programs",
+    AuditEvent.Kind.CREDENTIAL: "Computers and programs",
     AuditEvent.Kind.TOKEN: "API tokens",
     AuditEvent.Kind.STAFF: "The service’s staff",  # noqa: RUF001
     AuditEvent.Kind.OPERATOR: "Operators",

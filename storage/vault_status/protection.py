@@ -92,7 +92,8 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
         return Protection(Standing.AT_RISK, risk)
     if figures.is_retired:
         return Protection(
-            Standing.RETIRED, "Its device is retired, so no backup is expected. What is here stays."
+            Standing.RETIRED,
+            "Its computer is retired, so no backup is expected. What is here stays.",
         )
     if figures.refused_at is not None:
         return Protection(
@@ -106,7 +107,7 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
         return Protection(
             Standing.LATE,
             f"Nothing has been backed up for {_span(now - figures.last_backup)}, and usually a "
-            f"backup comes every {_span(figures.interval or USUAL)}. Is the device on?",
+            f"backup comes every {_span(figures.interval or USUAL)}. Is the computer on?",
         )
     if figures.unread:
         unread = _many(figures.unread, "path", "paths")
@@ -137,7 +138,7 @@ def _risk(figures: VaultFigures, now: datetime) -> str:
     if figures.lost:
         return (
             f"No good copy is left of {_objects(figures.lost)}. "
-            "Back the device up again now: what is still there is sent anew."
+            "Back the computer up again now: what is still there is sent anew."
         )
     if figures.last_backup is not None and not figures.snapshots:
         return (

@@ -116,7 +116,7 @@ def add_computer(
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if limit is not None and account.devices.filter(retired_at=None).count() >= limit:
         raise DeviceLimitError(
-            f"Your plan has room for {limit} device{'s' if limit != 1 else ''}. "
+            f"Your plan has room for {limit} computer{'s' if limit != 1 else ''}. "
             "Retire one that is no longer used, or ask whoever runs this service for a larger plan."
         )
     if continent is not None:

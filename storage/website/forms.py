@@ -12,11 +12,11 @@ from storage.models import Credential
 
 SCOPES = {
     Credential.Scope.BACKUP: "Adds backups and restores them. Cannot remove anything, so a thief "
-    "who takes it from the device cannot destroy your history. Right for almost every device.",
+    "who takes it from the computer cannot destroy your history. Right for almost every one.",
     Credential.Scope.RESTORE: "Only reads. Right for a new computer that you restore to, or for "
     "somebody who checks the backups.",
     Credential.Scope.MAINTAIN: "Also removes old snapshots and prunes. What it removes is "
-    "kept for 30 days, and the vault's page brings it back. Keep it away from the device that "
+    "kept for 30 days, and the vault's page brings it back. Keep it away from the computer that "
     "backs up.",
 }
 
@@ -41,7 +41,7 @@ class DeviceForm(forms.Form):
     """A computer to add."""
 
     name = forms.CharField(
-        label="Name of the device",
+        label="Name of the computer",
         max_length=100,
         help_text="So that you recognise it, for example “Laptop of Anna”. "
         "Its vault gets the same name.",

@@ -62,11 +62,11 @@ def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled
     try:
         return enrol_device(account, actor=actor_of(request), **form.cleaned_data)
     except DeviceNameTakenError:
-        form.add_error("name", "A device of this name is in use already. Choose another name.")
+        form.add_error("name", "A computer of this name is in use already. Choose another name.")
     except VaultNameTakenError:
         form.add_error(
             "name",
-            "There is a vault of this name, from a device that was retired. Choose another name, "
+            "There is a vault of this name, from a computer that was retired. Choose another name, "
             "or open that vault and make a credential for it to go on with it.",
         )
     except LimitError as error:

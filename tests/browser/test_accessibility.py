@@ -15,7 +15,15 @@ pytestmark = pytest.mark.browser
 LOOKS: list[tuple[int, Scheme]] = list(product((1280, 390), ("light", "dark")))
 DOORS = ("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/mail/")
 OWN = (
-    *("/dashboard/", "/activity/", "/accounts/email/", "/account/continent/", "/devices/add/"),
+    *(
+        "/dashboard/",
+        "/dashboard/?sort=name",
+        "/dashboard/?q=none",
+        "/activity/",
+        "/accounts/email/",
+        "/account/continent/",
+        "/devices/add/",
+    ),
     *("/connect/", "/settings/notifications/", "/settings/notifications/endpoints/add/"),
     *("/settings/export/", "/settings/close/", "/settings/delete/"),
 )
@@ -44,17 +52,18 @@ def test_pages_for_customers(browser: Browser, site: str, width: int, scheme: Sc
     visitor.sign_up(f"{width}-{scheme}-with-quite-a-long-address@example.org")
     found = violations(visitor.page)
     visitor.go("/devices/add/")
-    visitor.page.get_by_label("Name of the device").fill(LONG)
+    visitor.page.get_by_label("Name of the computer").fill(LONG)
     visitor.press("Add it and show the secret")
     found += violations(visitor.page)
     visitor.follow("I have it, go to the vault")
     vault = visitor.page.url.removeprefix(site)
-    of_vault = (vault, f"{vault}rename/", f"{vault}delete/", f"{vault}credentials/add/")
+    more = ("rename/", "delete/", "credentials/add/", "events/", "snapshots/")
+    of_vault = (vault, *(f"{vault}{page}" for page in more))
     for path in (*OWN, *of_vault):
         visitor.go(path)
         found += violations(visitor.page)
     visitor.page.goto(site + "/devices/add/")
-    visitor.page.get_by_label("Name of the device").fill(LONG)
+    visitor.page.get_by_label("Name of the computer").fill(LONG)
     visitor.press("Add it and show the secret")  # the name is taken
     found += violations(visitor.page)
     assert found == []

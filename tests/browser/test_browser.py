@@ -17,7 +17,7 @@ def walk(visitor: Visitor, email: str) -> None:
     visitor.sign_up(email)
     visitor.says("Nothing is backed up yet")
     visitor.follow("Add it by hand, or for restic")
-    page.get_by_label("Name of the device").fill("A laptop with quite a long name, for the hall")
+    page.get_by_label("Name of the computer").fill("A laptop with quite a long name, for the hall")
     visitor.press("Add it and show the secret")
     visitor.says("This page is shown once.")
     visitor.says("RESTIC_REST_PASSWORD=")

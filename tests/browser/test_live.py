@@ -112,7 +112,8 @@ def test_a_tab_that_nobody_sees_asks_nothing(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     show = (
-        "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
+        "hidden => { "
+        "Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
         " document.dispatchEvent(new Event('visibilitychange')); }"
     )
     page.evaluate(show, True)

@@ -79,7 +79,7 @@ def test_the_search_of_the_database_would_find_it(laptop: Enrolled) -> None:
 
 def test_a_name_in_use_is_refused(alice: Client, laptop: Enrolled) -> None:
     page = text(alice.post(ADD, {"name": "laptop"}))
-    assert "A device of this name is in use already." in page
+    assert "A computer of this name is in use already." in page
     assert Device.objects.count() == 1
 
 
@@ -98,7 +98,7 @@ def test_the_name_of_a_retired_device_is_free_again(alice: Client, laptop: Enrol
 def test_the_plan_limits_devices(alice: Client, account: Account, laptop: Enrolled) -> None:
     subscribe(account, plan="free", actor=SERVICE)
     page = text(alice.post(ADD, {"name": "second"}))
-    assert "Your plan has room for 1 device." in page
+    assert "Your plan has room for 1 computer." in page
     assert Device.objects.count() == 1
 
 

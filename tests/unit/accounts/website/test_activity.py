@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def test_events_are_shown_in_words(alice: Client, account: Account, laptop: Enrolled) -> None:
     page = text(alice.get("/activity/"))
     assert "alice@example.org opened this account." in page
-    assert "alice@example.org added the device “laptop”." in page
+    assert "alice@example.org added the computer “laptop”." in page
     assert "the service itself put this account on the plan “personal”." in page
 
 

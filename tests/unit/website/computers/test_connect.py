@@ -104,4 +104,4 @@ def test_the_plan_s_limit_is_said(begun: grant.Begun, regions: list[Region]) -> 
     client = just_signed_in("free@example.org")
     connect(client, begun)
     other = grant.begin(computer="second", program="x", address=None)
-    assert "Your plan has room for 1 device" in connect(client, other, name="second")
+    assert "Your plan has room for 1 computer" in connect(client, other, name="second")
