@@ -25,8 +25,10 @@ from storage.models import (
     Reservation,
     Undelete,
     Usage,
+    UsageSample,
     Vault,
     VaultEvent,
+    VaultSample,
 )
 
 AT_ONCE = 1000  # rows
@@ -42,6 +44,11 @@ def erase(account: Account, until: float) -> bool:
 
 def _events(account: Account) -> int:
     return erasure.delete_some(VaultEvent.objects.filter(vault__account=account), AT_ONCE)
+
+
+def _samples(account: Account) -> int:
+    UsageSample.objects.filter(account=account).delete()  # one a day
+    return erasure.delete_some(VaultSample.objects.filter(vault__account=account), AT_ONCE)
 
 
 @transaction.atomic
@@ -60,6 +67,7 @@ def _vaults(account: Account) -> int:
         vault.name, vault.device, vault.refused_text = f"({vault.public_id})", None, ""
         vault.closed_at = vault.closed_at or account.closed_at
         vault.save(update_fields=["name", "device", "refused_text", "closed_at"])
+    VaultSample.objects.filter(**mine).delete()  # that came meanwhile
     return 0
 
 
@@ -68,6 +76,7 @@ def _figures(account: Account) -> int:
     QuotaNotice.objects.filter(account=account).delete()
     Reservation.objects.filter(account=account).delete()
     Usage.objects.filter(account=account).delete()
+    UsageSample.objects.filter(account=account).delete()
     return 0
 
 
@@ -91,6 +100,7 @@ def _devices(account: Account) -> int:
 # In this order, since the later ones are referred to by the earlier.
 PARTS: tuple[Callable[[Account], int], ...] = (
     _events,
+    _samples,
     _vaults,
     _figures,
     _payments,

@@ -37,8 +37,10 @@ from storage.models import (
     StoredObject,
     Undelete,
     Usage,
+    UsageSample,
     Vault,
     VaultEvent,
+    VaultSample,
 )
 
 Row = dict[str, Any]
@@ -163,10 +165,27 @@ def _backups(account: Account) -> list[Section]:
             *("last_used_at", "revoked_at"),
         ),
         *_happenings(account),
+        *_use(account),
+    ]
+
+
+def _use(account: Account) -> list[Section]:
+    here = {"vault__account": account}
+    return [
         _table(
             "backups/use",
             Usage.objects.filter(account=account),
             *("live_bytes", "tombstoned_bytes", "reserved_bytes"),
+        ),
+        _table(
+            "backups/use-by-day",
+            UsageSample.objects.filter(account=account),
+            *("day", "live_bytes", "tombstoned_bytes"),
+        ),
+        _table(
+            "backups/vaults-by-day",
+            VaultSample.objects.filter(**here),
+            *("vault__public_id", "day", "bytes"),
         ),
     ]
 
