@@ -16,7 +16,9 @@ class Right(StrEnum):
     SEE_ALL_BACKUPS = "see the backups of everybody's computers"
     CHANGE_BACKUPS = "change computers, vaults and credentials that you see"
     MOVE_DEVICES = "give computers to another member"
+    SEE_OWN_ACTIVITY = "see what you did, and what you were told"
     SEE_ALL_ACTIVITY = "see what everybody did"
+    CHANGE_OWN_MAIL = "choose what you are mailed about"
     SEE_MEMBERS = "see who is a member"
     CHANGE_MEMBERS = "invite and remove members"
     SEE_BILLING = "see plan and invoices"
@@ -27,7 +29,14 @@ class Right(StrEnum):
     CLOSE_ACCOUNT = "close the account"
 
 
-_EVERYBODY = frozenset({Right.SEE_OWN_BACKUPS, Right.SEE_MEMBERS})
+_EVERYBODY = frozenset(
+    {
+        Right.SEE_OWN_BACKUPS,
+        Right.SEE_OWN_ACTIVITY,
+        Right.CHANGE_OWN_MAIL,
+        Right.SEE_MEMBERS,
+    }
+)
 _SEES_ALL = _EVERYBODY | {Right.SEE_ALL_BACKUPS, Right.SEE_ALL_ACTIVITY, Right.SEE_BILLING}
 _RUNS_IT = _SEES_ALL | {
     Right.CHANGE_BACKUPS,
@@ -45,8 +54,8 @@ OF_ROLE: Mapping[str, frozenset[Right]] = {
 }
 # A token has those of its scope that the member has too who made it.
 OF_SCOPE: Mapping[str, frozenset[Right]] = {
-    Scope.READ: _SEES_ALL,
-    Scope.WRITE: _RUNS_IT - {Right.CHANGE_MEMBERS, Right.CHANGE_TOKENS},
+    Scope.READ: _SEES_ALL - {Right.CHANGE_OWN_MAIL},
+    Scope.WRITE: _RUNS_IT,
     Scope.BILLING: frozenset({Right.SEE_BILLING, Right.CHANGE_BILLING}),
 }
 # Whom a role may invite, change into, and remove; ownership changes hands by a transfer only.
@@ -56,6 +65,9 @@ MANAGES: Mapping[str, frozenset[str]] = {
     Role.MEMBER: frozenset(),
     Role.AUDITOR: frozenset(),
 }
+# Whom a program decides about, whoever made its token. An admin makes tokens, so a program that
+# made admins could get further than its own token goes.
+BY_PROGRAM = tuple(sorted(MANAGES[Role.ADMIN]))
 MEANING: Mapping[str, str] = {
     Role.OWNER: "everything, including payment",
     Role.ADMIN: "everybody's computers and backups, members and settings; sees invoices",

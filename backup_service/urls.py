@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("accounts.website.urls")),
     path("billing/", include("billing.website.urls")),
     path("", include("storage.website.urls")),
+    path("api/v1/", include("accounts.customer_api.resources.urls")),
     path("api/v1/", include("storage.customer_api.urls")),
     path("healthz", healthz),
     path("readyz", readyz),

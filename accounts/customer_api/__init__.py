@@ -1,4 +1,5 @@
 """What the customers' API is made of in every app: reading bodies, errors, pages, limits.
 
-`billing/customer_api` and `storage/customer_api` build on it; nothing else imports it.
+`resources` here, `billing/customer_api` and `storage/customer_api` build on it; nothing
+else imports it.
 """

@@ -6,6 +6,8 @@ from typing import IO, Any, NoReturn
 
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
 
 from accounts.texts import is_plain
 
@@ -42,6 +44,17 @@ class StrictJSONParser(BaseParser):
         if not all(map(is_plain, _texts(data))):
             raise ParseError("The body has characters that no text may have.")
         return data
+
+
+def checked(shape: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    """Return what a request's body says, as `shape` has it. Raises ValidationError.
+
+    Fields that the shape does not name are left out.
+    """
+    body = shape(data=request.data)
+    body.is_valid(raise_exception=True)
+    found: dict[str, Any] = body.validated_data
+    return found
 
 
 def _texts(data: Any) -> Iterator[str]:

@@ -1,12 +1,17 @@
 """How the API's OpenAPI document is made: what its parts have in common."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 
 from accounts.customer_api.paging import DEFAULT, MOST
@@ -23,6 +28,9 @@ IDEMPOTENT = [
         description="A name for this request; sent again within a day it is not done again",
     )
 ]
+Shape = serializers.Serializer[Any]
+AnyShape = TypeVar("AnyShape", bound=type[Shape])
+_examples: dict[type[Shape], Any] = {}
 _WHY = {
     400: "Something in the request is not as it has to be",
     401: "No token, or one that opens nothing",
@@ -30,7 +38,33 @@ _WHY = {
     404: "There is nothing here that the token sees",
     409: "It does not fit what is there",
     422: "The Idempotency-Key was sent with another request before",
+    503: "The payment service cannot be asked at this moment; nothing was changed",
 }
+
+
+def example(value: Any) -> Callable[[AnyShape], AnyShape]:
+    """Show `value` in the document wherever the decorated shape is taken or told."""
+
+    def decorate(shape: AnyShape) -> AnyShape:
+        _examples[shape] = value
+        shown = OpenApiExample("Example", value=value, status_codes=["200", "201", "202"])
+        decorated: AnyShape = extend_schema_serializer(examples=[shown])(shape)
+        return decorated
+
+    return decorate
+
+
+def page_of(shape: type[Shape]) -> type[Shape]:
+    """Return the shape of a page of a list; its name is that of the rows' shape, with `Page`."""
+    fields = {
+        "__doc__": "A page of a list, the newest first.",
+        "results": shape(many=True),
+        "next": serializers.CharField(
+            allow_null=True, help_text="The address of the next page; null on the last one"
+        ),
+    }
+    made = type(shape.__name__.removesuffix("Shape") + "Page", (Shape,), fields)
+    return example({"results": [_examples[shape]], "next": None})(made)
 
 
 class FieldProblem(serializers.Serializer[Any]):

@@ -23,7 +23,7 @@ class ApiToken(models.Model):
 
     class Scope(models.TextChoices):
         READ = "read", "Read: sees, changes nothing"
-        WRITE = "write", "Write: sees and changes devices, vaults and settings"
+        WRITE = "write", "Write: sees and changes devices, vaults, members and settings"
         BILLING = "billing", "Billing: plan, payment and invoices"
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="api_tokens")

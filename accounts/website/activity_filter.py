@@ -1,10 +1,11 @@
 """What the activity page may be narrowed to: who, with what, what about, and when."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import AuditEvent
@@ -38,6 +39,39 @@ DAY = forms.DateInput({"type": "date"}, "%Y-%m-%d")
 DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(3000, 1, 1))]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the activity is narrowed to; what is empty narrows nothing.
+
+    `action` is a verb, or the first word of one. `since` is the first moment, `until` the first one
+    after the last.
+    """
+
+    person: str = ""
+    credential: str = ""
+    by: str = ""
+    action: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def narrowed(events: QuerySet[AuditEvent], asked: Asked) -> QuerySet[AuditEvent]:
+    """Return those of `events` that are asked for."""
+    if asked.person:
+        events = events.filter(actor_kind=AuditEvent.Kind.PERSON, actor_label__iexact=asked.person)
+    if asked.credential:
+        events = events.filter(credential=asked.credential)
+    if asked.by:
+        events = events.filter(actor_kind=asked.by)
+    if asked.action:
+        events = events.filter(Q(verb=asked.action) | Q(verb__startswith=f"{asked.action}."))
+    if asked.since is not None:
+        events = events.filter(at__gte=asked.since)
+    if asked.until is not None:
+        events = events.filter(at__lt=asked.until)
+    return events
+
+
 class ActivityForm(forms.Form):
     """Narrows the activity of an account. What makes no sense narrows nothing, and is said."""
 
@@ -62,22 +96,17 @@ class ActivityForm(forms.Form):
     def narrow(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Return those of `events` that the valid fields of the form ask for."""
         self.is_valid()
-        asked = {name: value for name, value in self.cleaned_data.items() if value}
-        if "person" in asked:
-            events = events.filter(
-                actor_kind=AuditEvent.Kind.PERSON, actor_label__iexact=asked["person"]
-            )
-        if "credential" in asked:
-            events = events.filter(credential=asked["credential"])
-        if "by" in asked:
-            events = events.filter(actor_kind=asked["by"])
-        if "about" in asked:
-            events = events.filter(verb__startswith=f"{asked['about']}.")
-        if "since" in asked:
-            events = events.filter(at__gte=_midnight(asked["since"]))
-        if "until" in asked:
-            events = events.filter(at__lt=_midnight(asked["until"] + timedelta(days=1)))
-        return events
+        data = self.cleaned_data
+        since, until = data.get("since"), data.get("until")
+        asked = Asked(
+            person=data.get("person", ""),
+            credential=data.get("credential", ""),
+            by=data.get("by", ""),
+            action=data.get("about", ""),
+            since=_midnight(since) if since else None,
+            until=_midnight(until + timedelta(days=1)) if until else None,
+        )
+        return narrowed(events, asked)
 
     @property
     def narrows(self) -> bool:

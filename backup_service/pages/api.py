@@ -22,6 +22,7 @@ PROBLEMS = {
     "conflict": "It does not fit what is there; the document's detail says why.",
     "name-taken": "Something of the account has this name already.",
     "limit": "The plan, or the service, has no room for another one.",
+    "too-soon": "The same was done a moment ago; wait a minute.",
     "under-way": "A request with this Idempotency-Key is under way, or nobody knows how it ended.",
     "other-request": "The Idempotency-Key was sent with another request before.",
     "bad-idempotency-key": "The Idempotency-Key is too long, or has odd characters.",

@@ -1,0 +1,4 @@
+"""What the customers' API tells and changes of an account's people: members, tokens, activity.
+
+Nothing imports it but the site's URLs.
+"""
