@@ -21,6 +21,7 @@ urlpatterns = [
     path("billing/", include("billing.website.urls")),
     path("", include("storage.website.urls")),
     path("api/v1/", include("accounts.customer_api.resources.urls")),
+    path("api/v1/", include("billing.customer_api.urls")),
     path("api/v1/", include("storage.customer_api.urls")),
     path("healthz", healthz),
     path("readyz", readyz),
