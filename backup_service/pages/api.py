@@ -22,6 +22,8 @@ PROBLEMS = {
     "conflict": "It does not fit what is there; the document's detail says why.",
     "name-taken": "Something of the account has this name already.",
     "limit": "The plan, or the service, has no room for another one.",
+    "in-use": "The vault has been set up, so that backups may be in it.",
+    "cannot-undelete": "That cannot be brought back; the document's detail says why.",
     "too-soon": "The same was done a moment ago; wait a minute.",
     "already-subscribed": "The account has a paid plan already; open the portal to change it.",
     "not-on-sale": "The plan or interval is not on offer, or the service takes no payments.",

@@ -11,17 +11,29 @@ from rest_framework.response import Response
 from accounts.customer_api.authentication import actor_of
 from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
-from accounts.customer_api.schema import IDEMPOTENT, PAGE, errors
+from accounts.customer_api.parsing import checked
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from storage.customer_api import shapes, visible
 from storage.models import Credential
 from storage.vaults import credentials
 
 
-class CredentialRequest(serializers.Serializer[Any]):
-    """What a new credential may do."""
+@example({"label": "Server room, restic"})
+class CredentialChange(Shape):
+    """What a credential is called."""
 
-    scope = serializers.ChoiceField(choices=Credential.Scope.choices)
+    label = serializers.CharField(max_length=100, allow_blank=True)  # type: ignore[assignment]  # a field's name
+
+
+@example({"scope": "backup", "label": "Server room, restic"})
+class CredentialRequest(Shape):
+    """What a new credential may do, and what it is called."""
+
+    scope = serializers.ChoiceField(choices=Credential.Scope.values)
+    label = serializers.CharField(  # type: ignore[assignment]  # a field's name
+        max_length=100, allow_blank=True, required=False
+    )
 
 
 class CredentialsView(ApiView):
@@ -51,17 +63,28 @@ class CredentialsView(ApiView):
     def post(self, request: Request, vault_id: str) -> Response:
         """Make a credential. Its secret is in this answer and nowhere else."""
         vault = visible.vault(request, vault_id, to_change=True)
-        said = CredentialRequest(data=request.data)
-        said.is_valid(raise_exception=True)
-        made = credentials.create(
-            vault, scope=said.validated_data["scope"], actor=actor_of(request)
-        )
+        said = checked(CredentialRequest, request)
+        made = credentials.create(vault, **said, actor=actor_of(request))
         told = shown([made.credential])[0] | {"secret": made.secret, "address": vault.url}
         return Response(told, status=status.HTTP_201_CREATED)
 
 
 class CredentialView(ApiView):
     """One credential."""
+
+    @extend_schema(
+        operation_id="credentials_rename",
+        summary="Give a credential another label",
+        tags=["credentials"],
+        request=CredentialChange,
+        responses={200: shapes.CredentialShape, **errors(400, 401, 403, 404)},
+    )
+    def patch(self, request: Request, vault_id: str, username: str) -> Response:
+        """Call a credential otherwise; what it signs in with stays."""
+        found = visible.credential(request, vault_id, username)
+        said = checked(CredentialChange, request)
+        credentials.rename(found, label=said["label"], actor=actor_of(request))
+        return Response(shown([found])[0])
 
     @extend_schema(
         operation_id="credentials_revoke",
@@ -81,7 +104,7 @@ def shown(found: Sequence[Credential]) -> list[dict[str, Any]]:
     return [
         {
             "username": one.prefix,
-            "label": getattr(one, "label", ""),
+            "label": one.label,
             "scope": one.scope,
             "created_at": one.created_at,
             "last_used_at": one.last_used_at,

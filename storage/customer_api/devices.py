@@ -5,26 +5,41 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access import Seat
 from accounts.actions import DeviceNameTakenError
-from accounts.customer_api.authentication import account_of, actor_of
+from accounts.customer_api.authentication import account_of, actor_of, require
 from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
+from accounts.customer_api.parsing import checked
 from accounts.customer_api.problems import ConflictError
-from accounts.customer_api.schema import IDEMPOTENT, PAGE, errors
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
 from accounts.customer_api.views import ApiView
-from accounts.models import Device
+from accounts.members import seats
+from accounts.models import Device, Membership
+from accounts.roles import Right
 from storage.customer_api import shapes, vaults, visible
 from storage.vaults.devices import retire_device
 from storage.vaults.enrolment import LimitError, VaultNameTakenError, add_computer
 
 
-class DeviceRequest(serializers.Serializer[Any]):
+@example({"name": "laptop"})
+class DeviceRequest(Shape):
     """A computer to add."""
 
     name = serializers.CharField(max_length=100)
+
+
+@example({"member": 12})
+class DeviceChange(Shape):
+    """Whose a computer is to be."""
+
+    member = serializers.IntegerField(
+        min_value=1, max_value=2**63 - 1, allow_null=True, help_text="A member's id, or null"
+    )
 
 
 class DevicesView(ApiView):
@@ -53,12 +68,9 @@ class DevicesView(ApiView):
     def post(self, request: Request) -> Response:
         """Add a computer and its vault, of the same name; make a credential for it then."""
         visible.devices(request, to_change=True)
-        said = DeviceRequest(data=request.data)
-        said.is_valid(raise_exception=True)
+        name = checked(DeviceRequest, request)["name"]
         try:
-            vault = add_computer(
-                account_of(request), name=said.validated_data["name"], actor=actor_of(request)
-            )
+            vault = add_computer(account_of(request), name=name, actor=actor_of(request))
         except (DeviceNameTakenError, VaultNameTakenError) as error:
             raise ConflictError(
                 "There is a computer or a vault of this name already.", "name-taken"
@@ -70,6 +82,31 @@ class DevicesView(ApiView):
 
 class DeviceView(ApiView):
     """One computer."""
+
+    @extend_schema(
+        operation_id="devices_get",
+        summary="Get a computer",
+        tags=["devices"],
+        responses={200: shapes.DeviceShape, **errors(401, 403, 404)},
+    )
+    def get(self, request: Request, device_id: str) -> Response:
+        """Tell what a computer is called, whose it is, and whether it is in use."""
+        return Response(_shown([visible.device(request, device_id)])[0])
+
+    @extend_schema(
+        operation_id="devices_move",
+        summary="Give a computer to a member",
+        tags=["devices"],
+        request=DeviceChange,
+        responses={200: shapes.DeviceShape, **errors(400, 401, 403, 404)},
+    )
+    def patch(self, request: Request, device_id: str) -> Response:
+        """Say whose a computer is: its member sees it, whoever sees no others."""
+        seat = Seat(require(request, Right.MOVE_DEVICES).membership)
+        found = visible.device(request, device_id, to_change=True)
+        to = _member(seat, checked(DeviceChange, request)["member"])
+        seats.move_device(seat, found, to=to, actor=actor_of(request))
+        return Response(_shown([visible.device(request, device_id)])[0])
 
     @extend_schema(
         operation_id="devices_retire",
@@ -84,11 +121,22 @@ class DeviceView(ApiView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+def _member(seat: Seat, member_id: int | None) -> Membership | None:
+    """Return a member of the account, or None for nobody. Raises ValidationError."""
+    if member_id is None:
+        return None
+    found = seat.account.memberships.select_related("user").filter(pk=member_id).first()
+    if found is None:
+        raise ValidationError({"member": "The account has no such member."})
+    return found
+
+
 def _shown(devices: Sequence[Device]) -> list[dict[str, Any]]:
     return [
         {
             "id": one.public_id,
             "name": one.name,
+            "member": one.member_id,
             "created_at": one.created_at,
             "retired_at": one.retired_at,
         }

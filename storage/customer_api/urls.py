@@ -6,7 +6,14 @@ from storage.customer_api.account import AccountView
 from storage.customer_api.credentials import CredentialsView, CredentialView
 from storage.customer_api.device import DeviceCodeView, DeviceTokenView
 from storage.customer_api.devices import DevicesView, DeviceView
-from storage.customer_api.vaults import EventsView, VaultsView, VaultView
+from storage.customer_api.snapshots import SnapshotsView
+from storage.customer_api.undeletes import (
+    AcceptRemovalView,
+    UndeletePlanView,
+    UndeletesView,
+    UndeleteView,
+)
+from storage.customer_api.vaults import EventsView, LostView, VaultsView, VaultView
 
 _VAULT = "vaults/<str:vault_id>/"
 urlpatterns = [
@@ -18,6 +25,12 @@ urlpatterns = [
     path("vaults/", VaultsView.as_view(), name="api_vaults"),
     path(_VAULT, VaultView.as_view(), name="api_vault"),
     path(f"{_VAULT}events/", EventsView.as_view(), name="api_events"),
+    path(f"{_VAULT}lost/give-up/", LostView.as_view(), name="api_lost"),
+    path(f"{_VAULT}snapshots/", SnapshotsView.as_view(), name="api_snapshots"),
+    path(f"{_VAULT}accept-removal/", AcceptRemovalView.as_view(), name="api_accept_removal"),
+    path(f"{_VAULT}undeletes/", UndeletesView.as_view(), name="api_undeletes"),
+    path(f"{_VAULT}undeletes/plan/", UndeletePlanView.as_view(), name="api_undelete_plan"),
+    path(f"{_VAULT}undeletes/<int:number>/", UndeleteView.as_view(), name="api_undelete"),
     path(f"{_VAULT}credentials/", CredentialsView.as_view(), name="api_credentials"),
     path(f"{_VAULT}credentials/<str:username>/", CredentialView.as_view(), name="api_credential"),
 ]

@@ -1,31 +1,58 @@
 """Vaults: their list, what they hold and how they stand, what happened in them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.customer_api.authentication import actor_of
+from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
+from accounts.customer_api.parsing import checked
 from accounts.customer_api.problems import ConflictError
-from accounts.customer_api.schema import PAGE, errors
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from storage.customer_api import shapes, visible
+from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Vault, VaultEvent
+from storage.rewind import history
 from storage.vault_status import overview
 from storage.vault_status.protection import Standing
 from storage.vaults.enrolment import VaultNameTakenError, rename_vault
+from storage.vaults.expectations import LEAST, MOST, expect_every
+from storage.vaults.recovery_point import lost_of
 
 _STATES = {Standing.AT_RISK: "at-risk", Standing.INCOMPLETE: "at-risk"}
 
 
-class VaultChange(serializers.Serializer[Any]):
-    """What may be changed of a vault."""
+AN_HOUR = timedelta(hours=1)
 
-    name = serializers.CharField(max_length=100)
+
+@example({"name": "Laptop of Anna", "expected_hours": 24})
+class VaultChange(Shape):
+    """What is to change of a vault; the rest stays."""
+
+    name = serializers.CharField(max_length=100, required=False)
+    expected_hours = serializers.IntegerField(
+        min_value=LEAST // AN_HOUR,
+        max_value=MOST // AN_HOUR,
+        allow_null=True,
+        required=False,
+        help_text="How often backups are to come; null: as they have come",
+    )
+
+
+@example({"given_up": 3, "left": 0})
+class GivenUpShape(Shape):
+    """What was taken off the list of lost objects."""
+
+    given_up = serializers.IntegerField()
+    left = serializers.IntegerField(help_text="Still on it; do it again for those")
 
 
 class VaultsView(ApiView):
@@ -57,24 +84,50 @@ class VaultView(ApiView):
         return Response(shown([visible.vault(request, vault_id)])[0])
 
     @extend_schema(
-        operation_id="vaults_rename",
-        summary="Rename a vault",
+        operation_id="vaults_change",
+        summary="Rename a vault, or say how often backups are to come",
         tags=["vaults"],
         request=VaultChange,
         responses={200: shapes.VaultShape, **errors(400, 401, 403, 404, 409)},
     )
     def patch(self, request: Request, vault_id: str) -> Response:
-        """Give a vault another name; its address stays."""
+        """Change a vault's name, by what it is judged to be late, or both; its address stays."""
         vault = visible.vault(request, vault_id, to_change=True)
-        said = VaultChange(data=request.data)
-        said.is_valid(raise_exception=True)
-        try:
-            rename_vault(vault, name=said.validated_data["name"], actor=actor_of(request))
-        except VaultNameTakenError as error:
-            raise ConflictError(
-                "The account has a vault of this name already.", "name-taken"
-            ) from error
+        _change(vault, checked(VaultChange, request), request)
         return Response(shown([visible.vault(request, vault_id)])[0])
+
+    @extend_schema(
+        operation_id="vaults_delete",
+        summary="Delete a vault that was never set up",
+        tags=["vaults"],
+        responses={204: None, **errors(401, 403, 404, 409)},
+    )
+    def delete(self, request: Request, vault_id: str) -> Response:
+        """Delete a vault in which nobody has ever stored a backup; 409 for any other."""
+        try:
+            delete_vault(visible.vault(request, vault_id, to_change=True), actor=actor_of(request))
+        except VaultInUseError as error:
+            raise ConflictError(str(error), "in-use") from error
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class LostView(ApiView):
+    """What is lost of a vault."""
+
+    @extend_schema(
+        operation_id="vaults_give_up_lost",
+        summary="Take lost objects off a vault's list",
+        tags=["vaults"],
+        parameters=IDEMPOTENT,
+        request=None,
+        responses={200: GivenUpShape, **errors(400, 401, 403, 404, 409, 422)},
+    )
+    @idempotent()
+    def post(self, request: Request, vault_id: str) -> Response:
+        """Give up what no good copy is left of, 500 objects at a time; keys and config stay."""
+        vault = visible.vault(request, vault_id, to_change=True)
+        count = give_up_lost(vault, actor=actor_of(request))
+        return Response({"given_up": count, "left": lost_of(vault).count})
 
 
 class EventsView(ApiView):
@@ -92,6 +145,22 @@ class EventsView(ApiView):
         vault = visible.vault(request, vault_id)
         events = VaultEvent.objects.filter(vault=vault).select_related("credential")
         return page(request, events, _events)
+
+
+@transaction.atomic
+def _change(vault: Vault, said: dict[str, Any], request: Request) -> None:
+    """Make all changes that are asked for, or none. Raises ConflictError."""
+    if "name" in said:
+        try:
+            rename_vault(vault, name=said["name"], actor=actor_of(request))
+        except VaultNameTakenError as error:
+            raise ConflictError(
+                "The account has a vault of this name already.", "name-taken"
+            ) from error
+    if "expected_hours" in said:
+        hours = said["expected_hours"]
+        interval = None if hours is None else hours * AN_HOUR
+        expect_every(vault, interval, actor=actor_of(request))
 
 
 def shown(vaults: Sequence[Vault]) -> list[dict[str, Any]]:
@@ -118,9 +187,12 @@ def _vault(one: overview.VaultOverview) -> dict[str, Any]:
         "address": vault.url,
         "created_at": vault.created_at,
         "last_backup_at": vault.last_snapshot_at,
+        "expected_hours": vault.expected_interval // 3600 or None,
+        "late_from": vault.late_from,
         "snapshots": one.figures.snapshots,
         "bytes": one.figures.bytes,
         "copies": one.copies,
+        "lost": one.figures.lost,
     }
 
 
@@ -131,6 +203,7 @@ def _events(events: Sequence[VaultEvent]) -> list[dict[str, Any]]:
             "kind": event.kind,
             "at": event.last_at,
             "first_at": event.first_at,
+            "before": history.before(event) if event.kind in VaultEvent.REMOVALS else None,
             "count": event.count,
             "status": event.status,
             "text": event.text,

@@ -1,10 +1,11 @@
 """What of an account's computers and vaults a token opens: the one door of this API."""
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 
-from accounts.customer_api.authentication import require
+from accounts.customer_api.authentication import access_of, require
 from accounts.models import Device
 from accounts.roles import Right
 from accounts.tokens.tokens import TokenAccess
@@ -23,6 +24,20 @@ def vaults(request: Request, *, to_change: bool = False) -> QuerySet[Vault]:
 def vault(request: Request, vault_id: str, *, to_change: bool = False) -> Vault:
     """Return one of them. Raises Http404, PermissionDenied."""
     return get_object_or_404(vaults(request, to_change=to_change), public_id=vault_id)
+
+
+def vault_of_owner(request: Request, vault_id: str) -> Vault:
+    """Return a vault, to do with it what people prove for on the website who they are.
+
+    A program cannot, so it is one of whoever runs the account. Raises Http404, PermissionDenied.
+    """
+    found = vault(request, vault_id, to_change=True)
+    if not access_of(request).may(Right.CHANGE_ACCOUNT):
+        raise PermissionDenied(
+            "A program may do that with a token that an owner or admin has made. Members do it on "
+            "the website, where they prove who they are."
+        )
+    return found
 
 
 def devices(request: Request, *, to_change: bool = False) -> QuerySet[Device]:

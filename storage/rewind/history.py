@@ -61,13 +61,20 @@ def snapshots_of(vault: Vault) -> QuerySet[StoredObject]:
     added = VaultEvent.objects.filter(
         vault=vault, kind=VaultEvent.Kind.RUN, snapshot=OuterRef("name")
     )
-    states = [*StoredObject.CURRENT, StoredObject.State.TOMBSTONED]
     return (
-        StoredObject.objects.filter(vault=vault, type=StoredObject.Type.SNAPSHOT, state__in=states)
+        keys_of_snapshots(vault)
+        .defer(None)
         .annotate(added=Subquery(added.order_by("-pk").values("bytes")[:1]))
         .select_related("created_by", "tombstoned_by")
         .order_by("-sequence", "-pk")
     )
+
+
+def keys_of_snapshots(vault: Vault) -> QuerySet[StoredObject]:
+    """Return the rows of `snapshots_of` with their primary keys alone, which an index has."""
+    states = [*StoredObject.CURRENT, StoredObject.State.TOMBSTONED]
+    rows = StoredObject.objects.filter(vault=vault, type=StoredObject.Type.SNAPSHOT)
+    return rows.filter(state__in=states).only("pk")
 
 
 def shown(snapshot: StoredObject) -> Snapshot:
@@ -92,7 +99,7 @@ def removals_of(vault: Vault, most: int) -> list[Removal]:
         Removal(
             id=run.pk,
             at=run.first_at,
-            before=run.first_at - timedelta(microseconds=1),
+            before=before(run),
             credential=_prefix(run.credential),
             objects=run.count,
             snapshots=run.snapshots or 0,
@@ -100,6 +107,11 @@ def removals_of(vault: Vault, most: int) -> list[Removal]:
         )
         for run in runs.order_by("-last_at", "-pk")[:most]
     ]
+
+
+def before(removal: VaultEvent) -> datetime:
+    """Return the last moment before a run of removals: what there was then can come back."""
+    return removal.first_at - timedelta(microseconds=1)
 
 
 def undeletes_of(vault: Vault, most: int) -> list[Undelete]:

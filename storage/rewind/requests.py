@@ -82,7 +82,7 @@ def request(vault: Vault, wanted: Wanted, *, actor: Actor) -> Undelete:
     row = Undelete.objects.create(
         vault=vault,
         actor=actor.user,
-        actor_label=actor.label,
+        actor_label=_called(actor),
         moment=selection.moment,
         snapshots=list(selection.snapshots),
         sequences=list(selection.sequences),
@@ -101,6 +101,13 @@ def request(vault: Vault, wanted: Wanted, *, actor: Actor) -> Undelete:
     )
     wakeups.undeletes()
     return row
+
+
+def _called(actor: Actor) -> str:
+    """Return who asked, saying of a program that it is one."""
+    if actor.kind is actor.kind.TOKEN:
+        return f"the API token {actor.credential} (“{actor.label}”)"
+    return actor.label
 
 
 def described(row: Undelete) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from accounts.templatetags.amounts import amount
 from storage.models import Credential, Vault, VaultEvent
+from storage.rewind import history
 
 Kind = VaultEvent.Kind
 
@@ -102,7 +103,7 @@ def _removal(event: VaultEvent) -> str:
 def _before(event: VaultEvent) -> datetime | None:
     if event.kind not in VaultEvent.REMOVALS:
         return None
-    return event.first_at - timedelta(microseconds=1)
+    return history.before(event)
 
 
 def _times(count: int) -> str:

@@ -16,11 +16,13 @@ from accounts.audit import SERVICE, Actor
 from accounts.models import Account, User
 from billing.actions import entitlements_of, subscribe
 from storage.body import HashedBody
-from storage.models import Region, Vault
+from storage.deletion import tombstones
+from storage.models import Region, StoredObject, Vault
 from storage.object_names import CONFIG, ObjectType, parse_name
 from storage.objects import placement
 from storage.replication.replicator import replicate_due
 from storage.uploads import ingest
+from storage.vaults import credentials
 from storage.vaults.access import Access
 from storage.vaults.enrolment import Enrolled, enrol_device
 from tests.support.pages import Client
@@ -146,3 +148,16 @@ def back_up(enrolled: Enrolled, *, copied: bool = True) -> None:
         deposit(enrolled, kind)
     if copied:
         replicate_due()
+
+
+def remove_all(enrolled: Enrolled) -> Vault:
+    """Make three backups, and remove them all with another credential."""
+    for _ in range(3):
+        back_up(enrolled)
+    made = credentials.create(enrolled.vault, scope="maintain", actor=SERVICE)
+    vault = Vault.objects.get(pk=enrolled.vault.pk)
+    access = Access(made.credential, vault, entitlements_of(vault.account))
+    for kind in ("snapshots", "index", "data"):
+        for one in StoredObject.objects.live().filter(vault=vault, type=kind):
+            tombstones.remove(access, one.object_name)
+    return vault

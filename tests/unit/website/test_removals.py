@@ -9,15 +9,11 @@ from accounts.access import accounts_of
 from accounts.audit import SERVICE
 from accounts.models import AuditEvent, User
 from backup_service import clock
-from billing.actions import entitlements_of
-from storage.deletion import tombstones
 from storage.models import Credential, StoredObject, Undelete, Vault, VaultEvent
 from storage.rewind import history, worker
-from storage.vaults import credentials
-from storage.vaults.access import Access
 from storage.vaults.enrolment import Enrolled, create_vault
 from tests.support.pages import Client, text
-from tests.unit.website.conftest import PASSWORD, back_up
+from tests.unit.website.conftest import PASSWORD, back_up, remove_all
 
 pytestmark = pytest.mark.django_db
 
@@ -73,15 +69,7 @@ def test_what_happened_is_listed(alice: Client, laptop: Enrolled) -> None:
 @pytest.fixture
 def emptied(laptop: Enrolled) -> Vault:
     """Three backups, and somebody who has removed them all."""
-    for _ in range(3):
-        back_up(laptop)
-    made = credentials.create(laptop.vault, scope="maintain", actor=SERVICE)
-    vault = Vault.objects.get(pk=laptop.vault.pk)
-    access = Access(made.credential, vault, entitlements_of(vault.account))
-    for kind in ("snapshots", "index", "data"):
-        for one in StoredObject.objects.live().filter(vault=vault, type=kind):
-            tombstones.remove(access, one.object_name)
-    return vault
+    return remove_all(laptop)
 
 
 def prove(browser: Client) -> None:
