@@ -10,6 +10,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
+from storage.api import described
+
 # What an error's `type` leads to.
 PROBLEMS = {
     "invalid": "A field is missing, or not as it has to be; the document's errors name each.",
@@ -58,6 +60,9 @@ class Operation:
 def document() -> dict[str, Any]:
     """Return the OpenAPI document. It is made once: it changes with the code only."""
     made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    made["paths"] |= described.paths()
+    made["components"]["schemas"] |= described.SHAPES
+    made["components"]["securitySchemes"] |= described.SECURITY
     return made
 
 
@@ -81,6 +86,8 @@ def groups(schema: dict[str, Any]) -> dict[str, list[Operation]]:
     found: dict[str, list[Operation]] = {}
     for path, methods in schema["paths"].items():
         for method, said in methods.items():
+            if method == "servers":  # of the agents' operations, which answer elsewhere
+                continue
             tag = (said.get("tags") or ["other"])[0]
             found.setdefault(tag, []).append(_operation(schema, path, method, said))
     return found
