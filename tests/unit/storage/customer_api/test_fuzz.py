@@ -18,17 +18,24 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from accounts.access import Seat
+from accounts.audit import SERVICE
 from accounts.customer_api import limits
-from accounts.models import Device
+from accounts.members import invitations
+from accounts.models import ApiToken, Device, Endpoint, Invitation, Membership
+from accounts.notifications import endpoints
+from accounts.topics import Topic
+from backup_service import clock
 from backup_service.pages.api import document
 from storage.api.described import TAG
-from storage.models import Credential, Region
+from storage.models import Credential, Region, Undelete, Vault
 from tests.support.customers.api import program
-from tests.unit.website.conftest import enrol, owner
+from tests.unit.website.conftest import enrol, owner, person
 
 pytestmark = pytest.mark.django_db
 schema = schemathesis.openapi.from_dict(document()).exclude(tag=TAG)  # those answer elsewhere
 schema.app = get_wsgi_application()
+EXAMPLES = 8  # of each operation, of which there are many
 CHECKS = [
     not_a_server_error,
     response_schema_conformance,
@@ -37,13 +44,33 @@ CHECKS = [
 
 
 @pytest.fixture
-def token(regions: list[Region], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Of somebody who has a computer with a vault."""
+def asking(regions: list[Region], monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, object]]:
+    """Return a token of somebody who has a vault, and one of all else that paths name."""
     monkeypatch.setattr(limits, "REQUESTS", 10**9)
     monkeypatch.setattr(limits, "ANONYMOUS_REQUESTS", 10**9)
     account = owner("fuzz@example.org")
-    enrol(account, "laptop")
-    return program(account).token
+    vault = enrol(account, "laptop").vault
+    Vault.objects.update(state=Vault.State.ACTIVE)  # so that it stays
+    Membership.objects.create(account=account, user=person("mia@example.org"), role="member")
+    seat = Seat(account.memberships.get(role="owner"))
+    invitations.invite(seat, email="new@example.org", role="member", actor=SERVICE)
+    chosen = endpoints.Settings("pager", "https://example.org/hook", [Topic.BACKUPS])
+    endpoints.add(account, kind=Endpoint.Kind.WEBHOOK, chosen=chosen, actor=SERVICE)
+    Undelete.objects.create(
+        vault=vault, actor_label="x", removed_before=clock.now(), ended_at=clock.now()
+    )
+    program(account, ApiToken.Scope.READ)  # which may be revoked
+    known = {
+        "vault_id": vault.public_id,
+        "device_id": Device.objects.get().public_id,
+        "username": Credential.objects.get().prefix,
+        "member_id": account.memberships.get(role="member").pk,
+        "invitation_id": Invitation.objects.get().pk,
+        "token_prefix": ApiToken.objects.get().prefix,
+        "endpoint_id": Endpoint.objects.get().public_id,
+        "number": Undelete.objects.get().pk,
+    }
+    return program(account).token, known
 
 
 @pytest.fixture(autouse=True)
@@ -58,14 +85,14 @@ def _one_connection(db: None) -> Iterator[None]:
 
 @schema.parametrize()
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_nothing_breaks(case: schemathesis.Case[Any], token: str) -> None:
-    known = {
-        "vault_id": Credential.objects.earliest("pk").vault.public_id,
-        "device_id": Device.objects.earliest("pk").public_id,
-        "username": Credential.objects.earliest("pk").prefix,
-    }
+def test_nothing_breaks(
+    case: schemathesis.Case[Any], asking: tuple[str, dict[str, object]]
+) -> None:
+    token, known = asking
     for name, value in known.items():
         if name in (case.path_parameters or {}):
             case.path_parameters[name] = value
