@@ -48,19 +48,21 @@ def retire_device(device: Device, *, actor: Actor) -> None:
 
 
 @transaction.atomic
-def freeze_account(account: Account, *, actor: Actor) -> bool:
+def freeze_account(account: Account, *, actor: Actor, reason: str = "") -> bool:
     """Pause new backups of an active account; restores go on. Return whether it was active."""
-    return _move(
-        account, Account.State.ACTIVE, Account.State.FROZEN, verb="account.freeze", actor=actor
-    )
+    moved = _move(account, Account.State.ACTIVE, Account.State.FROZEN)
+    if moved:
+        _record(account, "account.freeze", actor, reason)
+    return moved
 
 
 @transaction.atomic
-def unfreeze_account(account: Account, *, actor: Actor) -> bool:
+def unfreeze_account(account: Account, *, actor: Actor, reason: str = "") -> bool:
     """Let a frozen account store again. Return whether it was frozen."""
-    return _move(
-        account, Account.State.FROZEN, Account.State.ACTIVE, verb="account.unfreeze", actor=actor
-    )
+    moved = _move(account, Account.State.FROZEN, Account.State.ACTIVE)
+    if moved:
+        _record(account, "account.unfreeze", actor, reason)
+    return moved
 
 
 @transaction.atomic
@@ -100,8 +102,13 @@ def change_profile(user: User, *, name: str, time_zone: str) -> None:
     user.save(update_fields=["name", "time_zone"])
 
 
-def _move(account: Account, before: str, after: str, *, verb: str, actor: Actor) -> bool:
+def _move(account: Account, before: str, after: str) -> bool:
     moved = Account.objects.filter(pk=account.pk, state=before).update(state=after)
     if moved:
-        audit.record(actor, verb, account.public_id, account=account)
+        account.state = after
     return bool(moved)
+
+
+def _record(account: Account, verb: str, actor: Actor, reason: str) -> None:
+    detail = {"reason": reason} if reason else {}
+    audit.record(actor, verb, account.public_id, account=account, **detail)

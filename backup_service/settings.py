@@ -50,7 +50,7 @@ GATEWAY_APPS = [
 ]
 SITE_APPS = [
     *GATEWAY_APPS,
-    "django.contrib.admin",
+    "accounts.staff.site_config.StaffSiteConfig",  # Django's admin
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
@@ -231,6 +231,7 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
+    "accounts.staff.permissions.StaffPermissions",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -3,6 +3,6 @@
 Django's admin imports it by its name; other apps' staff pages import `base`.
 """
 
-from accounts.admin import people, sign_in
+from accounts.admin import mail_log, people, sign_in
 
-__all__ = ["people", "sign_in"]
+__all__ = ["mail_log", "people", "sign_in"]

@@ -4,23 +4,22 @@ Rows are views of what the service does, so they are changed by its own named fu
 that let staff add or delete rows would go around quota, journal and audit log alike.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from accounts import audit
 from accounts.audit import Actor
 from accounts.client_address import client_address
-from accounts.models import User
+from accounts.models import Account, User
 
 if TYPE_CHECKING:
     from django.contrib.admin.models import LogEntry
 
-    Row = TypeVar("Row", bound=Model)
     _ModelAdmin = admin.ModelAdmin[Any]
     _Paginator = Paginator[Any]
 else:
@@ -28,6 +27,7 @@ else:
     _Paginator = Paginator
 
 MOST_COUNTED = 10_000  # rows
+MOST_NAMED = 20  # accounts that one search is about
 
 
 class BoundedPaginator(_Paginator):
@@ -41,7 +41,7 @@ class BoundedPaginator(_Paginator):
 
 
 class StaffAdmin(_ModelAdmin):
-    """A read-mostly page. Only superusers change the few `editable` fields or run actions."""
+    """A read-mostly page. Whoever has the right changes the few `editable` fields, or acts."""
 
     editable: ClassVar[tuple[str, ...]] = ()
     hidden: ClassVar[tuple[str, ...]] = ()
@@ -61,10 +61,9 @@ class StaffAdmin(_ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Superusers change what is editable; other staff see what their permissions allow."""
-        user = request.user
-        is_superuser = isinstance(user, User) and user.is_active and user.is_superuser
-        return is_superuser and (obj is None or bool(self.editable))
+        """Whoever has the right changes what is editable; on a page without that, nobody."""
+        has_right = super().has_change_permission(request, obj)
+        return has_right and (obj is None or bool(self.editable))
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Every field that is not hidden."""
@@ -87,6 +86,28 @@ class StaffAdmin(_ModelAdmin):
             change=message,
         )
         return super().log_change(request, obj, message)
+
+
+class OfAccountAdmin(StaffAdmin):
+    """Searched by an account: its identifier, or the address of one of its members.
+
+    The tables are big, and that is how they are indexed.
+    """
+
+    account_path = "account"
+    search_fields = ("account",)
+    search_help_text = "An account’s identifier, or the e-mail address of a member"  # noqa: RUF001
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Narrow to the accounts that the term names."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        named = Q(public_id=term) | Q(memberships__user__email__iexact=term)
+        accounts = list(Account.objects.filter(named).distinct()[:MOST_NAMED])
+        return queryset.filter(**{f"{self.account_path}__in": accounts}), False
 
 
 def acting(request: HttpRequest) -> Actor:

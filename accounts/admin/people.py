@@ -1,15 +1,18 @@
 """Staff pages about people: who they are, where they have seats, and what was done."""
 
+from typing import Any, ClassVar
+
 import allauth.account.admin  # noqa: F401 -- registers its own pages, which are replaced below
 import django.contrib.auth.admin  # noqa: F401 -- the same
 from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db.models import Q, QuerySet
+from django.db.models import ManyToManyField, Model
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 
-from accounts.admin.base import StaffAdmin
-from accounts.models import Account, AuditEvent, Device, Membership, User
+from accounts.admin.base import OfAccountAdmin, StaffAdmin
+from accounts.models import AuditEvent, Device, Membership, StaffNote, User
 
 for replaced in (EmailAddress, Group):
     admin.site.unregister(replaced)
@@ -17,14 +20,20 @@ for replaced in (EmailAddress, Group):
 
 @admin.register(User)
 class UserAdmin(StaffAdmin):
-    """People. Superusers are made at the command line only."""
+    """People. Superusers are made at the command line only, and they alone say who is staff."""
 
     list_display = ("email", "name", "is_active", "is_staff", "last_login", "date_joined")
     list_filter = ("is_active", "is_staff")
     search_fields = ("email__istartswith",)
-    editable = ("is_active", "is_staff", "user_permissions")
-    hidden = ("password", "groups")
-    filter_horizontal = ("user_permissions",)
+    editable = ("is_active", "is_staff", "groups", "user_permissions")
+    hidden = ("password",)
+    formfield_overrides: ClassVar[Any] = {ManyToManyField: {"widget": CheckboxSelectMultiple}}
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Superusers only: whoever gives rights could give themselves any."""
+        user = request.user
+        is_superuser = isinstance(user, User) and user.is_active and user.is_superuser
+        return is_superuser and super().has_change_permission(request, obj)
 
 
 @admin.register(EmailAddress)
@@ -56,22 +65,16 @@ class DeviceAdmin(StaffAdmin):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(StaffAdmin):
+class AuditEventAdmin(OfAccountAdmin):
     """What was done, by whom. The newest first; found by account, since that is indexed."""
 
     list_display = ("at", "account", "actor_label", "verb", "subject")
     list_select_related = ("account",)
-    search_fields = ("account",)
-    search_help_text = "An account’s identifier, or the e-mail address of a member"  # noqa: RUF001
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
-    ) -> tuple[QuerySet[AuditEvent], bool]:
-        """Narrow to the accounts that the term names."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        accounts = Account.objects.filter(
-            Q(public_id=term) | Q(memberships__user__email__iexact=term)
-        )
-        return queryset.filter(account__in=list(accounts.distinct()[:20])), False
+
+@admin.register(StaffNote)
+class StaffNoteAdmin(OfAccountAdmin):
+    """What staff noted about accounts. They are written on an account's page, and stay."""
+
+    list_display = ("at", "account", "author_label", "text")
+    list_select_related = ("account",)

@@ -17,6 +17,7 @@ from accounts.models.notices import (
     Notice,
 )
 from accounts.models.people import User, UserManager
+from accounts.models.staff import StaffNote
 from accounts.models.tokens import ApiToken
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "MailPreference",
     "Membership",
     "Notice",
+    "StaffNote",
     "User",
     "UserManager",
 ]

@@ -27,6 +27,10 @@ class Account(models.Model):
     # Where its backups are to live, as far as the service is there; empty: wherever it suits.
     continent = models.CharField(max_length=15, choices=Continent, blank=True)
 
+    class Meta:
+        permissions = [("suspend_account", "Can freeze an account, and lift that")]
+        indexes = [models.Index(fields=["created_at"], name="account_newest")]
+
     def __str__(self) -> str:
         return self.name or self.public_id
 

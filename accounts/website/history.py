@@ -32,6 +32,7 @@ SENTENCES = {
     "endpoint.renew-key": "gave notices to “{name}” a new key",
     "endpoint.remove": "took “{name}” from the systems that get notices",
     "plan.choose": "put this account on the plan “{plan}”",
+    "staff.note": "wrote a note for other staff",
     "account.rename": "gave this account the name “{name}”",
     "member.invite": "invited {subject} as {role}",
     "member.uninvite": "took back the invitation of {subject}",
