@@ -14,8 +14,32 @@ from billing.models import Grant, Plan, Subscription
 DEFAULT_PLAN = "free"
 
 
+class PaidForError(ValueError):
+    """The plan comes from a subscription with Stripe, which alone can change it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This account pays for its plan through Stripe, which says what plan it is on. "
+            "Cancel or change the subscription there first; to help for a while, grant room."
+        )
+
+
 @transaction.atomic
-def subscribe(account: Account, *, plan: str, actor: Actor) -> Subscription:
+def give_plan(account: Account, *, plan: str, reason: str, actor: Actor) -> Subscription:
+    """Put an account that does not pay on a plan, by staff and with a reason.
+
+    Raises PaidForError for one that does, since Stripe's word would soon undo it, and
+    Plan.DoesNotExist for an unknown slug.
+    """
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    subscription = Subscription.objects.filter(account=account).first()
+    if subscription and subscription.is_paid_for:
+        raise PaidForError
+    return subscribe(account, plan=plan, actor=actor, reason=reason)
+
+
+@transaction.atomic
+def subscribe(account: Account, *, plan: str, actor: Actor, reason: str = "") -> Subscription:
     """Put an account on a plan at once. Raises Plan.DoesNotExist for an unknown slug."""
     chosen = Plan.objects.get(slug=plan)
     subscription, is_new = Subscription.objects.get_or_create(
@@ -24,7 +48,8 @@ def subscribe(account: Account, *, plan: str, actor: Actor) -> Subscription:
     if not is_new and subscription.plan_id != chosen.pk:
         subscription.plan, subscription.plan_since = chosen, clock.now()
         subscription.save(update_fields=["plan", "plan_since"])
-    audit.record(actor, "plan.choose", account.public_id, account=account, plan=plan)
+    detail = {"plan": plan} | ({"reason": reason} if reason else {})
+    audit.record(actor, "plan.choose", account.public_id, account=account, **detail)
     return subscription
 
 

@@ -3,6 +3,6 @@
 Django's admin imports it by its name, and with it every page; nothing else does.
 """
 
-from storage.admin import monitoring, objects, regions, vaults
+from storage.admin import accounts, monitoring, objects, regions, search, start, vaults
 
-__all__ = ["monitoring", "objects", "regions", "vaults"]
+__all__ = ["accounts", "monitoring", "objects", "regions", "search", "start", "vaults"]

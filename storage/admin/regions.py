@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 
 from accounts.admin.base import StaffAdmin, acting
+from accounts.admin.confirmation import confirmed
 from accounts.audit import Actor
 from accounts.templatetags.amounts import amount
 from backup_service import clock
@@ -122,7 +121,7 @@ class RegionAdmin(StaffAdmin):
         return RegionList
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer the life cycle's actions to superusers."""
+        """Offer the life cycle's actions to whoever may change regions."""
         actions = super().get_actions(request)
         if self.has_change_permission(request):
             actions |= {act.name: (_action_of(act), act.name, act.title) for act in ACTIONS}
@@ -173,14 +172,11 @@ def _action_of(act: RegionAction) -> Any:
     def run(
         page: RegionAdmin, request: HttpRequest, queryset: QuerySet[Region]
     ) -> HttpResponse | None:
-        if request.POST.get("sure") != "yes":
-            context = page.admin_site.each_context(request) | {
-                "title": act.title,
-                "act": act,
-                "regions": queryset,
-                "checkbox": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/storage/region/act.html", context)
+        answer = confirmed(
+            page, request, queryset, name=act.name, title=act.title, consequence=act.consequence
+        )
+        if answer is not None:
+            return answer
         for region in queryset:
             try:
                 act.do(region, acting(request))

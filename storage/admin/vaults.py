@@ -2,10 +2,11 @@
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from accounts.admin.base import StaffAdmin, acting
-from storage.models import Credential, Lock, Vault
+from accounts.admin.base import OfAccountAdmin, StaffAdmin, acting
+from accounts.admin.confirmation import confirmed
+from storage.models import Credential, Lock, Vault, VaultEvent
 from storage.vaults import credentials as credential_actions
 
 
@@ -17,6 +18,22 @@ class VaultAdmin(StaffAdmin):
     list_filter = ("state",)
     list_select_related = ("account", "device")
     search_fields = ("public_id__exact", "account__public_id__exact")
+
+
+@admin.register(VaultEvent)
+class VaultEventAdmin(OfAccountAdmin):
+    """What happened in vaults: backups, refusals, removals. The newest first."""
+
+    account_path = "vault__account"
+    list_display = ("last_at", "vault", "account", "kind", "status", "count", "text")
+    list_filter = ("kind", "status")
+    list_select_related = ("vault__account",)
+    hidden = ("key",)
+
+    @admin.display(description="account")
+    def account(self, event: VaultEvent) -> str:
+        """Whose vault it is."""
+        return event.vault.account.name
 
 
 @admin.register(Credential)
@@ -31,12 +48,27 @@ class CredentialAdmin(StaffAdmin):
     actions = ("revoke",)
 
     @admin.action(description="Revoke at once", permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Credential]) -> HttpResponse | None:
         """End the chosen credentials."""
+        consequence = (
+            "Programs that use these can neither back up nor restore any more. A credential does "
+            "not come back: the owner makes another one."
+        )
+        answer = confirmed(
+            self,
+            request,
+            queryset,
+            name="revoke",
+            title="Revoke these credentials",
+            consequence=consequence,
+        )
+        if answer is not None:
+            return answer
         chosen = list(queryset.filter(revoked_at=None).select_related("vault__account"))
         for credential in chosen:
             credential_actions.revoke(credential, actor=acting(request))
         messages.success(request, f"{len(chosen)} revoked.")
+        return None
 
 
 @admin.register(Lock)

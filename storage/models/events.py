@@ -67,6 +67,11 @@ class VaultEvent(models.Model):
                 name="event_open_removal",
                 condition=models.Q(kind__in=["removal", "wipe"], closed_at=None),
             ),
+            models.Index(
+                fields=["-last_at"],
+                name="event_refused_lately",
+                condition=models.Q(kind="refusal"),
+            ),
         ]
 
     def __str__(self) -> str:

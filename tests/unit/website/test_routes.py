@@ -178,6 +178,11 @@ STAFF_PAGES = {
     "accounts.account",
     "accounts.auditevent",
     "accounts.device",
+    "accounts.bouncingaddress",
+    "accounts.delivery",
+    "accounts.endpoint",
+    "accounts.notice",
+    "accounts.staffnote",
     "accounts.membership",
     "accounts.user",
     "account.emailaddress",
@@ -200,6 +205,7 @@ STAFF_PAGES = {
     "storage.replica",
     "storage.storedobject",
     "storage.vault",
+    "storage.vaultevent",
 }
 
 
@@ -336,7 +342,7 @@ def test_another_tenant_changes_nothing(
 )
 def test_staff_pages_are_for_staff(client: Client, alice: Client, route: str) -> None:
     path = "/" + route.replace("<path:object_id>", "1").replace("<int:content_type_id>", "1")
-    path = path.replace("<path:object_id>", "1").replace("(?P<url>.*)", "x")
+    path = path.replace("<slug:slug>", "room").replace("(?P<url>.*)", "x")
     path = path.replace("(?P<app_label>auth|accounts)", "accounts")
     response = client.get(path)
     assert response.status_code == 302
