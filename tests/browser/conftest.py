@@ -25,16 +25,21 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The website as an embedded service runs it."""
-    port = any_port()
-    env = os.environ | {
+def site_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the website's processes, and an operator's commands, have in their environment."""
+    return os.environ | {
         "DATA_DIR": str(tmp_path_factory.mktemp("site")),
-        "PORT": str(port),
+        "PORT": str(any_port()),
         "NIGHTSAFE_BROKER_URL": "redis://127.0.0.1:1/0",
         "NIGHTSAFE_LOG_LEVEL": "ERROR",
         "NIGHTSAFE_MAIL_TOKEN": MAIL_TOKEN,
     }
+
+
+@pytest.fixture(scope="session")
+def site(site_environment: dict[str, str]) -> Iterator[str]:
+    """The website as an embedded service runs it."""
+    env, port = site_environment, int(site_environment["PORT"])
     commands = (
         *(["migrate", "-v0"], ["createcachetable"], ["region", "prepare"]),
         ["collectstatic", "--noinput", "-v0"],
