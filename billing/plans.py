@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Value
+from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from accounts import audit
@@ -85,7 +85,9 @@ def _require_enough(plan: Plan, changes: Mapping[str, tuple[Any, Any]]) -> None:
 def _charged_more(plan: Plan, quota: int) -> QuerySet[Account]:
     excess = Greatest(F("usage__tombstoned_bytes") - Value(quota), Value(0))
     charged = F("usage__live_bytes") + F("usage__reserved_bytes") + excess
-    return accounts_on(plan).alias(charged=charged).filter(charged__gt=quota)
+    # Named as what it is: for a sum Django takes 32 bits, and answers above that without asking.
+    wide = ExpressionWrapper(charged, output_field=BigIntegerField())
+    return accounts_on(plan).alias(charged=wide).filter(charged__gt=quota)
 
 
 def _more_devices(plan: Plan, limit: int) -> QuerySet[Account]:

@@ -36,7 +36,8 @@ def test_events_are_replayed_after_asking(billing: Client) -> None:
     chosen.refresh_from_db()
     assert chosen.state == "parked"
     billing.post(EVENTS, body | {"sure": "yes"})
-    chosen.refresh_from_db(), other.refresh_from_db()
+    chosen.refresh_from_db()
+    other.refresh_from_db()
     assert (chosen.state, chosen.attempts, other.state) == ("received", 0, "parked")
     made = AuditEvent.objects.get(verb="payment.replay")
     assert (made.actor_label, made.detail) == ("billing@example.org", {"events": ["evt_1"]})

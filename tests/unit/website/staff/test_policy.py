@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from accounts.models import Account
+from billing.admin.acts import ACTS
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, read
 from tests.support.responses import Response
@@ -67,7 +68,10 @@ def test_our_own_mistakes_have_a_page(
 
 def test_staff_pages(sam: Client, laptop: Enrolled) -> None:
     back_up(laptop)
-    paths = [reverse("admin:index")]
+    paths = [reverse("admin:index"), f"{reverse('admin:search')}?q=alice"]
+    paths += [
+        reverse("admin:account_act", args=[laptop.vault.account_id, act.slug]) for act in ACTS
+    ]
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         paths.append(reverse(f"{name}_changelist"))
