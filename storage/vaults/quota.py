@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import models, transaction
-from django.db.models import F, Sum, Value
+from django.db.models import ExpressionWrapper, F, Sum, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Greatest
 
@@ -99,10 +99,15 @@ def _reserve(account: Account, wanted: int, allowance: Allowance) -> bool:
     return bool(reserved)
 
 
-def _charged(quota: int) -> CombinedExpression:
-    """Return `Usage.charged` as an expression for the database."""
+def _charged(quota: int) -> "ExpressionWrapper[CombinedExpression]":
+    """Return `Usage.charged` as an expression for the database.
+
+    Named as what it is: Django takes a sum of columns for one of 32 bits, and on PostgreSQL leaves
+    out a comparison with anything beyond, as if it held.
+    """
     excess = Greatest(F("tombstoned_bytes") - Value(quota), Value(0))
-    return F("live_bytes") + F("reserved_bytes") + excess
+    charged = F("live_bytes") + F("reserved_bytes") + excess
+    return ExpressionWrapper(charged, output_field=models.BigIntegerField())
 
 
 def require_within(account: Account, quota: int) -> None:
