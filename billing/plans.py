@@ -37,7 +37,7 @@ def accounts_on(plan: Plan) -> QuerySet[Account]:
     on_it = Q(subscription__plan=plan)
     if plan.slug == DEFAULT_PLAN:
         on_it |= Q(subscription=None)
-    return Account.objects.filter(on_it).exclude(state=Account.State.CLOSED)
+    return Account.objects.filter(on_it).exclude(state__in=Account.CLOSED)
 
 
 def effect(plan: Plan, wanted: Mapping[str, Any]) -> Effect:

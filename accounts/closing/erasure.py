@@ -26,6 +26,7 @@ from accounts.models import (
     Invitation,
     Membership,
     Notice,
+    StaffNote,
     User,
 )
 from accounts.tokens.tokens import revoke_all_of
@@ -51,7 +52,7 @@ def erase_notices(account: Account) -> int:
 def erase_account(account: Account) -> int:
     """Delete what else an account has, and take its name; return 0 when nothing is left."""
     with transaction.atomic():
-        for kind in (ApiToken, Invitation, Endpoint, IdempotentRequest):
+        for kind in (ApiToken, Invitation, Endpoint, IdempotentRequest, StaffNote):
             kind._default_manager.filter(account=account).delete()
         blank_admin_log(Account.objects.filter(pk=account.pk))
         Account.objects.filter(pk=account.pk).update(name="", continent="")
@@ -82,6 +83,7 @@ def erase_person(user: User) -> None:
         _take_out_of_notices(Notice.objects.filter(account__in=acted), address)
         BouncingAddress.objects.filter(email__iexact=address).delete()
         Delivery.objects.filter(address__iexact=address).update(address="")
+    StaffNote.objects.filter(author=user).update(author=None, author_label=ERASED)
     erase_person_from_log(user, addresses)
     for session in UserSession.objects.filter(user=user):
         session.end()

@@ -28,7 +28,10 @@ class Account(models.Model):
     continent = models.CharField(max_length=15, choices=Continent, blank=True)
 
     class Meta:
-        permissions = [("suspend_account", "Can freeze an account, and lift that")]
+        permissions = [
+            ("suspend_account", "Can freeze an account, and lift that"),
+            ("close_account", "Can close an account, and open it again"),
+        ]
         indexes = [models.Index(fields=["created_at"], name="account_newest")]
 
     def __str__(self) -> str:

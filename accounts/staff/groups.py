@@ -43,6 +43,7 @@ OF_GROUP: Mapping[str, frozenset[str]] = {
         *_view("usersessions", "usersession"),
         "accounts.change_account",
         "accounts.suspend_account",
+        "accounts.close_account",
         "storage.change_credential",
     },
     StaffGroup.BILLING: _ACCOUNTS
@@ -62,7 +63,7 @@ OF_GROUP: Mapping[str, frozenset[str]] = {
 }
 MEANING: Mapping[str, str] = {
     StaffGroup.SUPPORT: "sees accounts, vaults, what happened and the mail log; gives more room "
-    "or time, freezes accounts, revokes credentials, writes notes",
+    "or time, freezes, closes and reopens accounts, revokes credentials, writes notes",
     StaffGroup.BILLING: "sees accounts and payments; changes plans, puts accounts on them, gives "
     "more room or time, has messages of Stripe's worked off again",
     StaffGroup.OPERATIONS: "sees regions, replicas, alarms and canaries; changes regions, has "

@@ -9,8 +9,10 @@ from django import forms
 
 from accounts.actions import choose_continent, freeze_account, unfreeze_account
 from accounts.audit import Actor
+from accounts.closing.actions import ClosingError, close, reopen
+from accounts.closing.plan import COOLING_OFF
 from accounts.continents import Continent
-from accounts.models import Account
+from accounts.models import Account, Closing
 from accounts.staff.notes import LONGEST, add_note
 from accounts.templatetags.amounts import amount
 from backup_service import clock
@@ -166,6 +168,24 @@ def _unfreeze(account: Account, given: Values, actor: Actor) -> str:
     return "The freeze is lifted." if is_done else "It was not frozen; nothing was changed."
 
 
+def _close(account: Account, given: Values, actor: Actor) -> str:
+    try:
+        made = close(
+            account, reason=Closing.Reason.OPERATOR.value, actor=actor, note=given["reason"]
+        )
+    except ClosingError as error:
+        raise ValueError(str(error)) from error
+    return f"The account is closed, and erased after {made.erase_after:%-d %B %Y}."
+
+
+def _reopen(account: Account, given: Values, actor: Actor) -> str:
+    try:
+        reopen(account, actor=actor, note=given["reason"])
+    except ClosingError as error:
+        raise ValueError(str(error)) from error
+    return "The account is open again."
+
+
 def _plan_will(account: Account, given: Values) -> list[str]:
     state, plan = state_of(account), given["plan"]
     lines = [
@@ -224,6 +244,29 @@ ACTS = (
         lambda account, given: ["Backups go on, as far as plan and payment allow."],
         _unfreeze,
         _is(Account.State.FROZEN),
+    ),
+    Act(
+        "close",
+        "Close",
+        "accounts.close_account",
+        ReasonForm,
+        lambda account, given: [
+            f"Nothing is stored any more, and after {COOLING_OFF.days} days everything is erased: "
+            "files, names and people who are in no other account.",
+            "Until then restores work and it can be opened again. Owners and admins are told.",
+            "Its subscription ends at once.",
+        ],
+        _close,
+        lambda account: not account.is_closed,
+    ),
+    Act(
+        "reopen",
+        "Open again",
+        "accounts.close_account",
+        ReasonForm,
+        lambda account, given: ["The account is as it was. A plan that was paid for has ended."],
+        _reopen,
+        lambda account: account.state == Account.State.CLOSED,
     ),
     Act("plan", "Put on a plan", "billing.change_subscription", PlanForm, _plan_will, _put_on_plan),
     Act(

@@ -5,6 +5,7 @@ from django.db import transaction
 from accounts.closing import erasure
 from accounts.closing.actions import ClosingError
 from accounts.models import Account, Membership, User
+from billing.models import Grant
 from storage.models import DeviceAuthorization, Undelete
 
 Role = Membership.Role
@@ -59,4 +60,5 @@ def _erase(user: User) -> None:
     """Erase a person without a seat from everything that is not one account's alone."""
     DeviceAuthorization.objects.filter(approved_by=user).update(approved_by=None)
     Undelete.objects.filter(actor=user).update(actor=None, actor_label="")
+    Grant.objects.filter(granted_by=user).update(granted_by=None, granted_label=erasure.ERASED)
     erasure.erase_person(user)

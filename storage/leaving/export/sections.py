@@ -26,6 +26,7 @@ from accounts.models import (
     MailPreference,
     Membership,
     Notice,
+    StaffNote,
     User,
 )
 from billing.models import Grant, Subscription
@@ -243,6 +244,7 @@ def _money(account: Account) -> list[Section]:
             Grant.objects.filter(**here),
             *("quota_bytes", "grace_days", "starts_at", "ends_at", "reason"),
         ),
+        _table("staff_notes", StaffNote.objects.filter(**here), *("at", "text")),
         Section("payments/invoices", lambda: _invoices(account)),
     ]
 

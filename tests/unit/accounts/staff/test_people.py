@@ -8,8 +8,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core.management import CommandError, call_command
 
-from accounts.audit import SERVICE
-from accounts.models import Account, AuditEvent, User
+from accounts.audit import SERVICE, Actor
+from accounts.closing.erasure import ERASED, erase_person
+from accounts.models import Account, AuditEvent, StaffNote, User
 from accounts.staff.groups import OF_GROUP, StaffGroup
 from accounts.staff.notes import LONGEST, NoteError, add_note
 
@@ -84,3 +85,12 @@ def test_no_group_changes_people() -> None:
 def test_notes_have_bounds(account: Account, text: str) -> None:
     with pytest.raises(NoteError, match="at most"):
         add_note(account, text=text, actor=SERVICE)
+
+
+def test_whoever_was_staff_can_be_erased(account: Account) -> None:
+    user = User.objects.create_user("tim@example.org")
+    add_note(account, text="x", actor=Actor.staff(user))
+    erase_person(user)
+    note = StaffNote.objects.get()
+    assert (note.author, note.author_label) == (None, ERASED)
+    assert not User.objects.filter(email="tim@example.org").exists()

@@ -16,6 +16,7 @@ from accounts.closing.actions import close
 from accounts.members import invitations
 from accounts.models import Account, BouncingAddress, Closing, Membership, User
 from accounts.notifications import endpoints
+from accounts.staff.notes import add_note
 from accounts.tokens import tokens
 from accounts.topics import Topic
 from storage.database import elapsed_time
@@ -62,6 +63,7 @@ def full(account: Account, alice: User) -> Caller:
     Account.objects.filter(pk=account.pk).update(name="Wonderland")
     account.refresh_from_db()
     actor = Actor.person(alice, address="2001:db8::7")
+    add_note(account, text="Alice Liddell called from Wonderland", actor=SERVICE)
     enrolled = enrol_device(account, name="Cheshire", actor=actor)
     made = credentials.create(
         enrolled.vault, scope="backup", actor=actor, with_setup=True, label="Cheshire"

@@ -155,6 +155,20 @@ def test_a_closed_account_stays_closed(support: Client, account: Account) -> Non
     assert "the account is closed" in text(support.get(page_of(account)))
 
 
+def test_closing_and_opening_again(support: Client, account: Account) -> None:
+    asked = text(support.post(act_on(account, "close"), {"reason": "asked by telephone"}))
+    assert "after 30 days everything is erased" in asked
+    page = text(confirm(support, act_on(account, "close"), reason="asked by telephone"))
+    assert "Uploads are refused: the account is closed." in page
+    assert act_on(account, "close") not in page
+    assert "closed already" in text(confirm(support, act_on(account, "close"), reason="again"))
+    confirm(support, act_on(account, "reopen"), reason="changed their mind")
+    account.refresh_from_db()
+    assert account.state == "active"
+    events = AuditEvent.objects.filter(account=account, actor_kind="staff").order_by("pk")
+    assert [event.verb for event in events] == ["account.close", "account.reopen"]
+
+
 def test_another_plan_for_somebody_who_does_not_pay(billing: Client, account: Account) -> None:
     fill(account, 6 * GB)
     asked = text(billing.post(act_on(account, "plan"), {"plan": "free", "reason": "asked for it"}))

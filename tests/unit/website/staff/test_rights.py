@@ -43,7 +43,16 @@ SEES = {
     },
 }
 DOES = {
-    StaffGroup.SUPPORT: {"room", "grace", "freeze", "unfreeze", "continent", "note"},
+    StaffGroup.SUPPORT: {
+        "room",
+        "grace",
+        "freeze",
+        "unfreeze",
+        "close",
+        "reopen",
+        "continent",
+        "note",
+    },
     StaffGroup.BILLING: {"room", "grace", "plan", "note"},
     StaffGroup.OPERATIONS: set(),
 }

@@ -18,7 +18,7 @@ def make_groups(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0009_notice_device'),
+        ('accounts', '0012_token_scope_words'),
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name='account',
-            options={'permissions': [('suspend_account', 'Can freeze an account, and lift that')]},
+            options={'permissions': [('suspend_account', 'Can freeze an account, and lift that'), ('close_account', 'Can close an account, and open it again')]},
         ),
         migrations.AddIndex(
             model_name='account',
