@@ -1,0 +1,31 @@
+"""The stages leave no test out, and run few of them twice."""
+
+import pytest
+
+from backup_service.env import BASE_DIR
+from tests.support import postgres
+from tools import test as stages
+
+UNIT = next(stage for stage in stages.STAGES if stage.name == "unit")
+POSTGRES = next(stage for stage in stages.STAGES if stage.on_postgres)
+
+
+def ignored(stage: stages.Stage) -> set[str]:
+    return {word.split("=")[1] for word in stage.selection if word.startswith("--ignore=")}
+
+
+def test_what_one_leaves_out_is_there_and_another_one_runs_it() -> None:
+    (unit, _) = stages.without_repeats([UNIT, POSTGRES])
+    agent = {"tests/unit/agent"}  # a stage of its own
+    assert ignored(unit) & ignored(POSTGRES) == agent
+    for name in ignored(unit) | ignored(POSTGRES):
+        assert (BASE_DIR / name).exists(), name
+
+
+@pytest.mark.parametrize("chosen", [[UNIT], [UNIT, POSTGRES]])
+def test_all_runs_on_sqlite_where_nothing_runs_on_postgresql(
+    chosen: list[stages.Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if POSTGRES in chosen:
+        monkeypatch.setattr(postgres, "find_binaries", lambda: None)
+    assert stages.without_repeats(chosen) == chosen
