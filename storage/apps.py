@@ -10,6 +10,6 @@ class StorageConfig(AppConfig):
 
     def ready(self) -> None:
         """Let `manage.py check` know of the regions' configuration, and register notices."""
-        from storage.events import notices  # noqa: F401
+        from storage.events import failures, notices  # noqa: F401
         from storage.notices import letters  # noqa: F401
         from storage.stores import checks  # noqa: F401

@@ -12,7 +12,7 @@ Tables, from first to last; whoever needs several takes them in this order and l
 8. Reservation
 9. Usage
 10. Credential, then Device
-11. LossNotice
+11. LossNotice, FailureNotice
 12. Undelete
 
 Of one table, all that are needed are locked at once, the least primary key first (`lock`). A bulk

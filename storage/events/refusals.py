@@ -16,7 +16,7 @@ from http import HTTPStatus
 from django.db import transaction
 
 from backup_service import clock
-from storage.events import rows
+from storage.events import failures, rows
 from storage.models import Credential, Vault, VaultEvent
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def write(refusal: Refusal, count: int) -> None:
     """Write down equal refusals, and log them in one line."""
     now = clock.now()
     vault, credential = refusal.vault, refusal.credential
-    text = refusal.text.replace("\x00", "")[:LONGEST]
+    text = refusal.text.replace("\x00", "")[:LONGEST].encode("utf-8", "replace").decode()
     log.warning("refused %s", json.dumps(_line(refusal, count)))
     with transaction.atomic():
         rows.count(
@@ -128,12 +128,13 @@ def write(refusal: Refusal, count: int) -> None:
             credential=credential,
             status=refusal.status,
             code=refusal.code,
-            text=text.encode("utf-8", "replace").decode(),
+            text=text,
         )
         if refusal.stops_backups and _is_of_consequence(vault, credential):
             Vault.objects.filter(pk=vault).update(
                 refused_at=now, refused_status=refusal.status, refused_text=text
             )
+            failures.tell(vault, now, kind=failures.REFUSED, code=refusal.code, text=text)
 
 
 def _line(refusal: Refusal, count: int) -> dict[str, object]:

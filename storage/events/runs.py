@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import F
 
 from backup_service import clock
 from storage.errors import BadRequestError
-from storage.events import rows
+from storage.events import failures, rows
 from storage.intervals import LOOKED_AT, learnt
 from storage.models import Credential, Vault, VaultEvent
 from storage.vaults import client_runs, expectations
@@ -23,6 +24,10 @@ FAILURES = {
     "passphrase": "The passphrase was missing or wrong.",
     "damaged": "The backup found the vault damaged.",
 }
+
+# Somebody at the computer did it, or it was shut down; backups that do not come any more are told
+# of anyway.
+WITNESSED = {"interrupted"}
 
 
 def added(credential: int, size: int) -> None:
@@ -71,6 +76,7 @@ def note_unread(vault: Vault, snapshot: str, unread: int) -> None:
     runs.update(unread=unread)
 
 
+@transaction.atomic
 def failed(access: Access, code: str) -> None:
     """Note a run that its program reports as failed. Raises BadRequestError for unknown codes."""
     if code not in FAILURES:
@@ -85,6 +91,8 @@ def failed(access: Access, code: str) -> None:
         code=code,
         text=FAILURES[code],
     )
+    if code not in WITNESSED:
+        failures.tell(access.vault.pk, now, kind=failures.FAILED, code=code, text=FAILURES[code])
 
 
 def _seconds(began: datetime | None, ended: datetime) -> float | None:

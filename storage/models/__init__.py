@@ -3,7 +3,7 @@
 from storage.models.device_authorization import DeviceAuthorization
 from storage.models.events import VaultEvent
 from storage.models.monitoring import Alarm, CanaryRun, Channel, Heartbeat, LossNotice
-from storage.models.notices import LateNotice, QuotaNotice, Report
+from storage.models.notices import FailureNotice, LateNotice, QuotaNotice, Report
 from storage.models.objects import JournalEntry, Lifetime, StoredObject
 from storage.models.regions import Refill, Region
 from storage.models.replicas import Attempt, Replica, SweptAttempt
@@ -23,6 +23,7 @@ __all__ = [
     "Credential",
     "DeviceAuthorization",
     "EndedLock",
+    "FailureNotice",
     "Heartbeat",
     "JournalEntry",
     "LateNotice",

@@ -21,6 +21,16 @@ class LateNotice(models.Model):
         return f"{self.vault_id} late since {self.since}"
 
 
+class FailureNotice(models.Model):
+    """When a vault's people were last told that a backup was refused, or failed."""
+
+    vault = models.OneToOneField(Vault, models.CASCADE, related_name="failure_notice")
+    told_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.vault_id} told of a failure at {self.told_at}"
+
+
 class QuotaNotice(models.Model):
     """Up to which level of its plan an account was told that it is full."""
 
