@@ -212,6 +212,7 @@ GRACE = timedelta(days=30)
 PURGE_SHARE = env.int("NIGHTSAFE_PURGE_SHARE", default=20)
 LOCK_LIFETIME = timedelta(hours=24)
 SETUP_RIGHT = timedelta(hours=1)
+KEY_WINDOW = timedelta(minutes=30)  # that an owner opens for one credential
 ATTEMPT_LIFETIME = timedelta(hours=6)
 DIRECT_SECONDS = env.int("NIGHTSAFE_DIRECT_SECONDS", default=1800)  # a presigned request's life
 REDIRECT_READS = env.bool("NIGHTSAFE_REDIRECT_READS", default=True)  # of packs, to such stores

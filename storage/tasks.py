@@ -27,7 +27,7 @@ from storage.regions import drain, health, write_off
 from storage.replication import backfill, leases, replicator
 from storage.rewind import worker as undeletes
 from storage.vault_status import samples
-from storage.vaults import locks
+from storage.vaults import credential_changes, locks
 
 log = logging.getLogger(__name__)
 RUN_SECONDS = 8.0  # seconds
@@ -180,8 +180,9 @@ def sample_use() -> None:
 
 @shared_task
 def watch_all() -> None:
-    """Correct future times, end runs of removals, repeat notices, and bring alarms up to date."""
+    """Correct future times, end what is over, repeat notices, and bring alarms up to date."""
     future_times.correct(clock.database_now())
     removals.close_ended()
+    credential_changes.end_replaced()
     losses.notify()
     alarms.refresh()

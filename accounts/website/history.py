@@ -74,6 +74,9 @@ SENTENCES = {
     "vault.accept-removal": "said that the removal of nearly everything was meant",
     "credential.create": "made the credential {subject} (scope {scope})",
     "credential.rename": "calls the credential {subject} “{label}”",
+    "credential.replace": "replaced the credential {subject} by {by}; it ends after {hours} hours",
+    "credential.open-keys": "let the credential {subject} change keys for a short while",
+    "credential.close-keys": "ended the time in which {subject} could change keys",
     "credential.revoke": "revoked the credential {subject}",
     "object.lost": "found that no good copy of {subject} is left; "
     "the next backup sends again what is there",

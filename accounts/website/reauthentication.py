@@ -28,6 +28,16 @@ def recently_authenticated(view: View) -> View:
     return guarded
 
 
+def require_presence(request: HttpRequest) -> None:
+    """Let nobody send a form who has not proved a moment ago who they are.
+
+    For views that answer 404 to strangers first. Raises ReauthenticationRequired, upon which the
+    person is asked, and what they sent is done afterwards.
+    """
+    if request.method not in ("GET", "HEAD") and not is_there(request):
+        raise ReauthenticationRequired
+
+
 def is_there(request: HttpRequest) -> bool:
     """Return whether the person has typed a password, or used a second factor, just now."""
     since = time.time() - app_settings.REAUTHENTICATION_TIMEOUT

@@ -12,6 +12,7 @@ from accounts.customer_api.authentication import actor_of
 from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
 from accounts.customer_api.parsing import checked
+from accounts.customer_api.problems import ConflictError
 from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from storage.customer_api import shapes, visible
@@ -64,7 +65,10 @@ class CredentialsView(ApiView):
         """Make a credential. Its secret is in this answer and nowhere else."""
         vault = visible.vault(request, vault_id, to_change=True)
         said = checked(CredentialRequest, request)
-        made = credentials.create(vault, **said, actor=actor_of(request))
+        try:
+            made = credentials.create(vault, **said, actor=actor_of(request))
+        except credentials.TooManyCredentialsError as error:
+            raise ConflictError(str(error), "limit") from error
         told = shown([made.credential])[0] | {"secret": made.secret, "address": vault.url}
         return Response(told, status=status.HTTP_201_CREATED)
 

@@ -100,9 +100,10 @@ def approve(
 ) -> None:
     """Let the computer have a credential of `scope` for a vault of the person's account.
 
-    Raises DecidedError, or ValueError for an unknown scope.
+    Raises DecidedError, TooManyCredentialsError, or ValueError for an unknown scope.
     """
     chosen = Credential.Scope(scope)
+    credentials.require_room(vault)
     _decide(request, State.APPROVED, account=vault.account, by=by, vault=vault, scope=chosen)
     audit.record(
         actor,
@@ -185,13 +186,16 @@ def _make(request: DeviceAuthorization) -> Collected:
             raise PollError("access_denied")
         credentials.revoke(earlier, actor=Actor.person(person))
     may_set_up = request.scope != Credential.Scope.RESTORE and vault.is_new
-    made = credentials.create(
-        vault,
-        scope=request.scope,
-        actor=Actor.person(person),
-        device=vault.device,
-        with_setup=may_set_up,
-    )
+    try:
+        made = credentials.create(
+            vault,
+            scope=request.scope,
+            actor=Actor.person(person),
+            device=vault.device,
+            with_setup=may_set_up,
+        )
+    except credentials.TooManyCredentialsError as error:  # others were made meanwhile
+        raise PollError("access_denied") from error
     DeviceAuthorization.objects.filter(pk=request.pk).update(credential=made.credential)
     return Collected(vault, made)
 

@@ -1,6 +1,7 @@
 """Tables of vaults, credentials and locks."""
 
 from datetime import datetime, timedelta
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -89,6 +90,15 @@ class Vault(models.Model):
         cls.objects.filter(pk=pk).update(epoch=F("epoch") + 1)
 
 
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    """Which credentials open something."""
+
+    def in_use(self, now: datetime) -> Self:
+        """Those that were neither revoked nor replaced for good."""
+        lasting = models.Q(ends_at=None) | models.Q(ends_at__gt=now)
+        return self.filter(lasting, revoked_at=None)
+
+
 class Credential(models.Model):
     """A scoped secret bound to one vault and, normally, one device. Only its hash is kept."""
 
@@ -105,6 +115,8 @@ class Credential(models.Model):
     scope = models.CharField(max_length=10, choices=Scope)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # When one that was replaced is revoked by itself.
+    ends_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The one-use right to write keys and config of a new vault, and the window for keys that an
     # owner may open later.
@@ -116,8 +128,23 @@ class Credential(models.Model):
     # What it has added since its last snapshot.
     added_bytes = models.BigIntegerField(default=0, editable=False)
 
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["ends_at"],
+                name="credential_ending",
+                condition=models.Q(revoked_at=None, ends_at__isnull=False),
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"{self.prefix} ({self.scope})"
+
+    def is_in_use(self, now: datetime) -> bool:
+        """Return whether it was neither revoked nor replaced for good."""
+        return self.revoked_at is None and (self.ends_at is None or now < self.ends_at)
 
     def has_setup_right(self, now: datetime) -> bool:
         """Return whether keys and config of the new vault may be written."""
@@ -126,6 +153,12 @@ class Credential(models.Model):
     def has_key_window(self, now: datetime) -> bool:
         """Return whether the owner has opened a window for changing keys."""
         return self.keys_until is not None and now < self.keys_until
+
+    @property
+    def keys_open(self) -> bool:
+        """Whether it may change keys at this moment."""
+        now = clock.now()
+        return self.is_in_use(now) and self.has_key_window(now)
 
 
 class Lock(models.Model):

@@ -29,7 +29,7 @@ class Access:
         Raises UnauthenticatedError if the credential was revoked meanwhile.
         """
         credential = Credential.objects.select_related("vault__account").get(pk=self.credential.pk)
-        if credential.revoked_at is not None:
+        if not credential.is_in_use(clock.now()):
             raise UnauthenticatedError(
                 "This credential was revoked meanwhile; nothing was stored. Make a new one on the "
                 "website."
@@ -97,6 +97,11 @@ class Access:
             f"The {'keys' if kind is ObjectType.KEY else 'config'} of this vault can no longer be "
             "written with this credential: it was set up, and the right to do that ends with the "
             "first snapshot, or an hour after the vault was made."
+            + (
+                " On the vault's page an owner can let a credential change keys for a while."
+                if kind is ObjectType.KEY
+                else ""
+            )
         )
 
 

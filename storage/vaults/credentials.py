@@ -29,6 +29,13 @@ _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 _USED_EVERY = timedelta(minutes=1)
 
 
+MOST_IN_USE = 50  # credentials of a vault
+
+
+class TooManyCredentialsError(Exception):
+    """The vault has as many credentials in use as one may have. The text is for the customer."""
+
+
 @dataclass(frozen=True)
 class NewCredential:
     """A credential just made, with the secret that nobody will see again."""
@@ -53,9 +60,10 @@ def create(
 ) -> NewCredential:
     """Make a credential for `vault`, with a random secret unless one (of 256 bits) is given.
 
-    Raises ValueError for an unknown scope.
+    Raises ValueError for an unknown scope, or TooManyCredentialsError.
     """
     scope = Credential.Scope(scope)
+    require_room(sequence.lock(vault))
     secret = secret or secrets.token_urlsafe(32)
     credential = Credential.objects.create(
         vault=vault,
@@ -79,6 +87,14 @@ def create(
     return NewCredential(credential, secret)
 
 
+def require_room(vault: Vault) -> None:
+    """Raise TooManyCredentialsError if a vault can have no further credential."""
+    if Credential.objects.filter(vault=vault, revoked_at=None).count() >= MOST_IN_USE:
+        raise TooManyCredentialsError(
+            f"A vault has at most {MOST_IN_USE} credentials in use. Revoke one that nothing uses."
+        )
+
+
 def _tell(credential: Credential, actor: Actor) -> None:
     """Tell the account's people that somebody can get into a vault now."""
     vault = credential.vault
@@ -97,11 +113,8 @@ def _tell(credential: Credential, actor: Actor) -> None:
 
 def recognise(prefix: str, secret: str) -> Credential | None:
     """Return the credential that this pair opens, or None. Compares in constant time."""
-    credential = (
-        Credential.objects.select_related("vault__account", "device")
-        .filter(prefix=prefix, revoked_at=None)
-        .first()
-    )
+    named = Credential.objects.in_use(clock.now()).filter(prefix=prefix)
+    credential = named.select_related("vault__account", "device").first()
     kept = credential.secret_sha256 if credential else _NOBODY
     return credential if hmac.compare_digest(kept, _hash(secret)) else None
 

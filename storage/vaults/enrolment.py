@@ -11,12 +11,16 @@ from accounts.audit import Actor
 from accounts.models import Account, Device
 from billing.actions import entitlements_of
 from storage.models import Credential, Usage, Vault
-from storage.vaults import credentials
+from storage.vaults import credentials, sequence
 from storage.vaults.credentials import NewCredential
 
 
 class VaultNameTakenError(Exception):
     """The account has a vault of that name already."""
+
+
+class AlreadySetUpError(Exception):
+    """The vault was set up, so nothing is left to do. The text is for the customer."""
 
 
 class LimitError(Exception):
@@ -86,6 +90,25 @@ def add_vault(account: Account, *, name: str, actor: Actor, device: Device | Non
         raise VaultNameTakenError(name) from error
     audit.record(actor, "vault.create", vault.public_id, account=account, name=name)
     return vault
+
+
+@transaction.atomic
+def renew_setup(vault: Vault, *, actor: Actor) -> NewCredential:
+    """Make a fresh credential with the right to set up a vault that nobody has set up.
+
+    Those that nobody has used end with that, since their secrets were lost or are not needed.
+    Raises AlreadySetUpError, TooManyCredentialsError.
+    """
+    locked = sequence.lock(vault)
+    if not locked.is_new:
+        raise AlreadySetUpError("This vault has been set up already.")
+    unused = Credential.objects.filter(vault=locked, revoked_at=None, last_used_at=None)
+    unused = unused.exclude(scope=Credential.Scope.RESTORE)
+    for credential in unused.select_related("vault__account").order_by("pk"):
+        credentials.revoke(credential, actor=actor)
+    return credentials.create(
+        vault, scope=Credential.Scope.BACKUP, actor=actor, device=vault.device, with_setup=True
+    )
 
 
 @transaction.atomic

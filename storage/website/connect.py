@@ -21,6 +21,7 @@ from accounts.website.reauthentication import recently_authenticated
 from storage.device_authorization import grant
 from storage.models import Credential, DeviceAuthorization, Vault
 from storage.vault_status import overview
+from storage.vaults.credentials import TooManyCredentialsError
 from storage.vaults.enrolment import LimitError, VaultNameTakenError, add_computer
 
 NEW = "new"
@@ -162,6 +163,9 @@ def _connect(request: HttpRequest, seat: Seat, asked: _Asked) -> HttpResponse:
     except grant.DecidedError:
         messages.error(request, UNKNOWN)
         return redirect("connect")
+    except TooManyCredentialsError as error:
+        form.add_error(None, str(error))
+        return _confirm(request, asked, form)
     messages.success(
         request, f"“{asked.request.computer}” is connected. Go on there; it shows the next step."
     )

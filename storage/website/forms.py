@@ -113,6 +113,23 @@ class CredentialForm(LabelForm):
         ]
 
 
+class RotationForm(forms.Form):
+    """When a credential that is replaced ends."""
+
+    hours = forms.TypedChoiceField(
+        label="When does the old one end?",
+        choices=[
+            (24, "In a day"),
+            (168, "In a week"),
+            (1, "In an hour"),
+            (0, "At once: somebody may have it"),
+        ],
+        coerce=int,
+        initial=24,
+        widget=forms.RadioSelect,
+    )
+
+
 class IntervalForm(forms.Form):
     """How often backups of a vault are expected."""
 

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from storage.website import connect, dashboard, leaving, removal_views, vault_page, views
+from storage.website import (
+    connect,
+    credential_views,
+    dashboard,
+    leaving,
+    removal_views,
+    vault_page,
+    views,
+)
 
 urlpatterns = [
     path("dashboard/", dashboard.dashboard, name="dashboard"),
@@ -32,15 +40,30 @@ urlpatterns = [
         removal_views.undelete_progress,
         name="undelete_progress",
     ),
-    path("vaults/<str:vault_id>/credentials/add/", views.add_credential, name="credential_add"),
+    path("vaults/<str:vault_id>/set-up/", credential_views.set_up_again, name="vault_set_up"),
+    path(
+        "vaults/<str:vault_id>/credentials/add/",
+        credential_views.add_credential,
+        name="credential_add",
+    ),
     path(
         "vaults/<str:vault_id>/credentials/<str:prefix>/rename/",
-        views.rename_credential,
+        credential_views.rename_credential,
         name="credential_rename",
     ),
     path(
+        "vaults/<str:vault_id>/credentials/<str:prefix>/replace/",
+        credential_views.rotate_credential,
+        name="credential_rotate",
+    ),
+    path(
+        "vaults/<str:vault_id>/credentials/<str:prefix>/keys/",
+        credential_views.key_window,
+        name="credential_keys",
+    ),
+    path(
         "vaults/<str:vault_id>/credentials/<str:prefix>/revoke/",
-        views.revoke_credential,
+        credential_views.revoke_credential,
         name="credential_revoke",
     ),
 ]

@@ -12,13 +12,12 @@ from accounts.access import devices_seen_by, present_seat
 from accounts.actions import DeviceNameTakenError, choose_continent
 from accounts.models import Account
 from accounts.roles import Right
+from accounts.website import once
 from accounts.website.acting import actor_of
 from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
-from storage.models import Credential, Vault
 from storage.objects import placement
 from storage.stores.shared_disks import share_a_disk
 from storage.vault_status import overview
-from storage.vaults import credentials
 from storage.vaults.devices import retire_device
 from storage.vaults.enrolment import (
     Enrolled,
@@ -30,14 +29,12 @@ from storage.vaults.enrolment import (
 from storage.vaults.expectations import expect_every
 from storage.vaults.recovery_point import lost_of
 from storage.website.forms import (
-    SCOPES,
     ContinentForm,
-    CredentialForm,
     DeviceForm,
     IntervalForm,
-    LabelForm,
     VaultForm,
 )
+from storage.website.secret_page import secret_page
 
 
 @login_required
@@ -51,10 +48,14 @@ def add_device(request: HttpRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None, continents=_to_choose_from(account)
     )
     if form.is_valid():
+        if not once.spend(request):
+            messages.info(request, once.DONE)
+            return redirect("dashboard")
         enrolled = _enrol(request, account, form)
         if enrolled is not None:
-            return _show_once(request, enrolled.vault, enrolled.first, is_new_vault=True)
-    return render(request, "storage/device_add.html", {"form": form})
+            return secret_page(request, enrolled.vault, enrolled.first)
+    context = {"form": form, "once": once.issue(request)}
+    return render(request, "storage/device_add.html", context)
 
 
 def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled | None:
@@ -191,82 +192,3 @@ def give_up(request: HttpRequest, vault_id: str) -> HttpResponse:
             "the vault cannot be opened. Write to those who run the service.",
         )
     return redirect("vault", vault_id=found.public_id)
-
-
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@sensitive_variables("made")
-def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
-    """Make a further credential for a vault; the answer to the form shows it, once."""
-    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
-    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
-    form = CredentialForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        made = credentials.create(found, actor=actor_of(request), **form.cleaned_data)
-        is_new = found.is_new and made.credential.scope != Credential.Scope.RESTORE
-        return _show_once(request, found, made, is_new_vault=is_new)
-    return render(request, "storage/credential_add.html", {"vault": found, "form": form})
-
-
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def rename_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpResponse:
-    """Call a credential otherwise."""
-    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
-    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
-    named = overview.credentials_of(found).select_related("vault__account")
-    credential = get_object_or_404(named, prefix=prefix)
-    form = LabelForm(request.POST if request.method == "POST" else None, now=credential.label)
-    if form.is_valid():
-        credentials.rename(credential, actor=actor_of(request), **form.cleaned_data)
-        messages.success(request, "Saved.")
-        return redirect("vault", vault_id=found.public_id)
-    context = {"vault": found, "credential": credential, "form": form}
-    return render(request, "storage/credential_rename.html", context)
-
-
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def revoke_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpResponse:
-    """Ask, then end a credential."""
-    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
-    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
-    credential = get_object_or_404(
-        overview.credentials_of(found).select_related("vault__account"),
-        prefix=prefix,
-        revoked_at=None,
-    )
-    if request.method != "POST":
-        context = {"vault": found, "credential": credential}
-        return render(request, "storage/credential_revoke.html", context)
-    credentials.revoke(credential, actor=actor_of(request))
-    messages.success(request, f"The credential {credential.prefix} is revoked.")
-    return redirect("vault", vault_id=found.public_id)
-
-
-def _show_once(
-    request: HttpRequest, vault: Vault, made: credentials.NewCredential, *, is_new_vault: bool
-) -> HttpResponse:
-    """Render a new secret straight into this answer; it is written down nowhere else."""
-    address = vault.url
-    context = {
-        "vault": vault,
-        "credential": made.credential,
-        "scope_meaning": SCOPES[Credential.Scope(made.credential.scope)],
-        "secret": made.secret,
-        "address": address,
-        "connect_string": _with_credential(address, made),
-        "is_new_vault": is_new_vault,
-        "may_back_up": made.credential.scope != Credential.Scope.RESTORE,
-    }
-    response = render(request, "storage/credential_once.html", context)
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-def _with_credential(address: str, made: credentials.NewCredential) -> str:
-    scheme, rest = address.split("://", 1)
-    return f"{scheme}://{made.credential.prefix}:{made.secret}@{rest}"

@@ -57,8 +57,10 @@ def test_pages_for_customers(browser: Browser, site: str, width: int, scheme: Sc
     found += violations(visitor.page)
     visitor.follow("I have it, go to the vault")
     vault = visitor.page.url.removeprefix(site)
-    more = ("rename/", "delete/", "credentials/add/", "events/", "snapshots/")
-    of_vault = (vault, *(f"{vault}{page}" for page in more))
+    acts: tuple[str, ...] = ("rename", "delete", "set-up", "credentials/add", "events", "snapshots")
+    of_credential = visitor.page.locator("[aria-labelledby=credentials] td code").first.inner_text()
+    acts = (*acts, *(f"credentials/{of_credential}/{act}" for act in ("replace", "keys")))
+    of_vault = (vault, *(f"{vault}{act}/" for act in acts))
     for path in (*OWN, *of_vault):
         visitor.go(path)
         found += violations(visitor.page)

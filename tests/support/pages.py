@@ -1,5 +1,6 @@
 """Reading rendered pages as a strict browser would."""
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +21,13 @@ class Client(django.test.Client):
         if content_type == FORM and isinstance(data, dict):
             data = urlencode(data, doseq=True)
         return super().post(path, data or "", content_type, **extra)
+
+
+def send_once(client: django.test.Client, path: str, data: dict[str, Any] | None = None) -> Any:
+    """Open a page and send its form, with the value by which that is done once."""
+    shown = client.get(path).content.decode()
+    [value] = re.findall(r'name="once" value="([^"]+)"', shown)
+    return client.post(path, {**(data or {}), "once": value})
 
 
 class PageReader(HTMLParser):

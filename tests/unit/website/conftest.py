@@ -84,6 +84,12 @@ def alice(account: Account) -> Client:
 
 
 @pytest.fixture
+def sure(alice: Client) -> Client:
+    """Alice, who gave her password again just now."""
+    return reauthenticated(alice, User.objects.get(email="alice@example.org"))
+
+
+@pytest.fixture
 def bob() -> Client:
     return client_of(owner("bob@example.org").memberships.get().user)
 

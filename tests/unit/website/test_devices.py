@@ -16,7 +16,7 @@ from billing.actions import subscribe
 from storage.models import Credential, Region, Vault
 from storage.vaults.credentials import recognise
 from storage.vaults.enrolment import Enrolled
-from tests.support.pages import Client, text
+from tests.support.pages import Client, send_once, text
 from tests.support.responses import Response
 from tests.unit.website.conftest import client_of, enrol
 
@@ -41,7 +41,7 @@ def whole_database() -> str:
 
 
 def test_adding_a_device_shows_how_to_connect(alice: Client, account: Account) -> None:
-    response = alice.post(ADD, {"name": "Anna’s laptop"})
+    response = send_once(alice, ADD, {"name": "Anna’s laptop"})
     page = text(response)
     prefix, secret = secret_in(response)
     vault = Vault.objects.get(name="Anna’s laptop")
@@ -60,7 +60,7 @@ def test_adding_a_device_shows_how_to_connect(alice: Client, account: Account) -
 def test_the_secret_is_shown_once_and_written_nowhere(
     alice: Client, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
-    response = alice.post(ADD, {"name": "laptop"})
+    response = send_once(alice, ADD, {"name": "laptop"})
     _, secret = secret_in(response)
     assert "no-store" in response["Cache-Control"]
     assert secret not in whole_database()
@@ -72,13 +72,24 @@ def test_the_secret_is_shown_once_and_written_nowhere(
         assert secret not in text(alice.get(address))
 
 
+def test_a_reload_makes_no_other_one(alice: Client, account: Account) -> None:
+    [value] = re.findall(r'name="once" value="([^"]+)"', text(alice.get(ADD)))
+    form = {"name": "laptop", "once": value}
+    _, secret = secret_in(alice.post(ADD, form))
+    for again in (form, form | {"name": "other"}, {"name": "other"}, form | {"once": "x"}):
+        response = alice.post(ADD, again, follow=True)
+        assert "What it showed is shown once" in text(response)
+        assert secret not in text(response)
+    assert Device.objects.count() == Credential.objects.count() == 1
+
+
 def test_the_search_of_the_database_would_find_it(laptop: Enrolled) -> None:
     Credential.objects.update(prefix="planted-secret")
     assert "planted-secret" in whole_database()
 
 
 def test_a_name_in_use_is_refused(alice: Client, laptop: Enrolled) -> None:
-    page = text(alice.post(ADD, {"name": "laptop"}))
+    page = text(send_once(alice, ADD, {"name": "laptop"}))
     assert "A computer of this name is in use already." in page
     assert Device.objects.count() == 1
 
@@ -88,7 +99,7 @@ def test_the_name_of_a_retired_device_is_free_again(alice: Client, laptop: Enrol
     for _ in range(2):
         device = Device.objects.get(retired_at=None)
         alice.post(reverse("device_retire", args=[device.public_id]))
-        assert "laptop" in text(alice.post(ADD, {"name": "laptop"}))
+        assert "laptop" in text(send_once(alice, ADD, {"name": "laptop"}))
     names = list(Vault.objects.order_by("pk").values_list("name", flat=True))
     today = f"{clock.now():%Y-%m-%d}"
     assert names == [f"laptop (retired {today})", f"laptop (retired {today}) 2", "laptop"]
@@ -97,7 +108,7 @@ def test_the_name_of_a_retired_device_is_free_again(alice: Client, laptop: Enrol
 
 def test_the_plan_limits_devices(alice: Client, account: Account, laptop: Enrolled) -> None:
     subscribe(account, plan="free", actor=SERVICE)
-    page = text(alice.post(ADD, {"name": "second"}))
+    page = text(send_once(alice, ADD, {"name": "second"}))
     assert "Your plan has room for 1 computer." in page
     assert Device.objects.count() == 1
 
@@ -115,7 +126,7 @@ def test_a_name_that_no_database_takes_is_refused(alice: Client, account: Accoun
 
 
 def test_markup_in_names_is_only_text(alice: Client, account: Account) -> None:
-    assert "<b>bold" not in text(alice.post(ADD, {"name": "<b>bold</b> {x}"}))
+    assert "<b>bold" not in text(send_once(alice, ADD, {"name": "<b>bold</b> {x}"}))
     assert "<b>bold" not in text(alice.get("/activity/"))
 
 

@@ -1,5 +1,6 @@
 """A vault that nobody has set up: it can still be, and it can be renamed and deleted."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from storage.object_names import ObjectType, parse_name
 from storage.vaults import credentials, locks
 from storage.vaults.access import Access
 from storage.vaults.enrolment import Enrolled, enrol_device
-from tests.support.pages import Client, text
+from tests.support.pages import Client, send_once, text
 from tests.unit.website.conftest import deposit, enrol
 
 pytestmark = pytest.mark.django_db
@@ -29,28 +30,59 @@ def where(enrolled: Enrolled, what: str = "") -> str:
 
 
 @pytest.mark.parametrize("hours", [0, 2])
-def test_following_the_page_that_is_shown_once(alice: Client, fresh: Enrolled, hours: int) -> None:
+def test_following_the_page_that_is_shown_once(sure: Client, fresh: Enrolled, hours: int) -> None:
     """Close it too early, revoke the credential, make another: that one can set the vault up."""
     with clock.travelled(timedelta(hours=hours)):
         prefix = fresh.first.credential.prefix
-        alice.post(where(fresh, f"credentials/{prefix}/revoke/"))
-        page = text(alice.post(where(fresh, "credentials/add/"), {"scope": "backup"}))
+        sure.post(where(fresh, f"credentials/{prefix}/revoke/"))
+        page = text(send_once(sure, where(fresh, "credentials/add/"), {"scope": "backup"}))
         assert "nightsafe init" in page
         assert "restic init" in page
         made = Credential.objects.get(revoked_at=None)
         Access(made, fresh.vault, entitlements_of(fresh.vault.account)).require_setup_right()
 
 
-def test_a_credential_to_restore_says_nothing_of_setting_up(alice: Client, fresh: Enrolled) -> None:
-    page = text(alice.post(where(fresh, "credentials/add/"), {"scope": "restore"}))
+def test_a_credential_to_restore_says_nothing_of_setting_up(sure: Client, fresh: Enrolled) -> None:
+    page = text(send_once(sure, where(fresh, "credentials/add/"), {"scope": "restore"}))
     assert "nightsafe init" not in page
 
 
-def test_a_vault_that_was_set_up_is_not_set_up_again(alice: Client, fresh: Enrolled) -> None:
+def test_a_vault_that_was_set_up_is_not_set_up_again(sure: Client, fresh: Enrolled) -> None:
     deposit(fresh, ObjectType.CONFIG)
-    page = text(alice.post(where(fresh, "credentials/add/"), {"scope": "backup"}))
+    page = text(send_once(sure, where(fresh, "credentials/add/"), {"scope": "backup"}))
     assert "nightsafe init" not in page
-    assert "Not set up yet" not in text(alice.get(where(fresh)))
+    assert "Not set up yet" not in text(sure.get(where(fresh)))
+
+
+def test_a_fresh_right_to_set_it_up_with_one_button(sure: Client, fresh: Enrolled) -> None:
+    used = credentials.create(fresh.vault, scope="maintain", actor=SERVICE)
+    credentials.mark_used(used.credential)
+    reader = credentials.create(fresh.vault, scope="restore", actor=SERVICE)
+    assert "Get the lines to set it up" in text(sure.get(where(fresh)))
+    with clock.travelled(timedelta(days=3)):
+        page = text(send_once(sure, where(fresh, "set-up/")))
+        assert "nightsafe init" in page
+        in_use = Credential.objects.filter(revoked_at=None).order_by("pk")
+        assert list(in_use)[:-1] == [used.credential, reader.credential]
+        assert list(in_use)[-1].has_setup_right(clock.now())
+    assert "shown once" in text(sure.post(where(fresh, "set-up/"), {"once": "x"}, follow=True))
+    assert in_use.count() == 3
+
+
+def test_a_fresh_right_wants_the_password(alice: Client, bob: Client, fresh: Enrolled) -> None:
+    asked = send_once(alice, where(fresh, "set-up/"))
+    assert asked["Location"].startswith("/accounts/reauthenticate/")
+    assert bob.post(where(fresh, "set-up/")).status_code == 404
+    assert Credential.objects.count() == 1
+
+
+def test_no_fresh_right_for_one_that_was_set_up(sure: Client, fresh: Enrolled) -> None:
+    value = re.findall(r'name="once" value="([^"]+)"', text(sure.get(where(fresh, "set-up/"))))[0]
+    deposit(fresh, ObjectType.CONFIG)
+    assert "has been set up" in text(sure.get(where(fresh, "set-up/")))
+    page = text(sure.post(where(fresh, "set-up/"), {"once": value}, follow=True))
+    assert "has been set up already" in page
+    assert Credential.objects.count() == 1
 
 
 def test_another_name(alice: Client, bob: Client, account: Account, fresh: Enrolled) -> None:
