@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
+from accounts import request_facts
 from accounts.models import Account, Device, Membership, User
 from accounts.roles import Right, may
 
@@ -67,7 +68,10 @@ def seat_or_none(request: HttpRequest) -> Seat | None:
     chosen = request.session.get(CHOSEN)
     found = seats.filter(account__public_id=chosen).first() if chosen else None
     found = found or seats.first()
-    return Seat(found) if found else None
+    if found is None:
+        return None
+    request_facts.note(request, account=found.account.public_id, user=found.user_id)
+    return Seat(found)
 
 
 def present_seat(request: HttpRequest) -> Seat:

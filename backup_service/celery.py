@@ -1,10 +1,12 @@
 """The Celery application: beat's ticks and the web's wake-ups, any of which may be lost."""
 
 import os
+from logging.config import dictConfig
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import setup_logging, worker_process_init, worker_ready
+from django.conf import settings
 
 from backup_service.gc_tuning import keep_what_is_loaded
 
@@ -55,5 +57,11 @@ def settle(**about: Any) -> None:
     keep_what_is_loaded()
 
 
+def keep_our_logs(**about: Any) -> None:
+    """Log as the settings say; Celery would put a form of its own in its place."""
+    dictConfig(settings.LOGGING)
+
+
+setup_logging.connect(keep_our_logs)
 worker_ready.connect(announce)
 worker_process_init.connect(settle)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from csp.constants import NONE, SELF
 
 from backup_service.env import BASE_DIR, embedded_secret_key, load
-from backup_service.logs import logging_settings
+from backup_service.logs.configuration import JSON, LINES, logging_settings
 from backup_service.rest_settings import REST_SETTINGS, openapi_settings
 
 env, DATA_DIR = load()
@@ -66,6 +66,7 @@ SITE_APPS = [
 ]
 INSTALLED_APPS = GATEWAY_APPS if ROLE == "gateway" else SITE_APPS
 SITE_MIDDLEWARE = [
+    "backup_service.logs.requests.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "backup_service.forms.plain_forms",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -82,7 +83,10 @@ SITE_MIDDLEWARE = [
     "accounts.website.sign_in.staff_gate.StaffGate",
 ]
 # The gateway speaks to programs: credentials in each request, no cookies, no pages.
-GATEWAY_MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+GATEWAY_MIDDLEWARE = [
+    "backup_service.logs.requests.RequestLog",
+    "django.middleware.security.SecurityMiddleware",
+]
 MIDDLEWARE = GATEWAY_MIDDLEWARE if ROLE == "gateway" else SITE_MIDDLEWARE
 # The operator's own come before ours of the same name.
 _own_templates = env.str("NIGHTSAFE_TEMPLATES", default="")
@@ -390,4 +394,7 @@ if SITE_URL.startswith("https"):
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 
 # --- Logs: one line an event, to standard error; never bodies, credentials or query strings
-LOGGING = logging_settings(env.str("NIGHTSAFE_LOG_LEVEL", default="INFO"))
+LOGGING = logging_settings(
+    env.str("NIGHTSAFE_LOG_LEVEL", default="INFO"),
+    env.str("NIGHTSAFE_LOG_FORMAT", default=LINES if EMBEDDED else JSON),
+)

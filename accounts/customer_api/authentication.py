@@ -8,6 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts import request_facts
 from accounts.audit import Actor
 from accounts.client_address import client_address
 from accounts.models import Account, User
@@ -28,6 +29,11 @@ class TokenAuthentication(BaseAuthentication):
         access = authenticate_token(header)
         if access is None:
             raise AuthenticationFailed("This token opens nothing, or no longer does.")
+        request_facts.note(
+            request._request,  # noqa: SLF001
+            account=access.account.public_id,
+            token=access.token.prefix,
+        )
         return access.membership.user, access
 
     def authenticate_header(self, request: Request) -> str:

@@ -10,6 +10,8 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from accounts import request_facts
+
 MEDIA_TYPE = "application/problem+json"
 MAX_RETRY = 86_400  # seconds
 
@@ -77,6 +79,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     response = Response(document, status=status, headers=headers, content_type=MEDIA_TYPE)
     request = context.get("request")
     if request is not None:
+        request_facts.note(request._request, cause=document["code"])  # noqa: SLF001
         request.accepted_renderer = ProblemRenderer()
         request.accepted_media_type = MEDIA_TYPE
     return response

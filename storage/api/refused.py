@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest
 
+from accounts import request_facts
 from storage.errors import RefusedError
 from storage.events.refusals import NO_VERDICT, Refusal, refusals
 from storage.models import Credential
@@ -29,6 +30,7 @@ class Call:
 
         That an object is not there is an answer like any other, and is not noted.
         """
+        self._tell_the_log(cause=refusal.code, text=str(refusal))
         if self.access is not None and status == HTTPStatus.NOT_FOUND:
             return
         self._note(status, refusal.code, str(refusal), passes=refusal.can_mend)
@@ -36,6 +38,8 @@ class Call:
     def note_items(self, results: Iterable[ItemResult]) -> None:
         """Note what was refused of a batch, once for each reason."""
         by_code = {one.code: one for one in results if one.refused_with is not None}
+        if by_code:
+            self._tell_the_log(cause=",".join(sorted(by_code)))
         for one in by_code.values():
             self._note(one.refused_with or HTTPStatus.FORBIDDEN, one.code, one.message)
 
@@ -43,6 +47,12 @@ class Call:
         """Note that this call failed by a fault of the service."""
         text = "The service failed at this request. Its staff sees why."
         self._note(HTTPStatus.INTERNAL_SERVER_ERROR, "failed", text)
+
+    def _tell_the_log(self, **facts: str) -> None:
+        if self.access is not None:
+            facts["account"] = self.access.vault.account.public_id
+            facts["credential"] = self.access.credential.prefix
+        request_facts.note(self.request, **facts)
 
     def _note(self, status: int, code: str, text: str, *, passes: bool = False) -> None:
         try:

@@ -6,7 +6,6 @@ with the next one, or when another request is answered. A note is written after 
 transaction of its own request, and if it cannot be written the answer is as it would have been.
 """
 
-import json
 import logging
 import threading
 import time
@@ -117,7 +116,7 @@ def write(refusal: Refusal, count: int) -> None:
     now = clock.now()
     vault, credential = refusal.vault, refusal.credential
     text = refusal.text.replace("\x00", "")[:LONGEST].encode("utf-8", "replace").decode()
-    log.warning("refused %s", json.dumps(_line(refusal, count)))
+    log.warning("refused", extra={"facts": _facts(refusal, count)})
     with transaction.atomic():
         rows.count(
             vault,
@@ -137,12 +136,14 @@ def write(refusal: Refusal, count: int) -> None:
             failures.tell(vault, now, kind=failures.REFUSED, code=refusal.code, text=text)
 
 
-def _line(refusal: Refusal, count: int) -> dict[str, object]:
+def _facts(refusal: Refusal, count: int) -> dict[str, object]:
+    vault = refusal.credential.vault
     return {
-        "vault": refusal.vault,
+        "account": vault.account.public_id,
+        "vault": vault.public_id,
         "credential": refusal.credential.prefix,
         "status": refusal.status,
-        "code": refusal.code,
+        "cause": refusal.code,
         "count": count,
         "text": refusal.text[:LONGEST],
     }

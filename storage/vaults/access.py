@@ -132,7 +132,7 @@ def known_caller(authorization: str | None, vault_id: str) -> Credential | None:
     except UnauthenticatedError:
         return None
     named = Credential.objects.filter(prefix=prefix, vault__public_id=vault_id)
-    return named.select_related("vault").first()
+    return named.select_related("vault__account").first()
 
 
 def _basic(authorization: str | None) -> tuple[str, str]:

@@ -107,6 +107,7 @@ def _web(name: str, module: str, port: int, options: Sequence[str]) -> Program:
     argv = [sys.executable, "-m", "gunicorn", f"--bind={ports.HOST}:{port}"]
     argv += ["--workers=1", "--no-control-socket"]
     argv += ["--limit-request-line=2048", "--log-level=warning", *options]
+    argv += ["--logger-class=backup_service.logs.gunicorn_logger.GunicornLogger"]
     return Program(name, [*argv, f"{module}:application"], role=name)
 
 

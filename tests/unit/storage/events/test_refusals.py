@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.audit import SERVICE
 from accounts.models import Account
 from backup_service import clock
+from backup_service.logs.formats import JsonFormatter
 from billing.models import Plan
 from storage.events import refusals as module
 from storage.events import rows
@@ -179,9 +180,13 @@ def test_the_log_has_one_line_without_secrets(
     no_room()
     with caplog.at_level(logging.WARNING, logger=module.__name__):
         backup.put(some())
-    (line,) = [one.getMessage() for one in caplog.records if one.name == module.__name__]
-    said = json.loads(line.removeprefix("refused "))
-    assert (said["status"], said["code"], said["count"]) == (507, "over-quota", 1)
+    (record,) = [one for one in caplog.records if one.name == module.__name__]
+    line = JsonFormatter().format(record)
+    said = json.loads(line)
+    assert said["message"] == "refused"
+    assert (said["status"], said["cause"], said["count"]) == (507, "over-quota", 1)
+    assert said["account"] == account.public_id
+    assert said["vault"] == backup.vault.public_id
     assert said["credential"] == backup.credential.prefix
     assert backup.secret not in line
 

@@ -1,0 +1,5 @@
+"""What goes into the logs, in which form, and what never does: secrets.
+
+`requests.RequestLog` writes one line about each request, `formats` turns records into lines,
+`secrets_out` takes out of every line what looks like a secret. Settings and processes import this.
+"""
