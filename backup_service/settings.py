@@ -76,6 +76,7 @@ SITE_MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.website.middleware.PlainTextsMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.website.middleware.KeptNowhereMiddleware",
     "accounts.website.middleware.ZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -392,6 +393,9 @@ if SITE_URL.startswith("https"):
 # `check --deploy`: redirecting to HTTPS is the proxy's work (W008); subdomains and browsers'
 # preload lists are for whoever owns the domain to decide (W005, W021).
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
+if ROLE == "gateway":
+    # It has no pages that could be framed, and no cookies that another site could use.
+    SILENCED_SYSTEM_CHECKS += ["security.W002", "security.W003"]
 
 # --- Logs: one line an event, to standard error; never bodies, credentials or query strings
 LOGGING = logging_settings(

@@ -46,6 +46,11 @@ CHECKS = (
     Check("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run", "-v1"]),
     Check("settings", [*MANAGE, "check", "--fail-level=WARNING"]),
     Check("deploy", [*MANAGE, "check", "--deploy", "--fail-level=WARNING"], _PRODUCTION),
+    Check(
+        "gateway",
+        [*MANAGE, "check", "--deploy", "--fail-level=WARNING"],
+        {**_PRODUCTION, "NIGHTSAFE_ROLE": "gateway"},
+    ),
 )
 
 

@@ -50,3 +50,21 @@ class ZoneMiddleware:
             zone = None
         with timezone.override(zone):
             return self._get_response(request)
+
+
+class KeptNowhereMiddleware:
+    """Has no browser and no proxy keep what somebody who is signed in is shown.
+
+    After signing out, "back" on a shared computer shows nothing then. A view that says otherwise
+    is left alone.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request."""
+        response = self._get_response(request)
+        if getattr(request.user, "is_authenticated", False):  # the API leaves nobody behind
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response

@@ -1,6 +1,7 @@
 """Deletes a vault that was never used, or takes lost objects off a vault's list."""
 
 from django.db import transaction
+from django.db.models import Model
 
 from accounts import audit
 from accounts.audit import Actor
@@ -10,9 +11,12 @@ from storage.deletion import tombstones
 from storage.models import (
     Attempt,
     Credential,
+    DeviceAuthorization,
     EndedLock,
     JournalEntry,
+    LossNotice,
     StoredObject,
+    Undelete,
     Vault,
     VaultEvent,
 )
@@ -21,6 +25,16 @@ from storage.vaults import credentials, locks, sequence
 
 REPLACEABLE = [ObjectType.DATA, ObjectType.INDEX, ObjectType.SNAPSHOT]
 MOST_GIVEN_UP = 500  # objects at a time: the vault is locked meanwhile
+
+
+_REFERRING: tuple[type[Model], ...] = (
+    Attempt,
+    DeviceAuthorization,
+    JournalEntry,
+    LossNotice,
+    StoredObject,
+    Undelete,
+)
 
 
 class VaultInUseError(Exception):
@@ -73,6 +87,4 @@ def give_up_lost(vault: Vault, *, actor: Actor) -> int:
 
 
 def _is_referred_to(vault: Vault) -> bool:
-    return any(rows.objects.filter(vault=vault).exists() for rows in (Attempt, JournalEntry)) or (
-        StoredObject.objects.filter(vault=vault).exists()
-    )
+    return any(rows._default_manager.filter(vault=vault).exists() for rows in _REFERRING)

@@ -9,6 +9,7 @@ from accounts.audit import SERVICE
 from accounts.models import Account, AuditEvent
 from backup_service import clock
 from billing.actions import entitlements_of
+from storage.device_authorization import grant
 from storage.models import Credential, Region, StoredObject, Usage, Vault
 from storage.object_names import ObjectType, parse_name
 from storage.vaults import credentials, locks
@@ -128,6 +129,19 @@ def test_what_a_broken_set_up_left_goes_with_it(
     again = enrol_device(account, name="mini again", actor=SERVICE)
     alice.post(where(again, "rename/"), {"name": "mini"})
     assert Vault.objects.get(closed_at=None).name == "mini"
+
+
+def test_one_that_a_computer_was_connected_to(
+    alice: Client, account: Account, fresh: Enrolled
+) -> None:
+    """What refers to it keeps the row, closed; the name is free."""
+    asked = grant.begin(computer="mini", program="restic", address=None)
+    user = account.memberships.get().user
+    grant.approve(asked.request, fresh.vault, scope="backup", by=user, actor=SERVICE)
+    grant.collect(asked.device_code)
+    assert alice.post(where(fresh, "delete/")).status_code == 302
+    assert Vault.objects.get().closed_at is not None
+    assert Vault.objects.get().name != "mini"
 
 
 def test_one_with_backups_stays(alice: Client, fresh: Enrolled) -> None:
