@@ -1,84 +1,93 @@
-"""Notifies owners of objects that have no good replica left.
+"""Tells owners of objects that have no good replica left.
 
-One mail a vault and hour at most, so that a burning region does not become a thousand mails.
+One notice a vault and hour at most, so that a burning region does not become a thousand mails.
 """
 
 import logging
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
-from accounts.models import Membership
+from accounts.notifications.letter import Letter, Link
+from accounts.notifications.notify import notify as tell
+from accounts.notifications.registry import Values, register
+from accounts.topics import Topic
 from backup_service import clock
-from storage.models import LossNotice, StoredObject, Vault
+from storage.models import LossNotice, StoredObject
 from storage.monitoring import mail
 
 log = logging.getLogger(__name__)
+LOST = "objects-lost"
 SPACING = timedelta(hours=1)
 NAMED = 50
-NOTIFIED = [Membership.Role.OWNER, Membership.Role.ADMIN]
 
 
 def notify() -> int:
-    """Send the mails that are due; return how many vaults' people were told."""
+    """Have told what is due; return how many vaults' people were, or need not be any more."""
     now = clock.now()
     due = LossNotice.objects.filter(
         Q(mailed_at=None) | Q(mailed_at__lte=now - SPACING), is_due=True
     )
-    notified = 0
-    for notice in due.select_related("vault__account"):
-        before = notice.mailed_at
-        claimed = LossNotice.objects.filter(pk=notice.pk, is_due=True, mailed_at=before).update(
-            is_due=False, mailed_at=now
+    notices = due.select_related("vault__account", "vault__device")
+    return sum(_tell(notice, now) for notice in notices)
+
+
+def _tell(notice: LossNotice, now: datetime) -> int:
+    """Tell a vault's people, unless somebody else does; and staff, who see it as an alarm too."""
+    with transaction.atomic():
+        mine = LossNotice.objects.filter(pk=notice.pk, is_due=True, mailed_at=notice.mailed_at)
+        if not mine.update(is_due=False, mailed_at=now):
+            return 0
+        vault = notice.vault
+        lost = StoredObject.objects.lost().filter(vault=vault)
+        count = lost.count()
+        if not count:
+            return 1  # healed meanwhile
+        names = [str(one.object_name) for one in lost.order_by("pk")[:NAMED]]
+        tell(
+            vault.account,
+            LOST,
+            key=f"lost:{vault.public_id}:{now:%Y%m%d%H%M%S}",
+            device=vault.device,
+            vault=vault.public_id,
+            name=vault.name,
+            count=count,
+            names=names,
         )
-        if not claimed:
-            continue
-        if _mail(notice.vault):
-            notified += 1
-        else:
-            LossNotice.objects.filter(pk=notice.pk).update(is_due=True, mailed_at=before)
-    return notified
+    text = f"Of {count} objects no good copy is left:\n{_list(names, count)}"
+    mail.send(f"Lost objects in vault {vault.public_id}", text, to=mail.staff())
+    return 1
 
 
-def _mail(vault: Vault) -> bool:
-    lost = StoredObject.objects.lost().filter(vault=vault)
-    count = lost.count()
-    if not count:
-        return True  # healed meanwhile
-    names = "\n".join(f"  {obj.object_name}" for obj in lost.order_by("pk")[:NAMED])
-    more = f"\n  and {count - NAMED} more" if count > NAMED else ""
-    people = vault.account.memberships.filter(role__in=NOTIFIED).order_by("pk")
-    owners = list(people.values_list("user__email", flat=True))
-    text = _TEXT.format(
-        vault=vault.name,
-        count=count,
-        objects="object" if count == 1 else "objects",
-        names=names + more,
-        page=f"{settings.SITE_URL}/vaults/{vault.public_id}/",
+def _list(names: Sequence[str], count: int) -> str:
+    more = f"\nand {count - len(names)} more" if count > len(names) else ""
+    return "\n".join(names) + more
+
+
+@register(LOST, Topic.SECURITY)
+def lost_objects(values: Values) -> Letter:
+    """Word a loss, and what brings back what can be brought back."""
+    count, names = values["count"], values["names"]
+    objects = "object" if count == 1 else "objects"
+    return Letter(
+        subject=f"Your backup “{values['name']}” is damaged: run a backup now",
+        lines=[
+            f"Of {count} {objects} in your vault “{values['name']}” no good copy is left in any "
+            "region.",
+            "What to do: run `nightsafe backup` on the computer now. It sends again what is still "
+            "there. With stock restic, and a credential that may maintain the vault, run `restic "
+            "repair index` (`restic rebuild-index` before version 0.16) and then `restic backup "
+            "--force`. Files that have changed or gone since cannot be brought back from the "
+            "snapshots that need these objects; all other snapshots and files are not affected.",
+            "After that, take what is lost off the vault's list: `nightsafe prune` does so with a "
+            "credential that may maintain the vault, or you do it on the vault's page. Until then "
+            "the vault is shown as at risk.",
+            _list(names, count),
+            "We are sorry. Our staff has been told as well.",
+        ],
+        link=Link("See what is still missing", f"{settings.SITE_URL}/vaults/{values['vault']}/"),
+        is_urgent=True,
     )
-    subject = f"Your backup “{vault.name}” is damaged: run a backup now"
-    reached = mail.send(subject, text, to=owners)
-    staff = [address for address in mail.staff() if address not in owners]
-    return mail.send(f"Lost objects in vault {vault.public_id}", text, to=staff) and reached
-
-
-_TEXT = """\
-Of {count} {objects} in your vault “{vault}” no good copy is left in any region.
-
-What to do: run `nightsafe backup` on the device now. It sends again what is still there. With
-stock restic, and a credential that may maintain the vault, run `restic repair index` (`restic
-rebuild-index` before version 0.16) and then `restic backup --force`. Files that have changed or
-gone since cannot be brought back from the snapshots that need these objects; all other snapshots
-and files are not affected.
-
-After that, take what is lost off the vault's list: `nightsafe prune` does so with a credential that
-may maintain the vault, or you do it on the vault's page. Until then the vault is shown as at risk.
-
-{names}
-
-The vault's page shows what is still missing:
-{page}
-
-We are sorry. Our staff has been told as well.
-"""
