@@ -31,6 +31,7 @@ app.conf.beat_schedule = {
         ("read back new replicas, and old ones in turn", "storage.tasks.scrub_due", 60.0),
         ("watch", "storage.tasks.watch_all", 60.0),
         ("what customers should know", "storage.tasks.tell_customers", 60.0),
+        ("probe of the mail server, once a day", "storage.tasks.probe_mail", 1800.0),
         ("canary", "storage.tasks.send_canary", 1800.0),
         ("marks of the catalogue", "storage.tasks.keep_marks", 60.0),
         ("sweep", "storage.tasks.sweep", 300.0),

@@ -176,6 +176,7 @@ CELERY_TASK_ROUTES = (
         f"accounts.tasks.{name}": {"queue": "nightsafe-outside"}
         for name in ("deliver_mails", "deliver_to_endpoints")
     }
+    | {"storage.tasks.probe_mail": {"queue": "nightsafe-outside"}}
     | {
         f"billing.tasks.{name}": {"queue": "nightsafe-outside"}
         for name in ("work_off_events", "reconcile_customers", "end_payments")
@@ -337,6 +338,7 @@ STRIPE_PAGES = env.list(
 )
 
 # --- Watching
+TALLIES_EVERY = 10.0  # seconds between two writes of what a process has counted
 METRICS_TOKEN = env.str("NIGHTSAFE_METRICS_TOKEN", default="")  # empty: no /metrics
 
 # --- Who runs it: what terms, privacy page and security.txt name. Each is empty until it is said.

@@ -21,7 +21,7 @@ from storage.events import removals
 from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.leaving import steps, unused
 from storage.models import Heartbeat
-from storage.monitoring import alarms, canary, losses
+from storage.monitoring import alarms, canary, losses, mail_probe
 from storage.notices import late, plan_room, reports
 from storage.regions import drain, health, write_off
 from storage.replication import backfill, leases, replicator
@@ -155,6 +155,12 @@ def _is_trusted(*, everywhere: bool = False) -> bool:
 def send_canary() -> None:
     """Store and read back something small in every region."""
     canary.send()
+
+
+@shared_task
+def probe_mail() -> None:
+    """Ask the mail server once a day whether it would take a mail."""
+    mail_probe.probe_if_due()
 
 
 @shared_task

@@ -18,6 +18,7 @@ from accounts.models.notices import (
 )
 from accounts.models.people import User, UserManager
 from accounts.models.staff import StaffNote
+from accounts.models.tallies import Tally
 from accounts.models.tokens import ApiToken
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Membership",
     "Notice",
     "StaffNote",
+    "Tally",
     "User",
     "UserManager",
 ]

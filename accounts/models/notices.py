@@ -126,6 +126,11 @@ class Delivery(models.Model):
                 name="delivery_due",
                 condition=models.Q(state="waiting"),
             ),
+            models.Index(
+                fields=["next_attempt_at"],
+                name="delivery_failed",
+                condition=models.Q(state="failed"),
+            ),
         ]
 
     def __str__(self) -> str:

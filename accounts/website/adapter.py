@@ -17,6 +17,7 @@ from accounts.audit import Actor
 from accounts.audit.people import record_of_person
 from accounts.client_address import client_address
 from accounts.models import User
+from accounts.tallies import SIGN_IN_FAILURES, SIGN_UPS, tallies
 from accounts.website.sign_in import known_browsers
 from accounts.website.sign_in.sessions import keep_newest
 from accounts.website.sign_in.user_agents import in_words
@@ -109,10 +110,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
                 saved: User = super().save_user(request, user, form, commit=commit)
                 if commit:
                     open_account(saved)
+                    transaction.on_commit(lambda: tallies.count(SIGN_UPS))
         except IntegrityError as error:
             # The button was pressed twice: the other request has sent the mail.
             raise ImmediateHttpResponse(redirect("account_email_verification_sent")) from error
         return saved
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count it, beside what allauth does."""
+        tallies.count(SIGN_IN_FAILURES)
+        super().authentication_failed(request, **credentials)
 
 
 def _ours(link: str) -> str:

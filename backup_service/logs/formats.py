@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from backup_service.logs.requests import current, route_of
+from backup_service.logs.request_context import current, route_of
 from backup_service.logs.secrets_out import without_secrets
 
 

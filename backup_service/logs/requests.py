@@ -9,7 +9,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
@@ -17,11 +16,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
 from accounts import request_facts
+from accounts.tallies import REQUESTS, tallies
+from backup_service.logs.request_context import current, route_of
 
 log = logging.getLogger("nightsafe.requests")
 HEADER = "X-Request-Id"
-current: ContextVar[str] = ContextVar("request", default="")
-"""The request that is being answered in this thread, or ""."""
 
 # What tells where an answer comes from, in addresses of ours: nothing that opens anything.
 _TOLD = {"vault": "vault", "vault_id": "vault", "device_id": "device", "kind": "kind"}
@@ -43,6 +42,7 @@ class RequestLog:
             response = self._get_response(request)
             response[HEADER] = name
             self._note(request, response, time.monotonic() - begun)
+            _count(request, response.status_code)
         finally:
             current.reset(token)
         return response
@@ -57,7 +57,7 @@ class RequestLog:
         if not log.isEnabledFor(level):
             return
         facts: dict[str, Any] = {
-            "method": request.method if request.method in _METHODS else "other",
+            "method": _method(request),
             "route": route_of(request),
             "status": response.status_code,
             "ms": round(seconds * 1000, 1),
@@ -73,13 +73,18 @@ class RequestLog:
         log.log(level, "answered", extra={"facts": facts})
 
 
+def _count(request: HttpRequest, status: int) -> None:
+    """Count requests of the customers' and the agents' API, and write what was counted so far."""
+    if (route := route_of(request)).startswith("api/"):
+        tallies.count(REQUESTS, method=_method(request), route=route, status=status)
+    tallies.write_if_due()
+
+
+def _method(request: HttpRequest) -> str:
+    return str(request.method) if request.method in _METHODS else "other"
+
+
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-
-
-def route_of(request: Any) -> str:
-    """Return the pattern of a request's address, which holds nothing of what was asked for."""
-    match = getattr(request, "resolver_match", None)
-    return str(match.route) if match is not None else "(none)"
 
 
 def _level(request: HttpRequest, status: int) -> int:

@@ -25,4 +25,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
         refusal = HttpResponse("The token is NIGHTSAFE_METRICS_TOKEN.\n", status=401)
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
-    return HttpResponse(exposition(figures(clock.now())), content_type=CONTENT_TYPE)
+    now = clock.now()
+    return HttpResponse(exposition(figures(now), now), content_type=CONTENT_TYPE)

@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 from django.db import transaction
 
+from accounts.tallies import REFUSALS, tallies
 from backup_service import clock
 from storage.events import failures, rows
 from storage.models import Credential, Vault, VaultEvent
@@ -116,6 +117,7 @@ def write(refusal: Refusal, count: int) -> None:
     now = clock.now()
     vault, credential = refusal.vault, refusal.credential
     text = refusal.text.replace("\x00", "")[:LONGEST].encode("utf-8", "replace").decode()
+    tallies.count(REFUSALS, count, cause=refusal.code, status=refusal.status)
     log.warning("refused", extra={"facts": _facts(refusal, count)})
     with transaction.atomic():
         rows.count(

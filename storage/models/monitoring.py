@@ -41,6 +41,7 @@ class Channel(models.Model):
 
     name = models.CharField(max_length=20, unique=True)
     worked_at = models.DateTimeField(null=True, blank=True)
+    probed_at = models.DateTimeField(null=True, blank=True, help_text="When it was last tried")
     failed_at = models.DateTimeField(null=True, blank=True, help_text="Empty while it works")
     error = models.CharField(max_length=300, blank=True)
 

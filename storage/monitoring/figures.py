@@ -18,7 +18,7 @@ from storage.models import (
     StoredObject,
     Survey,
 )
-from storage.monitoring import mail, rules
+from storage.monitoring import backlogs, mail, mail_probe, rules
 from storage.monitoring.rules import Figures, RegionFigures
 from storage.objects import placement
 from storage.regions import status
@@ -36,7 +36,8 @@ def figures(now: datetime) -> Figures:
     )
     own = Catalogue.objects.filter(pk=1).first()
     capped_at = own.capped_at if own else None
-    broken = Channel.objects.exclude(failed_at=None).first()
+    failing = {one.name: one for one in Channel.objects.exclude(failed_at=None)}
+    broken, probe = failing.get(mail.CHANNEL), failing.get(mail_probe.CHANNEL)
     return Figures(
         regions=_regions(regions, now),
         lost=lost["objects"],
@@ -49,6 +50,10 @@ def figures(now: datetime) -> Figures:
         is_capped=capped_at is not None and _age(capped_at, now) < CAPPED_LATELY,
         mail_error=broken.error if broken else "",
         has_recipients=settings.EMBEDDED or bool(mail.staff()),
+        probe_failing=_age(probe.failed_at if probe else None, now),
+        probe_error=probe.error if probe else "",
+        mails=backlogs.of_mails(now),
+        events=backlogs.of_payment_events(now),
         promised=status.promised_replicas(),
         reachable=placement.reachable_replicas(placement.candidates()),
     )

@@ -12,6 +12,7 @@ from backup_service import clock
 from storage.models import Channel
 
 log = logging.getLogger(__name__)
+CHANNEL = "mail"  # its row
 
 
 def send(subject: str, text: str, *, to: Sequence[str]) -> bool:
@@ -26,13 +27,13 @@ def send(subject: str, text: str, *, to: Sequence[str]) -> bool:
     except (OSError, smtplib.SMTPException) as error:
         log.error("mail could not be sent: %s", type(error).__name__)
         Channel.objects.update_or_create(
-            name="mail",
+            name=CHANNEL,
             defaults={"failed_at": clock.now(), "error": f"{type(error).__name__}: {error}"[:300]},
         )
         return False
     if to:
         Channel.objects.update_or_create(
-            name="mail", defaults={"worked_at": clock.now(), "failed_at": None, "error": ""}
+            name=CHANNEL, defaults={"worked_at": clock.now(), "failed_at": None, "error": ""}
         )
     return True
 

@@ -1,24 +1,20 @@
 """Prometheus metrics in text format, from the database."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import datetime
 
+from storage.monitoring import families, service_metrics
+from storage.monitoring.families import Family
 from storage.monitoring.rules import Figures, judge
 
-PREFIX = "nightsafe_"
+
+def exposition(figures: Figures, now: datetime) -> str:
+    """Return all of it."""
+    return families.exposition([*_gauges(figures), *service_metrics.families(figures, now)])
 
 
-@dataclass(frozen=True)
-class Gauge:
-    """One figure, for each region or for the service."""
-
-    name: str
-    help: str
-    values: list[tuple[str, float]]  # (region's alias or "", value)
-
-
-def gauges(figures: Figures) -> Iterator[Gauge]:
-    """Return every figure. Ages in seconds, sizes in bytes."""
+def _gauges(figures: Figures) -> Iterator[Family]:
+    """Return the figures of what is stored. Ages in seconds, sizes in bytes."""
     regions = figures.regions
     for name, text, attribute in (
         ("backlog_objects", "Replicas that are still to be made", "waiting"),
@@ -29,7 +25,8 @@ def gauges(figures: Figures) -> Iterator[Gauge]:
         ("scrub_age_seconds", "Time since the oldest read-back", "scrub_age"),
         ("canary_age_seconds", "Time since a canary last came back well", "canary_age"),
     ):
-        yield Gauge(name, text, [(one.alias, float(getattr(one, attribute))) for one in regions])
+        values = [(f'region="{one.alias}"', float(getattr(one, attribute))) for one in regions]
+        yield Family(name, text, values)
     for name, text, value in (
         ("lost_objects", "Objects without a good replica", figures.lost),
         ("lost_vaults", "Vaults with such objects", figures.lost_vaults),
@@ -38,21 +35,8 @@ def gauges(figures: Figures) -> Iterator[Gauge]:
         ("sweep_silence_seconds", "Time since a sweep", figures.sweep_silence),
         ("catalogue_in_doubt", "1 while nothing is destroyed", float(bool(figures.doubt))),
         ("purge_capped", "1 while the purge is at its bound", float(figures.is_capped)),
+        ("mail_probe_failing_seconds", "For how long the probe fails", figures.probe_failing),
         ("mail_broken", "1 while mail cannot be sent", float(bool(figures.mail_error))),
         ("alarms", "Alarms at present", len(judge(figures))),
     ):
-        yield Gauge(name, text, [("", float(value))])
-
-
-def exposition(figures: Figures) -> str:
-    """Return all of it in Prometheus' text format, version 0.0.4. Aliases need no escaping."""
-    lines = []
-    for gauge in gauges(figures):
-        name = PREFIX + gauge.name
-        lines += [f"# HELP {name} {gauge.help}", f"# TYPE {name} gauge"]
-        for region, value in gauge.values:
-            label = f'{{region="{region}"}}' if region else ""
-            lines.append(
-                f"{name}{label} {value:g}" if value < 1e6 else f"{name}{label} {value:.0f}"
-            )
-    return "\n".join(lines) + "\n"
+        yield Family.single(name, text, value)

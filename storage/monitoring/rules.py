@@ -17,6 +17,9 @@ SWEEP_SILENCE = 1 * HOUR
 SCRUB_LATE = 30 * DAY
 CANARY_LATE = 3 * HOUR
 AWAY_LONG = 10 * MINUTE
+NOTICES_LATE = 1 * HOUR
+EVENTS_LATE = 1 * HOUR
+PROBE_FAILING = 1 * DAY  # so that two daily probes have failed
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,15 @@ class RegionFigures:
 
 
 @dataclass(frozen=True)
+class Backlog:
+    """A list of what is to be done. `late`: by how much the first of it is overdue."""
+
+    waiting: int = 0
+    late: float = 0.0
+    given_up: int = 0
+
+
+@dataclass(frozen=True)
 class Figures:
     """The whole service's figures. `mail_error` is empty while mail can be sent."""
 
@@ -55,6 +67,10 @@ class Figures:
     promised: int = 0  # replicas, to whoever was promised most
     reachable: int = 0  # replicas that objects can have: one in each failure domain
     given_up_closings: int = 0  # closed accounts of which a step was given up
+    probe_failing: float = 0.0  # for how long the mail server has refused the daily probe
+    probe_error: str = ""
+    mails: Backlog = field(default_factory=Backlog)
+    events: Backlog = field(default_factory=Backlog)  # of Stripe's
 
 
 @dataclass(frozen=True)
@@ -223,6 +239,34 @@ def _telling(figures: Figures) -> Iterator[AlarmState]:
             "mail",
             f"Mail cannot be sent: {figures.mail_error}",
             "See EMAIL_URL. Nobody is told of anything by mail until this works.",
+        )
+    if figures.probe_failing > PROBE_FAILING:
+        yield AlarmState(
+            "mail-probe",
+            f"The mail server has refused the daily probe for {_time(figures.probe_failing)}: "
+            f"{figures.probe_error}",
+            "See EMAIL_URL, and whether the server lets this one in. Alarms by mail may not come.",
+        )
+    if figures.mails.late > NOTICES_LATE:
+        yield AlarmState(
+            "notices",
+            f"{_many(figures.mails.waiting, 'mail')} to customers wait, the first of them due "
+            f"{_time(figures.mails.late)} ago.",
+            "See whether a worker serves the queue nightsafe-outside, and whether the mail server "
+            "answers.",
+        )
+    if figures.events.late > EVENTS_LATE:
+        yield AlarmState(
+            "payment-events",
+            f"{_many(figures.events.waiting, 'event')} of Stripe's wait, the first of them due "
+            f"{_time(figures.events.late)} ago.",
+            "See whether a worker serves the queue nightsafe-outside, and whether Stripe answers.",
+        )
+    if figures.events.given_up:
+        yield AlarmState(
+            "payment-events-parked",
+            f"{_many(figures.events.given_up, 'event')} of Stripe's given up after many tries.",
+            "Their rows on the staff pages say why; `manage.py billing replay` tries them again.",
         )
     if not figures.has_recipients:
         yield AlarmState(

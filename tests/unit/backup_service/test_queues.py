@@ -17,6 +17,7 @@ URGENT = {
 SLOW = {f"storage.tasks.{name}" for name in ("sweep", "expire", "scrub_due", "survey_regions")}
 OUTSIDE = {
     *("accounts.tasks.deliver_mails", "accounts.tasks.deliver_to_endpoints"),
+    "storage.tasks.probe_mail",
     *("billing.tasks.work_off_events", "billing.tasks.reconcile_customers"),
     "billing.tasks.end_payments",
 }

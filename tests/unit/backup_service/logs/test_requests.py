@@ -16,7 +16,8 @@ from accounts.notifications.tokens import unsubscribe_token
 from accounts.topics import Topic
 from backup_service.logs.configuration import JSON, LINES, logging_settings
 from backup_service.logs.formats import JsonFormatter, LineFormatter
-from backup_service.logs.requests import HEADER, RequestLog, current
+from backup_service.logs.request_context import current
+from backup_service.logs.requests import HEADER, RequestLog
 from billing.models import Plan
 from storage.models import Region
 from storage.vaults.enrolment import create_vault
