@@ -38,6 +38,29 @@ def add_device(account: Account, *, name: str, actor: Actor) -> Device:
 
 
 @transaction.atomic
+def rename_device(device: Device, *, name: str, actor: Actor) -> None:
+    """Call a computer otherwise; its vaults keep their names.
+
+    Raises DeviceNameTakenError while another one in use has the name.
+    """
+    Account.objects.select_for_update(no_key=True).get(pk=device.account_id)
+    others = Device.objects.filter(account=device.account_id, name=name, retired_at=None)
+    if others.exclude(pk=device.pk).exists():
+        raise DeviceNameTakenError(name)
+    before = device.name
+    if Device.objects.filter(pk=device.pk).exclude(name=name).update(name=name):
+        device.name = name
+        audit.record(
+            actor,
+            "device.rename",
+            device.public_id,
+            account=device.account,
+            name=name,
+            before=before,
+        )
+
+
+@transaction.atomic
 def retire_device(device: Device, *, actor: Actor) -> None:
     """Retire a computer; its vaults and their contents stay."""
     retired = Device.objects.filter(pk=device.pk, retired_at=None).update(retired_at=clock.now())

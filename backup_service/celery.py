@@ -41,6 +41,7 @@ app.conf.beat_schedule = {
         ("seal the audit log", "accounts.tasks.seal_audit_log", 60.0),
         ("expire", "storage.tasks.expire", 3600.0),
         ("samples of what is used", "storage.tasks.sample_use", 600.0),
+        ("vaults that are to go", "storage.tasks.delete_vaults", 60.0),
         ("undelete", "storage.tasks.undelete", 10.0),
         ("closed accounts", "storage.tasks.erase_closed", 30.0),
         ("accounts that nobody uses", "storage.tasks.tend_unused", 3600.0),

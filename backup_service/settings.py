@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from csp.constants import NONE, SELF
 
+from backup_service import sign_in_forms
 from backup_service.env import BASE_DIR, embedded_secret_key, load
 from backup_service.logs.configuration import JSON, LINES, logging_settings
 from backup_service.rest_settings import REST_SETTINGS, openapi_settings
@@ -163,6 +164,7 @@ CELERY_TASK_ROUTES = (
             "scrub_due",
             "sweep",
             "expire",
+            "delete_vaults",
             "survey_regions",
             "keep_marks",
             "reconcile_after_jump",
@@ -267,30 +269,11 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # Not by a mailed code, which allauth offers by itself: an open browser mostly has the mails open.
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
-ACCOUNT_FORMS = {
-    "login": "accounts.website.forms.LoginForm",
-    "signup": "accounts.website.forms.SignupForm",
-    "add_email": "accounts.website.forms.AddEmailForm",
-    "change_password": "accounts.website.forms.ChangePasswordForm",
-    "set_password": "accounts.website.forms.SetPasswordForm",
-    "reset_password": "accounts.website.forms.ResetPasswordForm",
-    "reset_password_from_key": "accounts.website.forms.ResetPasswordKeyForm",
-    "reauthenticate": "accounts.website.forms.ReauthenticateForm",
-}
+ACCOUNT_FORMS, MFA_FORMS = sign_in_forms.ACCOUNT_FORMS, sign_in_forms.MFA_FORMS
 MFA_ADAPTER = "accounts.website.sign_in.second_factor.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds, for clocks that are not quite right
-MFA_FORMS = {
-    "authenticate": "accounts.website.sign_in.code_forms.SecondCodeForm",
-    "reauthenticate": "accounts.website.sign_in.code_forms.ReauthenticateByCodeForm",
-    "activate_totp": "accounts.website.sign_in.code_forms.AddAppForm",
-    "add_webauthn": "accounts.website.sign_in.passkey_forms.AddPasskeyForm",
-    "edit_webauthn": "accounts.website.sign_in.passkey_forms.RenamePasskeyForm",
-    "login_webauthn": "accounts.website.sign_in.passkey_forms.SignInByPasskeyForm",
-    "authenticate_webauthn": "accounts.website.sign_in.passkey_forms.SecondPasskeyForm",
-    "reauthenticate_webauthn": "accounts.website.sign_in.passkey_forms.ReauthenticateByPasskeyForm",
-}
 # Rate limits count by address: behind proxies, how many of them are ours.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("NIGHTSAFE_TRUSTED_PROXIES", default=0)
 

@@ -13,7 +13,7 @@ from accounts.closing import reminders, work
 from backup_service import clock
 from storage import wakeups
 from storage.database import single_runner
-from storage.deletion import guard, purge
+from storage.deletion import guard, purge, whole_vaults
 from storage.deletion import sweep as sweeping
 from storage.deletion.guard import InDoubtError
 from storage.device_authorization import grant
@@ -92,6 +92,16 @@ def expire() -> None:
         return
     if purge.purge(seconds=RUN_SECONDS) and purge.is_due():
         wakeups.run_again(wakeups.EXPIRE)
+
+
+@shared_task
+def delete_vaults() -> None:
+    """Empty vaults whose deletion was asked for, and close those whose time is over."""
+    if not _is_trusted():
+        return
+    if whole_vaults.remove_due(seconds=RUN_SECONDS) and whole_vaults.due().exists():
+        wakeups.run_again(wakeups.VAULTS)
+    whole_vaults.close_ended()
 
 
 @shared_task

@@ -28,6 +28,7 @@ SURVEY = "storage.tasks.survey_regions"
 EXPIRE = "storage.tasks.expire"
 UNDELETE = "storage.tasks.undelete"
 SAMPLES = "storage.tasks.sample_use"
+VAULTS = "storage.tasks.delete_vaults"
 SPACING = 0.25  # seconds between two wake-ups of a process
 BACKOFF = 10.0  # seconds of silence after the broker did not answer
 
@@ -50,6 +51,11 @@ def losses() -> None:
 def undeletes() -> None:
     """Ask the workers to bring back what was asked for, once the transaction is committed."""
     transaction.on_commit(partial(ask, UNDELETE))
+
+
+def vault_deletions() -> None:
+    """Ask the workers to empty vaults that are to go, once the transaction is committed."""
+    transaction.on_commit(partial(ask, VAULTS))
 
 
 def run_again(task: str) -> None:

@@ -74,9 +74,8 @@ def tell(vault_id: int, now: datetime, *, kind: str, code: str, text: str) -> bo
 def _has_readers(vault: Vault) -> bool:
     """Whether anybody expects backups of this vault."""
     is_retired = vault.device is not None and vault.device.retired_at is not None
-    return (
-        vault.closed_at is None and not is_retired and vault.account.state != Account.State.CLOSED
-    )
+    is_going = vault.closed_at is not None or vault.deletion_asked_at is not None
+    return not is_going and not is_retired and vault.account.state != Account.State.CLOSED
 
 
 def _claim(vault: Vault, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from storage.models import Vault, VaultEvent
 
 WIPED = "vault-wiped"
 UNDELETED = "vault-undeleted"
+DELETION = "vault-deletion"
 
 
 def tell_of_wipe(vault: Vault, event: VaultEvent, *, left: int) -> None:
@@ -35,6 +36,21 @@ def tell_of_wipe(vault: Vault, event: VaultEvent, *, left: int) -> None:
 def tell_of_undelete(vault: Vault, *, key: str, text: str) -> None:
     """Tell that what was removed came back; `text` says what."""
     notify(vault.account, UNDELETED, key=key, vault=vault.public_id, name=vault.name, text=text)
+
+
+def tell_of_deletion(vault: Vault, *, by: str, at: datetime, until: datetime) -> None:
+    """Tell that a vault is to be deleted, and until when it can be kept."""
+    notify(
+        vault.account,
+        DELETION,
+        key=f"deletion:{vault.public_id}:{at:%Y%m%d%H%M%S%f}",
+        device=vault.device,
+        vault=vault.public_id,
+        name=vault.name,
+        by=by,
+        at=f"{at:%Y-%m-%d %H:%M} UTC",
+        until=f"{until:%Y-%m-%d %H:%M} UTC",
+    )
 
 
 def tell_of_key(vault: Vault, name: str, *, credential: str, at: datetime, removed: bool) -> None:
@@ -65,6 +81,24 @@ def wiped(values: Values) -> Letter:
             "removed. It is kept for 30 days.",
         ],
         facts=[("Vault", values["name"]), ("Credential", values["credential"])],
+        link=_page_of(values),
+        is_urgent=True,
+    )
+
+
+@register(DELETION, Topic.SECURITY)
+def deletion(values: Values) -> Letter:
+    """Word the wish that a vault be deleted."""
+    return Letter(
+        subject=f"“{values['name']}” is going to be deleted",
+        lines=[
+            f"At {values['at']} {values['by']} asked for the deletion of the vault "
+            f"“{values['name']}” with all its backups. Nothing is backed up into it any more.",
+            f"Until {values['until']} it can be kept, on its page, and everything in it comes "
+            "back. After that nobody can bring it back.",
+            "If that was nobody of yours, keep it, and change the password of this website.",
+        ],
+        facts=[("Vault", values["name"]), ("Can be kept until", values["until"])],
         link=_page_of(values),
         is_urgent=True,
     )

@@ -28,6 +28,8 @@ class Vault(models.Model):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     # Deleted by its owner before it was set up; something may still refer to the row.
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When its owner asked for its deletion; it can be kept until the grace period is over.
+    deletion_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Every change of what the vault holds takes the next number, under this row's lock.
     sequence = models.BigIntegerField(default=0, editable=False)
     sequence_at = models.DateTimeField(default=clock.now, editable=False)
@@ -63,6 +65,11 @@ class Vault(models.Model):
                 name="vault_late",
                 condition=models.Q(closed_at=None, late_from__isnull=False),
             ),
+            models.Index(
+                fields=["deletion_asked_at"],
+                name="vault_going",
+                condition=models.Q(closed_at=None, deletion_asked_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -72,6 +79,12 @@ class Vault(models.Model):
     def is_new(self) -> bool:
         """Whether nobody has set it up: whoever may write to it may do so."""
         return self.state == self.State.SETUP and self.last_snapshot_at is None
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """Until when it can be kept, if its deletion was asked for."""
+        asked = self.deletion_asked_at
+        return asked + settings.GRACE if asked is not None else None
 
     @property
     def interval(self) -> timedelta | None:

@@ -91,6 +91,7 @@ def judge(figures: Figures) -> list[AlarmState]:
         *_silences(figures),
         *(found for region in figures.regions for found in _region(region)),
         *_telling(figures),
+        *_backlogs(figures),
     ]
 
 
@@ -247,6 +248,15 @@ def _telling(figures: Figures) -> Iterator[AlarmState]:
             f"{figures.probe_error}",
             "See EMAIL_URL, and whether the server lets this one in. Alarms by mail may not come.",
         )
+    if not figures.has_recipients:
+        yield AlarmState(
+            "nobody",
+            "There is nobody to send alarms to.",
+            "Name somebody in NIGHTSAFE_ADMINS.",
+        )
+
+
+def _backlogs(figures: Figures) -> Iterator[AlarmState]:
     if figures.mails.late > NOTICES_LATE:
         yield AlarmState(
             "notices",
@@ -267,12 +277,6 @@ def _telling(figures: Figures) -> Iterator[AlarmState]:
             "payment-events-parked",
             f"{_many(figures.events.given_up, 'event')} of Stripe's given up after many tries.",
             "Their rows on the staff pages say why; `manage.py billing replay` tries them again.",
-        )
-    if not figures.has_recipients:
-        yield AlarmState(
-            "nobody",
-            "There is nobody to send alarms to.",
-            "Name somebody in NIGHTSAFE_ADMINS.",
         )
 
 

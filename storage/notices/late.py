@@ -26,7 +26,9 @@ def tell_due() -> int:
 
 def _expected() -> QuerySet[Vault]:
     """Return vaults of which backups are expected."""
-    open_ones = Vault.objects.filter(closed_at=None, device__retired_at=None)
+    open_ones = Vault.objects.filter(
+        closed_at=None, deletion_asked_at=None, device__retired_at=None
+    )
     return open_ones.exclude(account__state__in=Account.CLOSED).select_related(
         "account", "device", "late_notice"
     )

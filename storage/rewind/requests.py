@@ -75,6 +75,8 @@ def request(vault: Vault, wanted: Wanted, *, actor: Actor) -> Undelete:
         raise UndeleteError("This account is closed. Open it again first, in the settings.")
     if Undelete.objects.filter(vault=vault, ended_at=None).exists():
         raise UndeleteError("Something is being brought back into this vault already. Wait for it.")
+    if vault.deletion_asked_at is not None:
+        raise UndeleteError("This vault is being deleted. Keep it first, on its page.")
     selection = _selection(vault, wanted)
     planned = _plan(selection)
     if not planned.objects:

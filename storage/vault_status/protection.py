@@ -72,6 +72,8 @@ class VaultFigures:
     refused_text: str = ""
     # When everything was removed, or all snapshots but one, and nobody has said that it was meant.
     wiped_at: datetime | None = None
+    # Until when it can be kept, where its deletion was asked for.
+    kept_until: datetime | None = None
     # How often backups are to come, as far as that is known; none from a device that is retired.
     interval: timedelta | None = None
     is_retired: bool = False
@@ -87,6 +89,12 @@ class Protection:
 
 def judge(figures: VaultFigures, now: datetime) -> Protection:
     """Say how a vault stands at `now`, the worst news first."""
+    if figures.kept_until is not None:
+        return Protection(
+            Standing.RETIRED,
+            f"Its deletion was asked for. It can be kept until {figures.kept_until:%Y-%m-%d}; "
+            "nothing is backed up into it any more.",
+        )
     risk = _risk(figures, now)
     if risk:
         return Protection(Standing.AT_RISK, risk)

@@ -19,6 +19,7 @@ def figures_of(vaults: list[Vault]) -> dict[int, VaultFigures]:
             refused_at=vault.refused_at,
             refused_text=vault.refused_text,
             wiped_at=vault.wiped_at,
+            kept_until=vault.kept_until,
             interval=vault.interval,
             is_retired=vault.device is not None and vault.device.retired_at is not None,
         )

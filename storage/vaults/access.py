@@ -84,6 +84,11 @@ class Access:
     def _require_open(self) -> None:
         if not self.entitlements.may_store:
             raise ForbiddenError(self.entitlements.reason)
+        if self.vault.deletion_asked_at is not None:
+            raise ForbiddenError(
+                "This vault is being deleted, as was asked on its page, which can also keep it. "
+                "Restores work until then."
+            )
         if self.vault.state == Vault.State.READ_ONLY:
             raise ForbiddenError("This vault is read-only; restores work.")
 

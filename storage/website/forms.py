@@ -55,6 +55,20 @@ class DeviceForm(forms.Form):
             self.fields["continent"] = continent_field(continents, initial=continents[0])
 
 
+class DeviceNameForm(forms.Form):
+    """What a computer is called."""
+
+    name = forms.CharField(
+        label="Name of the computer",
+        max_length=100,
+        help_text="Its vaults keep their names, which are changed on their own pages.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, now: str) -> None:
+        super().__init__(data, initial={"name": now})
+
+
 class VaultForm(forms.Form):
     """What a vault is called."""
 
@@ -67,6 +81,28 @@ class VaultForm(forms.Form):
 
     def __init__(self, data: QueryDict | None = None, *, now: str) -> None:
         super().__init__(data, initial={"name": now})
+
+
+class DeletionForm(forms.Form):
+    """The name of a vault with backups, typed by whoever wants it deleted."""
+
+    name = forms.CharField(
+        label="Type the vault's name",
+        max_length=100,
+        strip=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, wanted: str) -> None:
+        super().__init__(data)
+        self._wanted = wanted
+
+    def clean_name(self) -> str:
+        """Refuse another name."""
+        name: str = self.cleaned_data["name"]
+        if name.strip() != self._wanted.strip():
+            raise forms.ValidationError("That is not the name of this vault.")
+        return name
 
 
 class ContinentForm(forms.Form):

@@ -9,12 +9,12 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import devices_seen_by, present_seat
-from accounts.actions import DeviceNameTakenError, choose_continent
+from accounts.actions import DeviceNameTakenError, choose_continent, rename_device
 from accounts.models import Account
 from accounts.roles import Right
 from accounts.website import once
 from accounts.website.acting import actor_of
-from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
+from storage.deletion.vaults import give_up_lost
 from storage.objects import placement
 from storage.stores.shared_disks import share_a_disk
 from storage.vault_status import overview
@@ -31,6 +31,7 @@ from storage.vaults.recovery_point import lost_of
 from storage.website.forms import (
     ContinentForm,
     DeviceForm,
+    DeviceNameForm,
     IntervalForm,
     VaultForm,
 )
@@ -105,6 +106,25 @@ def continent(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+def rename_a_device(request: HttpRequest, device_id: str) -> HttpResponse:
+    """Give a device another name."""
+    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
+    device = get_object_or_404(devices_seen_by(seat), public_id=device_id, retired_at=None)
+    form = DeviceNameForm(request.POST if request.method == "POST" else None, now=device.name)
+    if form.is_valid():
+        try:
+            rename_device(device, actor=actor_of(request), **form.cleaned_data)
+        except DeviceNameTakenError:
+            form.add_error("name", "A computer of this name is in use already. Choose another name.")
+        else:
+            messages.success(request, f"The computer is called “{device.name}” now.")
+            return redirect("dashboard")
+    return render(request, "storage/device_rename.html", {"device": device, "form": form})
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 def retire(request: HttpRequest, device_id: str) -> HttpResponse:
     """Ask, then take a device out of use."""
     seat = present_seat(request).require(Right.CHANGE_BACKUPS)
@@ -149,24 +169,6 @@ def interval(request: HttpRequest, vault_id: str) -> HttpResponse:
         messages.success(request, "Saved. From now on the vault is judged by that.")
         return redirect("vault", vault_id=found.public_id)
     return render(request, "storage/vault_interval.html", {"vault": found, "form": form})
-
-
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def delete(request: HttpRequest, vault_id: str) -> HttpResponse:
-    """Ask, then end a vault that was never set up."""
-    seat = present_seat(request).require(Right.CHANGE_BACKUPS)
-    found = get_object_or_404(overview.vaults_seen_by(seat), public_id=vault_id)
-    if request.method != "POST":
-        return render(request, "storage/vault_delete.html", {"vault": found})
-    try:
-        delete_vault(found, actor=actor_of(request))
-    except VaultInUseError as error:
-        messages.error(request, str(error))
-        return redirect("vault", vault_id=found.public_id)
-    messages.success(request, f"“{found.name}” is gone.")
-    return redirect("dashboard")
 
 
 @login_required

@@ -10,7 +10,7 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.audit import SERVICE
-from accounts.models import Account, Device, Membership, User
+from accounts.models import Account, AuditEvent, Device, Membership, User
 from backup_service import clock
 from billing.actions import subscribe
 from storage.models import Credential, Region, Vault
@@ -128,6 +128,22 @@ def test_a_name_that_no_database_takes_is_refused(alice: Client, account: Accoun
 def test_markup_in_names_is_only_text(alice: Client, account: Account) -> None:
     assert "<b>bold" not in text(send_once(alice, ADD, {"name": "<b>bold</b> {x}"}))
     assert "<b>bold" not in text(alice.get("/activity/"))
+
+
+def test_another_name(alice: Client, bob: Client, account: Account, laptop: Enrolled) -> None:
+    enrol(account, "other")
+    address = reverse("device_rename", args=[device_of(laptop).public_id])
+    for bad in ("other", "", "x" * 101):
+        assert "errorlist" in text(alice.post(address, {"name": bad}))
+    assert bob.post(address, {"name": "mine"}).status_code == 404
+    for _ in range(2):  # the second changes nothing
+        alice.post(address, {"name": "Anna’s <b>laptop</b>"})
+    device = Device.objects.get(pk=device_of(laptop).pk)
+    assert device.name == "Anna’s <b>laptop</b>"
+    assert Vault.objects.get(pk=laptop.vault.pk).name == "laptop"
+    assert AuditEvent.objects.filter(verb="device.rename").count() == 1
+    alice.post(reverse("device_retire", args=[device.public_id]))
+    assert alice.get(address).status_code == 404
 
 
 def test_retiring_asks_first(alice: Client, laptop: Enrolled) -> None:
