@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts.models import Account
 from accounts.notifications.letter import Letter, Link
 from accounts.notifications.notify import notify
 from accounts.notifications.registry import Values, register
@@ -75,7 +74,7 @@ def _has_readers(vault: Vault) -> bool:
     """Whether anybody expects backups of this vault."""
     is_retired = vault.device is not None and vault.device.retired_at is not None
     is_going = vault.closed_at is not None or vault.deletion_asked_at is not None
-    return not is_going and not is_retired and vault.account.state != Account.State.CLOSED
+    return not is_going and not is_retired and not vault.account.is_closed
 
 
 def _claim(vault: Vault, now: datetime) -> bool:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0010_tally'),
+        ('accounts', '0012_tally'),
         ('storage', '0024_channel_probe'),
     ]
 

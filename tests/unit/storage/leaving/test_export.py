@@ -14,6 +14,7 @@ LEFT_OUT = {
     "accounts.IdempotentRequest": "requests of a day, repeated in the activity",
     "storage.Attempt": "uploads, by number",
     "storage.EndedLock": "of an hour, by number",
+    "storage.FailureNotice": "when a notice was told, which is among the notices",
     "storage.JournalEntry": "removals, by number; what was removed is among the events",
     "storage.LateNotice": "when a notice was told, which is among the notices",
     "storage.Lifetime": "of objects, by number",
