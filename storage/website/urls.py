@@ -4,14 +4,13 @@ from django.urls import path
 
 from storage.website import (
     connect,
-    credential_views,
     dashboard,
-    deletion_views,
     leaving,
     removal_views,
     vault_page,
     views,
 )
+from storage.website.vault_acts import credential_views, deletion_views
 
 urlpatterns = [
     path("dashboard/", dashboard.dashboard, name="dashboard"),

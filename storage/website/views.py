@@ -35,7 +35,7 @@ from storage.website.forms import (
     IntervalForm,
     VaultForm,
 )
-from storage.website.secret_page import secret_page
+from storage.website.vault_acts.secret_page import secret_page
 
 
 @login_required
@@ -115,7 +115,9 @@ def rename_a_device(request: HttpRequest, device_id: str) -> HttpResponse:
         try:
             rename_device(device, actor=actor_of(request), **form.cleaned_data)
         except DeviceNameTakenError:
-            form.add_error("name", "A computer of this name is in use already. Choose another name.")
+            form.add_error(
+                "name", "A computer of this name is in use already. Choose another name."
+            )
         else:
             messages.success(request, f"The computer is called “{device.name}” now.")
             return redirect("dashboard")

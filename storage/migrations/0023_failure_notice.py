@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('storage', '0021_notices'),
+        ('storage', '0022_samples'),
     ]
 
     operations = [

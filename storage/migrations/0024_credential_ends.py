@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0009_notice_device'),
-        ('storage', '0022_failure_notice'),
+        ('storage', '0023_failure_notice'),
     ]
 
     operations = [

@@ -20,7 +20,7 @@ from storage.vault_status import overview
 from storage.vaults import credential_changes, credentials
 from storage.vaults.enrolment import AlreadySetUpError, renew_setup
 from storage.website.forms import CredentialForm, LabelForm, RotationForm
-from storage.website.secret_page import secret_page
+from storage.website.vault_acts.secret_page import secret_page
 
 
 @login_required
