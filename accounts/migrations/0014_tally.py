@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0012_token_scope_words'),
+        ('accounts', '0013_staff'),
     ]
 
     operations = [

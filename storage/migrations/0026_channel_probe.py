@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('storage', '0024_credential_ends'),
+        ('storage', '0025_credential_ends'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0009_notice_device'),
-        ('storage', '0023_failure_notice'),
+        ('storage', '0024_failure_notice'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('storage', '0022_samples'),
+        ('storage', '0023_refused_lately'),
     ]
 
     operations = [

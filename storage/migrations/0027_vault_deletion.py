@@ -6,8 +6,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0013_tally'),
-        ('storage', '0025_channel_probe'),
+        ('accounts', '0014_tally'),
+        ('storage', '0026_channel_probe'),
     ]
 
     operations = [
