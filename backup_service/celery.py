@@ -39,6 +39,7 @@ app.conf.beat_schedule = {
         ("reconcile after a jump of the clock", "storage.tasks.reconcile_after_jump", 300.0),
         ("forget programs' old requests", "accounts.tasks.drop_old_requests", 3600.0),
         ("seal the audit log", "accounts.tasks.seal_audit_log", 60.0),
+        ("compare counts with rows, once a day", "storage.tasks.recount", 600.0),
         ("expire", "storage.tasks.expire", 3600.0),
         ("samples of what is used", "storage.tasks.sample_use", 600.0),
         ("vaults that are to go", "storage.tasks.delete_vaults", 60.0),

@@ -166,6 +166,7 @@ CELERY_TASK_ROUTES = (
             "expire",
             "delete_vaults",
             "survey_regions",
+            "recount",
             "keep_marks",
             "reconcile_after_jump",
             "tell_customers",

@@ -12,6 +12,7 @@ from accounts.audit import SERVICE
 from accounts.closing import reminders, work
 from backup_service import clock
 from storage import wakeups
+from storage.counters import recount as counts
 from storage.database import single_runner
 from storage.deletion import guard, purge, whole_vaults
 from storage.deletion import sweep as sweeping
@@ -76,6 +77,7 @@ def sweep() -> None:
     """Give up late uploads, remove doomed bytes and what is a day old, for a bounded time."""
     Heartbeat.beat("sweep")
     grant.drop_old()
+    counts.drop_empty()
     if not _is_trusted():
         return
     locks.drop_stale(clock.now())
@@ -132,6 +134,14 @@ def survey_regions() -> None:
     orphans.survey(seconds=RUN_SECONDS)
     if orphans.has_begun():
         wakeups.run_again(wakeups.SURVEY)
+
+
+@shared_task
+def recount() -> None:
+    """Compare what is counted with the rows, once a day, for a bounded time."""
+    counts.recount_due(seconds=RUN_SECONDS)
+    if counts.has_begun():
+        wakeups.run_again(wakeups.RECOUNT)
 
 
 @shared_task

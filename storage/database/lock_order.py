@@ -14,6 +14,7 @@ Tables, from first to last; whoever needs several takes them in this order and l
 10. Credential, then Device
 11. LossNotice, FailureNotice
 12. Undelete
+13. ObjectCount, which is written by one statement at the end (`counters/tally.py`)
 
 Of one table, all that are needed are locked at once, the least primary key first (`lock`). A bulk
 UPDATE or DELETE locks rows in whatever order it meets them, so it comes after `lock`, over what

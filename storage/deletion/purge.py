@@ -9,9 +9,10 @@ import math
 import time
 from datetime import datetime, timedelta
 
-from django.db import models, transaction
+from django.db import models
 
 from backup_service import clock
+from storage.counters import tally
 from storage.database import elapsed_time, lock_order, single_runner
 from storage.deletion import fair_shares, guard
 from storage.deletion.purge_limits import PurgeLimits
@@ -91,7 +92,7 @@ def purge_removed(
     return purged
 
 
-@transaction.atomic
+@tally.counting()
 def begin(pk: int, before: datetime) -> bool:
     """Move an object from TOMBSTONED to PURGING, if it was removed `before`.
 
@@ -102,11 +103,18 @@ def begin(pk: int, before: datetime) -> bool:
     if obj is None:
         return False  # somebody else has purged it
     vault = sequence.lock(obj.vault)
-    began = StoredObject.objects.filter(
+    due_now = StoredObject.objects.filter(
         pk=pk, state=StoredObject.State.TOMBSTONED, tombstoned_at__lte=before
-    ).update(state=StoredObject.State.PURGING)
-    if not began:
+    )
+    if not lock_order.lock(due_now):
         return False
+    with tally.changing([pk]):
+        _begin(obj, vault)
+    return True
+
+
+def _begin(obj: StoredObject, vault: Vault) -> None:
+    StoredObject.objects.filter(pk=obj.pk).update(state=StoredObject.State.PURGING)
     attempts = Attempt.objects.filter(vault=vault, type=obj.type, name=obj.name).exclude(
         state=Attempt.State.WRITING
     )
@@ -126,10 +134,9 @@ def begin(pk: int, before: datetime) -> bool:
         next_attempt_at=now,
     )
     replicas.doom(attempts)
-    return True
 
 
-@transaction.atomic
+@tally.counting()
 def finish(pk: int) -> None:
     """Delete the rows of an object that is still PURGING; one that was revived stays."""
     obj = StoredObject.objects.filter(pk=pk, state=StoredObject.State.PURGING).first()
@@ -140,6 +147,7 @@ def finish(pk: int) -> None:
     if not lock_order.lock(still):
         return
     left = lock_order.lock(Replica.objects.filter(object_id=pk))
-    Replica.objects.filter(pk__in=left).delete()
-    still.delete()
+    with tally.changing([pk]):
+        Replica.objects.filter(pk__in=left).delete()
+        still.delete()
     quota.book(vault.account_id, tombstoned=-quota.cost(obj.size))

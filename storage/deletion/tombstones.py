@@ -5,8 +5,7 @@ the rows, and the sweep (`deletion/sweep.py`) removes bytes that no row points t
 record in the journal, and an upload of the same object at any moment brings it back.
 """
 
-from django.db import transaction
-
+from storage.counters import tally
 from storage.database import lock_order
 from storage.errors import UnknownError
 from storage.events import notices, removals
@@ -25,7 +24,7 @@ def remove(access: Access, name: ObjectName) -> None:
     if name.type is ObjectType.LOCK:
         locks.remove(access, name)
         return
-    with transaction.atomic():
+    with tally.counting():
         vault = sequence.lock(access.vault)
         obj = StoredObject.objects.named(vault, name).first()
         if obj is None:
@@ -34,6 +33,7 @@ def remove(access: Access, name: ObjectName) -> None:
             tombstone(vault, obj, by=access.credential)
 
 
+@tally.counting()
 def clear(vault: Vault) -> None:
     """Remove everything from a vault whose row is locked; its bytes stay for the grace period."""
     objects = StoredObject.objects.current().filter(vault=vault)
@@ -42,7 +42,7 @@ def clear(vault: Vault) -> None:
         tombstone(vault, one, by=None)
 
 
-@transaction.atomic
+@tally.counting()
 def clear_some(vault: Vault, *, most: int) -> int:
     """Remove up to so many objects from a vault; return how many there were."""
     locked = sequence.lock(vault)
@@ -54,13 +54,17 @@ def clear_some(vault: Vault, *, most: int) -> int:
 
 
 def tombstone(vault: Vault, obj: StoredObject, *, by: Credential | None) -> None:
-    """Write an object's tombstone; its bytes stay for the grace period. The vault is locked."""
+    """Write an object's tombstone; its bytes stay for the grace period.
+
+    The vault is locked. Call inside `tally.counting`.
+    """
     step = sequence.tick(vault)
     StoredObject.objects.filter(pk=obj.pk).update(
         state=StoredObject.State.TOMBSTONED,
         tombstoned_at=step.at,
         tombstoned_by=by,
     )
+    tally.state_changed(obj, before=obj.state)
     lifetimes.end(obj, step)
     JournalEntry.note(JournalEntry.Kind.TOMBSTONE, obj, sequence=step.number, by=by)
     cost = quota.cost(obj.size)
@@ -82,7 +86,7 @@ def discard_leftover_keys(access: Access) -> int:
     Raises ForbiddenError unless the vault may still be set up.
     """
     access.require_setup_right()
-    with transaction.atomic():
+    with tally.counting():
         vault = sequence.lock(access.vault)
         live = StoredObject.objects.live().filter(vault=vault)
         if live.filter(type=ObjectType.CONFIG).exists():

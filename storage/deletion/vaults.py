@@ -1,11 +1,11 @@
 """Deletes a vault that was never used, or takes lost objects off a vault's list."""
 
-from django.db import transaction
 from django.db.models import Model
 
 from accounts import audit
 from accounts.audit import Actor
 from backup_service import clock
+from storage.counters import tally
 from storage.database import lock_order
 from storage.deletion import tombstones
 from storage.models import (
@@ -41,7 +41,7 @@ class VaultInUseError(Exception):
     """Raised for a vault that was set up: backups may be in it. The text is for customers."""
 
 
-@transaction.atomic
+@tally.counting()
 def delete_vault(vault: Vault, *, actor: Actor) -> None:
     """Delete a vault that was never set up, with its credentials. Raises VaultInUseError.
 
@@ -67,7 +67,7 @@ def delete_vault(vault: Vault, *, actor: Actor) -> None:
     audit.record(actor, "vault.delete", subject, account=account, name=name)
 
 
-@transaction.atomic
+@tally.counting()
 def give_up_lost(vault: Vault, *, actor: Actor) -> int:
     """Remove lost objects from a vault at its owner's request; return how many.
 

@@ -17,6 +17,7 @@ from accounts import audit
 from accounts.audit import SERVICE, Actor
 from backup_service import clock
 from storage import wakeups
+from storage.counters import tally
 from storage.database import elapsed_time, lock_order
 from storage.deletion import tombstones
 from storage.deletion.vaults import VaultInUseError
@@ -84,7 +85,7 @@ def _going() -> QuerySet[Vault]:
     return Vault.objects.filter(closed_at=None, deletion_asked_at__isnull=False)
 
 
-@transaction.atomic
+@tally.counting()
 def _remove_some(pk: int) -> int:
     """Remove the next objects of a vault, its config and keys first and all in one."""
     vault = sequence.lock(Vault.objects.get(pk=pk))

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F
 
 from backup_service import clock
+from storage.counters import tally
 from storage.database import lock_order
 from storage.deletion import tombstones
 from storage.deletion.journal import Entry, last_words
@@ -101,7 +102,7 @@ class CatalogueRecovery:
             newest = max(one.sequence for one in missed)
             Vault.objects.filter(pk=vault.pk, sequence__lt=newest).update(sequence=newest)
 
-    @transaction.atomic
+    @tally.counting()
     def _adopt(self, region: Region, key: StoreKey, size: int, sha256: str) -> bool:
         vault = sequence.lock(Vault.objects.get(public_id=key.vault))
         kind, name = key.object.type, key.object.name
@@ -128,12 +129,13 @@ class CatalogueRecovery:
         if obj is None:
             obj = _create(vault, Arrival(attempt, size, sha256))
         lock_order.lock(StoredObject.objects.filter(pk=obj.pk))
-        if obj.state in StoredObject.REMOVED:
-            _revive(vault, obj)
-        lost = StoredObject.objects.lost().filter(pk=obj.pk)
-        lost.update(state=StoredObject.State.LIVE)
-        if replicas.add(obj, attempt):
-            Replica.objects.filter(object=obj, region=region).update(verified_at=clock.now())
+        with tally.changing([obj.pk]):
+            if obj.state in StoredObject.REMOVED:
+                _revive(vault, obj)
+            lost = StoredObject.objects.lost().filter(pk=obj.pk)
+            lost.update(state=StoredObject.State.LIVE)
+            if replicas.add(obj, attempt):
+                Replica.objects.filter(object=obj, region=region).update(verified_at=clock.now())
         last = self._last.get((key.vault, kind.value, name))
         if is_new and last is not None and last.kind in (Kind.TOMBSTONE, Kind.PURGE):
             tombstones.tombstone(vault, obj, by=None)
@@ -163,7 +165,7 @@ def _revive(vault: Vault, gone: StoredObject) -> None:
     quota.book(vault.account_id, live=cost, tombstoned=-cost)
 
 
-@transaction.atomic
+@tally.counting()
 def _bring_back(public_id: str, type_: str, name: str) -> bool:
     """Revive an object that was revived after the copy was made."""
     vault = Vault.objects.filter(public_id=public_id).first()
@@ -173,11 +175,13 @@ def _bring_back(public_id: str, type_: str, name: str) -> bool:
     gone = StoredObject.objects.removed().filter(vault=vault, type=type_, name=name)
     if not lock_order.lock(gone):
         return False
-    _revive(vault, gone.get())
+    back = gone.get()
+    with tally.changing([back.pk]):
+        _revive(vault, back)
     return True
 
 
-@transaction.atomic
+@tally.counting()
 def _mark_removed(public_id: str, type_: str, name: str) -> None:
     """Mark an object that was purged, and has no bytes, as removed instead of lost."""
     vault = Vault.objects.filter(public_id=public_id).first()

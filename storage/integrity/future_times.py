@@ -5,6 +5,8 @@ and whoever was told of an alarm "tomorrow" would not be told today. Each such m
 that lets things happen: work is due, leases are over, nobody has been told.
 """
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
+from storage.counters import tally
 from storage.database import lock_order, single_runner
 from storage.models import (
     Alarm,
@@ -33,6 +36,7 @@ from storage.models import (
 
 SKEW = timedelta(minutes=5)  # by which clocks of several hosts may differ
 PAGE = 1000  # rows that are changed in one transaction
+COUNTED = {"since", "parked_at"}  # what replicas are counted by
 Bound = tuple[QuerySet[Any], str, datetime, datetime | None]
 
 
@@ -91,7 +95,17 @@ def _change(rows: QuerySet[Any], **fields: Any) -> int:
     model: type[Model] = rows.model
     changed, page = 0, [0] * PAGE
     while len(page) == PAGE:
-        with transaction.atomic():
-            page = lock_order.lock(rows, most=PAGE)
+        with _held(rows, fields) as page:
             changed += model._default_manager.filter(pk__in=page).update(**fields)
     return changed
+
+
+@contextmanager
+def _held(rows: QuerySet[Any], fields: Collection[str]) -> Iterator[list[Any]]:
+    """Lock a page of rows; of replicas, count them anew where that depends on the fields."""
+    if rows.model is Replica and COUNTED & set(fields):
+        with tally.changing_replicas(rows, most=PAGE) as page:
+            yield page
+        return
+    with transaction.atomic():
+        yield lock_order.lock(rows, most=PAGE)

@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db import transaction
-
 from accounts.audit import Actor
+from storage.counters import tally
 from storage.database import bulk, lock_order
 from storage.errors import BadRequestError
 from storage.models import Attempt, Region, Replica, StoredObject
@@ -97,22 +96,27 @@ def _take_back(obj: StoredObject, attempt: Attempt) -> bool:
         verify(StoredBytes(store_of(attempt.region), attempt.key, obj.size, obj.sha256))
     except RegionError:
         return False
-    with transaction.atomic():
+    with tally.counting():
         lock_order.lock_vault_of(obj.pk)
         StoredObject.objects.select_for_update(no_key=True).get(pk=obj.pk)
-        replica, _ = Replica.objects.get_or_create(
-            object=obj, region=attempt.region, defaults={"sequence": obj.sequence}
-        )
-        if replica.state == Replica.State.STORED:
-            return False
-        lock_order.lock(Replica.objects.filter(pk=replica.pk))
-        taken = Attempt.objects.filter(
-            pk=attempt.pk, state__in=[Attempt.State.STORED, Attempt.State.QUARANTINED]
-        ).update(state=Attempt.State.STORED)
-        if not taken:
-            return False
-        if replica.attempt_id not in (None, attempt.pk):
-            replicas.quarantine(str(replica.attempt_id))
-        replicas.mark_stored(replica, attempt, verified=True)
-        damage.note_recovery(obj.pk)
+        with tally.changing([obj.pk]):
+            return _take(obj, attempt)
+
+
+def _take(obj: StoredObject, attempt: Attempt) -> bool:
+    replica, _ = Replica.objects.get_or_create(
+        object=obj, region=attempt.region, defaults={"sequence": obj.sequence}
+    )
+    if replica.state == Replica.State.STORED:
+        return False
+    lock_order.lock(Replica.objects.filter(pk=replica.pk))
+    taken = Attempt.objects.filter(
+        pk=attempt.pk, state__in=[Attempt.State.STORED, Attempt.State.QUARANTINED]
+    ).update(state=Attempt.State.STORED)
+    if not taken:
+        return False
+    if replica.attempt_id not in (None, attempt.pk):
+        replicas.quarantine(str(replica.attempt_id))
+    replicas.mark_stored(replica, attempt, verified=True)
+    damage.note_recovery(obj.pk)
     return True

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.audit import SERVICE
 from backup_service import clock
+from storage.counters import tally
 from storage.deletion import purge, tombstones
 from storage.models import Credential, JournalEntry, StoredObject, Undelete, Vault
 from storage.object_names import ObjectType
@@ -48,7 +49,7 @@ def destroy(vault: Vault) -> None:
         purge.finish(pk)
 
 
-@transaction.atomic
+@tally.counting()
 def _remove(vault: Vault, pk: int) -> None:
     """Write the tombstone of one, and in the journal that it is destroyed, before its purge."""
     locked = sequence.lock(vault)

@@ -1,5 +1,6 @@
 """The tables: vaults, their objects, and the replicas of those in regions."""
 
+from storage.models.counts import ObjectCount, Recount
 from storage.models.device_authorization import DeviceAuthorization
 from storage.models.events import VaultEvent
 from storage.models.monitoring import Alarm, CanaryRun, Channel, Heartbeat, LossNotice
@@ -30,7 +31,9 @@ __all__ = [
     "Lifetime",
     "Lock",
     "LossNotice",
+    "ObjectCount",
     "QuotaNotice",
+    "Recount",
     "Refill",
     "Region",
     "Replica",

@@ -55,6 +55,11 @@ class Attempt(models.Model):
                 name="attempt_open",
                 condition=models.Q(state__in=["writing", "doomed"]),
             ),
+            models.Index(
+                fields=["region", "state"],
+                name="attempt_unstored",
+                condition=~models.Q(state="stored"),
+            ),
         ]
 
     def __str__(self) -> str:

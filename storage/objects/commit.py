@@ -9,9 +9,9 @@ against the quota is settled.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.db.models import QuerySet
 
+from storage.counters import tally
 from storage.database import bulk, lock_order
 from storage.errors import ForbiddenError
 from storage.events import notices, runs
@@ -55,7 +55,7 @@ def commit(access: Access, arrivals: Sequence[Arrival], *, lock: str = "") -> di
     return _commit(access, arrivals, lock) if arrivals else {}
 
 
-@transaction.atomic
+@tally.counting()
 def _commit(access: Access, arrivals: Sequence[Arrival], lock: str) -> dict[str, bool]:
     vault = sequence.lock(access.vault)
     access = access.renewed()  # what allowed it at its beginning may have ended meanwhile
@@ -69,11 +69,12 @@ def _commit(access: Access, arrivals: Sequence[Arrival], lock: str) -> dict[str,
     new = {one.key: one for one in won if one.key not in existing}
     _add(access, vault, list(new.values()), lock)
     became = {one.attempt.pk: True for one in new.values()}
-    for one in won:
-        if new.get(one.key) is not one:
-            # One that came twice in this batch was made just now.
-            known = existing.get(one.key) or _named(vault, [one]).get()
-            became[one.attempt.pk] = _join(access, vault, known, one)
+    joining = [one for one in won if new.get(one.key) is not one]
+    # One that came twice in this batch was made just now.
+    known = {one.key: existing.get(one.key) or _named(vault, [one]).get() for one in joining}
+    with tally.changing({obj.pk for obj in known.values()}):
+        for one in joining:
+            became[one.attempt.pk] = _join(access, vault, known[one.key], one)
     return became
 
 
@@ -137,6 +138,7 @@ def _add(access: Access, vault: Vault, arrivals: Sequence[Arrival], lock: str) -
     created = create(vault, arrivals, by=access.credential.pk)
     attempts = [one.attempt for one in arrivals]
     replicas.place(
+        vault.pk,
         [numbered for numbered, _ in created],
         attempts,
         promised=access.entitlements.copies,
@@ -159,16 +161,18 @@ def create(
 ) -> list[tuple[replicas.Numbered, sequence.Tick]]:
     """Insert objects, each with a lifetime that begins now, into a vault whose row is locked.
 
-    `by` is the credential, by primary key. Returns each object with its step in the vault's count.
+    Call inside `tally.counting`. `by` is the credential, by primary key. Returns each object with
+    its step in the vault's count.
     """
     steps = sequence.ticks(vault, len(arrivals))
+    kinds, sizes = [one.attempt.type for one in arrivals], [one.size for one in arrivals]
     inserted = bulk.insert(
         StoredObject,
         {"vault_id": vault.pk, "created_by_id": by},
         {
-            "type": [one.attempt.type for one in arrivals],
+            "type": kinds,
             "name": [one.attempt.name for one in arrivals],
-            "size": [one.size for one in arrivals],
+            "size": sizes,
             "sha256": [one.sha256 for one in arrivals],
             "sequence": [step.number for step in steps],
             "created_at": [step.at for step in steps],
@@ -185,7 +189,11 @@ def create(
             "from_at": [step.at for step in steps],
         },
     )
-    return [(replicas.Numbered(keys[step.number], step.number), step) for step in steps]
+    tally.came(vault.pk, tally.total(kinds, sizes))
+    return [
+        (replicas.Numbered(keys[step.number], step.number, kind, size), step)
+        for step, kind, size in zip(steps, kinds, sizes, strict=True)
+    ]
 
 
 def _note_milestones(vault: Vault, kind: str, step: sequence.Tick) -> None:

@@ -2,11 +2,10 @@
 
 import logging
 
-from django.db import transaction
-
 from accounts import audit
 from backup_service import clock
 from storage import wakeups
+from storage.counters import tally
 from storage.database import lock_order
 from storage.models import LossNotice, Replica, StoredObject, Vault
 from storage.objects.verify import BadBytesError, StoredBytes, verify
@@ -40,21 +39,22 @@ def mark(replica: Replica, error: Exception) -> None:
     missing = isinstance(error, NoSuchKeyError)
     state = Replica.State.MISSING if missing else Replica.State.CORRUPT
     now = clock.now()
-    with transaction.atomic():
+    with tally.counting():
         lock_order.lock_vault_of(replica.object_id)
         # Of two replicas marked at once, the second has to see that the first is bad already.
         StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
         still = Replica.objects.stored().filter(pk=replica.pk, attempt=replica.attempt_id)
-        marked = still.update(
-            state=state,
-            verified_at=None,
-            since=now,
-            next_attempt_at=now,
-            last_error=str(error)[:300],
-        )
-        if marked:
-            log.error("replica %s of object %s is %s", replica.pk, replica.object_id, state)
-            note_loss(replica.object_id)
+        with tally.changing([replica.object_id]):
+            marked = still.update(
+                state=state,
+                verified_at=None,
+                since=now,
+                next_attempt_at=now,
+                last_error=str(error)[:300],
+            )
+            if marked:
+                log.error("replica %s of object %s is %s", replica.pk, replica.object_id, state)
+                note_loss(replica.object_id)
     if marked:
         wakeups.replication()
 
@@ -62,7 +62,7 @@ def mark(replica: Replica, error: Exception) -> None:
 def note_loss(object_id: int) -> None:
     """Mark an object as lost if no good replica is left, inside the caller's transaction.
 
-    That holds the locks of its vault and of the object itself.
+    That holds the locks of its vault and of the object itself, inside `tally.changing`.
 
     It is hidden from lists, so that clients send it again; nothing of it is deleted.
     """
@@ -88,7 +88,7 @@ def note_loss(object_id: int) -> None:
 def note_recovery(object_id: int) -> None:
     """Mark a lost object as live once it has a good replica, inside the caller's transaction.
 
-    That holds the locks of its vault and of the object itself.
+    That holds the locks of its vault and of the object itself, inside `tally.changing`.
     """
     lost = StoredObject.objects.lost().filter(pk=object_id)
     found = lost.update(state=StoredObject.State.LIVE)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from backup_service import clock
+from storage.counters import situation, tally
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import placement
@@ -18,20 +19,26 @@ DOOM_DELAY = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """An object's primary key and sequence, which its replicas' rows need."""
+    """An object's primary key and sequence, which its replicas' rows need, and what it counts."""
 
     pk: int
     sequence: int
+    type: str
+    size: int
 
 
 def place(
+    vault: int,
     created: Sequence[Numbered],
     attempts: Sequence[Attempt],
     *,
     promised: int,
     continent: str = "",
 ) -> None:
-    """Insert the replica that each new object has, and the further ones that the plan promises."""
+    """Insert the replica that each new object has, and the further ones that the plan promises.
+
+    The objects are of one vault, by primary key. Call inside `tally.counting`.
+    """
     by_home: dict[int, tuple[Region, list[tuple[Numbered, Attempt]]]] = {}
     for obj, attempt in zip(created, attempts, strict=True):
         by_home.setdefault(attempt.region_id, (attempt.region, []))[1].append((obj, attempt))
@@ -40,13 +47,18 @@ def place(
             "object_id": [obj.pk for obj, _ in pairs],
             "sequence": [obj.sequence for obj, _ in pairs],
         }
+        now = clock.now()
         bulk.insert(
             Replica,
-            {"region_id": home.pk, "state": Replica.State.STORED, "stored_at": clock.now()},
+            {"region_id": home.pk, "state": Replica.State.STORED, "stored_at": now},
             objects | {"attempt_id": [attempt.pk for _, attempt in pairs]},
         )
+        copies = [situation.spell(home.pk, Replica.State.STORED, now)]
         for region in placement.companions(home, promised, continent=continent):
-            bulk.insert(Replica, {"region_id": region.pk}, objects)
+            bulk.insert(Replica, {"region_id": region.pk, "since": now}, objects)
+            copies.append(situation.spell(region.pk, Replica.State.PENDING, now))
+        some = tally.total([obj.type for obj, _ in pairs], [obj.size for obj, _ in pairs])
+        tally.move(vault, some, before="", after=situation.join(copies))
 
 
 def add(obj: StoredObject, attempt: Attempt) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
+from storage.counters import tally
 from storage.database import lock_order
 from storage.deletion import guard
 from storage.models import Attempt, Region, Replica, StoredObject
@@ -90,8 +91,7 @@ def give_up_idle(region: Region) -> None:
     """Delete replicas that were to be made in a region which takes none any more."""
     page = [0]
     while page:
-        with transaction.atomic():
-            page = lock_order.lock(backfill.idle().filter(region=region), most=PAGE)
+        with tally.changing_replicas(backfill.idle().filter(region=region), most=PAGE) as page:
             Replica.objects.filter(pk__in=page).delete()
 
 
@@ -142,7 +142,7 @@ def _suffice(candidates: Collection[Candidate], proved: Collection[int], wanted:
     return len(have) >= max(min(wanted, Replica.MIN_COPIES), min(wanted, len(possible)))
 
 
-@transaction.atomic
+@tally.counting()
 def remove_if_enough(replica: Replica, wanted: int) -> bool:
     """Delete a replica and doom its bytes, if enough others are verified at this moment."""
     obj = StoredObject.objects.select_for_update(no_key=True).filter(pk=replica.object_id).first()
@@ -159,7 +159,8 @@ def remove_if_enough(replica: Replica, wanted: int) -> bool:
     ).first()
     if leaving is None:
         return False
-    leaving.delete()
+    with tally.changing([obj.pk]):
+        leaving.delete()
     replicas.doom(Attempt.objects.filter(pk=replica.attempt_id, state=Attempt.State.STORED))
     return True
 

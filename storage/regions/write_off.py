@@ -7,6 +7,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import SERVICE, Actor
+from storage.counters import tally
 from storage.database import bulk, lock_order
 from storage.models import Attempt, Refill, Region, Replica, StoredObject
 from storage.objects import damage
@@ -31,7 +32,7 @@ def write_off_due(*, seconds: float = math.inf) -> int:
     return count
 
 
-@transaction.atomic
+@tally.counting()
 def remove_replica(replica: Replica) -> None:
     """Delete a replica; without another one its object is marked as lost."""
     lock_order.lock_vault_of(replica.object_id)
@@ -39,10 +40,11 @@ def remove_replica(replica: Replica) -> None:
     gone = Replica.objects.select_for_update(no_key=True).filter(pk=replica.pk).first()
     if gone is None:
         return
-    gone.delete()
-    if gone.attempt_id is not None:
-        Attempt.objects.filter(pk=gone.attempt_id).delete()
-    damage.note_loss(gone.object_id)
+    with tally.changing([gone.object_id]):
+        gone.delete()
+        if gone.attempt_id is not None:
+            Attempt.objects.filter(pk=gone.attempt_id).delete()
+        damage.note_loss(gone.object_id)
 
 
 def forget_attempts(region: Region) -> None:

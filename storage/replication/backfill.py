@@ -14,13 +14,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 
 from accounts.models import Account, AuditEvent
 from backup_service import clock
 from billing.actions import entitlements_of
 from storage import wakeups
+from storage.counters import tally
 from storage.database import lock_order
 from storage.models import Refill, Replica, StoredObject
 from storage.objects import placement
@@ -84,7 +84,7 @@ def lacking(objects: Sequence[StoredObject]) -> list[StoredObject]:
     return [one for one in objects if _wanted(one, placed, candidates, promised)]
 
 
-@transaction.atomic
+@tally.counting()
 def queue_missing(objects: Collection[int]) -> int:
     """Queue the replicas that objects (by primary key) lack; return how many.
 
@@ -102,15 +102,17 @@ def queue_missing(objects: Collection[int]) -> int:
     )
     placed = _placed([one.pk for one in locked], candidates)
     wanted = {one: _wanted(one, placed, candidates, promised) for one in locked}
-    made = Replica.objects.bulk_create(
-        [
-            Replica(object=one, region_id=candidate.region, sequence=one.sequence)
-            for one, chosen in wanted.items()
-            for candidate in chosen
-        ],
-        ignore_conflicts=True,
-    )
-    _give_up_idle([one.pk for one, chosen in wanted.items() if chosen], candidates)
+    lacking_some = [one.pk for one, chosen in wanted.items() if chosen]
+    with tally.changing(lacking_some):
+        made = Replica.objects.bulk_create(
+            [
+                Replica(object=one, region_id=candidate.region, sequence=one.sequence)
+                for one, chosen in wanted.items()
+                for candidate in chosen
+            ],
+            ignore_conflicts=True,
+        )
+        _give_up_idle(lacking_some, candidates)
     if made:
         wakeups.replication()
     return len(made)

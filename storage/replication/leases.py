@@ -15,6 +15,7 @@ from accounts import audit
 from accounts.audit import SERVICE, Actor
 from backup_service import clock
 from storage import wakeups
+from storage.counters import tally
 from storage.database import lock_order
 from storage.models import Region, Replica
 
@@ -82,8 +83,8 @@ def claim_suspect() -> Claim:
     now = clock.now()
     dead = Replica.objects.waiting().filter(~Q(lease_token=""), lease_until__lt=now)
     hopeless = dead.filter(tries__gte=MOST_TRIES, parked_at=None)
-    with transaction.atomic():
-        Replica.objects.filter(pk__in=lock_order.lock(hopeless)).update(
+    with tally.changing_replicas(hopeless, most=PAGE) as page:
+        Replica.objects.filter(pk__in=page).update(
             parked_at=now, lease_token="", lease_until=None, last_error=DEADLY
         )
     return _take([(due().filter(~Q(lease_token=""), tries__gte=SUSPECT), 1)], 1)
@@ -135,14 +136,18 @@ def put_off(replica: Replica, token: str, reason: str, *, is_regions_fault: bool
         tries, parked = replica.tries, replica.tries >= MOST_TRIES
         wait = min(FIRST_WAIT * 2**tries, LONGEST_WAIT)
     wait *= random.uniform(0.5, 1.5)  # noqa: S311
-    leased(replica, token).update(
-        tries=max(0, tries),
-        next_attempt_at=now + timedelta(seconds=wait),
-        parked_at=now if parked else None,
-        lease_token="",
-        lease_until=None,
-        last_error=reason[:300],
-    )
+    fields = {
+        "tries": max(0, tries),
+        "next_attempt_at": now + timedelta(seconds=wait),
+        "lease_token": "",
+        "lease_until": None,
+        "last_error": reason[:300],
+    }
+    if not parked:
+        leased(replica, token).update(**fields)
+        return
+    with tally.changing_replicas(leased(replica, token), most=1) as mine:
+        Replica.objects.filter(pk__in=mine).update(parked_at=now, **fields)
 
 
 def unpark(chosen: Collection[int] | None = None, *, actor: Actor = SERVICE) -> int:
@@ -170,9 +175,8 @@ def _change(rows: QuerySet[Replica], **fields: Any) -> int:
     """Change rows, however many there are, a page at a time; return how many."""
     changed, last = 0, 0
     while True:
-        with transaction.atomic():
-            page = lock_order.lock(rows.filter(pk__gt=last), most=PAGE)
+        with tally.changing_replicas(rows.filter(pk__gt=last), most=PAGE) as page:
             changed += Replica.objects.filter(pk__in=page).update(**fields)
-        if len(page) < PAGE:
+        if not page:
             return changed
         last = page[-1]

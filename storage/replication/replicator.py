@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backup_service import clock
+from storage.counters import tally
 from storage.models import Attempt, Region, Replica, StoredObject
 from storage.objects import damage, placement
 from storage.objects import replicas as replica_changes
@@ -241,7 +242,7 @@ def _location(replica: Replica, attempt: Attempt) -> Location:
     return Location(replica, store_of(replica.region), attempt.key, rate_limits.copying(alias))
 
 
-@transaction.atomic
+@tally.counting()
 def finish(replica: Replica, token: str, attempt: Attempt | None) -> bool:
     """Record the new replica, or without one the old attempt, if the lease still holds."""
     StoredObject.objects.select_for_update(no_key=True).get(pk=replica.object_id)
@@ -251,6 +252,7 @@ def finish(replica: Replica, token: str, attempt: Attempt | None) -> bool:
         if current is None or current.attempt is None:
             return False
         replica_changes.mark_stored(current, current.attempt, verified=True)
+        tally.replica_changed(current)
         return True
     won = Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.WRITING).update(
         state=Attempt.State.STORED, size=replica.object.size
@@ -261,4 +263,5 @@ def finish(replica: Replica, token: str, attempt: Attempt | None) -> bool:
     if current.attempt_id is not None:
         replica_changes.quarantine(current.attempt_id)
     replica_changes.mark_stored(current, attempt, verified=True)
+    tally.replica_changed(current)
     return True

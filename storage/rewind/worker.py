@@ -15,12 +15,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from accounts import audit
 from accounts.audit import OPERATOR, Actor
 from backup_service import clock
+from storage.counters import tally
 from storage.database import bulk, lock_order
 from storage.events import notices, rows
 from storage.models import (
@@ -78,7 +78,7 @@ def run(pk: int, *, until: float = math.inf) -> int:
     return revived
 
 
-@transaction.atomic
+@tally.counting()
 def step(pk: int, token: str) -> int | None:
     """Revive the next objects; return how many, or None if it is over or another's work now."""
     vault = sequence.lock(Vault.objects.get(undeletes=pk))
@@ -95,7 +95,8 @@ def step(pk: int, token: str) -> int | None:
     if not page:
         mine.update(kind=row.kind + 1, cursor=0, lease_until=_lease())
         return 0
-    lost = revive(vault, page)
+    with tally.changing(locked):
+        lost = revive(vault, page)
     size = sum(one.size for one in page)
     mine.update(
         cursor=page[-1].pk,
@@ -111,7 +112,8 @@ def step(pk: int, token: str) -> int | None:
 def revive(vault: Vault, gone: Sequence[StoredObject]) -> int:
     """Revive tombstoned objects of one type, all locked as is the vault; return how many are lost.
 
-    Those have no good copy any more, and are asked back from the device like any other.
+    Those have no good copy any more, and are asked back from the device like any other. Call
+    inside `tally.changing`.
     """
     keys = [one.pk for one in gone]
     steps = sequence.ticks(vault, len(gone))

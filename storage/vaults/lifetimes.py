@@ -20,7 +20,8 @@ def end(obj: StoredObject, step: Tick) -> None:
 def revive(gone: StoredObject, vault: Vault, credential: Credential | None) -> None:
     """Revive a removed object, with a lifetime that begins now and a journal entry.
 
-    Replicas whose bytes a purge has begun to remove were taken off the rows by that purge.
+    Call inside `tally.changing`. Replicas whose bytes a purge has begun to remove were taken off
+    the rows by that purge.
     """
     step = sequence.tick(vault)
     StoredObject.objects.filter(pk=gone.pk).update(

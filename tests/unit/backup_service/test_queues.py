@@ -14,7 +14,10 @@ URGENT = {
     f"storage.tasks.{name}"
     for name in ("heartbeat", "watch_all", "tell_losses", "replicate_due", "look_at_regions")
 }
-SLOW = {f"storage.tasks.{name}" for name in ("sweep", "expire", "scrub_due", "survey_regions")}
+SLOW = {
+    f"storage.tasks.{name}"
+    for name in ("sweep", "expire", "scrub_due", "survey_regions", "recount")
+}
 OUTSIDE = {
     *("accounts.tasks.deliver_mails", "accounts.tasks.deliver_to_endpoints"),
     "storage.tasks.probe_mail",

@@ -20,6 +20,7 @@ LEFT_OUT = {
     "storage.Lifetime": "of objects, by number",
     "storage.Lock": "of a day, sealed by the program",
     "storage.LossNotice": "when a notice was told",
+    "storage.ObjectCount": "sums of the vaults' objects, told in the vaults",
     "storage.QuotaNotice": "when a notice was told",
     "storage.Replica": "copies, by number",
     "storage.Report": "when a report was told",

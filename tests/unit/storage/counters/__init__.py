@@ -1,0 +1,1 @@
+"""What is counted beforehand agrees with the rows."""
