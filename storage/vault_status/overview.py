@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from accounts.access import Seat
@@ -13,8 +13,9 @@ from accounts.roles import Right
 from backup_service import clock
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan, Subscription
+from storage.counters import figures as counted
 from storage.intervals import next_expected
-from storage.models import Credential, Replica, StoredObject, Usage, Vault
+from storage.models import Credential, Region, Replica, StoredObject, Usage, Vault
 from storage.models.regions import place_name
 from storage.objects import placement
 from storage.vault_status.protection import Protection, VaultFigures, judge
@@ -159,27 +160,17 @@ def overview(vaults: Iterable[Vault], plan: Plan) -> list[VaultOverview]:
 
 def copies_by_region(vault: Vault) -> list[RegionCopies]:
     """Return what each region has of a vault, in the order in which uploads try them."""
-    stored = Q(state=Replica.State.STORED)
-    rows = (
-        Replica.objects.filter(object__vault=vault, object__state__in=StoredObject.CURRENT)
-        .values("region__alias", "region__place")
-        .annotate(
-            stored=Count("pk", filter=stored),
-            bytes=Sum("object__size", filter=stored, default=0),
-            waiting=Count("pk", filter=Q(state=Replica.State.PENDING)),
-            damaged=Count("pk", filter=Q(state__in=Replica.DAMAGED)),
-        )
-        .order_by("region__priority", "region__alias")
-    )
+    counts = counted.of_vaults([vault.pk], states=StoredObject.CURRENT)
+    found = counted.by_region(counts)
     return [
         RegionCopies(
-            place=place_name(row["region__place"], row["region__alias"]),
-            stored=row["stored"],
-            bytes=row["bytes"],
-            waiting=row["waiting"],
-            damaged=row["damaged"],
+            place=place_name(region.place, region.alias),
+            stored=found[region.pk].stored,
+            bytes=found[region.pk].stored_bytes,
+            waiting=found[region.pk].pending,
+            damaged=found[region.pk].damaged,
         )
-        for row in rows
+        for region in Region.objects.filter(pk__in=found).order_by("priority", "alias")
     ]
 
 

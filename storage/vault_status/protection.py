@@ -49,16 +49,18 @@ _WORDS: Mapping[Standing, Callable[[], str]] = {
 
 @dataclass(frozen=True)
 class VaultFigures:
-    """What a vault holds. Bytes are of live objects; copies count verified ones only.
+    """What a vault holds. Bytes are of live objects; copies count those that are there to be read.
 
-    `thin` objects have fewer than two good copies; `waiting` copies are still to be made,
-    the first of them since `waiting_since`. `unread` paths could not be read by the last backup;
+    `kept_bytes` were removed and are kept for the grace period. `thin` objects have fewer than two
+    good copies; `waiting` copies are still to be made, the first of them since `waiting_since`, to
+    within ten minutes. `unread` paths could not be read by the last backup;
     None if the program that made it does not tell.
     """
 
     objects: int = 0
     snapshots: int = 0
     bytes: int = 0
+    kept_bytes: int = 0
     lost: int = 0
     thin: int = 0
     fewest_copies: int = 0

@@ -1,84 +1,66 @@
-"""Queries statistics of many vaults at a time."""
+"""Reads statistics of many vaults at a time, from what was counted beforehand."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from django.db.models import Count, Min, Q, Sum
-
-from storage.models import Replica, StoredObject, Vault
+from storage.counters import figures as counted
+from storage.counters.figures import Count
+from storage.models import Region, Replica, StoredObject, Vault
 from storage.vault_status.protection import VaultFigures
+
+_SHOWN = (*StoredObject.CURRENT, StoredObject.State.TOMBSTONED)
 
 
 def figures_of(vaults: list[Vault]) -> dict[int, VaultFigures]:
     """Return each vault's figures by its primary key: two queries, however many there are."""
-    figures = {
-        vault.pk: VaultFigures(
-            last_backup=vault.last_snapshot_at,
-            unread=vault.last_unread,
-            refused_at=vault.refused_at,
-            refused_text=vault.refused_text,
-            wiped_at=vault.wiped_at,
-            kept_until=vault.kept_until,
-            interval=vault.interval,
-            is_retired=vault.device is not None and vault.device.retired_at is not None,
-        )
-        for vault in vaults
-    }
-    for row in _by_number_of_copies(vaults):
-        figures[row["vault"]] = _with(figures[row["vault"]], row)
-    for row in _waiting(vaults):
-        pk = row["object__vault"]
-        figures[pk] = replace(
-            figures[pk],
-            waiting=row["waiting"],
-            parked=row["parked"],
-            waiting_since=row["waiting_since"],
-        )
-    return figures
+    read = set(Region.objects.filter(status__in=Region.READABLE).values_list("pk", flat=True))
+    counts: dict[int, list[Count]] = {vault.pk: [] for vault in vaults}
+    for count in counted.of_vaults([*counts], states=_SHOWN):
+        counts[count.vault].append(count)
+    return {vault.pk: _with(_of(vault), counts[vault.pk], read) for vault in vaults}
 
 
-def _with(before: VaultFigures, row: Mapping[str, Any]) -> VaultFigures:
-    """Add the objects of one number of copies."""
-    count, good = row["count"], row["good"]
-    is_lost = row["state"] == StoredObject.State.LOST
+def _of(vault: Vault) -> VaultFigures:
+    """Return what the vault's own row tells."""
+    return VaultFigures(
+        last_backup=vault.last_snapshot_at,
+        unread=vault.last_unread,
+        refused_at=vault.refused_at,
+        refused_text=vault.refused_text,
+        wiped_at=vault.wiped_at,
+        kept_until=vault.kept_until,
+        interval=vault.interval,
+        is_retired=vault.device is not None and vault.device.retired_at is not None,
+    )
+
+
+def _with(before: VaultFigures, counts: Sequence[Count], read: set[int]) -> VaultFigures:
+    """Add what a vault's objects come to; copies are good where they can be read."""
+    current = [one for one in counts if one.state in StoredObject.CURRENT]
+    live = [one for one in current if one.state == StoredObject.State.LIVE]
+    objects = sum(one.objects for one in current)
+    by_copies = Counter[int]()
+    for one in current:
+        by_copies[sum(copy.is_there and copy.region in read for copy in one.copies)] += one.objects
+    return replace(
+        _with_waiting(before, live),
+        objects=objects,
+        snapshots=sum(one.snapshots for one in live),
+        bytes=sum(one.bytes for one in current),
+        kept_bytes=sum(one.bytes for one in counts if one not in current),
+        lost=objects - sum(one.objects for one in live),
+        thin=sum(found for good, found in by_copies.items() if good < Replica.MIN_COPIES),
+        fewest_copies=min(by_copies, default=0),
+    )
+
+
+def _with_waiting(before: VaultFigures, live: Sequence[Count]) -> VaultFigures:
+    """Add the copies of live objects that are still to be made."""
+    waiting = [(copy, one.objects) for one in live for copy in one.copies if not copy.is_there]
     return replace(
         before,
-        objects=before.objects + count,
-        snapshots=before.snapshots + (0 if is_lost else row["snapshots"]),
-        bytes=before.bytes + row["bytes"],
-        lost=before.lost + (count if is_lost else 0),
-        thin=before.thin + (count if good < Replica.MIN_COPIES else 0),
-        fewest_copies=min(before.fewest_copies, good) if before.objects else good,
-    )
-
-
-def _by_number_of_copies(vaults: list[Vault]) -> Iterable[Mapping[str, Any]]:
-    """Count each vault's objects by how many good copies they have that can be read."""
-    stored = Replica.objects.readable()
-    return (
-        StoredObject.objects.current()
-        .filter(vault__in=vaults)
-        .annotate(good=stored.per_object())
-        .order_by()
-        .values("vault", "state", "good")
-        .annotate(
-            count=Count("pk"),
-            bytes=Sum("size"),
-            snapshots=Count("pk", filter=Q(type=StoredObject.Type.SNAPSHOT)),
-        )
-    )
-
-
-def _waiting(vaults: list[Vault]) -> Iterable[Mapping[str, Any]]:
-    return (
-        Replica.objects.waiting()
-        .filter(object__vault__in=vaults, object__state=StoredObject.State.LIVE)
-        .order_by()
-        .values("object__vault")
-        .annotate(
-            waiting=Count("pk"),
-            parked=Count("parked_at"),
-            waiting_since=Min("since"),
-        )
+        waiting=sum(objects for _, objects in waiting),
+        parked=sum(objects for copy, objects in waiting if copy.is_parked),
+        waiting_since=counted.earliest(*(copy.since for copy, _ in waiting)),
     )

@@ -23,6 +23,7 @@ from storage.vaults.devices import retire_device
 from storage.vaults.enrolment import Enrolled
 from storage.website.computer_table import COLUMNS
 from tests.support.pages import Client, text
+from tests.support.storage.counts import recounted
 from tests.unit.website.conftest import back_up, deposit, enrol
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +84,7 @@ def test_a_lost_object_is_a_risk(alice: Client, account: Account, laptop: Enroll
     back_up(laptop)
     StoredObject.objects.filter(type=ObjectType.DATA).update(state="lost")
     Replica.objects.filter(object__type=ObjectType.DATA).update(state="missing")
+    recounted()
     assert standing_of(account) is Standing.AT_RISK
     assert "No good copy is left of 1 object." in text(alice.get(DASHBOARD))
 
@@ -102,6 +104,7 @@ def test_figures_are_those_of_the_rows(account: Account, laptop: Enrolled) -> No
 def test_what_was_removed_counts_no_more(account: Account, laptop: Enrolled) -> None:
     back_up(laptop)
     StoredObject.objects.filter(type=ObjectType.DATA).update(state="tombstoned")
+    recounted()
     shown = vault_of(account)
     assert shown.figures.bytes == 2000
 
