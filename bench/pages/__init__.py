@@ -1,0 +1,1 @@
+"""Measures pages of a service that holds much, beside the build before."""
