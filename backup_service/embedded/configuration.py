@@ -50,8 +50,8 @@ class Configuration:
 
     @property
     def site_url(self) -> str:
-        """The website's address, without a slash at the end."""
-        return f"http://{ports.HOST}:{self.port}"
+        """The website's address, without a slash at the end; a name, since passkeys want one."""
+        return f"http://{ports.NAME}:{self.port}"
 
     @property
     def gateway_url(self) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from backup_service.embedded.errors import PortTakenError
 
 HOST = "127.0.0.1"
+NAME = "localhost"  # what browsers call it: they make passkeys for names, never for numbers
 FIRST = 10_000  # below it are the ports of programs that everybody knows
 OUTGOING = (32_768, 60_999)  # where the system does not say it: Linux's own default
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")

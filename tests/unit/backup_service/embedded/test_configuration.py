@@ -111,3 +111,17 @@ def test_what_may_be_set_at_the_start_reaches_every_process(tmp_path: Path) -> N
     configuration = chosen(tmp_path, NIGHTSAFE_REGIONS="x=/one,y=/two", NIGHTSAFE_ROLE="gateway")
     assert datadir.read_settings(tmp_path)["NIGHTSAFE_REGIONS"] == "x=/one,y=/two"
     assert "NIGHTSAFE_ROLE" not in configuration.settings()
+
+
+def test_the_site_has_a_name_since_browsers_make_no_passkeys_for_numbers(tmp_path: Path) -> None:
+    made = chosen(tmp_path)
+    assert made.site_url == f"http://localhost:{made.port}"
+    assert made.settings()["NIGHTSAFE_SITE_URL"] == made.site_url
+    assert made.gateway_url.startswith("http://127.0.0.1:")  # which vaults' addresses hold
+
+
+def test_a_site_that_was_known_by_its_number_keeps_its_port(tmp_path: Path) -> None:
+    first = chosen(tmp_path)
+    older = {**first.settings(), "NIGHTSAFE_SITE_URL": f"http://127.0.0.1:{first.port}"}
+    datadir.write_settings(tmp_path, older)
+    assert (chosen(tmp_path).port, chosen(tmp_path).moved_from) == (first.port, None)
