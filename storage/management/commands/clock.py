@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from backup_service import clock
+from storage import wakeups
 from storage.database import elapsed_time
 from storage.management.operator_command import OperatorCommand
 
@@ -46,6 +47,7 @@ class Command(OperatorCommand):
                 if ahead > MAX_AHEAD:
                     raise CommandError(f"That is more than {MAX_AHEAD.days} days ahead.")
                 _advance(file, ahead)
+                wakeups.everything()  # else what is due comes at beat's next tick, by itself
             case "reset":
                 clock.move(file, timedelta(0))
         return {"now": clock.now(), "ahead_seconds": clock.ahead().total_seconds()}

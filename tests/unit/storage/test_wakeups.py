@@ -60,6 +60,28 @@ def test_a_wake_up_is_tried_once(closing_broker: tuple[str, list[float]]) -> Non
     app.close()
 
 
+def test_everything_is_asked_for_without_waiting_for_beat() -> None:
+    app = Celery("in memory", broker="memory://", set_as_current=False)
+    app.conf.beat_schedule = celery_app.conf.beat_schedule
+    assert wakeups.everything(app)
+    came = set()
+    with app.connection_for_read() as broker, broker.SimpleQueue("celery") as queue:
+        while len(queue):
+            came.add(queue.get_nowait().headers["task"])
+    assert came == {entry["task"] for entry in app.conf.beat_schedule.values()}
+    app.close()
+
+
+def test_everything_asked_of_a_broker_that_is_away_costs_nothing(
+    closing_broker: tuple[str, list[float]],
+) -> None:
+    app = Celery("away", broker=closing_broker[0], set_as_current=False)
+    app.conf.beat_schedule = celery_app.conf.beat_schedule
+    assert not wakeups.everything(app)
+    assert len(closing_broker[1]) <= 2
+    app.close()
+
+
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_an_upload_does_not_wait_for_a_broker_that_is_away(backup: Caller) -> None:
     begun = time.monotonic()

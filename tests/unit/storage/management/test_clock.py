@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from backup_service import clock
+from storage import wakeups
 from storage.database import elapsed_time
 from storage.models import ClockJump
 
@@ -59,6 +60,16 @@ def test_not_in_production(settings: Settings) -> None:
     settings.CLOCK_FILE = None
     with pytest.raises(CommandError, match="embedded"):
         run("advance", "1d")
+
+
+def test_the_workers_do_at_once_what_is_due(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[timedelta] = []
+    monkeypatch.setattr(wakeups, "everything", lambda: asked.append(clock.ahead()))
+    run("show")
+    run("reset")
+    assert asked == []
+    run("advance", "15d")
+    assert asked == [timedelta(days=15)]  # after it was moved, not before
 
 
 def test_a_file_that_holds_nonsense_is_no_offset(file: Path) -> None:
