@@ -37,6 +37,11 @@ ON_RECORD = {
     "mfa/email/webauthn_removed": "sign-in.passkey-remove",
     NEW_BROWSER: "sign-in.new-browser",
 }
+WAYS = {
+    "reauthenticate": "Use your password",
+    "mfa_reauthenticate": "Use a code of your app, or a recovery code",
+    "mfa_reauthenticate:webauthn": "Use a passkey",
+}
 TOO_OFTEN = "Too many attempts in a short time. Please wait five minutes and try again."
 
 
@@ -64,6 +69,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Return the address that limits count by. Raises PermissionDenied without one."""
         address: str = client_address(request) or super().get_client_ip(request)
         return address
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, str]]:
+        """Return the ways to prove who one is, called as the other pages call them."""
+        found: list[dict[str, str]] = super().get_reauthentication_methods(user)
+        return [{**way, "description": WAYS.get(way["id"], way["description"])} for way in found]
 
     def send_notification_mail(
         self,

@@ -135,3 +135,11 @@ def test_removing_the_app(user: User, client: Client) -> None:
 
 def test_the_picture_is_on_white(user: User) -> None:
     assert 'fill="white"' in SecondFactorAdapter().build_totp_svg("otpauth://totp/x?secret=y")
+
+
+def test_other_ways_to_prove_who_one_is_are_called_as_elsewhere(user: User) -> None:
+    _, client = set_up(user)
+    shown = text(client.get("/accounts/reauthenticate/"))
+    assert "Or another way" in shown
+    assert "Use a code of your app, or a recovery code" in shown
+    assert "Use authenticator" not in shown
