@@ -23,10 +23,11 @@ from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, text
 from tests.support.responses import Response
 from tests.support.storage.leaving import tables_with
-from tests.unit.website.conftest import back_up, client_of, just_signed_in, person
+from tests.unit.website.conftest import PASSWORD, back_up, client_of, just_signed_in, person
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@example.org"
+PROOF_FIRST = "/accounts/reauthenticate/?next=%2Fsettings%2Fexport%2F"
 
 
 def unpacked(response: Response) -> zipfile.ZipFile:
@@ -74,10 +75,17 @@ def test_a_member_gets_what_is_theirs(account: Account, laptop: Enrolled, bob: C
     assert b"bob@" not in everything
 
 
+def test_who_proved_it_is_back_at_the_page_with_the_button(account: Account, alice: Client) -> None:
+    """A file that came at once would leave the browser at the page that asks for the password."""
+    alice.post("/settings/export/")
+    response = alice.post(PROOF_FIRST, {"password": PASSWORD})
+    assert (response.status_code, response.url) == (302, "/settings/export/")
+    unpacked(alice.post("/settings/export/"))
+
+
 def test_nothing_comes_without_proof_nor_again_and_again(account: Account, alice: Client) -> None:
     response = alice.post("/settings/export/")
-    assert response.status_code == 302
-    assert "reauthenticate" in response.url
+    assert (response.status_code, response.url) == (302, PROOF_FIRST)
     browser = just_signed_in(ALICE)
     unpacked(browser.post("/settings/export/"))
     assert "wait a minute" in text(browser.post("/settings/export/", follow=True))
