@@ -17,6 +17,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Greatest
 
 from accounts.models import Account
+from accounts.templatetags.amounts import amount
 from storage.errors import BusyError, OverQuotaError
 from storage.models import Attempt, Reservation, StoredObject, Usage, Vault
 
@@ -187,10 +188,15 @@ def _sum(objects: models.QuerySet[StoredObject]) -> int:
 
 
 def _sorry(account: Account, wanted: int, quota: int) -> str:
-    used = Usage.objects.get(account=account).charged(quota) / 10**9
-    what = f"this upload of {wanted / 10**6:.1f} MB does not fit" if wanted else "that is too much"
+    used = Usage.objects.get(account=account).charged(quota)
+    what = f"this upload of {_in_words(wanted)} does not fit" if wanted else "that is too much"
     return (
-        f"Over quota: {used:.2f} of {quota / 10**9:.0f} GB are used, and {what}. Nothing stored is "
-        "affected and restores work. To make room, remove old snapshots (`forget --prune`) with a "
-        "credential of scope maintain, or ask whoever runs this service for a larger plan."
+        f"Over quota: {_in_words(used)} of {_in_words(quota)} are used, and {what}. Nothing stored "
+        "is affected and restores work. To make room, remove old snapshots (`forget --prune`) with "
+        "a credential of scope maintain, or choose a larger plan on the page Billing."
     )
+
+
+def _in_words(size: int) -> str:
+    """Return bytes for a text that is also a reason phrase, which clients show as it comes."""
+    return amount(size).replace("\u00a0", " ")
