@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import Seat, present_seat, seat_or_none
+from accounts.roles import Right
 from backup_service import clock
 from billing.actions import entitlements_of
 from billing.entitlements import Entitlements
@@ -24,6 +25,7 @@ from storage.website import computer_table, live
 from storage.website.charts import chart
 from storage.website.computer_table import Wish
 
+BILLING = "Billing"  # as reasons call the page
 FEW = 6  # computers, below which each has a card
 CHART_DAYS = 90
 PARTS = {
@@ -64,10 +66,16 @@ class _Shown:
             "computers": computers,
             "quota": self.quota,
             "entitlements": self.entitlements,
+            "leads_to_billing": self._leads_to_billing,
             "wish": wish,
             "has_table": has_table,
         }
         return {**context, **self._table()} if has_table else context
+
+    @property
+    def _leads_to_billing(self) -> bool:
+        """Whether what is not allowed is put right on a page that this member may see."""
+        return BILLING in self.entitlements.reason and self.seat.may(Right.SEE_BILLING)
 
     def _table(self) -> dict[str, Any]:
         page = computer_table.page_of(self.computers.vaults, self.wish)

@@ -10,9 +10,10 @@ from django.urls import reverse
 
 from accounts.access import Seat
 from accounts.audit import SERVICE
-from accounts.models import Account, Device
+from accounts.models import Account, Device, Membership
 from backup_service import clock
 from billing.grants import grant
+from billing.models import Subscription
 from storage.models import Replica, StoredObject, Usage, UsageSample, Vault
 from storage.object_names import ObjectType
 from storage.replication.replicator import replicate_due
@@ -270,6 +271,18 @@ def test_what_was_granted_is_room(alice: Client, account: Account, laptop: Enrol
     assert "200 GB <small> of 250 GB, plan Personal </small>" in page
     assert "50 GB of the room were granted for a while." in page
     assert "80 % used." in page
+
+
+def test_a_reason_that_names_billing_leads_there(alice: Client, account: Account) -> None:
+    link = '<a href="/billing/">Open the page Billing</a>'
+    assert link not in text(alice.get(DASHBOARD))
+    unpaid = clock.now() - timedelta(days=20)
+    Subscription.objects.filter(account=account).update(unpaid_since=unpaid)
+    page = text(alice.get(DASHBOARD))
+    assert "A payment is overdue, so new backups are paused; restores still work." in page
+    assert link in page
+    Membership.objects.filter(account=account).update(role=Membership.Role.MEMBER)
+    assert link not in text(alice.get(DASHBOARD))
 
 
 def test_a_device_without_a_vault_is_told(alice: Client, account: Account) -> None:
