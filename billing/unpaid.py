@@ -34,10 +34,13 @@ from billing.models import Grant, Subscription
 log = logging.getLogger(__name__)
 
 
-def tend() -> None:
-    """Do all that is due now. May be repeated, and may run twice at a time."""
+def tend(*, account: int | None = None) -> None:
+    """Do all that is due now, for one account or for all.
+
+    May be repeated, and may run twice at a time.
+    """
     now = clock.now()
-    for row in _rows(now):
+    for row in _rows(now, account):
         try:
             _tend_one(row, now)
         except Exception:  # one account never keeps the others from being told
@@ -69,7 +72,7 @@ def over_cap_since(row: Subscription, now: datetime) -> datetime | None:
     return max(row.plan_since, last) if last else row.plan_since
 
 
-def _rows(now: datetime) -> Iterator[Subscription]:
+def _rows(now: datetime, account: int | None) -> Iterator[Subscription]:
     """Yield whoever owes, or may have become too large for a quota that became smaller."""
     lately = now - OVER_CAP_NOTICE - timedelta(days=1)
     shrunk = Q(plan_since__gte=lately) | Q(
@@ -77,6 +80,7 @@ def _rows(now: datetime) -> Iterator[Subscription]:
     )
     found = Subscription.objects.filter(Q(unpaid_since__isnull=False) | shrunk)
     found = found.exclude(account__state__in=Account.CLOSED)
+    found = found if account is None else found.filter(account=account)
     rows = found.select_related("account__usage", "plan", "account").order_by("pk")
     yield from rows.iterator(chunk_size=200)
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from backup_service import clock
+from billing import unpaid
 from billing.models import StripeEvent, Subscription
 from billing.stripe.errors import ForgedError, PaymentError
 from billing.stripe.events import customer_of, parse, recent
@@ -95,6 +96,8 @@ def _work(row: StripeEvent) -> None:
         return
     mine = StripeEvent.objects.filter(pk=row.pk, lease=row.lease)
     mine.update(customer=customer, **_done())
+    if found is not None:  # a payment that failed, or a smaller plan, is told of at once
+        unpaid.tend(account=found.account_id)
     if customer and found is None:
         _forget_stranger(customer)
     if customer:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.models import Account, AuditEvent
+from accounts.models import Account, AuditEvent, Notice
 from backup_service import clock
 from billing import reconcile
 from billing.actions import entitlements_of
@@ -84,6 +84,23 @@ def test_an_event_that_never_comes_is_made_up_for(payments: Payments, alice: Acc
     payments.stand_in.travel(3 * 3600)  # soon after what is planned
     assert reconcile.reconcile_due(seconds=30) == 1
     assert Subscription.objects.get(account=alice).unpaid_since == ends
+
+
+def test_a_payment_that_failed_is_told_of_at_once(
+    payments: Payments, alice: Account, bob: Account
+) -> None:
+    payments.subscribe(bob)
+    ends = payments.subscribe(alice).period_ends_at
+    assert ends is not None
+    payments.portal(alice, act="card", number=FAILS_LATER)
+    payments.stand_in.travel((ends - clock.now()).total_seconds() + 2 * 3600)
+    client = Client()
+    for event in payments.events():
+        payments.send(client, event)
+    while work.work_off(seconds=60):
+        pass
+    told = Notice.objects.filter(kind="payment-failed").values_list("account", flat=True)
+    assert list(told) == [alice.pk]
 
 
 def test_lost_events_are_fetched_and_worked_off(payments: Payments, alice: Account) -> None:
