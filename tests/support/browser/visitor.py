@@ -22,6 +22,7 @@ class Visitor:
         scripts: bool = True,
         scheme: Scheme = "light",
         zone: str = "UTC",
+        mail_token: str = MAIL_TOKEN,
     ) -> None:
         self.context = browser.new_context(
             viewport={"width": width, "height": 800},
@@ -31,6 +32,7 @@ class Visitor:
         )
         self.page: Page = self.context.new_page()
         self.site, self.width, self.scripts = site, width, scripts
+        self.mail_token = mail_token
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -64,7 +66,7 @@ class Visitor:
     def open_mails(self) -> None:
         """Go to the mails, with the token that they are opened with once."""
         self.page.get_by_role("main").get_by_role("link", name="read the mail here").click()
-        self.page.get_by_label("Token").fill(MAIL_TOKEN)
+        self.page.get_by_label("Token").fill(self.mail_token)
         self.complaints.clear()  # that it was wanted
         self.press("Show the mails")
 
