@@ -6,7 +6,12 @@ import json
 import pytest
 from rest_framework.exceptions import ParseError
 
-from accounts.customer_api.parsing import MAX_BYTES, BodyTooLargeError, StrictJSONParser
+from accounts.customer_api.parsing import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    BodyTooLargeError,
+    StrictJSONParser,
+)
 
 
 def parse(body: bytes) -> object:
@@ -39,6 +44,19 @@ def test_what_is_read() -> None:
 def test_what_is_not(body: bytes) -> None:
     with pytest.raises(ParseError):
         parse(body)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_how_deep(opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+
+    def nested(depth: int) -> bytes:
+        return opening * depth + (b"" if opening == b"[" else b"1") + closing * depth
+
+    assert parse(nested(MAX_DEPTH))
+    for depth in (MAX_DEPTH + 1, 200, 900):
+        with pytest.raises(ParseError):
+            parse(nested(depth))
 
 
 def test_too_much() -> None:

@@ -124,3 +124,15 @@ def test_the_account_s_name_and_continent(
     told = alice.ask("PATCH", "account/", {"continent": "europe"})
     assert (told.status_code, told.json()["continent"]) == (200, "europe")
     assert last_act() == ("account.continent", "token")
+
+
+@pytest.mark.parametrize("depth", [40, 898, 899])  # of 900, Python's own bound was near
+def test_what_is_nested_deeply_is_refused_before_anything_words_it(
+    alice: Program, depth: int
+) -> None:
+    topics: object = "backups"
+    for _ in range(depth):
+        topics = [topics]
+    said = {"kind": "webhook", "name": "x", "url": "https://example.org", "topics": topics}
+    told = alice.post("endpoints/", said)
+    assert (told.status_code, told.json()["code"]) == (400, "parse-error")
