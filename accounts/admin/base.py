@@ -7,6 +7,7 @@ that let staff add or delete rows would go around quota, journal and audit log a
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
@@ -75,6 +76,16 @@ class StaffAdmin(_ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Everything but what is editable."""
         return [name for name in self.get_fields(request, obj) if name not in self.editable]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list as it is asked for. Raises IncorrectLookupParameters.
+
+        Also for moments that have no year in UTC: Django answers the others itself.
+        """
+        try:
+            return super().get_changelist_instance(request)
+        except OverflowError as error:
+            raise IncorrectLookupParameters from error
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> "LogEntry":
         """Write the change into the audit log as well, with the staff member as actor."""

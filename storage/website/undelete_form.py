@@ -28,6 +28,14 @@ class UndeleteForm(forms.Form):
         self.fields["snapshot"].choices = [(name, name) for name in snapshots]  # type: ignore[attr-defined]
         self.vault = vault
 
+    def clean_to(self) -> datetime | None:
+        """Return the moment in UTC. Raises ValidationError for one that UTC has no year for."""
+        moment: datetime | None = self.cleaned_data["to"]
+        try:
+            return moment.astimezone(UTC) if moment else None
+        except OverflowError as error:
+            raise forms.ValidationError(self.fields["to"].error_messages["invalid"]) from error
+
     def clean(self) -> dict[str, Any]:
         """Check that what is chosen is filled in."""
         found = super().clean() or self.cleaned_data
@@ -46,14 +54,14 @@ class UndeleteForm(forms.Form):
     def moment_text(self) -> str:
         """The moment of a valid form, to the microsecond, to be sent again."""
         moment: datetime | None = self.cleaned_data["to"]
-        return moment.astimezone(UTC).isoformat(timespec="microseconds") if moment else ""
+        return moment.isoformat(timespec="microseconds") if moment else ""
 
     def wanted(self) -> Wanted:
         """Return what a valid form asks for."""
         data, what = self.cleaned_data, self.cleaned_data["what"]
         moment: datetime | None = data["to"]
         return Wanted(
-            moment=moment.astimezone(UTC) if moment and what != "snapshots" else None,
+            moment=moment if what != "snapshots" else None,
             snapshots=data["snapshot"] if what == "snapshots" else (),
             credential=data["credential"] if what == "credential" else "",
         )

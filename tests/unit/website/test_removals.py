@@ -136,6 +136,8 @@ def test_chosen_snapshots_and_one_credential(alice: Client, emptied: Vault) -> N
         ({"what": "all", "to": "soon"}, "Enter a valid date/time"),
         ({"what": "all", "to": "2020-01-01T00:00"}, "kept for 30 days"),
         ({"what": "all", "to": "9999-12-31T23:59"}, "not come yet"),
+        ({"what": "all", "to": "0001-01-01T00:00:00+14:00"}, "Enter a valid date/time"),
+        ({"what": "all", "to": "9999-12-31T23:59:59-14:00"}, "Enter a valid date/time"),
         ({"what": "snapshots"}, "Choose at least one"),
         ({"what": "snapshots", "snapshot": ["<b>x</b>"]}, "named by at least"),
         ({"what": "snapshots", "snapshot": ["e" * 64] * 101}, "Choose at most 100"),
