@@ -9,7 +9,7 @@ from django import forms
 
 from accounts.actions import choose_continent, freeze_account, unfreeze_account
 from accounts.audit import Actor
-from accounts.closing.actions import ClosingError, close, reopen
+from accounts.closing.actions import ClosingError, close
 from accounts.closing.plan import COOLING_OFF
 from accounts.continents import Continent
 from accounts.models import Account, Closing
@@ -17,6 +17,7 @@ from accounts.staff.notes import LONGEST, add_note
 from accounts.templatetags.amounts import amount
 from backup_service import clock
 from billing.actions import give_plan
+from billing.closing import reopen
 from billing.dunning import Debt, Step
 from billing.grants import LARGEST_GRANT, LONGEST_GRANT, LONGEST_REASON, grant
 from billing.models import Plan

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.audit import SERVICE
+from accounts.closing.actions import close
 from accounts.models import Account, AuditEvent, StaffNote
 from backup_service import clock
 from billing.actions import subscribe
@@ -167,6 +168,20 @@ def test_closing_and_opening_again(support: Client, account: Account) -> None:
     assert account.state == "active"
     events = AuditEvent.objects.filter(account=account, actor_kind="staff").order_by("pk")
     assert [event.verb for event in events] == ["account.close", "account.reopen"]
+
+
+def test_who_still_owes_is_not_opened_by_hand(support: Client, account: Account) -> None:
+    long_ago = clock.now() - timedelta(days=100)
+    Subscription.objects.filter(account=account).update(unpaid_since=long_ago)
+    close(account, reason="unpaid", actor=SERVICE)
+    page = text(confirm(support, act_on(account, "reopen"), reason="a nice person"))
+    assert "A payment is still overdue" in page
+    account.refresh_from_db()
+    assert account.state == "closed"
+    Subscription.objects.filter(account=account).update(unpaid_since=None)
+    confirm(support, act_on(account, "reopen"), reason="has paid")
+    account.refresh_from_db()
+    assert account.state == "active"
 
 
 def test_another_plan_for_somebody_who_does_not_pay(billing: Client, account: Account) -> None:
