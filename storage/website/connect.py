@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -149,10 +150,33 @@ def _connect(request: HttpRequest, seat: Seat, asked: _Asked) -> HttpResponse:
     form = ConnectForm(seat, asked.request, request.POST, asked.code)
     if not form.is_valid():
         return _confirm(request, asked, form)
-    vault = _vault(request, seat.account, form)
+    try:
+        vault = _approve(request, seat.account, asked, form)
+    except grant.DecidedError:
+        messages.error(request, UNKNOWN)
+        return redirect("connect")
+    except TooManyCredentialsError as error:
+        form.add_error(None, str(error))
+        return _confirm(request, asked, form)
     if vault is None:
         return _confirm(request, asked, form)
-    try:
+    messages.success(
+        request, f"“{asked.request.computer}” is connected. Go on there; it shows the next step."
+    )
+    return redirect("vault", vault.public_id)
+
+
+@transaction.atomic
+def _approve(
+    request: HttpRequest, account: Account, asked: _Asked, form: ConnectForm
+) -> Vault | None:
+    """Let the computer into the vault that was chosen or made for it, and return that.
+
+    None where there is none, which the form says. Raises DecidedError, for it may be decided in
+    another tab, or TooManyCredentialsError; then no vault was made.
+    """
+    vault = _vault(request, account, form)
+    if vault is not None:
         grant.approve(
             asked.request,
             vault,
@@ -160,16 +184,7 @@ def _connect(request: HttpRequest, seat: Seat, asked: _Asked) -> HttpResponse:
             by=_user(request),
             actor=actor_of(request),
         )
-    except grant.DecidedError:
-        messages.error(request, UNKNOWN)
-        return redirect("connect")
-    except TooManyCredentialsError as error:
-        form.add_error(None, str(error))
-        return _confirm(request, asked, form)
-    messages.success(
-        request, f"“{asked.request.computer}” is connected. Go on there; it shows the next step."
-    )
-    return redirect("vault", vault.public_id)
+    return vault
 
 
 def _vault(request: HttpRequest, account: Account, form: ConnectForm) -> Vault | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.models import Account, Membership
+from accounts.models import Account, Device, Membership
 from storage.device_authorization import grant
 from storage.models import Credential, DeviceAuthorization, Region, Vault
 from storage.vaults.enrolment import Enrolled
@@ -46,6 +46,23 @@ def test_a_vault_that_is_there(alice: Client, begun: grant.Begun, laptop: Enroll
     collected = grant.collect(begun.device_code)
     assert (collected.vault, collected.made.credential.scope) == (laptop.vault, "restore")
     assert Vault.objects.count() == 1
+
+
+def test_decided_in_another_tab_no_vault_is_left(
+    alice: Client, begun: grant.Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both tabs have found the request before either of them has decided."""
+    found = grant.find
+
+    def decided_since(typed: str) -> DeviceAuthorization | None:
+        asked = found(typed)
+        DeviceAuthorization.objects.filter(pk=begun.request.pk).update(state="denied")
+        return asked
+
+    monkeypatch.setattr(grant, "find", decided_since)
+    assert "There is no computer with this code" in connect(alice, begun)
+    assert not Vault.objects.exists()
+    assert not Device.objects.exists()
 
 
 def test_refused(alice: Client, begun: grant.Begun) -> None:
