@@ -108,14 +108,14 @@ def entries(account: Account, events: QuerySet[AuditEvent]) -> list[HistoryEntry
 
 def entry(event: AuditEvent, members: set[int]) -> HistoryEntry:
     """Return an event as a sentence. Staff are not named, nor where they sit."""
-    is_staff = _is_staff(event, members)
+    by_staff = is_staff(event, members)
     return HistoryEntry(
         id=event.pk,
         at=event.at,
-        who=STAFF if is_staff else _who(event),
+        who=STAFF if by_staff else _who(event),
         what=sentence(event),
         vault=_vault(event),
-        address="" if is_staff else event.address or "",
+        address="" if by_staff else event.address or "",
     )
 
 
@@ -139,7 +139,8 @@ def sentence(event: AuditEvent) -> str:
         return f"{event.verb.replace('.', ': ')} ({event.subject})"
 
 
-def _is_staff(event: AuditEvent, members: set[int]) -> bool:
+def is_staff(event: AuditEvent, members: set[int]) -> bool:
+    """Return whether somebody of staff did it, who is named nowhere. `members`: their users."""
     if event.actor_kind == AuditEvent.Kind.STAFF:
         return True
     return event.actor is not None and event.actor.is_staff and event.actor_id not in members

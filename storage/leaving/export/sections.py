@@ -29,6 +29,7 @@ from accounts.models import (
     StaffNote,
     User,
 )
+from accounts.website import history
 from billing.models import Grant, Subscription
 from billing.stripe.errors import PaymentError
 from billing.stripe.invoices import statement_of
@@ -131,7 +132,7 @@ def _people(account: Account) -> list[Section]:
             *("prefix", "label", "scope", "membership__user__email", "created_at"),
             *("expires_at", "last_used_at", "revoked_at"),
         ),
-        _table("account/activity", AuditEvent.objects.filter(**here), *_ACTS),
+        Section("account/activity", lambda: _activity(account), AuditEvent),
         _table(
             "account/closing",
             Closing.objects.filter(**here),
@@ -263,6 +264,22 @@ def _read(rows: QuerySet[Model], columns: tuple[str, ...]) -> Iterator[Row]:
         if len(page) < A_READ:
             return
         before, left = page[-1]["pk"], left - len(page)
+
+
+def _activity(account: Account) -> Iterator[Row]:
+    """Yield what was done in an account. As on its page, staff are not named."""
+    members = set(Membership.objects.filter(account=account).values_list("user", flat=True))
+    rows = AuditEvent.objects.filter(account=account)
+    by_staff = rows.filter(Q(actor_kind=AuditEvent.Kind.STAFF) | Q(actor__is_staff=True))
+    theirs = {
+        event.pk
+        for event in by_staff.select_related("actor").iterator(chunk_size=A_READ)
+        if history.is_staff(event, members)
+    }
+    for row in _read(rows, ("pk", *_ACTS)):
+        if row.pop("pk") in theirs:
+            row |= {"actor_label": history.STAFF, "address": None}
+        yield row
 
 
 def _second_factors(user: User) -> Iterator[Row]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.core.cache import cache
 
+from accounts import audit
 from accounts.access import Seat
 from accounts.audit import SERVICE, Actor
 from accounts.audit.verification import verify
@@ -62,6 +63,17 @@ def test_an_owner_gets_all_that_is_kept(account: Account, laptop: Enrolled) -> N
     assert laptop.first.credential.secret_sha256.encode() not in everything
     assert user.password.encode() not in everything
     assert AuditEvent.objects.filter(verb="account.export", account=account).count() == 1
+
+
+def test_staff_are_not_named_in_it(account: Account) -> None:
+    sam = Actor.staff(person("sam@example.org", is_staff=True), address="198.51.100.7")
+    audit.record(sam, "account.freeze", account.public_id, account=account, reason="x")
+    found = unpacked(just_signed_in(ALICE).post("/settings/export/"))
+    (row,) = (one for one in table(found, "account/activity") if one["verb"] == "account.freeze")
+    assert (row["actor_label"], row["address"]) == ("the service's staff", None)
+    for name in found.namelist():
+        assert b"sam@example.org" not in found.read(name)
+        assert b"198.51.100.7" not in found.read(name)
 
 
 def test_a_member_gets_what_is_theirs(account: Account, laptop: Enrolled, bob: Client) -> None:
