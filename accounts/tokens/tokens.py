@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from accounts import audit
 from accounts.audit import Actor
@@ -110,9 +110,9 @@ def authenticate_token(header: str | None) -> TokenAccess | None:
 
 
 def tokens_of(account: Account) -> QuerySet[ApiToken]:
-    """Return an account's tokens, those in use first."""
+    """Return an account's tokens, those in use first, then those that were revoked last."""
     tokens = ApiToken.objects.filter(account=account).select_related("membership__user")
-    return tokens.order_by("revoked_at", "-pk")
+    return tokens.order_by(F("revoked_at").desc(nulls_first=True), "-pk")
 
 
 def revoke(token: ApiToken, *, actor: Actor) -> bool:

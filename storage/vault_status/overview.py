@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from accounts.access import Seat
@@ -123,8 +123,9 @@ def vaults_seen_by(seat: Seat) -> QuerySet[Vault]:
 
 
 def credentials_of(vault: Vault) -> QuerySet[Credential]:
-    """Return a vault's credentials, those in use first."""
-    return Credential.objects.filter(vault=vault).order_by("revoked_at", "-created_at")
+    """Return a vault's credentials, those in use first, then those that were revoked last."""
+    found = Credential.objects.filter(vault=vault)
+    return found.order_by(F("revoked_at").desc(nulls_first=True), "-created_at")
 
 
 def plan_of(account: Account) -> Plan:

@@ -23,6 +23,7 @@ from storage.website.happenings import KINDS, events_of, happenings
 
 SHOWN = 15  # events, and lines of the history
 A_PAGE = 50  # events
+CREDENTIALS = 100  # those in use come first; the API lists them all
 CHART_DAYS = 90
 PARTS = {
     "said": "storage/vault_said.html",
@@ -47,7 +48,7 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
         "days": days,
         "days_with_backup": sum(count > 0 for _, count in days),
         "address": found.url,
-        "credentials": overview.credentials_of(found),
+        "credentials": overview.credentials_of(found)[:CREDENTIALS],
         "regions": overview.copies_by_region(found),
         "recovery": recovery_point(found),
         "shares_disk": share_a_disk(),

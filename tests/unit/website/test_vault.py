@@ -22,6 +22,7 @@ from storage.vault_status import overview
 from storage.vaults import credentials
 from storage.vaults.enrolment import Enrolled
 from storage.vaults.quota import recount
+from storage.website import vault_page
 from tests.support.pages import Client, text
 from tests.support.responses import Response
 from tests.unit.website.conftest import back_up, deposit, enrol
@@ -200,6 +201,19 @@ def test_revoked_credentials_stay_on_the_list(alice: Client, laptop: Enrolled) -
     page = text(page_of(alice, laptop))
     assert "revoked <time" in page
     assert "Revoke<span" not in page
+
+
+def test_those_in_use_come_first_of_however_many(
+    alice: Client, laptop: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a database puts what is null behind all else."""
+    monkeypatch.setattr(vault_page, "CREDENTIALS", 3)
+    over = [credentials.create(laptop.vault, scope="restore", actor=SERVICE) for _ in range(4)]
+    for made in over:
+        credentials.revoke(made.credential, actor=SERVICE)
+    shown = list(page_of(alice, laptop).context["credentials"])
+    newest = [over[3].credential, over[2].credential]
+    assert shown == [laptop.first.credential, *newest]
 
 
 def test_the_number_of_queries_does_not_grow(alice: Client, laptop: Enrolled) -> None:

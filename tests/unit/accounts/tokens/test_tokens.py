@@ -153,3 +153,11 @@ def test_the_command(olga: Seat) -> None:
 def test_the_command_refuses_in_words(olga: Seat, arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         run(*arguments)
+
+
+def test_those_in_use_come_first_on_every_database(olga: Seat) -> None:
+    over = [make(olga).token for _ in range(2)]
+    in_use = make(olga).token
+    for one in over:
+        tokens.revoke(one, actor=Actor.person(olga.user))
+    assert list(tokens.tokens_of(olga.account)) == [in_use, over[1], over[0]]
