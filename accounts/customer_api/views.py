@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -28,15 +28,24 @@ class ApiView(APIView):
     is_open = False  # whether somebody without a token may ask
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Count the request and demand a token. Raises Throttled, NotAuthenticated."""
+        """Count the request and demand a token. Raises Throttled, NotAuthenticated.
+
+        One with a token that opens nothing counts as one without any, and is asked about once.
+        """
         self._left: tuple[int, int, int] | None = None
-        known = request.auth
+        refused: AuthenticationFailed | None = None
+        try:
+            known = request.auth
+        except AuthenticationFailed as error:
+            known, refused = None, error
         if isinstance(known, TokenAccess):
             who, most = f"token:{known.token.pk}", limits.REQUESTS
         else:
             who, most = f"from:{client_address(request._request)}", limits.ANONYMOUS_REQUESTS  # noqa: SLF001
         left, left_for = limits.count(request, who, most=most)
         self._left = (left, left_for, most)
+        if refused is not None:
+            raise refused
         if not self.is_open and known is None:
             raise NotAuthenticated("Send an API token: `Authorization: Bearer nst_...`.")
         super().initial(request, *args, **kwargs)

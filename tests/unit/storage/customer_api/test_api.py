@@ -132,6 +132,17 @@ def test_pages_have_every_row_once(alice: Program, alice_account: Account) -> No
     assert seen == [f"d{number}" for number in reversed(range(7))]
 
 
+def test_guessing_tokens_is_counted_as_asking_without_one(
+    regions: list[Region], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 10**10)
+    monkeypatch.setattr(limits, "ANONYMOUS_REQUESTS", 3)
+    guesses = [Program(f"nst_aaaaaaa{one}_" + "A" * 43).get("account/") for one in "abcd"]
+    assert [told.status_code for told in guesses] == [401, 401, 401, 429]
+    assert guesses[0]["WWW-Authenticate"].startswith("Bearer")
+    assert int(guesses[3]["Retry-After"]) >= 1
+
+
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=201", "limit=x", "limit=%D9%A3", "cursor=", "cursor=%00", "cursor=LAAAA==="],
