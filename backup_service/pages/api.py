@@ -27,6 +27,7 @@ PROBLEMS = {
     "in-use": "The vault has been set up, so that backups may be in it.",
     "cannot-undelete": "That cannot be brought back; the document's detail says why.",
     "too-soon": "The same was done a moment ago; wait a minute.",
+    "closed": "The account is closed; an owner opens it again in the settings.",
     "already-subscribed": "The account has a paid plan already; open the portal to change it.",
     "not-on-sale": "The plan or interval is not on offer, or the service takes no payments.",
     "payments-away": "The payment service cannot be asked; nothing was changed. Try again later.",

@@ -22,6 +22,7 @@ from billing.models import Interval, Plan
 from billing.stripe import checkout
 from billing.stripe.errors import (
     AlreadySubscribedError,
+    ClosedAccountError,
     NotConfiguredError,
     NotOnSaleError,
     PaymentError,
@@ -91,6 +92,8 @@ def payment_problems() -> Iterator[None]:
             "or cancel it.",
             "already-subscribed",
         ) from error
+    except ClosedAccountError as error:
+        raise ConflictError(str(error), "closed") from error
     except (NotOnSaleError, NotConfiguredError) as error:
         raise ConflictError(str(error), "not-on-sale") from error
     except PaymentError as error:

@@ -14,7 +14,12 @@ from billing.models import Plan, Subscription
 from billing.stripe.catalogue import portal_configuration, price_of
 from billing.stripe.client import Object, everything, speaking
 from billing.stripe.customers import ensure_customer, row_of
-from billing.stripe.errors import AlreadySubscribedError, NotOnSaleError, UnavailableError
+from billing.stripe.errors import (
+    AlreadySubscribedError,
+    ClosedAccountError,
+    NotOnSaleError,
+    UnavailableError,
+)
 from billing.stripe.reading import ACCOUNT_METADATA
 from billing.stripe.sync import sync
 
@@ -26,11 +31,11 @@ def checkout(account: Account, *, plan: Plan, interval: str) -> str:
     """Return the address at which a plan is paid for.
 
     Only the newest of an account's payment pages stays open, so two tabs cannot buy twice. Raises
-    PaymentError: AlreadySubscribedError, NotOnSaleError, UnavailableError.
+    PaymentError: AlreadySubscribedError, ClosedAccountError, NotOnSaleError, UnavailableError.
     """
     if not plan.on_offer or not plan.cents(interval):
         raise NotOnSaleError
-    _require_nothing_paid(account)
+    _require_wanted(account)
     price, customer = price_of(plan, interval), ensure_customer(account)
     number = _next_number(account)
     with speaking() as client:
@@ -39,10 +44,10 @@ def checkout(account: Account, *, plan: Plan, interval: str) -> str:
             {"idempotency_key": f"checkout:{account.public_id}:{number}"},
         )
         address = _close_others(client, customer) or session.url
-    # Somebody may have paid in the other tab while this page was made.
+    # Somebody may have paid, or closed the account, in the other tab while this page was made.
     try:
-        _require_nothing_paid(account)
-    except AlreadySubscribedError:
+        _require_wanted(account)
+    except (AlreadySubscribedError, ClosedAccountError):
         with speaking() as client:
             _expire(client, session.id)
         raise
@@ -69,7 +74,10 @@ def portal(account: Account) -> str:
         ).url
 
 
-def _require_nothing_paid(account: Account) -> None:
+def _require_wanted(account: Account) -> None:
+    """Raise ClosedAccountError or AlreadySubscribedError where nothing is to be paid for."""
+    if Account.objects.get(pk=account.pk).is_closed:
+        raise ClosedAccountError
     row = sync(account)
     if row is not None and row.is_paid_for:
         raise AlreadySubscribedError

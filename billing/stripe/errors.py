@@ -39,6 +39,13 @@ class NotOnSaleError(PaymentError):
         super().__init__("This plan is not on offer. Please choose one from the list.")
 
 
+class ClosedAccountError(PaymentError):
+    """The account is closed, so that whoever paid for it would get nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("This account is closed. Open it again first, in the settings.")
+
+
 class AlreadySubscribedError(PaymentError):
     """There is a subscription already, so a second one is not begun."""
 

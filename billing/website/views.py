@@ -65,9 +65,6 @@ def plans(request: HttpRequest) -> HttpResponse:
 def start_checkout(request: HttpRequest) -> HttpResponse:
     """Lead to the page at which a plan is paid for."""
     account = present_seat(request).require(Right.CHANGE_BILLING).account
-    if account.is_closed:
-        messages.error(request, "This account is closed. Open it again first, in the settings.")
-        return redirect("billing")
     plan = Plan.objects.filter(slug=request.POST.get("plan", "")).first()
     interval = request.POST.get("interval", "")
     if plan is None or interval not in Interval.values:

@@ -6,6 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.audit import OPERATOR
+from accounts.closing.actions import close
 from accounts.models import Account, Membership, User
 from backup_service import clock
 from billing.actions import subscribe
@@ -58,6 +59,15 @@ def test_the_payment_service_is_away(payments: Payments, alice: Account) -> None
     ):
         assert (told.status_code, told.json()["code"]) == (503, "payments-away")
         assert told["Content-Type"] == "application/problem+json"
+
+
+def test_nobody_pays_for_an_account_that_is_closed(payments: Payments, alice: Account) -> None:
+    close(alice, reason="owner", actor=OPERATOR)
+    told = program(alice, "billing").post(
+        "billing/checkout/", {"plan": "personal", "interval": "month"}
+    )
+    assert (told.status_code, told.json()["code"]) == (409, "closed")
+    assert payments.stripe.v1.checkout.sessions.list({"status": "open"}).data == []
 
 
 def test_a_service_that_takes_no_payments(alice: Account, settings: Settings) -> None:

@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
+from accounts.audit import SERVICE
+from accounts.closing.actions import close
 from accounts.models import Account
 from billing.models import Plan
-from billing.stripe import checkout
-from billing.stripe.errors import AlreadySubscribedError, NotOnSaleError
+from billing.stripe import catalogue, checkout
+from billing.stripe.errors import AlreadySubscribedError, ClosedAccountError, NotOnSaleError
 from tests.support.billing.stand_in import Browser
 from tests.unit.billing.conftest import GOOD, Payments
 
@@ -46,6 +48,19 @@ def test_a_page_that_was_paid_at_lets_no_other_one_open(payments: Payments, alic
         begin(alice, "plus")
     open_ones = payments.stripe.v1.checkout.sessions.list({"status": "open"}).data
     assert open_ones == []
+
+
+def test_closed_while_the_page_was_made_it_takes_no_money(
+    payments: Payments, alice: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed_meanwhile(plan: Plan, interval: str) -> str:
+        close(alice, reason="owner", actor=SERVICE)
+        return catalogue.price_of(plan, interval)
+
+    monkeypatch.setattr(checkout, "price_of", closed_meanwhile)
+    with pytest.raises(ClosedAccountError):
+        begin(alice, "personal")
+    assert payments.stripe.v1.checkout.sessions.list({"status": "open"}).data == []
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
