@@ -12,6 +12,7 @@ from accounts.models import Account, Device, Membership, User
 from accounts.roles import Right, may
 
 CHOSEN = "account"  # the session's key for the account that somebody looks at
+FIELD = "in_account"  # of a form: the account that it was shown for
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,40 @@ def seat_or_none(request: HttpRequest) -> Seat | None:
     """Return the seat whose account is looked at, or None for somebody without any.
 
     The session holds the choice, and it is looked up anew each time: a seat that was taken away, or
-    never was, falls back to the oldest that there is.
+    never was, falls back to the oldest that there is. A form is about the account that it was shown
+    for, whatever was chosen in another tab since: see `_of_form`.
     """
     seats = seats_of(request.user)
-    chosen = request.session.get(CHOSEN)
-    found = seats.filter(account__public_id=chosen).first() if chosen else None
-    found = found or seats.first()
+    found = _of_form(request, seats)
+    if found is None:
+        chosen = request.session.get(CHOSEN)
+        found = seats.filter(account__public_id=chosen).first() if chosen else None
+        found = found or seats.first()
     if found is None:
         return None
+    request.in_account = found.account.public_id  # type: ignore[attr-defined]  # for its forms
     request_facts.note(request, account=found.account.public_id, user=found.user_id)
     return Seat(found)
+
+
+def _of_form(request: HttpRequest, seats: QuerySet[Membership]) -> Membership | None:
+    """Return the seat in the account that a form was shown for, and look at that from now on.
+
+    None for no form, and for one that does not say. Raises PermissionDenied where there is no seat
+    any more: what was meant for one account is never done to another one.
+    """
+    shown_for = request.POST.get(FIELD) if request.method == "POST" else None
+    if not shown_for:
+        return None
+    found = seats.filter(account__public_id=shown_for).first()
+    if found is None:
+        raise PermissionDenied(
+            "You are not a member of the account any more that this page was about. Nothing was "
+            "changed."
+        )
+    if request.session.get(CHOSEN) != shown_for:
+        request.session[CHOSEN] = shown_for
+    return found
 
 
 def present_seat(request: HttpRequest) -> Seat:
