@@ -15,6 +15,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from accounts.customer_api.paging import DEFAULT, MOST
+from accounts.texts import one_line
 
 PAGE = [
     OpenApiParameter("limit", OpenApiTypes.INT, description=f"Rows, 1 to {MOST}; else {DEFAULT}"),
@@ -40,6 +41,17 @@ _WHY = {
     422: "The Idempotency-Key was sent with another request before",
     503: "The payment service cannot be asked at this moment; nothing was changed",
 }
+
+
+class NameField(serializers.CharField):
+    """What something is called: a text that is made one line."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the name. Raises ValidationError where nothing of it can be seen."""
+        name = one_line(super().to_internal_value(data))
+        if not name and not self.allow_blank:
+            self.fail("blank")
+        return name
 
 
 def example(value: Any) -> Callable[[AnyShape], AnyShape]:

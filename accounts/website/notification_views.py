@@ -13,6 +13,7 @@ from accounts.access import present_seat
 from accounts.audit import Actor
 from accounts.client_address import client_address
 from accounts.models import Account, Endpoint, Membership, Notice
+from accounts.name_field import NameField
 from accounts.notifications import bounces, endpoints, preferences, tokens
 from accounts.notifications.public_http import RefusedAddressError
 from accounts.notifications.registry import kind_of
@@ -43,7 +44,7 @@ class EndpointForm(forms.Form):
     kind = forms.ChoiceField(
         label="What kind?", choices=Endpoint.Kind.choices, widget=forms.RadioSelect
     )
-    name = forms.CharField(
+    name = NameField(
         label="Name", max_length=100, help_text="So that you recognise it, for example “Pager”."
     )
     url = forms.CharField(

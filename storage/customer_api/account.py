@@ -13,7 +13,7 @@ from accounts.actions import choose_continent, rename_account
 from accounts.continents import Continent
 from accounts.customer_api.authentication import account_of, actor_of, require
 from accounts.customer_api.parsing import checked
-from accounts.customer_api.schema import Shape, errors, example
+from accounts.customer_api.schema import NameField, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from accounts.models import Account
 from accounts.roles import Right
@@ -28,7 +28,7 @@ from storage.vault_status import overview
 class AccountChange(Shape):
     """What is to change of an account; the rest stays."""
 
-    name = serializers.CharField(max_length=150, required=False)
+    name = NameField(max_length=150, required=False)
     continent = serializers.ChoiceField(
         choices=Continent.values,
         allow_blank=True,

@@ -13,7 +13,7 @@ from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
 from accounts.customer_api.parsing import checked
 from accounts.customer_api.problems import ConflictError
-from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, NameField, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from storage.customer_api import shapes, visible
 from storage.models import Credential
@@ -24,7 +24,7 @@ from storage.vaults import credentials
 class CredentialChange(Shape):
     """What a credential is called."""
 
-    label = serializers.CharField(max_length=100, allow_blank=True)  # type: ignore[assignment]  # a field's name
+    label = NameField(max_length=100, allow_blank=True)  # type: ignore[assignment]  # a field's name
 
 
 @example({"scope": "backup", "label": "Server room, restic"})
@@ -32,7 +32,7 @@ class CredentialRequest(Shape):
     """What a new credential may do, and what it is called."""
 
     scope = serializers.ChoiceField(choices=Credential.Scope.values)
-    label = serializers.CharField(  # type: ignore[assignment]  # a field's name
+    label = NameField(  # type: ignore[assignment]  # a field's name
         max_length=100, allow_blank=True, required=False
     )
 

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from accounts.client_address import client_address
 from accounts.customer_api.parsing import StrictJSONParser
+from accounts.customer_api.schema import NameField
 from accounts.texts import is_plain
 from storage.device_authorization import grant
 
@@ -26,8 +27,8 @@ MAX_NAME = 100  # characters
 class CodeRequest(serializers.Serializer[Any]):
     """What a program says when it asks for codes."""
 
-    client_id = serializers.CharField(max_length=MAX_NAME, help_text="The program's name")
-    computer = serializers.CharField(
+    client_id = NameField(max_length=MAX_NAME, help_text="The program's name")
+    computer = NameField(
         max_length=MAX_NAME, required=False, help_text="What the computer calls itself"
     )
 

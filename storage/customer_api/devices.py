@@ -16,7 +16,7 @@ from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
 from accounts.customer_api.parsing import checked
 from accounts.customer_api.problems import ConflictError
-from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, NameField, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from accounts.members import seats
 from accounts.models import Device, Membership
@@ -30,7 +30,7 @@ from storage.vaults.enrolment import LimitError, VaultNameTakenError, add_comput
 class DeviceRequest(Shape):
     """A computer to add."""
 
-    name = serializers.CharField(max_length=100)
+    name = NameField(max_length=100)
 
 
 @example({"member": 12})

@@ -15,7 +15,7 @@ from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
 from accounts.customer_api.parsing import checked
 from accounts.customer_api.problems import ConflictError
-from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, NameField, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from storage.customer_api import shapes, visible
 from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
@@ -37,7 +37,7 @@ AN_HOUR = timedelta(hours=1)
 class VaultChange(Shape):
     """What is to change of a vault; the rest stays."""
 
-    name = serializers.CharField(max_length=100, required=False)
+    name = NameField(max_length=100, required=False)
     expected_hours = serializers.IntegerField(
         min_value=LEAST // AN_HOUR,
         max_value=MOST // AN_HOUR,

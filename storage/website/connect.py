@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import Seat, present_seat
 from accounts.actions import DeviceNameTakenError
 from accounts.models import Account, User
+from accounts.name_field import NameField
 from accounts.roles import Right
 from accounts.website.acting import actor_of
 from accounts.website.reauthentication import recently_authenticated
@@ -59,7 +60,7 @@ class ConnectForm(forms.Form):
 
     code = forms.CharField(max_length=40, widget=forms.HiddenInput)
     where = forms.ChoiceField(label="Where does it back up to?", widget=forms.RadioSelect)
-    name = forms.CharField(
+    name = NameField(
         label="Name of the computer",
         max_length=100,
         required=False,

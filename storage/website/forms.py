@@ -8,6 +8,7 @@ from django.forms.boundfield import BoundWidget
 from django.http import QueryDict
 
 from accounts.continents import Continent
+from accounts.name_field import NameField
 from storage.models import Credential
 
 SCOPES = {
@@ -40,7 +41,7 @@ def continent_field(continents: Sequence[str], *, initial: str) -> forms.ChoiceF
 class DeviceForm(forms.Form):
     """A computer to add."""
 
-    name = forms.CharField(
+    name = NameField(
         label="Name of the computer",
         max_length=100,
         help_text="So that you recognise it, for example “Laptop of Anna”. "
@@ -58,7 +59,7 @@ class DeviceForm(forms.Form):
 class DeviceNameForm(forms.Form):
     """What a computer is called."""
 
-    name = forms.CharField(
+    name = NameField(
         label="Name of the computer",
         max_length=100,
         help_text="Its vaults keep their names, which are changed on their own pages.",
@@ -72,7 +73,7 @@ class DeviceNameForm(forms.Form):
 class VaultForm(forms.Form):
     """What a vault is called."""
 
-    name = forms.CharField(
+    name = NameField(
         label="Name of the vault",
         max_length=100,
         help_text="Its address and everything in it stay as they are.",
@@ -86,7 +87,7 @@ class VaultForm(forms.Form):
 class DeletionForm(forms.Form):
     """The name of a vault with backups, typed by whoever wants it deleted."""
 
-    name = forms.CharField(
+    name = NameField(
         label="Type the vault's name",
         max_length=100,
         strip=False,
@@ -119,7 +120,7 @@ class ContinentForm(forms.Form):
 class LabelForm(forms.Form):
     """What a credential is called."""
 
-    label = forms.CharField(
+    label = NameField(
         label="What do you call it?",
         max_length=100,
         required=False,

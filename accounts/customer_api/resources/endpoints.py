@@ -17,7 +17,7 @@ from accounts.customer_api.paging import page
 from accounts.customer_api.parsing import checked
 from accounts.customer_api.problems import ConflictError
 from accounts.customer_api.resources import shapes
-from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
+from accounts.customer_api.schema import IDEMPOTENT, PAGE, NameField, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from accounts.models import Delivery, Endpoint
 from accounts.notifications import endpoints
@@ -33,7 +33,7 @@ SENT_AGAIN = 100  # deliveries at a time
 class EndpointChange(Shape):
     """How an endpoint is to be."""
 
-    name = serializers.CharField(max_length=100)
+    name = NameField(max_length=100)
     url = serializers.CharField(max_length=500, help_text="It begins with https://")
     topics = serializers.ListField(
         child=serializers.ChoiceField(choices=Topic.values), max_length=len(Topic)

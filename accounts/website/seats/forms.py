@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 from django import forms
 
 from accounts.models import ApiToken, Membership
+from accounts.name_field import NameField
 from accounts.roles import MANAGES, MEANING
 from accounts.tokens.tokens import LONGEST_LABEL
 
@@ -51,7 +52,7 @@ class MoveForm(forms.Form):
 class TokenForm(forms.Form):
     """A token to make."""
 
-    label = forms.CharField(
+    label = NameField(
         label="What it is for",
         max_length=LONGEST_LABEL,
         help_text="So that you recognise it, for example “monitoring at home”.",
@@ -71,7 +72,7 @@ class TokenForm(forms.Form):
 class ProfileForm(forms.Form):
     """How somebody wants to be called, and in which zone."""
 
-    name = forms.CharField(
+    name = NameField(
         label="Your name",
         max_length=150,
         required=False,
@@ -97,4 +98,4 @@ class ProfileForm(forms.Form):
 class AccountForm(forms.Form):
     """What an account is called."""
 
-    name = forms.CharField(label="Name of the account", max_length=150)
+    name = NameField(label="Name of the account", max_length=150)

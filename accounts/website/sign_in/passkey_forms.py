@@ -10,6 +10,7 @@ from allauth.mfa.webauthn.internal import auth
 from django import forms
 from django.core.exceptions import ValidationError
 
+from accounts.name_field import NameField
 from accounts.texts import is_plain
 from accounts.website.sign_in.relying_party import relying_party
 
@@ -57,7 +58,7 @@ class CredentialField(forms.JSONField):
 class AddPasskeyForm(allauth.AddWebAuthnForm):  # type: ignore[misc]
     """A passkey to sign in with, or a key as second factor only."""
 
-    name = forms.CharField(
+    name = NameField(
         label="Name",
         required=False,
         max_length=LONGEST_NAME,
@@ -75,7 +76,7 @@ class AddPasskeyForm(allauth.AddWebAuthnForm):  # type: ignore[misc]
 class RenamePasskeyForm(allauth.EditWebAuthnForm):  # type: ignore[misc]
     """Another name for a passkey."""
 
-    name = forms.CharField(label="Name", max_length=LONGEST_NAME)
+    name = NameField(label="Name", max_length=LONGEST_NAME)
 
 
 class SignInByPasskeyForm(allauth.LoginWebAuthnForm):  # type: ignore[misc]

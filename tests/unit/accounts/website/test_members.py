@@ -326,3 +326,20 @@ def test_an_address_that_was_taken_meanwhile(client: Client) -> None:
 def test_seats_are_named(account: Account) -> None:
     seat = Seat(account.memberships.get())
     assert (seat.role, seat.account, seat.user.email) == ("owner", account, "alice@example.org")
+
+
+def test_a_name_makes_no_paragraph_of_a_mail_to_strangers(sure: Client, account: Account) -> None:
+    name = "Your parcel\r\n\r\nPay at https://evil.example\x1b[0m\u202e\n"
+    sure.post("/settings/account/", {"name": name})
+    account.refresh_from_db()
+    assert account.name == "Your parcel Pay at https://evil.example [0m"
+    invite(sure, "new@example.org")
+    assert f"to the account “{account.name}” at Nightsafe" in str(mail.outbox[-1].body)
+
+
+@pytest.mark.parametrize("name", ["\x07", "\u202e", " \n "])
+def test_a_name_of_which_nothing_is_seen_is_none(sure: Client, account: Account, name: str) -> None:
+    before = account.name
+    sure.post("/settings/account/", {"name": name})
+    account.refresh_from_db()
+    assert account.name == before

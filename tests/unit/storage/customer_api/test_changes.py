@@ -136,3 +136,13 @@ def test_what_is_nested_deeply_is_refused_before_anything_words_it(
     said = {"kind": "webhook", "name": "x", "url": "https://example.org", "topics": topics}
     told = alice.post("endpoints/", said)
     assert (told.status_code, told.json()["code"]) == (400, "parse-error")
+
+
+def test_names_are_one_line(alice: Program, laptop: Enrolled) -> None:
+    told = alice.ask("PATCH", path(laptop), {"name": "a\r\nb\x1b[31m \u2066c"})
+    assert told.json()["name"] == "a b [31m c"
+    for said in ("\x07", "\u202e\n"):
+        refused = alice.ask("PATCH", path(laptop), {"name": said})
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "blank")
+    emoji = "Büro 👩\u200d🚒"  # joined by a mark that nobody sees, and is wanted
+    assert alice.ask("PATCH", path(laptop), {"name": emoji}).json()["name"] == emoji
