@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 
-from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from anymail.exceptions import AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
@@ -15,6 +15,7 @@ from django.urls import reverse
 from accounts.models import Delivery, Endpoint, Membership, Notice
 from accounts.notifications import public_http, tokens
 from accounts.notifications.letter import Letter
+from accounts.notifications.mail_errors import MAIL_ERRORS
 from accounts.notifications.registry import Kind, kind_of
 from accounts.topics import Topic
 
@@ -67,7 +68,7 @@ def _mail(delivery: Delivery, topic: Topic, letter: Letter) -> None:
                 "the mail server says that there is no such address"
             ) from error
         raise NotSentError("the mail server refuses the address for now") from error
-    except (OSError, smtplib.SMTPException, AnymailError) as error:
+    except MAIL_ERRORS as error:
         raise NoServerError(f"{type(error).__name__}: {error}"[:300]) from error
 
 

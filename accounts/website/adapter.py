@@ -1,7 +1,6 @@
 """Has allauth sign people up with an account of their own, on the free plan."""
 
 import logging
-from smtplib import SMTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,13 +9,14 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 
 from accounts.actions import open_account
 from accounts.audit import Actor
 from accounts.audit.people import record_of_person
 from accounts.client_address import client_address
 from accounts.models import User
+from accounts.notifications.mail_errors import MAIL_ERRORS
 from accounts.tallies import SIGN_IN_FAILURES, SIGN_UPS, tallies
 from accounts.website.sign_in import known_browsers
 from accounts.website.sign_in.sessions import keep_newest
@@ -60,10 +60,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     }
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail whose addresses are the service's own, whatever host the request named."""
+        """Send a mail whose addresses are the service's own, whatever host the request named.
+
+        Raises ImmediateHttpResponse with a page that says what to do where it cannot be sent.
+        """
         links = {name: _ours(link) for name, link in context.items() if name.endswith("_url")}
         told = {**context, **links, "site_url": settings.SITE_URL}
-        super().send_mail(template_prefix, email, told)
+        try:
+            super().send_mail(template_prefix, email, told)
+        except MAIL_ERRORS as error:
+            log.exception("a mail (%s) could not be sent", template_prefix)
+            page = render(self.request, "account/mail_away.html", status=503)
+            raise ImmediateHttpResponse(page) from error
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address that limits count by. Raises PermissionDenied without one."""
@@ -94,8 +102,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         try:
             told = {**(context or {}), "browser": agent}
             super().send_notification_mail(template_prefix, user, told, email)
-        except (OSError, SMTPException):
-            log.exception("a notification (%s) could not be mailed", template_prefix)
+        except ImmediateHttpResponse:
+            return  # it is in the log
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Sign somebody in, and see whether it is for the first time."""

@@ -1,13 +1,13 @@
 """Sends mail, and records whether that works."""
 
 import logging
-import smtplib
 from collections.abc import Sequence
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 
 from accounts.models import User
+from accounts.notifications.mail_errors import MAIL_ERRORS
 from backup_service import clock
 from storage.models import Channel
 
@@ -24,7 +24,7 @@ def send(subject: str, text: str, *, to: Sequence[str]) -> bool:
     try:
         for address in to:
             EmailMessage(" ".join(subject.split()), text, to=[address]).send()
-    except (OSError, smtplib.SMTPException) as error:
+    except MAIL_ERRORS as error:
         log.error("mail could not be sent: %s", type(error).__name__)
         Channel.objects.update_or_create(
             name=CHANNEL,

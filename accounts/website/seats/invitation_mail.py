@@ -1,7 +1,6 @@
 """Mails an invitation."""
 
 import logging
-from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -9,6 +8,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.members.invitations import NewInvitation
+from accounts.notifications.mail_errors import MAIL_ERRORS
 
 log = logging.getLogger(__name__)
 SUBJECT = "You are invited to Nightsafe"
@@ -21,7 +21,7 @@ def send_invitation(made: NewInvitation) -> bool:
     text = render_to_string("accounts/email/invitation.txt", context)
     try:
         send_mail(SUBJECT, text, None, [made.invitation.email])
-    except (OSError, SMTPException):
+    except MAIL_ERRORS:
         log.exception("an invitation could not be mailed")
         return False
     return True
