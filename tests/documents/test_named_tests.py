@@ -6,7 +6,7 @@ import pytest
 
 from backup_service.env import BASE_DIR
 
-PAGES = ("hard-cases", "restic-versions")
+PAGES = ("bad-input", "hard-cases", "restic-versions")
 _NAMED = re.compile(r"`([\w/]+/\w+\.py)?((?:::\w+)*)`")
 
 
