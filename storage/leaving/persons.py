@@ -36,9 +36,10 @@ def erase_oneself(user: User) -> None:
     """
     if user.is_staff:
         raise ClosingError("You are staff of this service. Ask its operator to end that first.")
-    seats = list(Membership.objects.select_related("account").filter(user=user))
     for account in Account.objects.filter(memberships__user=user).order_by("pk"):
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    # Only now: an account may have been given to them while its row was waited for.
+    seats = list(Membership.objects.select_related("account").filter(user=user))
     for seat in seats:
         others = seat.account.memberships.filter(role=Role.OWNER).exclude(pk=seat.pk)
         if seat.role == Role.OWNER and not others.exists():

@@ -5,9 +5,11 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db.models import QuerySet
 
 from accounts import audit
 from accounts.access import Seat
@@ -18,6 +20,7 @@ from accounts.members import invitations
 from accounts.models import Account, AuditEvent, Closing, Membership, Notice, User
 from backup_service import clock
 from billing.models import Subscription
+from storage.leaving import persons
 from storage.leaving.export import archive, sections
 from storage.vaults import credentials
 from storage.vaults.enrolment import Enrolled
@@ -218,6 +221,25 @@ def test_an_only_owner_does_not_delete_their_sign_in(account: Account) -> None:
     Membership.objects.create(account=account, user=person("anna@example.org"), role="owner")
     browser.post("/settings/delete/", {"typed": ALICE})
     assert not User.objects.filter(email=ALICE).exists()
+
+
+def test_who_becomes_the_only_owner_meanwhile_stays(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They accept the account in one tab and delete their sign-in in another one."""
+    mia = person("mia@example.org")
+    seat = Membership.objects.create(account=account, user=mia, role="member")
+    lock = Account.objects.select_for_update
+
+    def given_meanwhile(**how: Any) -> QuerySet[Account]:
+        account.memberships.update(role="admin")
+        Membership.objects.filter(pk=seat.pk).update(role="owner")
+        return lock(**how)
+
+    monkeypatch.setattr(Account.objects, "select_for_update", given_meanwhile)
+    with pytest.raises(persons.OwnerError):
+        persons.erase_oneself(mia)
+    assert User.objects.filter(pk=mia.pk).exists()
 
 
 def test_staff_are_asked_to_have_it_done(sam: Client) -> None:
