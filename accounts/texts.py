@@ -20,5 +20,10 @@ def one_line(text: str) -> str:
 
     Names stand in mails to others, where a line break would make a paragraph of ours out of them.
     """
-    visible = (" " if unicodedata.category(one) == "Cc" else one for one in text.translate(_TURNS))
-    return " ".join("".join(visible).split())
+    kept = (one if _is_seen(one) else " " for one in text.translate(_TURNS))
+    return " ".join("".join(kept).split())
+
+
+def _is_seen(one: str) -> bool:
+    """Whether a character stays in a name. NUL does, for others to refuse the whole text."""
+    return one == "\x00" or unicodedata.category(one) != "Cc"
