@@ -9,6 +9,7 @@ from accounts.models import Account, AuditEvent, Device, Membership
 from storage.models import Credential, Region, StoredObject, Vault
 from storage.vaults.enrolment import Enrolled
 from tests.support.customers.api import Program, program
+from tests.support.storage.counts import recounted
 from tests.unit.website.conftest import back_up, enrol, owner, person
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +77,7 @@ def test_a_vault_in_use_is_not_deleted(alice: Program, laptop: Enrolled) -> None
 def test_giving_lost_objects_up(alice: Program, laptop: Enrolled) -> None:
     back_up(laptop)
     StoredObject.objects.filter(type="data").update(state=StoredObject.State.LOST)
+    recounted()
     assert alice.get(path(laptop)).json()["lost"] == 1
     assert alice.post(path(laptop, "lost/give-up/")).json() == {"given_up": 1, "left": 0}
     assert alice.get(path(laptop)).json()["lost"] == 0
