@@ -6,10 +6,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext
 
 from accounts import request_facts
 from accounts.models import Account, Device, Membership, User
-from accounts.roles import Right, may
+from accounts.roles import Right, may, role_word
 
 CHOSEN = "account"  # the session's key for the account that somebody looks at
 FIELD = "in_account"  # of a form: the account that it was shown for
@@ -44,8 +45,11 @@ class Seat:
         """Return the seat itself. Raises PermissionDenied without the right."""
         if not self.may(right):
             raise PermissionDenied(
-                f"Your role in this account is “{self.role}”; with it you may not {right}. "
-                "Ask an owner or admin."
+                gettext(
+                    "Your role in this account is “%(role)s”; with it you may not %(act)s. "
+                    "Ask an owner or admin."
+                )
+                % {"role": role_word(self.role), "act": gettext(right.value)}
             )
         return self
 
@@ -91,8 +95,10 @@ def _of_form(request: HttpRequest, seats: QuerySet[Membership]) -> Membership | 
     found = seats.filter(account__public_id=shown_for).first()
     if found is None:
         raise PermissionDenied(
-            "You are not a member of the account any more that this page was about. Nothing was "
-            "changed."
+            gettext(
+                "You are not a member of the account any more that this page was about. Nothing "
+                "was changed."
+            )
         )
     if request.session.get(CHOSEN) != shown_for:
         request.session[CHOSEN] = shown_for

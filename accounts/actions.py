@@ -119,10 +119,10 @@ def rename_account(account: Account, *, name: str, actor: Actor) -> bool:
     return bool(changed)
 
 
-def change_profile(user: User, *, name: str, time_zone: str) -> None:
+def change_profile(user: User, *, name: str, time_zone: str, language: str) -> None:
     """Change how somebody is called, and in which zone they read."""
-    user.name, user.time_zone = name, time_zone
-    user.save(update_fields=["name", "time_zone"])
+    user.name, user.time_zone, user.language = name, time_zone, language
+    user.save(update_fields=["name", "time_zone", "language"])
 
 
 def _move(account: Account, before: str, after: str) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from django.utils.translation import gettext, gettext_noop
+
 from accounts.models import ApiToken, Membership
 
 Role = Membership.Role
@@ -12,21 +14,21 @@ Scope = ApiToken.Scope
 class Right(StrEnum):
     """Something that a person in an account may see or do. A value completes "you may ..."."""
 
-    SEE_OWN_BACKUPS = "see the backups of your own computers"
-    SEE_ALL_BACKUPS = "see the backups of everybody's computers"
-    CHANGE_BACKUPS = "change computers, vaults and credentials that you see"
-    MOVE_DEVICES = "give computers to another member"
-    SEE_OWN_ACTIVITY = "see what you did, and what you were told"
-    SEE_ALL_ACTIVITY = "see what everybody did"
-    CHANGE_OWN_MAIL = "choose what you are mailed about"
-    SEE_MEMBERS = "see who is a member"
-    CHANGE_MEMBERS = "invite and remove members"
-    SEE_BILLING = "see plan and invoices"
-    CHANGE_BILLING = "change plan and payment"
-    CHANGE_ACCOUNT = "change the account's name and settings"
-    CHANGE_TOKENS = "make and revoke API tokens"
-    TRANSFER_ACCOUNT = "give the account to somebody else"
-    CLOSE_ACCOUNT = "close the account"
+    SEE_OWN_BACKUPS = gettext_noop("see the backups of your own computers")
+    SEE_ALL_BACKUPS = gettext_noop("see the backups of everybody's computers")
+    CHANGE_BACKUPS = gettext_noop("change computers, vaults and credentials that you see")
+    MOVE_DEVICES = gettext_noop("give computers to another member")
+    SEE_OWN_ACTIVITY = gettext_noop("see what you did, and what you were told")
+    SEE_ALL_ACTIVITY = gettext_noop("see what everybody did")
+    CHANGE_OWN_MAIL = gettext_noop("choose what you are mailed about")
+    SEE_MEMBERS = gettext_noop("see who is a member")
+    CHANGE_MEMBERS = gettext_noop("invite and remove members")
+    SEE_BILLING = gettext_noop("see plan and invoices")
+    CHANGE_BILLING = gettext_noop("change plan and payment")
+    CHANGE_ACCOUNT = gettext_noop("change the account's name and settings")
+    CHANGE_TOKENS = gettext_noop("make and revoke API tokens")
+    TRANSFER_ACCOUNT = gettext_noop("give the account to somebody else")
+    CLOSE_ACCOUNT = gettext_noop("close the account")
 
 
 _EVERYBODY = frozenset(
@@ -68,12 +70,31 @@ MANAGES: Mapping[str, frozenset[str]] = {
 # Whom a program decides about, whoever made its token. An admin makes tokens, so a program that
 # made admins could get further than its own token goes.
 BY_PROGRAM = tuple(sorted(MANAGES[Role.ADMIN]))
+# What the roles are called; `Membership.Role` has the same words.
+ROLES = (
+    gettext_noop("owner"),
+    gettext_noop("admin"),
+    gettext_noop("member"),
+    gettext_noop("auditor"),
+)
 MEANING: Mapping[str, str] = {
-    Role.OWNER: "everything, including payment",
-    Role.ADMIN: "everybody's computers and backups, members and settings; sees invoices",
-    Role.MEMBER: "their own computers and backups",
-    Role.AUDITOR: "sees everything and changes nothing",
+    Role.OWNER: gettext_noop("everything, including payment"),
+    Role.ADMIN: gettext_noop(
+        "everybody's computers and backups, members and settings; sees invoices"
+    ),
+    Role.MEMBER: gettext_noop("their own computers and backups"),
+    Role.AUDITOR: gettext_noop("sees everything and changes nothing"),
 }
+
+
+def role_word(role: str) -> str:
+    """Return what a role is called in the reader's language."""
+    return gettext(role)
+
+
+def meaning(role: str) -> str:
+    """Return what a role may do, in the reader's language."""
+    return gettext(MEANING[role])
 
 
 def may(role: str, right: Right) -> bool:

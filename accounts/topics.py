@@ -1,20 +1,21 @@
 """What notices are about; members choose by topic what they are mailed."""
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_noop
 
 
 class Topic(TextChoices):
     """A group of notices. `SECURITY` cannot be turned off."""
 
-    BACKUPS = "backups", "Backups: late, refused, removed, nearly out of room"
-    BILLING = "billing", "Payments and the plan"
-    SECURITY = "security", "Security: new computers, credentials, sign-ins"
-    REPORTS = "reports", "Reports: how all is, every week or month"
+    BACKUPS = "backups", gettext_noop("Backups: late, refused, removed, nearly out of room")
+    BILLING = "billing", gettext_noop("Payments and the plan")
+    SECURITY = "security", gettext_noop("Security: new computers, credentials, sign-ins")
+    REPORTS = "reports", gettext_noop("Reports: how all is, every week or month")
 
 
 class ReportRhythm(TextChoices):
     """How often a member gets a report."""
 
-    NEVER = "never", "Never"
-    WEEKLY = "weekly", "Every week"
-    MONTHLY = "monthly", "Every month"
+    NEVER = "never", gettext_noop("Never")
+    WEEKLY = "weekly", gettext_noop("Every week")
+    MONTHLY = "monthly", gettext_noop("Every month")

@@ -78,6 +78,7 @@ SITE_MIDDLEWARE = [
     "accounts.website.middleware.PlainTextsMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.website.middleware.KeptNowhereMiddleware",
+    "backup_service.pages.languages.LanguageMiddleware",
     "accounts.website.middleware.ZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -105,7 +106,10 @@ TEMPLATES = [
                 "accounts.website.context.site",
                 "backup_service.pages.site_operator.context",
             ],
-            "libraries": {"navigation": "backup_service.pages.navigation"},
+            "libraries": {
+                "navigation": "backup_service.pages.navigation",
+                "passkeys": "accounts.website.sign_in.passkey_tags",
+            },
         },
     },
 ]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts.audit import SERVICE, Actor
 from accounts.closing import actions
@@ -20,8 +21,10 @@ class StillOwedError(ClosingError):
 
     def __init__(self) -> None:
         super().__init__(
-            "A payment is still overdue. Settle it on the page Billing: the account opens again by "
-            "itself."
+            gettext(
+                "A payment is still overdue. Settle it on the page Billing: the account opens "
+                "again by itself."
+            )
         )
 
 

@@ -5,31 +5,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from django.utils.translation import gettext, gettext_noop
+
 from billing.dunning import Debt, Step
 
-OVER_CAP = (
+OVER_CAP = gettext_noop(
     "More is stored than the plan has room for, so new backups are paused. Nothing is taken away, "
     "and restoring and removing work. Choose a larger plan on the page Billing, or remove old "
     "snapshots."
 )
-UNPAID = (
+UNPAID = gettext_noop(
     "A payment is overdue, so new backups are paused; restores still work. "
     "Please settle it on the page Billing."
 )
-LONG_UNPAID = (
+LONG_UNPAID = gettext_noop(
     "A payment has been overdue for more than 60 days: only restores work, until {until:%Y-%m-%d}. "
     "Please settle it on the page Billing."
 )
-RESTORES_ENDED = (
+RESTORES_ENDED = gettext_noop(
     "A payment has been overdue for more than 90 days, so restores have ended too. Whoever settles "
     "it on the page Billing before the deletion gets everything back."
 )
-CLOSED = (
+CLOSED = gettext_noop(
     "This account is closed: nothing is stored or removed, and restores work until it is erased. "
     "The settings say when, under “Your data, and leaving”."
 )
-ERASED = "This account is erased."
-FROZEN = "This account is frozen: nothing is stored or removed; restores still work."
+ERASED = gettext_noop("This account is erased.")
+FROZEN = gettext_noop("This account is frozen: nothing is stored or removed; restores still work.")
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,9 @@ def _of_payment(debt: Debt | None, now: datetime) -> _Rights:
     if step is Step.READ_ONLY:
         return _Rights(remove=True, restore=True, reason=UNPAID)
     if step is Step.RESTORE_ONLY:
-        return _Rights(restore=True, reason=LONG_UNPAID.format(until=debt.begins(Step.ENDED)))
+        return _Rights(
+            restore=True, reason=gettext(LONG_UNPAID).format(until=debt.begins(Step.ENDED))
+        )
     return _Rights(reason=RESTORES_ENDED)
 
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Account
+from accounts.notifications.wording import iso
 from backup_service import clock
 from billing.models import Grant
 
@@ -54,7 +55,7 @@ def grant(
         quota_bytes=quota_bytes,
         grace_days=grace_days,
         days=days,
-        until=f"{given.ends_at:%-d %B %Y}",
+        until=iso(given.ends_at),
         reason=reason,
     )
     return given

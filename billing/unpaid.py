@@ -18,6 +18,7 @@ from accounts.closing.actions import close
 from accounts.closing.plan import COOLING_OFF
 from accounts.models import Account, Closing, Delivery
 from accounts.notifications.notify import notify
+from accounts.notifications.wording import iso
 from backup_service import clock
 from billing.actions import standing_of
 from billing.dunning import (
@@ -98,9 +99,9 @@ def _tell(row: Subscription, notice: Notice, debt: Debt | None, now: datetime) -
     values: dict[str, Any] = {"plan": row.plan.name}
     if debt is not None:
         values |= {
-            "read_only": f"{debt.begins(Step.READ_ONLY):%-d %B %Y}",
-            "restore_only": f"{debt.begins(Step.RESTORE_ONLY):%-d %B %Y}",
-            "restores_end": f"{debt.begins(Step.ENDED):%-d %B %Y}",
+            "read_only": iso(debt.begins(Step.READ_ONLY)),
+            "restore_only": iso(debt.begins(Step.RESTORE_ONLY)),
+            "restores_end": iso(debt.begins(Step.ENDED)),
             **_deletion(debt, row.deletion_announced_at or now),
         }
     if notice.kind is NoticeKind.DELETION_ANNOUNCED and debt is not None:
@@ -119,7 +120,7 @@ def _deletion(debt: Debt, announced_at: datetime) -> dict[str, str]:
     due = debt.deletion_due(announced_at)
     if due is None:
         return {}
-    return {"deletion": f"{due:%-d %B %Y}", "erasure": f"{due + COOLING_OFF:%-d %B %Y}"}
+    return {"deletion": iso(due), "erasure": iso(due + COOLING_OFF)}
 
 
 def _close_if_due(row: Subscription, debt: Debt, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tools.messages`: compiles translations, and says which are missing or left over.
+"""`python -m tools.messages`: compiles translations, and says what is missing or left over.
 
 It does without GNU gettext, so that nothing has to be installed for it: Django's own reader of
 templates finds what is to be translated in them, Python's what is in modules, and the compiled form
@@ -17,22 +17,24 @@ from backup_service.env import BASE_DIR
 
 LOCALE = BASE_DIR / "backup_service/locale"
 TEMPLATES = BASE_DIR / "templates"
-MODULES = (
-    "accounts/templatetags/amounts.py",
-    "backup_service/pages/status.py",
-    "storage/models/regions.py",
-    "storage/vault_status/protection.py",
-    "storage/vault_status/summary.py",
-    "storage/website/computer_table.py",
-    "storage/website/dashboard.py",
-    "storage/website/happenings.py",
-)
-CALLS = {"_", "gettext", "gettext_noop", "ngettext"}
+PACKAGES = ("accounts", "backup_service", "billing", "storage")
+CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext"}
 MAGIC, REVISION, HEAD = 0x950412DE, 0, 28  # the head has seven numbers of four bytes
 _CALL = r"""\b(?:_|n?gettext)\(\s*({text})(?:\s*,\s*({text}))?"""
 _IN_TEMPLATES = re.compile(
     _CALL.format(text=r"""u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""), re.DOTALL
 )
+# For staff, a package index, or about the API, whose description is English; `letter.html` has
+# words in its style sheet only.
+FOR_OTHERS = ("admin/", "public/index.html", "public/docs/reference", "notifications/letter.html")
+_SAID = re.compile(
+    r"{#.*?#}|{% (comment|blocktranslate)\b.*?{% end\1.*?%}|{%.*?%}|{{.*?}}|&\w+;", re.DOTALL
+)
+_VERBATIM = re.compile(r"<(script|style|pre|code)\b.*?</\1>", re.DOTALL)
+_ELEMENT = re.compile(r"<[^>]*>", re.DOTALL)
+_SPOKEN = re.compile(r'\b(?:aria-label|title|placeholder|alt|data-label)="([^"]*)"')
+_NAMES = re.compile(r"Nightsafe|NIGHT SAFE|UTC|holiday\.jpg|^\s*narrow\s*$", re.MULTILINE)
+_LETTERS = re.compile(r"[A-Za-z]{2}")
 Message = tuple[str, ...]  # as it is, or singular and plural
 Catalogue = dict[Message, Message]  # to its translations, one for each form
 
@@ -47,7 +49,28 @@ def main() -> int:
             is_whole &= not found
             for message in sorted(found):
                 print(f"{path.relative_to(BASE_DIR)}: {word}: {message[0]}")
+    for template, texts in untranslated():
+        is_whole = False
+        print(f"{template}: not marked to be translated: {', '.join(texts)}")
     return 0 if is_whole else 1
+
+
+def untranslated() -> Iterator[tuple[str, list[str]]]:
+    """Yield customers' templates with words of their own that no language can replace."""
+    for path in sorted([*TEMPLATES.rglob("*.html"), *TEMPLATES.rglob("*.txt")]):
+        name = str(path.relative_to(TEMPLATES))
+        if not name.startswith(FOR_OTHERS) and (texts := bare(path.read_text(encoding="utf-8"))):
+            yield name, texts
+
+
+def bare(source: str) -> list[str]:
+    """Return the words of a template that stand outside of what is translated."""
+    said = _SAID.sub(" ", source)
+    words = [text for text in _SPOKEN.findall(said) if _LETTERS.search(_NAMES.sub("", text))]
+    for text in _NAMES.sub("", _ELEMENT.sub("\n", _VERBATIM.sub(" ", said))).splitlines():
+        if _LETTERS.search(text):
+            words.append(" ".join(text.split()))
+    return words
 
 
 def unused(known: Catalogue, wanted: set[Message]) -> set[Message]:
@@ -57,11 +80,12 @@ def unused(known: Catalogue, wanted: set[Message]) -> set[Message]:
 
 def messages() -> Iterator[Message]:
     """Yield all that is to be translated, of templates and modules."""
-    for path in sorted(TEMPLATES.rglob("*.html")):
+    for path in sorted([*TEMPLATES.rglob("*.html"), *TEMPLATES.rglob("*.txt")]):
         for found in _IN_TEMPLATES.finditer(templatize(path.read_text(encoding="utf-8"))):
             yield tuple(ast.literal_eval(text) for text in found.groups() if text)
-    for name in MODULES:
-        yield from _of_module((BASE_DIR / name).read_text(encoding="utf-8"))
+    for package in PACKAGES:
+        for path in sorted((BASE_DIR / package).rglob("*.py")):
+            yield from _of_module(path.read_text(encoding="utf-8"))
 
 
 def _of_module(source: str) -> Iterator[Message]:

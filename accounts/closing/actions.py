@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor
 from accounts.closing.plan import CAN_REOPEN, COOLING_OFF, may_reopen
 from accounts.models import Account, ApiToken, Closing
 from accounts.notifications.notify import notify
+from accounts.notifications.wording import iso
 from backup_service import clock
 
 CLOSED, REOPENED = "account-closed", "account-reopened"
@@ -23,14 +25,16 @@ class AlreadyClosedError(ClosingError):
     """The account is closed."""
 
     def __init__(self) -> None:
-        super().__init__("This account is closed already.")
+        super().__init__(gettext("This account is closed already."))
 
 
 class TooLateError(ClosingError):
     """The account is not closed, or its erasure has begun."""
 
     def __init__(self) -> None:
-        super().__init__("This account is not closed, or it is too late: its erasure has begun.")
+        super().__init__(
+            gettext("This account is not closed, or it is too late: its erasure has begun.")
+        )
 
 
 @transaction.atomic
@@ -52,7 +56,7 @@ def close(account: Account, *, reason: str, actor: Actor, note: str = "") -> Clo
         next_attempt_at=now,
     )
     _move(locked, Account.State.CLOSED, closed_at=now)
-    until = f"{closing.erase_after:%-d %B %Y}"
+    until = iso(closing.erase_after)
     about = {"why": closing.get_reason_display(), "until": until, "note": note[:LONGEST_NOTE]}
     audit.record(actor, "account.close", locked.public_id, account=locked, **about)
     values: dict[str, Any] = {
@@ -92,7 +96,7 @@ def hasten(account: Account, *, actor: Actor, note: str) -> Closing:
     says how. Raises TooLateError, or ClosingError without a note.
     """
     if not note.strip():
-        raise ClosingError("Say why, and how it was proved who asks for it.")
+        raise ClosingError(gettext("Say why, and how it was proved who asks for it."))
     locked = _locked(account)
     closings = Closing.objects.filter(account=locked, step__in=CAN_REOPEN)
     now = clock.now()

@@ -1,15 +1,17 @@
 """What people are told about accounts that are closed, in words."""
 
 from django.conf import settings
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.closing.actions import CLOSED, REOPENED
 from accounts.models import Closing
 from accounts.notifications.letter import Letter, Link
 from accounts.notifications.registry import Values, register
+from accounts.notifications.wording import day_of
 from accounts.topics import Topic
 
 REMINDER, ERASED, UNUSED = "account-closing", "account-erased", "account-unused"
-GONE = (
+GONE = gettext_noop(
     "all that its vaults hold is destroyed, in all places, with the keys first, and so is what we "
     "know of its people. That cannot be undone."
 )
@@ -19,12 +21,17 @@ GONE = (
 def closed(values: Values) -> Letter:
     """Say that an account was closed, and what follows."""
     return Letter(
-        f"The account “{values['name']}” is closed, and is erased after {values['until']}",
+        gettext("The account “%(name)s” is closed, and is erased after %(until)s")
+        % {"name": values["name"], "until": day_of(values["until"])},
         [
-            f"The account “{values['name']}” was closed: {values['why']}.",
-            f"Nothing new is stored. {_restoring(values)} {_paying(values)}",
-            f"After {values['until']} {GONE}",
-            f"{_opening(values)} You hear from us again 7 days and 1 day before.",
+            gettext("The account “%(name)s” was closed: %(why)s.")
+            % {"name": values["name"], "why": gettext(values["why"])},
+            gettext("Nothing new is stored. %(restoring)s %(paying)s")
+            % {"restoring": _restoring(values), "paying": _paying(values)},
+            gettext("After %(until)s %(gone)s")
+            % {"until": day_of(values["until"]), "gone": gettext(GONE)},
+            gettext("%(opening)s You hear from us again 7 days and 1 day before.")
+            % {"opening": _opening(values)},
         ],
         link=_page(),
         is_urgent=True,
@@ -35,11 +42,13 @@ def closed(values: Values) -> Letter:
 def reminder(values: Values) -> Letter:
     """Repeat that an account will be erased."""
     days = values["days"]
-    within = f"in {days} days" if days > 1 else "tomorrow"
+    within = gettext("in %(days)s days") % {"days": days} if days > 1 else gettext("tomorrow")
     return Letter(
-        f"The account “{values['name']}” is erased {within}",
+        gettext("The account “%(name)s” is erased %(within)s")
+        % {"name": values["name"], "within": within},
         [
-            f"The account “{values['name']}” is closed. After {values['until']} {GONE}",
+            gettext("The account “%(name)s” is closed. After %(until)s %(gone)s")
+            % {"name": values["name"], "until": day_of(values["until"]), "gone": gettext(GONE)},
             f"{_restoring(values)} {_opening(values)}",
         ],
         link=_page(),
@@ -51,13 +60,16 @@ def reminder(values: Values) -> Letter:
 def reopened(values: Values) -> Letter:
     """Say that an account is open again."""
     return Letter(
-        f"The account “{values['name']}” is open again",
+        gettext("The account “%(name)s” is open again") % {"name": values["name"]},
         [
-            f"The account “{values['name']}” was opened again, and nothing of it is erased.",
-            "If it was on a paid plan, that has ended: choose one on the page Billing. Where more "
-            "is stored than the free plan has room for, new backups are paused until then.",
+            gettext("The account “%(name)s” was opened again, and nothing of it is erased.")
+            % {"name": values["name"]},
+            gettext(
+                "If it was on a paid plan, that has ended: choose one on the page Billing. Where "
+                "more is stored than the free plan has room for, new backups are paused until then."
+            ),
         ],
-        link=Link("Open the page Billing", f"{settings.SITE_URL}/billing/"),
+        link=Link(gettext("Open the page Billing"), f"{settings.SITE_URL}/billing/"),
     )
 
 
@@ -65,14 +77,22 @@ def reopened(values: Values) -> Letter:
 def erased(values: Values) -> Letter:
     """Say that an account is gone. It is the last mail."""
     return Letter(
-        f"The account “{values['name']}” is erased",
+        gettext("The account “%(name)s” is erased") % {"name": values["name"]},
         [
-            f"What the vaults of “{values['name']}” held is destroyed, and so are their keys. "
-            "Names, addresses and sign-ins are erased next, of whoever is in no other account.",
-            "A copy in a place that is out of use at present goes when that place is back; without "
-            "the keys nobody can read it.",
-            "This is the last mail about this account. Invoices stay with our payment service for "
-            "as long as the law wants.",
+            gettext(
+                "What the vaults of “%(name)s” held is destroyed, and so are their keys. "
+                "Names, addresses and sign-ins are erased next, of whoever is in no other "
+                "account."
+            )
+            % {"name": values["name"]},
+            gettext(
+                "A copy in a place that is out of use at present goes when that place is back; "
+                "without the keys nobody can read it."
+            ),
+            gettext(
+                "This is the last mail about this account. Invoices stay with our payment service "
+                "for as long as the law wants."
+            ),
         ],
     )
 
@@ -81,36 +101,43 @@ def erased(values: Values) -> Letter:
 def unused(values: Values) -> Letter:
     """Say that an account that nobody uses will be closed."""
     return Letter(
-        f"The account “{values['name']}” is closed on {values['closes']} unless it is used",
+        gettext("The account “%(name)s” is closed on %(closes)s unless it is used")
+        % {"name": values["name"], "closes": day_of(values["closes"])},
         [
-            f"Nobody has used the account “{values['name']}” since {values['since']}: no "
-            "sign-in, no backup, no restore, no program.",
-            f"It is on the free plan, so it is closed on {values['closes']}, and erased 30 days "
-            "later with all that is stored in it.",
-            "To keep it, sign in once, or let a computer back up.",
+            gettext(
+                "Nobody has used the account “%(name)s” since %(since)s: no sign-in, no "
+                "backup, no restore, no program."
+            )
+            % {"name": values["name"], "since": day_of(values["since"])},
+            gettext(
+                "It is on the free plan, so it is closed on %(closes)s, and erased 30 days "
+                "later with all that is stored in it."
+            )
+            % {"closes": day_of(values["closes"])},
+            gettext("To keep it, sign in once, or let a computer back up."),
         ],
-        link=Link("Sign in", f"{settings.SITE_URL}/accounts/login/"),
+        link=Link(gettext("Sign in"), f"{settings.SITE_URL}/accounts/login/"),
         is_urgent=True,
     )
 
 
 def _restoring(values: Values) -> str:
     if values["reason"] == Closing.Reason.UNPAID:
-        return "Restores have ended, and work again once it is paid."
-    return "Until then your files can be restored."
+        return gettext("Restores have ended, and work again once it is paid.")
+    return gettext("Until then your files can be restored.")
 
 
 def _paying(values: Values) -> str:
     if values["reason"] == Closing.Reason.UNPAID:
         return ""
-    return "A paid plan ends at once, and there is no further charge."
+    return gettext("A paid plan ends at once, and there is no further charge.")
 
 
 def _opening(values: Values) -> str:
     if values["reason"] == Closing.Reason.UNPAID:
-        return "Whoever settles it on the page Billing before that keeps everything."
-    return "An owner can open it again until then, in the settings."
+        return gettext("Whoever settles it on the page Billing before that keeps everything.")
+    return gettext("An owner can open it again until then, in the settings.")
 
 
 def _page() -> Link:
-    return Link("Open the page", f"{settings.SITE_URL}/settings/close/")
+    return Link(gettext("Open the page"), f"{settings.SITE_URL}/settings/close/")

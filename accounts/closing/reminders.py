@@ -6,6 +6,7 @@ from accounts.closing import plan
 from accounts.closing.letters import REMINDER
 from accounts.models import Closing
 from accounts.notifications.notify import notify
+from accounts.notifications.wording import iso
 from backup_service import clock
 
 
@@ -22,7 +23,7 @@ def remind_due() -> int:
             key = f"closing:{row.closed_at:%Y%m%dT%H%M%SZ}:{days}"
             about: dict[str, Any] = {
                 "name": row.account.name,
-                "until": f"{row.erase_after:%-d %B %Y}",
+                "until": iso(row.erase_after),
                 "reason": row.reason,
                 "days": days,
             }

@@ -1,5 +1,7 @@
 """Why something about members is refused. Each text is for the person who reads it."""
 
+from django.utils.translation import gettext
+
 
 class MemberError(Exception):
     """The root of these errors."""
@@ -14,8 +16,10 @@ class LastOwnerError(MemberError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This is the account’s only owner. Give the account to somebody else "  # noqa: RUF001
-            "first, or close it."
+            gettext(
+                "This is the account’s only owner. Give the account to somebody else "  # noqa: RUF001
+                "first, or close it."
+            )
         )
 
 
@@ -31,4 +35,4 @@ class AccountClosedError(MemberError):
     """Nobody joins an account that is closed."""
 
     def __init__(self) -> None:
-        super().__init__("This account has been closed, so nobody can join it.")
+        super().__init__(gettext("This account has been closed, so nobody can join it."))

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.access import Seat
@@ -20,7 +21,7 @@ from accounts.members.errors import (
     TooManyError,
 )
 from accounts.models import Account, Invitation, Membership, User
-from accounts.roles import manages
+from accounts.roles import manages, role_word
 from backup_service import clock
 
 LIFETIME = timedelta(days=7)
@@ -45,18 +46,24 @@ def invite(seat: Seat, *, email: str, role: str, actor: Actor) -> NewInvitation:
     """
     email = email.strip().lower()
     if not manages(seat.role, role):
-        raise NotAllowedError(f"As {seat.role} you cannot invite somebody as {role}.")
+        roles = {"seat_role": role_word(seat.role), "role": role_word(role)}
+        said = gettext("As %(seat_role)s you cannot invite somebody as %(role)s.")
+        raise NotAllowedError(said % roles)
     account = _locked(seat.account)
     now = clock.now()
     if account.memberships.filter(user__email__iexact=email).exists():
-        raise MemberError(f"{email} is a member already.")
+        raise MemberError(gettext("%(email)s is a member already.") % {"email": email})
     waiting = Invitation.objects.waiting(now).filter(account=account)
     waiting.filter(email=email).update(revoked_at=now)
     if account.memberships.count() + waiting.count() >= MOST_MEMBERS:
-        raise TooManyError(f"An account has at most {MOST_MEMBERS} members and invitations.")
+        raise TooManyError(
+            gettext("An account has at most %(most_members)s members and invitations.")
+            % {"most_members": MOST_MEMBERS}
+        )
     since = now - timedelta(days=1)
     if account.invitations.filter(created_at__gt=since).count() >= MOST_A_DAY:
-        raise TooManyError(f"At most {MOST_A_DAY} invitations a day. Please go on tomorrow.")
+        said = gettext("At most %(most_a_day)s invitations a day. Please go on tomorrow.")
+        raise TooManyError(said % {"most_a_day": MOST_A_DAY})
     token = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
         account=account,
@@ -94,7 +101,10 @@ def revoke(seat: Seat, invitation: Invitation, *, actor: Actor) -> bool:
     Raises NotAllowedError.
     """
     if not manages(seat.role, invitation.role):
-        raise NotAllowedError(f"As {seat.role} you cannot take this invitation back.")
+        raise NotAllowedError(
+            gettext("As %(seat_role)s you cannot take this invitation back.")
+            % {"seat_role": role_word(seat.role)}
+        )
     now = clock.now()
     waiting = Invitation.objects.waiting(now).filter(pk=invitation.pk, account=seat.account)
     revoked = waiting.update(revoked_at=now)
@@ -113,17 +123,17 @@ def accept(
     else, NotWaitingError, AccountClosedError or TooManyError.
     """
     if invitation.email not in {address.lower() for address in confirmed}:
-        raise NotAllowedError("This invitation is for another e-mail address.")
+        raise NotAllowedError(gettext("This invitation is for another e-mail address."))
     account = _locked(invitation.account)
     now = clock.now()
     waiting = Invitation.objects.waiting(now).filter(pk=invitation.pk)
     if not waiting.update(accepted_at=now, accepted_by=user):
-        raise NotWaitingError("This invitation was used, taken back, or is too old.")
+        raise NotWaitingError(gettext("This invitation was used, taken back, or is too old."))
     seat = account.memberships.filter(user=user).first()
     if seat is not None:
         return seat
     if account.memberships.count() >= MOST_MEMBERS:
-        raise TooManyError("This account has as many members as it may have.")
+        raise TooManyError(gettext("This account has as many members as it may have."))
     seat = Membership.objects.create(account=account, user=user, role=invitation.role)
     audit.record(actor, "member.join", user.email, account=account, role=seat.role)
     return seat

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.access import Seat
 from accounts.audit import Actor
 from accounts.members.errors import LastOwnerError, NotAllowedError, NotWaitingError
 from accounts.models import Account, Device, Membership
-from accounts.roles import Right, manages
+from accounts.roles import Right, manages, role_word
 from accounts.tokens.tokens import revoke_all_of
 from backup_service import clock
 
@@ -23,9 +24,16 @@ def change_role(seat: Seat, member: Membership, *, role: str, actor: Actor) -> b
     """Give a member another role; return whether it changed. Raises NotAllowedError."""
     found = _locked(seat, member)
     if found.user_id == seat.user.pk:
-        raise NotAllowedError("You cannot change your own role; ask another one.")
+        raise NotAllowedError(gettext("You cannot change your own role; ask another one."))
     if not manages(seat.role, found.role) or not manages(seat.role, role):
-        raise NotAllowedError(f"As {seat.role} you cannot make a {found.role} {role}.")
+        raise NotAllowedError(
+            gettext("As %(seat_role)s you cannot make a %(found_role)s %(role)s.")
+            % {
+                "seat_role": role_word(seat.role),
+                "found_role": role_word(found.role),
+                "role": role_word(role),
+            }
+        )
     if found.role == role:
         return False
     before, found.role = found.role, role
@@ -43,7 +51,10 @@ def remove(seat: Seat, member: Membership, *, actor: Actor) -> None:
     """
     found = _locked(seat, member)
     if not manages(seat.role, found.role):
-        raise NotAllowedError(f"As {seat.role} you cannot remove a member who is {found.role}.")
+        raise NotAllowedError(
+            gettext("As %(seat_role)s you cannot remove a member who is %(found_role)s.")
+            % {"seat_role": role_word(seat.role), "found_role": role_word(found.role)}
+        )
     _end(found, verb="member.remove", actor=actor)
 
 
@@ -62,7 +73,9 @@ def offer_ownership(seat: Seat, member: Membership, *, actor: Actor) -> None:
     """Offer the account to a member; an offer to another one ends. Raises NotAllowedError."""
     found = _locked(seat, member)
     if not seat.may(Right.TRANSFER_ACCOUNT) or found.role == Role.OWNER:
-        raise NotAllowedError("Only an owner gives the account away, and to another member.")
+        raise NotAllowedError(
+            gettext("Only an owner gives the account away, and to another member.")
+        )
     seat.account.memberships.exclude(offered_at=None).update(offered_at=None, offered_by=None)
     found.offered_at, found.offered_by = clock.now(), seat.user
     found.save(update_fields=["offered_at", "offered_by"])
@@ -77,7 +90,7 @@ def take_offer_back(seat: Seat, member: Membership, *, actor: Actor) -> bool:
     """
     found = _locked(seat, member)
     if not seat.may(Right.TRANSFER_ACCOUNT) and found.user_id != seat.user.pk:
-        raise NotAllowedError("Only an owner takes an offer of the account back.")
+        raise NotAllowedError(gettext("Only an owner takes an offer of the account back."))
     if found.offered_at is None:
         return False
     found.offered_at = found.offered_by = None
@@ -96,7 +109,9 @@ def accept_ownership(seat: Seat, *, actor: Actor) -> None:
     found = _locked(seat, seat.membership)
     owner = seat.account.memberships.filter(user=found.offered_by, role=Role.OWNER).first()
     if found.offered_at is None or found.offered_at < clock.now() - OFFER or owner is None:
-        raise NotWaitingError("This account is no longer offered to you. Ask its owner again.")
+        raise NotWaitingError(
+            gettext("This account is no longer offered to you. Ask its owner again.")
+        )
     owner.role = Role.ADMIN
     owner.save(update_fields=["role"])
     found.role, found.offered_at, found.offered_by = Role.OWNER, None, None
@@ -112,7 +127,7 @@ def move_device(seat: Seat, device: Device, *, to: Membership | None, actor: Act
     Raises NotAllowedError.
     """
     if not seat.may(Right.MOVE_DEVICES) or (to and to.account_id != seat.account.pk):
-        raise NotAllowedError("Only an owner or admin gives computers to another member.")
+        raise NotAllowedError(gettext("Only an owner or admin gives computers to another member."))
     own = Device.objects.filter(pk=device.pk, account=seat.account)
     # Not exclude(member=to): of a device that is nobody's, SQL compares null with nothing.
     moved = (
@@ -149,6 +164,6 @@ def _locked(seat: Seat, member: Membership) -> Membership:
     asking = seats.filter(pk=seat.membership.pk, role=seat.role)
     if found is None or not asking.exists():
         raise NotWaitingError(
-            "The members changed meanwhile. Look again, and repeat what you want."
+            gettext("The members changed meanwhile. Look again, and repeat what you want.")
         )
     return found

@@ -1,6 +1,7 @@
 """The table of accounts that were closed, and how far each is on its way to being erased."""
 
 from django.db import models
+from django.utils.translation import gettext_noop
 
 from accounts.models.accounts import Account
 from backup_service import clock
@@ -14,10 +15,10 @@ class Closing(models.Model):
     """
 
     class Reason(models.TextChoices):
-        OWNER = "owner", "by its owner"
-        UNPAID = "unpaid", "a payment was long overdue"
-        INACTIVE = "inactive", "nobody used it for a year"
-        OPERATOR = "operator", "by whoever runs the service"
+        OWNER = "owner", gettext_noop("by its owner")
+        UNPAID = "unpaid", gettext_noop("a payment was long overdue")
+        INACTIVE = "inactive", gettext_noop("nobody used it for a year")
+        OPERATOR = "operator", gettext_noop("by whoever runs the service")
 
     class Step(models.TextChoices):
         SUBSCRIPTION = "subscription", "Ending the subscription"

@@ -3,6 +3,7 @@
 from typing import Self
 
 from django.db import models
+from django.utils.translation import gettext_noop
 
 from accounts.ids import new_public_id
 from accounts.models.accounts import Account, Membership
@@ -48,8 +49,8 @@ class Endpoint(models.Model):
     """A system of the customer's that gets an account's notices."""
 
     class Kind(models.TextChoices):
-        WEBHOOK = "webhook", "Webhook: signed JSON"
-        PUSH = "push", "Push: plain text to an address like ntfy’s"  # noqa: RUF001
+        WEBHOOK = "webhook", gettext_noop("Webhook: signed JSON")
+        PUSH = "push", gettext_noop("Push: plain text to an address like ntfy’s")  # noqa: RUF001
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="endpoints")
     public_id = models.CharField(max_length=20, unique=True, default=new_public_id, editable=False)
@@ -89,8 +90,8 @@ class Delivery(models.Model):
     class State(models.TextChoices):
         WAITING = "waiting"
         SENT = "sent"
-        FAILED = "failed", "Failed: given up"
-        DROPPED = "dropped", "Dropped: nobody to send it to any more"
+        FAILED = "failed", gettext_noop("Failed: given up")
+        DROPPED = "dropped", gettext_noop("Dropped: nobody to send it to any more")
 
     notice = models.ForeignKey(Notice, models.PROTECT, related_name="deliveries")
     account = models.ForeignKey(Account, models.PROTECT, related_name="+")
@@ -141,8 +142,8 @@ class BouncingAddress(models.Model):
     """An address whose mail came back, or whose owner called our mail spam."""
 
     class Reason(models.TextChoices):
-        BOUNCED = "bounced", "Bounced: mail to it came back"
-        COMPLAINED = "complained", "Complained: called it spam"
+        BOUNCED = "bounced", gettext_noop("Bounced: mail to it came back")
+        COMPLAINED = "complained", gettext_noop("Complained: called it spam")
 
     email = models.CharField(max_length=254, unique=True)
     reason = models.CharField(max_length=12, choices=Reason)

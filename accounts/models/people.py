@@ -46,6 +46,8 @@ class User(AbstractUser):
     email = models.EmailField("e-mail address", unique=True)
     name = models.CharField(max_length=150, blank=True)
     time_zone = models.CharField(max_length=64, blank=True)  # an IANA name; empty: UTC
+    # Of mails, and of pages where the browser chose none; empty: English, or as the browser says.
+    language = models.CharField(max_length=10, blank=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from accounts.models.accounts import Account, Membership
 from backup_service import clock
@@ -22,9 +23,12 @@ class ApiToken(models.Model):
     """A secret with which a program acts for a member. Only a hash of it is kept."""
 
     class Scope(models.TextChoices):
-        READ = "read", "Read: sees, changes nothing"
-        WRITE = "write", "Write: sees and changes devices, vaults, members and settings"
-        BILLING = "billing", "Billing: plan, payment and invoices"
+        READ = "read", gettext_noop("Read: sees, changes nothing")
+        WRITE = (
+            "write",
+            gettext_noop("Write: sees and changes computers, vaults, members and settings"),
+        )
+        BILLING = "billing", gettext_noop("Billing: plan, payment and invoices")
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="api_tokens")
     # Whose rights bound it; revoked when the seat ends.

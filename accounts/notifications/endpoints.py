@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor
@@ -139,8 +140,11 @@ def note_outcome(endpoint: Endpoint, error: str) -> None:
 @register("test", Topic.BACKUPS)
 def _test_letter(values: Values) -> Letter:
     return Letter(
-        subject="Nightsafe: a test",
-        lines=[f"This is the test that was asked for on the page of “{values['endpoint']}”."],
+        subject=gettext("Nightsafe: a test"),
+        lines=[
+            gettext("This is the test that was asked for on the page of “%(endpoint)s”.")
+            % {"endpoint": values["endpoint"]}
+        ],
         link=_page(),
     )
 
@@ -148,19 +152,24 @@ def _test_letter(values: Values) -> Letter:
 @register("endpoint-failing", Topic.BACKUPS)
 def _failing_letter(values: Values) -> Letter:
     return Letter(
-        subject=f"Notices no longer reach “{values['endpoint']}”",
+        subject=gettext("Notices no longer reach “%(endpoint)s”")
+        % {"endpoint": values["endpoint"]},
         lines=[
-            f"For more than a day nothing that we sent to “{values['endpoint']}” has arrived: "
-            f"{values['error']}.",
-            "Backups go on. Mend the address on the page of notifications, or remove it; what "
-            "was given up can be sent again there.",
+            gettext(
+                "For more than a day nothing that we sent to “%(endpoint)s” has arrived: %(error)s."
+            )
+            % {"endpoint": values["endpoint"], "error": values["error"]},
+            gettext(
+                "Backups go on. Mend the address on the page of notifications, or remove it; what "
+                "was given up can be sent again there."
+            ),
         ],
         link=_page(),
     )
 
 
 def _page() -> Link:
-    return Link("Notifications", settings.SITE_URL + reverse("notifications"))
+    return Link(gettext("Notifications"), settings.SITE_URL + reverse("notifications"))
 
 
 def _record(actor: Actor, verb: str, endpoint: Endpoint) -> None:

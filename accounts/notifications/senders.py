@@ -11,12 +11,15 @@ from anymail.exceptions import AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.models import Delivery, Endpoint, Membership, Notice
 from accounts.notifications import public_http, tokens
 from accounts.notifications.letter import Letter
 from accounts.notifications.mail_errors import MAIL_ERRORS
 from accounts.notifications.registry import Kind, kind_of
+from accounts.reader import worded_for
+from accounts.roles import role_word
 from accounts.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -37,10 +40,13 @@ class UndeliverableError(Exception):
 def send(delivery: Delivery, now: datetime) -> None:
     """Send what a delivery is about. Raises NotSentError or UndeliverableError."""
     kind = kind_of(delivery.notice.kind)
-    letter = kind.write(delivery.notice.values)
     if delivery.endpoint is None:
-        _mail(delivery, kind.topic, letter)
+        seat = delivery.membership
+        with worded_for(seat.user if seat else None):
+            _mail(delivery, kind.topic, kind.write(delivery.notice.values))
         return
+    with worded_for(None):
+        letter = kind.write(delivery.notice.values)
     headers, body = message(delivery.endpoint, delivery.notice, kind, letter, now)
     _post(delivery.endpoint, headers, body)
 
@@ -65,9 +71,9 @@ def _mail(delivery: Delivery, topic: Topic, letter: Letter) -> None:
     except (smtplib.SMTPRecipientsRefused, AnymailRecipientsRefused) as error:
         if _is_final(error):
             raise UndeliverableError(
-                "the mail server says that there is no such address"
+                gettext_noop("the mail server says that there is no such address")
             ) from error
-        raise NotSentError("the mail server refuses the address for now") from error
+        raise NotSentError(gettext_noop("the mail server refuses the address for now")) from error
     except MAIL_ERRORS as error:
         raise NoServerError(f"{type(error).__name__}: {error}"[:300]) from error
 
@@ -81,10 +87,13 @@ def _is_final(error: Exception) -> bool:
 
 def _footer(seat: Membership, topic: Topic) -> str:
     page = settings.SITE_URL + reverse("notifications")
-    why = f"You get this as {seat.get_role_display().lower()} of the account “{seat.account.name}”."
+    why = gettext("You get this as %(role)s of the account “%(account)s”.") % {
+        "role": role_word(seat.role),
+        "account": seat.account.name,
+    }
     if topic is Topic.SECURITY:
-        return f"{why} Mails about security cannot be turned off."
-    return f"{why} Choose what you are mailed about: {page}"
+        return f"{why} {gettext('Mails about security cannot be turned off.')}"
+    return f"{why} {gettext('Choose what you are mailed about:')} {page}"
 
 
 def message(
@@ -147,6 +156,6 @@ def _post(endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> None:
     except public_http.UnreachableError as error:
         raise NotSentError(str(error)) from error
     if status == HTTPStatus.GONE:
-        raise UndeliverableError("its host answered 410: nobody is there any more")
+        raise UndeliverableError(gettext_noop("its host answered 410: nobody is there any more"))
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         raise NotSentError(f"its host answered {status}")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.conf import settings
-from django.utils import dateformat, timezone
+from django.utils import dateformat, formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
@@ -39,7 +39,24 @@ def amount(size: int | None) -> str:
         value, unit = value / 1000, unit + 1
     digits = 0 if value >= 99.95 or unit == 0 else 1
     text = f"{value:.{digits}f}".removesuffix(".0")
+    text = text.replace(".", formats.get_format("DECIMAL_SEPARATOR"))
     return f"{text}\u00a0{BYTE_UNITS[unit]}"
+
+
+def number(count: int) -> str:
+    """Return a whole number, its thousands grouped as in the reader's language: 1,234."""
+    return formats.number_format(count, use_l10n=True, force_grouping=True)
+
+
+def day(moment: datetime) -> str:
+    """Return the day of a moment in the reader's zone: 5 May 2026."""
+    return dateformat.format(timezone.localtime(moment), gettext("j F Y"))
+
+
+@register.filter("to_the_minute")
+def minute(moment: datetime) -> str:
+    """Return a moment to the minute, in the reader's zone and with its name."""
+    return in_zone(moment, gettext("j F Y, H:i"))
 
 
 @register.filter
@@ -64,7 +81,7 @@ def when(moment: datetime | None, never: str = "") -> SafeString | str:
         '<time datetime="{}"{} title="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
         _mark("title"),
-        in_zone(moment, "j F Y, H:i"),
+        in_zone(moment, gettext("j F Y, H:i")),
         ago(moment),
     )
 
@@ -78,7 +95,7 @@ def when_in_short(moment: datetime | None) -> SafeString | str:
         '<time datetime="{}Z"{} title="{}">{}</time>',
         f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}",
         _mark(""),
-        in_zone(moment, "j M Y, H:i"),
+        in_zone(moment, gettext("j M Y, H:i")),
         ago(moment),
     )
 
@@ -90,7 +107,7 @@ def exactly(moment: datetime) -> SafeString:
         '<time datetime="{}"{}>{}</time>',
         moment.isoformat(timespec="seconds"),
         _mark("text"),
-        in_zone(moment, "j M Y, H:i"),
+        in_zone(moment, gettext("j M Y, H:i")),
     )
 
 

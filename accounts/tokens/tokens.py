@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor
@@ -68,7 +69,8 @@ def create(
     account = Account.objects.select_for_update(no_key=True).get(pk=membership.account_id)
     if ApiToken.objects.usable(clock.now()).filter(account=account).count() >= MOST_TOKENS:
         raise TooManyTokensError(
-            f"An account has at most {MOST_TOKENS} tokens. Revoke one that is not used."
+            gettext("An account has at most %(most_tokens)s tokens. Revoke one that is not used.")
+            % {"most_tokens": MOST_TOKENS}
         )
     prefix = base64.b32encode(secrets.token_bytes(5)).decode("ascii").lower()
     text = f"{KIND}_{prefix}_{secrets.token_urlsafe(32)}"

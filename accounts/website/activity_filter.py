@@ -7,31 +7,32 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models import AuditEvent
 
 # The first word of a verb, and what customers call it. A verb with another one is found under
 # "everything" only.
 SUBJECTS = {
-    "": "Everything",
-    "account": "This account",
-    "member": "Members and invitations",
-    "sign-in": "Signing in",
-    "device": "Computers",
-    "vault": "Vaults",
-    "credential": "Credentials",
-    "object": "Lost and found objects",
-    "token": "API tokens",
-    "plan": "Plan and payment",
+    "": gettext_lazy("Everything"),
+    "account": gettext_lazy("This account"),
+    "member": gettext_lazy("Members and invitations"),
+    "sign-in": gettext_lazy("Signing in"),
+    "device": gettext_lazy("Computers"),
+    "vault": gettext_lazy("Vaults"),
+    "credential": gettext_lazy("Credentials"),
+    "object": gettext_lazy("Lost and found objects"),
+    "token": gettext_lazy("API tokens"),
+    "plan": gettext_lazy("Plan and payment"),
 }
 ACTORS = {
-    "": "Anybody",
-    AuditEvent.Kind.PERSON: "People",
-    AuditEvent.Kind.CREDENTIAL: "Computers and programs",
-    AuditEvent.Kind.TOKEN: "API tokens",
-    AuditEvent.Kind.STAFF: "The service’s staff",  # noqa: RUF001
-    AuditEvent.Kind.OPERATOR: "Operators",
-    AuditEvent.Kind.SERVICE: "The service itself",
+    "": gettext_lazy("Anybody"),
+    AuditEvent.Kind.PERSON: gettext_lazy("People"),
+    AuditEvent.Kind.CREDENTIAL: gettext_lazy("Computers and programs"),
+    AuditEvent.Kind.TOKEN: gettext_lazy("API tokens"),
+    AuditEvent.Kind.STAFF: gettext_lazy("The service’s staff"),  # noqa: RUF001
+    AuditEvent.Kind.OPERATOR: gettext_lazy("Operators"),
+    AuditEvent.Kind.SERVICE: gettext_lazy("The service itself"),
 }
 
 
@@ -76,22 +77,31 @@ class ActivityForm(forms.Form):
     """Narrows the activity of an account. What makes no sense narrows nothing, and is said."""
 
     person = forms.CharField(
-        required=False, max_length=254, label="Person", help_text="An e-mail address."
+        required=False,
+        max_length=254,
+        label=gettext_lazy("Person"),
+        help_text=gettext_lazy("An e-mail address."),
     )
     credential = forms.CharField(
         required=False,
         max_length=40,
-        label="Credential or token",
-        help_text="The readable part in front of it.",
+        label=gettext_lazy("Credential or token"),
+        help_text=gettext_lazy("The readable part in front of it."),
     )
     by = forms.ChoiceField(
-        required=False, label="Done by", choices=[("", "Anybody"), *ACTORS.items()]
+        required=False,
+        label=gettext_lazy("Done by"),
+        choices=[("", gettext_lazy("Anybody")), *ACTORS.items()],
     )
     about = forms.ChoiceField(
-        required=False, label="About", choices=[("", "Everything"), *SUBJECTS.items()]
+        required=False,
+        label=gettext_lazy("About"),
+        choices=[("", gettext_lazy("Everything")), *SUBJECTS.items()],
     )
-    since = forms.DateField(required=False, label="From", widget=DAY, validators=DAYS)
-    until = forms.DateField(required=False, label="Up to", widget=DAY, validators=DAYS)
+    since = forms.DateField(required=False, label=gettext_lazy("From"), widget=DAY, validators=DAYS)
+    until = forms.DateField(
+        required=False, label=gettext_lazy("Up to"), widget=DAY, validators=DAYS
+    )
 
     def narrow(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Return those of `events` that the valid fields of the form ask for."""

@@ -1,6 +1,7 @@
 """Has allauth sign people up with an account of their own, on the free plan."""
 
 import logging
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop
 
 from accounts.actions import open_account
 from accounts.audit import Actor
@@ -17,6 +19,7 @@ from accounts.audit.people import record_of_person
 from accounts.client_address import client_address
 from accounts.models import User
 from accounts.notifications.mail_errors import MAIL_ERRORS
+from accounts.reader import worded_for
 from accounts.tallies import SIGN_IN_FAILURES, SIGN_UPS, tallies
 from accounts.website.sign_in import known_browsers
 from accounts.website.sign_in.sessions import keep_newest
@@ -38,11 +41,13 @@ ON_RECORD = {
     NEW_BROWSER: "sign-in.new-browser",
 }
 WAYS = {
-    "reauthenticate": "Use your password",
-    "mfa_reauthenticate": "Use a code of your app, or a recovery code",
-    "mfa_reauthenticate:webauthn": "Use a passkey",
+    "reauthenticate": gettext_noop("Use your password"),
+    "mfa_reauthenticate": gettext_noop("Use a code of your app, or a recovery code"),
+    "mfa_reauthenticate:webauthn": gettext_noop("Use a passkey"),
 }
-TOO_OFTEN = "Too many attempts in a short time. Please wait five minutes and try again."
+TOO_OFTEN = gettext_lazy(
+    "Too many attempts in a short time. Please wait five minutes and try again."
+)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -50,13 +55,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
-        "account_inactive": "This sign-in has been closed. Please write to support.",
-        "email_password_mismatch": "This e-mail address and password do not belong together.",
-        "enter_current_password": "This is not your present password.",
-        "incorrect_password": "This is not your password.",
+        "account_inactive": gettext_lazy("This sign-in has been closed. Please write to support."),
+        "email_password_mismatch": gettext_lazy(
+            "This e-mail address and password do not belong together."
+        ),
+        "enter_current_password": gettext_lazy("This is not your present password."),
+        "incorrect_password": gettext_lazy("This is not your password."),
         "too_many_login_attempts": TOO_OFTEN,
         "rate_limited": TOO_OFTEN,
-        "duplicate_email": "This is your e-mail address already.",
+        "duplicate_email": gettext_lazy("This is your e-mail address already."),
     }
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
@@ -66,8 +73,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """
         links = {name: _ours(link) for name, link in context.items() if name.endswith("_url")}
         told = {**context, **links, "site_url": settings.SITE_URL}
+        user = context.get("user")
         try:
-            super().send_mail(template_prefix, email, told)
+            with worded_for(user) if isinstance(user, User) else nullcontext():
+                super().send_mail(template_prefix, email, told)
         except MAIL_ERRORS as error:
             log.exception("a mail (%s) could not be sent", template_prefix)
             page = render(self.request, "account/mail_away.html", status=503)
@@ -81,7 +90,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_reauthentication_methods(self, user: User) -> list[dict[str, str]]:
         """Return the ways to prove who one is, called as the other pages call them."""
         found: list[dict[str, str]] = super().get_reauthentication_methods(user)
-        return [{**way, "description": WAYS.get(way["id"], way["description"])} for way in found]
+        return [
+            {**way, "description": gettext(WAYS.get(way["id"], way["description"]))}
+            for way in found
+        ]
 
     def send_notification_mail(
         self,
@@ -125,6 +137,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Store the person and, in the same transaction, their account and plan."""
         try:
             with transaction.atomic():
+                user.language = get_language() or ""
                 saved: User = super().save_user(request, user, form, commit=commit)
                 if commit:
                     open_account(saved)

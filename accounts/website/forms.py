@@ -1,31 +1,35 @@
 """allauth's forms in our words: plain labels, no placeholders, one sentence on passwords."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allauth.account import forms as allauth
 from django.contrib.auth.hashers import make_password
 from django.core.validators import MaxLengthValidator
 from django.forms import EmailField
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 LABELS = {
-    "login": "E-mail address",
-    "email": "E-mail address",
-    "password": "Password",
-    "oldpassword": "Your present password",
-    "password1": "New password",
-    "password2": "New password, again",
+    "login": gettext_lazy("E-mail address"),
+    "email": gettext_lazy("E-mail address"),
+    "password": gettext_lazy("Password"),
+    "oldpassword": gettext_lazy("Your present password"),
+    "password1": gettext_lazy("New password"),
+    "password2": gettext_lazy("New password, again"),
 }
 LONGEST = User._meta.get_field("email").max_length or 254
-RULE = "At least 10 characters, and not one that everybody uses."
+RULE = gettext_lazy("At least 10 characters, and not one that everybody uses.")
 
 
 class PlainWords:
     """Relabels a form's fields after allauth has built them. Mixed in before an allauth form."""
 
-    labels: dict[str, str] = {}
+    labels: dict[str, "StrOrPromise"] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,7 +49,7 @@ class LoginForm(PlainWords, allauth.LoginForm):  # type: ignore[misc]
 class SignupForm(PlainWords, allauth.SignupForm):  # type: ignore[misc]
     """E-mail address and a first password."""
 
-    labels = {"password1": "Password for this website"}
+    labels = {"password1": gettext_lazy("Password for this website")}
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """As allauth; but an address that is taken costs the same time as a new one."""
@@ -58,7 +62,7 @@ class SignupForm(PlainWords, allauth.SignupForm):  # type: ignore[misc]
 class AddEmailForm(PlainWords, allauth.AddEmailForm):  # type: ignore[misc]
     """Another address to sign in with."""
 
-    labels = {"email": "New e-mail address"}
+    labels = {"email": gettext_lazy("New e-mail address")}
 
 
 class ChangePasswordForm(PlainWords, allauth.ChangePasswordForm):  # type: ignore[misc]

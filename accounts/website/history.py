@@ -2,89 +2,107 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.access import Seat
 from accounts.models import Account, AuditEvent, Membership
-from accounts.roles import Right
+from accounts.notifications.wording import day_of
+from accounts.roles import Right, role_word
 
 # `{subject}` and the keys of the event's detail may be used; a verb without a sentence is shown
 # by its own words.
-STAFF = "the service's staff"
+STAFF = gettext_noop("the service's staff")
+# Details of events that are words of ours.
+DAYS = {"until", "deletion"}
+OWN_WORDS = {"role", "scope", "why"}
 SENTENCES = {
-    "account.open": "opened this account",
-    "account.freeze": "froze this account: nothing is stored or removed, restores still work",
-    "account.unfreeze": "lifted the freeze of this account",
-    "account.continent": "chose where new backups live: {continent}",
-    "sign-in.new-browser": "signed in with a browser that was new: {browser}",
-    "sign-in.address": "changed the e-mail address to sign in with",
-    "sign-in.password": "changed the password",
-    "sign-in.reset": "set a new password by the link in a mail",
-    "sign-in.codes": "made new recovery codes",
-    "sign-in.app-add": "added an app as second factor",
-    "sign-in.app-remove": "removed the app as second factor",
-    "sign-in.passkey-add": "added a passkey",
-    "sign-in.passkey-remove": "removed a passkey",
-    "mail.choose": "chose what {member} is mailed about",
-    "endpoint.add": "added “{name}” to the systems that get notices",
-    "endpoint.change": "changed how notices reach “{name}”",
-    "endpoint.renew-key": "gave notices to “{name}” a new key",
-    "endpoint.remove": "took “{name}” from the systems that get notices",
-    "plan.choose": "put this account on the plan “{plan}”",
-    "staff.note": "wrote a note for other staff",
-    "account.rename": "gave this account the name “{name}”",
-    "member.invite": "invited {subject} as {role}",
-    "member.uninvite": "took back the invitation of {subject}",
-    "member.join": "joined this account as {role}",
-    "member.role": "made {subject} {role}, who was {before}",
-    "member.remove": "removed the member {subject}",
-    "member.erased": "noted that a member deleted their sign-in",
-    "member.leave": "left this account",
-    "member.offer": "offered this account to {subject}",
-    "member.offer-back": "took back the offer of this account to {subject}",
-    "member.own": "took over this account; {before} is an admin now",
-    "token.create": "made the API token {subject} (“{label}”, scope {scope})",
-    "token.revoke": "revoked the API token {subject} (“{label}”)",
-    "device.move": "gave the computer “{name}” to {to}",
-    "plan.change": "changed the plan from “{before}” to “{plan}”",
-    "payment.fail": "noted that a payment did not work",
-    "payment.settle": "noted that all is paid again",
-    "payment.dispute": "noted that a bank has taken a payment back",
-    "payment.twice": "ended a plan that was bought twice, and gave the money back",
-    "account.grant": "granted more until {until}: {reason}",
-    "account.close": "closed this account ({why}), to be erased after {until}",
-    "account.reopen": "opened this account again",
-    "account.erase-now": "had this account erased at once: {note}",
-    "account.erase": "began to erase this account",
-    "account.export": "downloaded all that is kept about this account",
-    "deletion.announce": "announced the deletion of what is stored, for {deletion}",
-    "device.add": "added the computer “{name}”",
-    "device.rename": "gave the computer “{before}” the name “{name}”",
-    "device.retire": "retired the computer “{name}”",
-    "device.connect": "let “{computer}” into a vault (scope {scope})",
-    "device.deny": "refused “{computer}”, which asked to be connected",
-    "vault.create": "made the vault “{name}”",
-    "vault.rename": "gave the vault “{before}” the name “{name}”",
-    "vault.ask-deletion": "asked for the deletion of the vault “{name}”; "
-    "it can be kept until {until}",
-    "vault.keep": "kept the vault “{name}”, whose deletion was asked for",
-    "vault.deleted": "deleted the vault “{name}”: the time to keep it was over",
-    "vault.delete": "deleted the vault “{name}”, which was never set up",
-    "vault.give-up": "took {count} of what was lost off the list",
-    "vault.remove": "removed {snapshots} snapshots, {objects} objects in all",
-    "vault.expect": "said how often backups are expected: every {hours} hours (0: as they came)",
-    "vault.undelete": "asked for {what} to be brought back ({objects} objects)",
-    "vault.undeleted": "brought back {objects} objects, {snapshots} of them snapshots: {what}",
-    "vault.accept-removal": "said that the removal of nearly everything was meant",
-    "credential.create": "made the credential {subject} (scope {scope})",
-    "credential.rename": "calls the credential {subject} “{label}”",
-    "credential.replace": "replaced the credential {subject} by {by}; it ends after {hours} hours",
-    "credential.open-keys": "let the credential {subject} change keys for a short while",
-    "credential.close-keys": "ended the time in which {subject} could change keys",
-    "credential.revoke": "revoked the credential {subject}",
-    "object.lost": "found that no good copy of {subject} is left; "
-    "the next backup sends again what is there",
+    "account.open": gettext_noop("opened this account"),
+    "account.freeze": gettext_noop(
+        "froze this account: nothing is stored or removed, restores still work"
+    ),
+    "account.unfreeze": gettext_noop("lifted the freeze of this account"),
+    "account.continent": gettext_noop("chose where new backups live: {continent}"),
+    "sign-in.new-browser": gettext_noop("signed in with a browser that was new: {browser}"),
+    "sign-in.address": gettext_noop("changed the e-mail address to sign in with"),
+    "sign-in.password": gettext_noop("changed the password"),
+    "sign-in.reset": gettext_noop("set a new password by the link in a mail"),
+    "sign-in.codes": gettext_noop("made new recovery codes"),
+    "sign-in.app-add": gettext_noop("added an app as second factor"),
+    "sign-in.app-remove": gettext_noop("removed the app as second factor"),
+    "sign-in.passkey-add": gettext_noop("added a passkey"),
+    "sign-in.passkey-remove": gettext_noop("removed a passkey"),
+    "mail.choose": gettext_noop("chose what {member} is mailed about"),
+    "endpoint.add": gettext_noop("added “{name}” to the systems that get notices"),
+    "endpoint.change": gettext_noop("changed how notices reach “{name}”"),
+    "endpoint.renew-key": gettext_noop("gave notices to “{name}” a new key"),
+    "endpoint.remove": gettext_noop("took “{name}” from the systems that get notices"),
+    "plan.choose": gettext_noop("put this account on the plan “{plan}”"),
+    "staff.note": gettext_noop("wrote a note for other staff"),
+    "account.rename": gettext_noop("gave this account the name “{name}”"),
+    "member.invite": gettext_noop("invited {subject} as {role}"),
+    "member.uninvite": gettext_noop("took back the invitation of {subject}"),
+    "member.join": gettext_noop("joined this account as {role}"),
+    "member.role": gettext_noop("made {subject} {role}, who was {before}"),
+    "member.remove": gettext_noop("removed the member {subject}"),
+    "member.erased": gettext_noop("noted that a member deleted their sign-in"),
+    "member.leave": gettext_noop("left this account"),
+    "member.offer": gettext_noop("offered this account to {subject}"),
+    "member.offer-back": gettext_noop("took back the offer of this account to {subject}"),
+    "member.own": gettext_noop("took over this account; {before} is an admin now"),
+    "token.create": gettext_noop("made the API token {subject} (“{label}”, scope {scope})"),
+    "token.revoke": gettext_noop("revoked the API token {subject} (“{label}”)"),
+    "device.move": gettext_noop("gave the computer “{name}” to {to}"),
+    "plan.change": gettext_noop("changed the plan from “{before}” to “{plan}”"),
+    "payment.fail": gettext_noop("noted that a payment did not work"),
+    "payment.settle": gettext_noop("noted that all is paid again"),
+    "payment.dispute": gettext_noop("noted that a bank has taken a payment back"),
+    "payment.twice": gettext_noop("ended a plan that was bought twice, and gave the money back"),
+    "account.grant": gettext_noop("granted more until {until}: {reason}"),
+    "account.close": gettext_noop("closed this account ({why}), to be erased after {until}"),
+    "account.reopen": gettext_noop("opened this account again"),
+    "account.erase-now": gettext_noop("had this account erased at once: {note}"),
+    "account.erase": gettext_noop("began to erase this account"),
+    "account.export": gettext_noop("downloaded all that is kept about this account"),
+    "deletion.announce": gettext_noop("announced the deletion of what is stored, for {deletion}"),
+    "device.add": gettext_noop("added the computer “{name}”"),
+    "device.rename": gettext_noop("gave the computer “{before}” the name “{name}”"),
+    "device.retire": gettext_noop("retired the computer “{name}”"),
+    "device.connect": gettext_noop("let “{computer}” into a vault (scope {scope})"),
+    "device.deny": gettext_noop("refused “{computer}”, which asked to be connected"),
+    "vault.create": gettext_noop("made the vault “{name}”"),
+    "vault.rename": gettext_noop("gave the vault “{before}” the name “{name}”"),
+    "vault.ask-deletion": gettext_noop(
+        "asked for the deletion of the vault “{name}”; it can be kept until {until}"
+    ),
+    "vault.keep": gettext_noop("kept the vault “{name}”, whose deletion was asked for"),
+    "vault.deleted": gettext_noop("deleted the vault “{name}”: the time to keep it was over"),
+    "vault.delete": gettext_noop("deleted the vault “{name}”, which was never set up"),
+    "vault.give-up": gettext_noop("took {count} of what was lost off the list"),
+    "vault.remove": gettext_noop("removed {snapshots} snapshots, {objects} objects in all"),
+    "vault.expect": gettext_noop(
+        "said how often backups are expected: every {hours} hours (0: as they came)"
+    ),
+    "vault.undelete": gettext_noop("asked for {what} to be brought back ({objects} objects)"),
+    "vault.undeleted": gettext_noop(
+        "brought back {objects} objects, {snapshots} of them snapshots: {what}"
+    ),
+    "vault.accept-removal": gettext_noop("said that the removal of nearly everything was meant"),
+    "credential.create": gettext_noop("made the credential {subject} (scope {scope})"),
+    "credential.rename": gettext_noop("calls the credential {subject} “{label}”"),
+    "credential.replace": gettext_noop(
+        "replaced the credential {subject} by {by}; it ends after {hours} hours"
+    ),
+    "credential.open-keys": gettext_noop(
+        "let the credential {subject} change keys for a short while"
+    ),
+    "credential.close-keys": gettext_noop("ended the time in which {subject} could change keys"),
+    "credential.revoke": gettext_noop("revoked the credential {subject}"),
+    "object.lost": gettext_noop(
+        "found that no good copy of {subject} is left; the next backup sends again what is there"
+    ),
 }
 
 
@@ -112,7 +130,7 @@ def entry(event: AuditEvent, members: set[int]) -> HistoryEntry:
     return HistoryEntry(
         id=event.pk,
         at=event.at,
-        who=STAFF if by_staff else _who(event),
+        who=gettext(STAFF) if by_staff else _who(event),
         what=sentence(event),
         vault=_vault(event),
         address="" if by_staff else event.address or "",
@@ -132,11 +150,22 @@ def events_seen_by(seat: Seat) -> QuerySet[AuditEvent]:
 
 def sentence(event: AuditEvent) -> str:
     """Return what was done, in words."""
-    form = SENTENCES.get(event.verb, event.verb.replace(".", ": ") + " ({subject})")
+    form = SENTENCES.get(event.verb)
+    said = gettext(form) if form else event.verb.replace(".", ": ") + " ({subject})"
+    words = {name: _word(name, value) for name, value in event.detail.items()}
+    if event.verb == "member.role" and "before" in words:
+        words["before"] = role_word(str(words["before"]))
     try:
-        return form.format(**{**event.detail, "subject": event.subject})
+        return said.format(**{**words, "subject": event.subject})
     except (KeyError, IndexError):
         return f"{event.verb.replace('.', ': ')} ({event.subject})"
+
+
+def _word(name: str, value: Any) -> Any:
+    """Return a value as it is, or in the reader's language where it is a word of ours."""
+    if name in DAYS and isinstance(value, str):
+        return day_of(value)
+    return gettext(value) if name in OWN_WORDS and isinstance(value, str) and value else value
 
 
 def is_staff(event: AuditEvent, members: set[int]) -> bool:
@@ -149,10 +178,10 @@ def is_staff(event: AuditEvent, members: set[int]) -> bool:
 def _who(event: AuditEvent) -> str:
     called = "" if event.actor_label == event.credential else f" (“{event.actor_label}”)"
     if event.actor_kind == AuditEvent.Kind.CREDENTIAL:
-        return f"the credential {event.credential}{called}"
+        return gettext("the credential %(prefix)s") % {"prefix": event.credential} + called
     if event.actor_kind == AuditEvent.Kind.TOKEN:
-        return f"the API token {event.credential}{called}"
-    return event.actor_label or "somebody who was erased"
+        return gettext("the API token %(prefix)s") % {"prefix": event.credential} + called
+    return event.actor_label or gettext("somebody who was erased")
 
 
 def _vault(event: AuditEvent) -> str:

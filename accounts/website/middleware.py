@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
-from django.utils import timezone
 
+from accounts.reader import in_zone_of
 from accounts.texts import is_plain
 
 
@@ -43,12 +42,7 @@ class ZoneMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request in its reader's zone."""
-        chosen = getattr(request.user, "time_zone", "")
-        try:
-            zone = ZoneInfo(chosen) if chosen else None
-        except (ZoneInfoNotFoundError, ValueError):  # a zone that this machine does not know
-            zone = None
-        with timezone.override(zone):
+        with in_zone_of(request.user):
             return self._get_response(request)
 
 

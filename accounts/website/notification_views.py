@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
@@ -22,19 +23,23 @@ from accounts.topics import ReportRhythm, Topic
 from accounts.website.acting import actor_of
 
 SHOWN = 20  # notices
-_ENDPOINT_TOPICS = [(topic.value, topic.label) for topic in Topic]
+_ENDPOINT_TOPICS = [(topic.value, gettext_lazy(topic.label)) for topic in Topic]
 
 
 class MailForm(forms.Form):
     """What a member wants to be mailed about."""
 
     backups = forms.BooleanField(
-        label="Backups that are late, refused or removed, and a plan that is nearly full",
+        label=gettext_lazy(
+            "Backups that are late, refused or removed, and a plan that is nearly full"
+        ),
         required=False,
     )
-    billing = forms.BooleanField(label="Payments and the plan", required=False)
+    billing = forms.BooleanField(label=gettext_lazy("Payments and the plan"), required=False)
     reports = forms.ChoiceField(
-        label="A report of how all is", choices=ReportRhythm.choices, widget=forms.RadioSelect
+        label=gettext_lazy("A report of how all is"),
+        choices=[(one, gettext_lazy(label)) for one, label in ReportRhythm.choices],
+        widget=forms.RadioSelect,
     )
 
 
@@ -42,19 +47,23 @@ class EndpointForm(forms.Form):
     """A system that is to get notices."""
 
     kind = forms.ChoiceField(
-        label="What kind?", choices=Endpoint.Kind.choices, widget=forms.RadioSelect
+        label=gettext_lazy("What kind?"),
+        choices=[(one, gettext_lazy(label)) for one, label in Endpoint.Kind.choices],
+        widget=forms.RadioSelect,
     )
     name = NameField(
-        label="Name", max_length=100, help_text="So that you recognise it, for example “Pager”."
+        label=gettext_lazy("Name"),
+        max_length=100,
+        help_text=gettext_lazy("So that you recognise it, for example “Pager”."),
     )
     url = forms.CharField(
-        label="Address",
+        label=gettext_lazy("Address"),
         max_length=500,
-        help_text="It begins with https://. For ntfy, the address of your topic.",
+        help_text=gettext_lazy("It begins with https://. For ntfy, the address of your topic."),
         widget=forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     topics = forms.MultipleChoiceField(
-        label="What is it told?",
+        label=gettext_lazy("What is it told?"),
         choices=_ENDPOINT_TOPICS,
         initial=[Topic.BACKUPS.value, Topic.SECURITY.value],
         widget=forms.CheckboxSelectMultiple,
@@ -80,7 +89,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         preferences.choose(seat, **form.cleaned_data, actor=actor_of(request))
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
         return redirect("notifications")
     notices = preferences.notices_seen_by(seat).order_by("-pk")
     unreachable = bounces.suppressed().filter(email=seat.user.email.lower()).first()
@@ -101,7 +110,9 @@ def write_again(request: HttpRequest) -> HttpResponse:
     """Write to the member's address again, after mail to it came back."""
     seat = present_seat(request).membership
     if bounces.lift(seat.user.email):
-        messages.success(request, "We write to you again. If mail comes back once more, we stop.")
+        messages.success(
+            request, gettext("We write to you again. If mail comes back once more, we stop.")
+        )
     return redirect("notifications")
 
 
@@ -120,7 +131,9 @@ def add_endpoint(request: HttpRequest) -> HttpResponse:
             form.add_error("url", _sentence(error))
         except endpoints.TooManyEndpointsError:
             form.add_error(
-                None, f"An account has at most {endpoints.MAX_ENDPOINTS}; remove one first."
+                None,
+                gettext("An account has at most %(max_endpoints)s; remove one first.")
+                % {"max_endpoints": endpoints.MAX_ENDPOINTS},
             )
         else:
             return redirect("endpoint", made.public_id)
@@ -145,7 +158,7 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
         except RefusedAddressError as error:
             form.add_error("url", _sentence(error))
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, gettext("Saved."))
             return redirect("endpoint", found.public_id)
     deliveries = found.deliveries.select_related("notice").order_by("-pk")[:SHOWN]
     context = {
@@ -165,19 +178,22 @@ def act_on_endpoint(request: HttpRequest, endpoint_id: str, act: str) -> HttpRes
     found = _endpoint(account, endpoint_id)
     match act:
         case "test" if endpoints.send_test(found):
-            messages.success(request, "A test is on its way; its outcome appears below.")
+            messages.success(request, gettext("A test is on its way; its outcome appears below."))
         case "test":
-            messages.warning(request, "A test was sent a moment ago; wait a minute.")
+            messages.warning(request, gettext("A test was sent a moment ago; wait a minute."))
         case "key":
             endpoints.renew_key(found, actor=actor_of(request))
-            messages.success(request, "It is signed with the new key from now on.")
+            messages.success(request, gettext("It is signed with the new key from now on."))
         case "again":
             given_up = found.deliveries.filter(state="failed").order_by("pk")[:100]
             count = sum(endpoints.send_again(delivery) for delivery in given_up)
-            messages.success(request, f"{count} on their way again.")
+            messages.success(request, gettext("%(count)s on their way again.") % {"count": count})
         case "remove":
             endpoints.remove(found, actor=actor_of(request))
-            messages.success(request, f"“{found.name}” is told nothing more.")
+            messages.success(
+                request,
+                gettext("“%(found_name)s” is told nothing more.") % {"found_name": found.name},
+            )
             return redirect("notifications")
         case _:
             raise Http404

@@ -9,9 +9,12 @@ import secrets
 from django.core import signing
 from django.core.cache import cache
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
 FIELD = "once"
-DONE = "This was done already. What it showed is shown once; make another one if you need it."
+DONE = gettext_lazy(
+    "This was done already. What it showed is shown once; make another one if you need it."
+)
 _SALT = "accounts.once"
 _A_DAY = 24 * 3600  # seconds
 

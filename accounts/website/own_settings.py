@@ -2,17 +2,21 @@
 
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.translation import get_language_from_request, gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import present_seat, seat_or_none, seats_of
 from accounts.actions import change_profile
 from accounts.actions import rename_account as rename
-from accounts.roles import MEANING, Right
+from accounts.reader import language_of
+from accounts.roles import Right, meaning
 from accounts.website.acting import actor_of, user_of
 from accounts.website.seats.forms import AccountForm, ProfileForm
 
@@ -23,18 +27,23 @@ from accounts.website.seats.forms import AccountForm, ProfileForm
 def own_settings(request: HttpRequest) -> HttpResponse:
     """Name and time zone; the account, and one's role in it."""
     user = user_of(request)
-    now = {"name": user.name, "time_zone": user.time_zone}
+    now = {"name": user.name, "time_zone": user.time_zone, "language": user.language}
     form = ProfileForm(request.POST if request.method == "POST" else None, initial=now)
     if form.is_valid():
         change_profile(user, **form.cleaned_data)
-        messages.success(request, "Saved.")
-        return redirect("settings")
+        with translation.override(language_of(user) or get_language_from_request(request)):
+            messages.success(request, gettext("Saved."))
+        response = redirect("settings")
+        response.delete_cookie(
+            settings.LANGUAGE_COOKIE_NAME
+        )  # a language that this browser chose before
+        return response
     seat = seat_or_none(request)
     context = {
         "form": form,
         "zones": sorted(available_timezones()),
         "seat": seat,
-        "meaning": MEANING[seat.role] if seat else "",
+        "meaning": meaning(seat.role) if seat else "",
         "account_form": AccountForm(initial={"name": seat.account.name}) if seat else None,
         "may_rename": bool(seat and seat.may(Right.CHANGE_ACCOUNT)),
         "has_several": seats_of(user)[:2].count() > 1,
@@ -50,7 +59,7 @@ def rename_account(request: HttpRequest) -> HttpResponse:
     form = AccountForm(request.POST)
     if form.is_valid():
         rename(seat.account, **form.cleaned_data, actor=actor_of(request))
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
     else:
-        messages.error(request, "An account has a name of 1 to 150 characters.")
+        messages.error(request, gettext("An account has a name of 1 to 150 characters."))
     return redirect("settings")

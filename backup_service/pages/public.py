@@ -11,7 +11,6 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from backup_service.pages import site_operator
-from backup_service.pages.languages import in_own_language
 from billing.models import Plan
 from storage.objects import placement
 from storage.stores.shared_disks import share_a_disk
@@ -20,7 +19,7 @@ View = Callable[..., HttpResponse]
 
 
 def public(view: View) -> View:
-    """Let a view be read only, speak the visitor's language, and be compressed for visitors.
+    """Let a view be read only, and be compressed for visitors.
 
     Pages for people who are signed in hold a secret (the token of the sign-out form), which the
     length of a compressed page could give away (BREACH), so theirs stay as they are.
@@ -30,7 +29,7 @@ def public(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **values: Any) -> HttpResponse:
         chosen = view if request.user.is_authenticated else compressed
-        return in_own_language(chosen, request, *args, **values)
+        return chosen(request, *args, **values)
 
     return require_safe(guarded)
 

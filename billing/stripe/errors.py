@@ -1,5 +1,7 @@
 """What can go wrong with payments, in words for whoever reads it."""
 
+from django.utils.translation import gettext
+
 
 class PaymentError(Exception):
     """The base of all; the text is for the customer and says what to do."""
@@ -9,7 +11,9 @@ class NotConfiguredError(PaymentError):
     """This service takes no payments."""
 
     def __init__(self) -> None:
-        super().__init__("This service takes no payments. Ask whoever runs it for another plan.")
+        super().__init__(
+            gettext("This service takes no payments. Ask whoever runs it for another plan.")
+        )
 
 
 class UnavailableError(PaymentError):
@@ -17,8 +21,10 @@ class UnavailableError(PaymentError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The payment service cannot be reached at this moment, and nothing was changed. "
-            "Please try again in a few minutes."
+            gettext(
+                "The payment service cannot be reached at this moment, and nothing was changed. "
+                "Please try again in a few minutes."
+            )
         )
 
 
@@ -27,8 +33,10 @@ class RefusedError(PaymentError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The payment service did not accept this, and nothing was changed. Please write to "
-            "whoever runs this service."
+            gettext(
+                "The payment service did not accept this, and nothing was changed. Please write to "
+                "whoever runs this service."
+            )
         )
 
 
@@ -36,14 +44,14 @@ class NotOnSaleError(PaymentError):
     """A plan, or its interval, cannot be bought."""
 
     def __init__(self) -> None:
-        super().__init__("This plan is not on offer. Please choose one from the list.")
+        super().__init__(gettext("This plan is not on offer. Please choose one from the list."))
 
 
 class ClosedAccountError(PaymentError):
     """The account is closed, so that whoever paid for it would get nothing."""
 
     def __init__(self) -> None:
-        super().__init__("This account is closed. Open it again first, in the settings.")
+        super().__init__(gettext("This account is closed. Open it again first, in the settings."))
 
 
 class AlreadySubscribedError(PaymentError):
@@ -51,8 +59,10 @@ class AlreadySubscribedError(PaymentError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This account has a paid plan already, and pays only once. To change or cancel it, "
-            "use the button “Change plan, card or cancel”."
+            gettext(
+                "This account has a paid plan already, and pays only once. To change or cancel it, "
+                "use the button “Change plan, card or cancel”."
+            )
         )
 
 

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -68,7 +69,7 @@ def start_checkout(request: HttpRequest) -> HttpResponse:
     plan = Plan.objects.filter(slug=request.POST.get("plan", "")).first()
     interval = request.POST.get("interval", "")
     if plan is None or interval not in Interval.values:
-        messages.error(request, "Choose one of these plans; nothing was changed.")
+        messages.error(request, gettext("Choose one of these plans; nothing was changed."))
         return redirect("billing_plans")
     try:
         return redirect(checkout.checkout(account, plan=plan, interval=interval))
@@ -102,12 +103,18 @@ def come_back(request: HttpRequest) -> HttpResponse:
         row = None
         messages.warning(
             request,
-            "The payment service cannot be asked at this moment. If you have paid, your plan "
-            "changes by itself within minutes.",
+            gettext(
+                "The payment service cannot be asked at this moment. If you have paid, your plan "
+                "changes by itself within minutes."
+            ),
         )
     else:
         if row is not None and row.is_paid_for:
-            messages.success(request, f"Your account is on the plan {row.plan.name}.")
+            messages.success(
+                request,
+                gettext("Your account is on the plan %(plan_name)s.")
+                % {"plan_name": row.plan.name},
+            )
     return redirect("billing")
 
 

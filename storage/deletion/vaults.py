@@ -1,6 +1,7 @@
 """Deletes a vault that was never used, or takes lost objects off a vault's list."""
 
 from django.db.models import Model
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor
@@ -49,7 +50,7 @@ def delete_vault(vault: Vault, *, actor: Actor) -> None:
     """
     locked = sequence.lock(vault)
     if not locked.is_new:
-        raise VaultInUseError("This vault has been set up, and backups may be in it.")
+        raise VaultInUseError(gettext("This vault has been set up, and backups may be in it."))
     tombstones.clear(locked)
     locks.drop_all(locked)
     in_use = Credential.objects.filter(vault=locked, revoked_at=None).order_by("pk")

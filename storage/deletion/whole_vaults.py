@@ -12,9 +12,11 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import SERVICE, Actor
+from accounts.notifications.wording import iso
 from backup_service import clock
 from storage import wakeups
 from storage.counters import tally
@@ -39,7 +41,9 @@ def ask(vault: Vault, *, actor: Actor) -> None:
     """
     locked = sequence.lock(vault)
     if Undelete.objects.filter(vault=locked, ended_at=None).exists():
-        raise VaultInUseError("Something is being brought back into this vault. Wait for it.")
+        raise VaultInUseError(
+            gettext("Something is being brought back into this vault. Wait for it.")
+        )
     now = max(clock.database_now(), locked.sequence_at)
     asked = Vault.objects.filter(pk=locked.pk, closed_at=None, deletion_asked_at=None)
     # What is removed for this comes later than the wish, so that its moment is before all of it.
@@ -54,7 +58,7 @@ def ask(vault: Vault, *, actor: Actor) -> None:
         vault.public_id,
         account=vault.account,
         name=vault.name,
-        until=f"{until:%Y-%m-%d}",
+        until=iso(until),
     )
     notices.tell_of_deletion(vault, by=actor.label, at=now, until=until)
     wakeups.vault_deletions()

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.notifications.letter import Letter, Link
 from accounts.notifications.notify import notify
 from accounts.notifications.registry import Values, register
+from accounts.notifications.wording import iso, minute_of
 from accounts.topics import Topic
 from storage.models import FailureNotice, Vault
 
@@ -20,23 +22,40 @@ AGAIN = timedelta(days=1)
 AT_LEAST = timedelta(hours=1)
 # What to do, by the reason's code; nothing for those whose own text says it.
 ADVICE = {
-    "over-quota": "Choose a larger plan, or remove old snapshots and prune. Backups go on by "
-    "themselves once there is room.",
-    "unauthenticated": "Make a new credential on the vault's page and give it to the computer, or "
-    "connect it anew with `nightsafe login`. If you revoked the old one on purpose, retire the "
-    "computer.",
-    "forbidden": "Look at the vault's page: it says which credential was used and what it may do.",
-    "stale": "Run the backup once more; it reads the vault anew and then succeeds.",
-    "too-many": "Look at the vault's page for what there is too much of.",
-    "unreachable": "Is the computer's network slow or interrupted? Run the backup once more.",
-    "local": "Run `nightsafe backup` by hand on the computer: it says what stands in its way.",
-    "locked": "If no other backup runs, remove the left-over lock with `nightsafe unlock` or "
-    "`restic unlock`.",
-    "passphrase": "Give the program the passphrase that the vault was set up with. Nobody here "
-    "knows it.",
-    "damaged": "Run `nightsafe check` or `restic check` on the computer: it says what is damaged.",
+    "over-quota": gettext_noop(
+        "Choose a larger plan, or remove old snapshots and prune. Backups go on by "
+        "themselves once there is room."
+    ),
+    "unauthenticated": gettext_noop(
+        "Make a new credential on the vault's page and give it to the computer, or "
+        "connect it anew with `nightsafe login`. If you revoked the old one on purpose, retire the "
+        "computer."
+    ),
+    "forbidden": gettext_noop(
+        "Look at the vault's page: it says which credential was used and what it may do."
+    ),
+    "stale": gettext_noop("Run the backup once more; it reads the vault anew and then succeeds."),
+    "too-many": gettext_noop("Look at the vault's page for what there is too much of."),
+    "unreachable": gettext_noop(
+        "Is the computer's network slow or interrupted? Run the backup once more."
+    ),
+    "local": gettext_noop(
+        "Run `nightsafe backup` by hand on the computer: it says what stands in its way."
+    ),
+    "locked": gettext_noop(
+        "If no other backup runs, remove the left-over lock with `nightsafe unlock` or "
+        "`restic unlock`."
+    ),
+    "passphrase": gettext_noop(
+        "Give the program the passphrase that the vault was set up with. Nobody here knows it."
+    ),
+    "damaged": gettext_noop(
+        "Run `nightsafe check` or `restic check` on the computer: it says what is damaged."
+    ),
 }
-DEFAULT_ADVICE = "Run the backup once more by hand. If it is refused again, write to us."
+DEFAULT_ADVICE = gettext_noop(
+    "Run the backup once more by hand. If it is refused again, write to us."
+)
 
 
 def is_due(*, told_at: datetime | None, last_backup: datetime | None, now: datetime) -> bool:
@@ -65,7 +84,7 @@ def tell(vault_id: int, now: datetime, *, kind: str, code: str, text: str) -> bo
         name=vault.name,
         code=code,
         text=text,
-        at=f"{now:%Y-%m-%d %H:%M} UTC",
+        at=iso(now),
     )
     return True
 
@@ -97,25 +116,27 @@ def _claim(vault: Vault, now: datetime) -> bool:
 @register(REFUSED, Topic.BACKUPS)
 def refused(values: Values) -> Letter:
     """Word a refusal by the service."""
-    return _letter(values, f"A backup of “{values['name']}” was refused")
+    return _letter(values, gettext("A backup of “%(name)s” was refused") % {"name": values["name"]})
 
 
 @register(FAILED, Topic.BACKUPS)
 def failed(values: Values) -> Letter:
     """Word a failure that a computer reported."""
-    return _letter(values, f"A backup of “{values['name']}” failed")
+    return _letter(values, gettext("A backup of “%(name)s” failed") % {"name": values["name"]})
 
 
 def _letter(values: Values, subject: str) -> Letter:
     return Letter(
         subject=subject,
         lines=[
-            f"{values['text']}",
-            ADVICE.get(values["code"], DEFAULT_ADVICE),
-            "What was backed up before is safe and can be restored. While this lasts you are told "
-            "once a day; a backup that succeeds ends it.",
+            gettext(values["text"]) if values["text"] else "",
+            gettext(ADVICE.get(values["code"], DEFAULT_ADVICE)),
+            gettext(
+                "What was backed up before is safe and can be restored. While this lasts you are "
+                "told once a day; a backup that succeeds ends it."
+            ),
         ],
-        facts=[("Vault", values["name"]), ("When", values["at"])],
+        facts=[(gettext("Vault"), values["name"]), (gettext("When"), minute_of(values["at"]))],
         link=_page(values),
         is_urgent=True,
     )
@@ -123,5 +144,5 @@ def _letter(values: Values, subject: str) -> Letter:
 
 def _page(values: Values) -> Link:
     if values["code"] == "over-quota":
-        return Link("See plan and room", f"{settings.SITE_URL}/billing/")
-    return Link("Open the vault's page", f"{settings.SITE_URL}/vaults/{values['vault']}/")
+        return Link(gettext("See plan and room"), f"{settings.SITE_URL}/billing/")
+    return Link(gettext("Open the vault's page"), f"{settings.SITE_URL}/vaults/{values['vault']}/")

@@ -7,10 +7,12 @@ it.
 from datetime import datetime
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from accounts.notifications.letter import Letter, Link
 from accounts.notifications.notify import notify
 from accounts.notifications.registry import Values, register
+from accounts.notifications.wording import day_of, iso, minute_of
 from accounts.topics import Topic
 from storage.models import Vault, VaultEvent
 
@@ -28,7 +30,7 @@ def tell_of_wipe(vault: Vault, event: VaultEvent, *, left: int) -> None:
         vault=vault.public_id,
         name=vault.name,
         credential=event.credential.prefix if event.credential else "",
-        at=f"{event.last_at:%Y-%m-%d %H:%M} UTC",
+        at=iso(event.last_at),
         left=left,
     )
 
@@ -49,7 +51,7 @@ def tell_of_deletion(vault: Vault, *, by: str, at: datetime, until: datetime) ->
         name=vault.name,
         by=by,
         at=f"{at:%Y-%m-%d %H:%M} UTC",
-        until=f"{until:%Y-%m-%d %H:%M} UTC",
+        until=iso(until),
     )
 
 
@@ -62,7 +64,7 @@ def tell_of_key(vault: Vault, name: str, *, credential: str, at: datetime, remov
         vault=vault.public_id,
         name=vault.name,
         username=credential,
-        at=f"{at:%Y-%m-%d %H:%M} UTC",
+        at=iso(at),
         removed=removed,
     )
 
@@ -70,17 +72,27 @@ def tell_of_key(vault: Vault, name: str, *, credential: str, at: datetime, remov
 @register(WIPED, Topic.SECURITY)
 def wiped(values: Values) -> Letter:
     """Word a removal of everything."""
-    left = "all snapshots but one" if values["left"] else "all snapshots"
+    left = gettext("all snapshots but one") if values["left"] else gettext("all snapshots")
     return Letter(
-        subject=f"Nearly everything was removed from “{values['name']}”",
+        subject=gettext("Nearly everything was removed from “%(name)s”") % {"name": values["name"]},
         lines=[
-            f"At {values['at']} {left} of your vault “{values['name']}” were removed with the "
-            f"credential {values['credential']}.",
-            "If you did that, say so on the vault's page, and you are not told again.",
-            "If you did not: revoke that credential now, on the same page, and bring back what was "
-            "removed. It is kept for 30 days.",
+            gettext(
+                "At %(at)s %(left)s of your vault “%(name)s” were removed with the credential "
+                "%(credential)s."
+            )
+            % {
+                "at": minute_of(values["at"]),
+                "left": left,
+                "name": values["name"],
+                "credential": values["credential"],
+            },
+            gettext("If you did that, say so on the vault's page, and you are not told again."),
+            gettext(
+                "If you did not: revoke that credential now, on the same page, and bring back what "
+                "was removed. It is kept for 30 days."
+            ),
         ],
-        facts=[("Vault", values["name"]), ("Credential", values["credential"])],
+        facts=[(gettext("Vault"), values["name"]), (gettext("Credential"), values["credential"])],
         link=_page_of(values),
         is_urgent=True,
     )
@@ -90,15 +102,26 @@ def wiped(values: Values) -> Letter:
 def deletion(values: Values) -> Letter:
     """Word the wish that a vault be deleted."""
     return Letter(
-        subject=f"“{values['name']}” is going to be deleted",
+        subject=gettext("“%(name)s” is going to be deleted") % {"name": values["name"]},
         lines=[
-            f"At {values['at']} {values['by']} asked for the deletion of the vault "
-            f"“{values['name']}” with all its backups. Nothing is backed up into it any more.",
-            f"Until {values['until']} it can be kept, on its page, and everything in it comes "
-            "back. After that nobody can bring it back.",
-            "If that was nobody of yours, keep it, and change the password of this website.",
+            gettext(
+                "At %(at)s %(by)s asked for the deletion of the vault “%(name)s” with all its "
+                "backups. Nothing is backed up into it any more."
+            )
+            % {"at": minute_of(values["at"]), "by": values["by"], "name": values["name"]},
+            gettext(
+                "Until %(until)s it can be kept, on its page, and everything in it comes back. "
+                "After that nobody can bring it back."
+            )
+            % {"until": day_of(values["until"])},
+            gettext(
+                "If that was nobody of yours, keep it, and change the password of this website."
+            ),
         ],
-        facts=[("Vault", values["name"]), ("Can be kept until", values["until"])],
+        facts=[
+            (gettext("Vault"), values["name"]),
+            (gettext("Can be kept until"), day_of(values["until"])),
+        ],
         link=_page_of(values),
         is_urgent=True,
     )
@@ -108,15 +131,15 @@ def deletion(values: Values) -> Letter:
 def undeleted(values: Values) -> Letter:
     """Word what came back."""
     return Letter(
-        subject=f"What was removed from “{values['name']}” is back",
+        subject=gettext("What was removed from “%(name)s” is back") % {"name": values["name"]},
         lines=[
             values["text"],
-            "Let `nightsafe check` or `restic check` look at the vault now.",
+            gettext("Let `nightsafe check` or `restic check` look at the vault now."),
         ],
-        facts=[("Vault", values["name"])],
+        facts=[(gettext("Vault"), values["name"])],
         link=_page_of(values),
     )
 
 
 def _page_of(values: Values) -> Link:
-    return Link("Open the vault's page", f"{settings.SITE_URL}/vaults/{values['vault']}/")
+    return Link(gettext("Open the vault's page"), f"{settings.SITE_URL}/vaults/{values['vault']}/")

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext_noop
 
 from backup_service import clock
 from storage.errors import BadRequestError
@@ -16,13 +17,15 @@ from storage.vaults.sequence import Tick
 
 # What an agent may report; never a path or a text of its own, which may name one.
 FAILURES = {
-    "interrupted": "The backup was interrupted before its end.",
-    "refused": "The service refused the backup.",
-    "unreachable": "The service could not be reached to the end of the backup.",
-    "local": "Something on the computer stopped the backup; its program says what.",
-    "locked": "The backup could not get or keep the vault's lock; another program has it.",
-    "passphrase": "The passphrase was missing or wrong.",
-    "damaged": "The backup found the vault damaged.",
+    "interrupted": gettext_noop("The backup was interrupted before its end."),
+    "refused": gettext_noop("The service refused the backup."),
+    "unreachable": gettext_noop("The service could not be reached to the end of the backup."),
+    "local": gettext_noop("Something on the computer stopped the backup; its program says what."),
+    "locked": gettext_noop(
+        "The backup could not get or keep the vault's lock; another program has it."
+    ),
+    "passphrase": gettext_noop("The passphrase was missing or wrong."),
+    "damaged": gettext_noop("The backup found the vault damaged."),
 }
 
 # Somebody at the computer did it, or it was shut down; backups that do not come any more are told

@@ -1,6 +1,7 @@
 """Erases people: whoever is in no other account when theirs goes, or who deletes their sign-in."""
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts.closing import erasure
 from accounts.closing.actions import ClosingError
@@ -16,8 +17,11 @@ class OwnerError(ClosingError):
 
     def __init__(self, account: Account) -> None:
         super().__init__(
-            f"You are the only owner of the account “{account}”. Give it to another member first, "
-            "or close it: your sign-in goes with it."
+            gettext(
+                "You are the only owner of the account “%(account)s”. Give it to another "
+                "member first, or close it: your sign-in goes with it."
+            )
+            % {"account": account}
         )
 
 
@@ -35,7 +39,9 @@ def erase_oneself(user: User) -> None:
     Raises OwnerError for an only owner, ClosingError for staff, whose acts others answer for.
     """
     if user.is_staff:
-        raise ClosingError("You are staff of this service. Ask its operator to end that first.")
+        raise ClosingError(
+            gettext("You are staff of this service. Ask its operator to end that first.")
+        )
     for account in Account.objects.filter(memberships__user=user).order_by("pk"):
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     # Only now: an account may have been given to them while its row was waited for.

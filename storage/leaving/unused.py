@@ -17,6 +17,7 @@ from accounts.closing.actions import close
 from accounts.closing.letters import UNUSED
 from accounts.models import Account, ApiToken, Closing, Delivery, Membership, Notice
 from accounts.notifications.notify import notify
+from accounts.notifications.wording import iso
 from backup_service import clock
 from billing.models import Grant
 from storage.models import Credential, Vault
@@ -90,8 +91,8 @@ def _tend_one(account: Account, now: datetime) -> None:
     due = plan.unused(used, list(notices.values_list("at", flat=True)), now)
     if due.notice is not None:
         values: dict[str, Any] = {
-            "since": f"{used:%-d %B %Y}",
-            "closes": f"{due.closes_at:%-d %B %Y}",
+            "since": iso(used),
+            "closes": iso(due.closes_at),
         }
         notify(account, UNUSED, key=keys[due.notice], name=account.name, **values)
     elif due.closes and _was_told(account, keys):

@@ -6,6 +6,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F
+from django.utils.translation import gettext_noop
 
 from accounts.ids import new_public_id
 from accounts.models import Account, Device
@@ -116,9 +117,12 @@ class Credential(models.Model):
     """A scoped secret bound to one vault and, normally, one device. Only its hash is kept."""
 
     class Scope(models.TextChoices):
-        RESTORE = "restore", "Restore: reads everything"
-        BACKUP = "backup", "Back up: also adds, never removes"
-        MAINTAIN = "maintain", "Maintain: also removes; that is kept for the grace period"
+        RESTORE = "restore", gettext_noop("Restore: reads everything")
+        BACKUP = "backup", gettext_noop("Back up: also adds, never removes")
+        MAINTAIN = (
+            "maintain",
+            gettext_noop("Maintain: also removes; that is kept for the grace period"),
+        )
 
     vault = models.ForeignKey(Vault, models.PROTECT, related_name="credentials")
     device = models.ForeignKey(Device, models.PROTECT, null=True, related_name="credentials")

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext, ngettext
 
 from accounts.notifications.letter import Letter, Link
 from accounts.notifications.notify import notify as tell
 from accounts.notifications.registry import Values, register
+from accounts.templatetags.amounts import number
 from accounts.topics import Topic
 from backup_service import clock
 from storage.models import LossNotice, StoredObject
@@ -63,31 +65,41 @@ def _tell(notice: LossNotice, now: datetime) -> int:
 
 
 def _list(names: Sequence[str], count: int) -> str:
-    more = f"\nand {count - len(names)} more" if count > len(names) else ""
-    return "\n".join(names) + more
+    more = gettext("and %(count)s more") % {"count": number(count - len(names))}
+    return "\n".join([*names, more] if count > len(names) else names)
 
 
 @register(LOST, Topic.SECURITY)
 def lost_objects(values: Values) -> Letter:
     """Word a loss, and what brings back what can be brought back."""
-    count, names = values["count"], values["names"]
-    objects = "object" if count == 1 else "objects"
+    count, names, name = values["count"], values["names"], values["name"]
+    lost = ngettext(
+        "Of %(count)s object in your vault “%(name)s” no good copy is left in any place.",
+        "Of %(count)s objects in your vault “%(name)s” no good copy is left in any place.",
+        count,
+    )
     return Letter(
-        subject=f"Your backup “{values['name']}” is damaged: run a backup now",
+        subject=gettext("Your backup “%(name)s” is damaged: run a backup now") % {"name": name},
         lines=[
-            f"Of {count} {objects} in your vault “{values['name']}” no good copy is left in any "
-            "region.",
-            "What to do: run `nightsafe backup` on the computer now. It sends again what is still "
-            "there. With stock restic, and a credential that may maintain the vault, run `restic "
-            "repair index` (`restic rebuild-index` before version 0.16) and then `restic backup "
-            "--force`. Files that have changed or gone since cannot be brought back from the "
-            "snapshots that need these objects; all other snapshots and files are not affected.",
-            "After that, take what is lost off the vault's list: `nightsafe prune` does so with a "
-            "credential that may maintain the vault, or you do it on the vault's page. Until then "
-            "the vault is shown as at risk.",
+            lost % {"count": number(count), "name": name},
+            gettext(
+                "What to do: run `nightsafe backup` on the computer now. It sends again what is "
+                "still there. With stock restic, and a credential that may maintain the vault, run "
+                "`restic repair index` (`restic rebuild-index` before version 0.16) and then "
+                "`restic backup --force`. Files that have changed or gone since cannot be brought "
+                "back from the snapshots that need these objects; all other snapshots and files "
+                "are not affected."
+            ),
+            gettext(
+                "After that, take what is lost off the vault's list: `nightsafe prune` does so "
+                "with a credential that may maintain the vault, or you do it on the vault's page. "
+                "Until then the vault is shown as at risk."
+            ),
             _list(names, count),
-            "We are sorry. Our staff has been told as well.",
+            gettext("We are sorry. Our staff has been told as well."),
         ],
-        link=Link("See what is still missing", f"{settings.SITE_URL}/vaults/{values['vault']}/"),
+        link=Link(
+            gettext("See what is still missing"), f"{settings.SITE_URL}/vaults/{values['vault']}/"
+        ),
         is_urgent=True,
     )

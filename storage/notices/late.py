@@ -8,6 +8,7 @@ from django.db.models import F, Q, QuerySet
 
 from accounts.models import Account
 from accounts.notifications.notify import notify
+from accounts.notifications.wording import iso
 from backup_service import clock
 from storage.models import LateNotice, Vault
 from storage.notices import letters, schedule
@@ -66,19 +67,15 @@ def _tell(vault: Vault, now: datetime) -> int:
     about: dict[str, Any] = {"vault": vault.public_id, "name": vault.name, "device": vault.device}
     key = f"late:{vault.public_id}:{since:%Y%m%d%H%M%S}:{count}"
     if vault.last_snapshot_at is None:
-        notify(vault.account, letters.NEVER, key=key, added=_day(vault.created_at), **about)
+        notify(vault.account, letters.NEVER, key=key, added=iso(vault.created_at), **about)
         return 1
     notify(
         vault.account,
         letters.LATE,
         key=key,
         count=count,
-        last=_day(vault.last_snapshot_at),
-        expected=_day(since),
+        last=iso(vault.last_snapshot_at),
+        expected=iso(since),
         **about,
     )
     return 1
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment:%-d %B %Y}"

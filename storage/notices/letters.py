@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.notifications.letter import Letter, Link
 from accounts.notifications.registry import Values, register
+from accounts.notifications.wording import day_of, minute_of, size_of
 from accounts.topics import Topic
 
 LATE, NEVER, QUOTA, CREDENTIAL, KEY, REPORT = (
@@ -16,23 +18,42 @@ LATE, NEVER, QUOTA, CREDENTIAL, KEY, REPORT = (
     "key-change",
     "report",
 )
+NO_COMPUTER = gettext_noop(
+    "There is no computer in this account yet. Add the first one on the website."
+)
+WHO_READS = gettext_noop("Whoever knows the passphrase of a key can read the vault.")
 
 
 @register(LATE, Topic.BACKUPS)
 def late(values: Values) -> Letter:
     """Say that backups have stopped."""
-    again = "Reminder: " if values["count"] > 1 else ""
+    again = gettext("Reminder: ") if values["count"] > 1 else ""
     return Letter(
-        subject=f"{again}“{values['name']}” has not been backed up since {values['last']}",
+        subject=gettext("%(again)s“%(name)s” has not been backed up since %(last)s")
+        % {"again": again, "name": values["name"], "last": day_of(values["last"])},
         lines=[
-            f"The last backup of “{values['name']}” came on {values['last']}, and another one "
-            f"should have come by {values['expected']}.",
-            "Is the computer on, and on the network? Run a backup by hand on it: it says what is "
-            "the matter. What was backed up before is safe.",
-            "We remind you every week until a backup comes. If the computer is no longer used, "
-            "retire it on its page.",
+            gettext(
+                "The last backup of “%(name)s” came on %(last)s, and another one should have "
+                "come by %(expected)s."
+            )
+            % {
+                "name": values["name"],
+                "last": day_of(values["last"]),
+                "expected": day_of(values["expected"]),
+            },
+            gettext(
+                "Is the computer on, and on the network? Run a backup by hand on it: it says what "
+                "is the matter. What was backed up before is safe."
+            ),
+            gettext(
+                "We remind you every week until a backup comes. If the computer is no longer used, "
+                "retire it on its page."
+            ),
         ],
-        facts=[("Last backup", values["last"]), ("Expected by", values["expected"])],
+        facts=[
+            (gettext("Last backup"), day_of(values["last"])),
+            (gettext("Expected by"), day_of(values["expected"])),
+        ],
         link=_vault(values),
         is_urgent=True,
     )
@@ -42,10 +63,13 @@ def late(values: Values) -> Letter:
 def never(values: Values) -> Letter:
     """Say that a computer was added and never backed up."""
     return Letter(
-        subject=f"“{values['name']}” is not backed up yet",
+        subject=gettext("“%(name)s” is not backed up yet") % {"name": values["name"]},
         lines=[
-            f"“{values['name']}” was added on {values['added']}, and no backup of it has been "
-            "completed since. Its page shows what to do on the computer.",
+            gettext(
+                "“%(name)s” was added on %(added)s, and no backup of it has been completed "
+                "since. Its page shows what to do on the computer."
+            )
+            % {"name": values["name"], "added": day_of(values["added"])},
         ],
         link=_vault(values),
     )
@@ -54,28 +78,39 @@ def never(values: Values) -> Letter:
 @register(QUOTA, Topic.BACKUPS)
 def quota(values: Values) -> Letter:
     """Say that the plan is nearly full, or full."""
-    used = f"{values['used']} of {values['quota']}"
+    used = gettext("%(used)s of %(quota)s") % {
+        "used": size_of(values["used"]),
+        "quota": size_of(values["quota"]),
+    }
     if values["level"] >= 100:
         return Letter(
-            subject="Your plan is full: new backups are refused",
+            subject=gettext("Your plan is full: new backups are refused"),
             lines=[
-                f"{used} are used, so nothing more can be stored. What is stored is safe, and "
-                "restores work.",
-                "To make room, remove old snapshots with a credential that may maintain the vault "
-                "and prune, or choose a larger plan.",
+                gettext(
+                    "%(used)s are used, so nothing more can be stored. What is stored is safe, and "
+                    "restores work."
+                )
+                % {"used": used},
+                gettext(
+                    "To make room, remove old snapshots with a credential that may maintain the "
+                    "vault and prune, or choose a larger plan."
+                ),
             ],
-            facts=[("Used", used)],
+            facts=[(gettext("Used"), used)],
             link=_dashboard(),
             is_urgent=True,
         )
     return Letter(
-        subject=f"Your plan is {values['level']} % full",
+        subject=gettext("Your plan is %(level)s %% full") % {"level": values["level"]},
         lines=[
-            f"{used} are used. When the plan is full, new backups are refused; what is stored "
-            "stays, and restores work.",
-            "A larger plan, or fewer old snapshots, make room in time.",
+            gettext(
+                "%(used)s are used. When the plan is full, new backups are refused; what is "
+                "stored stays, and restores work."
+            )
+            % {"used": used},
+            gettext("A larger plan, or fewer old snapshots, make room in time."),
         ],
-        facts=[("Used", used)],
+        facts=[(gettext("Used"), used)],
         link=_dashboard(),
     )
 
@@ -84,14 +119,19 @@ def quota(values: Values) -> Letter:
 def credential(values: Values) -> Letter:
     """Say that somebody can get into a vault now."""
     return Letter(
-        subject=f"A new credential for “{values['name']}”",
+        subject=gettext("A new credential for “%(name)s”") % {"name": values["name"]},
         lines=[
-            f"{values['by']} made a credential for the vault “{values['name']}”. "
-            f"It may: {values['may']}.",
-            "If that was nobody of yours, revoke it on the vault's page now, and change the "
-            "password of this website.",
+            gettext("%(by)s made a credential for the vault “%(name)s”. It may: %(may)s.")
+            % {"by": values["by"], "name": values["name"], "may": gettext(values["may"])},
+            gettext(
+                "If that was nobody of yours, revoke it on the vault's page now, and change the "
+                "password of this website."
+            ),
         ],
-        facts=[("User name", values["username"]), ("Made", values["at"])],
+        facts=[
+            (gettext("User name"), values["username"]),
+            (gettext("Made"), minute_of(values["at"])),
+        ],
         link=_vault(values),
     )
 
@@ -99,13 +139,23 @@ def credential(values: Values) -> Letter:
 @register(KEY, Topic.SECURITY)
 def key(values: Values) -> Letter:
     """Say that a vault has another key, which another passphrase may open."""
-    what = "was removed from" if values["removed"] else "was added to"
+    about = {name: values[name] for name in ("name", "username")} | {"at": minute_of(values["at"])}
+    if values["removed"]:
+        subject = gettext("A key was removed from “%(name)s”")
+        line = gettext(
+            "At %(at)s a key was removed from the vault “%(name)s” with the credential "
+            "%(username)s."
+        )
+    else:
+        subject = gettext("A key was added to “%(name)s”")
+        line = gettext(
+            "At %(at)s a key was added to the vault “%(name)s” with the credential %(username)s."
+        )
     return Letter(
-        subject=f"A key {what} “{values['name']}”",
+        subject=subject % about,
         lines=[
-            f"At {values['at']} a key {what} the vault “{values['name']}” with the credential "
-            f"{values['username']}. Whoever knows the passphrase of a key can read the vault.",
-            "If that was nobody of yours, revoke that credential on the vault's page now.",
+            f"{line % about} {gettext(WHO_READS)}",
+            gettext("If that was nobody of yours, revoke that credential on the vault's page now."),
         ],
         link=_vault(values),
         is_urgent=True,
@@ -130,27 +180,43 @@ def report_values(
     bad = [one for one in standings if one[1] not in ("protected", "copying")]
     good = len(standings) - len(bad)
     if not standings:
-        subject = f"“{account}”: nothing is backed up yet"
-        lines = ["There is no computer in this account yet. Add the first one on the website."]
+        subject = gettext("“%(account)s”: nothing is backed up yet") % {"account": account}
+        lines = [gettext(NO_COMPUTER)]
     elif not bad:
-        subject = f"“{account}”: all {good} protected" if good > 1 else f"“{account}”: protected"
-        lines = ["Everything is backed up, with its copies in several places."]
+        subject = (
+            gettext("“%(account)s”: all %(good)s protected") % {"account": account, "good": good}
+            if good > 1
+            else gettext("“%(account)s”: protected") % {"account": account}
+        )
+        lines = [gettext("Everything is backed up, with its copies in several places.")]
     else:
-        subject = f"“{account}”: {len(bad)} of {len(standings)} need you"
-        lines = ["These are not protected as they should be:"]
-        lines += [f"{name}: {word}. {reason}" for name, word, reason in bad[:20]]
+        subject = gettext("“%(account)s”: %(bad)s of %(standings)s need you") % {
+            "account": account,
+            "bad": len(bad),
+            "standings": len(standings),
+        }
+        lines = [gettext("These are not protected as they should be:")]
+        lines += [f"{name}: {gettext(word)}. {reason}" for name, word, reason in bad[:20]]
         if len(bad) > 20:
-            lines.append(f"And {len(bad) - 20} more; the website lists them.")
+            lines.append(
+                gettext("And %(bad)s more; the website lists them.") % {"bad": len(bad) - 20}
+            )
     return {
         "subject": subject,
         "lines": lines,
-        "facts": [["Protected", f"{good} of {len(standings)}"], ["Used", f"{used} of {quota}"]],
+        "facts": [
+            [
+                gettext("Protected"),
+                gettext("%(good)s of %(standings)s") % {"good": good, "standings": len(standings)},
+            ],
+            [gettext("Used"), gettext("%(used)s of %(quota)s") % {"used": used, "quota": quota}],
+        ],
     }
 
 
 def _vault(values: Values) -> Link:
-    return Link("Open the vault's page", f"{settings.SITE_URL}/vaults/{values['vault']}/")
+    return Link(gettext("Open the vault's page"), f"{settings.SITE_URL}/vaults/{values['vault']}/")
 
 
 def _dashboard() -> Link:
-    return Link("Open your backups", f"{settings.SITE_URL}/dashboard/")
+    return Link(gettext("Open your backups"), f"{settings.SITE_URL}/dashboard/")

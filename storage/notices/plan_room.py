@@ -7,7 +7,6 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import Account
 from accounts.notifications.notify import notify
-from accounts.templatetags.amounts import amount
 from backup_service import clock
 from billing.actions import entitlements_of
 from storage.models import QuotaNotice, Usage
@@ -68,6 +67,6 @@ def _tell(account: Account, *, level: int, charged: int, limit: int) -> None:
         letters.QUOTA,
         key=f"plan-full:{level}:{clock.now():%Y%m%d%H}",
         level=level,
-        used=amount(charged),
-        quota=amount(limit),
+        used=charged,
+        quota=limit,
     )

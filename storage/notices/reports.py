@@ -7,6 +7,7 @@ from accounts.access import Seat
 from accounts.models import Account, Membership
 from accounts.notifications.notify import notify_one
 from accounts.notifications.preferences import RUN_IT, default_rhythm
+from accounts.reader import worded_for
 from accounts.templatetags.amounts import amount
 from backup_service import clock
 from billing.actions import entitlements_of
@@ -39,16 +40,17 @@ def _send(seat: Membership) -> int:
     now, account = clock.now(), seat.account
     plan = overview.plan_of(account)
     room = overview.quota_of(account, plan, entitlements_of(account).quota)
-    standings = [
-        (one.vault.name, one.protection.standing.value, one.protection.reason)
-        for one in overview.overview(overview.vaults_seen_by(Seat(seat)), plan)
-    ]
-    values = letters.report_values(
-        account=account.name,
-        standings=standings,
-        used=amount(room.charged),
-        quota=amount(room.quota),
-    )
+    with worded_for(seat.user):
+        standings = [
+            (one.vault.name, one.protection.standing.value, one.protection.reason)
+            for one in overview.overview(overview.vaults_seen_by(Seat(seat)), plan)
+        ]
+        values = letters.report_values(
+            account=account.name,
+            standings=standings,
+            used=amount(room.charged),
+            quota=amount(room.quota),
+        )
     Report.objects.update_or_create(membership=seat, defaults={"sent_at": now})
     notify_one(seat, letters.REPORT, key=f"report:{seat.pk}:{now:%Y%m%d%H}", **values)
     return 1

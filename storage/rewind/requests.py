@@ -9,9 +9,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Q, Sum, Value
 from django.db.models.functions import Greatest
+from django.utils import translation
+from django.utils.translation import gettext, ngettext
 
 from accounts import audit
 from accounts.audit import Actor
+from accounts.templatetags.amounts import number
 from backup_service import clock
 from billing.actions import entitlements_of
 from storage import wakeups
@@ -72,11 +75,15 @@ def request(vault: Vault, wanted: Wanted, *, actor: Actor) -> Undelete:
     """Have it brought back; the row says how far it is. Raises UndeleteError."""
     vault = sequence.lock(vault)
     if vault.account.is_closed:
-        raise UndeleteError("This account is closed. Open it again first, in the settings.")
+        raise UndeleteError(
+            gettext("This account is closed. Open it again first, in the settings.")
+        )
     if Undelete.objects.filter(vault=vault, ended_at=None).exists():
-        raise UndeleteError("Something is being brought back into this vault already. Wait for it.")
+        raise UndeleteError(
+            gettext("Something is being brought back into this vault already. Wait for it.")
+        )
     if vault.deletion_asked_at is not None:
-        raise UndeleteError("This vault is being deleted. Keep it first, on its page.")
+        raise UndeleteError(gettext("This vault is being deleted. Keep it first, on its page."))
     selection = _selection(vault, wanted)
     planned = _plan(selection)
     if not planned.objects:
@@ -97,7 +104,7 @@ def request(vault: Vault, wanted: Wanted, *, actor: Actor) -> Undelete:
         "vault.undelete",
         vault.public_id,
         account=vault.account,
-        what=described(row),
+        what=on_record(row),
         objects=planned.objects,
         snapshots=planned.snapshots,
     )
@@ -116,24 +123,32 @@ def described(row: Undelete) -> str:
     """Return in words what a row brings back."""
     moment = f"{row.moment:%Y-%m-%d %H:%M:%S} UTC" if row.moment else ""
     if row.credential is not None:
-        return f"what the credential {row.credential.prefix} has removed since {moment}"
+        by = {"credential": row.credential.prefix, "moment": moment}
+        return gettext("what the credential %(credential)s has removed since %(moment)s") % by
     if row.snapshots:
         count = len(row.snapshots)
-        at = f" as of {moment}" if moment else ""
-        return f"{count} chosen snapshot{'' if count == 1 else 's'}{at}"
-    return f"everything of {moment}"
+        said = ngettext("%(count)s chosen snapshot", "%(count)s chosen snapshots", count)
+        said %= {"count": count}
+        return said + (" " + gettext("as of %(moment)s") % {"moment": moment} if moment else "")
+    return gettext("everything of %(moment)s") % {"moment": moment}
+
+
+def on_record(row: Undelete) -> str:
+    """Return what a row brings back as the audit log has it, whoever reads that."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return described(row)
 
 
 def _selection(vault: Vault, wanted: Wanted) -> Selection:
     now = max(clock.database_now(), vault.sequence_at)
     moment = wanted.moment
     if moment is None and not wanted.snapshots:
-        raise UndeleteError("Say to which moment, or which snapshots.")
+        raise UndeleteError(gettext("Say to which moment, or which snapshots."))
     if moment is not None:
         _require_in_reach(moment, now)
     credential = _credential(vault, wanted.credential) if wanted.credential else None
     if credential is not None and wanted.snapshots:
-        raise UndeleteError("Choose snapshots, or what a credential removed, not both.")
+        raise UndeleteError(gettext("Choose snapshots, or what a credential removed, not both."))
     names = _names(vault, wanted.snapshots)
     if moment is not None:
         _require_there(vault, names, moment)
@@ -150,11 +165,14 @@ def _selection(vault: Vault, wanted: Wanted) -> Selection:
 
 def _require_in_reach(moment: datetime, now: datetime) -> None:
     if moment > now:
-        raise UndeleteError("That moment has not come yet.")
+        raise UndeleteError(gettext("That moment has not come yet."))
     if moment < now - settings.GRACE:
         raise UndeleteError(
-            f"What is removed is kept for {settings.GRACE.days} days, so nothing can be brought "
-            "back to a moment before that. Choose a later one."
+            gettext(
+                "What is removed is kept for %(days)s days, so nothing can be brought back to "
+                "a moment before that. Choose a later one."
+            )
+            % {"days": settings.GRACE.days}
         )
 
 
@@ -169,34 +187,46 @@ def _require_there(vault: Vault, names: Sequence[str], moment: datetime) -> None
     there = set(lives.values_list("object__name", flat=True))
     missing = [name for name in names if name not in there]
     if missing:
-        raise UndeleteError(f"The snapshot {missing[0]} was not there at that moment.")
+        raise UndeleteError(
+            gettext("The snapshot %(missing)s was not there at that moment.")
+            % {"missing": missing[0]}
+        )
 
 
 def _credential(vault: Vault, prefix: str) -> Credential:
     found = Credential.objects.filter(vault=vault, prefix=prefix).first()
     if found is None:
-        raise UndeleteError(f"This vault has no credential {prefix}.")
+        raise UndeleteError(
+            gettext("This vault has no credential %(prefix)s.") % {"prefix": prefix}
+        )
     return found
 
 
 def _names(vault: Vault, wanted: Sequence[str]) -> list[str]:
     if len(wanted) > MOST_SNAPSHOTS:
         raise UndeleteError(
-            f"At most {MOST_SNAPSHOTS} snapshots are chosen at a time; bring back the whole vault "
-            "for more."
+            gettext(
+                "At most %(most_snapshots)s snapshots are chosen at a time; bring back the "
+                "whole vault for more."
+            )
+            % {"most_snapshots": MOST_SNAPSHOTS}
         )
     snapshots = StoredObject.objects.filter(vault=vault, type=ObjectType.SNAPSHOT)
     names = []
     for word in dict.fromkeys(wanted):
         if not _NAME.fullmatch(word):
             raise UndeleteError(
-                f"A snapshot is named by at least {SHORTEST} of its hexadecimal digits."
+                gettext("A snapshot is named by at least %(shortest)s of its hexadecimal digits.")
+                % {"shortest": SHORTEST}
             )
         found = list(snapshots.filter(name__startswith=word, state=State.TOMBSTONED)[:2])
         if len(found) == 1:
             names.append(found[0].name)
         elif found:
-            raise UndeleteError(f"Several removed snapshots begin with {word}; say more of it.")
+            raise UndeleteError(
+                gettext("Several removed snapshots begin with %(word)s; say more of it.")
+                % {"word": word}
+            )
         else:
             is_there = snapshots.live().filter(name__startswith=word).exists()
             raise UndeleteError(_no_snapshot(word, is_there=is_there))
@@ -205,8 +235,10 @@ def _names(vault: Vault, wanted: Sequence[str]) -> list[str]:
 
 def _no_snapshot(word: str, *, is_there: bool) -> str:
     if is_there:
-        return f"The snapshot {word} has not been removed."
-    return f"No snapshot {word} was removed from this vault within the time that it is kept."
+        return gettext("The snapshot %(word)s has not been removed.") % {"word": word}
+    return gettext(
+        "No snapshot %(word)s was removed from this vault within the time that it is kept."
+    ) % {"word": word}
 
 
 def _plan(selection: Selection) -> Plan:
@@ -249,8 +281,10 @@ def _over(vault: Vault, cost: int) -> int:
 
 def _nothing(planned: Plan) -> str:
     if planned.purged:
-        return (
-            f"Nothing can be brought back: {planned.purged:,} objects of that moment are gone for "
+        return gettext(
+            "Nothing can be brought back: %(purged)s objects of that moment are gone for "
             "good, since their time was over."
-        )
-    return "Nothing was removed since that moment that is not there again: there is nothing to do."
+        ) % {"purged": number(planned.purged)}
+    return gettext(
+        "Nothing was removed since that moment that is not there again: there is nothing to do."
+    )

@@ -199,7 +199,7 @@ def sentence(row: Undelete) -> str:
         f"{described(row)}."
     )
     if row.lost:
-        said += f" Of {row.lost:,} of them no good copy is left; back the device up again."
+        said += f" Of {row.lost:,} of them no good copy is left; back the computer up again."
     if row.purged:
         said += f" {row.purged:,} more are gone for good, since their time was over."
     return said

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
+from accounts.templatetags.amounts import day, number
 from storage.intervals import USUAL, late_from
 
 COPY_PATIENCE = timedelta(hours=1)
+DAYS_FROM = 48  # hours, from which on a span is told in days
 
 
 class Standing(StrEnum):
@@ -103,71 +105,97 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
     if figures.is_retired:
         return Protection(
             Standing.RETIRED,
-            "Its computer is retired, so no backup is expected. What is here stays.",
+            gettext("Its computer is retired, so no backup is expected. What is here stays."),
         )
     if figures.refused_at is not None:
         return Protection(
             Standing.REFUSED,
-            f"The service refused the last backup, on {figures.refused_at:%Y-%m-%d}: "
-            f"{figures.refused_text}",
+            gettext("The service refused the last backup, on %(day)s: %(text)s")
+            % {"day": day(figures.refused_at), "text": figures.refused_text},
         )
     if figures.last_backup is None:
-        return Protection(Standing.NEVER, "No backup has been completed yet.")
+        return Protection(Standing.NEVER, gettext("No backup has been completed yet."))
     if now > late_from(figures.last_backup, figures.interval):
-        return Protection(
-            Standing.LATE,
-            f"Nothing has been backed up for {_span(now - figures.last_backup)}, and usually a "
-            f"backup comes every {_span(figures.interval or USUAL)}. Is the computer on?",
-        )
+        return Protection(Standing.LATE, _late(figures.last_backup, figures.interval, now))
     if figures.unread:
-        unread = _many(figures.unread, "path", "paths")
-        return Protection(
-            Standing.INCOMPLETE,
-            f"The last backup lacks {unread} that could not be read. "
-            "Run it again, or look at what the program said.",
-        )
+        return Protection(Standing.INCOMPLETE, _incomplete(figures.unread))
     if figures.thin:
         return Protection(Standing.COPYING, _copying(figures))
     return Protection(Standing.PROTECTED, _protected(figures))
 
 
+def _late(last_backup: datetime, interval: timedelta | None, now: datetime) -> str:
+    return gettext(
+        "Nothing has been backed up for %(time)s, and usually a backup comes %(every)s. "
+        "Is the computer on?"
+    ) % {"time": _span(now - last_backup), "every": _every(interval or USUAL)}
+
+
+def _incomplete(unread: int) -> str:
+    return ngettext(
+        "The last backup lacks %(count)s path that could not be read. Run it again, or "
+        "look at what the program said.",
+        "The last backup lacks %(count)s paths that could not be read. Run it again, or "
+        "look at what the program said.",
+        unread,
+    ) % {"count": number(unread)}
+
+
 def _copying(figures: VaultFigures) -> str:
     if figures.unread is None:  # stock restic does not tell
-        return "Everything that was sent is stored; its second copies are being made now."
-    return "The last backup is complete; its second copies are being made now."
+        return gettext("Everything that was sent is stored; its second copies are being made now.")
+    return gettext("The last backup is complete; its second copies are being made now.")
 
 
 def _protected(figures: VaultFigures) -> str:
-    copies = _many(figures.fewest_copies, "copy", "copies")
+    copies = figures.fewest_copies
     if figures.unread is None:
-        return f"Everything that was sent has {copies}."
-    return f"The last backup is complete, with {copies} of everything."
+        said = ngettext(
+            "Everything that was sent has %(count)s copy.",
+            "Everything that was sent has %(count)s copies.",
+            copies,
+        )
+    else:
+        said = ngettext(
+            "The last backup is complete, with %(count)s copy of everything.",
+            "The last backup is complete, with %(count)s copies of everything.",
+            copies,
+        )
+    return said % {"count": number(copies)}
 
 
 def _risk(figures: VaultFigures, now: datetime) -> str:
     if figures.lost:
-        return (
-            f"No good copy is left of {_objects(figures.lost)}. "
-            "Back the computer up again now: what is still there is sent anew."
-        )
+        return ngettext(
+            "No good copy is left of %(count)s object. Back the computer up again now: what is "
+            "still there is sent anew.",
+            "No good copy is left of %(count)s objects. Back the computer up again now: what is "
+            "still there is sent anew.",
+            figures.lost,
+        ) % {"count": number(figures.lost)}
     if figures.last_backup is not None and not figures.snapshots:
-        return (
+        return gettext(
             "All snapshots have been removed from this vault. If that was not you, revoke the "
             "credential that did it and bring them back within 30 days, both on the vault's page."
         )
     if figures.wiped_at is not None:
-        return (
-            f"All snapshots but one, or all of them, were removed on {figures.wiped_at:%Y-%m-%d}. "
-            "If that was not you, revoke the credential that did it and bring them back within 30 "
-            "days, both on the vault's page."
-        )
+        return gettext(
+            "All snapshots but one, or all of them, were removed on %(day)s. If that was not you, "
+            "revoke the credential that did it and bring them back within 30 days, both on the "
+            "vault's page."
+        ) % {"day": day(figures.wiped_at)}
     if figures.parked or _is_overdue(figures, now):
-        return (
-            f"{_many(figures.waiting, 'copy', 'copies')} should have been made by now. "
-            "The service keeps trying."
-        )
+        return ngettext(
+            "%(count)s copy should have been made by now. The service keeps trying.",
+            "%(count)s copies should have been made by now. The service keeps trying.",
+            figures.waiting,
+        ) % {"count": number(figures.waiting)}
     if figures.thin > figures.waiting:
-        return f"There is only one copy of {_objects(figures.thin)}."
+        return ngettext(
+            "There is only one copy of %(count)s object.",
+            "There is only one copy of %(count)s objects.",
+            figures.thin,
+        ) % {"count": number(figures.thin)}
     return ""
 
 
@@ -177,16 +205,21 @@ def _is_overdue(figures: VaultFigures, now: datetime) -> bool:
 
 
 def _span(span: timedelta) -> str:
-    """Return a span in whole hours or days, as after "every" and "for"."""
+    """Return a span in whole hours or days."""
     hours = round(span / timedelta(hours=1))
-    if hours < 48:
-        return "hour" if hours == 1 else "day" if hours == 24 else f"{hours} hours"
-    return f"{round(hours / 24)} days"
+    if hours < DAYS_FROM:
+        return ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": hours}
+    days = round(hours / 24)
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
 
 
-def _objects(count: int) -> str:
-    return _many(count, "object", "objects")
-
-
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
+def _every(span: timedelta) -> str:
+    """Return how often something comes, as "every day"."""
+    hours = round(span / timedelta(hours=1))
+    if hours == 24:
+        return gettext("every day")
+    if hours == 1:
+        return gettext("every hour")
+    if hours < DAYS_FROM:
+        return gettext("every %(count)s hours") % {"count": hours}
+    return gettext("every %(count)s days") % {"count": round(hours / 24)}

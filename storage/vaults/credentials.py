@@ -17,6 +17,7 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.ids import new_public_id
 from accounts.notifications.notify import notify
+from accounts.notifications.wording import iso
 from backup_service import clock
 from storage.models import Credential, Vault
 from storage.vaults import sequence
@@ -107,7 +108,7 @@ def _tell(credential: Credential, actor: Actor) -> None:
         username=credential.prefix,
         may=credential.get_scope_display(),
         by=actor.label,
-        at=f"{credential.created_at:%Y-%m-%d %H:%M} UTC",
+        at=iso(credential.created_at),
     )
 
 

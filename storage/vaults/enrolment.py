@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext, ngettext
 
 from accounts import audit
 from accounts.actions import add_device, choose_continent
@@ -76,11 +77,16 @@ def create_vault(
 def add_vault(account: Account, *, name: str, actor: Actor, device: Device | None = None) -> Vault:
     """Make a vault that nobody can enter yet. Raises VaultNameTakenError, VaultLimitError."""
     if Account.objects.select_for_update(no_key=True).get(pk=account.pk).is_closed:
-        raise VaultLimitError("This account is closed. Open it again first, in the settings.")
+        raise VaultLimitError(
+            gettext("This account is closed. Open it again first, in the settings.")
+        )
     if Vault.objects.filter(account=account, closed_at=None).count() >= MOST_VAULTS:
         raise VaultLimitError(
-            f"An account has at most {MOST_VAULTS} vaults. Delete one that was never set up, or "
-            "ask us."
+            gettext(
+                "An account has at most %(most_vaults)s vaults. Delete one that was never set "
+                "up, or ask us."
+            )
+            % {"most_vaults": MOST_VAULTS}
         )
     Usage.objects.get_or_create(account=account)
     try:
@@ -139,8 +145,14 @@ def add_computer(
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if limit is not None and account.devices.filter(retired_at=None).count() >= limit:
         raise DeviceLimitError(
-            f"Your plan has room for {limit} computer{'s' if limit != 1 else ''}. "
-            "Retire one that is no longer used, or ask whoever runs this service for a larger plan."
+            ngettext(
+                "Your plan has room for %(limit)s computer. Retire one that is no longer used, or "
+                "choose a larger plan.",
+                "Your plan has room for %(limit)s computers. Retire one that is no longer used, or "
+                "choose a larger plan.",
+                limit,
+            )
+            % {"limit": limit}
         )
     if continent is not None:
         choose_continent(account, continent=continent, actor=actor)

@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -29,8 +30,10 @@ from storage.vaults.enrolment import LimitError, VaultNameTakenError, add_comput
 NEW = "new"
 GUESSES = 10  # wrong codes of a person
 GUESSES_FOR = 15 * 60  # seconds
-TOO_MANY = "Too many wrong codes. Wait a quarter of an hour, then begin anew on the computer."
-UNKNOWN = (
+TOO_MANY = gettext_lazy(
+    "Too many wrong codes. Wait a quarter of an hour, then begin anew on the computer."
+)
+UNKNOWN = gettext_lazy(
     "There is no computer with this code. Codes run out after a quarter of an hour; the computer "
     "can ask for another one."
 )
@@ -40,9 +43,9 @@ class CodeForm(forms.Form):
     """The code that the computer shows."""
 
     code = forms.CharField(
-        label="The code that the computer shows",
+        label=gettext_lazy("The code that the computer shows"),
         max_length=40,
-        help_text="Eight letters, such as WDJB-MJHT.",
+        help_text=gettext_lazy("Eight letters, such as WDJB-MJHT."),
         widget=forms.TextInput(
             attrs={
                 "autocomplete": "one-time-code",
@@ -59,19 +62,21 @@ class ConnectForm(forms.Form):
     """Where the computer backs up to."""
 
     code = forms.CharField(max_length=40, widget=forms.HiddenInput)
-    where = forms.ChoiceField(label="Where does it back up to?", widget=forms.RadioSelect)
+    where = forms.ChoiceField(
+        label=gettext_lazy("Where does it back up to?"), widget=forms.RadioSelect
+    )
     name = NameField(
-        label="Name of the computer",
+        label=gettext_lazy("Name of the computer"),
         max_length=100,
         required=False,
-        help_text="Its vault gets the same name.",
+        help_text=gettext_lazy("Its vault gets the same name."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     scope = forms.ChoiceField(
-        label="What may it do?",
+        label=gettext_lazy("What may it do?"),
         choices=[
-            (Credential.Scope.BACKUP, "Back up and restore"),
-            (Credential.Scope.RESTORE, "Restore only"),
+            (Credential.Scope.BACKUP, gettext_lazy("Back up and restore")),
+            (Credential.Scope.RESTORE, gettext_lazy("Restore only")),
         ],
         initial=Credential.Scope.BACKUP,
         widget=forms.RadioSelect,
@@ -83,17 +88,22 @@ class ConnectForm(forms.Form):
         super().__init__(data, initial={"code": code, "where": NEW, "name": asked.computer})
         self.vaults = {vault.public_id: vault for vault in overview.vaults_seen_by(seat)}
         self.fields["where"].choices = [  # type: ignore[attr-defined]
-            (NEW, "A new vault of its own"),
-            *((key, f"The vault “{vault.name}”") for key, vault in self.vaults.items()),
+            (NEW, gettext("A new vault of its own")),
+            *(
+                (key, gettext("The vault “%(vault_name)s”") % {"vault_name": vault.name})
+                for key, vault in self.vaults.items()
+            ),
         ]
 
     def clean(self) -> dict[str, object]:
         """A new vault wants a name, and is of no use to a computer that only restores."""
         data: dict[str, object] = super().clean() or {}
         if data.get("where") == NEW and not data.get("name"):
-            self.add_error("name", "A new computer needs a name.")
+            self.add_error("name", gettext("A new computer needs a name."))
         if data.get("where") == NEW and data.get("scope") == Credential.Scope.RESTORE:
-            self.add_error("scope", "A new vault is empty; choose the vault to restore from.")
+            self.add_error(
+                "scope", gettext("A new vault is empty; choose the vault to restore from.")
+            )
         return data
 
 
@@ -162,7 +172,9 @@ def _connect(request: HttpRequest, seat: Seat, asked: _Asked) -> HttpResponse:
     if vault is None:
         return _confirm(request, asked, form)
     messages.success(
-        request, f"“{asked.request.computer}” is connected. Go on there; it shows the next step."
+        request,
+        gettext("“%(computer)s” is connected. Go on there; it shows the next step.")
+        % {"computer": asked.request.computer},
     )
     return redirect("vault", vault.public_id)
 
@@ -199,8 +211,10 @@ def _vault(request: HttpRequest, account: Account, form: ConnectForm) -> Vault |
     except (DeviceNameTakenError, VaultNameTakenError):
         form.add_error(
             "name",
-            "There is a computer or a vault of this name already. Choose another name, or choose "
-            "that vault above if this is the same computer.",
+            gettext(
+                "There is a computer or a vault of this name already. Choose another name, or "
+                "choose that vault above if this is the same computer."
+            ),
         )
     except LimitError as error:
         form.add_error(None, str(error))
@@ -214,7 +228,9 @@ def _deny(request: HttpRequest, account: Account, asked: _Asked) -> HttpResponse
     except grant.DecidedError:
         messages.error(request, UNKNOWN)
     else:
-        messages.success(request, f"“{asked.request.computer}” was refused.")
+        messages.success(
+            request, gettext("“%(computer)s” was refused.") % {"computer": asked.request.computer}
+        )
     return redirect("dashboard")
 
 

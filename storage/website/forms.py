@@ -6,35 +6,44 @@ from datetime import timedelta
 from django import forms
 from django.forms.boundfield import BoundWidget
 from django.http import QueryDict
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.continents import Continent
 from accounts.name_field import NameField
 from storage.models import Credential
 
 SCOPES = {
-    Credential.Scope.BACKUP: "Adds backups and restores them. Cannot remove anything, so a thief "
-    "who takes it from the computer cannot destroy your history. Right for almost every one.",
-    Credential.Scope.RESTORE: "Only reads. Right for a new computer that you restore to, or for "
-    "somebody who checks the backups.",
-    Credential.Scope.MAINTAIN: "Also removes old snapshots and prunes. What it removes is "
-    "kept for 30 days, and the vault's page brings it back. Keep it away from the computer that "
-    "backs up.",
+    Credential.Scope.BACKUP: gettext_lazy(
+        "Adds backups and restores them. Cannot remove anything, so a thief "
+        "who takes it from the computer cannot destroy your history. Right for almost every one."
+    ),
+    Credential.Scope.RESTORE: gettext_lazy(
+        "Only reads. Right for a new computer that you restore to, or for "
+        "somebody who checks the backups."
+    ),
+    Credential.Scope.MAINTAIN: gettext_lazy(
+        "Also removes old snapshots and prunes. What it removes is "
+        "kept for 30 days, and the vault's page brings it back. Keep it away from the computer "
+        "that backs up."
+    ),
 }
 
 
-NO_WISH = "No wish: wherever it suits best"
+NO_WISH = gettext_lazy("No wish: wherever it suits best")
 
 
 def continent_field(continents: Sequence[str], *, initial: str) -> forms.ChoiceField:
     """Return the choice between continents, or none."""
     return forms.ChoiceField(
-        label="Where are your backups to live?",
-        choices=[*((c, Continent(c).label) for c in continents), ("", NO_WISH)],
+        label=gettext("Where are your backups to live?"),
+        choices=[*((c, gettext(Continent(c).label)) for c in continents), ("", NO_WISH)],
         initial=initial,
         required=False,
-        help_text="New backups go there first, and so do their further copies as far as there "
-        "are other places on that continent. You can change it later; what is stored stays "
-        "where it is.",
+        help_text=gettext(
+            "New backups go there first, and so do their further copies as far as there "
+            "are other places on that continent. You can change it later; what is stored stays "
+            "where it is."
+        ),
     )
 
 
@@ -42,10 +51,11 @@ class DeviceForm(forms.Form):
     """A computer to add."""
 
     name = NameField(
-        label="Name of the computer",
+        label=gettext_lazy("Name of the computer"),
         max_length=100,
-        help_text="So that you recognise it, for example “Laptop of Anna”. "
-        "Its vault gets the same name.",
+        help_text=gettext_lazy(
+            "So that you recognise it, for example “Laptop of Anna”. Its vault gets the same name."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
 
@@ -60,9 +70,11 @@ class DeviceNameForm(forms.Form):
     """What a computer is called."""
 
     name = NameField(
-        label="Name of the computer",
+        label=gettext_lazy("Name of the computer"),
         max_length=100,
-        help_text="Its vaults keep their names, which are changed on their own pages.",
+        help_text=gettext_lazy(
+            "Its vaults keep their names, which are changed on their own pages."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
 
@@ -74,9 +86,9 @@ class VaultForm(forms.Form):
     """What a vault is called."""
 
     name = NameField(
-        label="Name of the vault",
+        label=gettext_lazy("Name of the vault"),
         max_length=100,
-        help_text="Its address and everything in it stay as they are.",
+        help_text=gettext_lazy("Its address and everything in it stay as they are."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
 
@@ -88,7 +100,7 @@ class DeletionForm(forms.Form):
     """The name of a vault with backups, typed by whoever wants it deleted."""
 
     name = NameField(
-        label="Type the vault's name",
+        label=gettext_lazy("Type the vault's name"),
         max_length=100,
         strip=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
@@ -102,7 +114,7 @@ class DeletionForm(forms.Form):
         """Refuse another name."""
         name: str = self.cleaned_data["name"]
         if name.strip() != self._wanted.strip():
-            raise forms.ValidationError("That is not the name of this vault.")
+            raise forms.ValidationError(gettext("That is not the name of this vault."))
         return name
 
 
@@ -121,10 +133,10 @@ class LabelForm(forms.Form):
     """What a credential is called."""
 
     label = NameField(
-        label="What do you call it?",
+        label=gettext_lazy("What do you call it?"),
         max_length=100,
         required=False,
-        help_text="So that you recognise it, for example “Server room, restic”.",
+        help_text=gettext_lazy("So that you recognise it, for example “Server room, restic”."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -136,8 +148,8 @@ class CredentialForm(LabelForm):
     """What a new credential is called, and what it may do."""
 
     scope = forms.ChoiceField(
-        label="What may it do?",
-        choices=[(scope.value, scope.label) for scope in SCOPES],
+        label=gettext_lazy("What may it do?"),
+        choices=[(scope.value, gettext_lazy(scope.label)) for scope in SCOPES],
         initial=Credential.Scope.BACKUP,
         widget=forms.RadioSelect,
     )
@@ -145,7 +157,7 @@ class CredentialForm(LabelForm):
     def options(self) -> list[tuple["BoundWidget", str]]:
         """Return each choice with the sentence that explains it."""
         return [
-            (choice, SCOPES[Credential.Scope(str(choice.data["value"]))])
+            (choice, str(SCOPES[Credential.Scope(str(choice.data["value"]))]))
             for choice in self["scope"].subwidgets
         ]
 
@@ -154,12 +166,12 @@ class RotationForm(forms.Form):
     """When a credential that is replaced ends."""
 
     hours = forms.TypedChoiceField(
-        label="When does the old one end?",
+        label=gettext_lazy("When does the old one end?"),
         choices=[
-            (24, "In a day"),
-            (168, "In a week"),
-            (1, "In an hour"),
-            (0, "At once: somebody may have it"),
+            (24, gettext_lazy("In a day")),
+            (168, gettext_lazy("In a week")),
+            (1, gettext_lazy("In an hour")),
+            (0, gettext_lazy("At once: somebody may have it")),
         ],
         coerce=int,
         initial=24,
@@ -171,20 +183,22 @@ class IntervalForm(forms.Form):
     """How often backups of a vault are expected."""
 
     hours = forms.TypedChoiceField(
-        label="How often is a backup to come?",
+        label=gettext_lazy("How often is a backup to come?"),
         choices=[
-            (0, "As often as they have come so far"),
-            (1, "Every hour"),
-            (6, "Every six hours"),
-            (12, "Every twelve hours"),
-            (24, "Every day"),
-            (48, "Every two days"),
-            (168, "Every week"),
-            (744, "Every month"),
+            (0, gettext_lazy("As often as they have come so far")),
+            (1, gettext_lazy("Every hour")),
+            (6, gettext_lazy("Every six hours")),
+            (12, gettext_lazy("Every twelve hours")),
+            (24, gettext_lazy("Every day")),
+            (48, gettext_lazy("Every two days")),
+            (168, gettext_lazy("Every week")),
+            (744, gettext_lazy("Every month")),
         ],
         coerce=int,
-        help_text="When none has come for that time and as long again (three days at most), the "
-        "vault is shown as late.",
+        help_text=gettext_lazy(
+            "When none has come for that time and as long again (three days at most), the "
+            "vault is shown as late."
+        ),
     )
 
     def __init__(self, data: QueryDict | None = None, *, now: int) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
-from accounts.templatetags.amounts import amount
+from accounts.templatetags.amounts import amount, number
 from storage.models import Credential, Vault, VaultEvent
 from storage.rewind import history
 
@@ -69,9 +69,10 @@ def sentence(event: VaultEvent) -> str:
         case Kind.RUN:
             return _run(event)
         case Kind.FAILED:
-            return event.text + _times(event.count)
+            return gettext(event.text) + _times(event.count)
         case Kind.REFUSAL:
-            return f"Refused ({event.status}){_times(event.count)}: {event.text}"
+            said = {"status": event.status, "times": _times(event.count), "text": _refusal(event)}
+            return gettext("Refused (%(status)s)%(times)s: %(text)s") % said
         case Kind.REMOVAL | Kind.WIPE:
             return _removal(event)
         case _:
@@ -82,22 +83,43 @@ def _called(credential: Credential | None) -> str:
     return (credential.label or credential.prefix) if credential else ""
 
 
+def _refusal(event: VaultEvent) -> str:
+    """Return why, as the program was told; what is without figures in the reader's language."""
+    return gettext(event.text) if event.text else ""
+
+
 def _run(event: VaultEvent) -> str:
-    took = f" in {_span(event.seconds)}" if event.seconds is not None else ""
-    lacks = f"; {event.unread:,} paths could not be read" if event.unread else ""
-    return f"A backup was completed: {amount(event.bytes or 0)} added{took}{lacks}."
+    size = amount(event.bytes or 0)
+    if event.seconds is None:
+        said = gettext("A backup was completed: %(size)s added") % {"size": size}
+    else:
+        took = {"size": size, "time": _span(event.seconds)}
+        said = gettext("A backup was completed: %(size)s added in %(time)s") % took
+    if event.unread:
+        lacks = ngettext(
+            "%(count)s path could not be read", "%(count)s paths could not be read", event.unread
+        )
+        said += "; " + lacks % {"count": number(event.unread)}
+    return said + "."
 
 
 def _removal(event: VaultEvent) -> str:
     snapshots, others = event.snapshots or 0, event.count - (event.snapshots or 0)
-    parts = [
-        f"{number:,} {one if number == 1 else one + 's'}"
-        for number, one in ((snapshots, "snapshot"), (others, "other object"))
-        if number
-    ]
-    alarming = " Nothing, or only one snapshot, was left." if event.kind == Kind.WIPE else ""
-    verb = "was" if event.count == 1 else "were"
-    return f"{' and '.join(parts)} {verb} removed, {amount(event.bytes or 0)}.{alarming}"
+    parts = []
+    if snapshots:
+        words = ngettext("%(count)s snapshot", "%(count)s snapshots", snapshots)
+        parts.append(words % {"count": number(snapshots)})
+    if others:
+        words = ngettext("%(count)s other object", "%(count)s other objects", others)
+        parts.append(words % {"count": number(others)})
+    size = amount(event.bytes or 0)
+    said = ngettext(
+        "%(what)s was removed, %(size)s.", "%(what)s were removed, %(size)s.", event.count
+    )
+    said %= {"what": gettext(" and ").join(parts), "size": size}
+    if event.kind == Kind.WIPE:
+        said += " " + gettext("Nothing, or only one snapshot, was left.")
+    return said
 
 
 def _before(event: VaultEvent) -> datetime | None:
@@ -107,11 +129,16 @@ def _before(event: VaultEvent) -> datetime | None:
 
 
 def _times(count: int) -> str:
-    return "" if count == 1 else f" {count:,} times"
+    return "" if count == 1 else " " + gettext("%(count)s times") % {"count": number(count)}
 
 
 def _span(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return (
+        gettext("%(minutes)s min") % {"minutes": minutes}
+        if minutes < 60
+        else gettext("%(minutes)s h %(minutes2)s min")
+        % {"minutes": minutes // 60, "minutes2": minutes % 60}
+    )

@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -46,7 +47,7 @@ class TypedForm(forms.Form):
         """Return what was typed; spaces may differ. Raises ValidationError for another name."""
         typed = " ".join(self.cleaned_data["typed"].split())
         if typed != self._name:
-            raise forms.ValidationError("That is another name; nothing was changed.")
+            raise forms.ValidationError(gettext("That is another name; nothing was changed."))
         return typed
 
 
@@ -62,7 +63,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     if not is_there(request):  # and then back: a file that came at once would leave them there
         return redirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': request.path})}")
     if not cache.add(f"export:{user.pk}", True, PAUSE):
-        messages.error(request, "You have just downloaded it. Please wait a minute.")
+        messages.error(request, gettext("You have just downloaded it. Please wait a minute."))
         return redirect("export")
     return _archive(request, user, owned)
 
@@ -95,7 +96,7 @@ def close_account(request: HttpRequest) -> HttpResponse:
     form = TypedForm(
         request.POST if request.method == "POST" else None,
         name=account.name,
-        label=f"Type the account’s name: {account.name}",  # noqa: RUF001
+        label=gettext("Type the account’s name: %(account_name)s") % {"account_name": account.name},  # noqa: RUF001
     )
     if form.is_valid():
         try:
@@ -129,7 +130,11 @@ def reopen_account(request: HttpRequest) -> HttpResponse:
     except ClosingError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"The account “{account.name}” is open again.")
+        messages.success(
+            request,
+            gettext("The account “%(account_name)s” is open again.")
+            % {"account_name": account.name},
+        )
     return redirect("account_close")
 
 
@@ -143,7 +148,7 @@ def delete_sign_in(request: HttpRequest) -> HttpResponse:
     form = TypedForm(
         request.POST if request.method == "POST" else None,
         name=user.email,
-        label=f"Type your e-mail address: {user.email}",
+        label=gettext("Type your e-mail address: %(user_email)s") % {"user_email": user.email},
     )
     if form.is_valid():
         try:
@@ -152,7 +157,7 @@ def delete_sign_in(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             logout(request)
-            messages.success(request, "Your sign-in is deleted, and you are signed out.")
+            messages.success(request, gettext("Your sign-in is deleted, and you are signed out."))
             return redirect("landing")
     context = {"form": form, "seats": list(seats_of(user)[:100])}
     return render(request, "leaving/delete_sign_in.html", context)

@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -37,7 +38,7 @@ def _accept_removal(request: HttpRequest, vault: Vault) -> HttpResponse:
     if request.method != "POST":
         return render(request, "storage/accept_removal.html", {"vault": vault})
     if wipes.acknowledge(vault, actor=actor_of(request)):
-        messages.success(request, "Noted. The vault is judged by its backups again.")
+        messages.success(request, gettext("Noted. The vault is judged by its backups again."))
     return redirect("vault", vault_id=vault.public_id)
 
 

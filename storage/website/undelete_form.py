@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 
 from storage.models import Credential, Vault
 from storage.rewind.requests import MOST_SNAPSHOTS, Wanted
@@ -41,13 +42,17 @@ class UndeleteForm(forms.Form):
         found = super().clean() or self.cleaned_data
         what = found.get("what")
         if what in {"all", "credential"} and not found.get("to") and "to" not in self.errors:
-            self.add_error("to", "Say to which moment.")
+            self.add_error("to", gettext("Say to which moment."))
         if what == "snapshots" and not found.get("snapshot") and "snapshot" not in self.errors:
-            self.add_error("snapshot", "Choose at least one snapshot.")
+            self.add_error("snapshot", gettext("Choose at least one snapshot."))
         if what == "snapshots" and len(found.get("snapshot", [])) > MOST_SNAPSHOTS:
-            self.add_error("snapshot", f"Choose at most {MOST_SNAPSHOTS} at a time.")
+            self.add_error(
+                "snapshot",
+                gettext("Choose at most %(most_snapshots)s at a time.")
+                % {"most_snapshots": MOST_SNAPSHOTS},
+            )
         if what == "credential" and not self._credentials().exists():
-            self.add_error("credential", "This vault has no such credential.")
+            self.add_error("credential", gettext("This vault has no such credential."))
         return found
 
     @property

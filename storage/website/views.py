@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
@@ -12,6 +13,7 @@ from accounts.access import devices_seen_by, present_seat
 from accounts.actions import DeviceNameTakenError, choose_continent, rename_device
 from accounts.models import Account
 from accounts.roles import Right
+from accounts.templatetags.amounts import number
 from accounts.website import once
 from accounts.website.acting import actor_of
 from storage.deletion.vaults import give_up_lost
@@ -64,12 +66,16 @@ def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled
     try:
         return enrol_device(account, actor=actor_of(request), **form.cleaned_data)
     except DeviceNameTakenError:
-        form.add_error("name", "A computer of this name is in use already. Choose another name.")
+        form.add_error(
+            "name", gettext("A computer of this name is in use already. Choose another name.")
+        )
     except VaultNameTakenError:
         form.add_error(
             "name",
-            "There is a vault of this name, from a computer that was retired. Choose another name, "
-            "or open that vault and make a credential for it to go on with it.",
+            gettext(
+                "There is a vault of this name, from a computer that was retired. Choose another "
+                "name, or open that vault and make a credential for it to go on with it."
+            ),
         )
     except LimitError as error:
         form.add_error(None, str(error))
@@ -97,7 +103,7 @@ def continent(request: HttpRequest) -> HttpResponse:
     )
     if form.is_valid():
         choose_continent(account, actor=actor_of(request), **form.cleaned_data)
-        messages.success(request, "Saved. It holds for new backups from now on.")
+        messages.success(request, gettext("Saved. It holds for new backups from now on."))
         return redirect("settings")
     context = {"form": form, "shares_disk": share_a_disk()}
     return render(request, "storage/continent.html", context)
@@ -116,10 +122,14 @@ def rename_a_device(request: HttpRequest, device_id: str) -> HttpResponse:
             rename_device(device, actor=actor_of(request), **form.cleaned_data)
         except DeviceNameTakenError:
             form.add_error(
-                "name", "A computer of this name is in use already. Choose another name."
+                "name", gettext("A computer of this name is in use already. Choose another name.")
             )
         else:
-            messages.success(request, f"The computer is called “{device.name}” now.")
+            messages.success(
+                request,
+                gettext("The computer is called “%(device_name)s” now.")
+                % {"device_name": device.name},
+            )
             return redirect("dashboard")
     return render(request, "storage/device_rename.html", {"device": device, "form": form})
 
@@ -134,7 +144,11 @@ def retire(request: HttpRequest, device_id: str) -> HttpResponse:
     if request.method != "POST":
         return render(request, "storage/device_retire.html", {"device": device})
     retire_device(device, actor=actor_of(request))
-    messages.success(request, f"“{device.name}” is retired. Its backups are still here.")
+    messages.success(
+        request,
+        gettext("“%(device_name)s” is retired. Its backups are still here.")
+        % {"device_name": device.name},
+    )
     return redirect("dashboard")
 
 
@@ -150,9 +164,14 @@ def rename(request: HttpRequest, vault_id: str) -> HttpResponse:
         try:
             rename_vault(found, actor=actor_of(request), **form.cleaned_data)
         except VaultNameTakenError:
-            form.add_error("name", "There is a vault of this name already. Choose another name.")
+            form.add_error(
+                "name", gettext("There is a vault of this name already. Choose another name.")
+            )
         else:
-            messages.success(request, f"The vault is called “{found.name}” now.")
+            messages.success(
+                request,
+                gettext("The vault is called “%(found_name)s” now.") % {"found_name": found.name},
+            )
             return redirect("vault", vault_id=found.public_id)
     return render(request, "storage/vault_rename.html", {"vault": found, "form": form})
 
@@ -168,7 +187,7 @@ def interval(request: HttpRequest, vault_id: str) -> HttpResponse:
     form = IntervalForm(data, now=found.expected_interval // 3600)
     if form.is_valid():
         expect_every(found, form.interval(), actor=actor_of(request))
-        messages.success(request, "Saved. From now on the vault is judged by that.")
+        messages.success(request, gettext("Saved. From now on the vault is judged by that."))
         return redirect("vault", vault_id=found.public_id)
     return render(request, "storage/vault_interval.html", {"vault": found, "form": form})
 
@@ -186,13 +205,25 @@ def give_up(request: HttpRequest, vault_id: str) -> HttpResponse:
     count = give_up_lost(found, actor=actor_of(request))
     left = lost_of(found).count
     if count:
-        what = "1 lost object is" if count == 1 else f"{count:,} lost objects are"
-        more = f" {left:,} more are on it; do it again for those." if left else ""
-        messages.success(request, f"{what} off the list of “{found.name}”.{more}")
+        said = ngettext(
+            "%(count)s lost object is off the list of “%(name)s”.",
+            "%(count)s lost objects are off the list of “%(name)s”.",
+            count,
+        ) % {"count": number(count), "name": found.name}
+        if left:
+            more = ngettext(
+                "%(left)s more is on it; do it again for that.",
+                "%(left)s more are on it; do it again for those.",
+                left,
+            )
+            said += " " + more % {"left": number(left)}
+        messages.success(request, said)
     elif left:
         messages.error(
             request,
-            "Nothing was taken off the list: what is lost are keys or the config, without which "
-            "the vault cannot be opened. Write to those who run the service.",
+            gettext(
+                "Nothing was taken off the list: what is lost are keys or the config, without "
+                "which the vault cannot be opened. Write to those who run the service."
+            ),
         )
     return redirect("vault", vault_id=found.public_id)

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
@@ -59,5 +60,7 @@ def revoke_token(request: HttpRequest, token: str) -> HttpResponse:
     seat = present_seat(request).require(Right.CHANGE_TOKENS)
     found = get_object_or_404(tokens.tokens_of(seat.account), prefix=token)
     tokens.revoke(found, actor=actor_of(request))
-    messages.success(request, f"The token {found.prefix} opens nothing any more.")
+    messages.success(
+        request, gettext("The token %(prefix)s opens nothing any more.") % {"prefix": found.prefix}
+    )
     return redirect("tokens")

@@ -6,12 +6,13 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from accounts.members.invitations import NewInvitation
 from accounts.notifications.mail_errors import MAIL_ERRORS
 
 log = logging.getLogger(__name__)
-SUBJECT = "You are invited to Nightsafe"
+SUBJECT = gettext_lazy("You are invited to Nightsafe")
 
 
 def send_invitation(made: NewInvitation) -> bool:

@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -12,6 +13,7 @@ from accounts.access import choose_account
 from accounts.members import invitations
 from accounts.members.errors import MemberError
 from accounts.models import Invitation, User
+from accounts.roles import role_word
 from accounts.website.acting import actor_of, user_of
 
 KEPT = "invitation"  # the session's key for the token's digest; the token leaves the address
@@ -54,20 +56,24 @@ def _accept(request: HttpRequest, found: Invitation | None) -> HttpResponse:
         return redirect("invitation")
     request.session.pop(KEPT, None)
     choose_account(request, seat.account.public_id)
-    messages.success(request, f"You are a member of “{seat.account.name}” now, as {seat.role}.")
+    messages.success(
+        request,
+        gettext("You are a member of “%(account_name)s” now, as %(seat_role)s.")
+        % {"account_name": seat.account.name, "seat_role": role_word(seat.role)},
+    )
     return redirect("dashboard")
 
 
 def _reason(found: Invitation | None) -> str:
     """Return why an invitation cannot be accepted, or "" if it can."""
     if found is None:
-        return "It is too old, was taken back, or was cut off in the mail."
+        return gettext("It is too old, was taken back, or was cut off in the mail.")
     if found.accepted_at is not None:
-        return "It was accepted already; it serves once."
+        return gettext("It was accepted already; it serves once.")
     if found.account.is_closed:
-        return "The account has been closed."
+        return gettext("The account has been closed.")
     if not invitations.is_waiting(found):
-        return "It is too old, or was taken back. Ask for another one."
+        return gettext("It is too old, or was taken back. Ask for another one.")
     return ""
 
 

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -11,7 +12,7 @@ from accounts.access import Seat, choose_account, devices_seen_by, present_seat,
 from accounts.members import invitations, seats
 from accounts.members.errors import MemberError
 from accounts.models import Invitation, Membership
-from accounts.roles import MANAGES, MEANING, Right
+from accounts.roles import MANAGES, Right, meaning
 from accounts.website.acting import actor_of
 from accounts.website.reauthentication import recently_authenticated
 from accounts.website.seats.forms import InviteForm, MoveForm, RoleForm
@@ -45,9 +46,15 @@ def _invite(request: HttpRequest, seat: Seat, form: InviteForm) -> bool:
         form.add_error("email", str(error))
         return False
     if send_invitation(made):
-        messages.success(request, f"{made.invitation.email} is invited, by mail.")
+        messages.success(
+            request,
+            gettext("%(invitation_email)s is invited, by mail.")
+            % {"invitation_email": made.invitation.email},
+        )
     else:
-        messages.error(request, "The mail could not be sent. Please invite them once more later.")
+        messages.error(
+            request, gettext("The mail could not be sent. Please invite them once more later.")
+        )
     return True
 
 
@@ -60,7 +67,7 @@ def _context(seat: Seat, form: InviteForm) -> dict[str, object]:
         "invitations": invitations.waiting_of(seat.account),
         "may_change": seat.may(Right.CHANGE_MEMBERS),
         "may_transfer": seat.may(Right.TRANSFER_ACCOUNT),
-        "meaning": MEANING[seat.role],
+        "meaning": meaning(seat.role),
     }
 
 
@@ -83,7 +90,7 @@ def change_role(request: HttpRequest, seat_id: int) -> HttpResponse:
         except MemberError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, gettext("Saved."))
             return redirect("members")
     return render(request, "accounts/member_role.html", {"member": member, "form": form})
 
@@ -103,7 +110,10 @@ def remove(request: HttpRequest, seat_id: int) -> HttpResponse:
     except MemberError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{member.user.email} is no longer a member.")
+        messages.success(
+            request,
+            gettext("%(user_email)s is no longer a member.") % {"user_email": member.user.email},
+        )
     return redirect("members")
 
 
@@ -121,7 +131,9 @@ def leave(request: HttpRequest) -> HttpResponse:
     except MemberError as error:
         messages.error(request, str(error))
         return redirect("members")
-    messages.success(request, f"You have left “{seat.account.name}”.")
+    messages.success(
+        request, gettext("You have left “%(account_name)s”.") % {"account_name": seat.account.name}
+    )
     return redirect("dashboard")
 
 
@@ -138,7 +150,11 @@ def offer(request: HttpRequest, seat_id: int) -> HttpResponse:
             seats.take_offer_back(seat, member, actor=actor_of(request))
         else:
             seats.offer_ownership(seat, member, actor=actor_of(request))
-            messages.success(request, f"Offered. It is yours until {member.user.email} accepts.")
+            messages.success(
+                request,
+                gettext("Offered. It is yours until %(user_email)s accepts.")
+                % {"user_email": member.user.email},
+            )
     except MemberError as error:
         messages.error(request, str(error))
     return redirect("members")
@@ -155,7 +171,7 @@ def take_over(request: HttpRequest) -> HttpResponse:
     except MemberError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "The account is yours now.")
+        messages.success(request, gettext("The account is yours now."))
     return redirect("members")
 
 
@@ -171,7 +187,11 @@ def uninvite(request: HttpRequest, invitation_id: int) -> HttpResponse:
     except MemberError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"The invitation of {found.email} no longer works.")
+        messages.success(
+            request,
+            gettext("The invitation of %(found_email)s no longer works.")
+            % {"found_email": found.email},
+        )
     return redirect("members")
 
 
@@ -204,7 +224,7 @@ def move_device(request: HttpRequest, device_id: str) -> HttpResponse:
         chosen = form.cleaned_data["member"]
         to = next((one for one in people if str(one.pk) == chosen), None)
         seats.move_device(seat, device, to=to, actor=actor_of(request))
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
         return redirect("dashboard")
     return render(request, "accounts/device_move.html", {"device": device, "form": form})
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from allauth.mfa.base import forms as base
 from allauth.mfa.totp import forms as totp
+from django.utils.translation import gettext_lazy
 
-LABEL = "Code"
-HELP = "Six digits from your app, or one of your recovery codes."
+LABEL = gettext_lazy("Code")
+HELP = gettext_lazy("Six digits from your app, or one of your recovery codes.")
 
 
 class _PlainCode:
@@ -33,4 +34,4 @@ class ReauthenticateByCodeForm(_PlainCode, base.ReauthenticateForm):  # type: ig
 class AddAppForm(_PlainCode, totp.ActivateTOTPForm):  # type: ignore[misc]
     """The first code of an app, which proves that it has the secret."""
 
-    help_text = "Six digits that the app shows now."
+    help_text = gettext_lazy("Six digits that the app shows now.")

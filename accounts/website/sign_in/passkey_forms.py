@@ -9,6 +9,7 @@ from allauth.mfa.webauthn import forms as allauth
 from allauth.mfa.webauthn.internal import auth
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy
 
 from accounts.name_field import NameField
 from accounts.texts import is_plain
@@ -59,24 +60,26 @@ class AddPasskeyForm(allauth.AddWebAuthnForm):  # type: ignore[misc]
     """A passkey to sign in with, or a key as second factor only."""
 
     name = NameField(
-        label="Name",
+        label=gettext_lazy("Name"),
         required=False,
         max_length=LONGEST_NAME,
-        help_text="So that you know it again, such as “phone” or “blue key”.",
+        help_text=gettext_lazy("So that you know it again, such as “phone” or “blue key”."),
     )
     credential = CredentialField(auth.parse_registration_response)
     passwordless = forms.BooleanField(
-        label="Sign in with it alone, without the password",
+        label=gettext_lazy("Sign in with it alone, without the password"),
         required=False,
         initial=True,
-        help_text="It then asks for your finger, face or PIN. An old key may not be able to.",
+        help_text=gettext_lazy(
+            "It then asks for your finger, face or PIN. An old key may not be able to."
+        ),
     )
 
 
 class RenamePasskeyForm(allauth.EditWebAuthnForm):  # type: ignore[misc]
     """Another name for a passkey."""
 
-    name = NameField(label="Name", max_length=LONGEST_NAME)
+    name = NameField(label=gettext_lazy("Name"), max_length=LONGEST_NAME)
 
 
 class SignInByPasskeyForm(allauth.LoginWebAuthnForm):  # type: ignore[misc]

@@ -10,6 +10,7 @@ from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext, gettext_lazy
 from qrcode.image.svg import SvgPathFillImage
 
 from accounts.models import User
@@ -24,9 +25,13 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": "This is not right. Please try again.",
-        "unverified_email": "Confirm your e-mail address first, then add a second factor.",
-        "cannot_generate_recovery_codes": "Add a passkey or an app first; codes stand in for them.",
+        "incorrect_code": gettext_lazy("This is not right. Please try again."),
+        "unverified_email": gettext_lazy(
+            "Confirm your e-mail address first, then add a second factor."
+        ),
+        "cannot_generate_recovery_codes": gettext_lazy(
+            "Add a passkey or an app first; codes stand in for them."
+        ),
     }
 
     def get_totp_issuer(self) -> str:
@@ -60,7 +65,11 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
         """Return a first name for a passkey, which its owner may change."""
         count = Authenticator.objects.filter(user=user, type=type).count()
-        return "Passkey" if count == 0 else f"Passkey {count + 1}"
+        return (
+            gettext("Passkey")
+            if count == 0
+            else gettext("Passkey %(count)s") % {"count": count + 1}
+        )
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """Return whom passkeys are made for."""

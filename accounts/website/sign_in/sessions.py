@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -24,7 +25,7 @@ def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
     if session.session_key == request.session.session_key:
         return redirect("account_logout")
     session.end()
-    messages.success(request, "That browser is signed out.")
+    messages.success(request, gettext("That browser is signed out."))
     return redirect("usersessions_list")
 
 

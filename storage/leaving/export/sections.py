@@ -74,7 +74,7 @@ def of_person(user: User) -> list[Section]:
         _table(
             "you/profile",
             User.objects.filter(pk=user.pk),
-            *("email", "name", "time_zone", "date_joined", "last_login"),
+            *("email", "name", "time_zone", "language", "date_joined", "last_login"),
         ),
         _table("you/addresses", EmailAddress.objects.filter(**mine), "email", "verified"),
         _table(

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
@@ -76,7 +77,7 @@ def rename_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpR
     form = LabelForm(request.POST if request.method == "POST" else None, now=credential.label)
     if form.is_valid():
         credentials.rename(credential, actor=actor_of(request), **form.cleaned_data)
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
         return redirect("vault", vault_id=found.public_id)
     context = {"vault": found, "credential": credential, "form": form}
     return render(request, "storage/credential_rename.html", context)
@@ -129,7 +130,7 @@ def key_window(request: HttpRequest, vault_id: str, prefix: str) -> HttpResponse
         return render(request, "storage/credential_keys.html", context)
     if request.POST.get("step") == "close":
         credential_changes.close_key_window(credential, actor=actor_of(request))
-        messages.success(request, "Keys can no longer be changed.")
+        messages.success(request, gettext("Keys can no longer be changed."))
     else:
         try:
             credential_changes.open_key_window(credential, actor=actor_of(request))
@@ -138,8 +139,14 @@ def key_window(request: HttpRequest, vault_id: str, prefix: str) -> HttpResponse
         else:
             messages.success(
                 request,
-                f"{credential.prefix} may add and remove keys for "
-                f"{credential_changes.key_window_minutes()} minutes from now on.",
+                gettext(
+                    "%(prefix)s may add and remove keys for %(key_window_minutes)s minutes from "
+                    "now on."
+                )
+                % {
+                    "prefix": credential.prefix,
+                    "key_window_minutes": credential_changes.key_window_minutes(),
+                },
             )
     return redirect("vault", vault_id=found.public_id)
 
@@ -155,7 +162,9 @@ def revoke_credential(request: HttpRequest, vault_id: str, prefix: str) -> HttpR
         context = {"vault": found, "credential": credential}
         return render(request, "storage/credential_revoke.html", context)
     credentials.revoke(credential, actor=actor_of(request))
-    messages.success(request, f"The credential {credential.prefix} is revoked.")
+    messages.success(
+        request, gettext("The credential %(prefix)s is revoked.") % {"prefix": credential.prefix}
+    )
     return redirect("vault", vault_id=found.public_id)
 
 

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -37,13 +38,18 @@ def _delete(request: HttpRequest, vault: Vault) -> HttpResponse:
     try:
         if vault.is_new:
             delete_vault(vault, actor=actor_of(request))
-            messages.success(request, f"“{vault.name}” is gone.")
+            messages.success(
+                request, gettext("“%(vault_name)s” is gone.") % {"vault_name": vault.name}
+            )
             return redirect("dashboard")
         whole_vaults.ask(vault, actor=actor_of(request))
     except VaultInUseError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"“{vault.name}” is going to be deleted.")
+        messages.success(
+            request,
+            gettext("“%(vault_name)s” is going to be deleted.") % {"vault_name": vault.name},
+        )
     return redirect("vault", vault_id=vault.public_id)
 
 
@@ -58,7 +64,7 @@ def keep_vault(request: HttpRequest, vault_id: str) -> HttpResponse:
     except UndeleteError as error:
         messages.error(request, str(error))
         return redirect("vault", vault_id=found.public_id)
-    messages.success(request, f"“{found.name}” stays.")
+    messages.success(request, gettext("“%(found_name)s” stays.") % {"found_name": found.name})
     if back is not None:
         return redirect("undelete_progress", vault_id=found.public_id, number=back.pk)
     return redirect("vault", vault_id=found.public_id)

@@ -8,6 +8,7 @@ from accounts.actions import open_account
 from accounts.audit import SERVICE
 from accounts.models import Account, AuditEvent, Delivery, Notice, User
 from accounts.notifications.registry import kind_of
+from accounts.notifications.wording import iso
 from backup_service import clock
 from billing import unpaid
 from billing.actions import subscribe
@@ -78,7 +79,7 @@ def test_day_61_announces_and_names_the_day(account: Account, since: datetime) -
     assert row.deletion_announced_at is not None
     notice = Notice.objects.get(kind="payment-deletion-announced")
     due = row.deletion_announced_at + timedelta(days=31)
-    assert notice.values["deletion"] == f"{due:%-d %B %Y}"
+    assert notice.values["deletion"] == iso(due)
     assert Delivery.objects.filter(notice=notice).count() == 1
 
 

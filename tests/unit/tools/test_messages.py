@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.messages import LOCALE, Catalogue, compiled, messages, read, unused
+from tools.messages import LOCALE, Catalogue, bare, compiled, messages, read, untranslated, unused
 
 CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/django.po"))
 ANY = pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
@@ -50,6 +50,19 @@ def test_values_and_markup_are_the_same(path: Path) -> None:
     for ids, texts in known(path).items():
         for text in texts if ids[0] else ():
             assert held(text) == held(ids[-1]), text
+
+
+def test_no_template_of_a_customers_page_has_words_of_its_own() -> None:
+    assert list(untranslated()) == []
+
+
+def test_words_outside_of_what_is_translated_are_found() -> None:
+    said = '{% load i18n %}<p title="{{ x }}">{% translate "Yes" %} {{ name }} &amp; Nightsafe</p>'
+    assert bare(said + "{# a word #}<pre>nightsafe login</pre>") == []
+    assert bare(said + '<b aria-label="Close it">{% if x %}Not yet{% endif %}</b>') == [
+        "Close it",
+        "Not yet",
+    ]
 
 
 def test_texts_go_over_several_lines_and_hold_quotes() -> None:
