@@ -23,12 +23,14 @@ class Visitor:
         scheme: Scheme = "light",
         zone: str = "UTC",
         mail_token: str = MAIL_TOKEN,
+        locale: str = "en",
     ) -> None:
         self.context = browser.new_context(
             viewport={"width": width, "height": 800},
             java_script_enabled=scripts,
             color_scheme=scheme,
             timezone_id=zone,
+            locale=locale,
         )
         self.page: Page = self.context.new_page()
         self.site, self.width, self.scripts = site, width, scripts
