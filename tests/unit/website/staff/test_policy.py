@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from accounts.models import Account
+from backup_service.env import BASE_DIR
 from billing.admin.acts import ACTS
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, read
@@ -83,3 +84,13 @@ def test_staff_pages(sam: Client, laptop: Enrolled) -> None:
         response = sam.get(path)
         assert response.status_code == 200, path
         check(response)
+
+
+def test_dark_is_the_same_whether_chosen_or_the_system_s() -> None:
+    """CSS cannot say it once: one is a condition of the screen, the other a mark of the page."""
+    css = (BASE_DIR / "backup_service/static/nightsafe/admin.css").read_text()
+    by_system, by_choice = (
+        css.split(f'html[data-theme="{theme}"] {{')[-1].split("}")[0].split()
+        for theme in ("auto", "dark")
+    )
+    assert by_system == by_choice != []
