@@ -15,6 +15,7 @@ import pytest
 from nightsafe.filters.exclude import Excluder, ExcludeRules
 
 from tests.interop.conftest import find_restic
+from tests.support.disks import require_root
 from tests.support.interop.pair import Pair, assert_equal, shown
 
 pytestmark = pytest.mark.interop
@@ -205,8 +206,7 @@ def test_the_root_is_what_is_in_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Of `/` and whatever else stands for its contents, each entry is asked about."""
-    if os.geteuid() != 0:  # a right, which CI has: nothing is missing
-        pytest.skip("only root may make a folder the root")
+    require_root("only root may make a folder the root")
     root = tmp_path / "root"
     pair = Pair(root / "vault", find_restic(), root=root)
     kinds = ["/", "//", "/.", ".", "../..", "/tmp/.."]
@@ -230,8 +230,7 @@ def test_the_root_is_what_is_in_it(
 def test_what_the_kernel_makes_up_stays_out_of_the_root(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if os.geteuid() != 0:  # a right, which CI has: nothing is missing
-        pytest.skip("only root may make a folder the root")
+    require_root("only root may make a folder the root")
     pair = Pair(tmp_path / "root" / "vault", find_restic(), root=tmp_path / "root")
     for name in ("proc/1/mem", "sys/x", "dev/sda", "run/pid", "etc/passwd", "home/me/.cache/x"):
         (pair.root / name).parent.mkdir(parents=True, exist_ok=True)
