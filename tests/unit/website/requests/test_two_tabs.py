@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import Account, Device, Invitation, Membership, User
+from backup_service.env import BASE_DIR
 from tests.support.pages import Client, text
 from tests.unit.website.conftest import just_signed_in, owner
 
@@ -89,3 +90,29 @@ def test_another_tenants_account_is_not_chosen(alice: Client, account: Account) 
     assert alice.post("/settings/account/", said).status_code == 403
     bobs.refresh_from_db()
     assert bobs.name != "mine now"
+
+
+# Forms that are about a person, or about an account that is yet to be chosen or opened.
+OF_NO_ACCOUNT = {
+    "accounts/invitation.html",
+    "accounts/switch.html",
+    "accounts/without_account.html",
+    "components/masthead.html",  # signs out
+    "leaving/delete_sign_in.html",
+    "mailbox_token.html",
+    "notifications/unsubscribe.html",  # of whoever has the link
+}
+APPS = ("accounts", "billing", "components", "leaving", "notifications", "public", "storage")
+
+
+def test_no_form_of_an_account_leaves_it_out() -> None:
+    """Also forms that only show in some state of a page, which the test above does not come to."""
+    folder = BASE_DIR / "templates"
+    pages = [page for app in APPS for page in (folder / app).rglob("*.html")]
+    lacking = {
+        str(page.relative_to(folder))
+        for page in [*pages, *folder.glob("*.html")]
+        for form in re.findall(r"<form.*?</form>", page.read_text(), re.DOTALL)
+        if "csrf_token" in form and "components/in_account.html" not in form
+    }
+    assert lacking == OF_NO_ACCOUNT
