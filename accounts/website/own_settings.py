@@ -34,9 +34,8 @@ def own_settings(request: HttpRequest) -> HttpResponse:
         with translation.override(language_of(user) or get_language_from_request(request)):
             messages.success(request, gettext("Saved."))
         response = redirect("settings")
-        response.delete_cookie(
-            settings.LANGUAGE_COOKIE_NAME
-        )  # a language that this browser chose before
+        # A language that this browser chose before.
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
         return response
     seat = seat_or_none(request)
     context = {
