@@ -6,8 +6,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from storage.models import Replica, StoredObject, Vault
+from storage.counters import figures
+from storage.models import Region, Replica, StoredObject, Vault
 
+LOST = StoredObject.State.LOST
 SHOWN = 20  # names of lost objects
 
 
@@ -37,12 +39,23 @@ def recovery_point(vault: Vault) -> RecoveryPoint:
     lost object holds it back until its bytes are sent again.
     """
     vault = Vault.objects.get(pk=vault.pk)  # read first: what comes meanwhile is behind, not safe
-    behind = _under_replicated(vault)
-    first = behind.order_by("sequence").values_list("sequence", "created_at").first()
-    if first is None:
-        return RecoveryPoint(vault.sequence, vault.sequence_at, 0)
-    sequence, created_at = first
-    return RecoveryPoint(sequence - 1, created_at, behind.count())
+    if behind := _count_behind(vault):  # from counters: in most vaults there is nothing to look for
+        found = _under_replicated(vault).order_by("sequence")
+        first = found.values_list("sequence", "created_at").first()
+        if first is not None:
+            return RecoveryPoint(first[0] - 1, first[1], behind)
+    return RecoveryPoint(vault.sequence, vault.sequence_at, 0)
+
+
+def _count_behind(vault: Vault) -> int:
+    """Return how many objects of the vault have too few replicas."""
+    regions = set(Region.objects.filter(status__in=Region.COUNTED).values_list("pk", flat=True))
+    return sum(
+        count.objects
+        for count in figures.of_vaults([vault.pk], states=[*StoredObject.KEPT, LOST])
+        if sum(copy.is_there and copy.region in regions for copy in count.copies)
+        < Replica.MIN_COPIES
+    )
 
 
 def _under_replicated(vault: Vault) -> QuerySet[StoredObject]:
@@ -61,15 +74,21 @@ def status_of(vault: Vault) -> dict[str, Any]:
         "recovery_sequence": point.sequence,
         "is_now": point.is_now,
         "objects_behind": point.behind,
-        "objects_lost": StoredObject.objects.lost().filter(vault=vault).count(),
+        "objects_lost": _count_lost(vault),
     }
 
 
 def lost_of(vault: Vault) -> "Lost":
     """Return the vault's lost objects."""
+    count = _count_lost(vault)
+    if not count:
+        return Lost(0, [])
     found = StoredObject.objects.lost().filter(vault=vault)
-    names = [str(obj.object_name) for obj in found.order_by("pk")[:SHOWN]]
-    return Lost(found.count() if names else 0, names)
+    return Lost(count, [str(obj.object_name) for obj in found.order_by("pk")[:SHOWN]])
+
+
+def _count_lost(vault: Vault) -> int:
+    return sum(count.objects for count in figures.of_vaults([vault.pk], states=[LOST]))
 
 
 @dataclass(frozen=True)

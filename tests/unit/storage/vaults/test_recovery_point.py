@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.audit import SERVICE
 from storage.integrity import scrub
 from storage.integrity.repair import repair
-from storage.models import StoredObject, Vault
+from storage.models import Region, StoredObject, Vault
 from storage.object_names import StoreKey
 from storage.replication.replicator import replicate_due
 from storage.stores.base import Source, UnreadableError
 from storage.stores.filesystem.store import FilesystemStore
-from storage.vaults.recovery_point import recovery_point
+from storage.vaults.recovery_point import lost_of, recovery_point
 from tests.support.storage.replicas import replica_in
 from tests.unit.storage.conftest import Caller, damage, sha, some
 
@@ -27,6 +29,20 @@ def test_it_is_now_once_everything_is_copied(backup: Caller, vault: Vault) -> No
     replicate_due()
     point = recovery_point(vault)
     assert (point.is_now, point.sequence) == (True, 1)
+
+
+def test_objects_are_asked_for_only_where_some_are_behind(backup: Caller, vault: Vault) -> None:
+    """A vault may have a million, and a page shows this."""
+    contents = [some() for _ in range(3)]
+    for content in contents:
+        backup.put(content)
+    replicate_due()
+    with CaptureQueriesContext(connection) as asked:
+        assert recovery_point(vault).is_now
+        assert lost_of(vault).count == 0
+    assert not [one["sql"] for one in asked if StoredObject._meta.db_table in one["sql"]]
+    Region.objects.filter(alias="b").update(status="draining")  # which counts there no longer
+    assert recovery_point(vault).behind == 3
 
 
 def test_it_stands_before_the_first_object_that_has_one_replica(
