@@ -5,12 +5,11 @@ from playwright.sync_api import Browser
 
 from tests.support.browser.accessibility import violations
 from tests.support.browser.visitor import Scheme
-from tests.support.browser.walk import PEOPLE, Walk, faults, fill
+from tests.support.browser.walk import PEOPLE, Walk, faults, fill, too_wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 LOOKS: list[tuple[int, Scheme]] = [(1280, "light"), (390, "dark")]
-IN_FULL = ("owner", "visitor")  # the others' pages are cut from the same cloth
 # How many pages somebody sees at least, beside those that others saw in the same words.
 AT_LEAST = {"owner": 60, "staff": 60}
 
@@ -23,15 +22,16 @@ def walk(browser: Browser, site: str, site_environment: dict[str, str]) -> Walk:
 
 @pytest.mark.parametrize("who", PEOPLE)
 def test_every_page(walk: Walk, who: str) -> None:
-    """An owner's and a visitor's pages are looked at wide and narrow, the others' in turn."""
-    visitors = [walk.visitor(who, width, scheme) for width, scheme in LOOKS]
+    """A page is loaded on a wide screen or a narrow one, in turn, and looked at on both."""
+    visitor = walk.visitor(who, *LOOKS[0])
     found, count = [], 0
     for count, stop in enumerate(walk.stops(who), 1):
-        for visitor in visitors if who in IN_FULL else [visitors[count % 2]]:
-            found += faults(visitor, stop)
-            found += violations(visitor.page)
-    for visitor in visitors:
-        visitor.context.close()
+        found += faults(visitor, stop)
+        found += violations(visitor.page)
+        visitor.turn(*LOOKS[count % 2])
+        found += too_wide(visitor, stop)
+        found += violations(visitor.page)
+    visitor.context.close()
     assert not found, "\n".join(found)
     assert walk.failures == []
     assert count >= AT_LEAST.get(who, 1)

@@ -1,10 +1,9 @@
-"""Staff at work in a real browser: support helps a customer; every page of ours is fit for all."""
+"""Staff at work in a real browser: support helps a customer."""
 
 import re
 import subprocess
 import sys
 import time
-from itertools import product
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
@@ -12,13 +11,11 @@ from playwright.sync_api import Browser
 
 from backup_service.env import BASE_DIR
 from tests.support.browser.accessibility import violations
-from tests.support.browser.visitor import PASSWORD, Scheme, Visitor
+from tests.support.browser.visitor import PASSWORD, Visitor
 
 pytestmark = pytest.mark.browser
 
-LOOKS: list[tuple[int, Scheme]] = list(product((1280, 390), ("light", "dark")))
 STEP = 30  # seconds that a code is good for
-LISTS = ("accounts/account/", "accounts/delivery/", "storage/vaultevent/", "accounts/user/")
 CUSTOMER, STAFF = "customer-of-staff@example.org", "support-in-browser@example.org"
 
 
@@ -48,25 +45,21 @@ def become_staff(visitor: Visitor, environment: dict[str, str]) -> None:
     visitor.look()
 
 
-def test_support_helps_a_customer_and_every_page_is_fit(
+def test_support_helps_a_customer(
     browser: Browser, site: str, site_environment: dict[str, str]
 ) -> None:
     Visitor(browser, site, 1280).sign_up(CUSTOMER)
     visitor = Visitor(browser, site, 1280)
     page = visitor.page
     become_staff(visitor, site_environment)
-    pages = ["/admin/", "/admin/search/?q=nobody", *(f"/admin/{name}" for name in LISTS)]
 
     page.get_by_role("searchbox", name="Search all").fill(CUSTOMER)
     page.keyboard.press("Enter")
     page.wait_for_url("**/admin/search/**")
-    pages.append(page.url.removeprefix(site))
     page.get_by_role("main").get_by_role("link", name=re.compile("customer-of-staff")).first.click()
     page.wait_for_url("**/change/")
-    pages.append(page.url.removeprefix(site))
     visitor.says("Uploads are taken.")
     visitor.follow("Grant more room")
-    pages.append(page.url.removeprefix(site))
     page.get_by_label("More room, in GB").fill("10")
     page.get_by_label("Reason").fill("moving house")
     visitor.press("Go on")
@@ -75,13 +68,3 @@ def test_support_helps_a_customer_and_every_page_is_fit(
     visitor.press("Grant more room")
     visitor.says("Granted 10\u00a0GB until")
     visitor.says("account.grant")
-
-    found = []
-    for width, scheme in LOOKS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme)
-        visitor.width = width
-        for path in pages:
-            visitor.go(path)
-            found += violations(page)
-    assert found == []

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, Page, Request
 Scheme = Literal["light", "dark"]
 PASSWORD = "a slot in the wall"
 MAIL_TOKEN = "whoever-runs-it"
+# Colours fade into one another, and halfway they have little contrast.
+SETTLED = "Promise.all(document.getAnimations().map(one => one.finished)).then(() => null)"
 
 
 class Visitor:
@@ -44,6 +46,13 @@ class Visitor:
         """Take in what failed, but for what the browser gave up as the next page was asked for."""
         if request.failure != "net::ERR_ABORTED":
             self.complaints.append(f"{request.url}: {request.failure}")
+
+    def turn(self, width: int, scheme: Scheme) -> None:
+        """Look at the same page on another screen, in other colours."""
+        self.width = width
+        self.page.set_viewport_size({"width": width, "height": 800})
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.evaluate(SETTLED)
 
     def go(self, path: str) -> None:
         self.page.goto(self.site + path)

@@ -126,10 +126,15 @@ def faults(visitor: Visitor, stop: Stop) -> list[str]:
     found = [one for one in visitor.complaints if not any(part in one for part in NO_FAULT)]
     visitor.complaints.clear()
     found += _form(page, stop)
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    if wide > visitor.width:
-        found.append(f"{wide} wide at {visitor.width}")
-    return [f"{stop.who} {stop.path}: {one}" for one in found]
+    return [f"{stop.who} {stop.path}: {one}" for one in found] + too_wide(visitor, stop)
+
+
+def too_wide(visitor: Visitor, stop: Stop) -> list[str]:
+    """Return whether the page that is shown sticks out to the side."""
+    wide = visitor.page.evaluate("document.documentElement.scrollWidth")
+    if wide <= visitor.width:
+        return []
+    return [f"{stop.who} {stop.path}: {wide} wide at {visitor.width}"]
 
 
 def _form(page: Page, stop: Stop) -> list[str]:
