@@ -1,5 +1,7 @@
 """The stages leave no test out, and run few of them twice."""
 
+import re
+
 import pytest
 
 from backup_service.env import BASE_DIR
@@ -20,6 +22,14 @@ def test_what_one_leaves_out_is_there_and_another_one_runs_it() -> None:
     assert ignored(unit) & ignored(POSTGRES) == agent
     for name in ignored(unit) | ignored(POSTGRES):
         assert (BASE_DIR / name).exists(), name
+
+
+def test_where_a_version_of_restic_differs_it_is_run() -> None:
+    """The page of differences says so."""
+    page = (BASE_DIR / "docs" / "restic-versions.md").read_text()
+    named = {f"tests/{name}" for name in re.findall(r"`(interop/[\w/]+\.py)", page)}
+    [stage] = [one for one in stages.STAGES if one.name == "interop-0.18"]
+    assert named <= {word.partition("::")[0] for word in stage.selection}
 
 
 @pytest.mark.parametrize("chosen", [[UNIT], [UNIT, POSTGRES]])
