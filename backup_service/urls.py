@@ -1,12 +1,16 @@
 """Addresses of the website."""
 
 from allauth.account.decorators import secure_admin_login
+from allauth.account.views import reauthenticate
+from allauth.mfa.base.views import reauthenticate as reauthenticate_by_code
+from allauth.mfa.webauthn.views import reauthenticate_webauthn
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from backup_service.pages.health import healthz, readyz
 from backup_service.pages.metrics import metrics
+from billing.website.csp import proof_before_payment
 
 # Staff sign in where everybody does, under the same limits on guessing.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -15,6 +19,24 @@ admin.site.site_title = "Nightsafe staff"
 admin.site.index_title = "The service"
 admin.site.site_url = "/dashboard/"
 
+# allauth's own pages, which may lead to the payment service.
+proofs = [
+    path(
+        "reauthenticate/",
+        proof_before_payment(reauthenticate),
+        name="account_reauthenticate",
+    ),
+    path(
+        "2fa/reauthenticate/",
+        proof_before_payment(reauthenticate_by_code),
+        name="mfa_reauthenticate",
+    ),
+    path(
+        "2fa/webauthn/reauthenticate/",
+        proof_before_payment(reauthenticate_webauthn),
+        name="mfa_reauthenticate_webauthn",
+    ),
+]
 urlpatterns = [
     path("", include("backup_service.pages.urls")),
     path("", include("accounts.website.urls")),
@@ -26,6 +48,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),
+    path("accounts/", include(proofs)),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -40,10 +40,11 @@ ON_RECORD = {
     "mfa/email/webauthn_removed": "sign-in.passkey-remove",
     NEW_BROWSER: "sign-in.new-browser",
 }
+BY_PASSKEY = "mfa_reauthenticate:webauthn"
 WAYS = {
     "reauthenticate": gettext_noop("Use your password"),
     "mfa_reauthenticate": gettext_noop("Use a code of your app, or a recovery code"),
-    "mfa_reauthenticate:webauthn": gettext_noop("Use a passkey"),
+    BY_PASSKEY: gettext_noop("Use a passkey"),
 }
 TOO_OFTEN = gettext_lazy(
     "Too many attempts in a short time. Please wait five minutes and try again."
@@ -88,8 +89,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return address
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, str]]:
-        """Return the ways to prove who one is, called as the other pages call them."""
+        """Return the ways to prove who one is, called as the other pages call them.
+
+        The first is asked for: the passkey of whoever has one.
+        """
         found: list[dict[str, str]] = super().get_reauthentication_methods(user)
+        found.sort(key=lambda way: way["id"] != BY_PASSKEY)
         return [
             {**way, "description": gettext(WAYS.get(way["id"], way["description"]))}
             for way in found

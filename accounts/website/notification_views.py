@@ -21,6 +21,7 @@ from accounts.notifications.registry import kind_of
 from accounts.roles import Right
 from accounts.topics import ReportRhythm, Topic
 from accounts.website.acting import actor_of
+from accounts.website.reauthentication import require_presence
 
 SHOWN = 20  # notices
 _ENDPOINT_TOPICS = [(topic.value, gettext_lazy(topic.label)) for topic in Topic]
@@ -122,6 +123,7 @@ def write_again(request: HttpRequest) -> HttpResponse:
 def add_endpoint(request: HttpRequest) -> HttpResponse:
     """Add a system that gets notices."""
     account = present_seat(request).require(Right.CHANGE_ACCOUNT).account
+    require_presence(request)  # a stranger would be told of the account from then on
     form = EndpointForm(request.POST or None, initial={"kind": Endpoint.Kind.WEBHOOK})
     if request.method == "POST" and form.is_valid():
         kind = form.cleaned_data["kind"]
@@ -147,6 +149,7 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
     """One endpoint: how it does, what it was sent, and its settings."""
     account = present_seat(request).require(Right.CHANGE_ACCOUNT).account
     found = _endpoint(account, endpoint_id)
+    require_presence(request)  # another address is as much as another endpoint
     form = EndpointForm(
         request.POST or None,
         initial={"kind": found.kind, "name": found.name, "url": found.url, "topics": found.topics},

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable
 from functools import wraps
+from urllib.parse import urlencode
 
 from allauth.account import app_settings
+from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.core.exceptions import ReauthenticationRequired
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
 View = Callable[..., HttpResponseBase]
@@ -36,6 +39,17 @@ def require_presence(request: HttpRequest) -> None:
     """
     if request.method not in ("GET", "HEAD") and not is_there(request):
         raise ReauthenticationRequired
+
+
+def page_of_proof(request: HttpRequest, *, then: str) -> str:
+    """Return the address of a page that has the person prove who they are, and leads to `then`.
+
+    Raises PermissionDenied for somebody who has no way to.
+    """
+    ways = get_adapter(request).get_reauthentication_methods(request.user)
+    if not ways:
+        raise PermissionDenied
+    return f"{ways[0]['url']}?{urlencode({'next': then})}"
 
 
 def is_there(request: HttpRequest) -> bool:

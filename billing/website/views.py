@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import present_seat
 from accounts.roles import Right
+from accounts.website.reauthentication import require_presence
 from billing.models import Interval, Plan, Subscription
 from billing.state import state_of
 from billing.stripe import checkout
@@ -84,6 +85,7 @@ def start_checkout(request: HttpRequest) -> HttpResponse:
 def open_portal(request: HttpRequest) -> HttpResponse:
     """Lead to the portal: another plan or card, cancelling, invoices."""
     account = present_seat(request).require(Right.CHANGE_BILLING).account
+    require_presence(request)  # it shows addresses and cards, and cancels
     try:
         return redirect(checkout.portal(account))
     except PaymentError as error:

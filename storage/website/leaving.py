@@ -1,7 +1,5 @@
 """Pages for whoever leaves: the export, closing an account, deleting one's sign-in."""
 
-from urllib.parse import urlencode
-
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -10,7 +8,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -22,7 +19,7 @@ from accounts.closing.actions import ClosingError, close
 from accounts.models import Account, Closing, User
 from accounts.roles import Right
 from accounts.website.acting import actor_of, user_of
-from accounts.website.reauthentication import is_there, recently_authenticated
+from accounts.website.reauthentication import is_there, page_of_proof, recently_authenticated
 from backup_service import clock
 from billing.closing import reopen
 from storage.leaving import persons
@@ -61,7 +58,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     if request.method != "POST":
         return render(request, "leaving/export.html", {"owned": owned})
     if not is_there(request):  # and then back: a file that came at once would leave them there
-        return redirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': request.path})}")
+        return redirect(page_of_proof(request, then=request.path))
     if not cache.add(f"export:{user.pk}", True, PAUSE):
         messages.error(request, gettext("You have just downloaded it. Please wait a minute."))
         return redirect("export")

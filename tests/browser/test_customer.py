@@ -153,8 +153,10 @@ class TestFromVisitorToNothingLeft:
         assert carla.standing() in ("copying", "protected")
 
     def test_a_card_that_fails_ends_new_backups_and_no_restore(self, carla: Customer) -> None:
+        carla.hours_pass()
         carla.go("/billing/")
         carla.press("Change plan, card or cancel")
+        carla.use_passkey()
         carla.pay("Use this card", FAILS_LATER)
         carla.follow("Return to the site")
         carla.advance("32d")
@@ -191,8 +193,10 @@ class TestFromVisitorToNothingLeft:
         assert carla.standing() in ("copying", "protected")
 
     def test_a_plan_that_is_cancelled_ends_with_its_period(self, carla: Customer) -> None:
+        carla.hours_pass()
         carla.go("/billing/")
         carla.press("Change plan, card or cancel")
+        carla.use_passkey()
         carla.page.get_by_label("Why do you cancel?").select_option("unused")
         carla.press("Cancel at the end of the period")
         carla.follow("Return to the site")

@@ -15,6 +15,7 @@ from billing.models import Plan, Subscription
 from storage.models import Usage
 from tests.support.pages import Client, PageReader
 from tests.unit.billing.conftest import FAILS_LATER, GB, GOOD, Payments, browser_of
+from tests.unit.website.conftest import reauthenticated
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +35,12 @@ def seat(account: Account, role: str) -> Client:
     Membership.objects.create(account=account, user=user, role=role)
     client = Client()
     client.force_login(user, "django.contrib.auth.backends.ModelBackend")
-    return client
+    return reauthenticated(client, user)
+
+
+def sure_browser_of(account: Account) -> Client:
+    """As `browser_of`, with the password given again just now."""
+    return reauthenticated(browser_of(account), account.memberships.get(role="owner").user)
 
 
 def test_from_the_free_plan_to_a_paid_one(payments: Payments, alice: Account) -> None:
@@ -69,6 +75,27 @@ def test_the_form_may_lead_to_the_payment_service_and_nowhere_else(alice: Accoun
     assert "stripe" not in browser_of(alice).get("/dashboard/")["Content-Security-Policy"]
 
 
+def test_the_portal_opens_for_whoever_is_there(
+    payments: Payments, alice: Account, settings: Settings
+) -> None:
+    payments.subscribe(alice)
+    client, portal = browser_of(alice), reverse("billing_portal")
+    asked = client.post(portal)["Location"]
+    assert asked.startswith("/accounts/reauthenticate/?next=")
+    policy = client.get(asked)["Content-Security-Policy"]
+    (rule,) = [part for part in policy.split(";") if "form-action" in part]
+    assert rule.split()[1:] == ["'self'", *settings.STRIPE_PAGES]  # where its answer leads
+    opened = client.post(asked, {"password": "a slot in the wall", "next": portal})
+    assert opened["Location"].startswith(payments.stand_in.address)
+
+
+@pytest.mark.parametrize("way", ["reauthenticate", "2fa/webauthn/reauthenticate"])
+@pytest.mark.parametrize("wanted", ["/settings/export/", "/billing/portal/x", "/billing/"])
+def test_proof_for_anything_else_leads_to_no_payment(alice: Account, way: str, wanted: str) -> None:
+    page = browser_of(alice).get(f"/accounts/{way}/", {"next": wanted})
+    assert "stripe" not in page["Content-Security-Policy"]
+
+
 def test_who_has_paid_in_the_other_tab_is_told_and_not_charged(
     payments: Payments, alice: Account
 ) -> None:
@@ -93,7 +120,7 @@ def test_a_service_that_takes_no_payments_says_so(alice: Account) -> None:
     assert "This service takes no payments" in page(client, "billing_plans")
     form = {"plan": "plus", "interval": "month"}
     for name in ("billing_checkout", "billing_portal"):
-        answer = client.post(reverse(name), form, follow=True)
+        answer = sure_browser_of(alice).post(reverse(name), form, follow=True)
         assert "takes no payments" in answer.content.decode()
 
 
@@ -102,7 +129,7 @@ def test_while_stripe_is_away_the_page_is_there(payments: Payments, alice: Accou
     payments.stand_in.stop()
     client = browser_of(alice)
     assert "cannot be asked for them at this moment" in page(client)
-    answer = client.post(reverse("billing_portal"), follow=True)
+    answer = sure_browser_of(alice).post(reverse("billing_portal"), follow=True)
     assert "cannot be reached at this moment, and nothing was changed" in answer.content.decode()
     back = client.get(reverse("billing_return"), follow=True)
     assert "If you have paid, your plan changes by itself" in back.content.decode()

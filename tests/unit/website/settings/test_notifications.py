@@ -2,12 +2,19 @@
 
 import pytest
 
-from accounts.models import Account, AuditEvent, Device, Endpoint, MailPreference, Membership
+from accounts.models import (
+    Account,
+    AuditEvent,
+    Device,
+    Endpoint,
+    MailPreference,
+    Membership,
+)
 from accounts.notifications.notify import notify
 from accounts.notifications.registry import kind_of
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, read, text
-from tests.unit.website.conftest import client_of, person
+from tests.unit.website.conftest import PASSWORD, client_of, person
 
 pytestmark = pytest.mark.django_db
 PAGE = "/settings/notifications/"
@@ -40,7 +47,8 @@ def test_a_rhythm_that_there_is_not(alice: Client) -> None:
     assert not MailPreference.objects.exists()
 
 
-def test_an_endpoint_from_beginning_to_end(alice: Client, account: Account) -> None:
+def test_an_endpoint_from_beginning_to_end(sure: Client, account: Account) -> None:
+    alice = sure
     page = alice.post(ADD, HOOK, follow=True)
     endpoint = Endpoint.objects.get(account=account)
     assert "whsec_" in text(page)
@@ -56,6 +64,25 @@ def test_an_endpoint_from_beginning_to_end(alice: Client, account: Account) -> N
     assert alice.post(f"{path}explode/").status_code == 404
 
 
+def test_a_system_is_added_by_whoever_is_there(alice: Client, account: Account) -> None:
+    asked = alice.post(ADD, HOOK)
+    assert asked["Location"].startswith("/accounts/reauthenticate/")
+    assert not Endpoint.objects.exists()
+    alice.post("/accounts/reauthenticate/", {"password": PASSWORD, "next": ADD})
+    assert Endpoint.objects.get(account=account).url == HOOK["url"]
+
+
+def test_notices_are_led_elsewhere_by_whoever_is_there(sure: Client, account: Account) -> None:
+    sure.post(ADD, HOOK)
+    made = Endpoint.objects.get(account=account)
+    left_open = client_of(account.memberships.get().user)
+    elsewhere = HOOK | {"url": "https://example.org/elsewhere"}
+    answer = left_open.post(f"{PAGE}endpoints/{made.public_id}/", elsewhere)
+    assert answer["Location"].startswith("/accounts/reauthenticate/")
+    made.refresh_from_db()
+    assert made.url == HOOK["url"]
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
@@ -67,8 +94,8 @@ def test_an_endpoint_from_beginning_to_end(alice: Client, account: Account) -> N
         ("kind", "pigeon", "not one of the available choices"),
     ],
 )
-def test_what_is_refused(alice: Client, field: str, value: object, said: str) -> None:
-    page = alice.post(ADD, HOOK | {field: value})
+def test_what_is_refused(sure: Client, field: str, value: object, said: str) -> None:
+    page = sure.post(ADD, HOOK | {field: value})
     assert said in text(page)
     assert not Endpoint.objects.exists()
 
@@ -89,9 +116,9 @@ def test_notices_are_listed(alice: Client, account: Account) -> None:
     assert "Notices no longer reach “&lt;i&gt;Pager&lt;/i&gt;”" in text(page)
 
 
-def test_names_of_a_hundred_characters_and_html(alice: Client) -> None:
+def test_names_of_a_hundred_characters_and_html(sure: Client) -> None:
     name = "<script>" + "w" * 92
-    page = alice.post(ADD, HOOK | {"name": name}, follow=True)
+    page = sure.post(ADD, HOOK | {"name": name}, follow=True)
     assert "&lt;script&gt;www" in text(page)
     assert not read(page).refused
 

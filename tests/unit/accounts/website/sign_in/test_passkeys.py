@@ -10,7 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.core import mail
 from pytest_django import Settings
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Endpoint, User
 from accounts.website.sign_in.relying_party import relying_party
 from tests.support.pages import Client, read, text
 from tests.support.passkeys import SoftAuthenticator
@@ -97,6 +97,25 @@ def test_as_proof_before_something_that_matters(user: User) -> None:
     answer = client.post(again, {"credential": key.get(options_in(page))})
     assert answer["Location"] == "/accounts/2fa/totp/activate/"
     assert client.get("/accounts/2fa/totp/activate/").status_code == 200
+
+
+def test_whoever_has_a_passkey_is_asked_for_that_first(user: User) -> None:
+    key = own(user, authenticator())
+    client = client_of(user)
+    wanted = "/settings/notifications/endpoints/add/"
+    hook = {"kind": "webhook", "name": "Pager", "url": "https://example.org/", "topics": "backups"}
+    asked = client.post(wanted, hook)["Location"]
+    assert asked.startswith("/accounts/2fa/webauthn/reauthenticate/?next=")
+    page = client.get(asked)
+    assert "Use your password" in text(page)
+    client.post(asked, {"credential": key.get(options_in(page)), "next": wanted})
+    assert Endpoint.objects.get().name == "Pager"
+
+
+def test_the_export_asks_for_the_passkey_first(user: User) -> None:
+    own(user, authenticator())
+    asked = client_of(user).post("/settings/export/")["Location"]
+    assert asked == "/accounts/2fa/webauthn/reauthenticate/?next=%2Fsettings%2Fexport%2F"
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,8 @@ def test_the_picture_is_on_white(user: User) -> None:
 
 def test_other_ways_to_prove_who_one_is_are_called_as_elsewhere(user: User) -> None:
     _, client = set_up(user)
+    asked = client_of(user).post("/settings/export/")["Location"]
+    assert asked.startswith("/accounts/reauthenticate/")
     shown = text(client.get("/accounts/reauthenticate/"))
     assert "Or another way" in shown
     assert "Use a code of your app, or a recovery code" in shown
