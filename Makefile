@@ -111,8 +111,8 @@ format: install
 LOCK := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 lock:
-	@$(LOCK) --extra embedded --extra dev pyproject.toml agent/pyproject.toml -o requirements/all.txt
-	@$(LOCK) --extra embedded pyproject.toml --constraints requirements/all.txt -o requirements/server.txt
+	@$(LOCK) --extra embedded --extra sentry --extra dev pyproject.toml agent/pyproject.toml -o requirements/all.txt
+	@$(LOCK) --extra embedded --extra sentry pyproject.toml --constraints requirements/all.txt -o requirements/server.txt
 	@$(LOCK) agent/pyproject.toml --constraints requirements/all.txt -o requirements/agent.txt
 	@printf 'pip\nsetuptools>=77\n' | \
 		$(LOCK) - --constraints requirements/all.txt -o requirements/installers.txt

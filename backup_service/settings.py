@@ -391,4 +391,6 @@ if ROLE == "gateway":
 LOGGING = logging_settings(
     env.str("NIGHTSAFE_LOG_LEVEL", default="INFO"),
     env.str("NIGHTSAFE_LOG_FORMAT", default=LINES if EMBEDDED else JSON),
+    sentry_dsn=env.str("SENTRY_DSN", default=""),  # empty: no reports, and no library for them
+    release=VERSION,
 )

@@ -19,21 +19,32 @@ class OnlyFailures(logging.Filter):
         return bool(record.exc_info)
 
 
-def logging_settings(level: str, form: str) -> dict[str, Any]:
+def logging_settings(
+    level: str, form: str, *, sentry_dsn: str = "", release: str = ""
+) -> dict[str, Any]:
     """Return the settings of logging, from `level` on, as JSON or as LINES.
 
-    Raises ValueError for another form.
+    With `sentry_dsn` errors are reported there too, as those of `release`. Raises ValueError for
+    another form.
     """
     formatters = {JSON: "JsonFormatter", LINES: "LineFormatter"}
     if form not in formatters:
         raise ValueError(f"NIGHTSAFE_LOG_FORMAT is {JSON} or {LINES}, not {form}")
+    reports = {
+        "class": "backup_service.logs.error_reports.ErrorReports",
+        "dsn": sentry_dsn,
+        "release": release,
+    }
+    handlers: dict[str, Any] = {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}}
+    if sentry_dsn:
+        handlers["reports"] = reports
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": f"backup_service.logs.formats.{formatters[form]}"}},
         "filters": {"failures": {"()": "backup_service.logs.configuration.OnlyFailures"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "root": {"handlers": ["stderr"], "level": level},
+        "handlers": handlers,
+        "root": {"handlers": list(handlers), "level": level},
         "loggers": {
             "django.request": {"level": "ERROR", "filters": ["failures"]},
             # Their messages quote what was sent; the answer has its line.

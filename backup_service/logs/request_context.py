@@ -5,6 +5,8 @@ from typing import Any
 
 current: ContextVar[str] = ContextVar("request", default="")
 """The request that is being answered in this thread, or ""."""
+answering: ContextVar[Any] = ContextVar("answering", default=None)
+"""The same, as Django's object, or None."""
 
 
 def route_of(request: Any) -> str:

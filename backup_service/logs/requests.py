@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from accounts import request_facts
 from accounts.tallies import REQUESTS, tallies
-from backup_service.logs.request_context import current, route_of
+from backup_service.logs.request_context import answering, current, route_of
 
 log = logging.getLogger("nightsafe.requests")
 HEADER = "X-Request-Id"
@@ -37,7 +37,7 @@ class RequestLog:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request."""
         name, begun = secrets.token_hex(8), time.monotonic()
-        token = current.set(name)
+        token, object_token = current.set(name), answering.set(request)
         try:
             response = self._get_response(request)
             response[HEADER] = name
@@ -45,6 +45,7 @@ class RequestLog:
             _count(request, response.status_code)
         finally:
             current.reset(token)
+            answering.reset(object_token)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> None:

@@ -20,6 +20,7 @@ FILLED = {
     "NIGHTSAFE_MAIL_FROM": "hello@nightsafe.example",
     "NIGHTSAFE_STRIPE_API_KEY": "",
     "NIGHTSAFE_STRIPE_WEBHOOK_SECRET": "",
+    "SENTRY_DSN": "",
 }
 
 
