@@ -22,13 +22,9 @@ from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Vault, VaultEvent
 from storage.rewind import history
 from storage.vault_status import overview
-from storage.vault_status.protection import Standing
 from storage.vaults.enrolment import VaultNameTakenError, rename_vault
 from storage.vaults.expectations import LEAST, MOST, expect_every
 from storage.vaults.recovery_point import lost_of
-
-_STATES = {Standing.AT_RISK: "at-risk", Standing.INCOMPLETE: "at-risk"}
-
 
 AN_HOUR = timedelta(hours=1)
 
@@ -173,7 +169,7 @@ def shown(vaults: Sequence[Vault]) -> list[dict[str, Any]]:
 
 def _vault(one: overview.VaultOverview) -> dict[str, Any]:
     vault, device = one.vault, one.vault.device
-    state = _STATES.get(one.protection.standing, one.protection.standing.slug)
+    state = one.protection.standing.slug
     if vault.is_new:
         state = "setup"
     elif device is not None and device.retired_at is not None:

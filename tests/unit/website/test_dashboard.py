@@ -16,7 +16,8 @@ from billing.grants import grant
 from billing.models import Subscription
 from storage.models import Replica, StoredObject, Usage, UsageSample, Vault
 from storage.object_names import ObjectType
-from storage.replication.replicator import replicate_due
+from storage.replication import leases, transfer
+from storage.replication.replicator import begin, finish, replicate_due, transfer_of
 from storage.vault_status import overview
 from storage.vault_status.dashboard import computers
 from storage.vault_status.protection import Standing, VaultFigures
@@ -57,6 +58,26 @@ def test_a_new_device_was_never_backed_up(
 def test_a_backup_without_its_copies_is_copying(account: Account, laptop: Enrolled) -> None:
     back_up(laptop, copied=False)
     assert standing_of(account) is Standing.COPYING
+
+
+def test_a_new_vault_is_at_no_moment_at_risk(account: Account, laptop: Enrolled) -> None:
+    seen = [standing_of(account)]
+    for kind in (ObjectType.CONFIG, ObjectType.KEY, ObjectType.DATA, ObjectType.INDEX):
+        deposit(laptop, kind)
+        seen.append(standing_of(account))
+    assert set(seen) == {Standing.NEVER}
+    deposit(laptop, ObjectType.SNAPSHOT)
+    while Replica.objects.waiting().exists():
+        assert standing_of(account) is Standing.COPYING
+        one = leases.claim(1)
+        (replica,) = one.replicas
+        (attempt,) = begin([replica])
+        assert standing_of(account) is Standing.COPYING
+        outcome = transfer.copy(transfer_of(replica, attempt))
+        assert standing_of(account) is Standing.COPYING
+        assert outcome.error is None
+        finish(replica, one.token, attempt)
+    assert standing_of(account) is Standing.PROTECTED
 
 
 def test_a_backup_with_its_copies_is_protected(

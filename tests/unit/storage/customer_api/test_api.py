@@ -19,9 +19,10 @@ from accounts.tasks import drop_old_requests
 from backup_service import clock
 from storage.models import Credential, Region, Vault
 from storage.object_names import ObjectType
+from storage.replication.replicator import replicate_due
 from storage.vaults.enrolment import Enrolled
 from tests.support.customers.api import Program, program
-from tests.unit.website.conftest import deposit, enrol, owner, person
+from tests.unit.website.conftest import back_up, deposit, enrol, owner, person
 
 pytestmark = pytest.mark.django_db
 
@@ -60,9 +61,19 @@ def test_a_vault_from_new_to_protected(alice: Program, laptop: Enrolled) -> None
     (told,) = alice.get("vaults/").json()["results"]
     assert told["snapshots"] == 1
     assert told["last_backup_at"] is not None
-    assert told["state"] in ("copying", "at-risk")
+    assert told["state"] == "copying"
+    with clock.travelled(timedelta(days=10)):  # its copies should be there by then
+        assert alice.get(vault_path(laptop)).json()["state"] == "at-risk"
+    replicate_due()
+    assert alice.get(vault_path(laptop)).json()["state"] == "protected"
     with clock.travelled(timedelta(days=10)):
-        assert alice.get(vault_path(laptop)).json()["state"] in ("late", "at-risk")
+        assert alice.get(vault_path(laptop)).json()["state"] == "late"
+
+
+def test_a_backup_that_lacks_files_is_incomplete(alice: Program, laptop: Enrolled) -> None:
+    back_up(laptop)
+    Vault.objects.filter(pk=laptop.vault.pk).update(last_unread=3)
+    assert alice.get(vault_path(laptop)).json()["state"] == "incomplete"
 
 
 def test_renaming(alice: Program, laptop: Enrolled) -> None:
