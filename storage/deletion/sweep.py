@@ -58,11 +58,16 @@ def _forget_swept(now: datetime) -> None:
 
 def due(before: datetime) -> models.QuerySet[Attempt]:
     """Return the attempts whose bytes are to be removed."""
-    return Attempt.objects.filter(state=Attempt.State.DOOMED, due_at__lte=before, replica=None)
+    return _unstored(Attempt.State.DOOMED).filter(due_at__lte=before, replica=None)
+
+
+def _unstored(state: Attempt.State) -> models.QuerySet[Attempt]:
+    """Return attempts that are not stored: an index has those alone, if a query says so."""
+    return Attempt.objects.exclude(state=Attempt.State.STORED).filter(state=state)
 
 
 def _give_up_late_uploads(now: datetime, until: float) -> None:
-    late = Attempt.objects.filter(state=Attempt.State.WRITING, due_at__lte=now)
+    late = _unstored(Attempt.State.WRITING).filter(due_at__lte=now)
     page = [""] * PAGE
     while len(page) == PAGE and time.monotonic() < until:
         with transaction.atomic():

@@ -45,9 +45,9 @@ class Attempt(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["due_at"],
+                fields=["state", "due_at"],
                 name="attempt_sweep",
-                condition=models.Q(state__in=["writing", "doomed"]),
+                condition=~models.Q(state="stored"),  # SQLite cannot tell that of `IN`
             ),
             models.Index(fields=["vault", "type", "name"], name="attempt_object"),
             models.Index(
@@ -192,7 +192,7 @@ class Replica(models.Model):
                 condition=models.Q(state__in=["pending", "corrupt", "missing"]),
             ),
             models.Index(
-                fields=["verified_at"],
+                fields=["region", "verified_at"],
                 name="replica_scrub",
                 condition=models.Q(state="stored"),
             ),

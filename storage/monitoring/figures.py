@@ -1,13 +1,15 @@
 """Queries the figures behind alarms and metrics, without asking any store."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Max, Min, OuterRef, Subquery, Sum
+from django.db.models import Count, F, Max, Min, OuterRef, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from accounts.models import Closing
+from storage.counters.figures import earliest
 from storage.models import (
     CanaryRun,
     Catalogue,
@@ -24,6 +26,7 @@ from storage.monitoring.rules import Figures, RegionFigures
 from storage.objects import placement
 from storage.regions import status
 
+_LIFE = OuterRef("trusted_from")
 CAPPED_LATELY = 2 * rules.HOUR  # twice as long as between two purges
 
 
@@ -69,16 +72,13 @@ def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
         since=Min("since"),
         parked=Count("parked_at"),
     )
-    read = _by_region(
-        Replica.objects.readable(),
-        unread=Min("stored_at", filter=Replica.UNVERIFIED),
-        oldest=Min("verified_at", filter=~Replica.UNVERIFIED),
-    )
+    read = _read_back()
     well, failed = _canaries()
     strange = dict(Survey.objects.values_list("region", "strange"))
     made = []
     for region in regions:
-        row, seen = waiting.get(region.pk, {}), read.get(region.pk, {})
+        row = waiting.get(region.pk, {})
+        unread, oldest = read.get(region.pk, (None, None))
         made.append(
             RegionFigures(
                 alias=region.alias,
@@ -87,8 +87,8 @@ def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
                 waiting_bytes=row.get("bytes") or 0,
                 waiting_age=_age(row.get("since"), now),
                 parked=row.get("parked", 0),
-                unread_age=_age(seen.get("unread"), now),
-                scrub_age=_age(seen.get("oldest"), now),
+                unread_age=_age(unread, now),
+                scrub_age=_age(oldest, now),
                 canary_age=_age(well.get(region.pk, region.created_at), now),
                 canary_error=failed.get(region.pk, ""),
                 away=_age(region.away_since, now),
@@ -97,6 +97,25 @@ def _regions(regions: Iterable[Region], now: datetime) -> list[RegionFigures]:
             )
         )
     return made
+
+
+def _read_back() -> dict[int, tuple[datetime | None, datetime | None]]:
+    """Return for each region since when its oldest unverified replica is there, and when of the
+    others the oldest was read back.
+
+    Each moment is the first entry of an index, however many replicas there are; only those never
+    read back in the region's present life are gone through.
+    """
+    stored = Replica.objects.stored().filter(region=OuterRef("pk")).order_by()
+    never, before = stored.filter(verified_at=None), stored.filter(verified_at__lt=_LIFE)
+    since = stored.filter(verified_at__gte=Coalesce(_LIFE, Value(datetime.min.replace(tzinfo=UTC))))
+    rows = Region.objects.readable().values_list(
+        "pk",
+        Subquery(never.order_by("stored_at").values("stored_at")[:1]),
+        Subquery(before.order_by("stored_at").values("stored_at")[:1]),
+        Subquery(since.order_by("verified_at").values("verified_at")[:1]),
+    )
+    return {pk: (earliest(new, anew), oldest) for pk, new, anew, oldest in rows}
 
 
 def _canaries() -> tuple[dict[int, datetime], dict[int, str]]:
