@@ -11,18 +11,22 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def nav_item(context: dict[str, Any], label: str, *names: str, also: str = "") -> SafeString | str:
+def nav_item(
+    context: dict[str, Any], label: str, *names: str, also: str = "", below: bool = True
+) -> SafeString | str:
     """Return a list item with a link to the first of these routes that there is, or nothing.
 
-    The link is marked as current on its own page, and as the present section on pages below it.
-    `also` names further beginnings of addresses of that section, with spaces between.
+    The link is marked as current on its own page, and as the present section on pages below it,
+    unless those have links of their own in the same menu (`below=False`). `also` names further
+    beginnings of addresses of that section, with spaces between.
     """
     address = _address(names)
     if not address:
         return ""
     request = context.get("request")  # none on the page that says that something broke
     path = request.path if request is not None else ""
-    sections = [address, *also.split()] if address != "/" else also.split()
+    is_section = below and address != "/"
+    sections = [address, *also.split()] if is_section else also.split()
     current = ""
     if path == address:
         current = "page"

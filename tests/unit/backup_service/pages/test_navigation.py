@@ -1,9 +1,12 @@
 """Menus say where one is, and offer only what is there."""
 
+import re
+
 import pytest
 from django.template import Context, Template
 from django.test import RequestFactory
 
+from accounts.models import Account
 from tests.support.pages import Client, text
 from tests.unit.website.conftest import client_of, person
 
@@ -27,6 +30,14 @@ def test_pages_below_mark_the_section() -> None:
 
 def test_the_first_page_is_no_section_of_all_others() -> None:
     assert "aria-current" not in item("/pricing/", '"Home" "landing"')
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/settings/", "/settings/members/", "/settings/tokens/"])
+def test_of_the_settings_only_the_page_one_is_on_is_marked(account: Account, path: str) -> None:
+    page = text(client_of(account.memberships.get().user).get(path))
+    menu = page.split('class="side"')[1].split("</nav>")[0]
+    assert re.findall(r'href="([^"]+)" aria-current="(\w+)"', menu) == [(path, "page")]
 
 
 def test_what_is_not_there_is_not_offered() -> None:
