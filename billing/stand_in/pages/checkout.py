@@ -139,6 +139,17 @@ def _back(session: Object) -> str:
     return str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 
+def _way_back(world: World, customer: str) -> str:
+    """Return a link to where the customer came from last, as an invoice does not say it."""
+    kinds = ("billing_portal.session", "checkout.session")  # of one second, the portal's is later
+    sessions = [one for kind in kinds for one in world.store.all(kind, customer=customer)]
+    last = max(sessions, key=lambda session: session["created"], default=None)
+    if last is None:
+        return ""
+    address = last["return_url"] if "return_url" in last else _back(last)
+    return f'<p><a href="{e(address)}">Return to the site</a></p>' if address else ""
+
+
 def invoice_page(world: World, name: str, *, error: str = "") -> Page:
     """Return an invoice, with a form to pay it while it is open."""
     invoice = world.store.get(name)
@@ -160,7 +171,8 @@ def invoice_page(world: World, name: str, *, error: str = "") -> Page:
         f"Invoice {invoice['number']}",
         f"<p>{e(invoice['status'])}</p><table>{lines}"
         f"<tr><th>Total<th>{dollars(invoice['total'])}"
-        f"<tr><th>Due<th>{dollars(invoice['amount_remaining'])}</table>{form}",
+        f"<tr><th>Due<th>{dollars(invoice['amount_remaining'])}</table>{form}"
+        f"{_way_back(world, invoice['customer'])}",
         error=error,
         status=402 if error else 200,
     )

@@ -32,6 +32,18 @@ def test_a_card_that_pays_begins_a_subscription(shop: Shop) -> None:
     assert {"customer.subscription.created", "invoice.paid", "charge.succeeded"} <= set(events)
 
 
+def test_an_invoice_leads_back_to_where_the_customer_came_from(shop: Shop) -> None:
+    customer, browser = shop.customer(), Browser()
+    session = shop.checkout(customer)
+    browser.post(session.url, number="4242424242424242")
+    (invoice,) = shop.invoices(customer)
+    address = invoice.hosted_invoice_url or ""
+    paid_for = f'<a href="http://site.test/back?session={session.id}">Return to the site</a>'
+    assert paid_for in browser.get(address)
+    shop.portal(customer)
+    assert '<a href="http://site.test/billing/">Return to the site</a>' in browser.get(address)
+
+
 def test_pressing_the_button_twice_buys_once(shop: Shop) -> None:
     customer, browser = shop.customer(), Browser()
     session = shop.checkout(customer)
