@@ -59,6 +59,7 @@ OF_SCOPE: Mapping[str, frozenset[Right]] = {
     Scope.READ: _SEES_ALL - {Right.CHANGE_OWN_MAIL},
     Scope.WRITE: _RUNS_IT,
     Scope.BILLING: frozenset({Right.SEE_BILLING, Right.CHANGE_BILLING}),
+    Scope.FULL: frozenset(Right) - {Right.TRANSFER_ACCOUNT},  # which no program may
 }
 # Whom a role may invite, change into, and remove; ownership changes hands by a transfer only.
 MANAGES: Mapping[str, frozenset[str]] = {

@@ -29,6 +29,13 @@ class ApiToken(models.Model):
             gettext_noop("Write: sees and changes computers, vaults, members and settings"),
         )
         BILLING = "billing", gettext_noop("Billing: plan, payment and invoices")
+        FULL = (
+            "full",
+            gettext_noop(
+                "Full, for 30 days at most: all of that, and what this site asks a password for: "
+                "deleting vaults, changing their keys, the export, closing the account"
+            ),
+        )
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="api_tokens")
     # Whose rights bound it; revoked when the seat ends.

@@ -26,12 +26,23 @@ from backup_service import clock
 KIND = "nst"
 LONGEST_LABEL = 100  # characters
 MOST_TOKENS = 100  # of an account, those that still open something
+LONGEST_FULL = timedelta(days=30)  # for which a token of full scope is good
 USED_EVERY = timedelta(minutes=1)  # how exactly the last use is noted
 _FORM = re.compile(r"nst_([a-z2-7]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class TooManyTokensError(Exception):
     """The account has as many tokens as one may have."""
+
+
+class TooLongError(Exception):
+    """A token of full scope is not to be good for so long. The text is for customers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            gettext("A token of full scope is good for %(days)s days at most.")
+            % {"days": LONGEST_FULL.days}
+        )
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,14 @@ class TokenAccess:
         """Return whether the token has a right."""
         return right in self.rights
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it stands for what people prove on the website: who they are.
+
+        Its maker has proved it when the token was made, and it ends soon.
+        """
+        return self.token.scope == ApiToken.Scope.FULL
+
 
 @transaction.atomic
 def create(
@@ -65,7 +84,10 @@ def create(
     actor: Actor,
     expires_at: datetime | None = None,
 ) -> NewToken:
-    """Make a token for a member. Raises TooManyTokensError."""
+    """Make a token for a member. Raises TooManyTokensError, TooLongError."""
+    longest = clock.now() + LONGEST_FULL
+    if scope == ApiToken.Scope.FULL and (expires_at is None or expires_at > longest):
+        raise TooLongError
     account = Account.objects.select_for_update(no_key=True).get(pk=membership.account_id)
     if ApiToken.objects.usable(clock.now()).filter(account=account).count() >= MOST_TOKENS:
         raise TooManyTokensError(

@@ -45,6 +45,8 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
             )
         except tokens.TooManyTokensError as error:
             form.add_error(None, str(error))
+        except tokens.TooLongError as error:
+            form.add_error("days", str(error))
         else:
             return render(request, "accounts/token_once.html", {"made": made})
     shown = tokens.tokens_of(seat.account)[: 2 * tokens.MOST_TOKENS]

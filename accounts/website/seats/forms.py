@@ -75,6 +75,7 @@ class TokenForm(forms.Form):
         label=gettext_lazy("How long it is good"),
         coerce=int,
         choices=[
+            ("1", gettext_lazy("a day")),
             ("30", gettext_lazy("30 days")),
             ("365", gettext_lazy("a year")),
             ("0", gettext_lazy("until it is revoked")),

@@ -32,23 +32,23 @@ MANAGING = {
     "member": (False, False, False, False),
     "auditor": (False, False, False, False),
 }
-#                          read  write  billing
+#                          read  write  billing full
 SCOPES = {
-    R.SEE_OWN_BACKUPS: (True, True, False),
-    R.SEE_ALL_BACKUPS: (True, True, False),
-    R.CHANGE_BACKUPS: (False, True, False),
-    R.MOVE_DEVICES: (False, True, False),
-    R.SEE_OWN_ACTIVITY: (True, True, False),
-    R.SEE_ALL_ACTIVITY: (True, True, False),
-    R.CHANGE_OWN_MAIL: (False, True, False),
-    R.SEE_MEMBERS: (True, True, False),
-    R.CHANGE_MEMBERS: (False, True, False),
-    R.SEE_BILLING: (True, True, True),
-    R.CHANGE_BILLING: (False, False, True),
-    R.CHANGE_ACCOUNT: (False, True, False),
-    R.CHANGE_TOKENS: (False, True, False),
-    R.TRANSFER_ACCOUNT: (False, False, False),
-    R.CLOSE_ACCOUNT: (False, False, False),
+    R.SEE_OWN_BACKUPS: (True, True, False, True),
+    R.SEE_ALL_BACKUPS: (True, True, False, True),
+    R.CHANGE_BACKUPS: (False, True, False, True),
+    R.MOVE_DEVICES: (False, True, False, True),
+    R.SEE_OWN_ACTIVITY: (True, True, False, True),
+    R.SEE_ALL_ACTIVITY: (True, True, False, True),
+    R.CHANGE_OWN_MAIL: (False, True, False, True),
+    R.SEE_MEMBERS: (True, True, False, True),
+    R.CHANGE_MEMBERS: (False, True, False, True),
+    R.SEE_BILLING: (True, True, True, True),
+    R.CHANGE_BILLING: (False, False, True, True),
+    R.CHANGE_ACCOUNT: (False, True, False, True),
+    R.CHANGE_TOKENS: (False, True, False, True),
+    R.TRANSFER_ACCOUNT: (False, False, False, False),
+    R.CLOSE_ACCOUNT: (False, False, False, True),
 }
 
 
@@ -59,9 +59,8 @@ def test_what_each_role_may(right: Right) -> None:
 
 @pytest.mark.parametrize("right", Right)
 def test_what_each_scope_may(right: Right) -> None:
-    assert (
-        tuple(right in OF_SCOPE[scope] for scope in ("read", "write", "billing")) == (SCOPES[right])
-    )
+    scopes = ("read", "write", "billing", "full")
+    assert tuple(right in OF_SCOPE[scope] for scope in scopes) == SCOPES[right]
 
 
 @pytest.mark.parametrize("role", ROLES)

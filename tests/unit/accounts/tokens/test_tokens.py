@@ -121,6 +121,29 @@ def test_there_are_at_most_so_many(olga: Seat, monkeypatch: pytest.MonkeyPatch) 
     make(olga)
 
 
+@pytest.mark.parametrize("days", [None, 31, 365])
+def test_one_of_full_scope_ends_soon(olga: Seat, days: int | None) -> None:
+    expires_at = clock.now() + timedelta(days=days) if days else None
+    with pytest.raises(tokens.TooLongError, match="30 days"):
+        make(olga, "full", expires_at=expires_at)
+    made = make(olga, "full", expires_at=clock.now() + timedelta(days=30))
+    access = authenticate_token(f"Bearer {made.text}")
+    assert access is not None
+    assert access.is_full
+    assert access.may(Right.CLOSE_ACCOUNT)
+    with clock.travelled(timedelta(days=30, minutes=1)):
+        assert not opens(made)
+
+
+def test_of_full_scope_are_the_rights_that_its_maker_has_now(olga: Seat) -> None:
+    made = make(olga, "full", expires_at=clock.now() + timedelta(days=1))
+    Membership.objects.update(role=Membership.Role.AUDITOR)
+    access = authenticate_token(f"Bearer {made.text}")
+    assert access is not None
+    assert not access.may(Right.CHANGE_BACKUPS)
+    assert not access.may(Right.CLOSE_ACCOUNT)
+
+
 def run(*arguments: str) -> Any:
     out = StringIO()
     call_command("token", *arguments, "--json", stdout=out)
@@ -144,6 +167,8 @@ def test_the_command(olga: Seat) -> None:
     [
         ("create", "--account", "nobody@example.org"),
         ("create", "--account", "olga@example.org", "--days", "0"),
+        ("create", "--account", "olga@example.org", "--scope", "full"),
+        ("create", "--account", "olga@example.org", "--scope", "full", "--days", "31"),
         ("create", "--account", "olga@example.org", "--label", ""),
         ("create", "--account", "olga@example.org", "--label", "x" * 101),
         ("revoke", "--account", "olga@example.org"),

@@ -246,6 +246,23 @@ def test_a_token_is_shown_once(sure: Client, account: Account) -> None:
     assert ApiToken.objects.get().revoked_at is not None
 
 
+@pytest.mark.parametrize(("days", "count"), [("0", 0), ("365", 0), ("30", 1), ("1", 1)])
+def test_a_token_of_full_scope_ends_soon(
+    sure: Client, account: Account, days: str, count: int
+) -> None:
+    page = send_once(sure, TOKENS, {"label": "mine", "scope": "full", "days": days})
+    assert ("30 days at most" in text(page)) or count
+    assert ApiToken.objects.count() == count
+
+
+def test_a_token_of_full_scope_is_not_made_from_an_open_browser_alone(
+    alice: Client, account: Account
+) -> None:
+    page = send_once(alice, TOKENS, {"label": "mine", "scope": "full", "days": "1"})
+    assert page["Location"].startswith("/accounts/reauthenticate/")
+    assert not ApiToken.objects.exists()
+
+
 def test_a_form_without_its_value_makes_nothing(
     sure: Client, bob: Client, account: Account
 ) -> None:
