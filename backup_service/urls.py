@@ -6,8 +6,9 @@ from allauth.mfa.base.views import reauthenticate as reauthenticate_by_code
 from allauth.mfa.webauthn.views import reauthenticate_webauthn
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from accounts.customer_api.unknown import NAME, UnknownView
 from backup_service.pages.health import healthz, readyz
 from backup_service.pages.metrics import metrics
 from billing.website.csp import proof_before_payment
@@ -37,6 +38,9 @@ proofs = [
         name="mfa_reauthenticate_webauthn",
     ),
 ]
+
+handler400 = "backup_service.pages.errors.bad_request"
+handler500 = "backup_service.pages.errors.failed"
 urlpatterns = [
     path("", include("backup_service.pages.urls")),
     path("", include("accounts.website.urls")),
@@ -45,6 +49,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.customer_api.resources.urls")),
     path("api/v1/", include("billing.customer_api.urls")),
     path("api/v1/", include("storage.customer_api.urls")),
+    path("api/v1/", include([re_path("", UnknownView.as_view(), name=NAME)])),  # whatever is left
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -47,6 +47,13 @@ def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
         "detail": detail,
         **more,
     }
+
+
+def problem_response(status: int, code: str, detail: str) -> JsonResponse:
+    """Return a problem as the answer of what is no view of the API."""
+    document = problem(status, code, detail)
+    headers = {"Cache-Control": "no-store"}
+    return JsonResponse(document, status=status, content_type=MEDIA_TYPE, headers=headers)
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:

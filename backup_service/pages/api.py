@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,6 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
+from accounts.customer_api.problems import problem_response
 from storage.api import described
 
 # What an error's `type` leads to.
@@ -19,7 +21,10 @@ PROBLEMS = {
     "not-authenticated": "No token was sent.",
     "authentication-failed": "The token is wrong, revoked or expired.",
     "permission-denied": "The token’s scope, or its member’s role, does not allow it.",  # noqa: RUF001
-    "not-found": "There is nothing there that the token sees.",
+    "not-found": (
+        "There is nothing there that the token sees, or no such address: most end in a slash, and "
+        "none is led on to another one."
+    ),
     "method-not-allowed": "This address does not take that method.",
     "conflict": "It does not fit what is there; the document's detail says why.",
     "name-taken": "Something of the account has this name already.",
@@ -38,6 +43,8 @@ PROBLEMS = {
     "too-large": "The body is too large.",
     "unsupported-media-type": "Send JSON, with the content type application/json.",
     "not-acceptable": "Answers are JSON.",
+    "bad-request": "The request has characters that no text may have, or cannot be read.",
+    "failed": "The service failed; see whether it was done, and if not, try again.",
     "throttled": "Too many requests; the header Retry-After says when to go on.",
 }
 
@@ -67,9 +74,13 @@ def document() -> dict[str, Any]:
     return made
 
 
-@require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
     """The OpenAPI document."""
+    if request.method not in ("GET", "HEAD"):
+        detail = f'Method "{request.method}" not allowed.'
+        refused = problem_response(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+        refused["Allow"] = "GET, HEAD"
+        return refused
     response = JsonResponse(document(), json_dumps_params={"ensure_ascii": False})
     response["Cache-Control"] = "public, max-age=300"
     return response
