@@ -4,6 +4,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import Actor
+from accounts.closed_accounts import require_open
 from accounts.continents import Continent
 from accounts.models import Account, Device, Membership, User
 from backup_service import clock
@@ -92,9 +93,10 @@ def unfreeze_account(account: Account, *, actor: Actor, reason: str = "") -> boo
 def choose_continent(account: Account, *, continent: str, actor: Actor) -> bool:
     """Choose where new backups of an account live, "" for no wish. Return whether it changed.
 
-    Raises ValueError for a continent that there is not.
+    Raises ClosedAccountError, or ValueError for a continent that there is not.
     """
     wanted = Continent(continent).value if continent else ""
+    require_open(account)
     changed = (
         Account.objects.filter(pk=account.pk).exclude(continent=wanted).update(continent=wanted)
     )
@@ -112,7 +114,8 @@ def choose_continent(account: Account, *, continent: str, actor: Actor) -> bool:
 
 @transaction.atomic
 def rename_account(account: Account, *, name: str, actor: Actor) -> bool:
-    """Give an account another name; return whether it changed."""
+    """Give an account another name; return whether it changed. Raises ClosedAccountError."""
+    require_open(account)
     changed = Account.objects.filter(pk=account.pk).exclude(name=name).update(name=name)
     if changed:
         audit.record(actor, "account.rename", account.public_id, account=account, name=name)

@@ -21,6 +21,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.closed_accounts import ClosedAccountError
 from accounts.customer_api.authentication import access_of
 from accounts.customer_api.problems import ConflictError, ProblemError
 from accounts.models import IdempotentRequest
@@ -51,7 +52,7 @@ def idempotent(*, secrets: Collection[str] = ()) -> Callable[[Handler], Handler]
                 return _again(begun)
             try:
                 response = handler(view, request, *args, **kwargs)
-            except (APIException, Http404, PermissionDenied):
+            except (APIException, ClosedAccountError, Http404, PermissionDenied):
                 begun.delete()  # it was refused, so nothing was done, and it may be tried again
                 raise
             _keep(begun, response, secrets)

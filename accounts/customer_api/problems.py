@@ -11,6 +11,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from accounts import request_facts
+from accounts.closed_accounts import ClosedAccountError
 
 MEDIA_TYPE = "application/problem+json"
 MAX_RETRY = 86_400  # seconds
@@ -59,6 +60,8 @@ def problem_response(status: int, code: str, detail: str) -> JsonResponse:
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an error of a view into a problem document; None leaves it to Django, as a fault."""
     match error:
+        case ClosedAccountError():
+            error = ConflictError(str(error), "closed")
         case Http404():
             error = exceptions.NotFound("There is nothing here that you may see.")
         case PermissionDenied():

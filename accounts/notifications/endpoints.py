@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor
+from accounts.closed_accounts import require_open
 from accounts.models import Account, Delivery, Endpoint, Notice
 from accounts.notifications import public_http
 from accounts.notifications.letter import Letter, Link
@@ -44,9 +45,12 @@ def endpoints_of(account: Account) -> QuerySet[Endpoint]:
 
 @transaction.atomic
 def add(account: Account, *, kind: str, chosen: Settings, actor: Actor) -> Endpoint:
-    """Add an endpoint. Raises RefusedAddressError, TooManyEndpointsError."""
+    """Add an endpoint.
+
+    Raises RefusedAddressError, TooManyEndpointsError, ClosedAccountError.
+    """
     public_http.check_url(chosen.url, allow_private=settings.ENDPOINTS_MAY_BE_PRIVATE)
-    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    require_open(account)
     if endpoints_of(account).count() >= MAX_ENDPOINTS:
         raise TooManyEndpointsError
     endpoint = Endpoint.objects.create(
@@ -62,8 +66,9 @@ def add(account: Account, *, kind: str, chosen: Settings, actor: Actor) -> Endpo
 
 @transaction.atomic
 def change(endpoint: Endpoint, *, chosen: Settings, actor: Actor) -> None:
-    """Change an endpoint. Raises RefusedAddressError."""
+    """Change an endpoint. Raises RefusedAddressError, ClosedAccountError."""
     public_http.check_url(chosen.url, allow_private=settings.ENDPOINTS_MAY_BE_PRIVATE)
+    require_open(endpoint.account)
     topics = [Topic(topic).value for topic in chosen.topics]
     changed = Endpoint.objects.filter(pk=endpoint.pk, removed_at=None).update(
         name=chosen.name, url=chosen.url, topics=topics, failing_since=None, error=""

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import present_seat
 from accounts.audit import Actor
 from accounts.client_address import client_address
+from accounts.closed_accounts import ClosedAccountError
 from accounts.models import Account, Endpoint, Membership, Notice
 from accounts.name_field import NameField
 from accounts.notifications import bounces, endpoints, preferences, tokens
@@ -137,6 +138,8 @@ def add_endpoint(request: HttpRequest) -> HttpResponse:
                 gettext("An account has at most %(max_endpoints)s; remove one first.")
                 % {"max_endpoints": endpoints.MAX_ENDPOINTS},
             )
+        except ClosedAccountError as error:
+            form.add_error(None, str(error))
         else:
             return redirect("endpoint", made.public_id)
     return render(request, "notifications/endpoint_add.html", {"form": form})
@@ -160,6 +163,8 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
             endpoints.change(found, chosen=form.chosen(), actor=actor_of(request))
         except RefusedAddressError as error:
             form.add_error("url", _sentence(error))
+        except ClosedAccountError as error:
+            form.add_error(None, str(error))
         else:
             messages.success(request, gettext("Saved."))
             return redirect("endpoint", found.public_id)

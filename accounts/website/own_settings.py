@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import present_seat, seat_or_none, seats_of
 from accounts.actions import change_profile
 from accounts.actions import rename_account as rename
+from accounts.closed_accounts import ClosedAccountError
 from accounts.reader import language_of
 from accounts.roles import Right, meaning
 from accounts.website.acting import actor_of, user_of
@@ -56,9 +57,13 @@ def rename_account(request: HttpRequest) -> HttpResponse:
     """Give the account another name."""
     seat = present_seat(request).require(Right.CHANGE_ACCOUNT)
     form = AccountForm(request.POST)
-    if form.is_valid():
-        rename(seat.account, **form.cleaned_data, actor=actor_of(request))
-        messages.success(request, gettext("Saved."))
-    else:
+    if not form.is_valid():
         messages.error(request, gettext("An account has a name of 1 to 150 characters."))
+        return redirect("settings")
+    try:
+        rename(seat.account, **form.cleaned_data, actor=actor_of(request))
+    except ClosedAccountError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, gettext("Saved."))
     return redirect("settings")

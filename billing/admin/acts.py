@@ -9,6 +9,7 @@ from django import forms
 
 from accounts.actions import choose_continent, freeze_account, unfreeze_account
 from accounts.audit import Actor
+from accounts.closed_accounts import ClosedAccountError
 from accounts.closing.actions import ClosingError, close
 from accounts.closing.plan import COOLING_OFF
 from accounts.continents import Continent
@@ -204,7 +205,10 @@ def _put_on_plan(account: Account, given: Values, actor: Actor) -> str:
 
 
 def _put_on_continent(account: Account, given: Values, actor: Actor) -> str:
-    changed = choose_continent(account, continent=given["continent"], actor=actor)
+    try:
+        changed = choose_continent(account, continent=given["continent"], actor=actor)
+    except ClosedAccountError as error:
+        raise ValueError(str(error)) from error
     return "New backups live there." if changed else "That is how it was."
 
 
@@ -277,6 +281,7 @@ ACTS = (
         ContinentForm,
         lambda account, given: ["New backups go there. What is stored stays where it is."],
         _put_on_continent,
+        lambda account: not account.is_closed,
     ),
     Act(
         "note",

@@ -55,7 +55,7 @@ class AccountView(ApiView):
         summary="Change the account",
         tags=["account"],
         request=AccountChange,
-        responses={200: shapes.AccountShape, **errors(400, 401, 403)},
+        responses={200: shapes.AccountShape, **errors(400, 401, 403, 409)},
     )
     def patch(self, request: Request) -> Response:
         """Change the account's name, where its new backups live, or both."""

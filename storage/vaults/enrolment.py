@@ -9,6 +9,7 @@ from django.utils.translation import gettext, ngettext
 from accounts import audit
 from accounts.actions import add_device, choose_continent
 from accounts.audit import Actor
+from accounts.closed_accounts import ClosedAccountError, require_open
 from accounts.models import Account, Device
 from billing.actions import entitlements_of
 from storage.models import Credential, Usage, Vault
@@ -76,10 +77,7 @@ def create_vault(
 @transaction.atomic
 def add_vault(account: Account, *, name: str, actor: Actor, device: Device | None = None) -> Vault:
     """Make a vault that nobody can enter yet. Raises VaultNameTakenError, VaultLimitError."""
-    if Account.objects.select_for_update(no_key=True).get(pk=account.pk).is_closed:
-        raise VaultLimitError(
-            gettext("This account is closed. Open it again first, in the settings.")
-        )
+    _require_open(account)
     if Vault.objects.filter(account=account, closed_at=None).count() >= MOST_VAULTS:
         raise VaultLimitError(
             gettext(
@@ -142,7 +140,7 @@ def add_computer(
 ) -> Vault:
     """Do as `enrol_device`, without a credential, and return the vault."""
     limit = entitlements_of(account).device_limit
-    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    _require_open(account)
     if limit is not None and account.devices.filter(retired_at=None).count() >= limit:
         raise DeviceLimitError(
             ngettext(
@@ -159,6 +157,14 @@ def add_computer(
     device = add_device(account, name=name, actor=actor)
     _free_name(account, name, actor)
     return add_vault(account, name=name, actor=actor, device=device)
+
+
+def _require_open(account: Account) -> None:
+    """Lock an account's row. Raises VaultLimitError for one that is closed."""
+    try:
+        require_open(account)
+    except ClosedAccountError as error:
+        raise VaultLimitError(str(error)) from error
 
 
 def _free_name(account: Account, name: str, actor: Actor) -> None:

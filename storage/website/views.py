@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import devices_seen_by, present_seat
 from accounts.actions import DeviceNameTakenError, choose_continent, rename_device
+from accounts.closed_accounts import ClosedAccountError
 from accounts.models import Account
 from accounts.roles import Right
 from accounts.templatetags.amounts import number
@@ -102,9 +103,13 @@ def continent(request: HttpRequest) -> HttpResponse:
         now=account.continent,
     )
     if form.is_valid():
-        choose_continent(account, actor=actor_of(request), **form.cleaned_data)
-        messages.success(request, gettext("Saved. It holds for new backups from now on."))
-        return redirect("settings")
+        try:
+            choose_continent(account, actor=actor_of(request), **form.cleaned_data)
+        except ClosedAccountError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, gettext("Saved. It holds for new backups from now on."))
+            return redirect("settings")
     context = {"form": form, "shares_disk": share_a_disk()}
     return render(request, "storage/continent.html", context)
 

@@ -116,7 +116,7 @@ class EndpointView(ApiView):
         summary="Change an endpoint",
         tags=["notifications"],
         request=EndpointChange,
-        responses={200: shapes.EndpointShape, **errors(400, 401, 403, 404)},
+        responses={200: shapes.EndpointShape, **errors(400, 401, 403, 404, 409)},
     )
     def patch(self, request: Request, endpoint_id: str) -> Response:
         """Give an endpoint another name, address and topics; all three are sent."""
