@@ -64,6 +64,20 @@ def require(request: Request, right: Right) -> TokenAccess:
     return access
 
 
+def require_full(request: Request) -> TokenAccess:
+    """Return what a token of full scope opens. Raises PermissionDenied for every other one.
+
+    For what people prove for on the website who they are; the right to it is asked for as well.
+    """
+    access = access_of(request)
+    if not access.is_full:
+        raise PermissionDenied(
+            f"On the website people prove who they are before that. With a token of scope "
+            f"{access.token.scope} you may not do it: make one of full scope there."
+        )
+    return access
+
+
 def actor_of(request: Request) -> Actor:
     """Return the actor for the audit log."""
     return actor_of_token(access_of(request), address=client_address(request._request))  # noqa: SLF001

@@ -29,7 +29,13 @@ PROBLEMS = {
     "conflict": "It does not fit what is there; the document's detail says why.",
     "name-taken": "Something of the account has this name already.",
     "limit": "The plan, or the service, has no room for another one.",
-    "in-use": "The vault has been set up, so that backups may be in it.",
+    "in-use": (
+        "The vault has been set up, so that backups may be in it, or something is being brought "
+        "back into it."
+    ),
+    "not-in-use": "The credential was revoked or replaced, or may not do that.",
+    "retired": "The computer is retired, and stays as it was.",
+    "too-late": "The time in which it can be taken back is over.",
     "cannot-undelete": "That cannot be brought back; the document's detail says why.",
     "too-soon": "The same was done a moment ago; wait a minute.",
     "closed": "The account is closed; an owner opens it again in the settings.",

@@ -113,6 +113,8 @@ def shown(found: Sequence[Credential]) -> list[dict[str, Any]]:
             "created_at": one.created_at,
             "last_used_at": one.last_used_at,
             "revoked_at": one.revoked_at,
+            "ends_at": one.ends_at,
+            "keys_until": one.keys_until,
         }
         for one in found
     ]

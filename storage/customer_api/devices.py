@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
@@ -10,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Seat
-from accounts.actions import DeviceNameTakenError
+from accounts.actions import DeviceNameTakenError, rename_device
 from accounts.customer_api.authentication import account_of, actor_of, require
 from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
@@ -33,12 +34,17 @@ class DeviceRequest(Shape):
     name = NameField(max_length=100)
 
 
-@example({"member": 12})
+@example({"name": "laptop of Anna", "member": 12})
 class DeviceChange(Shape):
-    """Whose a computer is to be."""
+    """What is to change of a computer; the rest stays."""
 
+    name = NameField(max_length=100, required=False, help_text="Its vaults keep theirs")
     member = serializers.IntegerField(
-        min_value=1, max_value=2**63 - 1, allow_null=True, help_text="A member's id, or null"
+        min_value=1,
+        max_value=2**63 - 1,
+        allow_null=True,
+        required=False,
+        help_text="The id of the member whose it is to be, or null; owners and admins say that",
     )
 
 
@@ -95,18 +101,22 @@ class DeviceView(ApiView):
 
     @extend_schema(
         operation_id="devices_move",
-        summary="Give a computer to a member",
+        summary="Rename a computer, or give it to a member",
         tags=["devices"],
         request=DeviceChange,
-        responses={200: shapes.DeviceShape, **errors(400, 401, 403, 404)},
+        responses={200: shapes.DeviceShape, **errors(400, 401, 403, 404, 409)},
     )
     def patch(self, request: Request, device_id: str) -> Response:
-        """Say whose a computer is: its member sees it, whoever sees no others."""
-        seat = Seat(require(request, Right.MOVE_DEVICES).membership)
+        """Change what a computer is called, whose it is, or both.
+
+        Its member sees it, whoever sees no others. One that is retired stays as it was.
+        """
         found = visible.device(request, device_id, to_change=True)
-        to = _member(seat, checked(DeviceChange, request)["member"])
-        seats.move_device(seat, found, to=to, actor=actor_of(request))
-        return Response(_shown([visible.device(request, device_id)])[0])
+        if found.retired_at is not None:
+            raise ConflictError("This computer is retired.", "retired")
+        _change(found, checked(DeviceChange, request), request)
+        found.refresh_from_db()
+        return Response(_shown([found])[0])
 
     @extend_schema(
         operation_id="devices_retire",
@@ -119,6 +129,24 @@ class DeviceView(ApiView):
         found = visible.device(request, device_id, to_change=True)
         retire_device(found, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@transaction.atomic
+def _change(device: Device, said: dict[str, Any], request: Request) -> None:
+    """Make all changes that are asked for, or none.
+
+    Raises ConflictError, PermissionDenied, ValidationError.
+    """
+    if "member" in said:
+        seat = Seat(require(request, Right.MOVE_DEVICES).membership)
+        seats.move_device(seat, device, to=_member(seat, said["member"]), actor=actor_of(request))
+    if "name" in said:
+        try:
+            rename_device(device, name=said["name"], actor=actor_of(request))
+        except DeviceNameTakenError as error:
+            raise ConflictError(
+                "A computer of this name is in use already.", "name-taken"
+            ) from error
 
 
 def _member(seat: Seat, member_id: int | None) -> Membership | None:

@@ -41,6 +41,8 @@ ACCOUNT_STATES = ("active", "read-only", "restore-only", "closed")
         "bytes": 61_000_000_000,
         "copies": 2,
         "lost": 0,
+        "deletion_asked_at": None,
+        "kept_until": None,
     }
 )
 class VaultShape(Shape):
@@ -64,6 +66,10 @@ class VaultShape(Shape):
     bytes = serializers.IntegerField(help_text="Of what is there now")
     copies = serializers.IntegerField(help_text="Verified copies that everything has, at least")
     lost = serializers.IntegerField(help_text="Objects of which no good copy is left")
+    deletion_asked_at = serializers.DateTimeField(allow_null=True)
+    kept_until = serializers.DateTimeField(
+        allow_null=True, help_text="Until when its deletion can be taken back"
+    )
 
 
 @example(
@@ -111,6 +117,8 @@ _CREDENTIAL = {
     "created_at": "2026-05-01T12:00:00Z",
     "last_used_at": None,
     "revoked_at": None,
+    "ends_at": None,
+    "keys_until": None,
 }
 
 
@@ -124,6 +132,12 @@ class CredentialShape(Shape):
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
+    ends_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it ends, once it was replaced"
+    )
+    keys_until = serializers.DateTimeField(
+        allow_null=True, help_text="Until when it may add and remove keys"
+    )
 
 
 @example(

@@ -12,7 +12,6 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,17 +23,11 @@ from accounts.customer_api.problems import ConflictError
 from accounts.customer_api.schema import IDEMPOTENT, PAGE, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from storage.customer_api import undelete_shapes, visible
+from storage.customer_api.vault_acts.confirmation import Confirmation, require_meant
 from storage.events import wipes
 from storage.models import Undelete, Vault
 from storage.rewind import requests, worker
 from storage.rewind.requests import MOST_SNAPSHOTS, UndeleteError, Wanted
-
-
-@example({"confirm": "laptop"})
-class Confirmation(Shape):
-    """The vault that is meant."""
-
-    confirm = serializers.CharField(max_length=100, help_text="The vault's name, as it is now")
 
 
 @example({"to": "2026-05-01T11:59:59.999999Z"})
@@ -118,7 +111,7 @@ class UndeletesView(ApiView):
         """Have it brought back; over the quota that leaves the vault read-only."""
         vault = visible.vault_of_owner(request, vault_id)
         said = checked(UndeleteRequest, request)
-        _require_meant(vault, said["confirm"])
+        require_meant(vault, said["confirm"])
         with _problems():
             row = requests.request(vault, _wanted(said), actor=actor_of(request))
         return Response(_shown([row])[0], status=status.HTTP_202_ACCEPTED)
@@ -154,17 +147,12 @@ class AcceptRemovalView(ApiView):
     def post(self, request: Request, vault_id: str) -> Response:
         """End a vault's being at risk for that reason: it is judged by its backups again."""
         vault = visible.vault_of_owner(request, vault_id)
-        _require_meant(vault, checked(Confirmation, request)["confirm"])
+        require_meant(vault, checked(Confirmation, request)["confirm"])
         return Response({"was_at_risk": wipes.acknowledge(vault, actor=actor_of(request))})
 
 
 def _rows(vault: Vault) -> Any:
     return Undelete.objects.filter(vault=vault).select_related("credential")
-
-
-def _require_meant(vault: Vault, name: str) -> None:
-    if name != vault.name:
-        raise ValidationError({"confirm": "This is not the vault's name; nothing was done."})
 
 
 def _wanted(said: dict[str, Any]) -> Wanted:

@@ -13,9 +13,12 @@ from storage.customer_api.undeletes import (
     UndeletesView,
     UndeleteView,
 )
+from storage.customer_api.vault_acts.credential_acts import KeyWindowView, RotationView, SetUpView
+from storage.customer_api.vault_acts.deletions import DeletionView
 from storage.customer_api.vaults import EventsView, LostView, VaultsView, VaultView
 
 _VAULT = "vaults/<str:vault_id>/"
+_CREDENTIAL = f"{_VAULT}credentials/<str:username>/"
 urlpatterns = [
     path("device/code", DeviceCodeView.as_view(), name="device_code"),
     path("device/token", DeviceTokenView.as_view(), name="device_token"),
@@ -24,6 +27,8 @@ urlpatterns = [
     path("devices/<str:device_id>/", DeviceView.as_view(), name="api_device"),
     path("vaults/", VaultsView.as_view(), name="api_vaults"),
     path(_VAULT, VaultView.as_view(), name="api_vault"),
+    path(f"{_VAULT}deletion/", DeletionView.as_view(), name="api_vault_deletion"),
+    path(f"{_VAULT}set-up/", SetUpView.as_view(), name="api_set_up"),
     path(f"{_VAULT}events/", EventsView.as_view(), name="api_events"),
     path(f"{_VAULT}lost/give-up/", LostView.as_view(), name="api_lost"),
     path(f"{_VAULT}snapshots/", SnapshotsView.as_view(), name="api_snapshots"),
@@ -32,5 +37,7 @@ urlpatterns = [
     path(f"{_VAULT}undeletes/plan/", UndeletePlanView.as_view(), name="api_undelete_plan"),
     path(f"{_VAULT}undeletes/<int:number>/", UndeleteView.as_view(), name="api_undelete"),
     path(f"{_VAULT}credentials/", CredentialsView.as_view(), name="api_credentials"),
-    path(f"{_VAULT}credentials/<str:username>/", CredentialView.as_view(), name="api_credential"),
+    path(_CREDENTIAL, CredentialView.as_view(), name="api_credential"),
+    path(f"{_CREDENTIAL}replace/", RotationView.as_view(), name="api_credential_replace"),
+    path(f"{_CREDENTIAL}keys/", KeyWindowView.as_view(), name="api_credential_keys"),
 ]

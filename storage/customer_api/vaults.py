@@ -99,7 +99,7 @@ class VaultView(ApiView):
         responses={204: None, **errors(401, 403, 404, 409)},
     )
     def delete(self, request: Request, vault_id: str) -> Response:
-        """Delete a vault in which nobody has ever stored a backup; 409 for any other."""
+        """Delete a vault in which nobody has ever stored a backup; of others ask `deletion/`."""
         try:
             delete_vault(visible.vault(request, vault_id, to_change=True), actor=actor_of(request))
         except VaultInUseError as error:
@@ -189,6 +189,8 @@ def _vault(one: overview.VaultOverview) -> dict[str, Any]:
         "bytes": one.figures.bytes,
         "copies": one.copies,
         "lost": one.figures.lost,
+        "deletion_asked_at": vault.deletion_asked_at,
+        "kept_until": vault.kept_until,
     }
 
 

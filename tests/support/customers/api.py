@@ -1,6 +1,7 @@
 """A program that uses the customers' API."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import django.test
@@ -8,6 +9,7 @@ import django.test
 from accounts.audit import SERVICE
 from accounts.models import Account, ApiToken, Membership
 from accounts.tokens import tokens
+from backup_service import clock
 
 BASE = "/api/v1/"
 
@@ -38,6 +40,8 @@ class Program:
 
 
 def program(account: Account, scope: str = ApiToken.Scope.WRITE, role: str = "owner") -> Program:
-    """Return a program with a new token, of a member with this role."""
+    """Return a program with a new token, of a member with this role; a full one is for a day."""
     seat = Membership.objects.filter(account=account, role=role).get()
-    return Program(tokens.create(seat, scope=scope, label="test", actor=SERVICE).text)
+    until = clock.now() + timedelta(days=1) if scope == ApiToken.Scope.FULL else None
+    made = tokens.create(seat, scope=scope, label="test", actor=SERVICE, expires_at=until)
+    return Program(made.text)

@@ -96,14 +96,15 @@ def picture(laptop: Enrolled) -> list[object]:
         account.memberships.values_list("pk", "role"),
         Invitation.objects.values_list("pk", "revoked_at"),
         Endpoint.objects.values_list("pk", "name", "key_version", "removed_at"),
-        Vault.objects.values_list("pk", "name", "expected_interval"),
-        Credential.objects.values_list("pk", "label", "revoked_at"),
+        Vault.objects.values_list("pk", "name", "expected_interval", "deletion_asked_at"),
+        Credential.objects.values_list("pk", "label", "revoked_at", "ends_at", "keys_until"),
         Device.objects.values_list("pk", "name", "member", "retired_at"),
         Undelete.objects.values_list("pk", "ended_at"),
         ApiToken.objects.filter(account=account, label="test").values_list("pk", "revoked_at"),
         Delivery.objects.values_list("pk", "state"),
     ]
-    return [account.name, account.continent, *(list(row.order_by("pk")) for row in rows)]
+    told = [account.name, account.continent, account.state]
+    return [*told, *(list(row.order_by("pk")) for row in rows)]
 
 
 # Bodies that would be taken: what is refused is refused for who asks.
@@ -121,6 +122,7 @@ SAID = {
     "to": "2026-01-01T00:00:00Z",
     "plan": "plus",
     "interval": "month",
+    "hours": 0,
 }
 
 
@@ -166,7 +168,7 @@ def test_nobody_without_a_token(
 
 
 def test_another_tenant(laptop: Enrolled) -> None:
-    bob, before = program(owner("bob-api@example.org")), picture(laptop)
+    bob, before = program(owner("bob-api@example.org"), ApiToken.Scope.FULL), picture(laptop)
     for route in CLOSED:
         if "<" not in route:
             continue
@@ -190,9 +192,10 @@ def test_a_token_that_only_reads_changes_nothing(laptop: Enrolled, scope: str) -
     assert picture(laptop) == before
 
 
+@pytest.mark.parametrize("scope", ["write", "full"])
 @pytest.mark.parametrize("role", ["member", "auditor"])
-def test_a_token_of_somebody_with_little_say(laptop: Enrolled, role: str) -> None:
-    asks = program(laptop.vault.account, "write", role)
+def test_a_token_of_somebody_with_little_say(laptop: Enrolled, role: str, scope: str) -> None:
+    asks = program(laptop.vault.account, scope, role)
     before = picture(laptop)
     for route in CLOSED:
         for method in CHANGES:

@@ -70,7 +70,7 @@ def asking(regions: list[Region], monkeypatch: pytest.MonkeyPatch) -> tuple[str,
         "endpoint_id": Endpoint.objects.get().public_id,
         "number": Undelete.objects.get().pk,
     }
-    return program(account).token, known
+    return program(account, ApiToken.Scope.FULL).token, known
 
 
 @pytest.fixture(autouse=True)
