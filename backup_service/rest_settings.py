@@ -34,6 +34,7 @@ def openapi_settings(version: str) -> dict[str, Any]:
             "AccountStateEnum": "storage.customer_api.shapes.ACCOUNT_STATES",
             "ActorKindEnum": "accounts.customer_api.resources.shapes.ACTOR_KINDS",
             "BillingStateEnum": "billing.customer_api.shapes.STATES",
+            "ClosingReasonEnum": "storage.customer_api.leaving.REASONS",
             "CredentialScopeEnum": "storage.customer_api.shapes.CREDENTIAL_SCOPES",
             "DeliveryStateEnum": "accounts.customer_api.resources.shapes.DELIVERY_STATES",
             "EndpointKindEnum": "accounts.customer_api.resources.shapes.ENDPOINT_KINDS",

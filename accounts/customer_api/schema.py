@@ -119,5 +119,10 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "An API token (`nst_...`), made under Settings, API tokens.",
+            "description": (
+                "An API token (`nst_...`), made under Settings, API tokens. Scopes: `read` sees, "
+                "`write` also changes, `billing` is for plan and payments, `full` is all of that "
+                "and what the website asks a password for. Operations that take `full` say so; the "
+                "role of whoever made the token bounds each."
+            ),
         }

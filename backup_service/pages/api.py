@@ -35,6 +35,7 @@ PROBLEMS = {
     ),
     "not-in-use": "The credential was revoked or replaced, or may not do that.",
     "retired": "The computer is retired, and stays as it was.",
+    "unpaid": "A payment is overdue; settle it on the website, and the account opens by itself.",
     "too-late": "The time in which it can be taken back is over.",
     "cannot-undelete": "That cannot be brought back; the document's detail says why.",
     "too-soon": "The same was done a moment ago; wait a minute.",

@@ -6,6 +6,7 @@ from storage.customer_api.account import AccountView
 from storage.customer_api.credentials import CredentialsView, CredentialView
 from storage.customer_api.device import DeviceCodeView, DeviceTokenView
 from storage.customer_api.devices import DevicesView, DeviceView
+from storage.customer_api.leaving import ClosingView, ExportView
 from storage.customer_api.snapshots import SnapshotsView
 from storage.customer_api.undeletes import (
     AcceptRemovalView,
@@ -23,6 +24,8 @@ urlpatterns = [
     path("device/code", DeviceCodeView.as_view(), name="device_code"),
     path("device/token", DeviceTokenView.as_view(), name="device_token"),
     path("account/", AccountView.as_view(), name="api_account"),
+    path("account/closing/", ClosingView.as_view(), name="api_closing"),
+    path("account/export.zip", ExportView.as_view(), name="api_export"),
     path("devices/", DevicesView.as_view(), name="api_devices"),
     path("devices/<str:device_id>/", DeviceView.as_view(), name="api_device"),
     path("vaults/", VaultsView.as_view(), name="api_vaults"),

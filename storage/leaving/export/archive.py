@@ -16,7 +16,8 @@ PIECE = 64 * 1024  # bytes that are gathered before they are sent
 README = """What is kept of you, on {day}
 
 Each list is here twice: .json for programs, .csv for spreadsheets. Times are UTC.
-you/ is about you; the other folders are about the account “{account}”, and are here if you own it.
+you/ is about you, and here if you are who downloaded this on the website; the other folders are
+about the account “{account}”, and are here if you own it.
 Passwords, keys and secrets are not here: we have hashes of them only.
 
 Your files are not in here. They are encrypted on your computer, and we cannot read them. To fetch

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.django_db
 
 # Programs are generated from these names: one that was published is not changed any more.
 OPERATIONS = """
-    account_change account_get activity_export activity_list
+    account_change account_close account_closing account_export account_get account_reopen
+    activity_export activity_list
     agent_begin agent_downloads agent_finish agent_report agent_uploads
     billing_checkout billing_get billing_portal grants_list invoices_list plans_list
     credentials_close_keys credentials_create credentials_list credentials_open_keys
@@ -34,7 +35,7 @@ OPERATIONS = """
     vaults_accept_removal vaults_ask_deletion vaults_change vaults_delete vaults_events vaults_get
     vaults_give_up_lost vaults_keep vaults_list vaults_set_up
 """
-FILES = {"activity_export"}
+FILES = {"account_export", "activity_export"}
 MORE_THAN_RESOURCES = {"device_code", "device_token"}  # as OAuth has them, in forms
 
 
