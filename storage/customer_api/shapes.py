@@ -19,6 +19,7 @@ STATES = (
     "incomplete",
     "setup",
     "retired",
+    "deleting",
 )
 CREDENTIAL_SCOPES = Credential.Scope.values
 EVENT_KINDS = VaultEvent.Kind.values

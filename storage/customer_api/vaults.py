@@ -170,7 +170,9 @@ def shown(vaults: Sequence[Vault]) -> list[dict[str, Any]]:
 def _vault(one: overview.VaultOverview) -> dict[str, Any]:
     vault, device = one.vault, one.vault.device
     state = one.protection.standing.slug
-    if vault.is_new:
+    if vault.deletion_asked_at is not None:
+        state = "deleting"
+    elif vault.is_new:
         state = "setup"
     elif device is not None and device.retired_at is not None:
         state = "retired"

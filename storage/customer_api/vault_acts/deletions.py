@@ -45,10 +45,11 @@ class DeletionView(ApiView):
     )
     @idempotent()
     def post(self, request: Request, vault_id: str) -> Response:
-        """Delete a vault once 30 days are over; until then it restores, and can be kept.
+        """Delete a vault once 30 days are over; until then it can be kept, as it was.
 
-        From now on nothing is stored in it, and the account's people are told. It takes a token of
-        full scope. Asking again changes nothing.
+        From now on nothing is stored in it, and the account's people are told; to restore from it
+        once its objects are removed, which takes minutes, keep it first. It takes a token of full
+        scope. Asking again changes nothing.
         """
         vault = visible.vault(request, vault_id, to_change=True)
         require_full(request)

@@ -19,7 +19,7 @@ class Program:
 
     def __init__(self, token: str = "") -> None:
         self.token = token
-        self._client = django.test.Client(raise_request_exception=False)
+        self._client = django.test.Client(enforce_csrf_checks=True, raise_request_exception=False)
 
     def ask(self, method: str, path: str, said: Any = None, **headers: str) -> Any:
         """Return the response; what is said is sent as JSON. Headers by their names, with `_`."""

@@ -84,6 +84,13 @@ def test_a_method_that_an_open_address_does_not_take(
     assert told["Allow"]
 
 
+def test_a_program_is_never_asked_for_the_token_of_a_form(olgas: Program) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        for path in ("openapi.json", "nothing/", "device/token", "account/"):
+            told = olgas.ask(method, path, {})
+            assert "text/html" not in told["Content-Type"], (method, path)
+
+
 def test_an_address_that_no_text_may_have(olgas: Program) -> None:
     problem(olgas.get("vaults/%00/"), 400, "bad-request")
     problem(olgas.get("vaults/?cursor=%00"), 400, "bad-request")

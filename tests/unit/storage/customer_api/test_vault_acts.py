@@ -67,7 +67,7 @@ class TestDeletion:
     ) -> None:
         before = set(StoredObject.objects.live().values_list("type", "name"))
         asked = sure.post(path(full, "deletion/"), {"confirm": "laptop"})
-        assert asked.status_code == 202
+        assert (asked.status_code, asked.json()["state"]) == (202, "deleting")
         assert asked.json()["kept_until"] > asked.json()["deletion_asked_at"]
         assert last_act() == ("vault.ask-deletion", "token")
         again = sure.post(path(full, "deletion/"), {"confirm": "laptop"})
