@@ -16,7 +16,6 @@ STATES = (
     "never",
     "at-risk",
     "copying",
-    "incomplete",
     "setup",
     "retired",
     "deleting",

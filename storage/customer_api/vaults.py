@@ -22,9 +22,13 @@ from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Vault, VaultEvent
 from storage.rewind import history
 from storage.vault_status import overview
+from storage.vault_status.protection import Standing
 from storage.vaults.enrolment import VaultNameTakenError, rename_vault
 from storage.vaults.expectations import LEAST, MOST, expect_every
 from storage.vaults.recovery_point import lost_of
+
+# Programs are promised few words, and no new one for this: look at it.
+_STATES = {Standing.INCOMPLETE: "at-risk"}
 
 AN_HOUR = timedelta(hours=1)
 
@@ -169,7 +173,7 @@ def shown(vaults: Sequence[Vault]) -> list[dict[str, Any]]:
 
 def _vault(one: overview.VaultOverview) -> dict[str, Any]:
     vault, device = one.vault, one.vault.device
-    state = one.protection.standing.slug
+    state = _STATES.get(one.protection.standing, one.protection.standing.slug)
     if vault.deletion_asked_at is not None:
         state = "deleting"
     elif vault.is_new:

@@ -70,10 +70,10 @@ def test_a_vault_from_new_to_protected(alice: Program, laptop: Enrolled) -> None
         assert alice.get(vault_path(laptop)).json()["state"] == "late"
 
 
-def test_a_backup_that_lacks_files_is_incomplete(alice: Program, laptop: Enrolled) -> None:
+def test_a_backup_that_lacks_files_is_at_risk(alice: Program, laptop: Enrolled) -> None:
     back_up(laptop)
     Vault.objects.filter(pk=laptop.vault.pk).update(last_unread=3)
-    assert alice.get(vault_path(laptop)).json()["state"] == "incomplete"
+    assert alice.get(vault_path(laptop)).json()["state"] == "at-risk"
 
 
 def test_renaming(alice: Program, laptop: Enrolled) -> None:
