@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop
+
 from accounts.models import AuditEvent, User
 
 Kind = AuditEvent.Kind
@@ -45,5 +47,5 @@ class Actor:
         return cls(label or prefix, Kind.TOKEN, user=user, credential=prefix, address=address)
 
 
-OPERATOR = Actor("operator at the command line", Kind.OPERATOR)
-SERVICE = Actor("the service itself", Kind.SERVICE)
+OPERATOR = Actor(gettext_noop("operator at the command line"), Kind.OPERATOR)
+SERVICE = Actor(gettext_noop("the service itself"), Kind.SERVICE)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_noop
 
 from accounts.access import Seat
+from accounts.audit import OPERATOR, SERVICE
 from accounts.models import Account, AuditEvent, Membership
 from accounts.notifications.wording import day_of
 from accounts.roles import Right, role_word
@@ -17,6 +18,7 @@ from accounts.roles import Right, role_word
 STAFF = gettext_noop("the service's staff")
 # Details of events that are words of ours.
 DAYS = {"until", "deletion"}
+OURSELVES = {(one.kind.value, one.label) for one in (OPERATOR, SERVICE)}
 OWN_WORDS = {"role", "scope", "why"}
 SENTENCES = {
     "account.open": gettext_noop("opened this account"),
@@ -181,6 +183,8 @@ def _who(event: AuditEvent) -> str:
         return gettext("the credential %(prefix)s") % {"prefix": event.credential} + called
     if event.actor_kind == AuditEvent.Kind.TOKEN:
         return gettext("the API token %(prefix)s") % {"prefix": event.credential} + called
+    if (event.actor_kind, event.actor_label) in OURSELVES:
+        return gettext(event.actor_label)
     return event.actor_label or gettext("somebody who was erased")
 
 

@@ -5,7 +5,7 @@ from playwright.sync_api import Browser
 
 from tests.support.browser.accessibility import violations
 from tests.support.browser.visitor import Scheme
-from tests.support.browser.walk import PEOPLE, Walk, faults, fill, too_wide
+from tests.support.browser.walk import PEOPLE, Walk, faults, fill, misfits
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -29,7 +29,7 @@ def test_every_page(walk: Walk, who: str) -> None:
         found += faults(visitor, stop)
         found += violations(visitor.page)
         visitor.turn(*LOOKS[count % 2])
-        found += too_wide(visitor, stop)
+        found += misfits(visitor, stop)
         found += violations(visitor.page)
     visitor.context.close()
     assert not found, "\n".join(found)

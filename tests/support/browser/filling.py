@@ -58,6 +58,7 @@ from storage.vaults import credentials
 from storage.vaults.access import Access
 from storage.vaults.enrolment import Enrolled, enrol_device
 from tests.support.browser.visitor import PASSWORD
+from tests.support.storage.counts import recounted
 
 LONG = 100  # characters, the most that a name may have
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -154,6 +155,7 @@ def _computers(account: Account, member: Membership) -> dict[str, Enrolled]:
     _set(made["partly"], last_unread=1234)
     data = StoredObject.objects.filter(vault=made["lost"].vault, type="data")
     data.update(state=StoredObject.State.LOST)
+    recounted()
     _steal(made["wiped"].vault)
     credentials.create(
         made["refused"].vault, scope="maintain", label=long_name("credential"), actor=SERVICE

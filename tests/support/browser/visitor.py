@@ -8,8 +8,13 @@ from playwright.sync_api import Browser, Page, Request
 Scheme = Literal["light", "dark"]
 PASSWORD = "a slot in the wall"
 MAIL_TOKEN = "whoever-runs-it"
-# Colours fade into one another, and halfway they have little contrast.
-SETTLED = "Promise.all(document.getAnimations().map(one => one.finished)).then(() => null)"
+# Colours fade into one another, and halfway they have little contrast. What lies folded up never
+# ends to fade.
+SETTLED = """() => Promise.all(
+  document.getAnimations()
+    .filter(one => one.effect.target.checkVisibility())
+    .map(one => one.finished)
+).then(() => null)"""
 
 
 class Visitor:

@@ -26,6 +26,21 @@ _FLEETING = re.compile(
 )
 # That a page is not there, as is asked for; advice for password managers about allauth's forms.
 NO_FAULT = ("404 (Not Found)", "[DOM] Password forms should have")
+# Words of everyday length that begin on one line and end on another.
+BROKEN = """() => {
+  const found = [], range = document.createRange();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = texts.nextNode());) {
+    if (node.parentElement.closest("script, style, code, pre, .visually-hidden")) continue;
+    for (const word of node.data.matchAll(/(?<=^|[\\s(“„])\\p{L}{2,13}(?=$|[\\s,.;:?!)”“])/gu)) {
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = [...range.getClientRects()].filter(one => one.width > 0);
+      if (lines.some(one => one.top >= lines[0].bottom)) found.push(word[0]);
+    }
+  }
+  return found;
+}"""
 WEIGHT = """() => performance.getEntries()
   .filter(one => ["navigation", "resource"].includes(one.entryType))
   .reduce((sum, one) => sum + one.encodedBodySize, 0)"""
@@ -126,15 +141,15 @@ def faults(visitor: Visitor, stop: Stop) -> list[str]:
     found = [one for one in visitor.complaints if not any(part in one for part in NO_FAULT)]
     visitor.complaints.clear()
     found += _form(page, stop)
-    return [f"{stop.who} {stop.path}: {one}" for one in found] + too_wide(visitor, stop)
+    return [f"{stop.who} {stop.path}: {one}" for one in found] + misfits(visitor, stop)
 
 
-def too_wide(visitor: Visitor, stop: Stop) -> list[str]:
-    """Return whether the page that is shown sticks out to the side."""
+def misfits(visitor: Visitor, stop: Stop) -> list[str]:
+    """Return whether the page that is shown sticks out to the side, and what words are broken."""
     wide = visitor.page.evaluate("document.documentElement.scrollWidth")
-    if wide <= visitor.width:
-        return []
-    return [f"{stop.who} {stop.path}: {wide} wide at {visitor.width}"]
+    found = [f"{wide} wide at {visitor.width}"] if wide > visitor.width else []
+    found += [f"“{word}” is broken" for word in visitor.page.evaluate(BROKEN)]
+    return [f"{stop.who} {stop.path}: {one}" for one in found]
 
 
 def _form(page: Page, stop: Stop) -> list[str]:

@@ -28,6 +28,14 @@ def test_events_are_shown_in_words(alice: Client, account: Account, laptop: Enro
     assert "the service itself put this account on the plan “personal”." in page
 
 
+def test_the_service_itself_is_named_in_the_reader_s_language(
+    alice: Client, account: Account
+) -> None:
+    page = text(alice.get("/activity/", headers={"accept-language": "de"}))
+    assert "der Dienst selbst hat" in page
+    assert "the service itself" not in page
+
+
 def test_staff_are_not_named(alice: Client, account: Account, sam: Client) -> None:
     freeze_account(account, actor=Actor.person(User.objects.get(email="sam@example.org")))
     page = text(alice.get("/activity/"))
