@@ -8,7 +8,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.customer_api.authentication import actor_of
+from accounts.customer_api.authentication import actor_of, require_full
 from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
 from accounts.customer_api.parsing import checked
@@ -62,9 +62,13 @@ class CredentialsView(ApiView):
     )
     @idempotent(secrets=("secret",))
     def post(self, request: Request, vault_id: str) -> Response:
-        """Make a credential. Its secret is in this answer and nowhere else."""
+        """Make a credential. Its secret is in this answer and nowhere else.
+
+        One of scope `maintain`, which removes backups, takes a token of full scope.
+        """
         vault = visible.vault(request, vault_id, to_change=True)
         said = checked(CredentialRequest, request)
+        require_scope(request, said["scope"])
         try:
             made = credentials.create(vault, **said, actor=actor_of(request))
         except credentials.TooManyCredentialsError as error:
@@ -101,6 +105,12 @@ class CredentialView(ApiView):
         found = visible.credential(request, vault_id, username)
         credentials.revoke(found, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def require_scope(request: Request, scope: str) -> None:
+    """Raise PermissionDenied for a token that hands out no credential of that scope."""
+    if scope == Credential.Scope.MAINTAIN:
+        require_full(request)
 
 
 def shown(found: Sequence[Credential]) -> list[dict[str, Any]]:

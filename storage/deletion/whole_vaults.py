@@ -2,7 +2,7 @@
 
 From the wish on nothing is added. Workers write the tombstone of everything in turns, so that its
 room is free soon and the purge takes it 30 days later, as all that is removed; the vault is closed
-once nothing of it is left. Until then it can be restored from as it was, and kept after all
+once nothing of it is left. Until then it can be kept after all, and everything in it comes back
 (`rewind/kept_vaults.py`).
 """
 

@@ -78,9 +78,11 @@ class RotationView(ApiView):
     def post(self, request: Request, vault_id: str, username: str) -> Response:
         """Make a credential that may do the same; the old one ends after some hours, or at once.
 
-        The new secret is in this answer and nowhere else.
+        The new secret is in this answer and nowhere else. For a credential of scope `maintain` it
+        takes a token of full scope.
         """
         found = visible.credential(request, vault_id, username)
+        api.require_scope(request, found.scope)
         overlap = checked(RotationRequest, request)["hours"] * AN_HOUR
         try:
             made = credential_changes.rotate(found, overlap=overlap, actor=actor_of(request))

@@ -140,6 +140,24 @@ class TestSetUp:
         assert (told.status_code, told.json()["code"]) == (409, "in-use")
 
 
+class TestCredentialsThatRemove:
+    """They are handed out to whoever has proved who they are, as on the page."""
+
+    def test_making_one(self, alice: Program, sure: Program, full: Enrolled) -> None:
+        refused = alice.post(path(full, "credentials/"), {"scope": "maintain"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "permission-denied")
+        assert "full scope" in refused.json()["detail"]
+        assert Credential.objects.count() == 1
+        assert alice.post(path(full, "credentials/"), {"scope": "backup"}).status_code == 201
+        assert sure.post(path(full, "credentials/"), {"scope": "maintain"}).status_code == 201
+
+    def test_replacing_one(self, alice: Program, sure: Program, full: Enrolled) -> None:
+        Credential.objects.update(scope="maintain")
+        assert alice.post(of_credential(full, "replace/"), {"hours": 0}).status_code == 403
+        assert Credential.objects.filter(revoked_at=None, ends_at=None).count() == 1
+        assert sure.post(of_credential(full, "replace/"), {"hours": 0}).status_code == 201
+
+
 class TestReplacing:
     """Another secret for what a program signs in with."""
 
