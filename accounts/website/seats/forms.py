@@ -77,7 +77,7 @@ class TokenForm(forms.Form):
         choices=[
             ("1", gettext_lazy("a day")),
             ("30", gettext_lazy("30 days")),
-            ("365", gettext_lazy("a year")),
+            ("365", gettext_lazy("365 days")),
             ("0", gettext_lazy("until it is revoked")),
         ],
         initial="365",
