@@ -5,12 +5,14 @@ process one run at a time: a mail server that hangs holds up mails, and nothing 
 """
 
 import threading
+import time
 
 from celery import shared_task
 
 from accounts.audit import sealing
 from accounts.customer_api import idempotency
 from accounts.notifications import deliver
+from accounts.website.sign_in import sessions
 
 RUN_SECONDS = 8.0
 _mails, _endpoints = threading.Lock(), threading.Lock()
@@ -38,6 +40,14 @@ def seal_audit_log() -> None:
 def drop_old_requests() -> None:
     """Forget what programs asked for by a name of their own, a day later."""
     while idempotency.drop_old():
+        pass
+
+
+@shared_task
+def drop_old_sessions() -> None:
+    """Forget sessions that are over, for a bounded time."""
+    until = time.monotonic() + RUN_SECONDS
+    while sessions.drop_over() and time.monotonic() < until:
         pass
 
 

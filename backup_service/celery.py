@@ -38,6 +38,7 @@ app.conf.beat_schedule = {
         ("survey of what lies in the regions", "storage.tasks.survey_regions", 600.0),
         ("reconcile after a jump of the clock", "storage.tasks.reconcile_after_jump", 300.0),
         ("forget programs' old requests", "accounts.tasks.drop_old_requests", 3600.0),
+        ("forget sessions that are over", "accounts.tasks.drop_old_sessions", 3600.0),
         ("seal the audit log", "accounts.tasks.seal_audit_log", 60.0),
         ("compare counts with rows, once a day", "storage.tasks.recount", 600.0),
         ("expire", "storage.tasks.expire", 3600.0),

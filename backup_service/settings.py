@@ -274,6 +274,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # Not by a mailed code, which allauth offers by itself: an open browser mostly has the mails open.
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
+ACCOUNT_RATE_LIMITS = {"passkey_challenge": "60/m/ip"}
 ACCOUNT_FORMS, MFA_FORMS = sign_in_forms.ACCOUNT_FORMS, sign_in_forms.MFA_FORMS
 MFA_ADAPTER = "accounts.website.sign_in.second_factor.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]

@@ -2,8 +2,9 @@
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.views import reauthenticate
+from allauth.decorators import rate_limit
 from allauth.mfa.base.views import reauthenticate as reauthenticate_by_code
-from allauth.mfa.webauthn.views import reauthenticate_webauthn
+from allauth.mfa.webauthn.views import login_webauthn, reauthenticate_webauthn
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -20,8 +21,13 @@ admin.site.site_title = "Nightsafe staff"
 admin.site.index_title = "The service"
 admin.site.site_url = "/dashboard/"
 
-# allauth's own pages, which may lead to the payment service.
+# allauth's own pages, which may lead to the payment service, or begin a session with every view.
 proofs = [
+    path(
+        "2fa/webauthn/login/",
+        rate_limit(action="passkey_challenge", limit_get=True)(login_webauthn),
+        name="mfa_login_webauthn",
+    ),
     path(
         "reauthenticate/",
         proof_before_payment(reauthenticate),

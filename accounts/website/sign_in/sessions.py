@@ -1,10 +1,12 @@
-"""Sessions: the browsers in which somebody is signed in. Lists them, and ends one or all others."""
+"""Sessions: the browsers in which somebody is signed in. Lists them, ends one, forgets those over."""
 
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -13,6 +15,7 @@ from accounts.models import User
 from accounts.website.acting import user_of
 
 MOST = 30  # sessions of one person; another sign-in ends the oldest
+BATCH = 1000
 
 
 @login_required
@@ -33,3 +36,12 @@ def keep_newest(user: User) -> None:
     """End the oldest sessions of somebody who has more than is sensible."""
     for session in UserSession.objects.filter(user=user).order_by("-pk")[MOST:]:
         session.end()
+
+
+def drop_over() -> int:
+    """Forget some sessions that are over; return how many. Call again until there are none."""
+    # By the computer's clock, which is what sessions go by.
+    over = Session.objects.filter(expire_date__lte=timezone.now()).order_by("expire_date")
+    keys = list(over.values_list("pk", flat=True)[:BATCH])
+    UserSession.objects.filter(session_key__in=keys).delete()
+    return Session.objects.filter(pk__in=keys).delete()[0]

@@ -295,3 +295,10 @@ def test_pages_pass_the_policy_and_send_people_where_passkeys_work(
     client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
     assert read(client.get(SECOND)).refused == []
     assert read(Client().get("/accounts/login/")).refused == []
+
+
+def test_challenges_are_limited(client: Client) -> None:
+    """Each begins a session, and whoever asks is nobody yet."""
+    asked = [client.get(LOGIN, HTTP_X_REQUESTED_WITH="XMLHttpRequest") for _ in range(61)]
+    assert [one.status_code for one in asked[::60]] == [200, 429]
+    assert text(client.get("/accounts/login/"))

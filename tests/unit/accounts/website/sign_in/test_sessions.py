@@ -6,9 +6,12 @@ from pathlib import Path
 import allauth
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core import mail
+from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import tasks
 from accounts.models import AuditEvent, User
 from accounts.website.adapter import ON_RECORD
 from accounts.website.sign_in import sessions
@@ -90,6 +93,18 @@ def test_the_oldest_of_too_many_are_ended(user: User, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sessions, "MOST", 3)
     browsers = [sign_in(user) for _ in range(5)]
     assert [is_in(browser) for browser in browsers] == [False, False, True, True, True]
+
+
+def test_those_that_are_over_are_forgotten(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "BATCH", 2)
+    client, *gone = [sign_in(user) for _ in range(6)]
+    keys = [one.session.session_key for one in gone]
+    Session.objects.filter(pk__in=keys).update(expire_date=timezone.now())
+    tasks.drop_old_sessions()
+    assert not Session.objects.filter(pk__in=keys).exists()
+    assert not UserSession.objects.filter(session_key__in=keys).exists()
+    assert is_in(client)
+    assert UserSession.objects.filter(session_key=client.session.session_key).exists()
 
 
 def test_a_browser_that_is_new_is_told_of(user: User) -> None:
