@@ -11,4 +11,5 @@ if "FAILING_BROKER" in os.environ:
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {  # type: ignore[no-redef]
         "data_folder_in": os.environ["FAILING_BROKER"],
         "data_folder_out": os.environ["FAILING_BROKER"],
+        "control_folder": os.environ["FAILING_BROKER"],
     }
