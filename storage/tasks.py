@@ -23,7 +23,7 @@ from storage.integrity import future_times, orphans, reconcile, scrub
 from storage.leaving import steps, unused
 from storage.models import Heartbeat
 from storage.monitoring import alarms, canary, losses, mail_probe
-from storage.notices import late, plan_room, reports
+from storage.notices import late_backups, plan_room, reports
 from storage.regions import drain, health, write_off
 from storage.replication import backfill, leases, replicator
 from storage.rewind import worker as undeletes
@@ -192,7 +192,7 @@ def tell_losses() -> None:
 @shared_task
 def tell_customers() -> None:
     """Have people told of late backups and plans that fill up, and send reports."""
-    late.tell_due()
+    late_backups.tell_due()
     plan_room.tell_next()
     reports.send_due()
 

@@ -3,7 +3,7 @@
 from django.db import IntegrityError, transaction
 
 from billing.models import StripeEvent
-from billing.stripe.events import Event, verified
+from billing.stripe.event_reading import Event, verified
 
 MOST_BYTES = 512 * 1024
 

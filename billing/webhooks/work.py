@@ -19,7 +19,7 @@ from backup_service import clock
 from billing import unpaid
 from billing.models import StripeEvent, Subscription
 from billing.stripe.errors import ForgedError, PaymentError
-from billing.stripe.events import customer_of, parse, recent
+from billing.stripe.event_reading import customer_of, parse, recent
 from billing.stripe.sync import sync_customer
 from billing.webhooks.inbox import keep
 

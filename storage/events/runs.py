@@ -9,10 +9,10 @@ from django.utils.translation import gettext_noop
 from backup_service import clock
 from storage.errors import BadRequestError
 from storage.events import failures, rows
-from storage.intervals import LOOKED_AT, learnt
 from storage.models import Credential, Vault, VaultEvent
 from storage.vaults import client_runs, expectations
 from storage.vaults.access import Access
+from storage.vaults.lateness import LOOKED_AT, learnt
 from storage.vaults.sequence import Tick
 
 # What an agent may report; never a path or a text of its own, which may name one.

@@ -14,12 +14,12 @@ from backup_service import clock
 from billing.actions import DEFAULT_PLAN
 from billing.models import Plan, Subscription
 from storage.counters import figures as counted
-from storage.intervals import next_expected
 from storage.models import Credential, Region, Replica, StoredObject, Usage, Vault
 from storage.models.regions import place_name
 from storage.objects import placement
 from storage.vault_status.protection import Protection, VaultFigures, judge
 from storage.vault_status.vault_statistics import figures_of
+from storage.vaults.lateness import next_expected
 
 BAR = 1000  # units of the quota bar's length
 DAYS_SHOWN = 30

@@ -8,7 +8,7 @@ from enum import StrEnum
 from django.utils.translation import gettext, ngettext
 
 from accounts.templatetags.amounts import day, number
-from storage.intervals import USUAL, late_from
+from storage.vaults.lateness import USUAL, late_from
 
 COPY_PATIENCE = timedelta(hours=1)
 DAYS_FROM = 48  # hours, from which on a span is told in days

@@ -6,8 +6,8 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import Actor
-from storage.intervals import late_from
 from storage.models import Vault
+from storage.vaults.lateness import late_from
 
 LEAST, MOST = timedelta(hours=1), timedelta(days=366)
 

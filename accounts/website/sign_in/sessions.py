@@ -1,4 +1,4 @@
-"""Sessions: the browsers in which somebody is signed in. Lists them, ends one, forgets those over."""
+"""Sessions: the browsers in which somebody is signed in. Ends one, and forgets those over."""
 
 from allauth.usersessions.models import UserSession
 from django.contrib import messages

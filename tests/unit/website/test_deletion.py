@@ -12,7 +12,7 @@ from storage import tasks
 from storage.deletion import purge, whole_vaults
 from storage.errors import ForbiddenError
 from storage.models import Credential, StoredObject, Undelete, Usage, Vault
-from storage.notices import late
+from storage.notices import late_backups
 from storage.object_names import ObjectType
 from storage.rewind import requests, worker
 from storage.rewind.requests import UndeleteError, Wanted
@@ -80,7 +80,7 @@ def test_from_the_wish_on_nothing_is_stored_and_people_are_told(
     with pytest.raises(UndeleteError, match="Keep it first"):
         requests.request(full.vault, Wanted(moment=clock.now()), actor=_actor())
     with clock.travelled(timedelta(days=9)):
-        assert late.tell_due() == 0
+        assert late_backups.tell_due() == 0
     assert "asked for the deletion of the vault “laptop”" in text(sure.get("/activity/"))
 
 

@@ -8,7 +8,7 @@ from pytest_django import Settings
 from accounts.models import Account, Delivery, Device, MailPreference, Membership, Notice
 from backup_service import clock
 from storage.models import LateNotice, QuotaNotice, Region, Usage, Vault
-from storage.notices import late, letters, plan_room, reports
+from storage.notices import late_backups, letters, plan_room, reports
 from storage.object_names import ObjectType
 from storage.vaults import credentials
 from storage.vaults.enrolment import Enrolled
@@ -42,14 +42,14 @@ class TestLate:
         deposit(laptop, ObjectType.SNAPSHOT)
         for day in range(20):
             with clock.travelled(timedelta(days=day)):
-                late.tell_due()
+                late_backups.tell_due()
         assert len(told(letters.LATE)) == 3
         assert told(letters.LATE)[1].startswith("Reminder: ")
         with clock.travelled(timedelta(days=20)):
             deposit(laptop, ObjectType.SNAPSHOT)
-            assert late.tell_due() == 0
+            assert late_backups.tell_due() == 0
         with clock.travelled(timedelta(days=23)):
-            assert late.tell_due() == 1
+            assert late_backups.tell_due() == 1
         assert not told(letters.LATE)[3].startswith("Reminder: ")
         assert LateNotice.objects.get().count == 1
 
@@ -59,30 +59,30 @@ class TestLate:
         assert late_from is not None
         left = late_from - clock.now()
         with clock.travelled(left - timedelta(minutes=1)):
-            assert late.tell_due() == 0
+            assert late_backups.tell_due() == 0
         with clock.travelled(left + timedelta(minutes=1)):
-            assert late.tell_due() == 1
-            assert late.tell_due() == 0
+            assert late_backups.tell_due() == 1
+            assert late_backups.tell_due() == 0
 
     def test_a_retired_computer_and_a_closed_account(self, laptop: Enrolled) -> None:
         deposit(laptop, ObjectType.SNAPSHOT)
         with clock.travelled(timedelta(days=9)):
             Account.objects.update(state=Account.State.CLOSED)
-            assert late.tell_due() == 0
+            assert late_backups.tell_due() == 0
             Account.objects.update(state=Account.State.ACTIVE)
             Device.objects.update(retired_at=clock.now())
-            assert late.tell_due() == 0
+            assert late_backups.tell_due() == 0
 
     def test_one_that_was_never_backed_up(self, laptop: Enrolled) -> None:
         for day in (1, 4, 5, 30):
             with clock.travelled(timedelta(days=day)):
-                late.tell_due()
+                late_backups.tell_due()
         assert told(letters.NEVER) == ["“laptop” is not backed up yet"]
 
     def test_a_year_is_enough(self, laptop: Enrolled) -> None:
         deposit(laptop, ObjectType.SNAPSHOT)
         with clock.travelled(timedelta(days=400)):
-            assert late.tell_due() == 0
+            assert late_backups.tell_due() == 0
 
 
 class TestPlan:
@@ -185,11 +185,11 @@ class TestMembers:
     def test_late_backups(self, laptop: Enrolled, mia: Membership) -> None:
         deposit(laptop, ObjectType.SNAPSHOT)
         with clock.travelled(timedelta(days=5)):
-            assert late.tell_due() == 1
+            assert late_backups.tell_due() == 1
         assert self.told_to(mia) == []
         Device.objects.update(member=mia)
         with clock.travelled(timedelta(days=13)):
-            assert late.tell_due() == 1
+            assert late_backups.tell_due() == 1
         assert self.told_to(mia) == [letters.LATE]
 
     def test_reports(self, laptop: Enrolled, mia: Membership) -> None:

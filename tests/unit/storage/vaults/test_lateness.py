@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from storage.intervals import grace, late_from, learnt, next_expected
+from storage.vaults.lateness import grace, late_from, learnt, next_expected
 
 START = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
