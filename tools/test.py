@@ -96,21 +96,48 @@ def _files(folder: str, names: Sequence[str]) -> list[str]:
     return [str(found[name].relative_to(BASE_DIR)) for name in names]
 
 
-# The longest first, as they run side by side.
+# The longest first, as they run side by side. Once is enough for what knows no database.
 STAGES = (
     Stage(
-        "unit",
-        "on SQLite",
-        ["-m", f"{_PLAIN} and not postgres", "--ignore=tests/unit/agent"],
-        is_measured=True,
+        "postgres",
+        "on PostgreSQL",
+        [
+            *("-m", _PLAIN),
+            *(f"--ignore=tests/{name}" for name in (*_WITHOUT_DATABASE, *_ONE_DATABASE_IS_ENOUGH)),
+        ],
+        on_postgres=True,
     ),
-    Stage("agent", "the agent", ["-m", _PLAIN, "tests/unit/agent"], is_measured=True),
+    Stage(
+        "postgres-pages",
+        "pages and the API on PostgreSQL",
+        ["-m", _PLAIN, *(f"tests/{name}" for name in _ONE_DATABASE_IS_ENOUGH)],
+        on_postgres=True,
+    ),
+    Stage(
+        "journeys",
+        "the whole service",
+        ["-m", "journey and not browser and not interop", *paths("journey")],
+    ),
     Stage(
         "interop",
         "with stock restic and rclone",
         ["-m", "interop", *paths("interop")],
         rounds=_ROUNDS_BESIDE_OLDER,
     ),
+    Stage(
+        "unit",
+        "on SQLite",
+        ["-m", f"{_PLAIN} and not postgres", "--ignore=tests/unit/agent"],
+        is_measured=True,
+    ),
+    Stage("browser", "in a real browser", ["-m", "browser", *paths("browser")]),
+    Stage(
+        "interop-newest",
+        "with the newest restic",
+        ["-m", _EVERY_RESTIC, *paths("interop")],
+        restic=peers.NEWEST_RESTIC,
+    ),
+    Stage("agent", "the agent", ["-m", _PLAIN, "tests/unit/agent"], is_measured=True),
     Stage(
         "interop-0.18",
         "with restic 0.18, where it differs",
@@ -130,29 +157,10 @@ STAGES = (
         is_on_request=True,
     ),
     Stage(
-        "interop-newest",
-        "with the newest restic",
-        ["-m", _EVERY_RESTIC, *paths("interop")],
-        restic=peers.NEWEST_RESTIC,
-    ),
-    Stage(
-        "journeys",
-        "the whole service",
-        ["-m", "journey and not browser and not interop", *paths("journey")],
-    ),
-    # Once is enough for what knows no database.
-    Stage(
-        "postgres",
-        "on PostgreSQL",
-        ["-m", _PLAIN, *(f"--ignore=tests/{name}" for name in _WITHOUT_DATABASE)],
-        on_postgres=True,
-    ),
-    Stage(
         "hardship",
         "ordinary users, odd locales, failing disks",
         ["-m", "hardship", *paths("hardship")],
     ),
-    Stage("browser", "in a real browser", ["-m", "browser", *paths("browser")]),
 )
 
 
@@ -174,8 +182,8 @@ def main(names: Sequence[str]) -> int:
 
 
 def without_repeats(stages: Sequence[Stage]) -> list[Stage]:
-    """Leave out of the stage on SQLite what another one runs on PostgreSQL."""
-    if not any(stage.on_postgres for stage in stages) or postgres.find_binaries() is None:
+    """Leave out of the stage on SQLite what one on PostgreSQL runs that is enough."""
+    if "postgres-pages" not in {one.name for one in stages} or postgres.find_binaries() is None:
         return list(stages)
     ignored = [f"--ignore=tests/{name}" for name in _ONE_DATABASE_IS_ENOUGH]
     return [

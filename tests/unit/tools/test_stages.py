@@ -9,7 +9,7 @@ from tests.support import postgres
 from tools import test as stages
 
 UNIT = next(stage for stage in stages.STAGES if stage.name == "unit")
-POSTGRES = next(stage for stage in stages.STAGES if stage.on_postgres)
+POSTGRES, PAGES = (stage for stage in stages.STAGES if stage.on_postgres)
 
 
 def ignored(stage: stages.Stage) -> set[str]:
@@ -17,9 +17,8 @@ def ignored(stage: stages.Stage) -> set[str]:
 
 
 def test_what_one_leaves_out_is_there_and_another_one_runs_it() -> None:
-    (unit, _) = stages.without_repeats([UNIT, POSTGRES])
-    agent = {"tests/unit/agent"}  # a stage of its own
-    assert ignored(unit) & ignored(POSTGRES) == agent
+    (unit, *_) = stages.without_repeats([UNIT, POSTGRES, PAGES])
+    assert ignored(unit) & ignored(POSTGRES) == {"tests/unit/agent"} | set(PAGES.selection[2:])
     for name in ignored(unit) | ignored(POSTGRES):
         assert (BASE_DIR / name).exists(), name
 
@@ -32,10 +31,10 @@ def test_where_a_version_of_restic_differs_it_is_run() -> None:
     assert named <= {word.partition("::")[0] for word in stage.selection}
 
 
-@pytest.mark.parametrize("chosen", [[UNIT], [UNIT, POSTGRES]])
+@pytest.mark.parametrize("chosen", [[UNIT], [UNIT, POSTGRES], [UNIT, PAGES]])
 def test_all_runs_on_sqlite_where_nothing_runs_on_postgresql(
     chosen: list[stages.Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if POSTGRES in chosen:
+    if PAGES in chosen:
         monkeypatch.setattr(postgres, "find_binaries", lambda: None)
     assert stages.without_repeats(chosen) == chosen
