@@ -46,7 +46,7 @@ class Attempt(models.Model):
         indexes = [
             models.Index(
                 fields=["state", "due_at"],
-                name="attempt_sweep",
+                name="attempt_due",
                 condition=~models.Q(state="stored"),  # SQLite cannot tell that of `IN`
             ),
             models.Index(fields=["vault", "type", "name"], name="attempt_object"),
@@ -193,7 +193,7 @@ class Replica(models.Model):
             ),
             models.Index(
                 fields=["region", "verified_at"],
-                name="replica_scrub",
+                name="replica_verified",
                 condition=models.Q(state="stored"),
             ),
             models.Index(fields=["region", "state"], name="replica_status"),

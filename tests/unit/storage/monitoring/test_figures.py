@@ -85,5 +85,5 @@ def test_no_table_is_gone_through(now: datetime) -> None:
             cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"{EXPLAIN[connection.vendor]} {read_back}")
         plan = "\n".join(str(row) for row in cursor.fetchall())
-    assert plan.count("replica_scrub") >= 3
-    assert "attempt_sweep" in sweep.due(now).explain()
+    assert plan.count("replica_verified") >= 3
+    assert "attempt_due" in sweep.due(now).explain()
