@@ -18,6 +18,8 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from backup_service import clock
+from storage.counters import figures as counted
+from storage.counters.figures import RegionCount
 from storage.database import bulk, lock_order
 from storage.models import Heartbeat, Region, Replica
 from storage.models.replicas import ReplicaQuerySet
@@ -121,7 +123,7 @@ def _scrub_old(region: Region, scrubber: "_Scrubber") -> None:
     name = f"scrub {region.pk}"
     last = Heartbeat.objects.filter(name=name).values_list("at", flat=True).first()
     in_region = Replica.objects.stored().filter(region=region)
-    stored = in_region.aggregate(n=Sum("object__size", default=0))["n"]
+    stored = counted.by_region(counted.of_service()).get(region.pk, RegionCount()).stored_bytes
     budget = allowance(stored, now - last if last else FIRST_PAUSE)
     old = _oldest_first(in_region.filter(verified_at__lt=now - LEAST_AGE))
     first = old.first()
