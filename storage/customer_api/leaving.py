@@ -129,6 +129,10 @@ class ExportView(ApiView):
 
     http_method_names = ("get", "options")  # no HEAD: what it would tell about is made for each GET
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Take whatever is accepted: the answer is a ZIP, or a problem."""
+        return super().perform_content_negotiation(request, force=True)
+
     @extend_schema(
         operation_id="account_export",
         summary="Get all that is kept of the account",

@@ -86,8 +86,8 @@ class Access:
             raise ForbiddenError(self.entitlements.reason)
         if self.vault.deletion_asked_at is not None:
             raise ForbiddenError(
-                "This vault is being deleted, as was asked on its page, which can also keep it. "
-                "Restores work until then."
+                "This vault is being deleted, as was asked on its page, which can also keep it: "
+                "everything in it comes back then."
             )
         if self.vault.state == Vault.State.READ_ONLY:
             raise ForbiddenError("This vault is read-only; restores work.")

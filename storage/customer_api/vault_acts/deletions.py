@@ -9,6 +9,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.closed_accounts import ClosedAccountError
 from accounts.customer_api.authentication import actor_of, require_full
 from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.parsing import checked
@@ -72,6 +73,8 @@ class DeletionView(ApiView):
     def delete(self, request: Request, vault_id: str) -> Response:
         """Take the deletion back: everything comes back as it was. Repeating it does nothing."""
         vault = visible.vault(request, vault_id, to_change=True)
+        if vault.account.is_closed:
+            raise ClosedAccountError
         try:
             back = keep(vault, actor=actor_of(request))
         except UndeleteError as error:

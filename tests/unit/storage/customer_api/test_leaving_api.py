@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from accounts.models import Account, ApiToken, AuditEvent, Closing, Membership, Notice
 from backup_service import clock
@@ -53,6 +54,14 @@ def seated(account: Account, role: str) -> Program:
     """Return a program with a full token of somebody in another role."""
     Membership.objects.create(account=account, user=person(f"{role}@example.org"), role=role)
     return program(account, Scope.FULL, role)
+
+
+@pytest.mark.parametrize("accepted", ["application/zip", "application/problem+json", "text/html"])
+def test_the_export_whatever_is_accepted(sure: Program, accepted: str) -> None:
+    """Programs made from the document ask for what it says of the answer."""
+    cache.clear()  # one a minute
+    told = sure.get(EXPORT, accept=accepted)
+    assert told["Content-Type"] == "application/zip"
 
 
 class TestClosing:
