@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -22,7 +23,7 @@ from accounts.notifications.registry import kind_of
 from accounts.roles import Right
 from accounts.topics import ReportRhythm, Topic
 from accounts.website.acting import actor_of
-from accounts.website.reauthentication import require_presence
+from accounts.website.reauthentication import is_there, page_of_proof, require_presence
 
 SHOWN = 20  # notices
 _ENDPOINT_TOPICS = [(topic.value, gettext_lazy(topic.label)) for topic in Topic]
@@ -173,7 +174,8 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
         "form": form,
         "endpoint": found,
         "deliveries": deliveries,
-        "key": tokens.shown_key(found) if found.kind == Endpoint.Kind.WEBHOOK else "",
+        "is_signed": found.kind == Endpoint.Kind.WEBHOOK,
+        "key": tokens.shown_key(found) if is_there(request) else "",
     }
     return render(request, "notifications/endpoint.html", context)
 
@@ -181,10 +183,17 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def act_on_endpoint(request: HttpRequest, endpoint_id: str, act: str) -> HttpResponse:
-    """Send a test, sign with another key, send again what was given up, or remove."""
+    """Send a test, show the key, sign with another, send again what was given up, or remove."""
     account = present_seat(request).require(Right.CHANGE_ACCOUNT).account
     found = _endpoint(account, endpoint_id)
+    if act in ("key", "remove"):
+        require_presence(request)
     match act:
+        case "show" if is_there(request):
+            pass  # the page shows it
+        case "show":
+            page = reverse("endpoint", args=[found.public_id])
+            return redirect(page_of_proof(request, then=page))
         case "test" if endpoints.send_test(found):
             messages.success(request, gettext("A test is on its way; its outcome appears below."))
         case "test":

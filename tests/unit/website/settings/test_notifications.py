@@ -64,6 +64,21 @@ def test_an_endpoint_from_beginning_to_end(sure: Client, account: Account) -> No
     assert alice.post(f"{path}explode/").status_code == 404
 
 
+def test_its_key_is_for_whoever_is_there(sure: Client, account: Account) -> None:
+    sure.post(ADD, HOOK)
+    endpoint = Endpoint.objects.get(account=account)
+    path = f"{PAGE}endpoints/{endpoint.public_id}/"
+    stolen = client_of(account.memberships.get().user)  # signed in long ago
+    assert "whsec_" not in text(stolen.get(path))
+    for act in ("show", "key", "remove"):
+        assert stolen.post(f"{path}{act}/")["Location"].startswith("/accounts/reauthenticate/")
+    endpoint.refresh_from_db()
+    assert endpoint.removed_at is None
+    stolen.post(f"{path}show/")
+    back = stolen.post("/accounts/reauthenticate/", {"password": PASSWORD, "next": path})
+    assert "whsec_" in text(stolen.get(back["Location"]))
+
+
 def test_a_system_is_added_by_whoever_is_there(alice: Client, account: Account) -> None:
     asked = alice.post(ADD, HOOK)
     assert asked["Location"].startswith("/accounts/reauthenticate/")
