@@ -122,7 +122,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
             "description": (
                 "An API token (`nst_...`), made under Settings, API tokens. Scopes: `read` sees, "
                 "`write` also changes, `billing` is for plan and payments, `full` is all of that "
-                "and what the website asks a password for. Operations that take `full` say so; the "
+                "and what would harm most in wrong hands. Operations that take `full` say so; the "
                 "role of whoever made the token bounds each."
             ),
         }

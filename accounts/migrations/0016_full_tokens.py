@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='apitoken',
             name='scope',
-            field=models.CharField(choices=[('read', 'Read: sees, changes nothing'), ('write', 'Write: sees and changes computers, vaults, members and settings'), ('billing', 'Billing: plan, payment and invoices'), ('full', 'Full, for 30 days at most: all of that, and what this site asks a password for: deleting vaults, changing their keys, the export, closing the account')], max_length=10),
+            field=models.CharField(choices=[('read', 'Read: sees, changes nothing'), ('write', 'Write: sees and changes computers, vaults, members and settings'), ('billing', 'Billing: plan, payment and invoices'), ('full', 'Full, for 30 days at most: all of that, and also deleting vaults, credentials that remove backups, changing keys, giving computers to members, the export, closing the account')], max_length=10),
         ),
     ]

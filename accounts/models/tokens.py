@@ -32,8 +32,9 @@ class ApiToken(models.Model):
         FULL = (
             "full",
             gettext_noop(
-                "Full, for 30 days at most: all of that, and what this site asks a password for: "
-                "deleting vaults, changing their keys, the export, closing the account"
+                "Full, for 30 days at most: all of that, and also deleting vaults, credentials "
+                "that remove backups, changing keys, giving computers to members, the export, "
+                "closing the account"
             ),
         )
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts.access import Seat
 from accounts.actions import DeviceNameTakenError, rename_device
-from accounts.customer_api.authentication import account_of, actor_of, require
+from accounts.customer_api.authentication import account_of, actor_of, require, require_full
 from accounts.customer_api.idempotency import idempotent
 from accounts.customer_api.paging import page
 from accounts.customer_api.parsing import checked
@@ -138,6 +138,8 @@ def _change(device: Device, said: dict[str, Any], request: Request) -> None:
     Raises ConflictError, PermissionDenied, ValidationError.
     """
     if "member" in said:
+        if said["member"] is not None:
+            require_full(request)  # they delete what is in its vaults, if they like
         seat = Seat(require(request, Right.MOVE_DEVICES).membership)
         seats.move_device(seat, device, to=_member(seat, said["member"]), actor=actor_of(request))
     if "name" in said:

@@ -43,6 +43,9 @@ def rotate(credential: Credential, *, overlap: timedelta, actor: Actor) -> NewCr
         with_setup=credential.has_setup_right(now),
         label=credential.label,
     )
+    if made.credential.setup_until:  # that goes on, and no longer than the old one had it
+        made.credential.setup_until = credential.setup_until
+        made.credential.save(update_fields=["setup_until"])
     audit.record(
         actor,
         "credential.replace",

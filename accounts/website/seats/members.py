@@ -14,7 +14,7 @@ from accounts.members.errors import MemberError
 from accounts.models import Invitation, Membership
 from accounts.roles import MANAGES, Right, meaning
 from accounts.website.acting import actor_of
-from accounts.website.reauthentication import recently_authenticated
+from accounts.website.reauthentication import recently_authenticated, require_presence
 from accounts.website.seats.forms import InviteForm, MoveForm, RoleForm
 from accounts.website.seats.invitation_mail import send_invitation
 
@@ -214,6 +214,7 @@ def move_device(request: HttpRequest, device_id: str) -> HttpResponse:
     """Say whose a device is."""
     seat = present_seat(request).require(Right.MOVE_DEVICES)
     device = get_object_or_404(devices_seen_by(seat), public_id=device_id)
+    require_presence(request)  # whoever has it may delete what is in its vaults
     people = list(seat.account.memberships.select_related("user").order_by("pk"))
     form = MoveForm(
         request.POST if request.method == "POST" else None,

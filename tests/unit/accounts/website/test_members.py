@@ -176,6 +176,8 @@ def test_giving_a_device_to_a_member(sure: Client, account: Account, regions: li
     sure.post(move, {"member": str(seat.pk)})
     assert "shared" in text(mia.get("/dashboard/"))
     assert mia.get(move).status_code == 403
+    long_ago = client_of(account.memberships.get(role="owner").user)
+    assert "reauthenticate" in long_ago.post(move, {"member": ""})["Location"]
     stranger = open_account(person("eve@example.org")).memberships.get()
     assert sure.post(move, {"member": str(stranger.pk)}).status_code == 200
     device.refresh_from_db()

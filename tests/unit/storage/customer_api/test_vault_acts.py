@@ -175,6 +175,13 @@ class TestReplacing:
         twice = alice.post(of_credential(laptop, "replace/"), {"hours": 24})
         assert (twice.status_code, twice.json()["code"]) == (409, "not-in-use")
 
+    def test_the_right_to_set_up_lasts_no_longer(self, alice: Program, laptop: Enrolled) -> None:
+        until = laptop.first.credential.setup_until
+        with clock.travelled(timedelta(minutes=50)):
+            told = alice.post(of_credential(laptop, "replace/"), {"hours": 0}).json()
+        assert until
+        assert Credential.objects.get(prefix=told["username"]).setup_until == until
+
     def test_at_once(self, alice: Program, laptop: Enrolled) -> None:
         assert alice.post(of_credential(laptop, "replace/"), {"hours": 0}).status_code == 201
         assert recognise(laptop.first.credential.prefix, laptop.first.secret) is None
@@ -217,12 +224,25 @@ class TestKeys:
 class TestComputers:
     """What a computer is called."""
 
-    def test_renaming_one(self, alice: Program, laptop: Enrolled) -> None:
+    def test_one_is_given_to_members_by_whoever_has_proved_it(
+        self, alice: Program, laptop: Enrolled
+    ) -> None:
+        """Who is given it may delete, on the site, what is in its vault."""
+        Device.objects.update(member=None)
+        device, member = Device.objects.get(), laptop.vault.account.memberships.get().pk
+        one = f"devices/{device.public_id}/"
+        refused = alice.ask("PATCH", one, {"member": member, "name": "other"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "permission-denied")
+        device.refresh_from_db()
+        assert (device.name, device.member_id) == ("laptop", None)
+        assert alice.ask("PATCH", one, {"member": None}).status_code == 200
+
+    def test_renaming_one(self, sure: Program, alice: Program, laptop: Enrolled) -> None:
         enrol(laptop.vault.account, "phone")
         device = Device.objects.get(name="laptop")
         one = f"devices/{device.public_id}/"
         member = laptop.vault.account.memberships.get().pk
-        told = alice.ask("PATCH", one, {"name": "Anna", "member": member})
+        told = sure.ask("PATCH", one, {"name": "Anna", "member": member})
         assert (told.json()["name"], told.json()["member"]) == ("Anna", member)
         assert last_act() == ("device.rename", "token")
         taken = alice.ask("PATCH", one, {"name": "phone", "member": None})
