@@ -10,7 +10,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect what is told from outside, and register the kinds of notices."""
-        from accounts.closing import letters  # noqa: F401
+        from accounts.closing import letters as of_closing  # noqa: F401
         from accounts.notifications import bounces
+        from accounts.tokens import letters as of_tokens  # noqa: F401
 
         bounces.connect()

@@ -20,10 +20,12 @@ from django.utils.translation import gettext
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Account, ApiToken, Membership
+from accounts.notifications.notify import notify
+from accounts.notifications.wording import iso
 from accounts.roles import OF_ROLE, OF_SCOPE, Right
 from backup_service import clock
 
-KIND = "nst"
+KIND, FULL_TOKEN = "nst", "full-token"
 LONGEST_LABEL = 100  # characters
 MOST_TOKENS = 100  # of an account, those that still open something
 LONGEST_FULL = timedelta(days=30)  # for which a token of full scope is good
@@ -106,7 +108,24 @@ def create(
         expires_at=expires_at,
     )
     audit.record(actor, "token.create", token.prefix, account=account, label=label, scope=scope)
+    if scope == ApiToken.Scope.FULL and expires_at is not None:
+        _tell(token, until=expires_at, actor=actor)
     return NewToken(token, text)
+
+
+def _tell(token: ApiToken, *, until: datetime, actor: Actor) -> None:
+    """Tell the account's people of a token of full scope, as of other ways to get at everything."""
+    notify(
+        token.account,
+        FULL_TOKEN,
+        key=f"token:{token.prefix}",
+        name=token.account.name,
+        label=token.label,
+        prefix=token.prefix,
+        by=actor.label,
+        at=iso(token.created_at),
+        until=iso(until),
+    )
 
 
 def authenticate_token(header: str | None) -> TokenAccess | None:

@@ -13,7 +13,8 @@ from django.core.management.base import CommandError
 from accounts.access import Seat
 from accounts.actions import open_account
 from accounts.audit import Actor
-from accounts.models import ApiToken, AuditEvent, Membership, User
+from accounts.models import ApiToken, AuditEvent, Membership, Notice, User
+from accounts.notifications.registry import kind_of
 from accounts.roles import Right
 from accounts.tokens import tokens
 from accounts.tokens.tokens import NewToken, authenticate_token
@@ -133,6 +134,18 @@ def test_one_of_full_scope_ends_soon(olga: Seat, days: int | None) -> None:
     assert access.may(Right.CLOSE_ACCOUNT)
     with clock.travelled(timedelta(days=30, minutes=1)):
         assert not opens(made)
+
+
+def test_of_one_of_full_scope_people_are_told(olga: Seat) -> None:
+    make(olga, "write")
+    assert not Notice.objects.exists()
+    made = make(olga, "full", expires_at=clock.now() + timedelta(days=1))
+    notice = Notice.objects.get(account=olga.account)
+    letter = kind_of(notice.kind).write(notice.values)
+    assert letter.is_urgent
+    said = letter.text(footer="")
+    assert made.token.prefix in said
+    assert made.text not in said
 
 
 def test_of_full_scope_are_the_rights_that_its_maker_has_now(olga: Seat) -> None:
