@@ -42,6 +42,13 @@ def drop_over() -> int:
     """Forget some sessions that are over; return how many. Call again until there are none."""
     # By the computer's clock, which is what sessions go by.
     over = Session.objects.filter(expire_date__lte=timezone.now()).order_by("expire_date")
-    keys = list(over.values_list("pk", flat=True)[:BATCH])
-    UserSession.objects.filter(session_key__in=keys).delete()
-    return Session.objects.filter(pk__in=keys).delete()[0]
+    return forget(list(over.values_list("pk", flat=True)[:BATCH]))
+
+
+def forget(keys: list[str]) -> int:
+    """Forget those of the sessions that are over still; a request may just have prolonged one."""
+    over = Session.objects.filter(pk__in=keys, expire_date__lte=timezone.now())
+    count = over.delete()[0]
+    left = Session.objects.filter(pk__in=keys).values_list("pk", flat=True)
+    UserSession.objects.filter(session_key__in=set(keys) - set(left)).delete()
+    return count

@@ -107,6 +107,16 @@ def test_those_that_are_over_are_forgotten(user: User, monkeypatch: pytest.Monke
     assert UserSession.objects.filter(session_key=client.session.session_key).exists()
 
 
+def test_one_that_was_just_prolonged_is_kept(user: User) -> None:
+    """It was over when the list was made, and a request that had begun before saved it."""
+    client = sign_in(user)
+    key = client.session.session_key
+    assert key
+    assert sessions.forget([key]) == 0
+    assert is_in(client)
+    assert UserSession.objects.filter(session_key=key).exists()
+
+
 def test_a_browser_that_is_new_is_told_of(user: User) -> None:
     first = sign_in(user)
     assert mail.outbox == []  # nobody has signed in before
