@@ -73,6 +73,23 @@ def test_a_passkey_is_added_and_opens_the_door(browser: Browser, site: str) -> N
     visitor.look()
 
 
+def test_what_a_browser_refuses_is_said_in_the_readers_language(
+    browser: Browser, site: str
+) -> None:
+    walk(Visitor(browser, site, 390), "twice@example.org")
+    visitor = Visitor(browser, site.replace("127.0.0.1", "localhost"), 390)
+    with_authenticator(visitor)
+    visitor.go("/accounts/login/")
+    sign_in(visitor, "twice@example.org")
+    add_passkey(visitor)
+    visitor.context.add_cookies([{"name": "django_language", "value": "de", "url": visitor.site}])
+    visitor.go("/accounts/2fa/webauthn/add/")
+    visitor.page.get_by_label("Name").fill("Telefon")
+    visitor.page.get_by_role("button", name="Einen Passkey hinzufügen").click()
+    visitor.page.get_by_role("alert").filter(has_text="Dieses Gerät hat schon").wait_for()
+    visitor.look()
+
+
 def test_the_picture_for_an_app_is_shown_and_its_code_works(browser: Browser, site: str) -> None:
     email = "app@example.org"
     visitor = Visitor(browser, site, 390)

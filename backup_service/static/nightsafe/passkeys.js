@@ -1,6 +1,9 @@
 // Passkeys: hands what the server asks to the browser, and what the browser answers to the form.
 "use strict";
 
+// In the reader's language, from the page.
+const sentences = document.currentScript.dataset;
+
 function bytesOf(text) {
   const base64 = text.replace(/-/g, "+").replace(/_/g, "/");
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -80,16 +83,13 @@ async function optionsOf(form) {
 }
 
 function inWords(error) {
-  if (error.name === "InvalidStateError") {
-    return "This device has a passkey for this account already.";
+  switch (error.name) {
+    case "InvalidStateError": return sentences.registered;
+    case "SecurityError": return sentences.wrongAddress;
+    case "NotAllowedError":
+    case "AbortError": return sentences.cancelled;
+    default: return sentences.failed;
   }
-  if (error.name === "SecurityError") {
-    return "Passkeys do not work at this address. Use the address that this service is known by.";
-  }
-  if (error.name === "NotAllowedError" || error.name === "AbortError") {
-    return "Nothing was done: it was cancelled, or took too long. You can try again.";
-  }
-  return "That did not work. Please try again, or use another way.";
 }
 
 function prepare(form) {

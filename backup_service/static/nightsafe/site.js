@@ -2,25 +2,22 @@
 // the visitor's zone. Every page works without it.
 "use strict";
 
-const WORDS = {
-  "en-gb": ["Copy", "Copied", "Please select and copy"],
-  de: ["Kopieren", "Kopiert", "Bitte markieren und kopieren"],
-};
-const [COPY, COPIED, BY_HAND] = WORDS[document.documentElement.lang] || WORDS["en-gb"];
+// In the reader's language, from the page.
+const words = document.currentScript.dataset;
 
 function addCopyButton(block) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
-  button.textContent = COPY;
+  button.textContent = words.copy;
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(block.querySelector("code").textContent.trim());
-      button.textContent = COPIED;
+      button.textContent = words.copied;
     } catch {
-      button.textContent = BY_HAND;
+      button.textContent = words.byHand;
     }
-    setTimeout(() => { button.textContent = COPY; }, 2500);
+    setTimeout(() => { button.textContent = words.copy; }, 2500);
   });
   block.append(button);
 }
