@@ -281,7 +281,9 @@ def _with_restic(stage: Stage, restic: peers.Peer, output: BinaryIO) -> tuple[bo
 
 def _pytest(stage: Stage, extra: dict[str, str], output: BinaryIO) -> tuple[bool, str]:
     """Run pytest, showing what it prints; return whether it went well, and its last line."""
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    # The many processes that tests start would each compile everything again.
+    ours = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE"}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     if stage.rounds is not None:
         environment.setdefault("NIGHTSAFE_TEST_ROUNDS", str(stage.rounds))
     measured = stage.is_measured and "COVERAGE_FILE" in os.environ

@@ -1,12 +1,10 @@
 """A real gateway process with a database of its own, spoken to over sockets."""
 
-import atexit
 import base64
 import functools
 import http.client
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,12 +24,12 @@ from backup_service.embedded.processes import programs
 from backup_service.embedded.processes.programs import Program
 from backup_service.env import BASE_DIR
 from tests.support.commands import Commands
+from tests.support.storage import tables
+from tests.support.storage.tables import QUIET
 from tests.support.waiting import wait_for_port
 
 ROOT = BASE_DIR
 PYTHON = sys.executable
-DATABASE = "nightsafe.sqlite3"  # its name in a data directory
-QUIET = {"NIGHTSAFE_LOG_LEVEL": "ERROR", "NIGHTSAFE_BROKER_URL": "redis://127.0.0.1:1/0"}
 
 
 @dataclass
@@ -209,7 +207,7 @@ def _database(data_dir: Path) -> dict[str, str]:
     """
     server = os.environ.get("DATABASE_URL")
     if server is None:
-        shutil.copyfile(_template_file(), data_dir / DATABASE)
+        tables.lay(data_dir)
         return {}
     name = _name()
     _on_server(server, f'CREATE DATABASE "{name}" TEMPLATE "{_template(server)}"')
@@ -217,26 +215,12 @@ def _database(data_dir: Path) -> dict[str, str]:
 
 
 @functools.cache
-def _template_file() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="nightsafe-tables-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _make_tables({"DATA_DIR": str(folder)})
-    return folder / DATABASE
-
-
-@functools.cache
 def _template(server: str) -> str:
     name = _name()
     _on_server(server, f'CREATE DATABASE "{name}"')
     with tempfile.TemporaryDirectory(prefix="nightsafe-tables-") as folder:
-        _make_tables({"DATA_DIR": folder, "DATABASE_URL": _beside(server, name)})
+        tables.make({"DATA_DIR": folder, "DATABASE_URL": _beside(server, name)})
     return name
-
-
-def _make_tables(environment: dict[str, str]) -> None:
-    env = {**os.environ, **QUIET, "NIGHTSAFE_EMBEDDED": "1", **environment}
-    _manage(env, "migrate", "-v0")
-    _manage(env, "createcachetable")
 
 
 def _manage(env: dict[str, str], *command: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from backup_service.embedded.datadir import read_settings
 from backup_service.env import BASE_DIR
 from tests.support.commands import Commands
+from tests.support.storage import tables
 from tests.support.waiting import wait_until
 
 READY = "Ctrl-C to stop."
@@ -79,6 +80,9 @@ class Service:
 
     def start(self) -> "Service":
         """Start it and wait until it is ready. On the second start, on the same port."""
+        if not self.data_dir.exists():  # `run`, which other tests start, makes the tables itself
+            self.data_dir.mkdir(mode=0o700, parents=True)
+            tables.lay(self.data_dir)
         seen = self.output.count(READY)
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
