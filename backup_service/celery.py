@@ -11,6 +11,9 @@ from django.conf import settings
 from backup_service.gc_tuning import keep_what_is_loaded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backup_service.settings")
+# Django's checks load every page of the website, which no worker shows: they are run before, by
+# whatever prepares the service or deploys it.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("nightsafe")
 app.config_from_object("django.conf:settings", namespace="CELERY")
