@@ -75,7 +75,8 @@ _ROUNDS_BESIDE_OLDER = 3
 """What is promised is today's restic's behaviour; of older ones the table of differences is."""
 _WITHOUT_DATABASE = (
     *("contracts", "documents", "soak", "unit/agent", "unit/backup_service/embedded"),
-    *("unit/bench", "unit/billing/stand_in", "unit/native", "unit/tools"),
+    *("unit/backup_service/agent_packages", "unit/bench", "unit/billing/stand_in"),
+    *("unit/native", "unit/tools"),
 )
 _ONE_DATABASE_IS_ENOUGH = (
     *("gateway/test_bodies.py", "gateway/test_canary.py", "gateway/test_front.py"),
@@ -83,8 +84,9 @@ _ONE_DATABASE_IS_ENOUGH = (
     *("unit/accounts/customer_api", "unit/accounts/website", "unit/backup_service/pages"),
     *("unit/billing/customer_api", "unit/billing/stripe", "unit/billing/webhooks"),
     *("unit/billing/website", "unit/storage/customer_api", "unit/website"),
+    "unit/storage/replication/test_transfer_faults.py",
 )
-"""What asks the database for little that differs: pages, the API, payments, how bodies are read.
+"""What asks the database for little that differs: pages, the API, payments, what sockets do.
 
 PostgreSQL is asked where it is here, since it is stricter; otherwise SQLite is.
 """
