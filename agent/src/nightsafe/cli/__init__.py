@@ -24,7 +24,7 @@ from nightsafe.version import __version__
 
 VERBS = (
     *("login", "init", "backup", "snapshots", "ls", "restore"),
-    *("forget", "prune", "check", "unlock", "completion"),
+    *("forget", "prune", "check", "unlock", "schedule", "completion"),
 )
 """Subcommands in the order of the help; each is a module of `commands`."""
 _EPILOG = """\

@@ -14,13 +14,16 @@ _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 
 
 class VerbParser(argparse.ArgumentParser):
-    """A parser that moves options before operands, and then parses."""
+    """A parser that moves options before operands, and then parses.
+
+    One that has subcommands of its own leaves the order to them.
+    """
 
     def parse_known_args(  # type: ignore[override]  # its overloads differ in the namespace alone
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """Like the base class, but in whatever order options and operands are given."""
-        if args is not None:
+        if args is not None and self._subparsers is None:
             actions = {name: action for action in self._actions for name in action.option_strings}
             args = options_first(args, actions)
         return super().parse_known_args(args, namespace)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from nightsafe.cli.arguments import non_empty
+from nightsafe.cli.arguments import VerbParser, non_empty
 
 if TYPE_CHECKING:
     from nightsafe.backend.base import Backend
@@ -43,6 +43,20 @@ def add_verb(
     parser.set_defaults(run=run)
     add_common(parser, argument_default=argparse.SUPPRESS)
     return parser
+
+
+def add_group(verbs: Verbs, name: str, *, help: str) -> Verbs:
+    """Add a subcommand that only has subcommands; return argparse's collection of these."""
+    parser = verbs.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+    add_common(parser, argument_default=argparse.SUPPRESS)
+    return parser.add_subparsers(
+        title="verbs",
+        dest="act",
+        required=True,
+        metavar="VERB",
+        prog=f"nightsafe {name}",
+        parser_class=VerbParser,
+    )
 
 
 def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None) -> None:

@@ -39,6 +39,8 @@ def completed(line: str) -> list[str]:
         ("nightsafe completion fi", ["fish"]),
         ("nightsafe backup --tag x", []),
         ("nightsafe backup some", []),
+        ("nightsafe schedule ne", ["next"]),
+        ("nightsafe schedule next --bl", ["--blackout"]),
     ],
 )
 def test_bash_completes(line: str, expected: list[str]) -> None:

@@ -57,17 +57,31 @@ class Verb(NamedTuple):
     text: str
     flags: tuple[Flag, ...]
     choices: tuple[str, ...] = ()
+    acts: tuple["Verb", ...] = ()
+    """Its own subcommands, if that is what its operands are; then the flags are theirs."""
 
 
 def describe(parser: argparse.ArgumentParser) -> list[Verb]:
     """Return a parser's subcommands; the first one, without a name, is the command itself."""
-    (group,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    texts = {choice.dest: choice.help or "" for choice in group._choices_actions}
-    whole = Verb("", parser.description or "", tuple(_flags(parser)), tuple(group.choices))
-    return [whole, *(_verb(name, texts[name], p) for name, p in group.choices.items())]
+    verbs = _verbs(parser)
+    names = tuple(verb.name for verb in verbs)
+    whole = Verb("", parser.description or "", tuple(_flags(parser)), names)
+    return [whole, *verbs]
+
+
+def _verbs(parser: argparse.ArgumentParser, before: str = "") -> tuple[Verb, ...]:
+    for group in parser._actions:
+        if isinstance(group, argparse._SubParsersAction):
+            texts = {choice.dest: choice.help or "" for choice in group._choices_actions}
+            return tuple(_verb(before + n, texts[n], p) for n, p in group.choices.items())
+    return ()
 
 
 def _verb(name: str, text: str, parser: argparse.ArgumentParser) -> Verb:
+    if acts := _verbs(parser, f"{name} "):
+        flags = tuple(dict.fromkeys(flag for act in acts for flag in act.flags))
+        words = tuple(act.name.removeprefix(f"{name} ") for act in acts)
+        return Verb(name, text, flags, words, acts)
     plain = [a for a in parser._actions if not a.option_strings and a.choices]
     choices = tuple(str(choice) for action in plain for choice in action.choices or ())
     return Verb(name, text, tuple(_flags(parser)), choices)
@@ -88,6 +102,7 @@ def bash(parser: argparse.ArgumentParser) -> str:
         f"    {verb.name}) words='{' '.join([*_names(verb), *verb.choices])}' ;;" for verb in verbs
     ]
     names = "|".join(verb.name for verb in verbs)
+    chosen = "|".join(verb.name for verb in verbs if verb.choices)
     valued = "|".join(
         sorted({n for verb in verbs for f in verb.flags if f.metavar for n in f.names})
     )
@@ -107,7 +122,7 @@ _nightsafe() {{
     '') words='{" ".join([*whole.choices, *_names(whole)])}' ;;
 {chr(10).join(cases)}
   esac
-  if [[ $current == -* || -z $verb || $verb == completion ]]; then
+  if [[ $current == -* || -z $verb || $verb == @({chosen}) ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$current"))
   fi
 }}
@@ -203,13 +218,18 @@ def man(parser: argparse.ArgumentParser) -> str:
     lines += _man_flags(whole.flags)
     common = {flag.names for flag in whole.flags}
     for verb in verbs:
-        lines += [
-            f".SH {_roff(verb.name.upper())}",
-            _roff(verb.text[:1].upper() + verb.text[1:] + "."),
-        ]
-        lines += _man_flags(tuple(flag for flag in verb.flags if flag.names not in common))
+        lines += [f".SH {_roff(verb.name.upper())}", _roff(_sentence(verb.text))]
+        for part in verb.acts:
+            lines += [f".SS {_roff(part.name)}", _roff(_sentence(part.text))]
+            lines += _man_flags(tuple(flag for flag in part.flags if flag.names not in common))
+        if not verb.acts:
+            lines += _man_flags(tuple(flag for flag in verb.flags if flag.names not in common))
     lines += [".SH ENVIRONMENT AND EXIT STATUS", ".nf", _roff(parser.epilog or ""), ".fi"]
     return "\n".join(lines) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def _man_flags(flags: tuple[Flag, ...]) -> list[str]:
