@@ -20,8 +20,8 @@ from nightsafe.errors import (
     UnreachableError,
 )
 
-PATIENCE = 3.0
-"""Seconds that the end of a command waits for it."""
+PATIENCE = 10.0
+"""Seconds that the end of a command waits for it, unless it is interrupted once more."""
 _KNOWN_OR_DEAF = (
     AccessRefusedError,
     QuotaError,
