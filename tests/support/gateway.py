@@ -82,7 +82,10 @@ class Gateway:
     def shell(self, code: str) -> None:
         """Run a line of Python inside the service."""
         command = [PYTHON, "manage.py", "shell", "-v0", "-c", code]
-        subprocess.run(command, cwd=ROOT, env=self.env, check=True, capture_output=True)
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
 
     def customer(self, name: str = "customer", *, room: int | None = None) -> str:
         """Return the e-mail address of a new account: with `room` bytes, or with plenty."""
