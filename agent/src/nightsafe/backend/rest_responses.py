@@ -25,8 +25,8 @@ REASON_SIZE = 4096
 _REASON_SHOWN = 300
 QUOTA_USED = (
     "The storage of the plan is used up; nothing already stored is touched. To make room, run "
-    "`nightsafe forget --prune` with a credential that may remove (scope maintain; one of scope "
-    "backup may not), or get a larger plan."
+    "`nightsafe forget --prune` with a credential that may remove (scope maintain, made on the "
+    "vault's page; one of scope backup may not), or get a larger plan."
 )
 EXISTS = "There is a repository already at this address."
 NO_LISTING = "The server's list of objects is not readable; is this a restic REST server's address?"
@@ -128,8 +128,9 @@ _PERMANENT: dict[int, tuple[type[StorageError], str]] = {
     ),
     403: (
         AccessRefusedError,
-        "The server does not allow this with this credential. Where it gives no other reason, "
-        "make one that may do more on the website, and run `nightsafe login` with it.",
+        "The server does not allow this with this credential. Where it gives no other reason, it "
+        "takes one that may do more, made on the vault's page: give it to this command alone, by "
+        "NIGHTSAFE_USERNAME and NIGHTSAFE_SECRET.",
     ),
     404: (ObjectNotFoundError, "The vault or the object does not exist at this address."),
     405: (AccessRefusedError, "The server does not allow this at this address."),

@@ -144,11 +144,13 @@ def opened_repository(
 
     `meanwhile` is called in another thread, and should return soon once its event is set.
     """
-    from nightsafe.repository.unlock import open_key
+    from nightsafe.repository.unlock import open_key, require_config
     from nightsafe.settings.passphrase import find_passphrase
 
     with opened_storage(args) as storage:
-        passphrase = find_passphrase(source=passphrase_source(args, storage))
+        passphrase = find_passphrase(
+            source=passphrase_source(args, storage), before_asking=lambda: require_config(storage)
+        )
         with _in_background(meanwhile):
             unlocked = open_key(storage, passphrase.text, *passphrase.others)
         if unlocked.is_weak and not output.quiet:

@@ -32,15 +32,20 @@ def open_key(storage: Backend, passphrase: str, *others: str) -> UnlockedReposit
     repository.
     """
     storage = storage.upgraded()
+    config = require_config(storage)
+    found = find_key(_key_objects(storage), passphrase, *others)
+    return UnlockedRepository(storage, found.master, config, found.is_weak)
+
+
+def require_config(storage: Backend) -> bytes:
+    """Return the repository's sealed `config`. SettingsError if there is no repository."""
     try:
-        config = storage.load(ObjectKind.CONFIG, CONFIG_NAME)
+        return storage.load(ObjectKind.CONFIG, CONFIG_NAME)
     except ObjectNotFoundError as error:
         raise SettingsError(
             f"There is no repository at {storage.location}. {ended(error)} "
             "Check the address, or make one there with `nightsafe init`."
         ) from None
-    found = find_key(_key_objects(storage), passphrase, *others)
-    return UnlockedRepository(storage, found.master, config, found.is_weak)
 
 
 def _key_objects(storage: Backend) -> Iterator[bytes]:

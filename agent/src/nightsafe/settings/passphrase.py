@@ -11,7 +11,7 @@ that way still open.
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from nightsafe.errors import SettingsError, UsageError
@@ -52,26 +52,65 @@ class Passphrase(NamedTuple):
 
 
 def find_passphrase(
-    environ: Mapping[str, str] = os.environ, source: PassphraseSource | None = None
+    environ: Mapping[str, str] = os.environ,
+    source: PassphraseSource | None = None,
+    *,
+    before_asking: Callable[[], object] = lambda: None,
 ) -> Passphrase:
-    """Return the passphrase of an existing vault. SettingsError if there is no way to get it."""
+    """Return the passphrase of an existing vault. SettingsError if there is no way to get it.
+
+    `before_asking` is called before anybody has to type it, and may raise.
+    """
     source = source or PassphraseSource()
     passphrase = _given(environ, source) or _of_keychain(source.location)
-    return passphrase if passphrase is not None else _ask("Passphrase of the vault: ")
+    if passphrase is not None:
+        return passphrase
+    _require_terminal()
+    before_asking()
+    return _ask("Passphrase of the vault: ")
 
 
 def choose_passphrase(
-    environ: Mapping[str, str] = os.environ, source: PassphraseSource | None = None
+    environ: Mapping[str, str] = os.environ,
+    source: PassphraseSource | None = None,
+    *,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> str:
     """Return the passphrase for a new vault: given in some way, or typed twice.
 
+    `warn` is told if it is easy to guess; who typed it may then type another one.
     SettingsError if it is empty, or could not be typed on another computer.
     """
     passphrase = _given(environ, source or PassphraseSource())
-    if passphrase is None:
-        passphrase = _ask("New passphrase for the vault: ")
-        if _ask("The same once more: ") != passphrase:
-            raise SettingsError("The two passphrases differ; nothing was made. Try again.")
+    if passphrase is not None:
+        return _judged(passphrase, warn)[0]
+    _require_terminal()
+    typed = _ask("New passphrase for the vault: ")
+    chosen, is_weak = _judged(typed, warn)
+    while is_weak:
+        another = _ask("Another passphrase, or Enter to keep this one: ")
+        if not another.text:
+            break
+        typed = another
+        chosen, is_weak = _judged(typed, warn)
+    if _ask("The same once more: ") != typed:
+        raise SettingsError("The two passphrases differ; nothing was made. Try again.")
+    return chosen
+
+
+def _judged(passphrase: Passphrase, warn: Callable[[str], None]) -> tuple[str, bool]:
+    """Return the reading that is used for a new vault, and whether it is easy to guess."""
+    from nightsafe.settings.strength import weakness
+
+    reading = _typable(passphrase)
+    text = weakness(reading)
+    if text:
+        warn(text)
+    return reading, bool(text)
+
+
+def _typable(passphrase: Passphrase) -> str:
+    """Return the reading that is used for a new vault. SettingsError if nobody could type it."""
     if not passphrase.text.strip(BLANKS):
         raise SettingsError("An empty passphrase protects nothing; choose one and try again.")
     from nightsafe.settings.typable import is_typable  # needed here only
@@ -177,13 +216,16 @@ def _of_keychain(location: str) -> Passphrase | None:
     return Passphrase(found) if isinstance(found, str) and found else None
 
 
-def _ask(prompt: str) -> Passphrase:
+def _require_terminal() -> None:
     if not sys.stdin.isatty():
         raise SettingsError(
             "There is no terminal to ask for the passphrase. Set NIGHTSAFE_PASSWORD_FILE to a "
             "file that holds it, NIGHTSAFE_PASSWORD_COMMAND to a command that prints it, or "
             "NIGHTSAFE_PASSWORD."
         )
+
+
+def _ask(prompt: str) -> Passphrase:
     from nightsafe.settings.hidden_input import ask_hidden
 
     try:

@@ -70,13 +70,13 @@ def test_permanent_answers_are_told_with_the_servers_reason_and_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("status", "what_to_do"), [(403, "nightsafe login"), (507, "nightsafe forget --prune")]
+    ("status", "what_to_do"), [(403, "NIGHTSAFE_SECRET"), (507, "nightsafe forget --prune")]
 )
 def test_who_is_refused_hears_what_to_do(
     remote: RestBackend, server: RestServer, status: int, what_to_do: str
 ) -> None:
     server.fail(method="POST", status=status)
-    with pytest.raises(StorageError, match=f"`{what_to_do}`"):
+    with pytest.raises(StorageError, match=what_to_do):
         remote.save(ObjectKind.DATA, NAME, b"x")
 
 
@@ -90,7 +90,7 @@ def test_reasons_are_short_and_never_markup(remote: RestBackend, server: RestSer
     server.fail(status=403, text="x" * 100_000)
     with pytest.raises(AccessRefusedError) as caught:
         remote.load(ObjectKind.DATA, NAME)
-    assert len(str(caught.value)) < 500
+    assert len(str(caught.value)) < 600
     server.fail(status=403, text="<html>", headers={"Content-Type": "text/html"})
     with pytest.raises(AccessRefusedError) as caught:
         remote.load(ObjectKind.DATA, NAME)

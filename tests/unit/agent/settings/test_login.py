@@ -226,6 +226,21 @@ def test_a_refused_login_is_not_stored(
     assert load_login() is None
 
 
+def test_a_login_says_which_one_it_takes_the_place_of(
+    server: RestServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save_login(Login(f"{server.url}other/", Credential("nsearlier", "secret-of-before")))
+    assert log_in(monkeypatch, tmp_path, connect_string(server)) == 0
+    said = capsys.readouterr().out
+    assert f"It takes the place of nsearlier for {server.url}other/, which still works" in said
+    assert "secret-of-before" not in said
+    assert log_in(monkeypatch, tmp_path, connect_string(server)) == 0  # the same once more
+    assert "takes the place" not in capsys.readouterr().out
+
+
 def test_backup_to_a_server_after_login(
     server: RestServer,
     vault: Repository,

@@ -17,6 +17,7 @@ from nightsafe.cli import main
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.repository.repository import Repository
 from nightsafe.settings.passphrase import PassphraseSource, choose_passphrase, find_passphrase
+from nightsafe.settings.strength import weakness
 
 from tests.support.repositories import CHEAP
 from tests.unit.agent.conftest import PASSPHRASE
@@ -174,8 +175,8 @@ def test_vaults_of_earlier_versions_open(
     assert "Wrong passphrase" in capsys.readouterr().err
 
 
-def typed(line: bytes, folder: LocalBackend, *, rounds: int = 1, verb: str = "snapshots") -> str:
-    """What a command says to whoever types a line at its terminal, on standard output and there."""
+def typed(*lines: bytes, folder: LocalBackend, verb: str = "snapshots") -> str:
+    """What a command says to whoever types lines at its terminal, on standard output and there."""
     leader, terminal = pty.openpty()
 
     def take_terminal() -> None:
@@ -190,17 +191,19 @@ def typed(line: bytes, folder: LocalBackend, *, rounds: int = 1, verb: str = "sn
         preexec_fn=take_terminal,
     ) as process:
         shown = b""
-        for number in range(rounds):
+        for number, line in enumerate(lines):
             while shown.count(b": ") <= number:
                 shown += os.read(leader, 1000)
             os.write(leader, line)
         said = process.communicate(timeout=60)[0]
-        assert process.returncode == (b"Wrong" in said or b"No passphrase" in said)
+        failed = (b"Wrong", b"No passphrase", b"differ", b"no repository")
+        assert process.returncode == any(text in said for text in failed)
         while select.select([leader], [], [], 0)[0]:
             shown += os.read(leader, 1000)
     os.close(terminal)
     os.close(leader)
-    assert line.strip() not in shown or not line.strip(), "what is typed is not shown"
+    hidden = [line.strip() for line in lines if line.strip()]
+    assert not [line for line in hidden if line in shown], "what is typed is not shown"
     return (said + shown).decode("utf-8", "replace")
 
 
@@ -208,14 +211,62 @@ def typed(line: bytes, folder: LocalBackend, *, rounds: int = 1, verb: str = "sn
 def test_the_bytes_that_are_typed_count(folder: LocalBackend, secret: str) -> None:
     line = secret.encode("utf-8", "surrogateescape")
     Repository.create(folder, secret, params=CHEAP)
-    said = typed(line + b"\n", folder)
+    said = typed(line + b"\n", folder=folder)
     assert "Passphrase of the vault: " in said
     assert "no snapshot yet" in said
-    assert "Wrong passphrase" in typed(b"x" + line + b"\n", folder)
+    assert "Wrong passphrase" in typed(b"x" + line + b"\n", folder=folder)
 
 
 def test_nothing_typed_is_said(repository: Repository, folder: LocalBackend) -> None:
-    assert "No passphrase was typed" in typed(b"\x04", folder)
+    assert "No passphrase was typed" in typed(b"\x04", folder=folder)
+
+
+def test_nobody_types_a_passphrase_for_what_is_not_there(folder: LocalBackend) -> None:
+    said = typed(folder=folder)
+    assert "There is no repository at" in said
+    assert "Passphrase" not in said
+
+
+def test_who_types_a_weak_passphrase_may_type_another(folder: LocalBackend) -> None:
+    weak, strong = b"secret\n", "grün Zebra violett Anker".encode() + b"\n"
+    said = typed(weak, weak, strong, strong, folder=folder, verb="init")
+    assert said.count("Beware: this passphrase is easy to guess") == 2
+    assert "is ready" in said
+    assert "no snapshot yet" in typed(strong, folder=folder)
+
+
+def test_who_wants_a_weak_passphrase_may_keep_it(folder: LocalBackend) -> None:
+    assert "is ready" in typed(b"secret\n", b"\n", b"secret\n", folder=folder, verb="init")
+    assert "no snapshot yet" in typed(b"secret\n", folder=folder)
+
+
+def test_a_passphrase_that_is_not_typed_twice_makes_nothing(folder: LocalBackend) -> None:
+    strong = b"green zebra violet anchor"
+    said = typed(strong + b"\n", strong + b"s\n", folder=folder, verb="init")
+    assert "The two passphrases differ; nothing was made" in said
+    assert "There is no repository at" in typed(folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "is_weak"),
+    [
+        *(("secret", True), ("Nightsafe2026", True), ("hunter2hunter2", True), ("x", True)),
+        *(("correct horse battery staple", False), ("a" * 72 + "grün Zebra", True)),
+        *(("grün Zebra violett Anker " * 20, False), ("\u4e2d" * 3, True), ("\udcff", True)),
+    ],
+)
+def test_how_easy_a_passphrase_is_to_guess(passphrase: str, is_weak: bool) -> None:
+    assert bool(weakness(passphrase)) == is_weak
+
+
+def test_a_weak_passphrase_that_is_given_is_told(
+    folder: LocalBackend, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTSAFE_PASSWORD", "secret")
+    assert main(["-r", folder.location, "init"]) == 0
+    said = capsys.readouterr().err
+    assert "easy to guess" in said
+    assert "secret" not in said
 
 
 def test_the_options(

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     with opened_storage(args) as storage:
         output.note(_WARNING)
-        passphrase = choose_passphrase(source=passphrase_source(args, storage))
+        passphrase = choose_passphrase(source=passphrase_source(args, storage), warn=output.note)
         repository = Repository.create(storage, passphrase)
         output.line(f"The repository at {storage.location} is ready.")
         output.result({"repository": storage.location, "id": repository.config.id})

@@ -62,8 +62,14 @@ def run(args: argparse.Namespace, output: Output) -> int:
         is_ready = _try(remote)
     finally:
         remote.close()
+    before = _stored()
     path = save_login(login)
     output.line(f"The credential works and is stored in {path}.")
+    if before is not None and before != login:
+        output.line(
+            f"It takes the place of {before.credential.username} for {before.url}, which still "
+            "works: revoke it on the website unless something else uses it."
+        )
     if is_ready:
         output.line("The vault is ready: `nightsafe snapshots` lists what it holds.")
     else:
@@ -77,6 +83,17 @@ def run(args: argparse.Namespace, output: Output) -> int:
         }
     )
     return 0
+
+
+def _stored() -> "Login | None":
+    """Return the login that is stored now; None where none can be read."""
+    from nightsafe.errors import SettingsError
+    from nightsafe.settings.login import load_login
+
+    try:
+        return load_login()
+    except SettingsError:
+        return None
 
 
 def _connect(args: argparse.Namespace, output: Output) -> "Login":
