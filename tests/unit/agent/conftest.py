@@ -34,6 +34,7 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("NIGHTSAFE_CONFIG_DIR", str(tmp_path / "config-dir"))
     monkeypatch.setenv("NIGHTSAFE_CACHE_DIR", str(tmp_path / "cache-dir"))
+    monkeypatch.setenv("NIGHTSAFE_STATE_DIR", str(tmp_path / "state-dir"))
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,12 @@ def cache_dir(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("NIGHTSAFE_CACHE_DIR") or _own("cache")
 
 
-def _own(kind: Literal["cache", "config"]) -> str:
+def state_dir(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the folder for what is remembered between runs; NIGHTSAFE_STATE_DIR overrides it."""
+    return environ.get("NIGHTSAFE_STATE_DIR") or _own("state")
+
+
+def _own(kind: Literal["cache", "config", "state"]) -> str:
     """Return the platform's folder of this kind for the agent.
 
     For users without a home, as in containers, it is a path that cannot exist.
@@ -42,7 +47,7 @@ def _own(kind: Literal["cache", "config"]) -> str:
 
     folder = platformdirs.PlatformDirs("nightsafe", appauthor=False)
     try:
-        found = folder.user_cache_dir if kind == "cache" else folder.user_config_dir
+        found = str(getattr(folder, f"user_{kind}_dir"))
     except RuntimeError:
         found = ""
     if os.path.isabs(found):
