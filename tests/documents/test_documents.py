@@ -30,7 +30,7 @@ PAGES = sorted(
 SOURCES = ["accounts", "agent", "backup_service", "bench", "billing", "docker", "native", "storage"]
 _FILE = re.compile(r"`([\w.-]+(?:/[\w.-]+)*\.(?:py|c|h|toml|yaml))`")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)")
-_NO_FILES_OF_OURS = {"s3.json", "compose.yaml"}
+_NO_FILES_OF_OURS = {"s3.json", "compose.yaml", "jobs.toml"}
 LEFT_OUT = {"Group", "Permission"}  # Django's own
 
 

@@ -24,7 +24,8 @@ from nightsafe.version import __version__
 
 VERBS = (
     *("login", "init", "backup", "snapshots", "ls", "restore"),
-    *("forget", "prune", "check", "unlock", "schedule", "completion"),
+    *("forget", "prune", "check", "unlock"),
+    *("jobs", "service", "status", "schedule", "completion"),
 )
 """Subcommands in the order of the help; each is a module of `commands`."""
 _EPILOG = """\
@@ -41,6 +42,7 @@ or from the stored login, in this order. Environment:
   NIGHTSAFE_PATIENCE       seconds for which a failing request is tried again (900)
   NIGHTSAFE_CONFIG_DIR     where the login is kept
   NIGHTSAFE_CACHE_DIR      where caches are kept
+  NIGHTSAFE_STATE_DIR      where it is kept what became of the jobs
   NIGHTSAFE_DEBUG          1 shows where an error came from
 
 Exit status: 0 complete; 1 failed; 2 the command line cannot be understood; 3 incomplete (some

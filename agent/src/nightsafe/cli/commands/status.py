@@ -1,0 +1,89 @@
+"""`nightsafe status`: what the agent and its jobs are doing, and what became of their last runs."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from nightsafe.amounts import show_count
+from nightsafe.cli.format import printable
+from nightsafe.cli.options import Verbs, add_verb
+from nightsafe.cli.output import Output
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nightsafe.resident.status import JobStatus
+
+_WELL = ("complete", "never", "running")
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Declare the subcommand and its options."""
+    add_verb(
+        verbs,
+        "status",
+        run,
+        help="show what the jobs are doing, when they ran last and when they run next",
+        json='one object {"agent": "running" or "stopped", "jobs": [{"name", "state", "last", '
+        '"finished", "saved", "snapshot_id", "next", "missed", "unread", "error"}]}; "state" is '
+        "never, running, complete, incomplete, failed, interrupted or invalid",
+    )
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Show the status."""
+    from nightsafe.jobs import clock
+    from nightsafe.jobs.job_state import JobStates
+    from nightsafe.jobs.jobs_file import jobs_path, load_jobs
+    from nightsafe.resident.status import is_agent_running, statuses
+
+    states = JobStates()
+    found = statuses(load_jobs(jobs_path()), states, clock.now())
+    runs = is_agent_running(states)
+    if not found:
+        output.line("There is no job yet; `nightsafe jobs add` makes one.")
+    elif not runs:
+        output.line("The agent is not running, so no job runs by itself: nightsafe service run")
+    for one in found:
+        output.line(printable(f"{one.name}: {_told(one)}"))
+    output.result(
+        {"agent": "running" if runs else "stopped", "jobs": [_fields(one) for one in found]}
+    )
+    return 0
+
+
+def _told(one: "JobStatus") -> str:
+    last = f"last run {_local(one.state.started)}" if one.state.started else "it has not run yet"
+    after = f"next {_local(one.next)}" if one.next else "it runs when asked"
+    if one.word == "invalid":
+        return f"INVALID, it does not run: {one.error}"
+    parts = [one.word if one.word in _WELL else one.word.upper(), last, after]
+    if one.missed:
+        parts.append(f"{show_count(one.missed, 'time')} missed since")
+    if one.state.unread and one.word == "incomplete":
+        parts.append(f"{show_count(one.state.unread, 'path')} could not be read")
+    text = "; ".join(parts) + "."
+    return f"{text} {one.error}" if one.error else text
+
+
+def _fields(one: "JobStatus") -> dict[str, Any]:
+    state = one.state
+    return {
+        "name": one.name,
+        "state": one.word,
+        "last": _shown(state.started),
+        "finished": _shown(state.finished),
+        "saved": _shown(state.saved),
+        "snapshot_id": state.snapshot,
+        "next": _shown(one.next),
+        "missed": one.missed,
+        "unread": state.unread,
+        "error": one.error,
+    }
+
+
+def _shown(moment: "datetime | None") -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _local(moment: "datetime | None") -> str:
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -1,0 +1,134 @@
+"""The resident agent's loop: look at the jobs, run what is due, wait."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from nightsafe.errors import LockedError, NightsafeError, SettingsError
+from nightsafe.jobs import clock
+from nightsafe.jobs.job import Job
+from nightsafe.jobs.job_state import JobState, JobStates
+from nightsafe.jobs.jobs_file import Jobs, load_jobs
+from nightsafe.jobs.locks import held
+from nightsafe.resident.due import next_run
+from nightsafe.resident.job_run import keep, run_job
+
+_LONGEST_WAIT, _LONGEST_IN_TESTS = 20.0, 0.2
+"""Seconds between two looks: a computer that slept, or whose clock was set, is found by then."""
+ALREADY = "The agent is running already; `nightsafe status` tells what it does."
+Say = Callable[[str], None]
+
+
+class Resident:
+    """Runs jobs one after the other until it is told to stop.
+
+    What is wrong with one job, or with the file of jobs, is said once, and everything else goes on;
+    a file that cannot be understood leaves the jobs as they were.
+    """
+
+    def __init__(self, path: str, states: JobStates, say: Say) -> None:
+        """`path` is the file of jobs; `say` gets a line for people about what happens."""
+        self._path, self._states, self._say = path, states, say
+        self._jobs = Jobs({}, {})
+        self._seen: tuple[int, int] | None = None
+        self._said: dict[str, str] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Run jobs until the event is set. Raises LockedError if another agent does already."""
+        with held(self._states.agent_lock_path, ALREADY):
+            self._say("The agent is running.")
+            while not stop.is_set():
+                wait = self.step(stop)
+                if not stop.is_set() and wait > 0:
+                    stop.wait(wait)
+            self._say("The agent has stopped.")
+
+    def step(self, stop: threading.Event) -> float:
+        """Run the job that has been due longest, if any; return how many seconds nothing is."""
+        longest = _LONGEST_IN_TESTS if clock.can_be_moved() else _LONGEST_WAIT
+        self._load()
+        now = clock.now()
+        due = sorted(self._due(now), key=lambda one: one[0])
+        for moment, job in due:
+            if moment > now:
+                return min((moment - now).total_seconds(), longest)
+            if self._run(job, stop):
+                return 0.0
+        return longest
+
+    def _due(self, now: datetime) -> Iterator[tuple[datetime, Job]]:
+        for job in self._jobs.sound.values():
+            try:
+                state = self._states.load(job.name)
+                moment = next_run(job, state or self._met(job, now), now)
+            except NightsafeError as error:
+                self._tell(job.name, str(error))
+                continue
+            if moment is not None:
+                yield moment, job
+
+    def _met(self, job: Job, now: datetime) -> JobState:
+        """Return the state of a job that somebody has written into the file."""
+        state = JobState(added=now)
+        keep(self._states, job.name, state, lambda text: self._tell(job.name, text))
+        return state
+
+    def _run(self, job: Job, stop: threading.Event) -> bool:
+        """Run a job; return whether it ran."""
+        try:
+            state = run_job(
+                job,
+                self._states,
+                stop,
+                begun=lambda: self._say(f"{job.name}: the backup begins."),
+                tell=lambda line: self._say(f"{job.name}: {line}"),
+            )
+        except LockedError:  # by hand, or by an agent that was killed
+            return False
+        except SettingsError as error:
+            self._tell(job.name, str(error))
+            return False
+        self._said.pop(job.name, None)
+        self._say(f"{job.name}: {summary(state)}")
+        return True
+
+    def _load(self) -> None:
+        try:
+            status = os.stat(self._path)
+            seen = status.st_mtime_ns, status.st_size
+        except OSError:
+            seen = None
+        if seen is not None and seen == self._seen:
+            return
+        try:
+            self._jobs = load_jobs(self._path)
+        except SettingsError as error:
+            self._tell("", f"{error} The jobs stay as they were.")
+            return
+        self._seen = seen
+        self._said.pop("", None)
+        for name, text in self._jobs.invalid.items():
+            self._tell(name, f"it does not run: {text}")
+
+    def _tell(self, about: str, text: str) -> None:
+        """Say something about a job, or about the file, unless it was the last thing said."""
+        if self._said.get(about) != text:
+            self._said[about] = text
+            self._say(f"{about}: {text}" if about else text)
+
+
+def summary(state: JobState) -> str:
+    """Return how a run ended, in words."""
+    match state.outcome:
+        case "complete":
+            return f"the backup is complete, snapshot {state.snapshot[:8]}."
+        case "incomplete":
+            return (
+                f"the backup is INCOMPLETE, snapshot {state.snapshot[:8]}: {state.unread} paths "
+                "could not be read."
+            )
+        case "interrupted":
+            return "the backup was broken off; what was stored is used by the next run."
+        case _:
+            return f"the backup FAILED: {state.error}"
