@@ -15,6 +15,8 @@ from billing.models import Grant, StripeEvent, Subscription
 from billing.stripe.leaving import delete_customer, end_subscriptions
 from billing.stripe.sync import sync_customer
 
+_UNPAID = {"unpaid_since__isnull": False}
+
 
 class StillOwedError(ClosingError):
     """The account was closed since a payment is overdue, and it still is."""
@@ -48,6 +50,24 @@ def reopen_settled() -> int:
         except ClosingError:
             continue  # its erasure has begun meanwhile
     return count
+
+
+def begin_erasure(row: Closing) -> None:
+    """Begin to erase an account, or open it again if its debt is paid by now. Raises PaymentError.
+
+    Stripe is asked: its message that somebody has paid may come late or never, and whoever looks
+    for settled debts may not have come by since.
+    """
+    found = Subscription.objects.filter(account=row.account_id).first()
+    is_for_debt = row.reason == Closing.Reason.UNPAID and not row.is_hastened
+    if is_for_debt and found is not None and found.stripe_customer:
+        sync_customer(found.stripe_customer)
+    with transaction.atomic():
+        owing = Subscription.objects.select_for_update(no_key=True, of=("self",))
+        if is_for_debt and not owing.filter(account=row.account_id, **_UNPAID).exists():
+            actions.reopen(row.account, actor=SERVICE)
+        else:
+            actions.begin_erasure(row)
 
 
 def end_subscription(row: Closing, until: float) -> timedelta | None:
@@ -89,4 +109,4 @@ STEPS: dict[Closing.Step, Doing] = {
 
 
 def _owes(account: Account) -> bool:
-    return Subscription.objects.filter(account=account, unpaid_since__isnull=False).exists()
+    return Subscription.objects.filter(account=account, **_UNPAID).exists()

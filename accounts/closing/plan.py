@@ -45,8 +45,14 @@ def may_erase(
 
 
 def may_reopen(closing: Closing, now: datetime) -> bool:
-    """Return whether the account can still be opened again."""
-    return closing.step in CAN_REOPEN and not closing.is_hastened and now < closing.erase_after
+    """Return whether the account can still be opened again.
+
+    One that was closed for a debt can be until its erasure begins, however late that is: nobody who
+    has paid is erased.
+    """
+    if closing.step not in CAN_REOPEN or closing.is_hastened:
+        return False
+    return now < closing.erase_after or closing.reason == Closing.Reason.UNPAID
 
 
 def reminder(closing: Closing, now: datetime) -> int | None:

@@ -8,12 +8,13 @@ left to do: what is left is read from the rows, never remembered. What payments 
 import time
 from datetime import timedelta
 
-from accounts.closing import actions, plan
+from accounts.closing import plan
 from accounts.closing.letters import ERASED
 from accounts.closing.work import Doing
 from accounts.models import Closing, Delivery
 from accounts.notifications.notify import notify
 from backup_service import clock
+from billing.closing import begin_erasure
 from storage.database import elapsed_time
 from storage.deletion import guard, purge, tombstones
 from storage.leaving import keys, rows
@@ -28,11 +29,14 @@ AWAY = (Region.Status.OFFLINE, Region.Status.STRUCK, Region.Status.REMOVED)
 
 
 def cool(row: Closing, until: float) -> timedelta | None:
-    """Wait until the cooling-off is over; then take the step from which nothing comes back."""
+    """Wait until the cooling-off is over; then take the step from which nothing comes back.
+
+    Raises PaymentError, ClosingError.
+    """
     now = clock.now()
     may = plan.may_erase(row, now, grace_began_before=elapsed_time.grace_began_before())
     if may and _may_destroy():
-        actions.begin_erasure(row)
+        begin_erasure(row)
         return timedelta()
     return min(max(row.erase_after - now, AGAIN), LOOK)
 

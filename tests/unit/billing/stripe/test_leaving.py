@@ -13,7 +13,7 @@ from billing import closing, unpaid
 from billing.closing import StillOwedError
 from billing.models import Plan, StripeEvent, Subscription
 from billing.stripe import checkout, leaving
-from tests.unit.billing.conftest import Payments
+from tests.unit.billing.conftest import FAILS_LATER, GOOD, Payments
 
 pytestmark = pytest.mark.django_db
 Step = Closing.Step
@@ -107,3 +107,31 @@ def test_a_debt_that_is_paid_opens_the_account(alice: Account) -> None:
     assert closing.reopen_settled() == 1
     alice.refresh_from_db()
     assert alice.state == Account.State.ACTIVE
+
+
+def owes(payments: Payments, account: Account) -> Closing:
+    """Have an account owe for a month, and be closed for that and wait for its erasure."""
+    payments.subscribe(account)
+    payments.portal(account, act="card", number=FAILS_LATER)
+    payments.stand_in.travel(40 * 86400)
+    assert payments.synced(account).unpaid_since is not None
+    close(account, reason=Closing.Reason.UNPAID, actor=SERVICE)
+    Closing.objects.update(step=Step.COOLING)
+    return Closing.objects.get()
+
+
+def test_stripe_is_asked_before_an_account_is_erased_for_a_debt(
+    payments: Payments, alice: Account
+) -> None:
+    row = owes(payments, alice)
+    for invoice in payments.owed(alice):  # and the message of that never comes
+        payments.browser.post(invoice.hosted_invoice_url, number=GOOD)
+    closing.begin_erasure(row)
+    alice.refresh_from_db()
+    assert alice.state == Account.State.ACTIVE
+
+
+def test_who_owes_still_is_erased(payments: Payments, alice: Account) -> None:
+    closing.begin_erasure(owes(payments, alice))
+    alice.refresh_from_db()
+    assert alice.state == Account.State.ERASED

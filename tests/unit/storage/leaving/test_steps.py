@@ -11,12 +11,15 @@ from accounts.closing import actions, erasure, work
 from accounts.models import Account, AuditEvent, Closing, Membership, User
 from backup_service import clock
 from billing import closing
+from billing.actions import subscribe
+from billing.models import Subscription
+from storage.database import elapsed_time
 from storage.deletion import guard, purge, purge_limits, tombstones
 from storage.leaving import keys, persons, steps
 from storage.models import Attempt, Catalogue, JournalEntry, Region, StoredObject
 from storage.objects import replicas
 from storage.stores.registry import store_of
-from tests.support.storage.leaving import Step, erase, tables_with, turn
+from tests.support.storage.leaving import MONTH, Step, erase, tables_with, turn
 from tests.support.storage.older import passed
 from tests.unit.storage.conftest import Caller
 from tests.unit.storage.leaving.conftest import WORDS, back_up, vault_of
@@ -90,6 +93,20 @@ def test_time_that_nobody_saw_pass_does_not_count(account: Account, closed: Clos
 def turn_quietly() -> None:
     Closing.objects.update(next_attempt_at=clock.now())
     work.work_off(steps.STEPS, seconds=20)
+
+
+def test_whoever_has_paid_at_the_last_moment_is_not_erased(account: Account, full: Caller) -> None:
+    row = subscribe(account, plan="personal", actor=SERVICE)
+    owing = Subscription.objects.filter(pk=row.pk)
+    owing.update(unpaid_since=clock.now() - 95 * DAY)
+    elapsed_time.observe()
+    actions.close(account, reason=Closing.Reason.UNPAID, actor=SERVICE)
+    with passed(MONTH):
+        owing.update(unpaid_since=None)  # and nobody has looked for settled debts since
+        turn()
+        account.refresh_from_db()
+        assert account.state == Account.State.ACTIVE
+        assert full.get("keys/").json()
 
 
 @pytest.mark.usefixtures("over")
