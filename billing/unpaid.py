@@ -88,15 +88,30 @@ def _rows(now: datetime, account: int | None) -> Iterator[Subscription]:
 
 def _tend_one(row: Subscription, now: datetime) -> None:
     debt = standing_of(row.account, row, now).debt(now)
+    if debt is not None and row.deletion_announced_at and debt.step(now) < Step.RESTORE_ONLY:
+        _take_back(row)
     for notice in due_notices(row, now):
         _tell(row, notice, debt, now)
     if debt is not None:
         _close_if_due(row, debt, now)
 
 
+def _take_back(row: Subscription) -> None:
+    """Forget that the deletion was announced: days were granted, or an older debt was paid.
+
+    When it comes as far again, it is announced anew, 31 days ahead, whatever was said before.
+    """
+    announced = Subscription.objects.filter(
+        pk=row.pk, deletion_announced_at=row.deletion_announced_at
+    )
+    announced.update(deletion_announced_at=None)
+    row.deletion_announced_at = None
+
+
 @transaction.atomic
 def _tell(row: Subscription, notice: Notice, debt: Debt | None, now: datetime) -> None:
     values: dict[str, Any] = {"plan": row.plan.name}
+    key = notice.key
     if debt is not None:
         values |= {
             "read_only": iso(debt.begins(Step.READ_ONLY)),
@@ -112,7 +127,9 @@ def _tell(row: Subscription, notice: Notice, debt: Debt | None, now: datetime) -
             return
         account = row.account
         audit.record(SERVICE, "deletion.announce", account.public_id, account=account, **values)
-    notify(row.account, notice.kind.value, key=notice.key, **values)
+        # Told once by the row; by its own moment, for it may be announced for one debt again.
+        key = f"{notice.kind}:{now:%Y%m%dT%H%M%SZ}"
+    notify(row.account, notice.kind.value, key=key, **values)
 
 
 def _deletion(debt: Debt, announced_at: datetime) -> dict[str, str]:

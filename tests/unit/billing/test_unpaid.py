@@ -130,6 +130,31 @@ def test_granted_days_put_the_deletion_off(account: Account, since: datetime) ->
     assert account.state == Account.State.CLOSED
 
 
+@pytest.mark.parametrize("put_off_by", ["granted days that end", "paying the older one of two"])
+def test_a_deletion_that_was_put_off_is_announced_anew(
+    account: Account, since: datetime, put_off_by: str
+) -> None:
+    tend(day(61))
+    deliver(account)
+    with clock.travelled(day(62)):
+        if put_off_by == "granted days that end":
+            grant(account, grace_days=120, days=60, reason="in hospital", actor=SERVICE)
+            again = day(62 + 60)
+        else:
+            Subscription.objects.update(unpaid_since=since + timedelta(days=50))
+            again = day(50 + 61)
+    for number in range(63, 130):
+        tend(day(number), times=1)
+        deliver(account)
+    first, second = Notice.objects.filter(kind="payment-deletion-announced").order_by("pk")
+    assert first.at < since + again <= second.at + timedelta(minutes=2)
+    due = second.at + timedelta(days=31) - clock.now()
+    for late, state in [(-1, Account.State.ACTIVE), (1, Account.State.CLOSED)]:
+        tend(due + timedelta(hours=late))
+        account.refresh_from_db()
+        assert account.state == state
+
+
 def test_over_the_cap_after_a_smaller_plan_is_told_and_nothing_is_taken(account: Account) -> None:
     Usage.objects.create(account=account, live_bytes=100 * GB)
     unpaid.tend()
