@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from accounts import audit
 from accounts.access import Seat
 from accounts.audit import Actor
+from accounts.members.asking import lock_for
 from accounts.members.errors import (
     AccountClosedError,
     MemberError,
@@ -41,15 +42,17 @@ class NewInvitation:
 def invite(seat: Seat, *, email: str, role: str, actor: Actor) -> NewInvitation:
     """Invite whoever has an address; an earlier invitation of it ends.
 
-    Raises NotAllowedError, TooManyError, AccountClosedError, or MemberError for a member. Whether
-    the address has a sign-in here plays no part.
+    Raises NotAllowedError, NotWaitingError, TooManyError, AccountClosedError, or MemberError for a
+    member. Whether the address has a sign-in here plays no part.
     """
     email = email.strip().lower()
     if not manages(seat.role, role):
         roles = {"seat_role": role_word(seat.role), "role": role_word(role)}
         said = gettext("As %(seat_role)s you cannot invite somebody as %(role)s.")
         raise NotAllowedError(said % roles)
-    account = _locked(seat.account)
+    account = lock_for(seat)
+    if account.is_closed:
+        raise AccountClosedError
     now = clock.now()
     if account.memberships.filter(user__email__iexact=email).exists():
         raise MemberError(gettext("%(email)s is a member already.") % {"email": email})
@@ -98,18 +101,33 @@ def waiting_of(account: Account) -> QuerySet[Invitation]:
 def revoke(seat: Seat, invitation: Invitation, *, actor: Actor) -> bool:
     """Take an invitation back; return whether it still could be accepted.
 
-    Raises NotAllowedError.
+    Raises NotAllowedError, NotWaitingError.
     """
     if not manages(seat.role, invitation.role):
         raise NotAllowedError(
             gettext("As %(seat_role)s you cannot take this invitation back.")
             % {"seat_role": role_word(seat.role)}
         )
+    return _take_back(invitation, lock_for(seat), actor)
+
+
+def end_beyond(role: str | None, member: Membership, *, actor: Actor) -> None:
+    """Take back what somebody invited and could not invite in `role`, or without a seat (None).
+
+    The account is locked.
+    """
+    made = Invitation.objects.waiting(clock.now()).filter(invited_by=member.user)
+    for invitation in made.filter(account=member.account).order_by("pk"):
+        if role is None or not manages(role, invitation.role):
+            _take_back(invitation, member.account, actor)
+
+
+def _take_back(invitation: Invitation, account: Account, actor: Actor) -> bool:
     now = clock.now()
-    waiting = Invitation.objects.waiting(now).filter(pk=invitation.pk, account=seat.account)
+    waiting = Invitation.objects.waiting(now).filter(pk=invitation.pk, account=account)
     revoked = waiting.update(revoked_at=now)
     if revoked:
-        audit.record(actor, "member.uninvite", invitation.email, account=seat.account)
+        audit.record(actor, "member.uninvite", invitation.email, account=account)
     return bool(revoked)
 
 

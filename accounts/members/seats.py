@@ -9,8 +9,10 @@ from django.utils.translation import gettext
 from accounts import audit
 from accounts.access import Seat
 from accounts.audit import Actor
+from accounts.members.asking import changed, lock_for
 from accounts.members.errors import LastOwnerError, NotAllowedError, NotWaitingError
-from accounts.models import Account, Device, Membership
+from accounts.members.invitations import end_beyond
+from accounts.models import Device, Membership
 from accounts.roles import Right, manages, role_word
 from accounts.tokens.tokens import revoke_all_of
 from backup_service import clock
@@ -40,6 +42,7 @@ def change_role(seat: Seat, member: Membership, *, role: str, actor: Actor) -> b
     found.save(update_fields=["role"])
     about = {"role": role, "before": before}
     audit.record(actor, "member.role", found.user.email, account=seat.account, **about)
+    end_beyond(role, found, actor=actor)
     return True
 
 
@@ -47,7 +50,7 @@ def change_role(seat: Seat, member: Membership, *, role: str, actor: Actor) -> b
 def remove(seat: Seat, member: Membership, *, actor: Actor) -> None:
     """Take a member's seat away; their devices stay in the account, their tokens end.
 
-    Raises NotAllowedError.
+    So do the invitations that they made: one of them might lead back. Raises NotAllowedError.
     """
     found = _locked(seat, member)
     if not manages(seat.role, found.role):
@@ -55,6 +58,7 @@ def remove(seat: Seat, member: Membership, *, actor: Actor) -> None:
             gettext("As %(seat_role)s you cannot remove a member who is %(found_role)s.")
             % {"seat_role": role_word(seat.role), "found_role": role_word(found.role)}
         )
+    end_beyond(None, found, actor=actor)
     _end(found, verb="member.remove", actor=actor)
 
 
@@ -124,11 +128,14 @@ def accept_ownership(seat: Seat, *, actor: Actor) -> None:
 def move_device(seat: Seat, device: Device, *, to: Membership | None, actor: Actor) -> bool:
     """Give a device to another member, or to nobody; return whether it changed.
 
-    Raises NotAllowedError.
+    Raises NotAllowedError, NotWaitingError.
     """
     if not seat.may(Right.MOVE_DEVICES) or (to and to.account_id != seat.account.pk):
         raise NotAllowedError(gettext("Only an owner or admin gives computers to another member."))
-    own = Device.objects.filter(pk=device.pk, account=seat.account)
+    account = lock_for(seat)
+    if to is not None and not account.memberships.filter(pk=to.pk).exists():
+        raise changed()
+    own = Device.objects.filter(pk=device.pk, account=account)
     # Not exclude(member=to): of a device that is nobody's, SQL compares null with nothing.
     moved = (
         own.filter(~Q(member=to) | Q(member=None)).update(member=to)
@@ -158,12 +165,8 @@ def _locked(seat: Seat, member: Membership) -> Membership:
 
     Raises NotWaitingError if they, or who asks, are members no longer, or in another role by now.
     """
-    Account.objects.select_for_update(no_key=True).get(pk=seat.account.pk)
-    seats = seat.account.memberships.select_related("user", "account")
-    found = seats.filter(pk=member.pk).first()
-    asking = seats.filter(pk=seat.membership.pk, role=seat.role)
-    if found is None or not asking.exists():
-        raise NotWaitingError(
-            gettext("The members changed meanwhile. Look again, and repeat what you want.")
-        )
+    account = lock_for(seat)
+    found = account.memberships.select_related("user", "account").filter(pk=member.pk).first()
+    if found is None:
+        raise changed()
     return found

@@ -20,6 +20,7 @@ from accounts.customer_api.problems import ConflictError
 from accounts.customer_api.schema import IDEMPOTENT, PAGE, NameField, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from accounts.members import seats
+from accounts.members.errors import MemberError
 from accounts.models import Device, Membership
 from accounts.roles import Right
 from storage.customer_api import shapes, vaults, visible
@@ -141,7 +142,11 @@ def _change(device: Device, said: dict[str, Any], request: Request) -> None:
         if said["member"] is not None:
             require_full(request)  # they delete what is in its vaults, if they like
         seat = Seat(require(request, Right.MOVE_DEVICES).membership)
-        seats.move_device(seat, device, to=_member(seat, said["member"]), actor=actor_of(request))
+        to = _member(seat, said["member"])
+        try:
+            seats.move_device(seat, device, to=to, actor=actor_of(request))
+        except MemberError as error:
+            raise ConflictError(str(error)) from error
     if "name" in said:
         try:
             rename_device(device, name=said["name"], actor=actor_of(request))

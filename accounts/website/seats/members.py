@@ -224,8 +224,12 @@ def move_device(request: HttpRequest, device_id: str) -> HttpResponse:
     if form.is_valid():
         chosen = form.cleaned_data["member"]
         to = next((one for one in people if str(one.pk) == chosen), None)
-        seats.move_device(seat, device, to=to, actor=actor_of(request))
-        messages.success(request, gettext("Saved."))
+        try:
+            seats.move_device(seat, device, to=to, actor=actor_of(request))
+        except MemberError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, gettext("Saved."))
         return redirect("dashboard")
     return render(request, "accounts/device_move.html", {"device": device, "form": form})
 

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.access import Seat
 from accounts.audit import Actor
-from accounts.members import invitations
+from accounts.members import invitations, seats
 from accounts.members.errors import (
     AccountClosedError,
     MemberError,
@@ -108,6 +108,38 @@ def test_an_admin_invites_nobody_above(adam: Seat, role: str) -> None:
         invitations.revoke(
             adam, Invitation(role="admin", account=adam.account), actor=Actor.person(adam.user)
         )
+
+
+@pytest.mark.parametrize("became", ["member", "nobody"])
+def test_who_lost_the_right_meanwhile_decides_nothing(olga: Seat, adam: Seat, became: str) -> None:
+    made = by(olga)
+    if became == "nobody":
+        Membership.objects.filter(pk=adam.membership.pk).delete()
+    else:
+        Membership.objects.filter(pk=adam.membership.pk).update(role=became)
+    with pytest.raises(NotWaitingError, match="changed meanwhile"):
+        by(adam, "accomplice@example.org")
+    with pytest.raises(NotWaitingError, match="changed meanwhile"):
+        invitations.revoke(adam, made.invitation, actor=Actor.person(adam.user))
+    assert invitations.is_waiting(made.invitation)
+
+
+def test_no_invitation_leads_back_who_was_removed(olga: Seat, adam: Seat) -> None:
+    made, other = by(adam, "adam@elsewhere.example"), by(olga)
+    seats.remove(olga, adam.membership, actor=Actor.person(olga.user))
+    with pytest.raises(NotWaitingError):
+        accepted(made, "adam@elsewhere.example")
+    assert invitations.is_waiting(other.invitation)
+    verbs = list(AuditEvent.objects.order_by("pk").values_list("verb", "subject"))
+    assert ("member.uninvite", "adam@elsewhere.example") in verbs
+
+
+def test_with_a_smaller_role_go_the_invitations_that_it_does_not_allow(
+    olga: Seat, adam: Seat
+) -> None:
+    made = by(adam, role="auditor")
+    seats.change_role(olga, adam.membership, role="member", actor=Actor.person(olga.user))
+    assert not invitations.is_waiting(made.invitation)
 
 
 def test_nobody_joins_a_closed_account(olga: Seat) -> None:

@@ -157,3 +157,13 @@ def test_a_device_is_given_to_another_member(olga: Seat, adam: Seat, mia: Seat) 
     stranger = seat_in(other, "eve@example.org", "member")
     with pytest.raises(NotAllowedError):
         seats.move_device(olga, device, to=stranger.membership, actor=me(olga))
+
+
+@pytest.mark.parametrize("who", ["adam", "mia"])
+def test_a_device_is_moved_by_and_to_who_is_still_there(
+    olga: Seat, adam: Seat, mia: Seat, who: str
+) -> None:
+    device = add_device(olga.account, name="laptop", actor=me(olga))
+    seats.remove(olga, {"adam": adam, "mia": mia}[who].membership, actor=me(olga))
+    with pytest.raises(NotWaitingError):
+        seats.move_device(adam, device, to=mia.membership, actor=me(adam))
