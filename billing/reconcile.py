@@ -29,6 +29,8 @@ def reconcile_due(*, seconds: float) -> int:
             break  # all others would fail as well
         except PaymentError as error:
             log.error("a customer could not be reconciled: %s", type(error).__name__)
+        except Exception:  # whatever Stripe said of one, the others are asked about as well
+            log.exception("what Stripe says of a customer could not be read")
         # Where nothing was written, it must not stand in front of the others.
         _due().filter(pk=row.pk).update(next_sync_at=clock.now() + AFTER_FAILURE)
         done += 1

@@ -1,7 +1,9 @@
 """Alice's account, and a payment service that this service is connected with."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,15 @@ class Payments:
     def send(self, client: Client, event: dict[str, Any], **more: Any) -> Response:
         """Send an event as the payment service does, signed now."""
         return send(client, json.dumps(event), self.stand_in.webhook_secret, **more)
+
+    def spoil(self, subscription: str, **fields: Any) -> None:
+        """Have the payment service say of a subscription's item what makes no sense."""
+        with closing(sqlite3.connect(self.stand_in.folder / "payments.sqlite3")) as data, data:
+            named = "WHERE id = ?", (subscription,)
+            ((text,),) = data.execute(f"SELECT body FROM objects {named[0]}", named[1])
+            body = json.loads(text)
+            body["items"]["data"][0] |= fields
+            data.execute(f"UPDATE objects SET body = ? {named[0]}", (json.dumps(body), *named[1]))
 
     def owed(self, account: Account) -> list[Any]:
         customer = Subscription.objects.get(account=account).stripe_customer

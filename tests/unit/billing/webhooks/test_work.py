@@ -134,6 +134,29 @@ def test_while_stripe_is_away_events_wait_and_at_last_are_parked(
     assert entitlements_of(alice).quota == 200 * GB
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("current_period_end", 10**12), ("price", None)],  # no year has that many seconds
+)
+def test_what_makes_no_sense_of_one_customer_holds_up_no_other(
+    payments: Payments, alice: Account, bob: Account, field: str, value: object
+) -> None:
+    first, second = payments.subscribe(alice), payments.subscribe(bob)
+    payments.spoil(first.stripe_subscription, **{field: value})
+    payments.portal(bob, act="cancel")
+    payments.stand_in.travel(2 * DAY)
+    assert reconcile.reconcile_due(seconds=30) == 2
+    assert reconcile.reconcile_due(seconds=30) == 0
+    second.refresh_from_db()
+    assert second.cancels_at_period_end
+    for event in payments.events():
+        payments.send(Client(), event)
+    while work.work_off(seconds=60):
+        pass
+    waiting = StripeEvent.objects.filter(state="received")
+    assert set(waiting.values_list("customer", flat=True)) == {first.stripe_customer}
+
+
 def test_whoever_died_over_an_event_loses_it_to_another(payments: Payments, alice: Account) -> None:
     payments.pay(alice)
     event = next(one for one in payments.events() if one["type"] == "invoice.paid")
