@@ -15,12 +15,16 @@ DEFAULT_PLAN = "free"
 
 
 class PaidForError(ValueError):
-    """The plan comes from a subscription with Stripe, which alone can change it."""
+    """The plan comes from a subscription with Stripe, which alone can change it.
+
+    Also from one that Stripe ended, as long as something is owed for it.
+    """
 
     def __init__(self) -> None:
         super().__init__(
-            "This account pays for its plan through Stripe, which says what plan it is on. "
-            "Cancel or change the subscription there first; to help for a while, grant room."
+            "This account pays for its plan through Stripe, or owes for it, so Stripe says what "
+            "plan it is on. Cancel or change the subscription there first, and settle or void what "
+            "is owed; to help for a while, grant room."
         )
 
 
@@ -28,12 +32,14 @@ class PaidForError(ValueError):
 def give_plan(account: Account, *, plan: str, reason: str, actor: Actor) -> Subscription:
     """Put an account that does not pay on a plan, by staff and with a reason.
 
-    Raises PaidForError for one that does, since Stripe's word would soon undo it, and
+    Raises PaidForError for one that does or did, as long as Stripe's word would soon undo it, and
     Plan.DoesNotExist for an unknown slug.
     """
+    rows = Subscription.objects.select_for_update(no_key=True, of=("self",)).filter(account=account)
+    rows.first()  # before the account, as whoever closes it for a debt does
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-    subscription = Subscription.objects.filter(account=account).first()
-    if subscription and subscription.is_paid_for:
+    subscription = rows.first()
+    if subscription and subscription.stripe_subscription:
         raise PaidForError
     return subscribe(account, plan=plan, actor=actor, reason=reason)
 

@@ -75,7 +75,10 @@ def test_staff_give_plans_to_whoever_does_not_pay() -> None:
     Subscription.objects.update(stripe_subscription="sub_1", stripe_status="past_due")
     with pytest.raises(PaidForError, match="through Stripe"):
         give_plan(alice, plan="free", reason="x", actor=SERVICE)
-    Subscription.objects.update(stripe_status="canceled")
+    Subscription.objects.update(stripe_status="canceled")  # and something is owed for it
+    with pytest.raises(PaidForError, match="owes"):
+        give_plan(alice, plan="free", reason="x", actor=SERVICE)
+    Subscription.objects.update(stripe_subscription="", stripe_status="")
     give_plan(alice, plan="free", reason="x", actor=SERVICE)
     with pytest.raises(Plan.DoesNotExist):
         give_plan(alice, plan="nothing", reason="x", actor=SERVICE)
