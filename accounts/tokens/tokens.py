@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 from django.utils.translation import gettext
 
 from accounts import audit
@@ -35,6 +35,10 @@ _FORM = re.compile(r"nst_([a-z2-7]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 class TooManyTokensError(Exception):
     """The account has as many tokens as one may have."""
+
+
+class NoSeatError(Exception):
+    """Nobody is there any more for whom a token could act. The text is for customers."""
 
 
 class TooLongError(Exception):
@@ -86,11 +90,15 @@ def create(
     actor: Actor,
     expires_at: datetime | None = None,
 ) -> NewToken:
-    """Make a token for a member. Raises TooManyTokensError, TooLongError."""
+    """Make a token for a member.
+
+    Raises TooManyTokensError, TooLongError, and NoSeatError for somebody who is a member no longer,
+    is one in another role by now, or whose account is being erased.
+    """
     longest = clock.now() + LONGEST_FULL
     if scope == ApiToken.Scope.FULL and (expires_at is None or expires_at > longest):
         raise TooLongError
-    account = Account.objects.select_for_update(no_key=True).get(pk=membership.account_id)
+    account = _locked_for(membership)
     if ApiToken.objects.usable(clock.now()).filter(account=account).count() >= MOST_TOKENS:
         raise TooManyTokensError(
             gettext("An account has at most %(most_tokens)s tokens. Revoke one that is not used.")
@@ -111,6 +119,18 @@ def create(
     if scope == ApiToken.Scope.FULL and expires_at is not None:
         _tell(token, until=expires_at, actor=actor)
     return NewToken(token, text)
+
+
+def _locked_for(membership: Membership) -> Account:
+    """Lock a member's account, and return it. Raises NoSeatError if they may have no token now."""
+    account = Account.objects.select_for_update(no_key=True).get(pk=membership.account_id)
+    if account.state == Account.State.ERASED:
+        raise NoSeatError(gettext("This account is erased."))
+    if not account.memberships.filter(pk=membership.pk, role=membership.role).exists():
+        raise NoSeatError(
+            gettext("The members changed meanwhile. Look again, and repeat what you want.")
+        )
+    return account
 
 
 def _tell(token: ApiToken, *, until: datetime, actor: Actor) -> None:
@@ -153,9 +173,12 @@ def authenticate_token(header: str | None) -> TokenAccess | None:
 
 
 def tokens_of(account: Account) -> QuerySet[ApiToken]:
-    """Return an account's tokens, those in use first, then those that were revoked last."""
+    """Return an account's tokens, those in use first, then those that ran out or were revoked."""
     tokens = ApiToken.objects.filter(account=account).select_related("membership__user")
-    return tokens.order_by(F("revoked_at").desc(nulls_first=True), "-pk")
+    has_ended = Q(revoked_at__isnull=False) | Q(expires_at__lte=clock.now())
+    return tokens.order_by(
+        Case(When(has_ended, then=1), default=0), F("revoked_at").desc(nulls_first=True), "-pk"
+    )
 
 
 def revoke(token: ApiToken, *, actor: Actor) -> bool:

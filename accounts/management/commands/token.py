@@ -10,7 +10,7 @@ from accounts.audit import OPERATOR
 from accounts.management.operator_command import OperatorCommand, account_of
 from accounts.models import Account, ApiToken, Membership
 from accounts.tokens import tokens
-from accounts.tokens.tokens import TooLongError, TooManyTokensError
+from accounts.tokens.tokens import NoSeatError, TooLongError, TooManyTokensError
 from backup_service import clock
 
 
@@ -19,7 +19,7 @@ class Command(OperatorCommand):
         "create: make an API token of an account and print it, once. list: which there are. "
         "revoke: end one. An account is named by its owner's address or its identifier."
     )
-    refusals = (TooLongError, TooManyTokensError)
+    refusals = (NoSeatError, TooLongError, TooManyTokensError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)

@@ -43,7 +43,7 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
                 actor=actor_of(request),
                 expires_at=clock.now() + timedelta(days=days) if days else None,
             )
-        except tokens.TooManyTokensError as error:
+        except (tokens.NoSeatError, tokens.TooManyTokensError) as error:
             form.add_error(None, str(error))
         except tokens.TooLongError as error:
             form.add_error("days", str(error))

@@ -44,6 +44,7 @@ class TestMembers:
             "token",
             "mia@example.org",
         )
+        mia.membership.refresh_from_db()
         mias = of(mia, "read")
         assert of(olga).ask("DELETE", path).status_code == 204
         assert mias.get("members/").status_code == 401

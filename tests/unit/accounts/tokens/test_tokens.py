@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from accounts.access import Seat
 from accounts.actions import open_account
 from accounts.audit import Actor
-from accounts.models import ApiToken, AuditEvent, Membership, Notice, User
+from accounts.models import Account, ApiToken, AuditEvent, Membership, Notice, User
 from accounts.notifications.registry import kind_of
 from accounts.roles import Right
 from accounts.tokens import tokens
@@ -122,6 +122,24 @@ def test_there_are_at_most_so_many(olga: Seat, monkeypatch: pytest.MonkeyPatch) 
     make(olga)
 
 
+@pytest.mark.parametrize("became", ["member", "nobody"])
+def test_who_lost_the_right_meanwhile_makes_none(olga: Seat, became: str) -> None:
+    if became == "nobody":
+        Membership.objects.filter(pk=olga.membership.pk).delete()
+    else:
+        Membership.objects.filter(pk=olga.membership.pk).update(role=became)
+    with pytest.raises(tokens.NoSeatError):
+        make(olga)
+
+
+def test_none_is_made_once_the_erasure_has_begun(olga: Seat) -> None:
+    Account.objects.update(state=Account.State.ERASED)
+    with pytest.raises(tokens.NoSeatError):
+        make(olga)
+    with pytest.raises(CommandError, match="erased"):
+        call_command("token", "create", "--account", olga.account.public_id)
+
+
 @pytest.mark.parametrize("days", [None, 31, 365])
 def test_one_of_full_scope_ends_soon(olga: Seat, days: int | None) -> None:
     expires_at = clock.now() + timedelta(days=days) if days else None
@@ -191,6 +209,17 @@ def test_the_command(olga: Seat) -> None:
 def test_the_command_refuses_in_words(olga: Seat, arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         run(*arguments)
+
+
+def test_those_that_ran_out_hide_none_in_use(olga: Seat) -> None:
+    used = make(olga)
+    for _ in range(3):
+        make(olga, expires_at=clock.now() + timedelta(days=1))
+    revoked = make(olga)
+    tokens.revoke(revoked.token, actor=Actor.person(olga.user))
+    with clock.travelled(timedelta(days=2)):
+        listed = [one.prefix for one in tokens.tokens_of(olga.account)]
+    assert (listed[0], listed[-1]) == (used.token.prefix, revoked.token.prefix)
 
 
 def test_those_in_use_come_first_on_every_database(olga: Seat) -> None:
