@@ -15,7 +15,7 @@ from accounts.notifications import deliver
 from accounts.website.sign_in import sessions
 
 RUN_SECONDS = 8.0
-_mails, _endpoints = threading.Lock(), threading.Lock()
+_mails, _endpoints, _failing = threading.Lock(), threading.Lock(), threading.Lock()
 
 
 @shared_task
@@ -28,6 +28,12 @@ def deliver_mails() -> None:
 def deliver_to_endpoints() -> None:
     """Tell customers' systems what is due, for a bounded time."""
     _alone(_endpoints, deliver.ENDPOINTS)
+
+
+@shared_task
+def deliver_to_failing_endpoints() -> None:
+    """Try again what did not reach customers' systems, for a bounded time."""
+    _alone(_failing, deliver.FAILING)
 
 
 @shared_task

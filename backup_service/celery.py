@@ -26,6 +26,7 @@ app.conf.beat_schedule = {
         ("replicas that are lacking", "storage.tasks.tend_regions", 5.0),
         ("mails", "accounts.tasks.deliver_mails", 5.0),
         ("notices to customers' systems", "accounts.tasks.deliver_to_endpoints", 5.0),
+        ("notices to systems that fail", "accounts.tasks.deliver_to_failing_endpoints", 5.0),
         ("what Stripe has sent", "billing.tasks.work_off_events", 5.0),
         ("customers of Stripe's, each once a day", "billing.tasks.reconcile_customers", 60.0),
         ("what closed accounts have with Stripe", "billing.tasks.end_payments", 30.0),

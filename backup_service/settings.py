@@ -181,7 +181,7 @@ CELERY_TASK_ROUTES = (
     }
     | {
         f"accounts.tasks.{name}": {"queue": "nightsafe-outside"}
-        for name in ("deliver_mails", "deliver_to_endpoints")
+        for name in ("deliver_mails", "deliver_to_endpoints", "deliver_to_failing_endpoints")
     }
     | {"storage.tasks.probe_mail": {"queue": "nightsafe-outside"}}
     | {

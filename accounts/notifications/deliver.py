@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, zip_longest
 
-from django.db.models import F, Min
+from django.db.models import F, Min, QuerySet
 
 from accounts.models import BouncingAddress, Delivery
 from accounts.notifications import bounces, endpoints, preferences, senders
@@ -36,14 +37,20 @@ OF_ACCOUNT = 5  # of one account at a time
 
 @dataclass(frozen=True)
 class Channel:
-    """Mails, or what goes to customers' systems; so many are claimed at a time."""
+    """Mails, or what goes to customers' systems; so many are claimed at a time.
+
+    Systems that failed when they were last told something have a channel of their own: they may
+    hang, and whatever is sent side by side waits for the slowest.
+    """
 
     is_mail: bool
     batch: int
+    is_failing: bool = False
 
 
 MAILS = Channel(is_mail=True, batch=20)
 ENDPOINTS = Channel(is_mail=False, batch=8)  # sent side by side, for any of them may hang
+FAILING = Channel(is_mail=False, batch=8, is_failing=True)
 
 
 def deliver_due(channel: Channel, *, seconds: float) -> int:
@@ -64,23 +71,33 @@ def deliver_due(channel: Channel, *, seconds: float) -> int:
 
 
 def _due(channel: Channel) -> list[int]:
-    """Return some deliveries that are due: the accounts that wait longest, a few of each."""
-    waiting = Delivery.objects.waiting().filter(
-        next_attempt_at__lte=clock.now(), endpoint__isnull=channel.is_mail
-    )
+    """Return some deliveries that are due, of the accounts that wait longest.
+
+    They come in rounds, one of each account first, so that a few accounts with much to send never
+    take all places.
+    """
+    waiting = _waiting(channel)
     accounts = (
         waiting.values("account")
         .annotate(first=Min("next_attempt_at"))
         .order_by("first")
         .values_list("account", flat=True)[: channel.batch]
     )
-    due: list[int] = []
+    of_each: list[list[int]] = []
     for account in accounts:
         of_account = waiting.filter(account=account).order_by("next_attempt_at", "pk")
-        due += of_account.values_list("pk", flat=True)[:OF_ACCOUNT]
-        if len(due) >= channel.batch:
-            break
-    return due[: channel.batch]
+        of_each.append(list(of_account.values_list("pk", flat=True)[:OF_ACCOUNT]))
+    rounds = chain.from_iterable(zip_longest(*of_each))
+    return [pk for pk in rounds if pk is not None][: channel.batch]
+
+
+def _waiting(channel: Channel) -> QuerySet[Delivery]:
+    waiting = Delivery.objects.waiting().filter(
+        next_attempt_at__lte=clock.now(), endpoint__isnull=channel.is_mail
+    )
+    if channel.is_mail:
+        return waiting
+    return waiting.filter(endpoint__failing_since__isnull=not channel.is_failing)
 
 
 def claim(pk: int) -> Delivery | None:

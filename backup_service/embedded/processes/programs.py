@@ -124,7 +124,7 @@ def upkeep() -> Program:
 
 def outside() -> Program:
     """Return the Celery worker for what waits for others' computers: mail, customers' systems."""
-    options = ["--pool=threads", "--concurrency=4", "--queues=nightsafe-outside"]
+    options = ["--pool=threads", "--concurrency=5", "--queues=nightsafe-outside"]
     return Program("outside", _celery("worker", *options, "--hostname=outside@%h", *_ALONE))
 
 

@@ -20,6 +20,7 @@ SLOW = {
 }
 OUTSIDE = {
     *("accounts.tasks.deliver_mails", "accounts.tasks.deliver_to_endpoints"),
+    "accounts.tasks.deliver_to_failing_endpoints",
     "storage.tasks.probe_mail",
     *("billing.tasks.work_off_events", "billing.tasks.reconcile_customers"),
     "billing.tasks.end_payments",

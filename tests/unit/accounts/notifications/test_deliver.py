@@ -1,6 +1,7 @@
 """What is due is sent, again until it arrives, and nobody holds up anybody."""
 
 import smtplib
+import socket
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -11,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from accounts.models import Account, BouncingAddress, Delivery, Endpoint, Membership, User
-from accounts.notifications import deliver, endpoints, preferences, tokens
+from accounts.notifications import deliver, endpoints, preferences, public_http, tokens
 from accounts.notifications.notify import notify
 from accounts.topics import Topic
 from tests.support.customers.standard_webhooks import verify
@@ -44,9 +45,8 @@ def html_of(message: EmailMessage) -> str:
 
 
 def send_all() -> int:
-    return sum(
-        deliver.deliver_due(channel, seconds=5) for channel in (deliver.MAILS, deliver.ENDPOINTS)
-    )
+    channels = (deliver.MAILS, deliver.ENDPOINTS, deliver.FAILING)
+    return sum(deliver.deliver_due(channel, seconds=5) for channel in channels)
 
 
 def only() -> Delivery:
@@ -194,6 +194,20 @@ def test_each_account_has_its_turn(account: Account, monkeypatch: pytest.MonkeyP
     assert "bob@example.org" in {sent.to[0] for sent in mail.outbox}
 
 
+def test_a_few_with_much_to_send_leave_places_to_the_others(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        greedy = Account.objects.create(name=f"greedy {number}")
+        member(greedy, f"greedy{number}@example.org", Membership.Role.OWNER)
+        for count in range(deliver.MAILS.batch):
+            notify(greedy, "trial-late", key=f"late:{count}", name="x")
+    notify(account, "trial-late", key="late", name="x")
+    monkeypatch.setattr(deliver, "claim", _claim_few(5))
+    send_all()
+    assert "alice@example.org" in {sent.to[0] for sent in mail.outbox}
+
+
 def _claim_few(most: int) -> Callable[[int], Delivery | None]:
     claim, left = deliver.claim, [most]
 
@@ -261,6 +275,26 @@ class TestEndpoints:
         endpoint.refresh_from_db()
         assert endpoint.failing_since is None
         assert host.taken[0][0]["webhook-id"] == host.taken[1][0]["webhook-id"]
+
+    def test_one_that_hangs_holds_up_no_other(
+        self, account: Account, host: Host, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(public_http, "DEADLINE_SECONDS", 0.3)
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # takes what comes, says nothing
+            connect(url=f"http://127.0.0.1:{silent.getsockname()[1]}/")
+            for number in range(20):
+                notify(account, "trial-late", key=f"late:{number}", name="x")
+            deliver.deliver_due(deliver.ENDPOINTS, seconds=0.1)
+            other = Account.objects.create(name="another")
+            chosen = endpoints.Settings("pager", host.url, [Topic.BACKUPS])
+            endpoints.add(other, kind="webhook", chosen=chosen, actor=SERVICE)
+            notify(other, "trial-late", key="late", name="x")
+            tried = Delivery.objects.filter(account=account, attempts__gt=0)
+            before = tried.count()
+            assert deliver.deliver_due(deliver.ENDPOINTS, seconds=5) == 1
+            assert tried.count() == before
+            deliver.deliver_due(deliver.FAILING, seconds=0.1)
+            assert tried.count() > before
 
     def test_gone_is_gone_and_can_be_replayed(
         self, account: Account, host: Host, connect: Connect
