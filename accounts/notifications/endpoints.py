@@ -96,6 +96,7 @@ def renew_key(endpoint: Endpoint, *, actor: Actor) -> None:
 @transaction.atomic
 def send_test(endpoint: Endpoint) -> bool:
     """Send a test to an endpoint; return False if one was sent within the last minute."""
+    Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)  # a button pressed twice
     latest = endpoint.deliveries.filter(notice__kind="test").order_by("-pk").first()
     now = clock.now()
     if latest is not None and now - latest.notice.at < TEST_EVERY:

@@ -1,5 +1,7 @@
 """What each member wants to be mailed about."""
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -92,17 +94,25 @@ def choose(
 @transaction.atomic
 def turn_off(membership: Membership, topic: Topic, *, actor: Actor) -> bool:
     """End a member's mails about a topic; return False for one that cannot be turned off."""
-    chosen = preference_of(membership)
-    match topic:
-        case Topic.SECURITY:
-            return False
-        case Topic.BACKUPS:
-            chosen.backups = False
-        case Topic.BILLING:
-            chosen.billing = False
-        case Topic.REPORTS:
-            chosen.reports = ReportRhythm.NEVER
-    chosen.save()
+    if topic is Topic.SECURITY:
+        return False
+    off: dict[Topic, dict[str, Any]] = {
+        Topic.BACKUPS: {"backups": False},
+        Topic.BILLING: {"billing": False},
+        Topic.REPORTS: {"reports": ReportRhythm.NEVER},
+    }
+    now = default_preference(membership)
+    # A mail program may post twice at once; what was chosen elsewhere meanwhile stays.
+    MailPreference.objects.update_or_create(
+        membership=membership,
+        defaults=off[topic],
+        create_defaults={
+            "backups": now.backups,
+            "billing": now.billing,
+            "reports": now.reports,
+            **off[topic],
+        },
+    )
     _record(membership, actor)
     return True
 
