@@ -1,6 +1,7 @@
 """The activity of an account as a table for spreadsheets, written row by row."""
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import UTC
 
@@ -15,6 +16,9 @@ COLUMNS = [
 ]  # fmt: skip
 # What makes spreadsheets take a text for a formula, full-width forms included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where numbers have a comma, as in German, Excel cuts lines at semicolons, and then takes no quote
+# in the middle of a cell for one.
+_CUT = re.compile("([;\t\r\n] *)(?=[=+@\uff1d\uff0b\uff0d\uff20-])")
 
 
 class _Echo:
@@ -40,7 +44,8 @@ def rows(account: Account, events: QuerySet[AuditEvent]) -> Iterator[bytes]:
 
 
 def harmless(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet takes for a formula, nor for several cells with one."""
+    text = _CUT.sub(r"\1'", text)
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 

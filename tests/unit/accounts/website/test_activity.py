@@ -13,6 +13,7 @@ from accounts import audit
 from accounts.actions import freeze_account
 from accounts.audit import SERVICE, Actor
 from accounts.models import Account, AuditEvent, User
+from accounts.website.activity_csv import harmless
 from storage.models import Region
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, text
@@ -166,6 +167,19 @@ def test_the_table_holds_no_formulas_and_every_row(alice: Client, account: Accou
     assert cells == list(reversed([f"'{text}" for text in odd[:7]] + odd[7:]))
     for row in rows:
         assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("pc;=1+1", "pc;'=1+1"),
+        ("pc; @x;+2", "pc; '@x;'+2"),
+        ("pc\n-1\t\uff1d2", "pc\n'-1\t'\uff1d2"),
+        ("a; b-c; 5", "a; b-c; 5"),
+    ],
+)
+def test_what_is_cut_at_semicolons_holds_none_either(text: str, written: str) -> None:
+    assert harmless(text) == written
 
 
 def test_how_many_queries_a_page_and_a_table_cost(
