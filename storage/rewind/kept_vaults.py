@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor
@@ -23,7 +24,7 @@ def keep(vault: Vault, *, actor: Actor) -> Undelete | None:
     if asked is None or locked.closed_at is not None:
         return None
     if asked <= clock.database_now() - settings.GRACE:
-        raise UndeleteError("It is too late: the time to keep this vault is over.")
+        raise UndeleteError(gettext("It is too late: the time to keep this vault is over."))
     Vault.objects.filter(pk=locked.pk).update(deletion_asked_at=None)
     vault.deletion_asked_at = None
     audit.record(actor, "vault.keep", vault.public_id, account=vault.account, name=vault.name)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import SERVICE, Actor
@@ -32,7 +33,7 @@ def rotate(credential: Credential, *, overlap: timedelta, actor: Actor) -> NewCr
     now = clock.now()
     ending = Credential.objects.filter(pk=credential.pk, revoked_at=None, ends_at=None)
     if not ending.update(ends_at=now + overlap):
-        raise NotInUseError("This credential was revoked or replaced already.")
+        raise NotInUseError(gettext("This credential was revoked or replaced already."))
     if not overlap:
         credentials.revoke(credential, actor=actor)
     made = credentials.create(
@@ -85,7 +86,9 @@ def open_key_window(credential: Credential, *, actor: Actor) -> None:
         keys_until=now + settings.KEY_WINDOW
     )
     if not opened:
-        raise NotInUseError("This credential cannot change keys: it only restores, or has ended.")
+        raise NotInUseError(
+            gettext("This credential cannot change keys: it only restores, or has ended.")
+        )
     others = Credential.objects.filter(vault=credential.vault_id).exclude(pk=credential.pk)
     others.exclude(keys_until=None).update(keys_until=None)
     _record("credential.open-keys", credential, actor)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor
@@ -92,7 +93,11 @@ def require_room(vault: Vault) -> None:
     """Raise TooManyCredentialsError if a vault can have no further credential."""
     if Credential.objects.filter(vault=vault, revoked_at=None).count() >= MOST_IN_USE:
         raise TooManyCredentialsError(
-            f"A vault has at most {MOST_IN_USE} credentials in use. Revoke one that nothing uses."
+            gettext(
+                "A vault has at most %(most_in_use)s credentials in use. Revoke one that nothing "
+                "uses."
+            )
+            % {"most_in_use": MOST_IN_USE}
         )
 
 

@@ -105,7 +105,7 @@ def renew_setup(vault: Vault, *, actor: Actor) -> NewCredential:
     """
     locked = sequence.lock(vault)
     if not locked.is_new:
-        raise AlreadySetUpError("This vault has been set up already.")
+        raise AlreadySetUpError(gettext("This vault has been set up already."))
     unused = Credential.objects.filter(vault=locked, revoked_at=None, last_used_at=None)
     unused = unused.exclude(scope=Credential.Scope.RESTORE)
     for credential in unused.select_related("vault__account").order_by("pk"):
