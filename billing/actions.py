@@ -32,12 +32,14 @@ class PaidForError(ValueError):
 def give_plan(account: Account, *, plan: str, reason: str, actor: Actor) -> Subscription:
     """Put an account that does not pay on a plan, by staff and with a reason.
 
-    Raises PaidForError for one that does or did, as long as Stripe's word would soon undo it, and
-    Plan.DoesNotExist for an unknown slug.
+    Raises PaidForError for one that does or did, as long as Stripe's word would soon undo it,
+    ValueError for one that is being erased, and Plan.DoesNotExist for an unknown slug.
     """
     rows = Subscription.objects.select_for_update(no_key=True, of=("self",)).filter(account=account)
     rows.first()  # before the account, as whoever closes it for a debt does
-    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    locked = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if locked.state == Account.State.ERASED:
+        raise ValueError("This account is erased.")
     subscription = rows.first()
     if subscription and subscription.stripe_subscription:
         raise PaidForError

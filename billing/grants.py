@@ -9,8 +9,10 @@ from accounts.audit import Actor
 from accounts.models import Account
 from accounts.notifications.wording import iso
 from backup_service import clock
-from billing.models import Grant
+from billing.actions import DEFAULT_PLAN
+from billing.models import Grant, Plan, Subscription
 
+ERASED = Account.State.ERASED
 LONGEST_GRANT = 366  # days
 LARGEST_GRANT = 10**15  # bytes
 LONGEST_REASON = 200
@@ -32,10 +34,12 @@ def grant(
 ) -> Grant:
     """Give an account more room for `days`, or put off what follows from not paying.
 
-    Raises GrantError for a grant of nothing, of too much, or without a reason.
+    Raises GrantError for a grant of nothing, of too much, without a reason, or to an account that
+    is being erased.
     """
     reason = reason.strip()
     _check(days=days, reason=reason, quota_bytes=quota_bytes, grace_days=grace_days)
+    _make_ready(account)
     now = clock.now()
     given = Grant.objects.create(
         account=account,
@@ -59,6 +63,18 @@ def grant(
         reason=reason,
     )
     return given
+
+
+def _make_ready(account: Account) -> None:
+    """See to it that an account has a row of its plan. Raises GrantError for one that is erased.
+
+    Whoever is on the free plan may have none, and by it people are told that the grant ended.
+    """
+    if Account.objects.select_for_update(no_key=True).get(pk=account.pk).state == ERASED:
+        raise GrantError("This account is erased.")
+    since = {"started_at": account.created_at, "plan_since": account.created_at}
+    free = Plan.objects.get(slug=DEFAULT_PLAN)
+    Subscription.objects.get_or_create(account=account, defaults={"plan": free, **since})
 
 
 def _check(*, days: int, reason: str, quota_bytes: int, grace_days: int) -> None:

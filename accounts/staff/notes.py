@@ -6,6 +6,7 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Account, StaffNote
 
+ERASED = Account.State.ERASED
 LONGEST = 2000  # characters
 
 
@@ -20,6 +21,8 @@ def add_note(account: Account, *, text: str, actor: Actor) -> StaffNote:
     The audit log says that there is one, and not what it says.
     """
     text = text.strip()
+    if Account.objects.select_for_update(no_key=True).get(pk=account.pk).state == ERASED:
+        raise NoteError("This account is erased, and nothing is noted of it any more.")
     if not 0 < len(text) <= LONGEST:
         raise NoteError(f"Write a note of at most {LONGEST} characters.")
     note = StaffNote.objects.create(

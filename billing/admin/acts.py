@@ -219,7 +219,12 @@ def _note(account: Account, given: Values, actor: Actor) -> str:
 
 def _owes(account: Account) -> bool:
     state: AccountState = state_of(account)
-    return state.debt is not None
+    return state.debt is not None and _is_kept(account)
+
+
+def _is_kept(account: Account) -> bool:
+    """Whether an account is not erased: whatever is written of one then, nothing erases later."""
+    return account.state != Account.State.ERASED
 
 
 def _is(state: str) -> Callable[[Account], bool]:
@@ -227,7 +232,7 @@ def _is(state: str) -> Callable[[Account], bool]:
 
 
 ACTS = (
-    Act("room", "Grant more room", "billing.add_grant", RoomForm, _room_will, _give_room),
+    Act("room", "Grant more room", "billing.add_grant", RoomForm, _room_will, _give_room, _is_kept),
     Act("grace", "Extend grace", "billing.add_grant", GraceForm, _grace_will, _give_grace, _owes),
     Act(
         "freeze",
@@ -273,7 +278,15 @@ ACTS = (
         _reopen,
         lambda account: account.state == Account.State.CLOSED,
     ),
-    Act("plan", "Put on a plan", "billing.change_subscription", PlanForm, _plan_will, _put_on_plan),
+    Act(
+        "plan",
+        "Put on a plan",
+        "billing.change_subscription",
+        PlanForm,
+        _plan_will,
+        _put_on_plan,
+        _is_kept,
+    ),
     Act(
         "continent",
         "Choose the continent",
@@ -290,5 +303,6 @@ ACTS = (
         NoteForm,
         lambda account, given: ["Other staff read it on this page; it is never changed."],
         _note,
+        _is_kept,
     ),
 )

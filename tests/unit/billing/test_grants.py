@@ -24,6 +24,13 @@ def account() -> Account:
     return account
 
 
+def test_nothing_is_granted_to_an_account_that_is_erased(account: Account) -> None:
+    Account.objects.update(state=Account.State.ERASED)
+    with pytest.raises(GrantError, match="erased"):
+        grant(account, quota_bytes=GB, days=14, reason="Alice called", actor=SERVICE)
+    assert not Grant.objects.exists()
+
+
 def test_a_grant_gives_room_until_its_end_and_is_on_record(account: Account) -> None:
     sam = User.objects.create_user("sam@example.org", is_staff=True)
     grant(account, quota_bytes=10 * GB, days=14, reason=" moving house ", actor=Actor.person(sam))

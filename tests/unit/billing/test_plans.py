@@ -84,6 +84,13 @@ def test_staff_give_plans_to_whoever_does_not_pay() -> None:
         give_plan(alice, plan="nothing", reason="x", actor=SERVICE)
 
 
+def test_an_account_that_is_erased_is_put_on_no_plan() -> None:
+    alice = account("alice", "free")
+    Account.objects.update(state=Account.State.ERASED)
+    with pytest.raises(ValueError, match="erased"):
+        give_plan(alice, plan="plus", reason="x", actor=SERVICE)
+
+
 def test_revenue_is_what_is_paid_for_and_nothing_else() -> None:
     of = {
         "alice": ("personal", "sub_1", "active", "month"),

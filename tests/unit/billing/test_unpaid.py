@@ -178,6 +178,18 @@ def test_a_grant_that_ends_is_like_a_smaller_plan(account: Account) -> None:
     assert told() == ["over-cap"]
 
 
+def test_on_the_free_plan_people_are_told_of_the_end_of_a_grant_too() -> None:
+    bob = open_account(User.objects.create_user("bob@example.org"))  # as the website opens it
+    Account.objects.filter(pk=bob.pk).update(created_at=clock.now() - timedelta(days=500))
+    bob.refresh_from_db()
+    Usage.objects.create(account=bob, live_bytes=8 * GB)
+    grant(bob, quota_bytes=10 * GB, days=14, reason="moving", actor=SERVICE)
+    tend(day(13))
+    assert told() == []
+    tend(day(14))
+    assert told() == ["over-cap"]
+
+
 def test_what_fails_for_one_account_is_done_for_the_others(
     account: Account, since: datetime
 ) -> None:

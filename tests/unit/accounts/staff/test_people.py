@@ -87,6 +87,13 @@ def test_notes_have_bounds(account: Account, text: str) -> None:
         add_note(account, text=text, actor=SERVICE)
 
 
+def test_of_an_account_that_is_erased_nothing_is_noted(account: Account) -> None:
+    Account.objects.update(state=Account.State.ERASED)
+    with pytest.raises(NoteError, match="erased"):
+        add_note(account, text="Alice called", actor=SERVICE)
+    assert not StaffNote.objects.exists()
+
+
 def test_whoever_was_staff_can_be_erased(account: Account) -> None:
     user = User.objects.create_user("tim@example.org")
     add_note(account, text="x", actor=Actor.staff(user))
