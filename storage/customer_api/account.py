@@ -17,8 +17,8 @@ from accounts.customer_api.schema import NameField, Shape, errors, example
 from accounts.customer_api.views import ApiView
 from accounts.models import Account
 from accounts.roles import Right
-from billing.actions import entitlements_of
 from billing.entitlements import Entitlements
+from billing.state import state_of
 from storage.customer_api import shapes
 from storage.objects import placement
 from storage.vault_status import overview
@@ -78,7 +78,7 @@ def _change(account: Account, said: dict[str, Any], request: Request) -> None:
 
 
 def _told(account: Account) -> dict[str, Any]:
-    plan, now = overview.plan_of(account), entitlements_of(account)
+    plan, now = overview.plan_of(account), state_of(account).allowed  # with what is held
     used = overview.quota_of(account, plan, now.quota)
     return {
         "id": account.public_id,

@@ -104,5 +104,5 @@ def test_the_service_itself_fails(olgas: Program, monkeypatch: pytest.MonkeyPatc
 
     from storage.customer_api import account
 
-    monkeypatch.setattr(account, "entitlements_of", breaks)
+    monkeypatch.setattr(account, "state_of", breaks)
     assert "RuntimeError" not in problem(olgas.get("account/"), 500, "failed")

@@ -17,7 +17,7 @@ from accounts.models import (
 )
 from accounts.tasks import drop_old_requests
 from backup_service import clock
-from storage.models import Credential, Region, Vault
+from storage.models import Credential, Region, Usage, Vault
 from storage.object_names import ObjectType
 from storage.replication.replicator import replicate_due
 from storage.vaults.enrolment import Enrolled
@@ -50,6 +50,15 @@ def test_the_account(alice: Program, laptop: Enrolled) -> None:
     told = alice.get("account/").json()
     assert (told["plan"], told["state"], told["devices"]) == ("personal", "active", 1)
     assert told["quota"] == 200 * 10**9
+
+
+def test_an_account_that_holds_more_than_its_plan_is_read_only(
+    alice: Program, alice_account: Account, laptop: Enrolled
+) -> None:
+    Usage.objects.update_or_create(account=alice_account, defaults={"live_bytes": 201 * 10**9})
+    told = alice.get("account/").json()
+    assert (told["state"], told["used"]) == ("read-only", 201 * 10**9)
+    assert "more is stored than the plan has room for" in told["reason"].lower()
 
 
 def test_a_vault_from_new_to_protected(alice: Program, laptop: Enrolled) -> None:
