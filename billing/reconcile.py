@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from backup_service import clock
 from billing.models import Subscription
+from billing.stripe.customers import keep_contact
 from billing.stripe.errors import NotConfiguredError, PaymentError, UnavailableError
 from billing.stripe.sync import sync_customer
 
@@ -25,6 +26,7 @@ def reconcile_due(*, seconds: float) -> int:
     while time.monotonic() < until and (row := _next()) is not None:
         try:
             sync_customer(row.stripe_customer)
+            keep_contact(row)
         except (UnavailableError, NotConfiguredError):
             break  # all others would fail as well
         except PaymentError as error:
