@@ -45,6 +45,9 @@ class Job:
     exclude_caches: bool = False
     one_file_system: bool = False
     tags: tuple[str, ...] = ()
+    on_mains: bool = False
+    battery_above: int = 0  # percent
+    load_below: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise UsageError for what could not run."""
@@ -64,6 +67,10 @@ class Job:
         if self.zone:
             self._named("zone", lambda: find_zone(self.zone))
         self._named("window", lambda: self._hours)
+        if not 0 <= self.battery_above <= 99:
+            raise UsageError("battery_above has to be a number from 1 to 99, in percent.")
+        if not 0 <= self.load_below <= 1000:
+            raise UsageError("load_below has to be a number up to 1000.")
 
     def _texts(self) -> Iterator[tuple[str, Sequence[str]]]:
         for key, field in _LISTS.items():
@@ -108,6 +115,9 @@ class Job:
             "exclude_caches": self.exclude_caches,
             "one_file_system": self.one_file_system,
             "tags": list(self.tags),
+            "on_mains": self.on_mains,
+            "battery_above": self.battery_above,
+            "load_below": self.load_below,
         }
         return {name: value for name, value in told.items() if value}
 
@@ -130,8 +140,9 @@ _LISTS = {
     "tags": "tags",
 }
 _TEXTS = ("schedule", "zone", "exclude_larger_than")
-_SWITCHES = ("exclude_caches", "one_file_system")
-KEYS = (*_LISTS, *_TEXTS, *_SWITCHES)
+_SWITCHES = ("exclude_caches", "one_file_system", "on_mains")
+_NUMBERS = ("battery_above", "load_below")
+KEYS = (*_LISTS, *_TEXTS, *_SWITCHES, *_NUMBERS)
 """What a job's table in the file may have."""
 
 
@@ -163,7 +174,17 @@ def _values(fields: Mapping[str, Any]) -> dict[str, Any]:
             if not isinstance(fields[key], bool):
                 raise UsageError(f"{key} has to be true or false.")
             found[key] = bool(fields[key])
+    for key in _NUMBERS:
+        if key in fields:
+            found[key] = _number(key, fields[key])
     return found
+
+
+def _number(key: str, value: object) -> int | float:
+    whole = key == "battery_above"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise UsageError(f"{key} has to be a {'whole ' * whole}number.")
+    return value
 
 
 def _meant(key: str) -> str:

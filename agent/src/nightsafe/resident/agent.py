@@ -11,6 +11,7 @@ from nightsafe.jobs.job import Job
 from nightsafe.jobs.job_state import JobState, JobStates
 from nightsafe.jobs.jobs_file import Jobs, load_jobs
 from nightsafe.jobs.locks import held
+from nightsafe.resident.conditions import obstacle
 from nightsafe.resident.due import next_run
 from nightsafe.resident.job_run import keep, run_job
 
@@ -33,6 +34,7 @@ class Resident:
         self._jobs = Jobs({}, {})
         self._seen: tuple[int, int] | None = None
         self._said: dict[str, str] = {}
+        self._waiting: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Run jobs until the event is set. Raises LockedError if another agent does already."""
@@ -53,6 +55,12 @@ class Resident:
         for moment, job in due:
             if moment > now:
                 return min((moment - now).total_seconds(), longest)
+            if why := obstacle(job):
+                if job.name not in self._waiting:
+                    self._waiting.add(job.name)
+                    self._say(f"{job.name}: it is due, and waits: {why}.")
+                continue
+            self._waiting.discard(job.name)
             if self._run(job, stop):
                 return 0.0
         return longest

@@ -71,14 +71,9 @@ def run_job(
         state = (states.load(job.name) or JobState(added=clock.now())).begun(clock.now())
         keep(states, job.name, state, tell)
         begun()
-        status, told = _backup(job, lock, stop, tell)
-        error = told.error or f"The backup ended with status {status}."
+        outcome, told = _backup(job, lock, stop, tell)
         state = state.ended(
-            clock.now(),
-            _OUTCOMES.get(status, "failed"),
-            snapshot=told.snapshot,
-            unread=told.unread,
-            error="" if told.snapshot else error,
+            clock.now(), outcome, snapshot=told.snapshot, unread=told.unread, error=told.error
         )
         keep(states, job.name, state, tell)
         return state
@@ -97,7 +92,7 @@ def keep(states: JobStates, name: str, state: JobState, tell: Tell) -> None:
         tell(str(error))
 
 
-def _backup(job: Job, lock: int, stop: threading.Event, tell: Tell) -> tuple[int, _Told]:
+def _backup(job: Job, lock: int, stop: threading.Event, tell: Tell) -> tuple[Outcome, _Told]:
     # Without -P modules in the folder that the agent was started in would be taken for its own.
     command = [sys.executable, "-P", "-m", "nightsafe", "backup", "--json", *job.arguments()]
     shared: dict[str, Any] = {} if IS_WINDOWS else {"pass_fds": (lock,)}
@@ -118,10 +113,18 @@ def _backup(job: Job, lock: int, stop: threading.Event, tell: Tell) -> tuple[int
         ]
         for reader in readers:
             reader.start()
-        _wait(process, stop)
+        is_broken_off = _wait(process, stop)
         for reader in readers:
             reader.join()
-    return process.returncode, told
+    if told.snapshot:
+        told.error = ""
+    elif is_broken_off:  # perhaps before it could say so itself
+        return "interrupted", told
+    elif not told.error:
+        told.error = f"The backup ended with status {process.returncode}."
+    if not told.snapshot and process.returncode != _INTERRUPTED:
+        return "failed", told
+    return _OUTCOMES.get(process.returncode, "failed"), told
 
 
 def _read(stream: Any, take: Callable[[str], None]) -> None:
@@ -129,7 +132,8 @@ def _read(stream: Any, take: Callable[[str], None]) -> None:
         take(line.rstrip("\n"))
 
 
-def _wait(process: "subprocess.Popen[str]", stop: threading.Event) -> None:
+def _wait(process: "subprocess.Popen[str]", stop: threading.Event) -> bool:
+    """Wait until a process has ended; return whether it was told to."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -141,8 +145,10 @@ def _wait(process: "subprocess.Popen[str]", stop: threading.Event) -> None:
     while not ended.wait(0.2):
         if stop.is_set():
             process.terminate()
-            break
+            watcher.join()
+            return True
     watcher.join()
+    return False
 
 
 def _be_nice(pid: int) -> None:

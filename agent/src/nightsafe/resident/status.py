@@ -8,6 +8,7 @@ from nightsafe.jobs.job import Job
 from nightsafe.jobs.job_state import JobState, JobStates
 from nightsafe.jobs.jobs_file import Jobs
 from nightsafe.jobs.locks import is_held
+from nightsafe.resident.conditions import obstacle
 from nightsafe.resident.due import count_missed, next_run
 from nightsafe.resident.job_run import is_running
 
@@ -17,7 +18,8 @@ class JobStatus:
     """One job. `word` is never, running, complete, incomplete, failed, interrupted or invalid.
 
     `error` says what is wrong, if something is. `next` is None for a job that nobody will begin by
-    itself. `missed` counts its times since the last run.
+    itself. `missed` counts its times since the last run. `waits` says what a job that is due waits
+    for.
     """
 
     name: str
@@ -26,6 +28,7 @@ class JobStatus:
     next: datetime | None = None
     missed: int = 0
     error: str = ""
+    waits: str = ""
 
 
 def is_agent_running(states: JobStates) -> bool:
@@ -48,13 +51,17 @@ def _status(job: Job, states: JobStates, now: datetime) -> JobStatus:
     except NightsafeError as error:
         return JobStatus(job.name, "invalid", JobState(), error=str(error))
     known = state or JobState(added=now)
+    due = next_run(job, known, now)
+    word = _word(known, is_running=is_running(states, job.name))
+    is_due = due is not None and due <= now and word != "running"
     return JobStatus(
         job.name,
-        _word(known, is_running=is_running(states, job.name)),
+        word,
         known,
-        next=next_run(job, known, now),
+        next=due,
         missed=count_missed(job, known, now),
         error=known.error,
+        waits=obstacle(job) if is_due else "",
     )
 
 

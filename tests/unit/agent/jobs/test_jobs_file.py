@@ -35,6 +35,9 @@ def test_what_is_added_is_read_again(path: str) -> None:
         exclude_caches=True,
         one_file_system=True,
         tags=("nightly",),
+        on_mains=True,
+        battery_above=30,
+        load_below=1.5,
     )
     for job in (DOCUMENTS, whole):
         add_job(path, job)
@@ -118,6 +121,12 @@ def test_a_name_is_there_once_and_so_many_at_most(path: str) -> None:
             'paths = ["/x"]\nschedule = "manually"\nexclude_caches = "yes"',
             "exclude_caches has to be true or false",
         ),
+        ('paths = ["/x"]\nschedule = "manually"\non_mains = 1', "on_mains has to be true or"),
+        ('paths = ["/x"]\nschedule = "manually"\nbattery_above = 100', "from 1 to 99"),
+        ('paths = ["/x"]\nschedule = "manually"\nbattery_above = 1.5', "a whole number"),
+        ('paths = ["/x"]\nschedule = "manually"\nbattery_above = true', "a whole number"),
+        ('paths = ["/x"]\nschedule = "manually"\nload_below = nan', "a number up to 1000"),
+        ('paths = ["/x"]\nschedule = "manually"\nload_below = "1"', "has to be a number"),
         ('paths = ["/x\\u0000"]\nschedule = "manually"', "is empty, has a NUL"),
     ],
 )

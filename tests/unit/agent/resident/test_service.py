@@ -245,6 +245,23 @@ def test_unread_files_are_counted(computer: Computer) -> None:
     assert (status["state"], status["unread"]) == ("incomplete", 1)
 
 
+def test_a_job_waits_for_its_conditions_and_others_go_on(computer: Computer) -> None:
+    add(computer, "--load-below", "0.000001")
+    add(computer, name="other")
+    with computer.agent():
+        computer.travel(hours=6)
+        wait_until(
+            lambda: computer.status("other")["state"] == "complete", SLOW, lambda: computer.log
+        )
+        assert computer.status()["state"] == "never"
+        assert computer.status()["waits"].startswith("the load is ")
+        assert "it waits: the load is " in computer.run("status").stdout
+        jobs = Path(computer.environ["NIGHTSAFE_CONFIG_DIR"]) / "jobs.toml"
+        jobs.write_text(jobs.read_text().replace("load_below = 1e-06", "load_below = 900"))
+        wait_until(lambda: computer.status()["state"] == "complete", SLOW, lambda: computer.log)
+    assert computer.log.count("docs: it is due, and waits: the load is ") == 1
+
+
 def test_what_is_listed_and_removed(computer: Computer) -> None:
     assert "There is no job yet" in computer.run("jobs", "list").stdout
     add(computer, "--window", "22:00-06:00", "--tag", "nightly")

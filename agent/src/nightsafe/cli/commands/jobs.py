@@ -7,7 +7,7 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from nightsafe.cli.arguments import non_empty
+from nightsafe.cli.arguments import non_empty, whole_number
 from nightsafe.cli.format import printable
 from nightsafe.cli.options import Verbs, add_group, add_verb
 from nightsafe.cli.output import Output
@@ -32,7 +32,8 @@ def add_parser(verbs: Verbs) -> None:
         list_jobs,
         help="list the jobs",
         json='one object {"jobs": [{"name", "paths", "schedule", "zone", "window", "blackout", '
-        '"exclude", "exclude_larger_than", "exclude_caches", "one_file_system", "tags", "next"}], '
+        '"exclude", "exclude_larger_than", "exclude_caches", "one_file_system", "tags", '
+        '"on_mains", "battery_above", "load_below", "next"}], '
         '"invalid": [{"name", "text"}]}; "next" is null for a job that waits to be asked',
     )
     parser = add_verb(
@@ -102,6 +103,23 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-x", "--one-file-system", action="store_true", help="other file systems are left out"
     )
+    parser.add_argument(
+        "--on-mains", action="store_true", help="it begins only while the computer is on mains"
+    )
+    parser.add_argument(
+        "--battery-above",
+        type=whole_number(1, 99),
+        default=0,
+        metavar="PERCENT",
+        help="it begins on mains, or while the battery is fuller than that",
+    )
+    parser.add_argument(
+        "--load-below",
+        type=_load,
+        default=0.0,
+        metavar="LOAD",
+        help="it begins while fewer processes run than that, on average over a minute",
+    )
 
 
 def add(args: argparse.Namespace, output: Output) -> int:
@@ -123,6 +141,9 @@ def add(args: argparse.Namespace, output: Output) -> int:
         exclude_caches=args.exclude_caches,
         one_file_system=args.one_file_system,
         tags=tuple(args.tag),
+        on_mains=args.on_mains,
+        battery_above=args.battery_above,
+        load_below=args.load_below,
     )
     for path in job.paths:
         if not os.path.lexists(path):
@@ -201,6 +222,16 @@ def remove(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
+def _load(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 < found <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no load, such as 1.5")
+    return found
+
+
 def _absolute(path: str) -> str:
     from nightsafe.fs.files import absolute
 
@@ -246,6 +277,9 @@ def _fields(job: "Job", due: "datetime | None") -> dict[str, Any]:
         "exclude_caches": job.exclude_caches,
         "one_file_system": job.one_file_system,
         "tags": job.tags,
+        "on_mains": job.on_mains,
+        "battery_above": job.battery_above,
+        "load_below": job.load_below,
         "next": None if due is None else due.isoformat(),
     }
 

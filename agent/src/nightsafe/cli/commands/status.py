@@ -24,8 +24,8 @@ def add_parser(verbs: Verbs) -> None:
         run,
         help="show what the jobs are doing, when they ran last and when they run next",
         json='one object {"agent": "running" or "stopped", "jobs": [{"name", "state", "last", '
-        '"finished", "saved", "snapshot_id", "next", "missed", "unread", "error"}]}; "state" is '
-        "never, running, complete, incomplete, failed, interrupted or invalid",
+        '"finished", "saved", "snapshot_id", "next", "missed", "unread", "error", "waits"}]}; '
+        '"state" is never, running, complete, incomplete, failed, interrupted or invalid',
     )
 
 
@@ -59,6 +59,8 @@ def _told(one: "JobStatus") -> str:
     parts = [one.word if one.word in _WELL else one.word.upper(), last, after]
     if one.missed:
         parts.append(f"{show_count(one.missed, 'time')} missed since")
+    if one.waits:
+        parts.append(f"it waits: {one.waits}")
     if one.state.unread and one.word == "incomplete":
         parts.append(f"{show_count(one.state.unread, 'path')} could not be read")
     text = "; ".join(parts) + "."
@@ -78,6 +80,7 @@ def _fields(one: "JobStatus") -> dict[str, Any]:
         "missed": one.missed,
         "unread": state.unread,
         "error": one.error,
+        "waits": one.waits,
     }
 
 
