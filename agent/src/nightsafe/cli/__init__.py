@@ -22,12 +22,12 @@ from nightsafe.cli.options import add_common
 from nightsafe.cli.output import Output, replace_unencodable
 from nightsafe.version import __version__
 
+_BY_ITSELF = ("drill", "jobs", "service", "status", "schedule")
 VERBS = (
     *("login", "init", "backup", "snapshots", "ls", "restore"),
-    *("forget", "prune", "check", "unlock"),
-    *("jobs", "service", "status", "schedule", "completion"),
+    *("forget", "prune", "check", "unlock", *_BY_ITSELF, "completion"),
 )
-"""Subcommands in the order of the help; each is a module of `commands`."""
+"""Subcommands in the order of the help; each is a module of `commands` or of `resident`."""
 _EPILOG = """\
 The repository, the credential and the passphrase are taken from options, from the environment,
 or from the stored login, in this order. Environment:
@@ -70,7 +70,8 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
         parser_class=VerbParser,
     )
     for verb in verbs:
-        import_module(f"nightsafe.cli.commands.{verb}").add_parser(subparsers)
+        package = "resident" if verb in _BY_ITSELF else "commands"
+        import_module(f"nightsafe.cli.{package}.{verb}").add_parser(subparsers)
     return parser
 
 

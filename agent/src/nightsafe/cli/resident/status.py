@@ -11,6 +11,7 @@ from nightsafe.cli.output import Output
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from nightsafe.assurance.record import DrillRecord
     from nightsafe.resident.status import JobStatus
 
 _WELL = ("complete", "never", "running")
@@ -24,13 +25,16 @@ def add_parser(verbs: Verbs) -> None:
         run,
         help="show what the jobs are doing, when they ran last and when they run next",
         json='one object {"agent": "running" or "stopped", "jobs": [{"name", "state", "last", '
-        '"finished", "saved", "snapshot_id", "next", "missed", "unread", "error", "waits"}]}; '
+        '"finished", "saved", "snapshot_id", "next", "missed", "unread", "error", "waits"}], '
+        '"drill": null or {"at", "passed", "passed_at", "snapshot_id", "files", "bytes", '
+        '"failed"}}; '
         '"state" is never, running, complete, incomplete, failed, interrupted or invalid',
     )
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Show the status."""
+    from nightsafe.assurance.record import load_record
     from nightsafe.jobs import clock
     from nightsafe.jobs.job_state import JobStates
     from nightsafe.jobs.jobs_file import jobs_path, load_jobs
@@ -45,10 +49,29 @@ def run(args: argparse.Namespace, output: Output) -> int:
         output.line("The agent is not running, so no job runs by itself: nightsafe service run")
     for one in found:
         output.line(printable(f"{one.name}: {_told(one)}"))
+    proven = load_record()
+    if proven is not None:
+        output.line(_proven(proven))
+    elif found:
+        output.line("No drill has shown yet that files come back: nightsafe drill")
     output.result(
-        {"agent": "running" if runs else "stopped", "jobs": [_fields(one) for one in found]}
+        {
+            "agent": "running" if runs else "stopped",
+            "jobs": [_fields(one) for one in found],
+            "drill": None if proven is None else proven.fields(),
+        }
     )
     return 0
+
+
+def _proven(record: "DrillRecord") -> str:
+    files = show_count(record.files, "file")
+    if record.passed:
+        return f"Proven restorable {_local(record.at)}, by a drill of {files}."
+    before = (
+        f"the last one passed {_local(record.passed_at)}" if record.passed_at else "none passed"
+    )
+    return f"The drill of {_local(record.at)} has FAILED; {before}."
 
 
 def _told(one: "JobStatus") -> str:
