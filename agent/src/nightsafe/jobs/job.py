@@ -11,7 +11,7 @@ from typing import Any
 
 from nightsafe.amounts import parse_size
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.schedule.parsing import Schedule, parse_schedule
+from nightsafe.schedule.parsing import Schedule, parse_schedule, parse_span
 from nightsafe.schedule.plan import Plan
 from nightsafe.schedule.wall_clock import find_zone, local_zone
 from nightsafe.schedule.windows import OpenHours, parse_window
@@ -48,6 +48,9 @@ class Job:
     on_mains: bool = False
     battery_above: int = 0  # percent
     load_below: float = 0.0
+    before: str = ""  # a command of the shell
+    after: str = ""
+    timeout: str = ""
 
     def __post_init__(self) -> None:
         """Raise UsageError for what could not run."""
@@ -67,6 +70,7 @@ class Job:
         if self.zone:
             self._named("zone", lambda: find_zone(self.zone))
         self._named("window", lambda: self._hours)
+        self._named("timeout", lambda: self.seconds)
         if not 0 <= self.battery_above <= 99:
             raise UsageError("battery_above has to be a number from 1 to 99, in percent.")
         if not 0 <= self.load_below <= 1000:
@@ -93,6 +97,11 @@ class Job:
         """When it runs, in its time zone; the computer's may have changed since the last time."""
         return Plan(self.parsed_schedule, self._zone(), self._hours)
 
+    @property
+    def seconds(self) -> int:
+        """How long a run may take, 0 for as long as it likes."""
+        return parse_span(self.timeout) if self.timeout else 0
+
     def _zone(self) -> tzinfo:
         return find_zone(self.zone) if self.zone else local_zone()
 
@@ -118,6 +127,9 @@ class Job:
             "on_mains": self.on_mains,
             "battery_above": self.battery_above,
             "load_below": self.load_below,
+            "before": self.before,
+            "after": self.after,
+            "timeout": self.timeout,
         }
         return {name: value for name, value in told.items() if value}
 
@@ -139,7 +151,7 @@ _LISTS = {
     "exclude": "excludes",
     "tags": "tags",
 }
-_TEXTS = ("schedule", "zone", "exclude_larger_than")
+_TEXTS = ("schedule", "zone", "exclude_larger_than", "before", "after", "timeout")
 _SWITCHES = ("exclude_caches", "one_file_system", "on_mains")
 _NUMBERS = ("battery_above", "load_below")
 KEYS = (*_LISTS, *_TEXTS, *_SWITCHES, *_NUMBERS)

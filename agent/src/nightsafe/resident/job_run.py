@@ -1,18 +1,16 @@
-"""One run of a job: `nightsafe backup` in a process of its own, which yields to everything else.
+"""One run of a job: its commands, and `nightsafe backup` in a process of its own between them.
 
 The job's lock is held by that process too: should the resident agent be killed, the backup goes on,
 and nobody begins another one of this job beside it.
 """
 
-import contextlib
 import json
 import os
-import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nightsafe.errors import SettingsError
 from nightsafe.fs.files import IS_WINDOWS
@@ -20,10 +18,12 @@ from nightsafe.jobs import clock
 from nightsafe.jobs.job import Job
 from nightsafe.jobs.job_state import JobState, JobStates, Outcome
 from nightsafe.jobs.locks import held, is_held
+from nightsafe.resident.child import run_child
+from nightsafe.resident.systemd import SECRET
 
-_NICENESS = 10
 _LONGEST = 1 << 16  # characters of a line that is looked at
 _INTERRUPTED = 130  # the command's exit status
+_AFTER, _AFTER_STOP = 3600.0, 60.0  # seconds that what comes after a backup may take
 _OUTCOMES: Mapping[int, Outcome] = {0: "complete", 3: "incomplete", _INTERRUPTED: "interrupted"}
 Tell = Callable[[str], None]
 
@@ -71,7 +71,7 @@ def run_job(
         state = (states.load(job.name) or JobState(added=clock.now())).begun(clock.now())
         keep(states, job.name, state, tell)
         begun()
-        outcome, told = _backup(job, lock, stop, tell)
+        outcome, told = _with_hooks(job, lock, stop, tell)
         state = state.ended(
             clock.now(), outcome, snapshot=told.snapshot, unread=told.unread, error=told.error
         )
@@ -92,66 +92,78 @@ def keep(states: JobStates, name: str, state: JobState, tell: Tell) -> None:
         tell(str(error))
 
 
-def _backup(job: Job, lock: int, stop: threading.Event, tell: Tell) -> tuple[Outcome, _Told]:
+def _with_hooks(job: Job, lock: int, stop: threading.Event, tell: Tell) -> tuple[Outcome, _Told]:
+    """Run what the job has before and after the backup; without the first there is none."""
+    until = time.monotonic() + job.seconds if job.seconds else 0.0
+    told = _Told()
+    outcome: Outcome = "complete"
+    if job.before:
+        outcome, told.error = _hook("before", job, stop, tell, until)
+    if outcome == "complete":
+        outcome, told = _backup(job, lock, stop, tell, until)
+    if job.after:
+        about = {"NIGHTSAFE_OUTCOME": outcome, "NIGHTSAFE_SNAPSHOT": told.snapshot}
+        is_stopped = stop.is_set()  # then it is given a while all the same
+        until = _until(_AFTER_STOP if is_stopped else _AFTER)
+        _, error = _hook(
+            "after", job, threading.Event() if is_stopped else stop, tell, until, about
+        )
+        if error:
+            tell(error)
+    return outcome, told
+
+
+def _hook(
+    name: str,
+    job: Job,
+    stop: threading.Event,
+    tell: Tell,
+    until: float,
+    about: Mapping[str, str] | None = None,
+) -> tuple[Outcome, str]:
+    """Run a command of the job's by the shell; return how it ended, and why not well."""
+    command = job.before if name == "before" else job.after
+    shell = ["cmd", "/c", command] if IS_WINDOWS else ["/bin/sh", "-c", command]
+    environ = {name: value for name, value in os.environ.items() if name not in SECRET}
+    environ |= {"NIGHTSAFE_JOB": job.name, **(about or {})}
+    try:
+        ended = run_child(shell, stop, seconds=_left(until), out=tell, err=tell, environ=environ)
+    except OSError as error:
+        return "failed", f"The command {name} the backup cannot be run: {error.strerror}."
+    if ended.was_stopped:
+        return "interrupted", ""
+    if ended.was_late:
+        return "failed", f"The command {name} the backup took too long, and was ended."
+    if ended.status:
+        return "failed", f"The command {name} the backup ended with status {ended.status}."
+    return "complete", ""
+
+
+def _backup(
+    job: Job, lock: int, stop: threading.Event, tell: Tell, until: float
+) -> tuple[Outcome, _Told]:
     # Without -P modules in the folder that the agent was started in would be taken for its own.
     command = [sys.executable, "-P", "-m", "nightsafe", "backup", "--json", *job.arguments()]
-    shared: dict[str, Any] = {} if IS_WINDOWS else {"pass_fds": (lock,)}
     told = _Told()
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        **shared,
-    ) as process:
-        _be_nice(process.pid)
-        readers = [
-            threading.Thread(target=_read, args=(process.stdout, told.take)),
-            threading.Thread(target=_read, args=(process.stderr, tell)),
-        ]
-        for reader in readers:
-            reader.start()
-        is_broken_off = _wait(process, stop)
-        for reader in readers:
-            reader.join()
+    ended = run_child(command, stop, seconds=_left(until), out=told.take, err=tell, kept=(lock,))
     if told.snapshot:
         told.error = ""
-    elif is_broken_off:  # perhaps before it could say so itself
+    elif ended.was_stopped:  # perhaps before it could say so itself
         return "interrupted", told
-    elif not told.error:
-        told.error = f"The backup ended with status {process.returncode}."
-    if not told.snapshot and process.returncode != _INTERRUPTED:
+    elif ended.was_late:
+        told.error = "It took longer than the job's timeout, and was ended."
         return "failed", told
-    return _OUTCOMES.get(process.returncode, "failed"), told
+    elif not told.error:
+        told.error = f"The backup ended with status {ended.status}."
+    if not told.snapshot and ended.status != _INTERRUPTED:
+        return "failed", told
+    return _OUTCOMES.get(ended.status, "failed"), told
 
 
-def _read(stream: Any, take: Callable[[str], None]) -> None:
-    for line in stream:
-        take(line.rstrip("\n"))
+def _until(seconds: float) -> float:
+    return time.monotonic() + seconds
 
 
-def _wait(process: "subprocess.Popen[str]", stop: threading.Event) -> bool:
-    """Wait until a process has ended; return whether it was told to."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        process.wait()
-        ended.set()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    while not ended.wait(0.2):
-        if stop.is_set():
-            process.terminate()
-            watcher.join()
-            return True
-    watcher.join()
-    return False
-
-
-def _be_nice(pid: int) -> None:
-    """Let the process, which has one thread yet, and all that it starts, yield to others."""
-    with contextlib.suppress(OSError, AttributeError):  # it has ended; Windows has no such call
-        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
+def _left(until: float) -> float:
+    """Return the seconds that are left, some at least; 0 for no end."""
+    return max(until - time.monotonic(), 0.1) if until else 0.0

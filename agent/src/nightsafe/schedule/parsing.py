@@ -79,10 +79,22 @@ def _rule(text: str) -> Rule:
     raise UsageError(f"{text!a} is not a schedule; {_HOW}.")
 
 
+def parse_span(text: str) -> int:
+    """Read a length of time such as `90m` or `6h`, in seconds. Raises UsageError."""
+    number, unit = _span(text)
+    seconds = number * {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}.get(unit, 0)
+    if not 0 < seconds <= _MOST_DAYS * 86400:
+        raise UsageError(f"{text!a} is not a length of time; write it like 90m, 6h or 2d.")
+    return seconds
+
+
+def _span(text: str) -> tuple[int, str]:
+    found = _SPAN.fullmatch(text.strip().lower())
+    return (int(found[1]), found[2][0]) if found else (0, "")
+
+
 def _interval(text: str) -> Rule:
-    found = _SPAN.fullmatch(text.lower())
-    number = int(found[1]) if found else 0
-    unit = found[2][0] if found else ""
+    number, unit = _span(text)
     days = number * 7 if unit == "w" else number if unit == "d" else 0
     seconds = number * {"m": 60, "h": 3600}.get(unit, 0)
     if not 0 < timedelta(days=days, seconds=seconds).days + bool(seconds) <= _MOST_DAYS:

@@ -38,6 +38,9 @@ def test_what_is_added_is_read_again(path: str) -> None:
         on_mains=True,
         battery_above=30,
         load_below=1.5,
+        before="pg_dump > /tmp/x && echo 'done'",
+        after="true",
+        timeout="6h",
     )
     for job in (DOCUMENTS, whole):
         add_job(path, job)
@@ -127,6 +130,11 @@ def test_a_name_is_there_once_and_so_many_at_most(path: str) -> None:
         ('paths = ["/x"]\nschedule = "manually"\nbattery_above = true', "a whole number"),
         ('paths = ["/x"]\nschedule = "manually"\nload_below = nan', "a number up to 1000"),
         ('paths = ["/x"]\nschedule = "manually"\nload_below = "1"', "has to be a number"),
+        (
+            'paths = ["/x"]\nschedule = "manually"\ntimeout = "soon"',
+            "timeout: 'soon' is not a length",
+        ),
+        ('paths = ["/x"]\nschedule = "manually"\ntimeout = "0m"', "timeout: '0m' is not a length"),
         ('paths = ["/x\\u0000"]\nschedule = "manually"', "is empty, has a NUL"),
     ],
 )

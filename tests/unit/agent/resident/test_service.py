@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightsafe.jobs.job import Job
+from nightsafe.jobs.job_state import JobStates
+from nightsafe.jobs.jobs_file import load_jobs
 from nightsafe.repository.repository import Repository
+from nightsafe.resident.job_run import run_job
 
 from tests.support.waiting import wait_until
 from tests.unit.agent.conftest import PASSPHRASE
@@ -260,6 +265,49 @@ def test_a_job_waits_for_its_conditions_and_others_go_on(computer: Computer) -> 
         jobs.write_text(jobs.read_text().replace("load_below = 1e-06", "load_below = 900"))
         wait_until(lambda: computer.status()["state"] == "complete", SLOW, lambda: computer.log)
     assert computer.log.count("docs: it is due, and waits: the load is ") == 1
+
+
+def test_commands_before_and_after_a_backup(computer: Computer) -> None:
+    dump, told = computer.home / "docs" / "dump", computer.home / "told"
+    add(
+        *(computer, "--before", f"echo $NIGHTSAFE_JOB $NIGHTSAFE_PASSWORD. > '{dump}'"),
+        *("--after", f"echo $NIGHTSAFE_OUTCOME $NIGHTSAFE_SNAPSHOT > '{told}'; echo said >&2"),
+    )
+    done = computer.run("jobs", "run", "docs")
+    assert "said" in done.stderr
+    assert dump.read_text() == "docs .\n", "the passphrase is not theirs"
+    assert told.read_text() == f"complete {computer.status()['snapshot_id']}\n"
+    listed = computer.run("ls", "latest", "--quiet", "--json").stdout
+    assert str(dump) in listed
+
+
+def test_without_what_comes_before_there_is_no_backup(computer: Computer) -> None:
+    told = computer.home / "told"
+    add(computer, "--before", "exit 7", "--after", f"echo $NIGHTSAFE_OUTCOME > '{told}'")
+    done = computer.run("jobs", "run", "docs", status=1)
+    assert "FAILED: The command before the backup ended with status 7." in done.stdout
+    assert told.read_text() == "failed\n"
+    assert computer.snapshots() == []
+
+
+def test_what_fails_afterwards_is_said_and_the_backup_counts(computer: Computer) -> None:
+    add(computer, "--after", "exit 7")
+    done = computer.run("jobs", "run", "docs")
+    assert "The command after the backup ended with status 7." in done.stderr
+    assert computer.status()["state"] == "complete"
+
+
+def test_a_run_that_takes_too_long_is_ended(
+    computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(computer.environ, "NIGHTSAFE_CONFIG_DIR", str(computer.home / "settings"))
+    add(computer, "--before", "sleep 100 & sleep 100", "--timeout", "1m")
+    job = load_jobs(str(computer.home / "settings" / "jobs.toml")).sound["docs"]
+    monkeypatch.setattr(Job, "seconds", 1)
+    states = JobStates(str(computer.home / "state"))
+    state = run_job(job, states, threading.Event())
+    assert state.outcome == "failed"
+    assert state.error == "The command before the backup took too long, and was ended."
 
 
 def test_what_is_listed_and_removed(computer: Computer) -> None:

@@ -33,7 +33,7 @@ def add_parser(verbs: Verbs) -> None:
         help="list the jobs",
         json='one object {"jobs": [{"name", "paths", "schedule", "zone", "window", "blackout", '
         '"exclude", "exclude_larger_than", "exclude_caches", "one_file_system", "tags", '
-        '"on_mains", "battery_above", "load_below", "next"}], '
+        '"on_mains", "battery_above", "load_below", "before", "after", "timeout", "next"}], '
         '"invalid": [{"name", "text"}]}; "next" is null for a job that waits to be asked',
     )
     parser = add_verb(
@@ -114,6 +114,23 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         help="it begins on mains, or while the battery is fuller than that",
     )
     parser.add_argument(
+        "--before",
+        default="",
+        metavar="COMMAND",
+        help="a command of the shell that runs before the backup, such as a dump of a database; "
+        "if it fails, nothing is backed up",
+    )
+    parser.add_argument(
+        "--after",
+        default="",
+        metavar="COMMAND",
+        help="one that runs after it, however it ended: NIGHTSAFE_OUTCOME and NIGHTSAFE_SNAPSHOT "
+        "tell",
+    )
+    parser.add_argument(
+        "--timeout", default="", metavar="TIME", help="after so long it is ended, such as 6h"
+    )
+    parser.add_argument(
         "--load-below",
         type=_load,
         default=0.0,
@@ -144,6 +161,9 @@ def add(args: argparse.Namespace, output: Output) -> int:
         on_mains=args.on_mains,
         battery_above=args.battery_above,
         load_below=args.load_below,
+        before=args.before,
+        after=args.after,
+        timeout=args.timeout,
     )
     for path in job.paths:
         if not os.path.lexists(path):
@@ -280,6 +300,9 @@ def _fields(job: "Job", due: "datetime | None") -> dict[str, Any]:
         "on_mains": job.on_mains,
         "battery_above": job.battery_above,
         "load_below": job.load_below,
+        "before": job.before,
+        "after": job.after,
+        "timeout": job.timeout,
         "next": None if due is None else due.isoformat(),
     }
 

@@ -1,0 +1,102 @@
+"""A process that yields to everything else, and is ended in good order when it is told to stop."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from nightsafe.fs.files import IS_WINDOWS
+
+_NICENESS = 10
+_PATIENCE = 60.0  # seconds that it has to end by itself
+_DRAIN = 5.0  # seconds for what it has printed; something that it left behind may hold the pipe
+_LOOK = 0.2
+Take = Callable[[str], None]
+
+
+class Ended(NamedTuple):
+    """How a process ended: its exit status, and whether it was stopped, or took too long."""
+
+    status: int
+    was_stopped: bool = False
+    was_late: bool = False
+
+
+def run_child(
+    command: Sequence[str],
+    stop: threading.Event,
+    *,
+    seconds: float = 0.0,
+    out: Take = lambda line: None,
+    err: Take = lambda line: None,
+    environ: Mapping[str, str] | None = None,
+    kept: Sequence[int] = (),
+) -> Ended:
+    """Run a command until it ends, `stop` is set, or so many seconds are over (0 for no end).
+
+    `out` and `err` get each line that it prints; `kept` are descriptors that it shares. Raises
+    OSError if it cannot be started.
+    """
+    shared: dict[str, Any] = {} if IS_WINDOWS else {"pass_fds": kept, "start_new_session": True}
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        env=environ,
+        **shared,
+    ) as process:
+        _be_nice(process.pid)
+        readers = [
+            threading.Thread(target=_read, args=(process.stdout, out), daemon=True),
+            threading.Thread(target=_read, args=(process.stderr, err), daemon=True),
+        ]
+        for reader in readers:
+            reader.start()
+        until = time.monotonic() + seconds if seconds else float("inf")
+        was_stopped = was_late = False
+        while not _has_ended(process, _LOOK):
+            was_stopped, was_late = stop.is_set(), time.monotonic() >= until
+            if was_stopped or was_late:
+                _end(process)
+                break
+        for reader in readers:
+            reader.join(_DRAIN)
+    return Ended(process.returncode, was_stopped, was_late and not was_stopped)
+
+
+def _has_ended(process: "subprocess.Popen[str]", seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ask a process to end, and after a while end it; then whatever it has started."""
+    process.terminate()
+    _has_ended(process, _PATIENCE)
+    with contextlib.suppress(OSError):  # nothing is left
+        if IS_WINDOWS:
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _read(stream: Any, take: Take) -> None:
+    for line in stream:
+        take(line.rstrip("\n"))
+
+
+def _be_nice(pid: int) -> None:
+    """Let the process, which has one thread yet, and all that it starts, yield to others."""
+    with contextlib.suppress(OSError, AttributeError):  # it has ended; Windows has no such call
+        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
