@@ -59,16 +59,20 @@ def run_child(
         ]
         for reader in readers:
             reader.start()
-        until = time.monotonic() + seconds if seconds else float("inf")
-        was_stopped = was_late = False
-        while not _has_ended(process, _LOOK):
-            was_stopped, was_late = stop.is_set(), time.monotonic() >= until
-            if was_stopped or was_late:
-                _end(process)
-                break
+        why = _wait(process, stop, time.monotonic() + seconds if seconds else float("inf"))
         for reader in readers:
             reader.join(_DRAIN)
-    return Ended(process.returncode, was_stopped, was_late and not was_stopped)
+    return Ended(process.returncode, was_stopped=why == "stopped", was_late=why == "late")
+
+
+def _wait(process: "subprocess.Popen[str]", stop: threading.Event, until: float) -> str:
+    """Wait until a process has ended; return `stopped` or `late` if it was told to."""
+    while not _has_ended(process, _LOOK):
+        why = "stopped" if stop.is_set() else "late" if time.monotonic() >= until else ""
+        if why:
+            _end(process)
+            return why
+    return ""
 
 
 def _has_ended(process: "subprocess.Popen[str]", seconds: float) -> bool:

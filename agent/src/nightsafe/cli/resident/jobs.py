@@ -78,64 +78,72 @@ def _add_add(acts: Verbs) -> None:
     parser.add_argument(
         "--zone", default="", metavar="ZONE", help="the time zone (default: the computer's)"
     )
-    _add_choices(parser)
+    _add_what(parser.add_argument_group("what is left out, and what it is called"))
+    _add_when(parser.add_argument_group("when it may begin, and how long it may take"))
+    _add_commands(parser.add_argument_group("what is done around it"))
 
 
-def _add_choices(parser: argparse.ArgumentParser) -> None:
+def _add_what(group: Any) -> None:
     for name, text in (
-        ("--window", "hours at which it may begin, such as 22:00-06:00; may be repeated"),
-        ("--blackout", "hours at which it may not; may be repeated"),
-        ("--exclude", "what this pattern fits is left out; may be repeated"),
+        ("--exclude", "what this pattern fits; may be repeated"),
         ("--tag", "a word for its snapshots; may be repeated"),
     ):
-        parser.add_argument(name, action="append", default=[], metavar=name[2:].upper(), help=text)
-    parser.add_argument(
+        group.add_argument(name, action="append", default=[], metavar=name[2:].upper(), help=text)
+    group.add_argument(
         "--exclude-larger-than",
         default="",
         metavar="SIZE",
-        help="files of more than SIZE bytes (or 100K, 20M, 3G, 1T) are left out",
+        help="files of more than SIZE bytes (or 100K, 20M, 3G, 1T)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--exclude-caches",
         action="store_true",
-        help="the contents of folders that a CACHEDIR.TAG marks as caches are left out",
+        help="the contents of folders that a CACHEDIR.TAG marks as caches",
     )
-    parser.add_argument(
-        "-x", "--one-file-system", action="store_true", help="other file systems are left out"
+    group.add_argument(
+        "-x", "--one-file-system", action="store_true", help="what lies on other file systems"
     )
-    parser.add_argument(
-        "--on-mains", action="store_true", help="it begins only while the computer is on mains"
-    )
-    parser.add_argument(
+
+
+def _add_when(group: Any) -> None:
+    for name, text in (
+        ("--window", "at these hours, such as 22:00-06:00; may be repeated"),
+        ("--blackout", "not at these hours; may be repeated"),
+    ):
+        group.add_argument(name, action="append", default=[], metavar=name[2:].upper(), help=text)
+    group.add_argument("--on-mains", action="store_true", help="while the computer is on mains")
+    group.add_argument(
         "--battery-above",
         type=whole_number(1, 99),
         default=0,
         metavar="PERCENT",
-        help="it begins on mains, or while the battery is fuller than that",
+        help="on mains, or while the battery is fuller than that",
     )
-    parser.add_argument(
-        "--before",
-        default="",
-        metavar="COMMAND",
-        help="a command of the shell that runs before the backup, such as a dump of a database; "
-        "if it fails, nothing is backed up",
-    )
-    parser.add_argument(
-        "--after",
-        default="",
-        metavar="COMMAND",
-        help="one that runs after it, however it ended: NIGHTSAFE_OUTCOME and NIGHTSAFE_SNAPSHOT "
-        "tell",
-    )
-    parser.add_argument(
-        "--timeout", default="", metavar="TIME", help="after so long it is ended, such as 6h"
-    )
-    parser.add_argument(
+    group.add_argument(
         "--load-below",
         type=_load,
         default=0.0,
         metavar="LOAD",
-        help="it begins while fewer processes run than that, on average over a minute",
+        help="while fewer processes run than that, on average over a minute",
+    )
+    group.add_argument(
+        "--timeout", default="", metavar="TIME", help="it is ended after so long, such as 6h"
+    )
+
+
+def _add_commands(group: Any) -> None:
+    group.add_argument(
+        "--before",
+        default="",
+        metavar="COMMAND",
+        help="a command of the shell, such as a dump of a database; if it fails, nothing is backed "
+        "up",
+    )
+    group.add_argument(
+        "--after",
+        default="",
+        metavar="COMMAND",
+        help="one that runs however it ended: NIGHTSAFE_OUTCOME and NIGHTSAFE_SNAPSHOT tell",
     )
 
 
