@@ -178,7 +178,7 @@ def _vault(one: overview.VaultOverview) -> dict[str, Any]:
         state = "deleting"
     elif vault.is_new:
         state = "setup"
-    elif device is not None and device.retired_at is not None:
+    elif one.figures.is_retired:
         state = "retired"
     return {
         "id": vault.public_id,

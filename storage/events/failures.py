@@ -16,6 +16,7 @@ from accounts.notifications.registry import Values, register
 from accounts.notifications.wording import iso, minute_of
 from accounts.topics import Topic
 from storage.models import FailureNotice, Vault
+from storage.vaults.expectations import is_expected
 
 REFUSED, FAILED = "backup-refused", "backup-failed"
 AGAIN = timedelta(days=1)
@@ -91,9 +92,8 @@ def tell(vault_id: int, now: datetime, *, kind: str, code: str, text: str) -> bo
 
 def _has_readers(vault: Vault) -> bool:
     """Whether anybody expects backups of this vault."""
-    is_retired = vault.device is not None and vault.device.retired_at is not None
     is_going = vault.closed_at is not None or vault.deletion_asked_at is not None
-    return not is_going and not is_retired and not vault.account.is_closed
+    return not is_going and not vault.account.is_closed and is_expected(vault)
 
 
 def _claim(vault: Vault, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from accounts.notifications.wording import iso
 from backup_service import clock
 from storage.models import LateNotice, Vault
 from storage.notices import letters, schedule
+from storage.vaults.expectations import expected
 
 BATCH = 200  # vaults in one run
 NEW_FOR = timedelta(days=3)  # after which a vault that holds nothing is spoken of
@@ -27,11 +28,11 @@ def tell_due() -> int:
 
 def _expected() -> QuerySet[Vault]:
     """Return vaults of which backups are expected."""
-    open_ones = Vault.objects.filter(
-        closed_at=None, deletion_asked_at=None, device__retired_at=None
-    )
-    return open_ones.exclude(account__state__in=Account.CLOSED).select_related(
-        "account", "device", "late_notice"
+    open_ones = Vault.objects.filter(closed_at=None, deletion_asked_at=None)
+    return (
+        expected(open_ones)
+        .exclude(account__state__in=Account.CLOSED)
+        .select_related("account", "device", "late_notice")
     )
 
 

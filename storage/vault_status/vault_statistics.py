@@ -8,20 +8,34 @@ from storage.counters import figures as counted
 from storage.counters.figures import Count
 from storage.models import Region, Replica, StoredObject, Vault
 from storage.vault_status.protection import VaultFigures
+from storage.vaults.expectations import expected
 
 _SHOWN = (*StoredObject.CURRENT, StoredObject.State.TOMBSTONED)
 
 
 def figures_of(vaults: list[Vault]) -> dict[int, VaultFigures]:
-    """Return each vault's figures by its primary key: two queries, however many there are."""
+    """Return each vault's figures by its primary key: three queries, however many there are."""
     read = set(Region.objects.filter(status__in=Region.READABLE).values_list("pk", flat=True))
     counts: dict[int, list[Count]] = {vault.pk: [] for vault in vaults}
     for count in counted.of_vaults([*counts], states=_SHOWN):
         counts[count.vault].append(count)
-    return {vault.pk: _with(_of(vault), counts[vault.pk], read) for vault in vaults}
+    retired = _retired(vaults)
+    return {
+        vault.pk: _with(_of(vault, is_retired=vault.pk in retired), counts[vault.pk], read)
+        for vault in vaults
+    }
 
 
-def _of(vault: Vault) -> VaultFigures:
+def _retired(vaults: list[Vault]) -> set[int]:
+    """Return the vaults, by primary key, whose computer is retired and with which none goes on."""
+    former = {one.pk for one in vaults if one.device and one.device.retired_at is not None}
+    if not former:
+        return former
+    going_on = expected(Vault.objects.filter(pk__in=former))
+    return former - set(going_on.values_list("pk", flat=True))
+
+
+def _of(vault: Vault, *, is_retired: bool) -> VaultFigures:
     """Return what the vault's own row tells."""
     return VaultFigures(
         last_backup=vault.last_snapshot_at,
@@ -31,7 +45,7 @@ def _of(vault: Vault) -> VaultFigures:
         wiped_at=vault.wiped_at,
         kept_until=vault.kept_until,
         interval=vault.interval,
-        is_retired=vault.device is not None and vault.device.retired_at is not None,
+        is_retired=is_retired,
     )
 
 

@@ -12,7 +12,7 @@ from storage.errors import RefusedError
 from storage.events import failures, runs
 from storage.events import refusals as module
 from storage.events.refusals import Refusal, refusals
-from storage.models import FailureNotice, Vault
+from storage.models import Credential, FailureNotice, Vault
 from tests.unit.storage.api.test_session import call
 from tests.unit.storage.conftest import Caller, sealed, some
 
@@ -98,9 +98,18 @@ def test_what_stops_no_backup_is_no_news(backup: Caller, restore: Caller) -> Non
 def test_nobody_is_told_of_a_computer_that_was_retired(backup: Caller, vault: Vault) -> None:
     device = Device.objects.create(account=vault.account, name="old", retired_at=clock.now())
     Vault.objects.filter(pk=vault.pk).update(device=device)
-    Plan.objects.update(quota_bytes=1)
+    backup.put(some(), "snapshots")
+    Credential.objects.update(revoked_at=clock.now())
     backup.put(some())
     assert told() == []
+
+
+def test_another_computer_that_goes_on_is_missed(backup: Caller, vault: Vault) -> None:
+    device = Device.objects.create(account=vault.account, name="old", retired_at=clock.now())
+    Vault.objects.filter(pk=vault.pk).update(device=device)
+    Plan.objects.update(quota_bytes=1)
+    backup.put(some())
+    assert len(told()) == 1
 
 
 def test_two_processes_at_once_tell_once(

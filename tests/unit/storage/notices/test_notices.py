@@ -5,12 +5,14 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
+from accounts.audit import SERVICE
 from accounts.models import Account, Delivery, Device, MailPreference, Membership, Notice
 from backup_service import clock
 from storage.models import LateNotice, QuotaNotice, Region, Usage, Vault
 from storage.notices import late_backups, letters, plan_room, reports
 from storage.object_names import ObjectType
 from storage.vaults import credentials
+from storage.vaults.devices import retire_device
 from storage.vaults.enrolment import Enrolled
 from tests.unit.website.conftest import deposit, enrol, owner, person
 
@@ -70,7 +72,25 @@ class TestLate:
             Account.objects.update(state=Account.State.CLOSED)
             assert late_backups.tell_due() == 0
             Account.objects.update(state=Account.State.ACTIVE)
-            Device.objects.update(retired_at=clock.now())
+            retire_device(Device.objects.get(), actor=SERVICE)
+            assert late_backups.tell_due() == 0
+
+    @pytest.mark.parametrize("scope", ["restore", "maintain", "backup"])
+    def test_a_retired_computer_whose_vault_another_one_can_use(
+        self, laptop: Enrolled, scope: str
+    ) -> None:
+        """Where a backup came since, or one is meant to, its absence is told as elsewhere."""
+        deposit(laptop, ObjectType.SNAPSHOT)
+        other = credentials.create(laptop.vault, scope=scope, actor=SERVICE)
+        retire_device(Device.objects.get(), actor=SERVICE)
+        with clock.travelled(timedelta(days=9)):
+            assert late_backups.tell_due() == (scope == "backup")
+            if scope == "maintain":
+                deposit(Enrolled(laptop.vault, other), ObjectType.SNAPSHOT)
+        with clock.travelled(timedelta(days=20)):
+            assert late_backups.tell_due() == (scope != "restore")
+            credentials.revoke(other.credential, actor=SERVICE)
+        with clock.travelled(timedelta(days=40)):
             assert late_backups.tell_due() == 0
 
     def test_one_that_was_never_backed_up(self, laptop: Enrolled) -> None:
