@@ -82,6 +82,7 @@ SENTENCES = {
     "vault.keep": gettext_noop("kept the vault “{name}”, whose deletion was asked for"),
     "vault.deleted": gettext_noop("deleted the vault “{name}”: the time to keep it was over"),
     "vault.delete": gettext_noop("deleted the vault “{name}”, which was never set up"),
+    "vault.take-over": gettext_noop("made “{computer}” the computer of the vault “{name}”"),
     "vault.give-up": gettext_noop("took {count} of what was lost off the list"),
     "vault.remove": gettext_noop("removed {snapshots} snapshots, {objects} objects in all"),
     "vault.expect": gettext_noop(

@@ -17,7 +17,7 @@ from accounts.customer_api.schema import IDEMPOTENT, PAGE, NameField, Shape, err
 from accounts.customer_api.views import ApiView
 from storage.customer_api import shapes, visible
 from storage.models import Credential
-from storage.vaults import credentials
+from storage.vaults import credentials, devices
 
 
 @example({"label": "Server room, restic"})
@@ -70,7 +70,8 @@ class CredentialsView(ApiView):
         said = checked(CredentialRequest, request)
         require_scope(request, said["scope"])
         try:
-            made = credentials.create(vault, **said, actor=actor_of(request))
+            device = devices.device_for(vault, said["scope"])
+            made = credentials.create(vault, **said, actor=actor_of(request), device=device)
         except credentials.TooManyCredentialsError as error:
             raise ConflictError(str(error), "limit") from error
         told = shown([made.credential])[0] | {"secret": made.secret, "address": vault.url}

@@ -126,7 +126,11 @@ class DeviceView(ApiView):
         responses={204: None, **errors(401, 403, 404)},
     )
     def delete(self, request: Request, device_id: str) -> Response:
-        """Retire a computer: its credentials end, its backups stay. Repeating it does nothing."""
+        """Retire a computer: its own credentials end, its backups stay.
+
+        Other computers' credentials, those that only restore, and those made by hand once the
+        vault was set up stay as well. Repeating it does nothing.
+        """
         found = visible.device(request, device_id, to_change=True)
         retire_device(found, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

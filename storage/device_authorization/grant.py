@@ -8,12 +8,12 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.audit import Actor
-from accounts.models import Account, Membership, User
+from accounts.models import Account, Device, Membership, User
 from accounts.roles import Right, may
 from backup_service import clock
 from storage.device_authorization import codes
 from storage.models import Credential, DeviceAuthorization, Vault
-from storage.vaults import credentials
+from storage.vaults import credentials, devices
 from storage.vaults.credentials import NewCredential
 
 LIFETIME = timedelta(minutes=15)
@@ -96,15 +96,34 @@ def find(typed: str) -> DeviceAuthorization | None:
 
 @transaction.atomic
 def approve(
-    request: DeviceAuthorization, vault: Vault, *, scope: str, by: User, actor: Actor
+    request: DeviceAuthorization,
+    vault: Vault,
+    *,
+    scope: str,
+    by: User,
+    actor: Actor,
+    computer: str = "",
 ) -> None:
     """Let the computer have a credential of `scope` for a vault of the person's account.
 
-    Raises DecidedError, TooManyCredentialsError, or ValueError for an unknown scope.
+    Its owner may call it `computer`. If it is to back up, and the vault is of no computer in use,
+    it becomes this one's. Raises DecidedError, TooManyCredentialsError, DeviceNameTakenError, a
+    LimitError, or ValueError for an unknown scope.
     """
     chosen = Credential.Scope(scope)
     credentials.require_room(vault)
-    _decide(request, State.APPROVED, account=vault.account, by=by, vault=vault, scope=chosen)
+    name = computer or request.computer
+    _decide(
+        request,
+        State.APPROVED,
+        account=vault.account,
+        by=by,
+        vault=vault,
+        scope=chosen,
+        computer=name,
+    )
+    if chosen != Credential.Scope.RESTORE and devices.lacks_computer(vault):
+        devices.take_over(vault, name=name, actor=actor)
     audit.record(
         actor,
         "device.connect",
@@ -131,11 +150,10 @@ def _decide(
     *,
     account: Account,
     by: User,
-    vault: Vault | None = None,
-    scope: str = "",
+    **more: object,
 ) -> None:
     pending = DeviceAuthorization.objects.pending(clock.now()).filter(pk=request.pk)
-    if not pending.update(state=state, account=account, approved_by=by, vault=vault, scope=scope):
+    if not pending.update(state=state, account=account, approved_by=by, **more):
         raise DecidedError
 
 
@@ -191,13 +209,26 @@ def _make(request: DeviceAuthorization) -> Collected:
             vault,
             scope=request.scope,
             actor=Actor.person(person),
-            device=vault.device,
+            device=_device_of(request, vault),
             with_setup=may_set_up,
+            label=request.computer,
         )
     except credentials.TooManyCredentialsError as error:  # others were made meanwhile
         raise PollError("access_denied") from error
     DeviceAuthorization.objects.filter(pk=request.pk).update(credential=made.credential)
     return Collected(vault, made)
+
+
+def _device_of(request: DeviceAuthorization, vault: Vault) -> Device | None:
+    """Return the device that the computer is: the vault's own, if it is called so or sets it up.
+
+    None for another one, and for one that only restores.
+    """
+    if devices.lacks_computer(vault) or request.scope == Credential.Scope.RESTORE:
+        return None
+    device = vault.device
+    is_called_so = device is not None and device.name == request.computer
+    return device if is_called_so else devices.device_for(vault, request.scope)
 
 
 def _may_still(vault: Vault, person: User) -> bool:

@@ -62,14 +62,16 @@ def create(
 ) -> NewCredential:
     """Make a credential for `vault`, with a random secret unless one (of 256 bits) is given.
 
-    Raises ValueError for an unknown scope, or TooManyCredentialsError.
+    It ends with the `device` that it is made for; without one it is nobody's in particular, and
+    only its own revocation ends it. Raises ValueError for an unknown scope, or
+    TooManyCredentialsError.
     """
     scope = Credential.Scope(scope)
     require_room(sequence.lock(vault))
     secret = secret or secrets.token_urlsafe(32)
     credential = Credential.objects.create(
         vault=vault,
-        device=device if device is not None else vault.device,
+        device=device,
         prefix=f"ns{new_public_id()[:14]}",
         secret_sha256=_hash(secret),
         scope=scope,

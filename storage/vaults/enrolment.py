@@ -139,6 +139,16 @@ def add_computer(
     account: Account, *, name: str, actor: Actor, continent: str | None = None
 ) -> Vault:
     """Do as `enrol_device`, without a credential, and return the vault."""
+    require_computer_room(account)
+    if continent is not None:
+        choose_continent(account, continent=continent, actor=actor)
+    device = add_device(account, name=name, actor=actor)
+    _free_name(account, name, actor)
+    return add_vault(account, name=name, actor=actor, device=device)
+
+
+def require_computer_room(account: Account) -> None:
+    """Lock an account's row. Raises a LimitError if it can have no further computer."""
     limit = entitlements_of(account).device_limit
     _require_open(account)
     if limit is not None and account.devices.filter(retired_at=None).count() >= limit:
@@ -152,11 +162,6 @@ def add_computer(
             )
             % {"limit": limit}
         )
-    if continent is not None:
-        choose_continent(account, continent=continent, actor=actor)
-    device = add_device(account, name=name, actor=actor)
-    _free_name(account, name, actor)
-    return add_vault(account, name=name, actor=actor, device=device)
 
 
 def _require_open(account: Account) -> None:

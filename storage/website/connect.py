@@ -69,7 +69,7 @@ class ConnectForm(forms.Form):
         label=gettext_lazy("Name of the computer"),
         max_length=100,
         required=False,
-        help_text=gettext_lazy("Its vault gets the same name."),
+        help_text=gettext_lazy("Its credential and a new vault get the same name."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     scope = forms.ChoiceField(
@@ -166,7 +166,12 @@ def _connect(request: HttpRequest, seat: Seat, asked: _Asked) -> HttpResponse:
     except grant.DecidedError:
         messages.error(request, UNKNOWN)
         return redirect("connect")
-    except TooManyCredentialsError as error:
+    except DeviceNameTakenError:
+        form.add_error(
+            "name", gettext("A computer of this name is in use already. Choose another name.")
+        )
+        return _confirm(request, asked, form)
+    except (LimitError, TooManyCredentialsError) as error:
         form.add_error(None, str(error))
         return _confirm(request, asked, form)
     if vault is None:
@@ -186,7 +191,8 @@ def _approve(
     """Let the computer into the vault that was chosen or made for it, and return that.
 
     None where there is none, which the form says. Raises DecidedError, for it may be decided in
-    another tab, or TooManyCredentialsError; then no vault was made.
+    another tab, TooManyCredentialsError, DeviceNameTakenError or a LimitError; then nothing was
+    made.
     """
     vault = _vault(request, account, form)
     if vault is not None:
@@ -196,6 +202,7 @@ def _approve(
             scope=form.cleaned_data["scope"],
             by=_user(request),
             actor=actor_of(request),
+            computer=form.cleaned_data["name"],
         )
     return vault
 

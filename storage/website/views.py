@@ -21,7 +21,7 @@ from storage.deletion.vaults import give_up_lost
 from storage.objects import placement
 from storage.stores.shared_disks import share_a_disk
 from storage.vault_status import overview
-from storage.vaults.devices import retire_device
+from storage.vaults import devices
 from storage.vaults.enrolment import (
     Enrolled,
     LimitError,
@@ -75,7 +75,8 @@ def _enrol(request: HttpRequest, account: Account, form: DeviceForm) -> Enrolled
             "name",
             gettext(
                 "There is a vault of this name, from a computer that was retired. Choose another "
-                "name, or open that vault and make a credential for it to go on with it."
+                "name, or go on with that vault: run `nightsafe login` on the computer and choose "
+                "it."
             ),
         )
     except LimitError as error:
@@ -147,8 +148,13 @@ def retire(request: HttpRequest, device_id: str) -> HttpResponse:
     seat = present_seat(request).require(Right.CHANGE_BACKUPS)
     device = get_object_or_404(devices_seen_by(seat), public_id=device_id)
     if request.method != "POST":
-        return render(request, "storage/device_retire.html", {"device": device})
-    retire_device(device, actor=actor_of(request))
+        context = {
+            "device": device,
+            "ending": devices.ending_with(device),
+            "staying": devices.staying_after(device),
+        }
+        return render(request, "storage/device_retire.html", context)
+    devices.retire_device(device, actor=actor_of(request))
     messages.success(
         request,
         gettext("“%(device_name)s” is retired. Its backups are still here.")

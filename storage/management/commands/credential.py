@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from accounts.audit import OPERATOR
 from storage.management.operator_command import OperatorCommand
 from storage.models import Credential, Vault
-from storage.vaults import credentials
+from storage.vaults import credentials, devices
 
 
 class Command(OperatorCommand):
@@ -30,7 +30,9 @@ class Command(OperatorCommand):
         vault = Vault.objects.filter(public_id=options["vault"], closed_at=None).first()
         if vault is None:
             raise CommandError(f"There is no vault {options['vault']}.")
-        made = credentials.create(vault, scope=options["scope"], actor=OPERATOR)
+        scope = options["scope"]
+        device = devices.device_for(vault, scope)
+        made = credentials.create(vault, scope=scope, actor=OPERATOR, device=device)
         return {
             "vault": vault.public_id,
             "url": vault.url,

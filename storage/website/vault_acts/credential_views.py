@@ -18,7 +18,7 @@ from accounts.website.acting import actor_of
 from accounts.website.reauthentication import require_presence
 from storage.models import Credential, Vault
 from storage.vault_status import overview
-from storage.vaults import credential_changes, credentials
+from storage.vaults import credential_changes, credentials, devices
 from storage.vaults.enrolment import AlreadySetUpError, renew_setup
 from storage.website.forms import CredentialForm, LabelForm, RotationForm
 from storage.website.vault_acts.secret_page import secret_page
@@ -37,7 +37,10 @@ def add_credential(request: HttpRequest, vault_id: str) -> HttpResponse:
         if not once.spend(request):
             return _done(request, found)
         try:
-            made = credentials.create(found, actor=actor_of(request), **form.cleaned_data)
+            device = devices.device_for(found, form.cleaned_data["scope"])
+            made = credentials.create(
+                found, actor=actor_of(request), device=device, **form.cleaned_data
+            )
         except credentials.TooManyCredentialsError as error:
             form.add_error(None, str(error))
         else:

@@ -14,15 +14,17 @@ from accounts.models import Account, AuditEvent, Device, Membership, User
 from backup_service import clock
 from billing.actions import subscribe
 from storage.models import Credential, Region, Vault
+from storage.vaults import credentials
 from storage.vaults.credentials import recognise
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, send_once, text
 from tests.support.responses import Response
-from tests.unit.website.conftest import client_of, enrol
+from tests.unit.website.conftest import back_up, client_of, enrol
 
 pytestmark = pytest.mark.django_db
 
 ADD = "/devices/add/"
+HAND_MADE = {"scope": "maintain", "label": "restic on the PC"}
 
 
 def secret_in(response: Response) -> tuple[str, str]:
@@ -149,7 +151,9 @@ def test_another_name(alice: Client, bob: Client, account: Account, laptop: Enro
 def test_retiring_asks_first(alice: Client, laptop: Enrolled) -> None:
     device = device_of(laptop)
     page = text(alice.get(reverse("device_retire", args=[device.public_id])))
-    assert "Its credentials end at once" in page
+    assert "These credentials end at once" in page
+    assert laptop.first.credential.prefix in page
+    assert "These stay" not in page
     device.refresh_from_db()
     assert device.retired_at is None
 
@@ -162,6 +166,30 @@ def test_retiring_ends_the_credentials_and_keeps_the_vault(alice: Client, laptop
     assert device.retired_at is not None
     assert recognise(laptop.first.credential.prefix, laptop.first.secret) is None
     assert Vault.objects.count() == 1
+
+
+def test_retiring_ends_no_other_computer_s_credentials(sure: Client, laptop: Enrolled) -> None:
+    """The page says before which end and which stay, and that is what happens."""
+    back_up(laptop)
+    send_once(sure, f"/vaults/{laptop.vault.public_id}/credentials/add/", HAND_MADE)
+    restorer = credentials.create(laptop.vault, scope="restore", actor=SERVICE, label="Newlaptop")
+    by_hand = Credential.objects.get(label=HAND_MADE["label"])
+    address = reverse("device_retire", args=[device_of(laptop).public_id])
+    ending, staying = text(sure.get(address)).split("These stay")
+    assert laptop.first.credential.prefix in ending
+    for one in (restorer.credential, by_hand):
+        assert one.prefix not in ending
+        assert one.label in staying
+        assert f"/credentials/{one.prefix}/revoke/" in staying
+    sure.post(address)
+    in_use = Credential.objects.filter(revoked_at=None)
+    assert {one.pk for one in in_use} == {restorer.credential.pk, by_hand.pk}
+
+
+def test_by_hand_the_computer_that_sets_up_gets_its_own(sure: Client, laptop: Enrolled) -> None:
+    """Whoever adds a computer over the API makes its credential so."""
+    send_once(sure, f"/vaults/{laptop.vault.public_id}/credentials/add/", HAND_MADE)
+    assert Credential.objects.get(label=HAND_MADE["label"]).device == device_of(laptop)
 
 
 def test_bob_cannot_retire_alices_device(bob: Client, laptop: Enrolled) -> None:

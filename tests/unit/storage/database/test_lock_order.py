@@ -188,7 +188,8 @@ def test_credentials(setup: Caller, vault: Vault, account: Account, act: str) ->
     Vault.objects.filter(pk=vault.pk).update(device=device)
     vault.refresh_from_db()
     made = [
-        credentials.create(vault, scope="backup", actor=SERVICE, with_setup=True) for _ in range(2)
+        credentials.create(vault, scope="backup", actor=SERVICE, device=device, with_setup=True)
+        for _ in range(2)
     ]
     first, later = (one.credential.pk for one in made)
     if act == "snapshot":

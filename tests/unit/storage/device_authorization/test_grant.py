@@ -4,12 +4,16 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.actions import DeviceNameTakenError
 from accounts.audit import SERVICE
-from accounts.models import Account, AuditEvent, Membership, User
+from accounts.models import Account, AuditEvent, Device, Membership, User
 from backup_service import clock
+from billing.actions import subscribe
 from storage.device_authorization import grant
 from storage.models import Credential, DeviceAuthorization, Vault
 from storage.vaults import credentials
+from storage.vaults.devices import retire_device
+from storage.vaults.enrolment import DeviceLimitError
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +51,78 @@ def test_the_whole_way(vault: Vault, person: User) -> None:
     assert credentials.recognise(credential.prefix, collected.made.secret) == credential
     assert grant.find(begun.user_code) is None
     assert AuditEvent.objects.filter(verb="device.connect").count() == 1
+
+
+def connected(vault: Vault, person: User, scope: str = "backup") -> Credential:
+    """Connect the computer "laptop"."""
+    begun = begin()
+    approve(begun, Vault.objects.get(pk=vault.pk), person, scope)
+    return grant.collect(begun.device_code).made.credential
+
+
+def of_computer(vault: Vault, name: str, *, is_retired: bool = False) -> Device:
+    """Make a vault one that the computer of this name has set up."""
+    device = Device.objects.create(account=vault.account, name=name)
+    Vault.objects.filter(pk=vault.pk).update(device=device, state=Vault.State.ACTIVE)
+    if is_retired:
+        retire_device(device, actor=SERVICE)
+    return device
+
+
+@pytest.mark.parametrize("scope", ["backup", "restore"])
+def test_another_computer_s_credential_is_its_own(vault: Vault, person: User, scope: str) -> None:
+    device = of_computer(vault, "desktop")
+    credential = connected(vault, person, scope)
+    assert (credential.label, credential.device) == ("laptop", None)
+    retire_device(device, actor=SERVICE)
+    credential.refresh_from_db()
+    assert credential.revoked_at is None
+
+
+def test_the_same_computer_once_more(vault: Vault, person: User) -> None:
+    device = of_computer(vault, "laptop")
+    assert connected(vault, person).device == device
+    assert connected(vault, person, "restore").device is None
+
+
+def test_a_vault_whose_computer_is_retired_goes_on_with_another(vault: Vault, person: User) -> None:
+    former = of_computer(vault, "desktop", is_retired=True)
+    Device.objects.filter(pk=former.pk).update(member=person.memberships.get())
+    assert connected(vault, person, "restore").device is None
+    vault.refresh_from_db()
+    assert vault.device == former
+    credential = connected(vault, person)
+    vault.refresh_from_db()
+    assert vault.device is not None
+    assert (vault.device.name, vault.device.retired_at) == ("laptop", None)
+    assert (credential.device, vault.device.member) == (vault.device, person.memberships.get())
+    assert AuditEvent.objects.filter(verb="vault.take-over").count() == 1
+
+
+def test_a_computer_that_has_a_vault_already_takes_another_one_over(
+    vault: Vault, person: User
+) -> None:
+    of_computer(vault, "desktop", is_retired=True)
+    mine = Device.objects.create(account=vault.account, name="laptop")
+    assert connected(vault, person).device == mine
+    assert Device.objects.filter(retired_at=None).count() == 1
+
+
+def test_nobody_gets_somebody_else_s_vault_by_a_name(vault: Vault, person: User) -> None:
+    of_computer(vault, "desktop", is_retired=True)
+    seat = person.memberships.get()
+    Device.objects.create(account=vault.account, name="laptop", member=seat)
+    with pytest.raises(DeviceNameTakenError):
+        connected(vault, person)
+
+
+def test_a_computer_that_takes_a_vault_over_is_counted(vault: Vault, person: User) -> None:
+    of_computer(vault, "desktop", is_retired=True)
+    subscribe(vault.account, plan="free", actor=SERVICE)
+    Device.objects.create(account=vault.account, name="other")
+    with pytest.raises(DeviceLimitError, match="Retire one that is no longer used"):
+        connected(vault, person)
+    assert not Credential.objects.filter(vault=vault, label="laptop").exists()
 
 
 def test_no_code_is_kept(vault: Vault, person: User) -> None:

@@ -2,12 +2,21 @@
 
 import pytest
 
+from accounts.audit import SERVICE
 from accounts.models import Account, Device, Membership
 from storage.device_authorization import grant
 from storage.models import Credential, DeviceAuthorization, Region, Vault
+from storage.vaults.devices import retire_device
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, read, text
-from tests.unit.website.conftest import client_of, just_signed_in, owner, person
+from tests.unit.website.conftest import (
+    back_up,
+    client_of,
+    enrol,
+    just_signed_in,
+    owner,
+    person,
+)
 
 pytestmark = pytest.mark.django_db
 PAGE = "/connect/"
@@ -46,6 +55,35 @@ def test_a_vault_that_is_there(alice: Client, begun: grant.Begun, laptop: Enroll
     collected = grant.collect(begun.device_code)
     assert (collected.vault, collected.made.credential.scope) == (laptop.vault, "restore")
     assert Vault.objects.count() == 1
+
+
+def test_its_credential_is_called_as_the_owner_calls_it(
+    alice: Client, begun: grant.Begun, laptop: Enrolled
+) -> None:
+    connect(alice, begun, where=laptop.vault.public_id, scope="restore", name="Newlaptop")
+    grant.collect(begun.device_code)
+    assert "Newlaptop" in text(alice.get(f"/vaults/{laptop.vault.public_id}/"))
+
+
+def test_going_on_in_the_vault_of_a_retired_computer(
+    begun: grant.Begun, regions: list[Region]
+) -> None:
+    """It is watched again; a plan that is used up says what to do."""
+    enrolled = enrol(owner("free@example.org", plan="free"), "desktop")
+    client = just_signed_in("free@example.org")
+    back_up(enrolled)
+    retire_device(Device.objects.get(), actor=SERVICE)
+    page = f"/vaults/{enrolled.vault.public_id}/"
+    assert "no backup is expected" in text(client.get(page))
+    other = Device.objects.create(account=enrolled.vault.account, name="other")
+    refused = connect(client, begun, where=enrolled.vault.public_id, name="Anna")
+    assert "Your plan has room for 1 computer. Retire one" in refused
+    other.delete()
+    assert "is connected" in connect(client, begun, where=enrolled.vault.public_id, name="Anna")
+    grant.collect(begun.device_code)
+    shown = text(client.get(page))
+    assert "Retire the computer Anna" in shown
+    assert "no backup is expected" not in shown
 
 
 def test_decided_in_another_tab_no_vault_is_left(
