@@ -20,6 +20,7 @@ class RefusedError(Exception):
     code = "refused"  # for programs
     retry_after: int | None = None  # seconds
     hangs_up = False  # without reading a body to its end: who is refused so may keep no thread
+    is_news = True  # for the vault's owner, who is shown what was refused
     can_mend = False  # whether the client can mend it, by sending it again or as it should be
 
     @property
@@ -43,6 +44,19 @@ class ForbiddenError(RefusedError):
 
     status = HTTPStatus.FORBIDDEN
     code = "forbidden"
+
+
+class DeletingError(ForbiddenError):
+    """The vault's owner has asked for its deletion, and can still keep it."""
+
+    code = "deleting"
+
+
+class SetUpError(ForbiddenError):
+    """The vault was set up already, by a config of other bytes. That is no backup's refusal."""
+
+    code = "set-up"
+    is_news = False
 
 
 class UnknownError(RefusedError):

@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 from django.db import transaction
 
+from accounts.models import Account
 from accounts.tallies import REFUSALS, tallies
 from backup_service import clock
 from storage.events import failures, rows
@@ -68,14 +69,14 @@ class RefusalLog:
     """What a process has counted, and not written yet."""
 
     def __init__(self) -> None:
-        self._tallies: dict[tuple[int, str], _Tally] = {}
+        self._tallies: dict[tuple[int, str, bool], _Tally] = {}
         self._lock = threading.Lock()
         self._waiting = 0
 
     def note(self, refusal: Refusal) -> None:
         """Count a refusal; write it down unless an equal one was written a moment ago."""
         with self._lock:
-            key = refusal.vault, refusal.key
+            key = refusal.vault, refusal.key, refusal.stops_backups
             tally = self._tallies.setdefault(key, _Tally(refusal))
             tally.refusal = refusal
             tally.count += 1
@@ -154,10 +155,13 @@ def _facts(refusal: Refusal, count: int) -> dict[str, object]:
 def _is_of_consequence(vault: int, credential: Credential) -> bool:
     """Return whether the vault's backups come by this credential, as far as is known.
 
-    One that only restores makes none, and one that was revoked is missed only where it made the
-    last one.
+    None are to come into one that is to go or whose account is closed, and what was refused for
+    that would still be said when it is kept or opened. One that only restores makes none, and one
+    that was revoked is missed only where it made the last one.
     """
-    if credential.scope == Credential.Scope.RESTORE:
+    expecting = Vault.objects.filter(pk=vault, closed_at=None, deletion_asked_at=None)
+    is_open = expecting.exclude(account__state__in=Account.CLOSED).exists()
+    if credential.scope == Credential.Scope.RESTORE or not is_open:
         return False
     if credential.revoked_at is None:
         return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backup_service import clock
 from billing.actions import entitlements_of
 from billing.entitlements import Entitlements
-from storage.errors import ForbiddenError, UnauthenticatedError, UnknownError
+from storage.errors import DeletingError, ForbiddenError, UnauthenticatedError, UnknownError
 from storage.models import Credential, Vault
 from storage.object_names import ObjectType
 from storage.vaults import credentials, quota
@@ -45,9 +45,10 @@ class Access:
         return quota.Allowance(self.entitlements.quota)
 
     def require_read(self) -> None:
-        """Raise ForbiddenError where even restores have ended."""
+        """Raise ForbiddenError where even restores have ended, or DeletingError."""
         if not self.entitlements.may_restore:
             raise ForbiddenError(self.entitlements.reason)
+        self._require_kept()
 
     def require_create(self, kind: ObjectType) -> None:
         """Raise ForbiddenError unless an object of this type may be added."""
@@ -84,13 +85,17 @@ class Access:
     def _require_open(self) -> None:
         if not self.entitlements.may_store:
             raise ForbiddenError(self.entitlements.reason)
+        self._require_kept()
+        if self.vault.state == Vault.State.READ_ONLY:
+            raise ForbiddenError("This vault is read-only; restores work.")
+
+    def _require_kept(self) -> None:
+        """Raise DeletingError for a vault that is to go: what it held must not seem unknown."""
         if self.vault.deletion_asked_at is not None:
-            raise ForbiddenError(
+            raise DeletingError(
                 "This vault is being deleted, as was asked on its page, which can also keep it: "
                 "everything in it comes back then."
             )
-        if self.vault.state == Vault.State.READ_ONLY:
-            raise ForbiddenError("This vault is read-only; restores work.")
 
     def _require_setup(self, kind: ObjectType) -> None:
         now = clock.now()

@@ -76,7 +76,8 @@ def test_from_the_wish_on_nothing_is_stored_and_people_are_told(
     access = Access(credential, credential.vault, entitlements_of(credential.vault.account))
     with pytest.raises(ForbiddenError, match="is being deleted"):
         access.require_create(ObjectType.DATA)
-    access.require_read()
+    with pytest.raises(ForbiddenError, match="can also keep it"):
+        access.require_read()
     with pytest.raises(UndeleteError, match="Keep it first"):
         requests.request(full.vault, Wanted(moment=clock.now()), actor=_actor())
     with clock.travelled(timedelta(days=9)):

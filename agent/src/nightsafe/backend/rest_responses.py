@@ -28,7 +28,10 @@ QUOTA_USED = (
     "`nightsafe forget --prune` with a credential that may remove (scope maintain, made on the "
     "vault's page; one of scope backup may not), or get a larger plan."
 )
-EXISTS = "There is a repository already at this address."
+EXISTS = (
+    "There is a repository already at this address. Its passphrase is the one that it was made "
+    "with: `nightsafe snapshots` shows what is in it, `nightsafe backup` adds to it."
+)
 NO_LISTING = "The server's list of objects is not readable; is this a restic REST server's address?"
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REFUSAL_HEADER = "Nightsafe-Refusal"
@@ -146,6 +149,7 @@ _BY_REFUSAL: dict[str, tuple[type[StorageError], str]] = {
     "too-large": _PERMANENT[413],
     "over-quota": _PERMANENT[507],
     "range": _PERMANENT[416],
+    "deleting": (AccessRefusedError, "The service does not give out this vault now."),
     "bad-request": (StorageError, "The server does not take this."),
 }
 
