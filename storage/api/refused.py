@@ -28,10 +28,11 @@ class Call:
     def note(self, refusal: RefusedError, status: int) -> None:
         """Note that this call was answered with `status`; whatever fails here is logged alone.
 
-        That an object is not there is an answer like any other, and is not noted.
+        That an object is not there is an answer like any other, and is not noted; nor is a second
+        set-up, which harms nothing.
         """
         self._tell_the_log(cause=refusal.code, text=str(refusal))
-        if self.access is not None and status == HTTPStatus.NOT_FOUND:
+        if self.access is not None and (status == HTTPStatus.NOT_FOUND or not refusal.is_news):
             return
         self._note(status, refusal.code, str(refusal), passes=refusal.can_mend)
 
@@ -58,12 +59,19 @@ class Call:
         try:
             credential = self._credential()
             if credential is not None:
-                # A backup that may not even read ends as well; only removals are none of it.
-                stops = not passes and status not in NO_VERDICT and self.request.method != "DELETE"
+                # A backup that may not even read ends as well; removals and keys are none of it.
+                is_of_backup = self.request.method != "DELETE" and not self._is_of_set_up()
+                stops = is_of_backup and not passes and status not in NO_VERDICT
                 vault = credential.vault_id
                 refusals.note(Refusal(vault, credential, int(status), code, text, stops))
         except Exception:  # the answer is as it would have been
             log.exception("a refusal could not be noted")
+
+    def _is_of_set_up(self) -> bool:
+        """Return whether the call was to write what no backup writes: a key, or the config."""
+        _, _, path = self.request.path.partition(f"/restic/{self.vault_id}/")
+        begins = not path and "create" in self.request.GET
+        return self.request.method == "POST" and (begins or path.startswith(("keys/", "config")))
 
     def _credential(self) -> Credential | None:
         """Return whose refusal it is. One at another vault's address is a matter of its own."""

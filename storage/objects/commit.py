@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from storage.counters import tally
 from storage.database import bulk, lock_order
-from storage.errors import ForbiddenError
+from storage.errors import ForbiddenError, SetUpError
 from storage.events import notices, runs
 from storage.models import Attempt, Credential, Lifetime, Region, Replica, StoredObject, Vault
 from storage.object_names import ObjectType
@@ -119,6 +119,11 @@ def _require_allowed(
 def require_same(obj: StoredObject, *, size: int, sha256: str) -> None:
     """Raise ForbiddenError if an object has other bytes than came under its name."""
     if (obj.sha256, obj.size) != (sha256, size):
+        if obj.type == ObjectType.CONFIG:
+            raise SetUpError(
+                "This vault has a repository already, and keeps it. Whoever has its passphrase can "
+                "back up into it and restore from it."
+            )
         raise ForbiddenError(
             f"The vault has other bytes under the name {obj.type}/{obj.name} and keeps them."
         )

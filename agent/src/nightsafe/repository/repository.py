@@ -36,9 +36,7 @@ class Repository(SealedObjects):
         cls, storage: Backend, passphrase: str, *, params: KdfParams | None = None
     ) -> "Repository":
         """Create a repository; UsageError if one exists already."""
-        with contextlib.suppress(ObjectNotFoundError):
-            storage.size(ObjectKind.CONFIG, CONFIG_NAME)
-            raise UsageError(f"There is a repository at {storage.location} already; use it as is.")
+        cls.require_none(storage)
         master, config = SealKey.random(), Config.new()
         key_object = wrap(master, passphrase, params)
         sealed = Sealer(master).seal(config.encode())
@@ -48,6 +46,20 @@ class Repository(SealedObjects):
         storage.save(ObjectKind.KEY, hashlib.sha256(key_object).hexdigest(), key_object)
         storage.save(ObjectKind.CONFIG, CONFIG_NAME, sealed)
         return cls.open(storage, passphrase)
+
+    @staticmethod
+    def require_none(storage: Backend) -> None:
+        """Raise UsageError if there is a repository already.
+
+        The whole config is asked for, since an answer without a body could not say why not.
+        """
+        with contextlib.suppress(ObjectNotFoundError):
+            storage.load(ObjectKind.CONFIG, CONFIG_NAME)
+            raise UsageError(
+                f"There is a repository already at {storage.location}. Its passphrase is the one "
+                "that it was made with: `nightsafe snapshots` shows what is in it, `nightsafe "
+                "backup` adds to it."
+            )
 
     @classmethod
     def open(cls, storage: Backend, passphrase: str) -> "Repository":

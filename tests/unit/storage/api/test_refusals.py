@@ -60,7 +60,7 @@ def test_what_the_status_lines_say(setup: Caller, restore: Caller, bob: Caller) 
     setup.post("config", sealed(b"sealed"))
     content = some()
     for response, said in [
-        (setup.post("config", sealed(b"other")), "keeps them"),
+        (setup.post("config", sealed(b"other")), "keeps it"),
         (restore.put(content), "can only restore"),
         (setup.delete("config"), "never removed"),
         (setup.delete(""), "scope maintain"),

@@ -12,7 +12,7 @@ from storage.errors import RefusedError
 from storage.events import failures, runs
 from storage.events import refusals as module
 from storage.events.refusals import Refusal, refusals
-from storage.models import Credential, FailureNotice, Vault
+from storage.models import Credential, FailureNotice, Vault, VaultEvent
 from tests.unit.storage.api.test_session import call
 from tests.unit.storage.conftest import Caller, sealed, some
 
@@ -93,6 +93,34 @@ def test_what_stops_no_backup_is_no_news(backup: Caller, restore: Caller) -> Non
     restore.put(some())
     backup.delete("data/" + "0" * 64)
     assert told() == []
+
+
+def test_a_second_set_up_is_no_refused_backup(setup: Caller, backup: Caller, vault: Vault) -> None:
+    """No backup writes a key or a config."""
+    assert setup.post("config", sealed(b"config")).status_code == 200
+    assert setup.post("config", sealed(b"another")).status_code == 403
+    assert not VaultEvent.objects.exists()
+    assert backup.client.post(backup.url("") + "?create=true").status_code == 403
+    assert backup.put(sealed(b"a key"), "keys").status_code == 403
+    assert VaultEvent.objects.get().status == 403  # whoever tries to add a key is on record
+    assert told() == []
+    assert Vault.objects.get().refused_at is None
+    vault.state = Vault.State.READ_ONLY
+    vault.save(update_fields=["state"])
+    backup.put(some())
+    assert len(told()) == 1
+
+
+@pytest.mark.parametrize("state", [Account.State.CLOSED, Account.State.FROZEN])
+def test_a_closed_account_is_no_matter_of_its_vaults(
+    backup: Caller, vault: Vault, account: Account, state: str
+) -> None:
+    """It is said of the account, and nothing of it is left when that is opened again."""
+    Account.objects.filter(pk=account.pk).update(state=state)
+    assert backup.put(some()).status_code == 403
+    is_noted = state == Account.State.FROZEN
+    assert (Vault.objects.get(pk=vault.pk).refused_at is not None) is is_noted
+    assert len(told()) == is_noted
 
 
 def test_nobody_is_told_of_a_computer_that_was_retired(backup: Caller, vault: Vault) -> None:

@@ -28,6 +28,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.settings.passphrase import choose_passphrase
 
     with opened_storage(args) as storage:
+        Repository.require_none(storage)  # before anybody thinks of a passphrase
         output.note(_WARNING)
         passphrase = choose_passphrase(source=passphrase_source(args, storage), warn=output.note)
         repository = Repository.create(storage, passphrase)
