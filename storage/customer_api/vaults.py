@@ -1,6 +1,7 @@
 """Vaults: their list, what they hold and how they stand, what happened in them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +18,13 @@ from accounts.customer_api.parsing import checked
 from accounts.customer_api.problems import ConflictError
 from accounts.customer_api.schema import IDEMPOTENT, PAGE, NameField, Shape, errors, example
 from accounts.customer_api.views import ApiView
+from backup_service import clock
 from storage.customer_api import shapes, visible
 from storage.deletion.vaults import VaultInUseError, delete_vault, give_up_lost
 from storage.models import Vault, VaultEvent
 from storage.rewind import history
 from storage.vault_status import overview
-from storage.vault_status.protection import Standing
+from storage.vault_status.protection import Standing, judge
 from storage.vaults.enrolment import VaultNameTakenError, rename_vault
 from storage.vaults.expectations import LEAST, MOST, expect_every
 from storage.vaults.recovery_point import lost_of
@@ -173,7 +175,10 @@ def shown(vaults: Sequence[Vault]) -> list[dict[str, Any]]:
 
 def _vault(one: overview.VaultOverview) -> dict[str, Any]:
     vault, device = one.vault, one.vault.device
-    state = _STATES.get(one.protection.standing, one.protection.standing.slug)
+    standing = one.protection.standing
+    if standing is Standing.CLOSED:  # which is the account's state; `reason` says it
+        standing = judge(replace(one.figures, is_closed=False), clock.now()).standing
+    state = _STATES.get(standing, standing.slug)
     if vault.deletion_asked_at is not None:
         state = "deleting"
     elif vault.is_new:

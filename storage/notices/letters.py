@@ -18,9 +18,7 @@ LATE, NEVER, QUOTA, CREDENTIAL, KEY, REPORT = (
     "key-change",
     "report",
 )
-NO_COMPUTER = gettext_noop(
-    "There is no computer in this account yet. Add the first one on the website."
-)
+NO_COMPUTER = gettext_noop("No computer of this account is in use. Add one on the website.")
 WHO_READS = gettext_noop("Whoever knows the passphrase of a key can read the vault.")
 
 

@@ -14,6 +14,7 @@ from billing.actions import entitlements_of
 from storage.models import Report
 from storage.notices import letters, schedule
 from storage.vault_status import overview
+from storage.vault_status.protection import AT_REST
 
 BATCH = 50  # members in one run
 
@@ -44,6 +45,7 @@ def _send(seat: Membership) -> int:
         standings = [
             (one.vault.name, one.protection.standing.value, one.protection.reason)
             for one in overview.overview(overview.vaults_seen_by(Seat(seat)), plan)
+            if one.protection.standing not in AT_REST
         ]
         values = letters.report_values(
             account=account.name,

@@ -17,7 +17,7 @@ from storage.counters import figures as counted
 from storage.models import Credential, Region, Replica, StoredObject, Usage, Vault
 from storage.models.regions import place_name
 from storage.objects import placement
-from storage.vault_status.protection import Protection, VaultFigures, judge
+from storage.vault_status.protection import AT_REST, Protection, Standing, VaultFigures, judge
 from storage.vault_status.vault_statistics import figures_of
 from storage.vaults.lateness import next_expected
 
@@ -45,10 +45,17 @@ class VaultOverview:
 
     @property
     def next_expected(self) -> datetime | None:
-        """When the next backup is expected; none before the first one, or of a retired computer."""
-        if self.figures.last_backup is None or self.figures.is_retired:
+        """When the next backup is expected; none before the first one, or where none is to come."""
+        if self.figures.last_backup is None or self.protection.standing in AT_REST:
+            return None
+        if self.figures.is_retired or self.figures.is_closed:  # and at risk
             return None
         return next_expected(self.figures.last_backup, self.figures.interval)
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether its figures mean nothing: what was in it is removed, and can be kept."""
+        return self.protection.standing is Standing.DELETING
 
     @property
     def lacks_places(self) -> bool:
@@ -111,7 +118,7 @@ class RegionCopies:
 def vaults_of(account: Account) -> QuerySet[Vault]:
     """Return the account's vaults, oldest first."""
     open_ones = Vault.objects.filter(account=account, closed_at=None)
-    return open_ones.select_related("device").order_by("created_at")
+    return open_ones.select_related("account", "device").order_by("created_at")
 
 
 def vaults_seen_by(seat: Seat) -> QuerySet[Vault]:

@@ -23,6 +23,8 @@ class Standing(StrEnum):
     LATE = "late"
     REFUSED = "refused"
     RETIRED = "retired"
+    DELETING = "deleting"
+    CLOSED = "closed"
     NEVER = "never"
     AT_RISK = "at risk"
 
@@ -44,9 +46,15 @@ _WORDS: Mapping[Standing, Callable[[], str]] = {
     Standing.LATE: lambda: gettext("late"),
     Standing.REFUSED: lambda: gettext("refused"),
     Standing.RETIRED: lambda: gettext("retired"),
+    Standing.DELETING: lambda: gettext("deleting"),
+    Standing.CLOSED: lambda: gettext("closed"),
     Standing.NEVER: lambda: gettext("never"),
     Standing.AT_RISK: lambda: gettext("at risk"),
 }
+
+
+# Of these no backup is expected, so they are neither protected nor to be looked after.
+AT_REST = (Standing.RETIRED, Standing.DELETING, Standing.CLOSED)
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,7 @@ class VaultFigures:
     # How often backups are to come, as far as that is known; none from a device that is retired.
     interval: timedelta | None = None
     is_retired: bool = False
+    is_closed: bool = False  # its account is
 
 
 @dataclass(frozen=True)
@@ -95,18 +104,19 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
     """Say how a vault stands at `now`, the worst news first."""
     if figures.kept_until is not None:
         return Protection(
-            Standing.RETIRED,
-            f"Its deletion was asked for. It can be kept until {figures.kept_until:%Y-%m-%d}; "
-            "nothing is backed up into it any more.",
+            Standing.DELETING,
+            gettext(
+                "Its deletion was asked for. It can be kept until %(day)s; nothing is backed up "
+                "into it any more."
+            )
+            % {"day": day(figures.kept_until)},
         )
     risk = _risk(figures, now)
     if risk:
         return Protection(Standing.AT_RISK, risk)
-    if figures.is_retired:
-        return Protection(
-            Standing.RETIRED,
-            gettext("Its computer is retired, so no backup is expected. What is here stays."),
-        )
+    at_rest = _at_rest(figures)
+    if at_rest is not None:
+        return at_rest
     if figures.refused_at is not None:
         return Protection(
             Standing.REFUSED,
@@ -122,6 +132,24 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
     if figures.thin:
         return Protection(Standing.COPYING, _copying(figures))
     return Protection(Standing.PROTECTED, _protected(figures))
+
+
+def _at_rest(figures: VaultFigures) -> Protection | None:
+    """Return how a vault stands of which nothing is wanted, None for another one."""
+    if figures.is_closed:
+        return Protection(
+            Standing.CLOSED,
+            gettext(
+                "This account is closed, so nothing is backed up any more. What is here can be "
+                "restored until it is erased."
+            ),
+        )
+    if figures.is_retired:
+        return Protection(
+            Standing.RETIRED,
+            gettext("Its computer is retired, so no backup is expected. What is here stays."),
+        )
+    return None
 
 
 def _late(last_backup: datetime, interval: timedelta | None, now: datetime) -> str:

@@ -58,7 +58,7 @@ def _sample_accounts(today: date) -> int:
 def _sample_vaults(today: date) -> int:
     done = VaultSample.objects.filter(vault=OuterRef("pk"), day=today)
     open_ones = Vault.objects.filter(~Exists(done), closed_at=None)
-    due = list(open_ones.select_related("device").order_by("pk")[:BATCH])
+    due = list(open_ones.select_related("account", "device").order_by("pk")[:BATCH])
     figures = figures_of(due) if due else {}
     made = [VaultSample(vault=one, day=today, bytes=figures[one.pk].bytes) for one in due]
     VaultSample.objects.bulk_create(made, ignore_conflicts=True)

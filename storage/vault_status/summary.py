@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext, ngettext
 
-from storage.vault_status.protection import Standing
+from storage.vault_status.protection import AT_REST, Standing
 
 # The worst first: so they are told, and so a list begins.
 WORST_FIRST = (
@@ -16,7 +16,9 @@ WORST_FIRST = (
     Standing.NEVER,
     Standing.COPYING,
     Standing.PROTECTED,
+    Standing.CLOSED,
     Standing.RETIRED,
+    Standing.DELETING,
 )
 # Of these somebody should look after.
 URGENT = (Standing.AT_RISK, Standing.REFUSED, Standing.LATE)
@@ -57,12 +59,18 @@ class Summary:
 
 
 def summarise(standings: Sequence[Standing]) -> Summary:
-    """Return the sentence about computers of these standings; retired ones are not counted."""
-    found = [standing for standing in standings if standing is not Standing.RETIRED]
-    if not found:
+    """Return the sentence about computers of these standings; those at rest are not counted."""
+    found = [standing for standing in standings if standing not in AT_REST]
+    if found:
+        return Summary(_sentence(found), min(found, key=severity))
+    if Standing.CLOSED in standings:
+        text = gettext("This account is closed; the backups are here until it is erased.")
+        return Summary(text, Standing.CLOSED)
+    if Standing.RETIRED in standings or not standings:
         text = gettext("No computer is in use; the backups are still here.")
         return Summary(text, Standing.RETIRED)
-    return Summary(_sentence(found), min(found, key=severity))
+    text = gettext("What was backed up is going to be deleted; nothing is backed up any more.")
+    return Summary(text, Standing.DELETING)
 
 
 def _sentence(found: Sequence[Standing]) -> str:

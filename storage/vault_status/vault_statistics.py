@@ -46,6 +46,7 @@ def _of(vault: Vault, *, is_retired: bool) -> VaultFigures:
         kept_until=vault.kept_until,
         interval=vault.interval,
         is_retired=is_retired,
+        is_closed=vault.account.is_closed,
     )
 
 

@@ -10,10 +10,12 @@ from django.urls import reverse
 
 from accounts.access import Seat
 from accounts.audit import SERVICE
+from accounts.closing.actions import close, reopen
 from accounts.models import Account, Device, Membership
 from backup_service import clock
 from billing.grants import grant
 from billing.models import Subscription
+from storage.errors import ForbiddenError
 from storage.models import Replica, StoredObject, Usage, UsageSample, Vault
 from storage.object_names import ObjectType
 from storage.replication import leases, transfer
@@ -158,6 +160,24 @@ def test_a_frozen_account_says_so(alice: Client, account: Account, laptop: Enrol
     account.state = "frozen"
     account.save(update_fields=["state"])
     assert "account is frozen" in text(alice.get(DASHBOARD))
+
+
+def test_a_closed_account_expects_nothing(
+    alice: Client, account: Account, laptop: Enrolled
+) -> None:
+    """Opened again it stands as it did."""
+    back_up(laptop)
+    before = text(alice.get(DASHBOARD))
+    close(account, reason="owner", actor=SERVICE)
+    page = text(alice.get(DASHBOARD))
+    assert "This account is closed; the backups are here until it is erased." in page
+    for wrong in ("Your computer is protected.", "Next expected", "Add a computer"):
+        assert wrong in before
+        assert wrong not in page
+    with pytest.raises(ForbiddenError):
+        deposit(laptop, ObjectType.SNAPSHOT)
+    reopen(account, actor=SERVICE)
+    assert "Your computer is protected." in text(alice.get(DASHBOARD))
 
 
 def test_vaults_outlive_their_devices(alice: Client, account: Account, laptop: Enrolled) -> None:

@@ -85,6 +85,21 @@ def test_from_the_wish_on_nothing_is_stored_and_people_are_told(
     assert "asked for the deletion of the vault “laptop”" in text(sure.get("/activity/"))
 
 
+def test_it_stands_as_what_it_is_and_shows_no_figures_that_mean_nothing(
+    sure: Client, full: Enrolled
+) -> None:
+    delete(sure, full)
+    tasks.delete_vaults()
+    for page in ("/dashboard/", where(full)):
+        shown = text(sure.get(page)).split('id="growth"')[0]
+        assert "deleting" in shown
+        for wrong in ("retired", "No computer is in use", "Next expected", "none yet", "0 B"):
+            assert wrong not in shown.split("Room in your plan")[0], wrong
+    sure.post(where(full, "keep/"))
+    worker.undelete_due()
+    assert "Next expected" in text(sure.get(where(full)))
+
+
 def test_its_room_is_free_soon(sure: Client, full: Enrolled) -> None:
     delete(sure, full)
     tasks.delete_vaults()

@@ -14,9 +14,10 @@ from accounts.models import Account, ApiToken, AuditEvent, Closing, Membership, 
 from backup_service import clock
 from billing.models import Subscription
 from storage.models import Region
+from storage.object_names import ObjectType
 from storage.vaults.enrolment import Enrolled
 from tests.support.customers.api import Program, program
-from tests.unit.website.conftest import enrol, owner, person
+from tests.unit.website.conftest import deposit, enrol, owner, person
 
 pytestmark = pytest.mark.django_db
 Scope = ApiToken.Scope
@@ -87,6 +88,17 @@ class TestClosing:
         assert sure.get("account/").json()["state"] == "active"
         nothing = sure.ask("DELETE", CLOSING)
         assert (nothing.status_code, nothing.json()["code"]) == (409, "too-late")
+
+    def test_a_vault_keeps_the_state_that_programs_know(
+        self, sure: Program, account: Account, laptop: Enrolled
+    ) -> None:
+        deposit(laptop, ObjectType.CONFIG)
+        path = f"vaults/{laptop.vault.public_id}/"
+        before = sure.get(path).json()
+        sure.post(CLOSING, meant(account))
+        after = sure.get(path).json()
+        assert (before["state"], after["state"]) == ("never", "never")
+        assert "This account is closed" in after["reason"]
 
     @pytest.mark.parametrize("scope", [Scope.READ, Scope.WRITE, Scope.BILLING])
     def test_no_other_scope_will_do(self, account: Account, sure: Program, scope: str) -> None:

@@ -140,6 +140,14 @@ class TestReports:
         assert told(letters.REPORT)[0] == "“alice-told”: 1 of 1 need you"
         assert Delivery.objects.filter(notice__kind=letters.REPORT).count() == 2
 
+    def test_a_vault_at_rest_needs_nobody(self, account: Account, laptop: Enrolled) -> None:
+        old = enrol(account, "old").vault.device
+        assert old is not None
+        retire_device(old, actor=SERVICE)
+        with clock.travelled(timedelta(days=31)):
+            reports.send_due()
+        assert told(letters.REPORT) == ["“alice-told”: 1 of 1 need you"]
+
     def test_nobody_who_wants_none(self, account: Account) -> None:
         seat = account.memberships.get()
         MailPreference.objects.create(membership=seat, reports="never")

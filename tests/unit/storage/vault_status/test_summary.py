@@ -39,6 +39,22 @@ GOOD, LATE, RISK = Standing.PROTECTED, Standing.LATE, Standing.AT_RISK
             "No computer is in use; the backups are still here.",
             Standing.RETIRED,
         ),
+        (
+            [Standing.RETIRED, Standing.DELETING],
+            "No computer is in use; the backups are still here.",
+            Standing.RETIRED,
+        ),
+        (
+            [Standing.DELETING],
+            "What was backed up is going to be deleted; nothing is backed up any more.",
+            Standing.DELETING,
+        ),
+        ([GOOD, Standing.DELETING], "Your computer is protected.", GOOD),
+        (
+            [Standing.CLOSED, Standing.DELETING],
+            "This account is closed; the backups are here until it is erased.",
+            Standing.CLOSED,
+        ),
         ([], "No computer is in use; the backups are still here.", Standing.RETIRED),
     ],
 )
