@@ -40,12 +40,16 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Removal:
-    """A run of removals, and the last moment before it. `credential` is a user name."""
+    """A run of removals, and the last moment before it.
+
+    `credential` is a user name, `called` what its owner calls it if that has a name.
+    """
 
     id: int
     at: datetime
     before: datetime
     credential: str
+    called: str
     objects: int
     snapshots: int
     bytes: int
@@ -82,10 +86,10 @@ def shown(snapshot: StoredObject) -> Snapshot:
     return Snapshot(
         name=snapshot.name,
         came_at=snapshot.created_at,
-        came_by=_called(snapshot.created_by),
+        came_by=called(snapshot.created_by),
         added=getattr(snapshot, "added", None),
         removed_at=snapshot.tombstoned_at,
-        removed_by=_called(snapshot.tombstoned_by),
+        removed_by=called(snapshot.tombstoned_by),
     )
 
 
@@ -101,6 +105,7 @@ def removals_of(vault: Vault, most: int) -> list[Removal]:
             at=run.first_at,
             before=before(run),
             credential=_prefix(run.credential),
+            called=called(run.credential),
             objects=run.count,
             snapshots=run.snapshots or 0,
             bytes=run.bytes or 0,
@@ -124,5 +129,6 @@ def _prefix(credential: Credential | None) -> str:
     return credential.prefix if credential else ""
 
 
-def _called(credential: Credential | None) -> str:
+def called(credential: Credential | None) -> str:
+    """Return what an owner calls a credential, or else its user name; empty for none."""
     return (credential.label or credential.prefix) if credential else ""

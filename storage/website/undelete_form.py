@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext
 
 from storage.models import Credential, Vault
+from storage.rewind import history
 from storage.rewind.requests import MOST_SNAPSHOTS, Wanted
 
 
@@ -70,6 +71,11 @@ class UndeleteForm(forms.Form):
             snapshots=data["snapshot"] if what == "snapshots" else (),
             credential=data["credential"] if what == "credential" else "",
         )
+
+    @property
+    def called(self) -> str:
+        """What the chosen credential is called by its owner, or else its user name."""
+        return history.called(self._credentials().first())
 
     def _credentials(self) -> Any:
         prefix = self.cleaned_data.get("credential", "")

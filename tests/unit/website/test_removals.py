@@ -86,6 +86,18 @@ def wish(vault: Vault) -> dict[str, str]:
     return {"what": "all", "to": removal.moment, "credential": removal.credential}
 
 
+def test_a_credential_is_called_as_its_owner_calls_it(alice: Client, emptied: Vault) -> None:
+    Credential.objects.filter(scope="maintain").update(label="restic on the PC")
+    fields = wish(emptied) | {"what": "credential"}
+    page = text(alice.get(url("snapshots", emptied)))
+    table = page.split('id="removals"')[1].split("</table>")[0]
+    assert table.count("restic on the PC") == 2
+    prove(alice)
+    assert "the credential <code>restic on the PC</code>" in text(
+        alice.post(url("undelete", emptied), fields)
+    )
+
+
 def test_the_whole_way(alice: Client, emptied: Vault) -> None:
     page = text(alice.get(url("snapshots", emptied)))
     fields = wish(emptied)

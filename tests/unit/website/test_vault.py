@@ -95,9 +95,10 @@ def test_days_with_a_backup_are_counted(alice: Client, laptop: Enrolled) -> None
     assert "Backups on 2 of 30 days" in page
 
 
-def test_the_recovery_point_is_told(alice: Client, laptop: Enrolled) -> None:
+def test_the_recovery_point_is_told(alice: Client, account: Account, laptop: Enrolled) -> None:
     back_up(laptop)
     assert "Recovery point: now" in text(page_of(alice, laptop))
+    assert "Recovery point" not in text(page_of(alice, enrol(account, "empty")))
     deposit(laptop, ObjectType.DATA)
     page = text(page_of(alice, laptop))
     assert "Recovery point: now" not in page
