@@ -9,6 +9,7 @@ from accounts.notifications.letter import Letter, Link
 from accounts.notifications.registry import Values, register
 from accounts.notifications.wording import day_of, minute_of, size_of
 from accounts.topics import Topic
+from storage.vaults.quota import Allowance
 
 LATE, NEVER, QUOTA, CREDENTIAL, KEY, REPORT = (
     "backup-late",
@@ -81,23 +82,7 @@ def quota(values: Values) -> Letter:
         "quota": size_of(values["quota"]),
     }
     if values["level"] >= 100:
-        return Letter(
-            subject=gettext("Your plan is full: new backups are refused"),
-            lines=[
-                gettext(
-                    "%(used)s are used, so nothing more can be stored. What is stored is safe, and "
-                    "restores work."
-                )
-                % {"used": used},
-                gettext(
-                    "To make room, remove old snapshots with a credential that may maintain the "
-                    "vault and prune, or choose a larger plan."
-                ),
-            ],
-            facts=[(gettext("Used"), used)],
-            link=_dashboard(),
-            is_urgent=True,
-        )
+        return _full(values, used)
     return Letter(
         subject=gettext("Your plan is %(level)s %% full") % {"level": values["level"]},
         lines=[
@@ -110,6 +95,31 @@ def quota(values: Values) -> Letter:
         ],
         facts=[(gettext("Used"), used)],
         link=_dashboard(),
+    )
+
+
+def _full(values: Values, used: str) -> Letter:
+    return Letter(
+        subject=gettext("Your plan is full: new backups are refused"),
+        lines=[
+            gettext(
+                "%(used)s are used, so nothing more can be stored. What is stored is safe, and "
+                "restores work."
+            )
+            % {"used": used},
+            gettext(
+                "To make room, remove old snapshots with a credential that may maintain the "
+                "vault and prune, or choose a larger plan."
+            ),
+            gettext(
+                "Such a credential may store up to %(overdraw)s more, which a prune needs. Do "
+                "not back up with it."
+            )
+            % {"overdraw": size_of(Allowance.for_upkeep(values["quota"]).overdraw)},
+        ],
+        facts=[(gettext("Used"), used)],
+        link=_dashboard(),
+        is_urgent=True,
     )
 
 

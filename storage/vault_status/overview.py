@@ -20,6 +20,7 @@ from storage.objects import placement
 from storage.vault_status.protection import AT_REST, Protection, Standing, VaultFigures, judge
 from storage.vault_status.vault_statistics import figures_of
 from storage.vaults.lateness import next_expected
+from storage.vaults.quota import Allowance
 
 BAR = 1000  # units of the quota bar's length
 DAYS_SHOWN = 30
@@ -87,6 +88,11 @@ class QuotaOverview:
     def granted(self) -> int:
         """How much of the quota is no part of the plan."""
         return self.quota - self.plan.quota_bytes
+
+    @property
+    def overdraw(self) -> int:
+        """How much more a credential that may remove can store, since a prune needs it."""
+        return Allowance.for_upkeep(self.quota).overdraw
 
     @property
     def bar(self) -> int:

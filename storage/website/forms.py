@@ -23,8 +23,8 @@ SCOPES = {
     ),
     Credential.Scope.MAINTAIN: gettext_lazy(
         "Also removes old snapshots and prunes. What it removes is "
-        "kept for 30 days, and the vault's page brings it back. Keep it away from the computer "
-        "that backs up."
+        "kept for 30 days, and the vault's page brings it back. It may go a little beyond a full "
+        "plan, which a prune needs. Keep it away from the computer that backs up."
     ),
 }
 

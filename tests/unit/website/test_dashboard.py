@@ -153,6 +153,7 @@ def test_a_full_plan_says_what_still_works(
     Usage.objects.filter(account=account).update(live_bytes=201 * 10**9)
     page = text(alice.get(DASHBOARD))
     assert "New backups are refused until there is room; restores work." in page
+    assert "can store up to 20 GB beyond the plan" in page.replace("\u00a0", " ")
     assert 'width="1000"' in page
 
 

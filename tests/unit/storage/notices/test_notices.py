@@ -117,6 +117,8 @@ class TestPlan:
         subjects = told(letters.QUOTA)
         assert [text.partition(" % ")[0][-2:] for text in subjects[:2]] == ["80", "95"]
         assert subjects[2:] == ["Your plan is full: new backups are refused"]
+        full = letters.quota(Notice.objects.filter(kind=letters.QUOTA).latest("pk").values)
+        assert "may store up to 20 GB more" in " ".join(full.lines).replace("\u00a0", " ")
 
     def test_anew_once_it_was_emptier(self, account: Account, laptop: Enrolled) -> None:
         self.use(account, 81)
