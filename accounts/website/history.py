@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from accounts.access import Seat
 from accounts.audit import OPERATOR, SERVICE
 from accounts.models import Account, AuditEvent, Membership
 from accounts.notifications.wording import day_of
 from accounts.roles import Right, role_word
+from accounts.templatetags.amounts import amount, number
 
 # `{subject}` and the keys of the event's detail may be used; a verb without a sentence is shown
 # by its own words.
@@ -20,6 +21,8 @@ STAFF = gettext_noop("the service's staff")
 DAYS = {"until", "deletion"}
 OURSELVES = {(one.kind.value, one.label) for one in (OPERATOR, SERVICE)}
 OWN_WORDS = {"role", "scope", "why"}
+# What staff write beside an act is for staff: members read what was done, and not the words.
+STAFFS_OWN = ("reason", "note")
 SENTENCES = {
     "account.open": gettext_noop("opened this account"),
     "account.freeze": gettext_noop(
@@ -62,10 +65,9 @@ SENTENCES = {
     "payment.settle": gettext_noop("noted that all is paid again"),
     "payment.dispute": gettext_noop("noted that a bank has taken a payment back"),
     "payment.twice": gettext_noop("ended a plan that was bought twice, and gave the money back"),
-    "account.grant": gettext_noop("granted more until {until}: {reason}"),
     "account.close": gettext_noop("closed this account ({why}), to be erased after {until}"),
     "account.reopen": gettext_noop("opened this account again"),
-    "account.erase-now": gettext_noop("had this account erased at once: {note}"),
+    "account.erase-now": gettext_noop("had this account erased at once"),
     "account.erase": gettext_noop("began to erase this account"),
     "account.export": gettext_noop("downloaded all that is kept about this account"),
     "deletion.announce": gettext_noop("announced the deletion of what is stored, for {deletion}"),
@@ -153,6 +155,8 @@ def events_seen_by(seat: Seat) -> QuerySet[AuditEvent]:
 
 def sentence(event: AuditEvent) -> str:
     """Return what was done, in words."""
+    if event.verb == "account.grant":
+        return _granted(event.detail)
     form = SENTENCES.get(event.verb)
     said = gettext(form) if form else event.verb.replace(".", ": ") + " ({subject})"
     words = {name: _word(name, value) for name, value in event.detail.items()}
@@ -162,6 +166,32 @@ def sentence(event: AuditEvent) -> str:
         return said.format(**{**words, "subject": event.subject})
     except (KeyError, IndexError):
         return f"{event.verb.replace('.', ': ')} ({event.subject})"
+
+
+def without_reasons(detail: dict[str, Any]) -> dict[str, Any]:
+    """Return the detail of an act of staff's without what they wrote for each other."""
+    return {name: value for name, value in detail.items() if name not in STAFFS_OWN}
+
+
+def _granted(detail: dict[str, Any]) -> str:
+    """Return what staff granted, how much of it and until when."""
+    size, days = int(detail.get("quota_bytes") or 0), int(detail.get("grace_days") or 0)
+    words = {
+        "room": amount(size),
+        "days": number(days),
+        "until": day_of(str(detail.get("until", ""))),
+    }
+    if size and days:
+        return gettext(
+            "granted {room} of extra room and {days} extra days to pay, until {until}"
+        ).format(**words)
+    if days:
+        return ngettext(
+            "granted {days} extra day to pay, until {until}",
+            "granted {days} extra days to pay, until {until}",
+            days,
+        ).format(**words)
+    return gettext("granted {room} of extra room until {until}").format(**words)
 
 
 def _word(name: str, value: Any) -> Any:

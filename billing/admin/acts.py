@@ -29,11 +29,11 @@ Values = Mapping[str, Any]
 
 
 class ReasonForm(forms.Form):
-    """Why something is done; it is on record, and the account's members may read it."""
+    """Why something is done; it is on record, and only staff read it."""
 
     reason = forms.CharField(
         max_length=LONGEST_REASON,
-        help_text="On record with your name. Members of the account can ask for it.",
+        help_text="On record with your name, for staff. Whom it is about may ask to see it.",
     )
 
 

@@ -143,7 +143,6 @@ def _grants(found: Sequence[Grant]) -> list[dict[str, Any]]:
             "grace_days": one.grace_days,
             "starts_at": one.starts_at,
             "ends_at": one.ends_at,
-            "reason": one.reason,
         }
         for one in found
     ]

@@ -102,7 +102,6 @@ class PlanShape(Shape):
         "grace_days": 0,
         "starts_at": "2026-05-01T12:00:00Z",
         "ends_at": "2026-05-15T12:00:00Z",
-        "reason": "While you move your photos",
     }
 )
 class GrantShape(Shape):
@@ -113,7 +112,6 @@ class GrantShape(Shape):
     grace_days = serializers.IntegerField()
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
-    reason = serializers.CharField()
 
 
 @example(

@@ -243,9 +243,9 @@ def _money(account: Account) -> list[Section]:
         _table(
             "payments/granted",
             Grant.objects.filter(**here),
-            *("quota_bytes", "grace_days", "starts_at", "ends_at", "reason"),
+            *("quota_bytes", "grace_days", "starts_at", "ends_at"),
         ),
-        _table("staff_notes", StaffNote.objects.filter(**here), *("at", "text")),
+        _table("staff_notes", StaffNote.objects.filter(**here), "at"),
         Section("payments/invoices", lambda: _invoices(account)),
     ]
 
@@ -267,7 +267,7 @@ def _read(rows: QuerySet[Model], columns: tuple[str, ...]) -> Iterator[Row]:
 
 
 def _activity(account: Account) -> Iterator[Row]:
-    """Yield what was done in an account. As on its page, staff are not named."""
+    """Yield what was done in an account. As on its page, staff are not named, nor their reasons."""
     members = set(Membership.objects.filter(account=account).values_list("user", flat=True))
     rows = AuditEvent.objects.filter(account=account)
     by_staff = rows.filter(Q(actor_kind=AuditEvent.Kind.STAFF) | Q(actor__is_staff=True))
@@ -279,7 +279,7 @@ def _activity(account: Account) -> Iterator[Row]:
     for row in _read(rows, ("pk", *_ACTS)):
         if row.pop("pk") in theirs:
             row |= {"actor_label": history.STAFF, "address": None}
-        yield row
+        yield row | {"detail": history.without_reasons(row["detail"])}
 
 
 def _second_factors(user: User) -> Iterator[Row]:

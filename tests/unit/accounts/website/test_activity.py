@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries as AssertQueries
 
 from accounts import audit
 from accounts.actions import freeze_account
-from accounts.audit import SERVICE, Actor
+from accounts.audit import OPERATOR, SERVICE, Actor
 from accounts.models import Account, AuditEvent, User
 from accounts.website.activity_csv import harmless
 from storage.models import Region
@@ -42,6 +42,28 @@ def test_staff_are_not_named(alice: Client, account: Account, sam: Client) -> No
     page = text(alice.get("/activity/"))
     assert "the service&#x27;s staff froze this account" in page
     assert "sam@example.org" not in page
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"quota_bytes": 40 * 10**9}, "granted 40 GB of extra room until 4 July 2026"),
+        ({"grace_days": 1}, "granted 1 extra day to pay, until 4 July 2026"),
+        (
+            {"quota_bytes": 10**9, "grace_days": 14},
+            "granted 1 GB of extra room and 14 extra days to pay, until 4 July 2026",
+        ),
+    ],
+)
+def test_what_staff_granted_is_told_without_their_reason(
+    alice: Client, account: Account, given: dict[str, int], said: str
+) -> None:
+    words = {"until": "2026-07-04T10:00:00+00:00", "reason": "threatens with a lawyer"}
+    audit.record(OPERATOR, "account.grant", account.public_id, account=account, **given, **words)
+    pages = [text(alice.get(path)) for path in ("/activity/", "/settings/")]
+    assert said in pages[0].replace("\xa0", " ")
+    pages.append(table(alice).decode())
+    assert not [page for page in pages if "lawyer" in page]
 
 
 def test_verbs_without_a_sentence_are_shown_as_they_are(alice: Client, account: Account) -> None:

@@ -4,8 +4,11 @@ import pytest
 from django.apps import apps
 from django.db.models import Model
 
-from accounts.actions import open_account
+from accounts.actions import freeze_account, open_account
+from accounts.audit import OPERATOR, Actor
 from accounts.models import Account, User
+from accounts.staff.notes import add_note
+from billing.grants import grant
 from storage.leaving.export import sections
 
 pytestmark = pytest.mark.django_db
@@ -57,3 +60,15 @@ def test_nothing_is_forgotten() -> None:
     exported = {section.model._meta.label for section in shown if section.model}
     assert of_customers() <= exported | set(LEFT_OUT)
     assert not exported & set(LEFT_OUT)
+
+
+def test_what_staff_wrote_for_each_other_stays_theirs() -> None:
+    account = open_account(User.objects.create_user("alice@example.org"))
+    sam = Actor.person(User.objects.create_user("sam@example.org", is_staff=True))
+    grant(account, quota_bytes=10**9, days=3, reason="threatens with a lawyer", actor=sam)
+    freeze_account(account, actor=OPERATOR, reason="looks like a lawyer")
+    add_note(account, text="the lawyer called", actor=sam)
+    rows = [row for section in sections.of_account(account) for row in section.rows()]
+    assert not [row for row in rows if "lawyer" in str(row)]
+    assert [row for row in rows if row.get("verb") == "account.freeze"]
+    assert [row["quota_bytes"] for row in rows if "grace_days" in row] == [10**9]
