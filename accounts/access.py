@@ -80,7 +80,9 @@ def seat_or_none(request: HttpRequest) -> Seat | None:
         return None
     request.in_account = found.account.public_id  # type: ignore[attr-defined]  # for its forms
     request_facts.note(request, account=found.account.public_id, user=found.user_id)
-    return Seat(found)
+    seat = Seat(found)
+    request.seat = seat  # type: ignore[attr-defined]  # for the page's links
+    return seat
 
 
 def _of_form(request: HttpRequest, seats: QuerySet[Membership]) -> Membership | None:

@@ -96,12 +96,14 @@ def _undelete(request: HttpRequest, vault: Vault) -> HttpResponse:
 
 def _history(request: HttpRequest, vault: Vault, form: UndeleteForm | None) -> HttpResponse:
     page = Paginator(history.snapshots_of(vault), SNAPSHOTS_SHOWN).get_page(request.GET.get("page"))
+    snapshots = [history.shown(one) for one in page]
     context = {
         "vault": vault,
         "page": page,
         "newer": f"?page={page.previous_page_number()}" if page.has_previous() else "",
         "older": f"?page={page.next_page_number()}" if page.has_next() else "",
-        "snapshots": [history.shown(one) for one in page],
+        "snapshots": snapshots,
+        "can_choose": any(one.removed_at for one in snapshots),
         "removals": history.removals_of(vault, REMOVALS_SHOWN),
         "undeletes": [
             (row, requests.described(row)) for row in history.undeletes_of(vault, UNDELETES_SHOWN)

@@ -10,7 +10,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import Seat, present_seat
-from accounts.roles import Right
 from accounts.website import history
 from backup_service import clock
 from storage.models import Vault
@@ -42,7 +41,6 @@ def vault(request: HttpRequest, vault_id: str) -> HttpResponse:
     context = _now(seat, found)
     days = overview.backups_by_day(found)
     more = {
-        "may_move": seat.may(Right.MOVE_DEVICES),
         "parts": live.render_parts(request, PARTS, context),
         "chart": _growth(context["shown"]),
         "days": days,
