@@ -108,6 +108,7 @@ TEMPLATES = [
             ],
             "libraries": {
                 "navigation": "backup_service.pages.navigation",
+                "pricing": "backup_service.pages.pricing",
                 "passkeys": "accounts.website.sign_in.passkey_tags",
             },
         },

@@ -63,7 +63,13 @@ def minute(moment: datetime) -> str:
 def price(cents: int) -> str:
     """Return dollars, without cents where there are none."""
     dollars, rest = divmod(cents, 100)
-    return f"${dollars}.{rest:02}" if rest else f"${dollars}"
+    return in_dollars(f"{dollars}.{rest:02}" if rest else str(dollars))
+
+
+def in_dollars(figure: str) -> str:
+    """Return a figure with a decimal point as the reader writes dollars: $0.025, or 0,025 $."""
+    figure = figure.replace(".", formats.get_format("DECIMAL_SEPARATOR"))
+    return gettext("$%(figure)s") % {"figure": figure}
 
 
 @register.filter

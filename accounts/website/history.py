@@ -162,6 +162,8 @@ def sentence(event: AuditEvent) -> str:
     words = {name: _word(name, value) for name, value in event.detail.items()}
     if event.verb == "member.role" and "before" in words:
         words["before"] = role_word(str(words["before"]))
+    if event.verb == "plan.change" and "before" in words:
+        words["before"] = _word("plan", words["before"])
     try:
         return said.format(**{**words, "subject": event.subject})
     except (KeyError, IndexError):
@@ -198,6 +200,8 @@ def _word(name: str, value: Any) -> Any:
     """Return a value as it is, or in the reader's language where it is a word of ours."""
     if name in DAYS and isinstance(value, str):
         return day_of(value)
+    if name == "plan" and isinstance(value, str):
+        return value.capitalize()  # rows have its short name
     return gettext(value) if name in OWN_WORDS and isinstance(value, str) and value else value
 
 

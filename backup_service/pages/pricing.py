@@ -2,15 +2,21 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from urllib.parse import urlencode
 
+from django import template
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
-from backup_service.pages.public import offer, public
-from billing.models import Plan
+from accounts.templatetags.amounts import in_dollars
+from backup_service.pages.public import offer, places, public
+from billing.models import Interval, Plan
 
 GB = 10**9
 MONTHS = 12
+register = template.Library()
+register.simple_tag(places)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,15 @@ def _price(plan: Plan, *, yearly: bool) -> Price:
 def _for_a_gb(month_cents: Decimal, quota_bytes: int) -> str:
     """Return dollars with as many digits as cents have halves: $0.025."""
     dollars = month_cents / 100 * GB / max(1, quota_bytes)
-    return f"${dollars.quantize(Decimal('0.001'), ROUND_HALF_UP).normalize():f}"
+    return in_dollars(f"{dollars.quantize(Decimal('0.001'), ROUND_HALF_UP).normalize():f}")
+
+
+@register.simple_tag
+def choice(plan: Plan, yearly: bool) -> str:
+    """Return the address at which an account confirms that it wants a plan."""
+    interval = Interval.YEAR if yearly else Interval.MONTH
+    wanted = urlencode({"plan": plan.slug, "interval": interval.value})
+    return f"{reverse('billing_plans')}?{wanted}"
 
 
 @public

@@ -74,12 +74,17 @@ def addresses() -> dict[str, str]:
     }
 
 
+def places() -> int:
+    """Return in how many separate places copies can be now."""
+    return placement.reachable_replicas(placement.candidates())
+
+
 def offer() -> dict[str, Any]:
     """Return what can be had here: plans, and how many places there are for copies."""
     plans = list(Plan.objects.filter(on_offer=True))
     return {
         "plans": plans,
         "free_plan": next((plan for plan in plans if not plan.month_cents), None),
-        "places": placement.reachable_replicas(placement.candidates()),
+        "places": places(),
         "shares_disk": share_a_disk(),
     }

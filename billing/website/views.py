@@ -46,13 +46,16 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_safe
 @leads_to_payment
 def plans(request: HttpRequest) -> HttpResponse:
-    """The plans on offer, by the month or by the year."""
+    """The plans on offer, by the month or by the year; with `plan`, the one that was chosen."""
     account = present_seat(request).require(Right.CHANGE_BILLING).account
     wanted = request.GET.get("interval", Interval.MONTH)
     interval = Interval.YEAR if wanted == Interval.YEAR else Interval.MONTH
     state = state_of(account)
-    offers = [(plan, plan.cents(interval)) for plan in Plan.objects.filter(on_offer=True)]
+    on_offer = list(Plan.objects.filter(on_offer=True))
+    chosen = next((one for one in on_offer if one.slug == request.GET.get("plan")), None)
+    offers = [(plan, plan.cents(interval)) for plan in ([chosen] if chosen else on_offer)]
     context = {
+        "chosen": chosen,
         "state": state,
         "interval": interval.value,
         "offers": offers,

@@ -26,7 +26,7 @@ def test_events_are_shown_in_words(alice: Client, account: Account, laptop: Enro
     page = text(alice.get("/activity/"))
     assert "alice@example.org opened this account." in page
     assert "alice@example.org added the computer “laptop”." in page
-    assert "the service itself put this account on the plan “personal”." in page
+    assert "the service itself put this account on the plan “Personal”." in page
 
 
 def test_the_service_itself_is_named_in_the_reader_s_language(

@@ -1,11 +1,16 @@
-"""What plans cost comes from their rows."""
+"""What plans cost comes from their rows, and which one was chosen goes along."""
+
+import re
+from html import unescape
 
 import pytest
+from django.core import mail
 from django.urls import NoReverseMatch, reverse
 
 from backup_service.pages.pricing import prices
 from billing.models import Plan
 from tests.support.pages import Client, text
+from tests.unit.website.conftest import PASSWORD, client_of, owner
 
 
 def plan(quota_gb: int, month: int, year: int) -> Plan:
@@ -58,3 +63,61 @@ def test_nothing_is_sold_that_cannot_be_bought(client: Client) -> None:
         assert "Choose Personal" not in page
     else:
         assert "Choose Personal" in page
+
+
+def link_to(name: str, page: str) -> str:
+    """Return where the page's button for choosing a plan leads."""
+    [link] = re.findall(rf'href="([^"]+)"[^>]*>\s*Choose {name}', page)
+    return unescape(link)
+
+
+@pytest.mark.django_db
+def test_the_plan_that_a_visitor_chose_is_there_after_signing_up(client: Client) -> None:
+    link = link_to("Personal", text(client.get("/pricing/?every=year")))
+    assert link.startswith("/accounts/signup/?next=%2Fbilling%2Fplans%2F")
+    form = text(client.get(link))
+    [wanted] = re.findall(r'name="next" value="([^"]+)"', form)
+    sign_up = {"email": "dora@example.org", "password1": PASSWORD, "next": unescape(wanted)}
+    client.post("/accounts/signup/", sign_up)
+    [confirm] = re.findall(r"http://[^/\s]+(/accounts/confirm-email/\S+)", str(mail.outbox[0].body))
+    there = client.post(confirm)["Location"]
+    page = text(client.get(there))
+    assert "Your choice: Personal" in page
+    assert "$50 <small>a year" in page
+    assert "Plus" not in page.split("<main")[1].split("</main>")[0]
+
+
+@pytest.mark.django_db
+def test_who_is_signed_in_goes_straight_to_the_plan() -> None:
+    client = client_of(owner("alice@example.org", plan="free").memberships.get().user)
+    link = link_to("Plus", text(client.get("/pricing/")))
+    assert link == "/billing/plans/?plan=plus&interval=month"
+    assert "Your choice: Plus" in text(client.get(link))
+
+
+@pytest.mark.django_db
+def test_the_plan_that_one_has_is_called_so() -> None:
+    client = client_of(owner("alice@example.org", plan="plus").memberships.get().user)
+    page = text(client.get("/billing/plans/?plan=plus"))
+    assert "This is your plan." in page
+    assert "Choose a plan" in text(client.get("/billing/plans/?plan=gold"))
+
+
+@pytest.mark.django_db
+def test_both_pages_word_the_plans_alike() -> None:
+    client = client_of(owner("alice@example.org", plan="free").memberships.get().user)
+    told = re.compile(r"<li>(.*?)</li>")
+    lists = [
+        told.findall(" ".join(re.findall(r'id="plan-\w+".*?</ul>', text(client.get(path)))))
+        for path in ("/pricing/", "/billing/plans/")
+    ]
+    assert lists[0] == lists[1]
+    assert len(lists[0]) == 9
+    assert "$0" in text(client.get("/billing/plans/"))
+
+
+@pytest.mark.django_db
+def test_dollars_are_written_as_the_reader_does(client: Client) -> None:
+    page = text(client.get("/pricing/", HTTP_ACCEPT_LANGUAGE="de"))
+    assert "0,025 $ im Monat" in page
+    assert "$0" not in page
