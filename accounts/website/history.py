@@ -13,6 +13,7 @@ from accounts.models import Account, AuditEvent, Membership
 from accounts.notifications.wording import day_of
 from accounts.roles import Right, role_word
 from accounts.templatetags.amounts import amount, number
+from accounts.templatetags.words import wish_in_words
 
 # `{subject}` and the keys of the event's detail may be used; a verb without a sentence is shown
 # by its own words.
@@ -92,7 +93,7 @@ SENTENCES = {
     ),
     "vault.undelete": gettext_noop("asked for {what} to be brought back ({objects} objects)"),
     "vault.undeleted": gettext_noop(
-        "brought back {objects} objects, {snapshots} of them snapshots: {what}"
+        "brought back {what}: {objects} objects, of which {snapshots} are snapshots"
     ),
     "vault.accept-removal": gettext_noop("said that the removal of nearly everything was meant"),
     "credential.create": gettext_noop("made the credential {subject} (scope {scope})"),
@@ -200,6 +201,8 @@ def _word(name: str, value: Any) -> Any:
     """Return a value as it is, or in the reader's language where it is a word of ours."""
     if name in DAYS and isinstance(value, str):
         return day_of(value)
+    if name == "what" and isinstance(value, str):
+        return wish_in_words(value)
     if name == "plan" and isinstance(value, str):
         return value.capitalize()  # rows have its short name
     return gettext(value) if name in OWN_WORDS and isinstance(value, str) and value else value

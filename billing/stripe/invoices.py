@@ -5,12 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import stripe
+from django.utils.translation import gettext_noop
 
 from billing.models import Subscription
 from billing.stripe.client import Object, plain, speaking
 from billing.stripe.reading import moment
 
 SHOWN = 12
+# The states that Stripe has; pages show them in the reader's language.
+STATES = (
+    gettext_noop("draft"),
+    gettext_noop("open"),
+    gettext_noop("paid"),
+    gettext_noop("uncollectible"),
+    gettext_noop("void"),
+)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class UndeletePlanShape(Shape):
         "bytes": 6_000_000,
         "lost": 0,
         "purged": 0,
-        "text": "80 objects came back, 0 of them snapshots: everything of 2026-05-01 11:59:59 UTC.",
+        "text": "80 objects are back. Asked for: everything of 2026-05-01 11:59:59 UTC.",
     }
 )
 class UndeleteShape(Shape):

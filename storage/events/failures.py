@@ -15,6 +15,7 @@ from accounts.notifications.notify import notify
 from accounts.notifications.registry import Values, register
 from accounts.notifications.wording import iso, minute_of
 from accounts.topics import Topic
+from storage.events.refusal_wording import refusal_in_words
 from storage.models import FailureNotice, Vault
 from storage.vaults.expectations import is_expected
 
@@ -129,7 +130,7 @@ def _letter(values: Values, subject: str) -> Letter:
     return Letter(
         subject=subject,
         lines=[
-            gettext(values["text"]) if values["text"] else "",
+            refusal_in_words(values["text"]),
             gettext(ADVICE.get(values["code"], DEFAULT_ADVICE)),
             gettext(
                 "What was backed up before is safe and can be restored. While this lasts you are "

@@ -14,6 +14,7 @@ from accounts.notifications.notify import notify
 from accounts.notifications.registry import Values, register
 from accounts.notifications.wording import day_of, iso, minute_of
 from accounts.topics import Topic
+from storage.events.undelete_wording import outcome_in_words
 from storage.models import Vault, VaultEvent
 
 WIPED = "vault-wiped"
@@ -115,7 +116,8 @@ def deletion(values: Values) -> Letter:
             )
             % {"until": day_of(values["until"])},
             gettext(
-                "If that was nobody of yours, keep it, and change the password of this website."
+                "If nobody in your account did this, keep the vault, and change your password for "
+                "this website."
             ),
         ],
         facts=[
@@ -133,7 +135,7 @@ def undeleted(values: Values) -> Letter:
     return Letter(
         subject=gettext("What was removed from “%(name)s” is back") % {"name": values["name"]},
         lines=[
-            values["text"],
+            outcome_in_words(values["text"]),
             gettext("Let `nightsafe check` or `restic check` look at the vault now."),
         ],
         facts=[(gettext("Vault"), values["name"])],

@@ -10,11 +10,12 @@ from django.db import transaction
 from django.db.models import Count, F, Q, Sum, Value
 from django.db.models.functions import Greatest
 from django.utils import translation
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor
 from accounts.templatetags.amounts import number
+from accounts.templatetags.words import EVERYTHING, OF_CREDENTIAL, chosen_snapshots
 from backup_service import clock
 from billing.actions import entitlements_of
 from storage import wakeups
@@ -124,13 +125,10 @@ def described(row: Undelete) -> str:
     moment = f"{row.moment:%Y-%m-%d %H:%M:%S} UTC" if row.moment else ""
     if row.credential is not None:
         by = {"credential": row.credential.prefix, "moment": moment}
-        return gettext("what the credential %(credential)s has removed since %(moment)s") % by
+        return gettext(OF_CREDENTIAL) % by
     if row.snapshots:
-        count = len(row.snapshots)
-        said = ngettext("%(count)s chosen snapshot", "%(count)s chosen snapshots", count)
-        said %= {"count": count}
-        return said + (" " + gettext("as of %(moment)s") % {"moment": moment} if moment else "")
-    return gettext("everything of %(moment)s") % {"moment": moment}
+        return chosen_snapshots(len(row.snapshots), moment)
+    return gettext(EVERYTHING) % {"moment": moment}
 
 
 def on_record(row: Undelete) -> str:

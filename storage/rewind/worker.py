@@ -22,7 +22,7 @@ from accounts.audit import OPERATOR, Actor
 from backup_service import clock
 from storage.counters import tally
 from storage.database import bulk, lock_order
-from storage.events import notices, rows
+from storage.events import notices, rows, undelete_wording
 from storage.models import (
     JournalEntry,
     Lifetime,
@@ -194,15 +194,13 @@ def _asked_by(row: Undelete) -> Actor:
 
 def sentence(row: Undelete) -> str:
     """Say what came back, and what did not."""
-    said = (
-        f"{row.revived:,} objects came back, {row.revived_snapshots:,} of them snapshots: "
-        f"{described(row)}."
+    return undelete_wording.outcome(
+        objects=row.revived,
+        snapshots=row.revived_snapshots,
+        what=described(row),
+        lost=row.lost,
+        purged=row.purged,
     )
-    if row.lost:
-        said += f" Of {row.lost:,} of them no good copy is left; back the computer up again."
-    if row.purged:
-        said += f" {row.purged:,} more are gone for good, since their time was over."
-    return said
 
 
 def _lease() -> datetime:

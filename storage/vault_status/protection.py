@@ -8,6 +8,7 @@ from enum import StrEnum
 from django.utils.translation import gettext, ngettext
 
 from accounts.templatetags.amounts import day, number
+from storage.events.refusal_wording import refusal_in_words
 from storage.vaults.lateness import USUAL, late_from
 
 COPY_PATIENCE = timedelta(hours=1)
@@ -106,8 +107,8 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
         return Protection(
             Standing.DELETING,
             gettext(
-                "Its deletion was asked for. It can be kept until %(day)s; nothing is backed up "
-                "into it any more."
+                "It is going to be deleted, as was asked. Until %(day)s you can keep it; nothing "
+                "is backed up into it any more."
             )
             % {"day": day(figures.kept_until)},
         )
@@ -121,7 +122,7 @@ def judge(figures: VaultFigures, now: datetime) -> Protection:
         return Protection(
             Standing.REFUSED,
             gettext("The service refused the last backup, on %(day)s: %(text)s")
-            % {"day": day(figures.refused_at), "text": figures.refused_text},
+            % {"day": day(figures.refused_at), "text": refusal_in_words(figures.refused_text)},
         )
     if figures.last_backup is None:
         return Protection(Standing.NEVER, gettext("No backup has been completed yet."))

@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext, ngettext
 
 from accounts.templatetags.amounts import amount, number
+from storage.events.refusal_wording import refusal_in_words
+from storage.events.undelete_wording import outcome_in_words
 from storage.models import Credential, Vault, VaultEvent
 from storage.rewind import history
 
@@ -71,21 +73,16 @@ def sentence(event: VaultEvent) -> str:
         case Kind.FAILED:
             return gettext(event.text) + _times(event.count)
         case Kind.REFUSAL:
-            said = {"status": event.status, "times": _times(event.count), "text": _refusal(event)}
-            return gettext("Refused (%(status)s)%(times)s: %(text)s") % said
+            said = {"times": _times(event.count), "text": refusal_in_words(event.text)}
+            return gettext("Refused%(times)s: %(text)s") % said
         case Kind.REMOVAL | Kind.WIPE:
             return _removal(event)
         case _:
-            return event.text
+            return outcome_in_words(event.text)
 
 
 def _called(credential: Credential | None) -> str:
     return (credential.label or credential.prefix) if credential else ""
-
-
-def _refusal(event: VaultEvent) -> str:
-    """Return why, as the program was told; what is without figures in the reader's language."""
-    return gettext(event.text) if event.text else ""
 
 
 def _run(event: VaultEvent) -> str:

@@ -70,7 +70,7 @@ def test_from_the_wish_on_nothing_is_stored_and_people_are_told(
     delete(sure, full)  # again changes nothing
     page = text(sure.get(where(full)))
     assert "Going to be deleted" in page
-    assert "It can be kept until" in page
+    assert "you can keep it" in page
     assert Notice.objects.filter(kind="vault-deletion").count() == 1
     credential = Credential.objects.select_related("vault__account").get()
     access = Access(credential, credential.vault, entitlements_of(credential.vault.account))

@@ -117,7 +117,7 @@ def test_the_whole_way(alice: Client, emptied: Vault) -> None:
     assert "already" in text(alice.post(url("undelete", emptied), form))  # sent twice
     worker.undelete_due()
     page = text(alice.get(done["Location"]))
-    assert "9 objects came back, 3 of them snapshots" in page
+    assert "9 objects are back, 3 snapshots among them" in page
     assert "nothing to do" in text(alice.post(url("undelete", emptied), form))  # and again
     assert Undelete.objects.count() == 1
     assert StoredObject.objects.live().filter(type="snapshots").count() == 3

@@ -4,11 +4,22 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.utils import translation
 
+from accounts import audit
+from accounts.actions import freeze_account
+from accounts.audit import SERVICE
 from accounts.models import Account, User
 from accounts.notifications.registry import kind_of
 from accounts.reader import worded_for
+from accounts.templatetags.words import in_words
+from backup_service import clock
 from backup_service.agent_packages.catalogue import Package
+from billing.entitlements import CLOSED
+from billing.stripe.invoices import STATES
+from storage.events import rows
+from storage.events.runs import FAILURES
+from storage.models import Vault, VaultEvent
 from storage.vaults.enrolment import Enrolled
 from tests.support.pages import Client, text
 from tests.unit.backup_service.pages.test_public import PAGES
@@ -16,6 +27,7 @@ from tests.unit.website.conftest import PASSWORD, back_up
 from tools.messages import messages
 
 pytestmark = pytest.mark.django_db
+Kind = VaultEvent.Kind
 
 GERMAN: dict[str, Any] = {"HTTP_ACCEPT_LANGUAGE": "de-AT,de;q=0.9,en;q=0.5"}
 CUSTOMERS = (
@@ -74,6 +86,71 @@ def test_no_english_is_left_on_a_customers_page(alice: Client, laptop: Enrolled)
         assert '<html lang="de">' in page, path
         left = [one for ids in messages() for one in ids if len(one) > TELLING and one in page]
         assert left == [], path
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "said"),
+    [
+        (Kind.RUN, {"bytes": 1200, "seconds": 61.0, "unread": 2}, "2 Pfade"),
+        (Kind.FAILED, {"text": FAILURES["locked"]}, "Sperre des Tresors"),
+        (Kind.REFUSAL, {"text": "The service is busy; send it again."}, "ausgelastet"),
+        (Kind.REFUSAL, {"text": CLOSED}, "Nichts wird gespeichert"),
+        (Kind.REMOVAL, {"count": 3, "snapshots": 1, "bytes": 5}, "1 Snapshot und 2 andere"),
+        (Kind.WIPE, {"count": 1, "snapshots": 1, "bytes": 5}, "entfernt"),
+        (
+            Kind.UNDELETE,
+            {"text": "44 objects came back, 1 of them snapshots: 1 chosen snapshot."},
+            "44 Objekte sind wieder da, darunter 1 Snapshot",
+        ),
+    ],
+)
+def test_what_happened_in_a_vault_is_told_in_german(
+    alice: Client, laptop: Enrolled, kind: Kind, fields: dict[str, Any], said: str
+) -> None:
+    rows.add(laptop.vault.pk, kind, clock.now(), status=403, **fields)
+    page = text(alice.get(f"/vaults/{laptop.vault.public_id}/events/", **GERMAN))
+    assert said in page
+    assert no_english(page) == []
+
+
+def test_a_refused_backup_and_a_deletion_are_told_in_german(
+    alice: Client, laptop: Enrolled
+) -> None:
+    back_up(laptop)
+    Vault.objects.update(refused_at=clock.now(), refused_status=403, refused_text=CLOSED)
+    for path in ("/dashboard/", f"/vaults/{laptop.vault.public_id}/"):
+        page = text(alice.get(path, **GERMAN))
+        assert "Nichts wird gespeichert" in page
+        assert "This account" not in page
+    Vault.objects.update(deletion_asked_at=clock.now())
+    for path in ("/dashboard/", f"/vaults/{laptop.vault.public_id}/"):
+        page = text(alice.get(path, **GERMAN))
+        assert "Er wird gelöscht, wie es verlangt wurde" in page
+        assert no_english(page) == []
+
+
+def test_why_nothing_is_stored_is_told_in_german(alice: Client, account: Account) -> None:
+    freeze_account(account, actor=SERVICE)
+    assert no_english(text(alice.get("/dashboard/", **GERMAN))) == []
+
+
+def test_what_was_brought_back_is_told_in_german(alice: Client, account: Account) -> None:
+    for verb in ("vault.undelete", "vault.undeleted"):
+        figures: dict[str, Any] = {"objects": 44, "snapshots": 1, "what": "1 chosen snapshot"}
+        audit.record(SERVICE, verb, "x", account=account, **figures)
+    page = text(alice.get("/activity/", **GERMAN))
+    assert page.count("1 gewählter Snapshot") == 2
+    assert "chosen" not in page
+
+
+def test_states_of_invoices_are_told_in_german() -> None:
+    with translation.override("de"):
+        assert [in_words(state) for state in STATES if in_words(state) == state] == []
+
+
+def no_english(page: str) -> list[str]:
+    """Return which of our messages are left on a page as they are."""
+    return [one for ids in messages() for one in ids if len(one) > TELLING and one in page]
 
 
 def test_programs_and_staff_are_spoken_to_in_english(client: Client) -> None:

@@ -74,7 +74,7 @@ def test_what_is_on_record(story: Story) -> None:
     assert (event.count, event.snapshots, event.bytes) == (8, 2, 40_000)
     asked, done = AuditEvent.objects.filter(verb__startswith="vault.undelete").order_by("pk")
     assert (asked.detail["objects"], done.detail["objects"]) == (8, 8)
-    assert worker.sentence(row).startswith("8 objects came back, 2 of them snapshots")
+    assert worker.sentence(row).startswith("8 objects are back, 2 snapshots among them")
 
 
 def test_what_came_later_stays(story: Story) -> None:
