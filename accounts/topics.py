@@ -10,7 +10,7 @@ class Topic(TextChoices):
     BACKUPS = "backups", gettext_noop("Backups: late, refused, removed, nearly out of room")
     BILLING = "billing", gettext_noop("Payments and the plan")
     SECURITY = "security", gettext_noop("Security: new computers, credentials, sign-ins")
-    REPORTS = "reports", gettext_noop("Reports: how all is, every week or month")
+    REPORTS = "reports", gettext_noop("Reports: how your backups stand, every week or month")
 
 
 class ReportRhythm(TextChoices):

@@ -24,7 +24,7 @@ def closed(values: Values) -> Letter:
         gettext("The account “%(name)s” is closed, and is erased after %(until)s")
         % {"name": values["name"], "until": day_of(values["until"])},
         [
-            gettext("The account “%(name)s” was closed: %(why)s.")
+            gettext("The account “%(name)s” was closed (%(why)s).")
             % {"name": values["name"], "why": gettext(values["why"])},
             gettext("Nothing new is stored. %(restoring)s %(paying)s")
             % {"restoring": _restoring(values), "paying": _paying(values)},
@@ -124,7 +124,9 @@ def unused(values: Values) -> Letter:
 def _restoring(values: Values) -> str:
     if values["reason"] == Closing.Reason.UNPAID:
         return gettext("Restores have ended, and work again once it is paid.")
-    return gettext("Until then your files can be restored.")
+    return gettext("Until %(until)s your files can be restored.") % {
+        "until": day_of(values["until"])
+    }
 
 
 def _paying(values: Values) -> str:

@@ -12,6 +12,10 @@ Page = Callable[[HttpRequest], HttpResponse]
 Figures = Callable[[HttpRequest], dict[str, Any]]
 
 
+# Groups of lists whose own names say too little.
+_NAMES = {"account": "E-mail addresses", "mfa": "Second factors", "usersessions": "Sessions"}
+
+
 class StaffSite(admin.AdminSite):
     """Apps above this one give it pages, and what the start page shows, as they are loaded."""
 
@@ -34,6 +38,15 @@ class StaffSite(admin.AdminSite):
         """Put our pages before Django's."""
         ours = [path(route, self.admin_view(page), name=name) for route, name, page in self._pages]
         return [*ours, *super().get_urls()]
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the groups of lists; allauth calls its own by the name that ours has."""
+        found = super().get_app_list(request, app_label)
+        for group in found:
+            group["name"] = _NAMES.get(group["app_label"], group["name"])
+        return found
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -28,8 +28,8 @@ def full_token(values: Values) -> Letter:
                 "until": day_of(values["until"]),
             },
             gettext(
-                "If that was nobody of yours, revoke it in the settings now, and change the "
-                "password of this website."
+                "If nobody in your account did this, revoke it in the settings now, and change "
+                "your password for this website."
             ),
         ],
         facts=[

@@ -40,7 +40,7 @@ class MailForm(forms.Form):
     )
     billing = forms.BooleanField(label=gettext_lazy("Payments and the plan"), required=False)
     reports = forms.ChoiceField(
-        label=gettext_lazy("A report of how all is"),
+        label=gettext_lazy("A regular report on your backups"),
         choices=[(one, gettext_lazy(label)) for one, label in ReportRhythm.choices],
         widget=forms.RadioSelect,
     )

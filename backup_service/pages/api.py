@@ -24,7 +24,7 @@ PROBLEMS = {
     "permission-denied": "The token’s scope, or its member’s role, does not allow it.",  # noqa: RUF001
     "not-found": (
         "There is nothing there that the token sees, or no such address: most end in a slash, and "
-        "none is led on to another one."
+        "none is redirected."
     ),
     "method-not-allowed": "This address does not take that method.",
     "conflict": "It does not fit what is there; the document's detail says why.",

@@ -96,8 +96,9 @@ class NoteForm(forms.Form):
 class Act:
     """Something that staff with a right do to an account.
 
-    `consequence` says in sentences what will be; `do` does it and returns what was done, and
-    raises ValueError with a text for people. `is_offered` says whether there is any point in it.
+    `consequence` says in sentences what will be, `now` what is, beside the form; `do` does it and
+    returns what was done, and raises ValueError with a text for people. `is_offered` says whether
+    there is any point in it.
     """
 
     slug: str
@@ -107,6 +108,7 @@ class Act:
     consequence: Callable[[Account, Values], list[str]]
     do: Callable[[Account, Values, Actor], str]
     is_offered: Callable[[Account], bool] = lambda account: True
+    now: Callable[[Account], list[str]] = lambda account: []
 
 
 def _room_will(account: Account, given: Values) -> list[str]:
@@ -120,6 +122,15 @@ def _room_will(account: Account, given: Values) -> list[str]:
     ]
     if state.used > quota + bytes_given:
         lines.append("That is still less than what is used: uploads go on being refused.")
+    return lines
+
+
+def _room_now(account: Account) -> list[str]:
+    state = state_of(account)
+    lines = [f"{amount(state.used)} of {amount(state.quota)} are used."]
+    if state.used > state.quota:
+        missing = amount(state.used - state.quota)
+        lines.append(f"{missing} are missing for what is there; new backups take more.")
     return lines
 
 
@@ -232,7 +243,16 @@ def _is(state: str) -> Callable[[Account], bool]:
 
 
 ACTS = (
-    Act("room", "Grant more room", "billing.add_grant", RoomForm, _room_will, _give_room, _is_kept),
+    Act(
+        "room",
+        "Grant more room",
+        "billing.add_grant",
+        RoomForm,
+        _room_will,
+        _give_room,
+        _is_kept,
+        now=_room_now,
+    ),
     Act("grace", "Extend grace", "billing.add_grant", GraceForm, _grace_will, _give_grace, _owes),
     Act(
         "freeze",

@@ -86,7 +86,8 @@ class AccountAdmin(StaffAdmin):
         if not request.user.has_perm(act.right):
             raise PermissionDenied
         form = act.form(request.POST or None)
-        context: dict[str, Any] = {"form": form, "act": act, "account": account}
+        now = act.now(account)
+        context: dict[str, Any] = {"form": form, "act": act, "account": account, "now": now}
         if request.method == "POST" and form.is_valid():
             if request.POST.get("sure") == "yes":
                 return self._do(request, account, act, form.cleaned_data)

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Count, Q, Sum
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
 from accounts.models import Account
@@ -68,7 +69,7 @@ def _money(now: datetime) -> Figure:
     return Figure(
         "Revenue a month",
         price(sum(one.cents for one in found)),
-        f"{subscribers} subscriptions, at list prices",
+        f"{subscribers} subscription{pluralize(subscribers)}, at list prices",
         _list("billing_subscription", "stripe_status__exact=active"),
     )
 

@@ -109,7 +109,10 @@ class VaultView(ApiView):
         try:
             delete_vault(visible.vault(request, vault_id, to_change=True), actor=actor_of(request))
         except VaultInUseError as error:
-            raise ConflictError(str(error), "in-use") from error
+            told = (
+                f"{error} Ask for its deletion at {request.path}deletion/, which can be taken back."
+            )
+            raise ConflictError(told, "in-use") from error
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -32,25 +32,32 @@ def erase_members(account: Account) -> int:
     return account.memberships.count()
 
 
+def hindrance(user: User) -> ClosingError | None:
+    """Return why somebody cannot be erased at present, or None: see `erase_oneself`."""
+    if user.is_staff:
+        return ClosingError(
+            gettext("You are staff of this service. Ask its operator to end that first.")
+        )
+    for seat in Membership.objects.select_related("account").filter(user=user, role=Role.OWNER):
+        others = seat.account.memberships.filter(role=Role.OWNER).exclude(pk=seat.pk)
+        if not others.exists():
+            return OwnerError(seat.account)
+    return None
+
+
 @transaction.atomic
 def erase_oneself(user: User) -> None:
     """Leave every account, and erase the person.
 
     Raises OwnerError for an only owner, ClosingError for staff, whose acts others answer for.
     """
-    if user.is_staff:
-        raise ClosingError(
-            gettext("You are staff of this service. Ask its operator to end that first.")
-        )
     for account in Account.objects.filter(memberships__user=user).order_by("pk"):
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     # Only now: an account may have been given to them while its row was waited for.
-    seats = list(Membership.objects.select_related("account").filter(user=user))
-    for seat in seats:
-        others = seat.account.memberships.filter(role=Role.OWNER).exclude(pk=seat.pk)
-        if seat.role == Role.OWNER and not others.exists():
-            raise OwnerError(seat.account)
-    for seat in seats:
+    found = hindrance(user)
+    if found is not None:
+        raise found
+    for seat in Membership.objects.select_related("account").filter(user=user):
         erasure.end_seat(seat)
     _erase(user)
 

@@ -108,8 +108,9 @@ def _full(values: Values, used: str) -> Letter:
             )
             % {"used": used},
             gettext(
-                "To make room, remove old snapshots with a credential that may maintain the "
-                "vault and prune, or choose a larger plan."
+                "To make room, choose a larger plan, or remove old snapshots: make a "
+                "credential with the right “maintain” on the vault's page, which shows the "
+                "lines to type."
             ),
             gettext(
                 "Such a credential may store up to %(overdraw)s more, which a prune needs. Do "
@@ -132,8 +133,8 @@ def credential(values: Values) -> Letter:
             gettext("%(by)s made a credential for the vault “%(name)s”. It may: %(may)s.")
             % {"by": values["by"], "name": values["name"], "may": gettext(values["may"])},
             gettext(
-                "If that was nobody of yours, revoke it on the vault's page now, and change the "
-                "password of this website."
+                "If nobody in your account did this, revoke it on the vault's page now, and change "
+                "your password for this website."
             ),
         ],
         facts=[
@@ -163,7 +164,10 @@ def key(values: Values) -> Letter:
         subject=subject % about,
         lines=[
             f"{line % about} {gettext(WHO_READS)}",
-            gettext("If that was nobody of yours, revoke that credential on the vault's page now."),
+            gettext(
+                "If nobody in your account did this, revoke that credential on the vault's page "
+                "now."
+            ),
         ],
         link=_vault(values),
         is_urgent=True,

@@ -59,11 +59,20 @@ class CodeForm(forms.Form):
 
 
 class ConnectForm(forms.Form):
-    """Where the computer backs up to."""
+    """What a computer is to do, and with which vault."""
 
     code = forms.CharField(max_length=40, widget=forms.HiddenInput)
+    scope = forms.ChoiceField(
+        label=gettext_lazy("What is it to do?"),
+        choices=[
+            (Credential.Scope.BACKUP, gettext_lazy("Back up and restore")),
+            (Credential.Scope.RESTORE, gettext_lazy("Restore only")),
+        ],
+        initial=Credential.Scope.BACKUP,
+        widget=forms.RadioSelect,
+    )
     where = forms.ChoiceField(
-        label=gettext_lazy("Where does it back up to?"), widget=forms.RadioSelect
+        label=gettext_lazy("Which vault is it for?"), widget=forms.RadioSelect
     )
     name = NameField(
         label=gettext_lazy("Name of the computer"),
@@ -72,23 +81,15 @@ class ConnectForm(forms.Form):
         help_text=gettext_lazy("Its credential and a new vault get the same name."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    scope = forms.ChoiceField(
-        label=gettext_lazy("What may it do?"),
-        choices=[
-            (Credential.Scope.BACKUP, gettext_lazy("Back up and restore")),
-            (Credential.Scope.RESTORE, gettext_lazy("Restore only")),
-        ],
-        initial=Credential.Scope.BACKUP,
-        widget=forms.RadioSelect,
-    )
 
     def __init__(
         self, seat: Seat, asked: DeviceAuthorization, data: QueryDict | None, code: str
     ) -> None:
-        super().__init__(data, initial={"code": code, "where": NEW, "name": asked.computer})
         self.vaults = {vault.public_id: vault for vault in overview.vaults_seen_by(seat)}
+        where = "" if self.vaults else NEW  # whoever restores chooses one of these
+        super().__init__(data, initial={"code": code, "where": where, "name": asked.computer})
         self.fields["where"].choices = [  # type: ignore[attr-defined]
-            (NEW, gettext("A new vault of its own")),
+            (NEW, gettext("A new vault of its own, for its backups")),
             *(
                 (key, gettext("The vault “%(vault_name)s”") % {"vault_name": vault.name})
                 for key, vault in self.vaults.items()

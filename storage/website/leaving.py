@@ -156,5 +156,9 @@ def delete_sign_in(request: HttpRequest) -> HttpResponse:
             logout(request)
             messages.success(request, gettext("Your sign-in is deleted, and you are signed out."))
             return redirect("landing")
-    context = {"form": form, "seats": list(seats_of(user)[:100])}
+    context = {
+        "form": form,
+        "seats": list(seats_of(user)[:100]),
+        "hindrance": persons.hindrance(user) or "",
+    }
     return render(request, "leaving/delete_sign_in.html", context)

@@ -7,6 +7,13 @@ from storage.models import Credential, Vault
 from storage.vaults.credentials import NewCredential
 from storage.website.forms import SCOPES
 
+# What stock restic is started with first, by what the credential may do.
+RESTIC = {
+    Credential.Scope.RESTORE: "snapshots",
+    Credential.Scope.BACKUP: "backup ~/",
+    Credential.Scope.MAINTAIN: "forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --prune",
+}
+
 
 def secret_page(
     request: HttpRequest, vault: Vault, made: NewCredential, *, replaces: Credential | None = None
@@ -25,6 +32,8 @@ def secret_page(
         "connect_string": _with_credential(vault.url, made),
         "is_new_vault": vault.is_new and may_back_up,
         "may_back_up": may_back_up,
+        "may_remove": made.credential.scope == Credential.Scope.MAINTAIN,
+        "restic_verb": RESTIC[Credential.Scope(made.credential.scope)],
         "replaces": replaces,
     }
     response = render(request, "storage/credential_once.html", context)

@@ -52,7 +52,10 @@ def test_a_credential_is_shown_once(sure: Client, laptop: Enrolled, scope: str) 
     assert secret not in whole_database()
     page = text(response)
     assert "nightsafe init" not in page
-    assert ("nightsafe backup" in page) is (scope != "restore")
+    assert ("nightsafe backup" in page) is (scope == "backup")
+    assert ("backup ~/" in page) is (scope == "backup")
+    assert ("Not for the computer that backs up." in page) is (scope == "maintain")
+    assert ("nightsafe forget" in page) is (scope == "maintain")
 
 
 @pytest.mark.parametrize("scope", ["", "owner", "backup "])

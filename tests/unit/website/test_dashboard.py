@@ -317,7 +317,7 @@ def test_what_was_granted_is_room(alice: Client, account: Account, laptop: Enrol
     Usage.objects.filter(account=account).update(live_bytes=200 * 10**9)
     page = text(alice.get(DASHBOARD)).replace("\u00a0", " ")
     assert "200 GB <small> of 250 GB, plan Personal </small>" in page
-    assert "50 GB of the room were granted for a while." in page
+    assert "This includes 50 GB that were granted for a while." in page
     assert "80 % used." in page
 
 

@@ -59,7 +59,7 @@ def test_a_fresh_right_to_set_it_up_with_one_button(sure: Client, fresh: Enrolle
     used = credentials.create(fresh.vault, scope="maintain", actor=SERVICE)
     credentials.mark_used(used.credential)
     reader = credentials.create(fresh.vault, scope="restore", actor=SERVICE)
-    assert "Get the lines to set it up" in text(sure.get(where(fresh)))
+    assert "The secret is lost: get another one" in text(sure.get(where(fresh)))
     with clock.travelled(timedelta(days=3)):
         page = text(send_once(sure, where(fresh, "set-up/")))
         assert "nightsafe init" in page

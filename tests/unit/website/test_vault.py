@@ -260,7 +260,7 @@ def test_what_happened_comes_in_pages_and_can_be_narrowed(
     trouble = text(alice.get(f"{page}?show=trouble&page=2"))
     assert trouble.count('data-label="When"') == 10
     assert "A backup was completed" not in trouble
-    assert "Refused (507): Over quota, no. 29." in trouble
+    assert "Refused: Over quota, no. 29." in trouble
     assert "?show=trouble&amp;page=1" in trouble
     backups = text(alice.get(f"{page}?show=backups"))
     assert "Refused" not in backups

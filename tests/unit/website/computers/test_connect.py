@@ -160,3 +160,17 @@ def test_the_plan_s_limit_is_said(begun: grant.Begun, regions: list[Region]) -> 
     connect(client, begun)
     other = grant.begin(computer="second", program="x", address=None)
     assert "Your plan has room for 1 computer" in connect(client, other, name="second")
+
+
+def test_nothing_is_chosen_for_somebody_who_may_want_to_restore(
+    alice: Client, begun: grant.Begun, laptop: Enrolled
+) -> None:
+    page = text(alice.post(PAGE, {"code": begun.user_code}))
+    assert page.index("What is it to do?") < page.index("Which vault is it for?")
+    new = page[page.index('value="new"') :].split(">")[0]
+    assert "checked" not in new
+
+
+def test_without_a_vault_a_new_one_is_chosen(alice: Client, begun: grant.Begun) -> None:
+    page = text(alice.post(PAGE, {"code": begun.user_code}))
+    assert "checked" in page[page.index('value="new"') :].split(">")[0]

@@ -64,7 +64,10 @@ def test_support_helps_somebody_whose_uploads_are_refused(
     assert "6 GB of 5 GB are used (120 %); that is 1 GB too much." in page
     assert "Over quota: 6.00 of 5 GB are used." in page
     assert act_on(account, "room") in page
+    assert "holds more than its quota" in page
+    assert "over-cap" not in page
 
+    assert "1 GB are missing for what is there" in text(support.get(act_on(account, "room")))
     asked = support.post(
         act_on(account, "room"), {"quota_gb": "10", "days": "14", "reason": "moving house"}
     )
