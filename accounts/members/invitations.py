@@ -26,6 +26,7 @@ from accounts.roles import manages, role_word
 from backup_service import clock
 
 LIFETIME = timedelta(days=7)
+KEPT = "invitation"  # the session's key for the digest of a token whose link was opened
 MOST_MEMBERS = 100  # of an account, those invited included
 MOST_A_DAY = 50  # invitations of an account, whatever became of them: each is a mail to a stranger
 

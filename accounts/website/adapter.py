@@ -17,6 +17,7 @@ from accounts.actions import open_account
 from accounts.audit import Actor
 from accounts.audit.people import record_of_person
 from accounts.client_address import client_address
+from accounts.members import invitations
 from accounts.models import User
 from accounts.notifications.mail_errors import MAIL_ERRORS
 from accounts.reader import worded_for
@@ -121,6 +122,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             super().send_notification_mail(template_prefix, user, told, email)
         except ImmediateHttpResponse:
             return  # it is in the log
+
+    def is_email_verified(self, request: HttpRequest, email: str) -> bool:
+        """Return whether the link of an invitation, mailed to that address, was opened here."""
+        found = invitations.find(str(request.session.get(invitations.KEPT, "")))
+        return (
+            found is not None
+            and invitations.is_waiting(found)
+            and found.email == email.strip().lower()
+        )
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Sign somebody in, and see whether it is for the first time."""

@@ -12,11 +12,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import choose_account
 from accounts.members import invitations
 from accounts.members.errors import MemberError
+from accounts.members.invitations import KEPT
 from accounts.models import Invitation, User
 from accounts.roles import role_word
 from accounts.website.acting import actor_of, user_of
-
-KEPT = "invitation"  # the session's key for the token's digest; the token leaves the address
 
 
 @never_cache

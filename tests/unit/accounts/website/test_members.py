@@ -10,7 +10,8 @@ from pytest_django import DjangoAssertNumQueries as AssertQueries
 
 from accounts.access import Seat
 from accounts.actions import open_account
-from accounts.models import Account, ApiToken, Device, Membership, User
+from accounts.models import Account, ApiToken, Device, Invitation, Membership, User
+from backup_service import clock
 from storage.models import Region
 from tests.support.pages import Client, read, send_once, text
 from tests.unit.website.conftest import (
@@ -67,10 +68,26 @@ def test_somebody_new_signs_up_and_comes_back(sure: Client, client: Client) -> N
     page = text(client.get("/invitations/"))
     assert "/accounts/signup/?next=/invitations/" in page
     form = {"email": "new@example.org", "password1": PASSWORD, "next": "/invitations/"}
-    client.post("/accounts/signup/", form)
-    [confirm] = re.findall(r"8000(/accounts/confirm-email/\S+)", str(mail.outbox[-1].body))
-    client.post(confirm)
+    sent = len(mail.outbox)
+    assert client.post("/accounts/signup/", form)["Location"] == "/invitations/"
+    assert len(mail.outbox) == sent  # the address was proved by the link that brought them
     assert client.post("/invitations/")["Location"] == "/dashboard/"
+
+
+def test_who_signs_up_with_another_address_proves_it(sure: Client, client: Client) -> None:
+    client.get(invite(sure, "new@example.org"))
+    form = {"email": "other@example.org", "password1": PASSWORD, "next": "/invitations/"}
+    client.post("/accounts/signup/", form)
+    assert mail.outbox[-1].to == ["other@example.org"]
+    addresses = EmailAddress.objects.filter(user__email="other@example.org")
+    assert list(addresses.values_list("email", "verified")) == [("other@example.org", False)]
+
+
+def test_an_invitation_that_was_taken_back_proves_nothing(sure: Client, client: Client) -> None:
+    client.get(invite(sure, "new@example.org"))
+    Invitation.objects.update(revoked_at=clock.now())
+    client.post("/accounts/signup/", {"email": "new@example.org", "password1": PASSWORD})
+    assert not EmailAddress.objects.get(email="new@example.org").verified
 
 
 def test_an_invitation_page_is_the_same_whether_the_address_signs_in_here(sure: Client) -> None:
