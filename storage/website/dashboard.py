@@ -63,6 +63,7 @@ class _Shown:
         wish, computers = self.wish, self.computers
         has_table = len(computers.vaults) >= FEW or (bool(computers.vaults) and not wish.is_plain)
         context = {
+            "account": self.seat.account,
             "computers": computers,
             "quota": self.quota,
             "entitlements": self.entitlements,
@@ -103,7 +104,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     parts = live.render_parts(request, PARTS, context)
     growth = _growth(shown)
     more = {
-        "account": seat.account,
         "parts": parts,
         "chart": chart(growth, quota=shown.quota.quota),
         "forecast": _told(forecast(growth, shown.quota.quota)),
