@@ -12,6 +12,7 @@ from accounts.notifications.wording import iso
 from backup_service import clock
 from storage.models import LateNotice, Vault
 from storage.notices import letters, schedule
+from storage.notices.each import each
 from storage.vaults.expectations import expected
 
 BATCH = 200  # vaults in one run
@@ -23,7 +24,8 @@ def tell_due() -> int:
     now = clock.now()
     late = list(_late(now).order_by("late_from", "pk")[:BATCH])
     never = list(_never(now).order_by("pk")[: BATCH - len(late)])
-    return sum(_tell(vault, now) for vault in [*late, *never])
+    complaint = "nobody could be told of a vault whose backups do not come"
+    return each([*late, *never], lambda vault: _tell(vault, now), complaint)
 
 
 def _expected() -> QuerySet[Vault]:

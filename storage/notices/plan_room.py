@@ -11,6 +11,7 @@ from backup_service import clock
 from billing.actions import entitlements_of
 from storage.models import QuotaNotice, Usage
 from storage.notices import letters, schedule
+from storage.notices.each import each
 
 BATCH = 500  # accounts looked at in one run
 _CURSOR = "plan-room-cursor"
@@ -38,8 +39,7 @@ def tell_due(*, after: int = 0) -> int | None:
         .order_by("pk")[:BATCH]
     )
     found = list(candidates)
-    for usage in found:
-        _look(usage)
+    each(found, _look, "nobody could be told how full a plan is")
     return found[-1].pk if len(found) == BATCH else None
 
 

@@ -13,6 +13,7 @@ from backup_service import clock
 from billing.actions import entitlements_of
 from storage.models import Report
 from storage.notices import letters, schedule
+from storage.notices.each import each
 from storage.vault_status import overview
 from storage.vault_status.protection import AT_REST
 
@@ -33,7 +34,7 @@ def send_due() -> int:
     seats = Membership.objects.filter(wants, user__is_active=True)
     seats = seats.exclude(account__state__in=Account.CLOSED)
     due = seats.select_related("user", "account").order_by("pk")[:BATCH]
-    return sum(_send(seat) for seat in due)
+    return each(due, _send, "a report could not be made")
 
 
 @transaction.atomic

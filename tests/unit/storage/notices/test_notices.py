@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from accounts.audit import SERVICE
 from accounts.models import Account, Delivery, Device, MailPreference, Membership, Notice
+from accounts.notifications import notify
 from backup_service import clock
 from storage.models import LateNotice, QuotaNotice, Region, Usage, Vault
 from storage.notices import late_backups, letters, plan_room, reports
@@ -103,6 +104,32 @@ class TestLate:
         deposit(laptop, ObjectType.SNAPSHOT)
         with clock.travelled(timedelta(days=400)):
             assert late_backups.tell_due() == 0
+
+    def test_one_that_cannot_be_told_keeps_no_other_waiting(
+        self,
+        account: Account,
+        laptop: Enrolled,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        deposit(laptop, ObjectType.SNAPSHOT)
+        other = enrol(account, "other")
+        deposit(other, ObjectType.CONFIG)
+        deposit(other, ObjectType.SNAPSHOT)
+        really = notify.notify
+
+        def odd(*about: object, **more: object) -> object:
+            if more["name"] == "laptop":
+                raise ValueError("odd")
+            return really(*about, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(late_backups, "notify", odd)
+        with clock.travelled(timedelta(days=9)):
+            assert late_backups.tell_due() == 1
+        (subject,) = told(letters.LATE)
+        assert subject.startswith("“other” has not been backed up since")
+        assert "nobody could be told of a vault" in caplog.text
+        assert not LateNotice.objects.filter(vault=laptop.vault).exists()
 
 
 class TestPlan:
