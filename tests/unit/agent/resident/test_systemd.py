@@ -29,7 +29,7 @@ def verified(tmp_path: Path, text: str, *, is_system: bool) -> str:
         check=False,
         env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)},
     )
-    ours = [line for line in done.stderr.splitlines() if "nightsafe" in line]
+    ours = [line for line in done.stderr.splitlines() if path.name in line]
     return "\n".join([*ours, done.stdout]).strip()
 
 
