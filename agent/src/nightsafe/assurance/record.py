@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nightsafe.assurance.drill import DrillReport
+from nightsafe.fs.durability import replace_file
 from nightsafe.settings.login import state_dir
 
 _LARGEST = 64 << 10
@@ -69,14 +70,8 @@ def save_record(report: DrillReport, at: datetime, folder: str = "") -> DrillRec
         bytes=report.bytes,
         failed=len(report.issues),
     )
-    path = _path(folder)
-    temporary = f"{path}.{os.urandom(6).hex()}"
     with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(fd, "w", encoding="utf-8") as file:
-            json.dump(record.fields(), file)
-        os.replace(temporary, path)
+        replace_file(_path(folder), json.dumps(record.fields()))
     return record
 
 

@@ -1,5 +1,6 @@
 """Makes files and folders durable, where the file system supports it."""
 
+import contextlib
 import errno
 import os
 
@@ -33,6 +34,28 @@ def sync_folder(path: str) -> None:
         _sync(fd, _NO_FOLDER_SYNC)
     finally:
         os.close(fd)
+
+
+def replace_file(path: str, text: str, *, mode: int = 0o600, folder_mode: int = 0o700) -> None:
+    """Write a small file at once: whoever reads it finds the old text or the new one, whole.
+
+    Its folder is made if it lacks. OSError if that fails; then the old file is as it was.
+    """
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=folder_mode, exist_ok=True)
+    temporary = f"{path}.{os.urandom(6).hex()}"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with open(fd, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            sync_file(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(folder)
 
 
 def _sync(fd: int, unable: frozenset[int]) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from nightsafe.errors import SettingsError
-from nightsafe.fs.durability import sync_file, sync_folder
+from nightsafe.fs.durability import replace_file
 from nightsafe.jobs.job import check_name
 from nightsafe.settings.login import state_dir
 
@@ -103,22 +103,9 @@ class JobStates:
         that a full disk makes nobody begin a run again and again.
         """
         path = self._path(name)
-        temporary = f"{path}.{os.urandom(6).hex()}"
         self._unkept[name] = state
         try:
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with open(fd, "w", encoding="utf-8") as file:
-                    json.dump(_fields(state), file)
-                    file.flush()
-                    sync_file(file.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-                raise
-            sync_folder(self._folder)
+            replace_file(path, json.dumps(_fields(state)))
             del self._unkept[name]
         except OSError as error:
             raise SettingsError(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.fs.durability import sync_file, sync_folder
+from nightsafe.fs.durability import replace_file
 from nightsafe.fs.file_locks import lock_file
 from nightsafe.jobs.job import Job, job_of
 from nightsafe.settings.login import NOWHERE, config_dir
@@ -83,8 +83,10 @@ def _jobs_of(path: str, text: str) -> Jobs:
         raise SettingsError(f"{path}: {key[:80]!a} is not known there; jobs are [jobs.NAME].")
     sound: dict[str, Job] = {}
     invalid: dict[str, str] = {}
-    for name, fields in list(read.get("jobs", {}).items())[:_MOST]:
+    for number, (name, fields) in enumerate(read.get("jobs", {}).items(), 1):
         try:
+            if number > _MOST:
+                raise SettingsError(f"job {name[:80]!a} is beyond the {_MOST} that there can be.")
             sound[name] = job_of(name, fields)
         except SettingsError as error:
             invalid[name] = f"{path}: {error}"
@@ -129,7 +131,10 @@ def _changed(path: str) -> Iterator["TOMLDocument"]:
         yield document
         new = tomlkit.dumps(document)
         _jobs_of(path, new)
-        _replace(path, new)
+        try:
+            replace_file(path, new)
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
 
 @contextlib.contextmanager
@@ -146,25 +151,6 @@ def _locked(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def _replace(path: str, text: str) -> None:
-    temporary = f"{path}.{os.urandom(6).hex()}"
-    try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(fd, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                sync_file(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        sync_folder(os.path.dirname(path))
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def _unwritable(path: str, error: OSError) -> SettingsError:

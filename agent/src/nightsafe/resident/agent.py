@@ -109,13 +109,17 @@ class Resident:
             seen = None
         if seen is not None and seen == self._seen:
             return
+        before = self._jobs.sound
         try:
             self._jobs = load_jobs(self._path)
         except SettingsError as error:
             self._tell("", f"{error} The jobs stay as they were.")
             return
         self._seen = seen
-        self._said.pop("", None)
+        if self._jobs.sound or self._jobs.invalid:
+            self._said.pop("", None)
+        elif before:  # perhaps its folder is not mounted
+            self._tell("", f"{self._path} is gone, or names no job any more: nothing runs.")
         for name, text in self._jobs.invalid.items():
             self._tell(name, f"it does not run: {text}")
 

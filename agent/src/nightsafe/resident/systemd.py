@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.fs.durability import sync_file
+from nightsafe.fs.durability import replace_file
 
 NAME = "nightsafe.service"
 _SYSTEM = "/etc/systemd/system"
@@ -52,7 +52,11 @@ class Manager:
         Raises SettingsError, which says how far that went.
         """
         require_systemd()
-        _write(self.path, unit_text(self.is_system, environ))
+        text = unit_text(self.is_system, environ)
+        try:
+            replace_file(self.path, text, mode=0o644, folder_mode=0o755)
+        except OSError as error:
+            raise SettingsError(f"{self.path} cannot be written: {error.strerror}.") from error
         for words in (("daemon-reload",), ("enable", NAME), ("restart", NAME)):
             self._ask(*words)
 
@@ -147,22 +151,3 @@ def _quoted(word: str, *, is_command: bool = False) -> str:
         raise SettingsError("A line break in a setting cannot stand in a unit of systemd.")
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped.replace("$", "$$") if is_command else escaped}"'
-
-
-def _write(path: str, text: str) -> None:
-    temporary = f"{path}.{os.urandom(6).hex()}"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        try:
-            with open(fd, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                sync_file(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror}.") from error

@@ -56,6 +56,14 @@ def test_where_there_is_no_file_there_are_no_jobs(path: str) -> None:
         remove_job(path, "documents")
 
 
+def test_jobs_beyond_what_can_be_are_named(path: str) -> None:
+    written(path, "".join(f'[jobs.j{n}]\npaths="/x"\nschedule="manually"\n' for n in range(102)))
+    jobs = load_jobs(path)
+    assert len(jobs.sound) == 100
+    assert set(jobs.invalid) == {"j100", "j101"}
+    assert "beyond the 100" in jobs.invalid["j101"]
+
+
 def test_comments_and_other_jobs_stay_as_they_are(path: str) -> None:
     text = '# mine\n[jobs.other]\npaths = "/x"  # one alone\nschedule = "manually"\n'
     written(path, text)

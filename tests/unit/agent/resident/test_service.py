@@ -134,6 +134,8 @@ def test_jobs_that_come_and_go_while_it_runs(computer: Computer) -> None:
         jobs.write_text(sound.replace("every 6h", "every 0h"))
         wait_until(lambda: "docs: it does not run: " in computer.log, SLOW, lambda: computer.log)
         assert computer.status()["state"] == "invalid"
+        jobs.unlink()
+        wait_until(lambda: "is gone, or names no job" in computer.log, SLOW, lambda: computer.log)
     assert computer.log.count("cannot be understood") == 1
 
 
