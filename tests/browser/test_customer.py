@@ -86,7 +86,7 @@ class TestFromVisitorToNothingLeft:
         carla.follow("get the program")
         carla.says("Your browser says that this is Linux.")
         carla.page.get_by_text("From this service alone").click()
-        carla.computer.install(carla.command("--index-url"))
+        carla.computer.install(carla.command("--index-url"))  # the site under test
         assert carla.computer.run("--version").stdout.startswith("nightsafe ")
 
         carla.go("/dashboard/")

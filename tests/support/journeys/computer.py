@@ -41,7 +41,7 @@ class Computer:
         """
         words = shlex.split(line)
         assert words[:2] == ["pipx", "install"], line
-        index = words[words.index("--index-url") + 1]
+        index = words[words.index("--index-url") + 1]  # the service's own, as its page says
         environment = self.folder / "python"
         subprocess.run(
             [sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True

@@ -57,7 +57,7 @@ def test_the_line_names_the_file_and_its_checksum(client: Client, packages: list
 def test_the_line_that_asks_nobody_else_is_for_the_wheel_s_system(
     client: Client, packages: list[Package]
 ) -> None:
-    index = settings.SITE_URL + reverse("download_index")
+    index = settings.SITE_URL + reverse("download_index")  # this service's own, no other host
     alone = f"pipx install --python python3.11 --index-url {index} nightsafe"
     assert alone in lines(client.get("/download/", **LINUX))
     assert alone not in lines(client.get("/download/", **WINDOWS))
