@@ -75,8 +75,8 @@ class ExistingEntries:
         is_so = raw_attributes == (node.uid, node.gid, node.mtime)
         return is_so and here.read_link(node.name) == node.link_target
 
-    def enter(self, node: Node) -> bool:
-        """Enter a folder and return whether it is new; a file in the way is replaced.
+    def enter(self, node: Node, *, replaces: bool) -> bool:
+        """Enter a folder and return whether it is new; a file in the way is replaced if so asked.
 
         OSError if anything else is in the way; `obstacle` describes it.
         """
@@ -86,7 +86,7 @@ class ExistingEntries:
             status = self._target.status(node.name)
             if status is None or stat.S_IFMT(mode_of(status)) in _NOT_REPLACED:
                 raise
-            if self._keeps(node, status):
+            if not replaces or self._keeps(node, status):
                 raise
             return self._target.replace(node.name)
         if not is_new and self._target.here is not None and not self._options.dry_run:
@@ -94,14 +94,19 @@ class ExistingEntries:
                 self._target.here.restrict(node)
         return is_new
 
-    def obstacle(self, name: bytes) -> str:
-        """Describe what is in the way of a folder of this name; empty if nothing is."""
-        status = self._target.status(name)
+    def obstacle(self, node: Node, *, replaces: bool) -> str:
+        """Describe what is in the way of a folder; empty if nothing is."""
+        status = self._target.status(node.name)
         if status is None or stat.S_ISDIR(mode_of(status)):
             return ""
         if stat.S_ISLNK(mode_of(status)):
             return "a link stands there, which is neither followed nor replaced"
-        return "a file stands there, which --overwrite does not replace"
+        if replaces or self._keeps(node, status):
+            return "a file stands there, which --overwrite does not replace"
+        return (
+            "a file stands there, and was not asked to be replaced: "
+            "move it away, or include the folder itself"
+        )
 
     def _keeps(self, node: Node, status: os.stat_result) -> bool:
         """Whether an entry is kept because of its age or because it exists."""

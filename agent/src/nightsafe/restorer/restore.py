@@ -1,6 +1,5 @@
 """Runs a restore: walks trees, makes folders, passes files to the file restorer."""
 
-import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from nightsafe.restorer.existing import ExistingEntries
 from nightsafe.restorer.extraneous import ExtraneousEntries
 from nightsafe.restorer.options import RestoreOptions, RestoreReport
 from nightsafe.restorer.report import RestoreReporter
+from nightsafe.restorer.special_entries import restore_special
 from nightsafe.restorer.tree_filter import FilteredTree, TreeFilter
 from nightsafe.restorer.verify import Verifier
 from nightsafe.target.folder_ref import FolderRef
@@ -30,7 +30,6 @@ from nightsafe.target.target import Target, raise_if_full
 from nightsafe.workers.pool import worker_count
 
 FILES_AT_ONCE = 1000
-_SPECIAL = {"dev": stat.S_IFBLK, "chardev": stat.S_IFCHR, "fifo": stat.S_IFIFO}
 
 
 def restore(
@@ -245,28 +244,39 @@ class TreeRestorer:
             self._extraneous.remove(folder.path, folder.entries, self._target.here, self._reporter)
 
     def _make(self, stack: list[_Folder]) -> bool:
-        """Make the folders of the stack that are missing; False if that fails."""
-        if stack[-1].is_ready:
-            return True
+        """Make the folders of the stack that are missing; False if that fails.
+
+        All but the last are only on the way to it: a file in their place is not replaced.
+        """
         for number, folder in enumerate(stack):
             if folder.is_ready:
                 continue
-            if folder.ref is None and folder.node is not None:
-                try:
-                    folder.is_new = self._existing.enter(folder.node)
-                except OSError as error:
-                    raise_if_full(error)
-                    reason = (
-                        self._existing.obstacle(folder.node.name) or (error.strerror or "").lower()
-                    )
-                    self._reporter.failed(folder.path, f"the folder cannot be made: {reason}")
-                    stack[number].todo = iter(())
-                    return False
-                folder.ref = self._target.ref(folder.path[1:])
-                self._report.directories += 1
+            is_on_the_way = number < len(stack) - 1
+            if folder.ref is None and not self._enter(folder, replaces=not is_on_the_way):
+                # What lies right in a folder on the way may still come, and replaces the file.
+                hopeless = stack[number + 1 :] if is_on_the_way else [folder]
+                for inner in hopeless:
+                    inner.todo = iter(())
+                return False
             folder.is_ready = True
             self._clear(folder)
             self._delete(folder)
+        return True
+
+    def _enter(self, folder: _Folder, *, replaces: bool) -> bool:
+        """Enter a folder of the target, made if need be; False, and an issue, if that fails."""
+        if folder.node is None:
+            return True
+        try:
+            folder.is_new = self._existing.enter(folder.node, replaces=replaces)
+        except OSError as error:
+            raise_if_full(error)
+            obstacle = self._existing.obstacle(folder.node, replaces=replaces)
+            reason = obstacle or (error.strerror or "").lower()
+            self._reporter.failed(folder.path, f"the folder cannot be made: {reason}")
+            return False
+        folder.ref = self._target.ref(folder.path[1:])
+        self._report.directories += 1
         return True
 
     def _leave(self, folder: _Folder) -> None:
@@ -302,7 +312,7 @@ class TreeRestorer:
                     return
                 self._files.add_file(folder.ref, node.name, node, folder=here)
             else:
-                self._restore_special(path, node)
+                restore_special(self._target, self._existing, self._reporter, path, node)
                 self._report.others += 1
         except DamagedError as error:
             self._reporter.failed(path, f"it was not restored. {error}")
@@ -324,17 +334,3 @@ class TreeRestorer:
             return
         self._report.bytes += node.size
         self._reporter.restored([(path, "restored", node.size)])
-
-    def _restore_special(self, path: bytes, node: Node) -> None:
-        if node.type == "symlink" and self._existing.is_link(node):
-            return
-        with self._target.new_entry(node.name) as (here, temporary):
-            if node.type == "symlink":
-                here.make_link(node.link_target, temporary)
-            elif node.type in _SPECIAL:
-                here.make_special(temporary, _SPECIAL[node.type] | 0o600, node.device)
-            else:
-                raise ValueError(node.type)
-            lost = here.set_special_attributes(temporary, node)
-        if lost:
-            self._reporter.noted(path, ", ".join(lost))

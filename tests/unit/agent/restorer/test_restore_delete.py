@@ -293,3 +293,57 @@ def test_files_in_the_way_of_folders(
     assert (tmp_path / "d" / "a").exists() == (goes and not dry_run)
     if not goes:
         assert "a file stands there" in report.issues[0].text
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "in_the_way", "restored"),
+    [
+        (["/d"], "d", ["d/a", "d/e/a", "d/e/f/a", "d/z"]),
+        (["/d"], "d/e", ["d/a", "d/e/a", "d/e/f/a", "d/z"]),
+        (["/d/a"], "d", ["d/a"]),
+        (["/d/e"], "d", []),
+        (["/d/e/a"], "d", []),
+        (["/d/e/a"], "d/e", ["d/e/a"]),
+        (["/d/e/f/a"], "d/e", []),
+        (["/d/e/f/a"], "d/e/f", ["d/e/f/a"]),
+        (["/d/e/f/a", "/d/z"], "d", ["d/z"]),
+        (["/d/e/f/a", "/d/z"], "d/e", ["d/z"]),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_file_in_the_way_of_a_folder_that_was_not_asked_for_stays(
+    repository: Repository,
+    tmp_path: Path,
+    asked_for: list[str],
+    in_the_way: str,
+    restored: list[str],
+    dry_run: bool,
+) -> None:
+    """But where something asked for lies right in the folder: stock restic draws this line."""
+    innermost = folder(b"f", store_tree(repository, A))
+    inner = folder(b"e", store_tree(repository, A, innermost))
+    outer = folder(b"d", store_tree(repository, A, inner, Z))
+    snapshot = snapshot_of(repository, store_tree(repository, outer))
+    target = tmp_path / "target"
+    (target / in_the_way).parent.mkdir(parents=True)
+    (target / in_the_way).write_text("mine")
+    report = restore(
+        reopen(repository),
+        snapshot,
+        os.fsencode(target),
+        selection=PatternSelection(asked_for),
+        options=RestoreOptions(dry_run=dry_run),
+    )
+    stays = dry_run or not any(path.startswith(f"{in_the_way}/") for path in restored)
+    assert (target / in_the_way).is_file() == stays
+    files = [path for path in target.rglob("*") if path.is_file()]
+    mine = [path for path in files if path.read_text() == "mine"]
+    there = sorted(str(path.relative_to(target)) for path in files if path not in mine)
+    assert there == ([] if dry_run else restored)
+    assert report.files == len(restored)
+    failed = [(issue.path.decode(), issue.text) for issue in report.issues]
+    if asked_for == ["/d"] or len(restored) == len(asked_for):
+        assert failed == []
+    else:
+        assert [path for path, _ in failed] == [f"/{in_the_way}"]
+        assert "move it away, or include the folder itself" in failed[0][1]
