@@ -32,13 +32,19 @@ class Restic:
     holder: Holder
     cache: Path
 
-    def run(self, *arguments: str, check: bool = True, cwd: Path | None = None) -> Done:
+    def run(
+        self,
+        *arguments: str,
+        check: bool = True,
+        cwd: Path | None = None,
+        passphrase: str = PASSPHRASE,
+    ) -> Done:
         done = subprocess.run(
             [self.binary, "--cache-dir", str(self.cache), *arguments],
             env={
                 **os.environ,
                 "RESTIC_REPOSITORY": self.holder.restic,
-                "RESTIC_PASSWORD": PASSPHRASE,
+                "RESTIC_PASSWORD": passphrase,
             },
             cwd=cwd,
             capture_output=True,
@@ -84,6 +90,7 @@ class Agent:
                 "NIGHTSAFE_PASSWORD": PASSPHRASE,
                 "NIGHTSAFE_CONFIG_DIR": str(self.home / "config"),
                 "NIGHTSAFE_CACHE_DIR": str(self.home / "cache"),
+                "NIGHTSAFE_STATE_DIR": str(self.home / "state"),
                 **extra,
             },
             capture_output=True,

@@ -144,6 +144,7 @@ def opened_repository(
 
     `meanwhile` is called in another thread, and should return soon once its event is set.
     """
+    from nightsafe.errors import PassphraseError
     from nightsafe.repository.unlock import open_key, require_config
     from nightsafe.settings.passphrase import find_passphrase
 
@@ -151,8 +152,13 @@ def opened_repository(
         passphrase = find_passphrase(
             source=passphrase_source(args, storage), before_asking=lambda: require_config(storage)
         )
-        with _in_background(meanwhile):
-            unlocked = open_key(storage, passphrase.text, *passphrase.others)
+        try:
+            with _in_background(meanwhile):
+                unlocked = open_key(storage, passphrase.text, *passphrase.others)
+        except PassphraseError as error:
+            from nightsafe.settings.recovery_code import hint
+
+            raise PassphraseError(f"{error} {hint(passphrase.text)}".rstrip()) from None
         if unlocked.is_weak and not output.quiet:
             output.note(_WEAK)
         from nightsafe.repository.repository import Repository

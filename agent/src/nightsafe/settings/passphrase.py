@@ -10,6 +10,7 @@ that way still open.
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -22,6 +23,8 @@ KEYCHAIN_SERVICE = "nightsafe"
 """The keychain entry's service; its user is the repository's address."""
 
 _LARGEST = 1 << 20
+_CODE_LIKE = re.compile(r"\W*(?:\w+\W+){11}")
+"""What has as many words as a recovery code, or more."""
 
 
 class PassphraseSource(NamedTuple):
@@ -64,10 +67,22 @@ def find_passphrase(
     source = source or PassphraseSource()
     passphrase = _given(environ, source) or _of_keychain(source.location)
     if passphrase is not None:
-        return passphrase
+        return _or_code(passphrase)
     _require_terminal()
     before_asking()
-    return _ask("Passphrase of the vault: ")
+    return _or_code(_ask("Passphrase of the vault: "))
+
+
+def _or_code(passphrase: Passphrase) -> Passphrase:
+    """Add the reading of a passphrase as a recovery code, if it is one."""
+    if not _CODE_LIKE.match(passphrase.text):
+        return passphrase
+    from nightsafe.settings.recovery_code import read_code
+
+    try:
+        return Passphrase.of(passphrase.text, read_code(passphrase.text), *passphrase.others)
+    except SettingsError:
+        return passphrase
 
 
 def choose_passphrase(

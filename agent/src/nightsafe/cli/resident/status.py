@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nightsafe.assurance.record import DrillRecord
+    from nightsafe.recovery.record import KitRecord
     from nightsafe.resident.status import JobStatus
 
 _WELL = ("complete", "never", "running")
@@ -27,7 +28,7 @@ def add_parser(verbs: Verbs) -> None:
         json='one object {"agent": "running" or "stopped", "jobs": [{"name", "state", "last", '
         '"finished", "saved", "snapshot_id", "next", "missed", "unread", "error", "waits"}], '
         '"drill": null or {"at", "passed", "passed_at", "snapshot_id", "files", "bytes", '
-        '"failed"}}; '
+        '"failed"}, "kit": null or {"vault", "made_at", "tried_at"}}; '
         '"state" is never, running, complete, incomplete, failed, interrupted or invalid',
     )
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.jobs import clock
     from nightsafe.jobs.job_state import JobStates
     from nightsafe.jobs.jobs_file import jobs_path, load_jobs
+    from nightsafe.recovery.record import load_kit_record
     from nightsafe.resident.status import is_agent_running, statuses
 
     states = JobStates()
@@ -54,14 +56,32 @@ def run(args: argparse.Namespace, output: Output) -> int:
         output.line(_proven(proven))
     elif found:
         output.line("No drill has shown yet that files come back: nightsafe drill")
+    kit = load_kit_record()
+    if found or kit is not None:
+        output.line(_of_kit(kit, clock.now()))
     output.result(
         {
             "agent": "running" if runs else "stopped",
             "jobs": [_fields(one) for one in found],
             "drill": None if proven is None else proven.fields(),
+            "kit": None if kit is None else kit.fields(),
         }
     )
     return 0
+
+
+def _of_kit(record: "KitRecord | None", now: "datetime") -> str:
+    if record is None:
+        return (
+            "No recovery kit is known here; without one a lost passphrase is the end of the "
+            "backup: nightsafe kit write FILE"
+        )
+    if record.tried_at is None:
+        return "The recovery kit has not been tried yet; use the paper: nightsafe kit test"
+    tried = f"The recovery kit opened the vault {_local(record.tried_at)}"
+    if record.is_asked_for(now):
+        return f"{tried}. Look whether it is still where you keep it: nightsafe kit test"
+    return f"{tried}."
 
 
 def _proven(record: "DrillRecord") -> str:

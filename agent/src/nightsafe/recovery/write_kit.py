@@ -1,0 +1,71 @@
+"""Makes a recovery kit: a file, and the key in the vault that it is worth something by."""
+
+import contextlib
+import os
+
+from nightsafe.backend.base import Backend, ObjectKind
+from nightsafe.crypto.seal_key import SealKey
+from nightsafe.errors import SettingsError
+from nightsafe.fs.durability import sync_file, sync_folder
+from nightsafe.fs.files import NEW, TO_WRITE
+from nightsafe.recovery.kit import Kit, as_page, as_text
+from nightsafe.repofile.key import KdfParams
+from nightsafe.repository.add_key import make_key
+
+
+def write_kit(
+    storage: Backend, master: SealKey, kit: Kit, path: str, *, params: KdfParams | None = None
+) -> str:
+    """Write a kit to a new file, and store its key; returns the key's name.
+
+    The file is there before the key, and goes again if the key is refused: neither a kit that opens
+    nothing is left, nor a key that nobody has. SettingsError if the file cannot be written; the
+    storage's errors.
+    """
+    name, key_object = make_key(storage, master, kit.code, params=params)
+    text = as_text(kit) if path.lower().endswith(".txt") else as_page(kit)
+    _write_new(path, text)
+    try:
+        storage.save(ObjectKind.KEY, name, key_object)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    return name
+
+
+def require_new(path: str) -> None:
+    """Raise SettingsError if there is something at a path."""
+    if os.path.lexists(path):
+        raise _exists(path)
+
+
+def _write_new(path: str, text: str) -> None:
+    try:
+        fd = os.open(path, TO_WRITE | NEW, 0o600)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    try:
+        with open(fd, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            sync_file(file.fileno())
+        sync_folder(os.path.dirname(path) or ".")
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        if isinstance(error, OSError):
+            raise _unwritten(path, error) from error
+        raise
+
+
+def _exists(path: str) -> SettingsError:
+    return SettingsError(
+        f"There is something at {path} already, and it may be an older kit. Choose another name."
+    )
+
+
+def _unwritten(path: str, error: OSError) -> SettingsError:
+    return SettingsError(f"The kit cannot be written to {path}: {error.strerror}.")
