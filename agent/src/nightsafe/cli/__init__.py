@@ -24,10 +24,11 @@ from nightsafe.version import __version__
 
 _BY_ITSELF = ("kit", "drill", "jobs", "service", "status", "schedule")
 VERBS = (
+    "setup",
     *("login", "init", "backup", "snapshots", "ls", "restore"),
     *("forget", "prune", "check", "unlock", *_BY_ITSELF, "completion"),
 )
-"""Subcommands in the order of the help; each is a module of `commands` or of `resident`."""
+"""Subcommands in the order of the help; each is a module of a package here."""
 _EPILOG = """\
 The repository, the credential and the passphrase are taken from options, from the environment,
 or from the stored login, in this order. Environment:
@@ -70,9 +71,14 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
         parser_class=VerbParser,
     )
     for verb in verbs:
-        package = "resident" if verb in _BY_ITSELF else "commands"
-        import_module(f"nightsafe.cli.{package}.{verb}").add_parser(subparsers)
+        import_module(f"nightsafe.cli.{_package_of(verb)}.{verb}").add_parser(subparsers)
     return parser
+
+
+def _package_of(verb: str) -> str:
+    if verb == "setup":
+        return "setup"
+    return "resident" if verb in _BY_ITSELF else "commands"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ import os
 
 from nightsafe.backend.base import Backend, ObjectKind
 from nightsafe.crypto.seal_key import SealKey
-from nightsafe.errors import SettingsError
+from nightsafe.errors import SettingsError, UsageError
 from nightsafe.fs.durability import sync_file, sync_folder
 from nightsafe.fs.files import NEW, TO_WRITE
 from nightsafe.recovery.kit import Kit, as_page, as_text
@@ -19,9 +19,10 @@ def write_kit(
     """Write a kit to a new file, and store its key; returns the key's name.
 
     The file is there before the key, and goes again if the key is refused: neither a kit that opens
-    nothing is left, nor a key that nobody has. SettingsError if the file cannot be written; the
-    storage's errors.
+    nothing is left, nor a key that nobody has. SettingsError or UsageError if the file cannot be
+    written; the storage's errors.
     """
+    require_writable(path)
     name, key_object = make_key(storage, master, kit.code, params=params)
     text = as_text(kit) if path.lower().endswith(".txt") else as_page(kit)
     _write_new(path, text)
@@ -34,8 +35,12 @@ def write_kit(
     return name
 
 
-def require_new(path: str) -> None:
-    """Raise SettingsError if there is something at a path."""
+def require_writable(path: str) -> None:
+    """Raise UsageError for a name that tells no form, SettingsError where something is already."""
+    if not path.lower().endswith((".html", ".htm", ".txt")):
+        raise UsageError(
+            f"{path} is neither a page nor a text; give it a name that ends in .html or .txt."
+        )
     if os.path.lexists(path):
         raise _exists(path)
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nightsafe.errors import SettingsError
 from nightsafe.fs.files import IS_WINDOWS
@@ -26,6 +27,8 @@ _INTERRUPTED = 130  # the command's exit status
 _AFTER, _AFTER_STOP = 3600.0, 60.0  # seconds that what comes after a backup may take
 _OUTCOMES: Mapping[int, Outcome] = {0: "complete", 3: "incomplete", _INTERRUPTED: "interrupted"}
 Tell = Callable[[str], None]
+Progress = Callable[[Mapping[str, Any]], None]
+"""Gets the fields of a backup's event of progress, about once a second."""
 
 
 @dataclass
@@ -35,6 +38,7 @@ class _Told:
     snapshot: str = ""
     error: str = ""
     unread: int = 0
+    progress: Progress = lambda fields: None
 
     def take(self, line: str) -> None:
         """Take in one event; what is none is left alone."""
@@ -49,6 +53,8 @@ class _Told:
                 self.snapshot = str(event.get("snapshot_id") or "")
             case "error":
                 self.error = str(event.get("message") or "")
+            case "progress":
+                self.progress(event)
             case "issue" if event.get("kind") != "notice":
                 self.unread += 1
 
@@ -60,18 +66,19 @@ def run_job(
     *,
     begun: Callable[[], None] = lambda: None,
     tell: Tell = lambda line: None,
+    progress: Progress = lambda fields: None,
 ) -> JobState:
     """Run a job, keep what became of it, and return that.
 
-    `stop` breaks it off, as a shutdown does; `begun` is called as it begins, and `tell` with each
-    line that the process says to people. Raises LockedError if it runs already, SettingsError if
-    there can be no lock.
+    `stop` breaks it off, as a shutdown does; `begun` is called as it begins, `tell` with each line
+    that the process says to people, `progress` with how far it is. Raises LockedError if it runs
+    already, SettingsError if there can be no lock.
     """
     with held(states.lock_path(job.name), f"{job.name} is running already.") as lock:
         state = (states.load(job.name) or JobState(added=clock.now())).begun(clock.now())
         keep(states, job.name, state, tell)
         begun()
-        outcome, told = _with_hooks(job, lock, stop, tell)
+        outcome, told = _with_hooks(job, lock, stop, tell, progress)
         state = state.ended(
             clock.now(), outcome, snapshot=told.snapshot, unread=told.unread, error=told.error
         )
@@ -92,7 +99,9 @@ def keep(states: JobStates, name: str, state: JobState, tell: Tell) -> None:
         tell(str(error))
 
 
-def _with_hooks(job: Job, lock: int, stop: threading.Event, tell: Tell) -> tuple[Outcome, _Told]:
+def _with_hooks(
+    job: Job, lock: int, stop: threading.Event, tell: Tell, progress: Progress
+) -> tuple[Outcome, _Told]:
     """Run what the job has before and after the backup; without the first there is none."""
     until = time.monotonic() + job.seconds if job.seconds else 0.0
     told = _Told()
@@ -100,7 +109,7 @@ def _with_hooks(job: Job, lock: int, stop: threading.Event, tell: Tell) -> tuple
     if job.before:
         outcome, told.error = _hook("before", job, stop, tell, until)
     if outcome == "complete":
-        outcome, told = _backup(job, lock, stop, tell, until)
+        outcome, told = _backup(job, lock, stop, tell, until, progress)
     if job.after:
         about = {"NIGHTSAFE_OUTCOME": outcome, "NIGHTSAFE_SNAPSHOT": told.snapshot}
         is_stopped = stop.is_set()  # then it is given a while all the same
@@ -140,11 +149,11 @@ def _hook(
 
 
 def _backup(
-    job: Job, lock: int, stop: threading.Event, tell: Tell, until: float
+    job: Job, lock: int, stop: threading.Event, tell: Tell, until: float, progress: Progress
 ) -> tuple[Outcome, _Told]:
     # Without -P modules in the folder that the agent was started in would be taken for its own.
     command = [sys.executable, "-P", "-m", "nightsafe", "backup", "--json", *job.arguments()]
-    told = _Told()
+    told = _Told(progress=progress)
     ended = run_child(command, stop, seconds=_left(until), out=told.take, err=tell, kept=(lock,))
     if told.snapshot:
         told.error = ""

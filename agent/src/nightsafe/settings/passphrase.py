@@ -1,4 +1,4 @@
-"""Finds the vault's passphrase: file, command, environment, keychain or terminal.
+"""Finds the vault's passphrase: file, command, environment, kept, keychain or terminal.
 
 It is never an option's value, which every user of the computer could see.
 
@@ -65,7 +65,9 @@ def find_passphrase(
     `before_asking` is called before anybody has to type it, and may raise.
     """
     source = source or PassphraseSource()
-    passphrase = _given(environ, source) or _of_keychain(source.location)
+    passphrase = (
+        _given(environ, source) or _kept(source.location, environ) or _of_keychain(source.location)
+    )
     if passphrase is not None:
         return _or_code(passphrase)
     _require_terminal()
@@ -217,6 +219,14 @@ def _words(command: str) -> str | list[str]:
     import shlex
 
     return command if IS_WINDOWS else shlex.split(command)
+
+
+def _kept(location: str, environ: Mapping[str, str]) -> Passphrase | None:
+    """Return the passphrase that `nightsafe setup` has kept for this repository."""
+    from nightsafe.settings.kept_passphrase import kept_passphrase
+
+    found = kept_passphrase(location, environ) if location else None
+    return Passphrase(found) if found else None
 
 
 def _of_keychain(location: str) -> Passphrase | None:

@@ -5,7 +5,7 @@ import argparse
 from nightsafe.cli.options import Verbs, add_verb, opened_storage, passphrase_source
 from nightsafe.cli.output import Output
 
-_WARNING = (
+WARNING = (
     "Beware: if you lose this passphrase, your data is lost. Nobody can reset it, not even the "
     "service."
 )
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     with opened_storage(args) as storage:
         Repository.require_none(storage)  # before anybody thinks of a passphrase
-        output.note(_WARNING)
+        output.note(WARNING)
         passphrase = choose_passphrase(source=passphrase_source(args, storage), warn=output.note)
         repository = Repository.create(storage, passphrase)
         output.line(f"The repository at {storage.location} is ready.")

@@ -45,13 +45,34 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Read the credential, test it, store it, and print what was found."""
+    login = connect(args, output) if args.site else _read_login(args.repository)
+    if not args.site:
+        _warn_if_open(login.url, output)
+    path, is_ready = try_and_store(login, args, output)
+    if is_ready:
+        output.line("The vault is ready: `nightsafe snapshots` lists what it holds.")
+    else:
+        output.line("The vault is empty: `nightsafe init` prepares it.")
+    output.result(
+        {
+            "repository": login.url,
+            "username": login.credential.username,
+            "stored_in": path,
+            "vault": "ready" if is_ready else "empty",
+        }
+    )
+    return 0
+
+
+def try_and_store(login: "Login", args: argparse.Namespace, output: Output) -> tuple[str, bool]:
+    """Test a credential and store it; return where, and whether its vault is ready.
+
+    StorageError if it does not work; then nothing is stored.
+    """
     from nightsafe.backend.rest import RestBackend
     from nightsafe.settings.location import find_cacert, find_patience
     from nightsafe.settings.login import save_login
 
-    login = _connect(args, output) if args.site else _read_login(args.repository)
-    if not args.site:
-        _warn_if_open(login.url, output)
     remote = RestBackend(
         login.url,
         login.credential,
@@ -70,19 +91,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             f"It takes the place of {before.credential.username} for {before.url}, which still "
             "works: revoke it on the website unless something else uses it."
         )
-    if is_ready:
-        output.line("The vault is ready: `nightsafe snapshots` lists what it holds.")
-    else:
-        output.line("The vault is empty: `nightsafe init` prepares it.")
-    output.result(
-        {
-            "repository": login.url,
-            "username": login.credential.username,
-            "stored_in": path,
-            "vault": "ready" if is_ready else "empty",
-        }
-    )
-    return 0
+    return path, is_ready
 
 
 def _stored() -> "Login | None":
@@ -96,7 +105,7 @@ def _stored() -> "Login | None":
         return None
 
 
-def _connect(args: argparse.Namespace, output: Output) -> "Login":
+def connect(args: argparse.Namespace, output: Output) -> "Login":
     """Show a code and wait until the owner has confirmed it on the website."""
     import socket
 

@@ -2,9 +2,6 @@
 
 import argparse
 import os
-import signal
-import threading
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nightsafe.cli.arguments import non_empty, whole_number
@@ -18,8 +15,6 @@ if TYPE_CHECKING:
     from nightsafe.jobs.job import Job
     from nightsafe.jobs.job_state import JobState
     from nightsafe.jobs.jobs_file import Jobs
-
-_EXIT = {"complete": 0, "incomplete": 3, "interrupted": 130}
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -213,29 +208,12 @@ def list_jobs(args: argparse.Namespace, output: Output) -> int:
 
 def run_now(args: argparse.Namespace, output: Output) -> int:
     """Run a job at once, in the foreground."""
-    from nightsafe.jobs.job_state import JobStates
+    from nightsafe.cli.resident.foreground import exit_status, run_in_foreground
     from nightsafe.jobs.jobs_file import jobs_path, load_jobs
-    from nightsafe.resident.agent import summary
-    from nightsafe.resident.job_run import run_job
 
-    job = _find(args.name, load_jobs(jobs_path()))
-    stop = threading.Event()
-
-    def break_off(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, break_off)
-    state = run_job(
-        job,
-        JobStates(),
-        stop,
-        begun=lambda: output.line(f"{job.name}: the backup begins."),
-        tell=output.note,
-    )
-    output.line(f"{job.name}: {summary(state)}")
-    output.result(_ended(job.name, state))
-    return _EXIT.get(state.outcome, 1)
+    state = run_in_foreground(_find(args.name, load_jobs(jobs_path())), output)
+    output.result(_ended(args.name, state))
+    return exit_status(state)
 
 
 def remove(args: argparse.Namespace, output: Output) -> int:

@@ -55,25 +55,34 @@ def add_parser(verbs: Verbs) -> None:
 
 def _write(args: argparse.Namespace, output: Output) -> int:
     """Write a kit, and let some of its words be typed again."""
-    from nightsafe.errors import AccessRefusedError, UsageError
+    from nightsafe.recovery.write_kit import require_writable
+
+    require_writable(args.file)  # before anybody has to type a passphrase
+    with opened_repository(args, output) as repository:
+        key, tried = make_kit(repository, args.file, args.site or "", output)
+    vault = repository.storage.location
+    output.result({"file": args.file, "vault": vault, "key_id": key, "tried": tried})
+    return 0
+
+
+def make_kit(repository: "Repository", path: str, site: str, output: Output) -> tuple[str, bool]:
+    """Write a kit, and let some of its words be typed again; return the key's id, and whether.
+
+    SettingsError, UsageError and the storage's errors; then there is neither a file nor a key.
+    """
+    from nightsafe.errors import AccessRefusedError
     from nightsafe.jobs import clock
     from nightsafe.recovery.record import save_kit_record
-    from nightsafe.recovery.write_kit import require_new, write_kit
+    from nightsafe.recovery.write_kit import write_kit
 
-    if not args.file.lower().endswith((".html", ".htm", ".txt")):
-        raise UsageError(
-            f"{args.file} is neither a page nor a text; give it a name that ends in .html or .txt."
-        )
-    require_new(args.file)  # before anybody has to type a passphrase
-    with opened_repository(args, output) as repository:
-        kit = _new_kit(repository, args.site or "")
-        try:
-            key = write_kit(repository.storage, repository.master, kit, args.file)
-        except AccessRefusedError as error:
-            raise AccessRefusedError(f"{error} {_WINDOW}") from None
+    kit = _new_kit(repository, site)
+    try:
+        key = write_kit(repository.storage, repository.master, kit, path)
+    except AccessRefusedError as error:
+        raise AccessRefusedError(f"{error} {_WINDOW}") from None
     vault = repository.storage.location
     save_kit_record(vault, made_at=clock.now())
-    output.line(printable(f"The recovery kit is in {args.file}, and its code opens the vault."))
+    output.line(printable(f"The recovery kit is in {path}, and its code opens the vault."))
     output.line(
         "Print it, or copy it by hand, and put it where you keep what must not be lost. Then "
         "remove the file: whoever reads it and gets at the vault can read everything."
@@ -81,8 +90,7 @@ def _write(args: argparse.Namespace, output: Output) -> int:
     tried = _ask_for_words(kit.code, output)
     if tried:
         save_kit_record(vault, tried_at=clock.now())
-    output.result({"file": args.file, "vault": vault, "key_id": key, "tried": tried})
-    return 0
+    return key, tried
 
 
 def _new_kit(repository: "Repository", site: str) -> "Kit":
