@@ -68,6 +68,7 @@ def addresses() -> dict[str, str]:
     scheme, host = settings.GATEWAY_URL.split("://", 1)
     return {
         "gateway": settings.GATEWAY_URL,
+        "setup_line": f"nightsafe setup {settings.SITE_URL}",
         "login_line": f"nightsafe login {settings.SITE_URL}",
         "vault_address": f"{settings.GATEWAY_URL}/restic/vault/",
         "old_line": f"export RESTIC_REPOSITORY=rest:{scheme}://user-name:secret@{host}/restic/vault/",

@@ -90,7 +90,7 @@ class TestFromVisitorToNothingLeft:
         assert carla.computer.run("--version").stdout.startswith("nightsafe ")
 
         carla.go("/dashboard/")
-        site = carla.command("nightsafe login").split()[-1]
+        site = carla.command("nightsafe setup").split()[-1]
         with carla.computer.login(site, name="laptop") as code:
             carla.follow("confirm here")
             carla.page.get_by_label("The code that the computer shows").fill(code)

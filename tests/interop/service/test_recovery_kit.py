@@ -1,4 +1,4 @@
-"""A recovery kit's code opens a vault at the service for the agent and for stock restic."""
+"""A recovery kit's words open a vault at the service for the agent and for stock restic."""
 
 from pathlib import Path
 

@@ -336,11 +336,11 @@ def test_a_reason_that_names_billing_leads_there(alice: Client, account: Account
 def test_a_closed_account_without_backups_offers_no_first_step(
     alice: Client, account: Account
 ) -> None:
-    assert "nightsafe init" in text(alice.get(DASHBOARD))
+    assert "nightsafe setup" in text(alice.get(DASHBOARD))
     close(account, reason="owner", actor=SERVICE)
     page = text(alice.get(DASHBOARD))
     assert "This account is closed, so no computer can be connected to it." in page
-    assert "nightsafe init" not in page
+    assert "nightsafe setup" not in page
 
 
 def test_a_device_without_a_vault_is_told(alice: Client, account: Account) -> None:

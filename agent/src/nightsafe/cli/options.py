@@ -156,7 +156,7 @@ def opened_repository(
             with _in_background(meanwhile):
                 unlocked = open_key(storage, passphrase.text, *passphrase.others)
         except PassphraseError as error:
-            from nightsafe.settings.recovery_code import hint
+            from nightsafe.settings.recovery_words import hint
 
             raise PassphraseError(f"{error} {hint(passphrase.text)}".rstrip()) from None
         if unlocked.is_weak and not output.quiet:

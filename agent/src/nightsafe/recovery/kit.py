@@ -25,17 +25,21 @@ _PASSWORDS = (
         "encrypts what is backed up. It is in your head, or your password manager, and nobody can "
         "reset it.",
     ),
-    ("This recovery code", "opens the vault instead of the passphrase. Nobody can make it again."),
+    (
+        "The recovery words on this sheet",
+        "open the vault instead of the passphrase. Nobody can make them again.",
+    ),
 )
 _STYLE = """
   body { font: 11pt/1.45 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto;
     padding: 0 1rem; color: #111; background: #fff }
   h1 { font-size: 1.6rem; margin: 0 0 .25rem } h2 { font-size: 1.1rem; margin: 1.4rem 0 .3rem }
   p { margin: .3rem 0 } dt { font-weight: 600 } dd { margin: 0 0 .4rem }
-  .code { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: center;
+  .words { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: center;
     border: 2px solid #111; border-radius: .5rem; padding: 1rem }
-  .code ol { columns: 3 8rem; column-gap: 1.5rem; margin: 0; padding-left: 1.6rem; flex: 1 1 20rem }
-  .code li { font: 600 1.05rem/1.7 ui-monospace, monospace }
+  .words ol { columns: 3 8rem; column-gap: 1.5rem; margin: 0; padding-left: 1.6rem;
+    flex: 1 1 20rem }
+  .words li { font: 600 1.05rem/1.7 ui-monospace, monospace }
   pre { background: #f2f2f2; padding: .6rem .8rem; border-radius: .3rem; white-space: pre-wrap;
     overflow-wrap: anywhere; margin: .4rem 0 }
   @media print {
@@ -55,10 +59,10 @@ class Step(NamedTuple):
 class Kit:
     """What a kit says. `folder` is set for a repository in a folder, `url` for one on a server.
 
-    `code` is the second key of the vault. `site` is the website's address, if it is known.
+    `words` are the second key of the vault. `site` is the website's address, if it is known.
     """
 
-    code: str
+    words: str
     computer: str
     made: datetime
     url: str = ""
@@ -102,8 +106,8 @@ class Kit:
             place = f"-r {quoted(self.folder)} "
         steps.append(
             Step(
-                "See what there is, and restore. Asked for the passphrase, type the twelve words; "
-                "capitals do not matter, and of each word four letters are enough.",
+                "See what there is, and restore. Asked for the passphrase, type the recovery "
+                "words; capitals do not matter, and of each word four letters are enough.",
                 [
                     f"nightsafe {place}snapshots",
                     f"nightsafe {place}restore latest --target restored",
@@ -114,7 +118,9 @@ class Kit:
 
     def with_restic(self) -> list[Step]:
         """Return how files are restored without anything of ours."""
-        words = "Asked for the password, type the twelve words in small letters, one space between."
+        words = (
+            "Asked for the password, type the recovery words in small letters, one space between."
+        )
         if not self.url:
             steps = [Step("Install restic 0.14 or newer; most systems have it.")]
             place = quoted(self.folder)
@@ -164,8 +170,8 @@ def as_text(kit: Kit) -> str:
         )
 
     lines = ["NIGHTSAFE RECOVERY KIT", "", f"Vault     {kit.location}"]
-    lines += [f"Computer  {kit.computer}", f"Made      {_day(kit)}", "", "RECOVERY CODE", ""]
-    words = [f"{number:2}. {word:10}" for number, word in enumerate(kit.code.split(), 1)]
+    lines += [f"Computer  {kit.computer}", f"Made      {_day(kit)}", "", "RECOVERY WORDS", ""]
+    words = [f"{number:2}. {word:10}" for number, word in enumerate(kit.words.split(), 1)]
     lines += ["  ".join(words[row::4]).rstrip() for row in range(4)]
     lines += ["", wrapped(kit.warning)]
     for title, steps in _ways(kit):
@@ -178,8 +184,8 @@ def as_text(kit: Kit) -> str:
 
 
 def as_page(kit: Kit) -> str:
-    """Return a kit as a page of HTML with its picture of the code in it; it loads nothing."""
-    words = "".join(f"<li>{html.escape(word)}</li>" for word in kit.code.split())
+    """Return a kit as a page of HTML with its picture of the words in it; it loads nothing."""
+    words = "".join(f"<li>{html.escape(word)}</li>" for word in kit.words.split())
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -190,7 +196,7 @@ def as_page(kit: Kit) -> str:
         "<h1>Nightsafe recovery kit</h1>",
         f"<p>Of the vault <strong>{html.escape(kit.location)}</strong>, made on the computer "
         f"{html.escape(kit.computer)} on {_day(kit)}.</p>",
-        f'<h2>Recovery code</h2><div class="code"><ol>{words}</ol>{_picture(kit.code)}</div>',
+        f'<h2>Recovery words</h2><div class="words"><ol>{words}</ol>{_picture(kit.words)}</div>',
         f"<p>{html.escape(kit.warning)}</p>",
     ]
     for title, steps in _ways(kit):
@@ -218,12 +224,12 @@ def _day(kit: Kit) -> str:
     return kit.made.strftime("%Y-%m-%d")
 
 
-def _picture(code: str) -> str:
-    """Return a QR code as SVG; in capitals, which make it coarser and easier to read."""
+def _picture(words: str) -> str:
+    """Return the words as a QR code, an SVG; in capitals, which make it easier to read."""
     import segno
 
     picture = io.BytesIO()
-    segno.make_qr(code.upper(), error="m").save(
-        picture, kind="svg", scale=3, xmldecl=False, title="The recovery code as a QR code"
+    segno.make_qr(words.upper(), error="m").save(
+        picture, kind="svg", scale=3, xmldecl=False, title="The recovery words as a QR code"
     )
     return picture.getvalue().decode()

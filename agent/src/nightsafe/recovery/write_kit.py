@@ -23,7 +23,7 @@ def write_kit(
     written; the storage's errors.
     """
     require_writable(path)
-    name, key_object = make_key(storage, master, kit.code, params=params)
+    name, key_object = make_key(storage, master, kit.words, params=params)
     text = as_text(kit) if path.lower().endswith(".txt") else as_page(kit)
     _write_new(path, text)
     try:

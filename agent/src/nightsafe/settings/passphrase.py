@@ -23,8 +23,8 @@ KEYCHAIN_SERVICE = "nightsafe"
 """The keychain entry's service; its user is the repository's address."""
 
 _LARGEST = 1 << 20
-_CODE_LIKE = re.compile(r"\W*(?:\w+\W+){11}")
-"""What has as many words as a recovery code, or more."""
+_WORDS_LIKE = re.compile(r"\W*(?:\w+\W+){11}")
+"""What has as many words as a recovery kit, or more."""
 
 
 class PassphraseSource(NamedTuple):
@@ -69,20 +69,20 @@ def find_passphrase(
         _given(environ, source) or _kept(source.location, environ) or _of_keychain(source.location)
     )
     if passphrase is not None:
-        return _or_code(passphrase)
+        return _or_words(passphrase)
     _require_terminal()
     before_asking()
-    return _or_code(_ask("Passphrase of the vault: "))
+    return _or_words(_ask("Passphrase of the vault: "))
 
 
-def _or_code(passphrase: Passphrase) -> Passphrase:
-    """Add the reading of a passphrase as a recovery code, if it is one."""
-    if not _CODE_LIKE.match(passphrase.text):
+def _or_words(passphrase: Passphrase) -> Passphrase:
+    """Add the reading of a passphrase as a kit's recovery words, if it is that."""
+    if not _WORDS_LIKE.match(passphrase.text):
         return passphrase
-    from nightsafe.settings.recovery_code import read_code
+    from nightsafe.settings.recovery_words import read_words
 
     try:
-        return Passphrase.of(passphrase.text, read_code(passphrase.text), *passphrase.others)
+        return Passphrase.of(passphrase.text, read_words(passphrase.text), *passphrase.others)
     except SettingsError:
         return passphrase
 

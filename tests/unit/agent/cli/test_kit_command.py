@@ -1,4 +1,4 @@
-"""`nightsafe kit`: what it says, and that the code off the paper opens the vault."""
+"""`nightsafe kit`: what it says, and that the words off the paper open the vault."""
 
 import io
 import json
@@ -72,7 +72,7 @@ def test_a_kit_is_made_and_tried(
         ),
     ],
 )
-def test_a_code_that_opens_nothing(
+def test_words_that_open_nothing(
     typed: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))

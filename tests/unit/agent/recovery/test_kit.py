@@ -22,12 +22,12 @@ from tests.support.interop.kits import code_on
 from tests.support.repositories import CHEAP
 from tests.unit.agent.conftest import PASSPHRASE
 
-CODE = "legal winner thank year wave sausage worth useful legal winner thank yellow"
+WORDS = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 AT = datetime(2026, 12, 1, 7, tzinfo=UTC)
 
 
 def kit(**fields: str) -> Kit:
-    return Kit(code=CODE, computer="laptop", made=AT, **fields)
+    return Kit(words=WORDS, computer="laptop", made=AT, **fields)
 
 
 AT_SERVICE = kit(url="https://vaults.example/restic/v1/", site="https://nightsafe.example")
@@ -63,7 +63,7 @@ def test_what_stands_on_a_kit(one: Kit, form: str) -> None:
         text = as_text(one)
     flat = " ".join(text.split())
     words = re.findall(r"[a-z]+", text.partition("Whoever")[0].lower())
-    assert set(CODE.split()) <= set(words)
+    assert set(WORDS.split()) <= set(words)
     assert one.location in text
     assert "laptop" in text
     assert "2026-12-01" in text
@@ -74,7 +74,7 @@ def test_what_stands_on_a_kit(one: Kit, form: str) -> None:
 
 
 def test_numbers_and_words_of_the_text_belong_together() -> None:
-    assert code_on(as_text(AT_SERVICE)) == CODE
+    assert code_on(as_text(AT_SERVICE)) == WORDS
 
 
 def test_lines_of_the_text_fit_on_paper() -> None:
@@ -91,10 +91,10 @@ def test_a_kit_opens_the_vault(repository: Repository, tmp_path: Path, name: str
     path = tmp_path / name
     key = write_kit(repository.storage, repository.master, AT_SERVICE, str(path), params=CHEAP)
     stored = repository.storage.load(ObjectKind.KEY, key)
-    assert unwrap(stored, CODE) == repository.master
+    assert unwrap(stored, WORDS) == repository.master
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text().startswith("<!doctype" if name != "kit.txt" else "NIGHTSAFE")
-    for passphrase in (CODE, PASSPHRASE):
+    for passphrase in (WORDS, PASSPHRASE):
         assert Repository.open(repository.storage, passphrase).master == repository.master
 
 

@@ -93,6 +93,6 @@ def test_what_is_to_be_typed_is_understood(client: Client, packages: list[Packag
                 line for line in unescape(block).splitlines() if re.search(r"\bnightsafe \w", line)
             }
     commands = {re.sub(r"^.*?\bnightsafe ", "", line) for line in found if "pipx" not in line}
-    assert {"init", "backup ~/", "snapshots"} <= commands
+    assert {"status", "service run --quiet", "snapshots"} <= commands
     for command in commands:
         build_parser().parse_args(command.split())

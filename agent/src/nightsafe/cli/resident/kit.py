@@ -30,7 +30,7 @@ def add_parser(verbs: Verbs) -> None:
         acts,
         "write",
         _write,
-        help="make a code of twelve words, a second key of the vault, and write it to a file to be "
+        help="make twelve words, a second key of the vault, and write them to a file to be "
         "printed, with the steps of a restore",
         json='one object {"file", "vault", "key_id", "tried": whether some words were typed again}',
     )
@@ -47,9 +47,9 @@ def add_parser(verbs: Verbs) -> None:
         acts,
         "test",
         _test,
-        help="type the code of a kit, or hand it over on standard input, and see whether it opens "
-        "the vault",
-        json='one object {"vault", "opens": true}; a code that does not is an error',
+        help="type the words of a kit, or hand them over on standard input, and see whether they "
+        "open the vault",
+        json='one object {"vault", "opens": true}; words that do not are an error',
     )
 
 
@@ -82,12 +82,12 @@ def make_kit(repository: "Repository", path: str, site: str, output: Output) -> 
         raise AccessRefusedError(f"{error} {_WINDOW}") from None
     vault = repository.storage.location
     save_kit_record(vault, made_at=clock.now())
-    output.line(printable(f"The recovery kit is in {path}, and its code opens the vault."))
+    output.line(printable(f"The recovery kit is in {path}, and its words open the vault."))
     output.line(
         "Print it, or copy it by hand, and put it where you keep what must not be lost. Then "
         "remove the file: whoever reads it and gets at the vault can read everything."
     )
-    tried = _ask_for_words(kit.code, output)
+    tried = _ask_for_words(kit.words, output)
     if tried:
         save_kit_record(vault, tried_at=clock.now())
     return key, tried
@@ -99,12 +99,12 @@ def _new_kit(repository: "Repository", site: str) -> "Kit":
     from nightsafe.jobs import clock
     from nightsafe.recovery.kit import Kit
     from nightsafe.settings.location import folder_of
-    from nightsafe.settings.recovery_code import new_code
+    from nightsafe.settings.recovery_words import new_words
 
     location = repository.storage.location
     folder = folder_of(location)
     return Kit(
-        code=new_code(),
+        words=new_words(),
         computer=socket.gethostname(),
         made=clock.now().astimezone(),
         url="" if folder is not None else location,
@@ -113,14 +113,14 @@ def _new_kit(repository: "Repository", site: str) -> "Kit":
     )
 
 
-def _ask_for_words(code: str, output: Output) -> bool:
+def _ask_for_words(all_words: str, output: Output) -> bool:
     """Let somebody type a few words off the sheet; returns whether they did."""
     if output.as_json or not sys.stdin.isatty():
         output.line("Once it is printed, see whether it can be read: nightsafe kit test")
         return False
     import random
 
-    words = code.split()
+    words = all_words.split()
     asked = sorted(random.SystemRandom().sample(range(len(words)), _ASKED))
     names = ", ".join(str(number + 1) for number in asked)
     output.note(
@@ -140,20 +140,20 @@ def _ask_for_words(code: str, output: Output) -> bool:
 
 
 def _test(args: argparse.Namespace, output: Output) -> int:
-    """Open the vault with a typed code."""
+    """Open the vault with typed words."""
     from nightsafe.jobs import clock
     from nightsafe.recovery.record import save_kit_record
     from nightsafe.repository.repository import Repository
     from nightsafe.repository.unlock import open_key, require_config
-    from nightsafe.settings.recovery_code import read_code
+    from nightsafe.settings.recovery_words import read_words
 
     with opened_storage(args) as storage:
         require_config(storage)
         if sys.stdin.isatty():
             print("The twelve words of the kit: ", end="", file=sys.stderr, flush=True)  # noqa: T201
-        code = read_code(sys.stdin.readline())
-        vault = Repository.of(open_key(storage, code)).storage.location
+        words = read_words(sys.stdin.readline())
+        vault = Repository.of(open_key(storage, words)).storage.location
     save_kit_record(vault, tried_at=clock.now())
-    output.line(f"The code opens the vault at {vault}.")
+    output.line(f"The words open the vault at {vault}.")
     output.result({"vault": vault, "opens": True})
     return 0

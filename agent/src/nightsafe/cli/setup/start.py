@@ -33,7 +33,12 @@ def install_service(context: Context) -> None:
         context.output.note(f"The agent was not installed. {error}")
         return
     context.done["service"] = "installed"
-    context.output.line("The agent runs from now on, and starts with the computer.")
+    context.output.line(
+        "The agent runs from now on, and starts with the computer."
+        if _is_root()
+        else "The agent runs from now on, while you are signed in. To let it run without: loginctl "
+        "enable-linger"
+    )
 
 
 def back_up(context: Context, job: Job) -> int:

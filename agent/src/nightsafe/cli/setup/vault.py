@@ -86,10 +86,10 @@ def _open(context: Context, storage: "Backend") -> tuple["Repository", str]:
     from nightsafe.errors import PassphraseError
     from nightsafe.repository.repository import Repository
     from nightsafe.settings.passphrase import find_passphrase
-    from nightsafe.settings.recovery_code import hint
+    from nightsafe.settings.recovery_words import hint
 
     context.output.line(
-        "The vault is set up already. Its passphrase opens it, or the code of its recovery kit."
+        "The vault is set up already. Its passphrase opens it, or the words of its recovery kit."
     )
     found = find_passphrase(source=passphrase_source(context.args, storage))
     refusal = PassphraseError()
@@ -148,7 +148,7 @@ def _ask_for_kit(context: Context, vault: str, *, is_new: bool) -> str:
     if not is_new and known is not None and known.vault == vault:
         return ""
     if not context.questions.confirm(
-        "A recovery kit is a page to print, whose code opens the vault if the passphrase is lost. "
+        "A recovery kit is a page to print, whose words open the vault if the passphrase is lost. "
         "Make one?",
         default=is_new,
     ):

@@ -1,6 +1,6 @@
-"""The code of a recovery kit: twelve words of the list of BIP 39, which carry 128 bits and a check.
+"""The words of a recovery kit: twelve of the list of BIP 39, which carry 128 bits and a check.
 
-The vault knows it as one passphrase more, in small letters with one space between the words, so
+The vault knows them as one passphrase more, in small letters with one space between the words, so
 that stock restic takes it too.
 """
 
@@ -22,46 +22,46 @@ _WORD = re.compile(r"[^\W\d_]+")
 _LONGEST = 1000
 
 
-def new_code() -> str:
-    """Return a new code, of the system's random numbers."""
+def new_words() -> str:
+    """Return new words, by the system's random numbers."""
     return _list().generate(_BITS)
 
 
-def read_code(typed: str) -> str:
-    """Return the code that somebody typed, with whatever capitals, numbers and marks.
+def read_words(typed: str) -> str:
+    """Return the words that somebody typed, with whatever capitals, numbers and marks.
 
     Of each word the first four letters are enough. SettingsError names the word that is wrong.
     """
     words = split(typed)
     if len(words) != WORDS:
         raise SettingsError(
-            f"A recovery code has {WORDS} words, and these are {len(words)}. Type them in the "
-            "order of their numbers, with a space between."
+            f"A recovery kit has {WORDS} words, and these are {len(words)}. Type them in the order "
+            "of their numbers, with a space between."
         )
-    code = " ".join(_listed(word, number) for number, word in enumerate(words, 1))
-    if not _list().check(code):
+    found = " ".join(_listed(word, number) for number, word in enumerate(words, 1))
+    if not _list().check(found):
         raise SettingsError(
-            "Each of these words is in the list, but together they are no recovery code: one was "
+            "Each of these words is in the list, but together they are those of no kit: one was "
             "misread, or two have changed places. Compare them with the kit, one by one."
         )
-    return code
+    return found
 
 
 def split(typed: str) -> list[str]:
-    """Return what may be a code's words, in small letters."""
+    """Return what may be a kit's words, in small letters."""
     return _WORD.findall(typed[:_LONGEST].lower())
 
 
 def hint(typed: str) -> str:
-    """Return what is wrong with a passphrase that somebody may have meant to be a code.
+    """Return what is wrong with a passphrase that somebody may have meant to be a kit's words.
 
-    Empty if they did not: a code has twelve words, most of which are of the list.
+    Empty if they did not: there are twelve, and most are of the list.
     """
     words = split(typed)
     if len(words) != WORDS or sum(_find(word) is not None for word in words) <= WORDS // 2:
         return ""
     try:
-        read_code(typed)
+        read_words(typed)
     except SettingsError as error:
         return str(error)
     return ""
@@ -74,7 +74,7 @@ def _listed(word: str, number: int) -> str:
     near = difflib.get_close_matches(word, _list().wordlist, n=3, cutoff=0.6)
     advice = f" Is it {_either(near)}?" if near else " Compare it with the kit."
     raise SettingsError(
-        f"Word {number} of the recovery code, {word!a}, is none of the list.{advice}"
+        f"Word {number} of the recovery words, {word!a}, is none of the list.{advice}"
     )
 
 
