@@ -79,13 +79,13 @@ class Customer(Visitor):
     def back_up(self, *, status: int = 0) -> Done:
         return self.computer.run("backup", str(self.computer.files), status=status)
 
-    def restic(self, binary: str, cache: Path) -> Callable[..., str]:
+    def restic(self, binary: str, cache: Path, passphrase: str = PASSPHRASE) -> Callable[..., str]:
         """Return stock restic at the vault whose secret is shown at this moment."""
         shown = self.command("RESTIC_REST_USERNAME")
         told = dict(re.findall(r"export (\w+)=(\S+)", shown))
         address = re.search(r"-r (\S+)", shown)
         assert address is not None, shown
-        told |= {"RESTIC_REPOSITORY": address[1], "RESTIC_PASSWORD": PASSPHRASE}
+        told |= {"RESTIC_REPOSITORY": address[1], "RESTIC_PASSWORD": passphrase}
 
         def run(*words: str) -> str:
             done = subprocess.run(
