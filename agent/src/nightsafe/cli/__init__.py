@@ -22,7 +22,7 @@ from nightsafe.cli.options import add_common
 from nightsafe.cli.output import Output, replace_unencodable
 from nightsafe.version import __version__
 
-_BY_ITSELF = ("kit", "drill", "jobs", "service", "status", "schedule")
+_BY_ITSELF = ("kit", "drill", "jobs", "service", "pause", "resume", "status", "schedule")
 VERBS = (
     "setup",
     *("login", "init", "backup", "snapshots", "ls", "restore"),

@@ -123,6 +123,11 @@ class JobStates:
         return f"{self._path(name)}.lock"
 
     @property
+    def folder(self) -> str:
+        """The folder of what is remembered between runs."""
+        return self._top
+
+    @property
     def agent_lock_path(self) -> str:
         """The path of the lock that the resident agent holds."""
         return os.path.join(self._top, "agent.lock")

@@ -11,6 +11,7 @@ from nightsafe.jobs.job import Job
 from nightsafe.jobs.job_state import JobState, JobStates
 from nightsafe.jobs.jobs_file import Jobs, load_jobs
 from nightsafe.jobs.locks import held
+from nightsafe.jobs.pause import FOR_EVER, paused_until
 from nightsafe.resident.conditions import obstacle
 from nightsafe.resident.due import next_run
 from nightsafe.resident.job_run import keep, run_job
@@ -35,6 +36,7 @@ class Resident:
         self._seen: tuple[int, int] | None = None
         self._said: dict[str, str] = {}
         self._waiting: set[str] = set()
+        self._paused: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Run jobs until the event is set. Raises LockedError if another agent does already."""
@@ -51,6 +53,8 @@ class Resident:
         longest = _LONGEST_IN_TESTS if clock.can_be_moved() else _LONGEST_WAIT
         self._load()
         now = clock.now()
+        if self._is_paused(now):
+            return longest
         due = sorted(self._due(now), key=lambda one: one[0])
         for moment, job in due:
             if moment > now:
@@ -64,6 +68,20 @@ class Resident:
             if self._run(job, stop):
                 return 0.0
         return longest
+
+    def _is_paused(self, now: datetime) -> bool:
+        """Return whether the agent is paused, and say when that begins and ends."""
+        until = paused_until(now, self._states.folder)
+        if until != self._paused:
+            self._paused = until
+            if until is None:
+                self._say("The pause is over.")
+            else:
+                at = (
+                    "it is resumed" if until == FOR_EVER else f"{until.astimezone():%Y-%m-%d %H:%M}"
+                )
+                self._say(f"The agent is paused until {at}.")
+        return until is not None
 
     def _due(self, now: datetime) -> Iterator[tuple[datetime, Job]]:
         for job in self._jobs.sound.values():
@@ -88,7 +106,7 @@ class Resident:
             state = run_job(
                 job,
                 self._states,
-                stop,
+                _StopOrPause(stop, self._states.folder),
                 begun=lambda: self._say(f"{job.name}: the backup begins."),
                 tell=lambda line: self._say(f"{job.name}: {line}"),
             )
@@ -128,6 +146,16 @@ class Resident:
         if self._said.get(about) != text:
             self._said[about] = text
             self._say(f"{about}: {text}" if about else text)
+
+
+class _StopOrPause:
+    """Set when the agent shall stop, and while it is paused."""
+
+    def __init__(self, stop: threading.Event, folder: str) -> None:
+        self._stop, self._folder = stop, folder
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or paused_until(clock.now(), self._folder) is not None
 
 
 def summary(state: JobState) -> str:

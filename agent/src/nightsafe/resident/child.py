@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from nightsafe.fs.files import IS_WINDOWS
 
@@ -16,6 +16,14 @@ _PATIENCE = 60.0  # seconds that it has to end by itself
 _DRAIN = 5.0  # seconds for what it has printed; something that it left behind may hold the pipe
 _LOOK = 0.2
 Take = Callable[[str], None]
+
+
+class Stop(Protocol):
+    """Whatever tells when it is time to stop, such as an event of `threading`."""
+
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+        ...
 
 
 class Ended(NamedTuple):
@@ -28,7 +36,7 @@ class Ended(NamedTuple):
 
 def run_child(
     command: Sequence[str],
-    stop: threading.Event,
+    stop: Stop,
     *,
     seconds: float = 0.0,
     out: Take = lambda line: None,
@@ -65,7 +73,7 @@ def run_child(
     return Ended(process.returncode, was_stopped=why == "stopped", was_late=why == "late")
 
 
-def _wait(process: "subprocess.Popen[str]", stop: threading.Event, until: float) -> str:
+def _wait(process: "subprocess.Popen[str]", stop: Stop, until: float) -> str:
     """Wait until a process has ended; return `stopped` or `late` if it was told to."""
     while not _has_ended(process, _LOOK):
         why = "stopped" if stop.is_set() else "late" if time.monotonic() >= until else ""

@@ -19,7 +19,7 @@ from nightsafe.jobs import clock
 from nightsafe.jobs.job import Job
 from nightsafe.jobs.job_state import JobState, JobStates, Outcome
 from nightsafe.jobs.locks import held, is_held
-from nightsafe.resident.child import run_child
+from nightsafe.resident.child import Stop, run_child
 from nightsafe.resident.systemd import SECRET
 
 _LONGEST = 1 << 16  # characters of a line that is looked at
@@ -62,7 +62,7 @@ class _Told:
 def run_job(
     job: Job,
     states: JobStates,
-    stop: threading.Event,
+    stop: Stop,
     *,
     begun: Callable[[], None] = lambda: None,
     tell: Tell = lambda line: None,
@@ -100,7 +100,7 @@ def keep(states: JobStates, name: str, state: JobState, tell: Tell) -> None:
 
 
 def _with_hooks(
-    job: Job, lock: int, stop: threading.Event, tell: Tell, progress: Progress
+    job: Job, lock: int, stop: Stop, tell: Tell, progress: Progress
 ) -> tuple[Outcome, _Told]:
     """Run what the job has before and after the backup; without the first there is none."""
     until = time.monotonic() + job.seconds if job.seconds else 0.0
@@ -125,7 +125,7 @@ def _with_hooks(
 def _hook(
     name: str,
     job: Job,
-    stop: threading.Event,
+    stop: Stop,
     tell: Tell,
     until: float,
     about: Mapping[str, str] | None = None,
@@ -149,7 +149,7 @@ def _hook(
 
 
 def _backup(
-    job: Job, lock: int, stop: threading.Event, tell: Tell, until: float, progress: Progress
+    job: Job, lock: int, stop: Stop, tell: Tell, until: float, progress: Progress
 ) -> tuple[Outcome, _Told]:
     # Without -P modules in the folder that the agent was started in would be taken for its own.
     command = [sys.executable, "-P", "-m", "nightsafe", "backup", "--json", *job.arguments()]

@@ -25,7 +25,8 @@ def add_parser(verbs: Verbs) -> None:
         "status",
         run,
         help="show what the jobs are doing, when they ran last and when they run next",
-        json='one object {"agent": "running" or "stopped", "jobs": [{"name", "state", "last", '
+        json='one object {"agent": "running" or "stopped", "paused_until": null, "resume" where it '
+        'has no end, or a moment, "jobs": [{"name", "state", "last", '
         '"finished", "saved", "snapshot_id", "next", "missed", "unread", "error", "waits"}], '
         '"drill": null or {"at", "passed", "passed_at", "snapshot_id", "files", "bytes", '
         '"failed"}, "kit": null or {"vault", "made_at", "tried_at"}}; '
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.jobs import clock
     from nightsafe.jobs.job_state import JobStates
     from nightsafe.jobs.jobs_file import jobs_path, load_jobs
+    from nightsafe.jobs.pause import FOR_EVER, paused_until
     from nightsafe.recovery.record import load_kit_record
     from nightsafe.resident.status import is_agent_running, statuses
 
@@ -49,6 +51,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
         output.line("There is no job yet; `nightsafe jobs add` makes one.")
     elif not runs:
         output.line("The agent is not running, so no job runs by itself: nightsafe service run")
+    paused = paused_until(clock.now(), states.folder)
+    if paused is not None:
+        output.line(_of_pause(paused))
     for one in found:
         output.line(printable(f"{one.name}: {_told(one)}"))
     proven = load_record()
@@ -62,12 +67,20 @@ def run(args: argparse.Namespace, output: Output) -> int:
     output.result(
         {
             "agent": "running" if runs else "stopped",
+            "paused_until": "resume" if paused == FOR_EVER else _shown(paused),
             "jobs": [_fields(one) for one in found],
             "drill": None if proven is None else proven.fields(),
             "kit": None if kit is None else kit.fields(),
         }
     )
     return 0
+
+
+def _of_pause(until: "datetime") -> str:
+    from nightsafe.jobs.pause import FOR_EVER
+
+    end = "" if until == FOR_EVER else f"until {_local(until)}, or "
+    return f"The agent is PAUSED {end}until: nightsafe resume"
 
 
 def _of_kit(record: "KitRecord | None", now: "datetime") -> str:
