@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -21,6 +21,8 @@ from nightsafe.settings.login import state_dir
 Outcome = Literal["", "complete", "incomplete", "failed", "interrupted"]
 _OUTCOMES = ("", "complete", "incomplete", "failed", "interrupted")
 _LARGEST, _LONGEST = 64 << 10, 500  # bytes of a file, characters of a text
+_FEW = 20  # files, of which it means nothing that half are gone
+_NAMED = 20  # paths that could not be read
 _SNAPSHOT = re.compile("[0-9a-f]{64}|", re.ASCII)
 
 
@@ -31,7 +33,9 @@ class JobState:
     `added`: when it was written down, from which the first run is counted. `started`: when the last
     run began, from which the next is counted. `finished`: when it ended; None while it goes on.
     `saved`: when the last run began that made a snapshot. `failures`: how many runs in a row made
-    none. `error`: why the last one failed, in words.
+    none. `error`: why the last one failed, in words. `files`: how many the last snapshot holds;
+    `files_before`: how many the one before held, where more than half are missing now, else 0.
+    `unread`: how many paths the last snapshot lacks, of which `unread_paths` names some.
     """
 
     added: datetime | None = None
@@ -43,6 +47,9 @@ class JobState:
     unread: int = 0
     failures: int = 0
     error: str = ""
+    files: int = 0
+    files_before: int = 0
+    unread_paths: tuple[str, ...] = ()
 
     def begun(self, now: datetime) -> "JobState":
         """Return it as a run begins."""
@@ -56,12 +63,24 @@ class JobState:
         snapshot: str = "",
         unread: int = 0,
         error: str = "",
+        files: int = 0,
+        unread_paths: Sequence[str] = (),
     ) -> "JobState":
         """Return it as that run has ended; one that made a snapshot has its name."""
         over = replace(self, finished=now, outcome=outcome, error=error[:_LONGEST])
         if not snapshot:
             return replace(over, failures=self.failures + 1)
-        return replace(over, saved=self.started, snapshot=snapshot, unread=unread, failures=0)
+        is_shrunk = self.files >= _FEW and files < self.files / 2
+        return replace(
+            over,
+            saved=self.started,
+            snapshot=snapshot,
+            unread=unread,
+            failures=0,
+            files=files,
+            files_before=self.files if is_shrunk else 0,
+            unread_paths=tuple(path[:_LONGEST] for path in unread_paths[:_NAMED]),
+        )
 
 
 class JobStates:
@@ -150,7 +169,12 @@ def _state(fields: Mapping[str, Any]) -> JobState:
     unread, failures, error = fields["unread"], fields["failures"], fields["error"]
     if outcome not in _OUTCOMES or not isinstance(error, str) or not _SNAPSHOT.fullmatch(snapshot):
         raise ValueError
-    if type(unread) is not int or type(failures) is not int or min(unread, failures) < 0:
+    # What an earlier version has written lacks these.
+    files, before = fields.get("files", 0), fields.get("files_before", 0)
+    paths = fields.get("unread_paths", [])
+    if any(type(one) is not int or one < 0 for one in (unread, failures, files, before)):
+        raise ValueError
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ValueError
     return JobState(
         **{name: _moment(fields[name]) for name in ("added", "started", "finished", "saved")},
@@ -159,6 +183,9 @@ def _state(fields: Mapping[str, Any]) -> JobState:
         unread=unread,
         failures=failures,
         error=error[:_LONGEST],
+        files=files,
+        files_before=before,
+        unread_paths=tuple(path[:_LONGEST] for path in paths[:_NAMED]),
     )
 
 

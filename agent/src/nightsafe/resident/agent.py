@@ -13,6 +13,7 @@ from nightsafe.jobs.jobs_file import Jobs, load_jobs
 from nightsafe.jobs.locks import held
 from nightsafe.jobs.pause import FOR_EVER, paused_until
 from nightsafe.resident.conditions import obstacle
+from nightsafe.resident.coverage import shrinkage
 from nightsafe.resident.due import next_run
 from nightsafe.resident.job_run import keep, run_job
 
@@ -162,7 +163,8 @@ def summary(state: JobState) -> str:
     """Return how a run ended, in words."""
     match state.outcome:
         case "complete":
-            return f"the backup is complete, snapshot {state.snapshot[:8]}."
+            said = f"the backup is complete, snapshot {state.snapshot[:8]}."
+            return f"{said} {shrinkage(state)}".rstrip()
         case "incomplete":
             return (
                 f"the backup is INCOMPLETE, snapshot {state.snapshot[:8]}: {state.unread} paths "

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nightsafe.errors import SettingsError
@@ -22,6 +22,7 @@ from nightsafe.jobs.locks import held, is_held
 from nightsafe.resident.child import Stop, run_child
 from nightsafe.resident.systemd import SECRET
 
+_NAMED = 20  # paths that could not be read
 _LONGEST = 1 << 16  # characters of a line that is looked at
 _INTERRUPTED = 130  # the command's exit status
 _AFTER, _AFTER_STOP = 3600.0, 60.0  # seconds that what comes after a backup may take
@@ -38,6 +39,8 @@ class _Told:
     snapshot: str = ""
     error: str = ""
     unread: int = 0
+    unread_paths: list[str] = field(default_factory=list)
+    files: int = 0
     progress: Progress = lambda fields: None
 
     def take(self, line: str) -> None:
@@ -51,12 +54,16 @@ class _Told:
         match event.get("event"):
             case "summary":
                 self.snapshot = str(event.get("snapshot_id") or "")
+                counts = (event.get(f"files_{kind}") for kind in ("new", "changed", "unchanged"))
+                self.files = sum(count for count in counts if isinstance(count, int))
             case "error":
                 self.error = str(event.get("message") or "")
             case "progress":
                 self.progress(event)
             case "issue" if event.get("kind") != "notice":
                 self.unread += 1
+                if len(self.unread_paths) < _NAMED:
+                    self.unread_paths.append(str(event.get("path") or ""))
 
 
 def run_job(
@@ -80,7 +87,13 @@ def run_job(
         begun()
         outcome, told = _with_hooks(job, lock, stop, tell, progress)
         state = state.ended(
-            clock.now(), outcome, snapshot=told.snapshot, unread=told.unread, error=told.error
+            clock.now(),
+            outcome,
+            snapshot=told.snapshot,
+            unread=told.unread,
+            error=told.error,
+            files=told.files,
+            unread_paths=told.unread_paths,
         )
         keep(states, job.name, state, tell)
         return state

@@ -1,5 +1,6 @@
 """What the agent and its jobs are doing: the same facts for people, programs and pages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from nightsafe.jobs.job_state import JobState, JobStates
 from nightsafe.jobs.jobs_file import Jobs
 from nightsafe.jobs.locks import is_held
 from nightsafe.resident.conditions import obstacle
+from nightsafe.resident.coverage import missing_paths
 from nightsafe.resident.due import count_missed, next_run
 from nightsafe.resident.job_run import is_running
 
@@ -19,7 +21,7 @@ class JobStatus:
 
     `error` says what is wrong, if something is. `next` is None for a job that nobody will begin by
     itself. `missed` counts its times since the last run. `waits` says what a job that is due waits
-    for.
+    for. `missing` are its paths that are not there now.
     """
 
     name: str
@@ -29,6 +31,7 @@ class JobStatus:
     missed: int = 0
     error: str = ""
     waits: str = ""
+    missing: Sequence[str] = ()
 
 
 def is_agent_running(states: JobStates) -> bool:
@@ -62,6 +65,7 @@ def _status(job: Job, states: JobStates, now: datetime) -> JobStatus:
         missed=count_missed(job, known, now),
         error=known.error,
         waits=obstacle(job) if is_due else "",
+        missing=missing_paths(job),
     )
 
 

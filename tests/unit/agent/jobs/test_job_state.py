@@ -49,6 +49,28 @@ def test_runs_that_make_no_snapshot_keep_what_was_saved() -> None:
     assert again.begun(NOW).ended(NOW, "complete", snapshot=SNAPSHOT).failures == 0
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [(0, 0, 0), (19, 0, 0), (20, 10, 0), (20, 9, 20), (1000, 0, 1000), (1000, 2000, 0)],
+)
+def test_that_most_files_are_gone_is_remembered(before: int, now: int, told: int) -> None:
+    first = JobState().begun(NOW).ended(NOW, "complete", snapshot=SNAPSHOT, files=before)
+    state = first.begun(NOW).ended(NOW, "complete", snapshot="cd" * 32, files=now)
+    assert (state.files, state.files_before) == (now, told)
+    # A run without a snapshot changes nothing, and the next one is compared with this.
+    assert state.begun(NOW).ended(NOW, "failed").files_before == told
+    assert state.begun(NOW).ended(NOW, "complete", snapshot=SNAPSHOT, files=now).files_before == 0
+
+
+def test_what_an_earlier_version_has_written_is_read(states: JobStates, tmp_path: Path) -> None:
+    states.save("x", RAN)
+    fields = json.loads(file_of(tmp_path).read_text())
+    for name in ("files", "files_before", "unread_paths"):
+        del fields[name]
+    file_of(tmp_path).write_text(json.dumps(fields))
+    assert states.load("x") == RAN
+
+
 def damaged() -> list[str]:
     fields = json.loads(json.dumps({"added": None, "started": NOW.isoformat()}))
     whole = fields | {

@@ -27,7 +27,10 @@ def add_parser(verbs: Verbs) -> None:
         help="show what the jobs are doing, when they ran last and when they run next",
         json='one object {"agent": "running" or "stopped", "paused_until": null, "resume" where it '
         'has no end, or a moment, "jobs": [{"name", "state", "last", '
-        '"finished", "saved", "snapshot_id", "next", "missed", "unread", "error", "waits"}], '
+        '"finished", "saved", "snapshot_id", "next", "missed", "unread", "unread_paths", '
+        '"files", "files_before": where more than half are gone, "missing": paths, '
+        '"error", "waits"}], '
+        '"coverage": {"uncovered": folders of this user that no job backs up}, '
         '"drill": null or {"at", "passed", "passed_at", "snapshot_id", "files", "bytes", '
         '"failed"}, "kit": null or {"vault", "made_at", "tried_at"}}; '
         '"state" is never, running, complete, incomplete, failed, interrupted or invalid',
@@ -42,10 +45,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.jobs.jobs_file import jobs_path, load_jobs
     from nightsafe.jobs.pause import FOR_EVER, paused_until
     from nightsafe.recovery.record import load_kit_record
+    from nightsafe.resident.coverage import uncovered_folders
     from nightsafe.resident.status import is_agent_running, statuses
+    from nightsafe.setup.folders import suggested_folders
 
     states = JobStates()
-    found = statuses(load_jobs(jobs_path()), states, clock.now())
+    jobs = load_jobs(jobs_path())
+    found = statuses(jobs, states, clock.now())
     runs = is_agent_running(states)
     if not found:
         output.line("There is no job yet; `nightsafe jobs add` makes one.")
@@ -56,6 +62,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
         output.line(_of_pause(paused))
     for one in found:
         output.line(printable(f"{one.name}: {_told(one)}"))
+    uncovered = uncovered_folders(jobs.sound.values(), suggested_folders()) if found else []
+    if uncovered:
+        output.line(printable(f"No job backs up: {', '.join(uncovered)}"))
     proven = load_record()
     if proven is not None:
         output.line(_proven(proven))
@@ -69,6 +78,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             "agent": "running" if runs else "stopped",
             "paused_until": "resume" if paused == FOR_EVER else _shown(paused),
             "jobs": [_fields(one) for one in found],
+            "coverage": {"uncovered": uncovered},
             "drill": None if proven is None else proven.fields(),
             "kit": None if kit is None else kit.fields(),
         }
@@ -108,6 +118,8 @@ def _proven(record: "DrillRecord") -> str:
 
 
 def _told(one: "JobStatus") -> str:
+    from nightsafe.resident.coverage import shrinkage
+
     last = f"last run {_local(one.state.started)}" if one.state.started else "it has not run yet"
     after = f"next {_local(one.next)}" if one.next else "it runs when asked"
     if one.word == "invalid":
@@ -119,8 +131,10 @@ def _told(one: "JobStatus") -> str:
         parts.append(f"it waits: {one.waits}")
     if one.state.unread and one.word == "incomplete":
         parts.append(f"{show_count(one.state.unread, 'path')} could not be read")
-    text = "; ".join(parts) + "."
-    return f"{text} {one.error}" if one.error else text
+    said = ["; ".join(parts) + ".", one.error, shrinkage(one.state)]
+    if one.missing:
+        said.append(f"NOT THERE NOW: {', '.join(one.missing)}.")
+    return " ".join(filter(None, said))
 
 
 def _fields(one: "JobStatus") -> dict[str, Any]:
@@ -135,6 +149,10 @@ def _fields(one: "JobStatus") -> dict[str, Any]:
         "next": _shown(one.next),
         "missed": one.missed,
         "unread": state.unread,
+        "unread_paths": state.unread_paths,
+        "files": state.files,
+        "files_before": state.files_before,
+        "missing": one.missing,
         "error": one.error,
         "waits": one.waits,
     }

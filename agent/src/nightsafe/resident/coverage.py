@@ -1,0 +1,44 @@
+"""What is not protected: folders of the user outside every job, and what the last runs left out."""
+
+import os
+from collections.abc import Iterable, Sequence
+
+from nightsafe.amounts import show_count
+from nightsafe.jobs.job import Job
+from nightsafe.jobs.job_state import JobState
+
+
+def uncovered_folders(jobs: Iterable[Job], folders: Sequence[str]) -> list[str]:
+    """Return those of the folders that no job backs up, as far as its paths tell.
+
+    A folder of which a job has only a part counts as uncovered.
+    """
+    paths = [os.path.realpath(path) for job in jobs for path in job.paths]
+    return [
+        folder
+        for folder in folders
+        if not any(_is_in(os.path.realpath(folder), path) for path in paths)
+    ]
+
+
+def missing_paths(job: Job) -> list[str]:
+    """Return the job's paths that are not there now."""
+    return [path for path in job.paths if not os.path.lexists(path)]
+
+
+def shrinkage(state: JobState) -> str:
+    """Return in a sentence that a snapshot lacks most of what the one before held; or nothing."""
+    if not state.files_before:
+        return ""
+    return (
+        f"The last snapshot holds {show_count(state.files, 'file')}, and the one before held "
+        f"{state.files_before}. If a disk was not there, or a folder was moved, set that right and "
+        "run the job again; older snapshots keep what they have."
+    )
+
+
+def _is_in(path: str, folder: str) -> bool:
+    try:
+        return os.path.commonpath([path, folder]) == folder
+    except ValueError:  # another drive
+        return False

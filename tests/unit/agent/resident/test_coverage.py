@@ -1,0 +1,85 @@
+"""What is said not to be protected."""
+
+from pathlib import Path
+
+import pytest
+from nightsafe.jobs.job import Job
+from nightsafe.jobs.job_state import JobState
+from nightsafe.resident.coverage import missing_paths, shrinkage, uncovered_folders
+
+from tests.support.waiting import wait_until
+from tests.unit.agent.resident.test_service import SLOW, Computer, add, computer
+
+__all__ = ["computer"]
+
+
+def job(*paths: str) -> Job:
+    return Job("x", paths, "daily 02:30")
+
+
+@pytest.mark.parametrize(
+    ("paths", "uncovered"),
+    [
+        ([], ["/h/Docs", "/h/Music"]),
+        (["/h/Docs"], ["/h/Music"]),
+        (["/h"], []),
+        (["/"], []),
+        (["/h/Docs/part", "/h/Mus"], ["/h/Docs", "/h/Music"]),
+        (["/h/Docs/", "/h/Music/."], []),
+    ],
+)
+def test_folders_outside_every_job(paths: list[str], uncovered: list[str]) -> None:
+    jobs = [job(path) for path in paths]
+    assert uncovered_folders(jobs, ["/h/Docs", "/h/Music"]) == uncovered
+
+
+def test_a_folder_that_is_a_link_is_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "Docs").symlink_to(tmp_path / "disk")
+    assert uncovered_folders([job(str(tmp_path / "disk"))], [str(tmp_path / "Docs")]) == []
+    (tmp_path / "gone").symlink_to(tmp_path / "none")
+    assert missing_paths(job(str(tmp_path / "gone"), str(tmp_path / "none"))) == [
+        str(tmp_path / "none")
+    ]
+
+
+def test_few_files_are_no_news() -> None:
+    assert shrinkage(JobState(files=3)) == ""
+    assert "holds 3 files, and the one before held 900" in shrinkage(
+        JobState(files=3, files_before=900)
+    )
+
+
+def test_an_empty_disk_is_told_and_nothing_old_is_lost(computer: Computer) -> None:
+    docs = computer.home / "docs"
+    for number in range(30):
+        (docs / f"letter {number}").write_text("dear")
+    add(computer, schedule="every 6h")
+    home = computer.home / "home"
+    (home / "Pictures").mkdir(parents=True)
+    computer.environ |= {"HOME": str(home)}
+    with computer.agent():
+        computer.travel(hours=6)
+        wait_until(lambda: computer.status()["state"] == "complete", SLOW, lambda: computer.log)
+        first = computer.status()
+        assert (first["files"], first["files_before"], first["missing"]) == (31, 0, [])
+        docs.rename(computer.home / "unmounted")
+        docs.mkdir()
+        computer.travel(hours=6)
+        wait_until(lambda: computer.status()["files"] == 0, SLOW, lambda: computer.log)
+    told = computer.status()
+    assert (told["state"], told["files_before"]) == ("complete", 31)
+    assert "holds 0 files, and the one before held 31" in computer.run("status").stdout
+    assert "the one before held 31" in computer.log
+    assert computer.json("status")["coverage"] == {"uncovered": [str(home / "Pictures")]}
+    assert f"No job backs up: {home / 'Pictures'}" in computer.run("status").stdout
+    assert len(computer.snapshots()) == 2
+
+    docs.rmdir()
+    assert f"NOT THERE NOW: {docs}" in computer.run("status").stdout
+    assert computer.status()["missing"] == [str(docs)]
+    computer.run("jobs", "run", "docs", status=1)
+    assert len(computer.snapshots()) == 2  # a folder that is not there makes no empty snapshot
+    (computer.home / "unmounted").rename(docs)
+    computer.run("jobs", "run", "docs")
+    assert computer.status()["files_before"] == 0
