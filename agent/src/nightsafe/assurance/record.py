@@ -5,11 +5,13 @@ import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nightsafe.assurance.drill import DrillReport
 from nightsafe.fs.durability import replace_file
 from nightsafe.settings.login import state_dir
+
+if TYPE_CHECKING:
+    from nightsafe.assurance.drill import DrillReport  # loads all that a restore needs
 
 _LARGEST = 64 << 10
 
@@ -58,7 +60,7 @@ def load_record(folder: str = "") -> DrillRecord | None:
         return None
 
 
-def save_record(report: DrillReport, at: datetime, folder: str = "") -> DrillRecord:
+def save_record(report: "DrillReport", at: datetime, folder: str = "") -> DrillRecord:
     """Remember how a drill ended; where nothing can be written, it is only returned."""
     before = load_record(folder)
     record = DrillRecord(

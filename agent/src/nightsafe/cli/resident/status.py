@@ -1,6 +1,7 @@
 """`nightsafe status`: what the agent and its jobs are doing, and what became of their last runs."""
 
 import argparse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nightsafe.amounts import show_count
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from nightsafe.assurance.record import DrillRecord
     from nightsafe.recovery.record import KitRecord
+    from nightsafe.resident.overview import Overview
     from nightsafe.resident.status import JobStatus
 
 _WELL = ("complete", "never", "running")
@@ -39,51 +41,43 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Show the status."""
-    from nightsafe.assurance.record import load_record
-    from nightsafe.jobs import clock
-    from nightsafe.jobs.job_state import JobStates
-    from nightsafe.jobs.jobs_file import jobs_path, load_jobs
-    from nightsafe.jobs.pause import FOR_EVER, paused_until
-    from nightsafe.recovery.record import load_kit_record
-    from nightsafe.resident.coverage import uncovered_folders
-    from nightsafe.resident.status import is_agent_running, statuses
-    from nightsafe.setup.folders import suggested_folders
+    from nightsafe.jobs.pause import FOR_EVER
+    from nightsafe.resident.overview import load_overview
 
-    states = JobStates()
-    jobs = load_jobs(jobs_path())
-    found = statuses(jobs, states, clock.now())
-    runs = is_agent_running(states)
-    if not found:
-        output.line("There is no job yet; `nightsafe jobs add` makes one.")
-    elif not runs:
-        output.line("The agent is not running, so no job runs by itself: nightsafe service run")
-    paused = paused_until(clock.now(), states.folder)
-    if paused is not None:
-        output.line(_of_pause(paused))
-    for one in found:
-        output.line(printable(f"{one.name}: {_told(one)}"))
-    uncovered = uncovered_folders(jobs.sound.values(), suggested_folders()) if found else []
-    if uncovered:
-        output.line(printable(f"No job backs up: {', '.join(uncovered)}"))
-    proven = load_record()
-    if proven is not None:
-        output.line(_proven(proven))
-    elif found:
-        output.line("No drill has shown yet that files come back: nightsafe drill")
-    kit = load_kit_record()
-    if found or kit is not None:
-        output.line(_of_kit(kit, clock.now()))
+    overview = load_overview()
+    for line in _lines(overview):
+        output.line(printable(line))
+    paused = overview.paused
     output.result(
         {
-            "agent": "running" if runs else "stopped",
+            "agent": "running" if overview.is_running else "stopped",
             "paused_until": "resume" if paused == FOR_EVER else _shown(paused),
-            "jobs": [_fields(one) for one in found],
-            "coverage": {"uncovered": uncovered},
-            "drill": None if proven is None else proven.fields(),
-            "kit": None if kit is None else kit.fields(),
+            "jobs": [_fields(one) for one in overview.jobs],
+            "coverage": {"uncovered": overview.uncovered},
+            "drill": None if overview.drill is None else overview.drill.fields(),
+            "kit": None if overview.kit is None else overview.kit.fields(),
         }
     )
     return 0
+
+
+def _lines(overview: "Overview") -> Iterator[str]:
+    if not overview.jobs:
+        yield "There is no job yet: `nightsafe setup` makes one, or `nightsafe jobs add`."
+    elif not overview.is_running:
+        yield "The agent is not running, so no job runs by itself: nightsafe service run"
+    if overview.paused is not None:
+        yield _of_pause(overview.paused)
+    for one in overview.jobs:
+        yield f"{one.name}: {_told(one)}"
+    if overview.uncovered:
+        yield f"No job backs up: {', '.join(overview.uncovered)}"
+    if overview.drill is not None:
+        yield _proven(overview.drill)
+    elif overview.jobs:
+        yield "No drill has shown yet that files come back: nightsafe drill"
+    if overview.jobs or overview.kit is not None:
+        yield _of_kit(overview.kit, overview.now)
 
 
 def _of_pause(until: "datetime") -> str:
