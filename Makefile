@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers packages packages-if-possible run serve test coverage check audit hooks lock format bench soak
+.PHONY: help install peers packages packages-if-possible run serve test rehearse coverage check audit hooks lock format bench soak
 
 help:
 	@echo "make run      install, start the service, back up and restore something as a proof"
@@ -18,8 +18,10 @@ help:
 	@echo "make install  only install, into .venv"
 	@echo "make test     all tests, on SQLite and PostgreSQL, with stock restic and a browser"
 	@echo "              (STAGES=\"unit agent\" for some: postgres postgres-pages journeys interop"
-	@echo "              unit browser interop-newest agent interop-0.18 hardship; three at a time, JOBS=1"
-	@echo "              one by one; TMPDIR=folder for temporary files, else in memory with 8 GB free)"
+	@echo "              unit browser interop-newest agent hardship; three at a time, JOBS=1 one by"
+	@echo "              one; TMPDIR=folder for temporary files, else in memory with 8 GB free)"
+	@echo "make rehearse whole operations beside them: the life of a region, upgrades from older builds,"
+	@echo "              the set-up for production, the runbook; and restic 0.18 where it differs"
 	@echo "make packages make the agent's packages, which the download page hands out, in packages/"
 	@echo "make peers    unpack today's restic and rest-server into .peers, for tests and benchmarks"
 	@echo "make bench    measure beside stock restic and Borg, write docs/benchmarks.md (half an hour)"
@@ -78,6 +80,9 @@ serve: packages-if-possible
 
 test: install peers packages-if-possible
 	@$(BIN)/python -m tools.test $(STAGES)
+
+rehearse: install peers packages-if-possible
+	@$(BIN)/python -m tools.test rehearsals interop-0.18
 
 peers: install
 	@$(BIN)/python -m tests.support.peers

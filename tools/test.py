@@ -118,7 +118,7 @@ STAGES = (
     Stage(
         "journeys",
         "the whole service",
-        ["-m", "journey and not browser and not interop", *paths("journey")],
+        ["-m", "journey and not rehearsal", *paths("journey")],
     ),
     Stage(
         "interop",
@@ -150,6 +150,13 @@ STAGES = (
         ],
         restic=peers.RESTIC,
         rounds=_ROUNDS_BESIDE_OLDER,
+        is_on_request=True,
+    ),
+    Stage(
+        "rehearsals",
+        "regions, upgrades, production and the runbook",
+        ["-m", "rehearsal", *paths("journey")],
+        is_on_request=True,
     ),
     Stage(
         "interop-0.18-all",

@@ -25,7 +25,7 @@ from tests.support.gateway import Holder
 from tests.support.journeys.service import Service, burn
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.rehearsal]
 RETRIES = 2  # of a backup that was hit
 
 

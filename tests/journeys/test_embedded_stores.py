@@ -10,7 +10,7 @@ from tests.support.journeys.service import Service, processes
 from tests.support.stores.seaweedfs import require_weed
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.rehearsal]
 
 
 def region_figures(service: Service) -> list[dict[str, object]]:

@@ -24,7 +24,7 @@ from tests.support.journeys import older_builds
 from tests.support.journeys.older_builds import Remains
 from tests.support.programs import program
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.rehearsal]
 BLOCK = 4096  # of the image's file system
 
 

@@ -12,7 +12,7 @@ from tests.journeys.test_all_at_once import customers
 from tests.journeys.test_faults import settle
 from tests.support.journeys.service import Service
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.rehearsal]
 KEEP_MARKS = "from storage.deletion import guard; guard.keep_marks()"
 
 

@@ -19,7 +19,7 @@ from tests.support.peers import restics
 from tests.support.waiting import wait_until
 
 __all__ = ["tree"]
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.rehearsal]
 
 
 @pytest.fixture(scope="module")

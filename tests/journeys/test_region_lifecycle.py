@@ -22,7 +22,7 @@ from tests.support.stores import seaweedfs
 from tests.support.waiting import wait_until
 
 __all__ = ["seaweed"]
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.rehearsal]
 PATIENCE = 120  # seconds, on a machine that has much else to do
 
 

@@ -14,7 +14,7 @@ from tests.support.journeys.service import Service, burn
 from tests.support.waiting import wait_until
 
 __all__ = ["home", "tree"]
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.rehearsal]
 
 
 def status(service: Service) -> dict[str, Any]:
