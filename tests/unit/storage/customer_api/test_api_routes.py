@@ -71,7 +71,8 @@ def seat_of(account: Account) -> Seat:
     return Seat(account.memberships.get(role="owner"))
 
 
-def fill(route: str, laptop: Enrolled) -> str:
+def filled(laptop: Enrolled) -> dict[str, str]:
+    """Return each closed route as an address of something of that account."""
     account = laptop.vault.account
     values = {
         "<str:vault_id>": laptop.vault.public_id,
@@ -83,10 +84,14 @@ def fill(route: str, laptop: Enrolled) -> str:
         "<str:endpoint_id>": Endpoint.objects.get().public_id,
         "<int:number>": Undelete.objects.get().pk,
     }
-    for placeholder, value in values.items():
-        route = route.replace(placeholder, str(value))
-    assert "<" not in route, "say here what stands for it"
-    return route
+    found = {}
+    for route in CLOSED:
+        path = route
+        for placeholder, value in values.items():
+            path = path.replace(placeholder, str(value))
+        assert "<" not in path, "say here what stands for it"
+        found[route] = path
+    return found
 
 
 def picture(laptop: Enrolled) -> list[object]:
@@ -159,9 +164,9 @@ def test_nobody_without_a_token(
         before = picture(laptop)
     elif token:
         who.token = laptop.first.secret
-    for route in CLOSED:
+    for route, path in filled(laptop).items():
         for method in METHODS:
-            told = who.ask(method, fill(route, laptop), SAID)
+            told = who.ask(method, path, SAID)
             assert told.status_code == 401, (method, route)
             assert told["WWW-Authenticate"].startswith("Bearer")
     assert picture(laptop) == before
@@ -169,11 +174,11 @@ def test_nobody_without_a_token(
 
 def test_another_tenant(laptop: Enrolled) -> None:
     bob, before = program(owner("bob-api@example.org"), ApiToken.Scope.FULL), picture(laptop)
-    for route in CLOSED:
+    for route, path in filled(laptop).items():
         if "<" not in route:
             continue
         for method in METHODS:
-            told = bob.ask(method, fill(route, laptop), SAID)
+            told = bob.ask(method, path, SAID)
             assert told.status_code in (404, 405) or method == "OPTIONS", (method, route)
             assert laptop.vault.name not in told.content.decode()
     assert picture(laptop) == before
@@ -183,10 +188,10 @@ def test_another_tenant(laptop: Enrolled) -> None:
 def test_a_token_that_only_reads_changes_nothing(laptop: Enrolled, scope: str) -> None:
     reader = program(laptop.vault.account, scope)
     before = picture(laptop)
-    for route in CLOSED:
+    for route, path in filled(laptop).items():
         pays = scope == "billing" and route in ("billing/checkout/", "billing/portal/")
         for method in CHANGES:
-            told = reader.ask(method, fill(route, laptop), SAID)
+            told = reader.ask(method, path, SAID)
             refused = (403, 405, 409) if pays else (403, 405)  # payments are not set up here
             assert told.status_code in refused, (method, route)
     assert picture(laptop) == before
@@ -197,18 +202,18 @@ def test_a_token_that_only_reads_changes_nothing(laptop: Enrolled, scope: str) -
 def test_a_token_of_somebody_with_little_say(laptop: Enrolled, role: str, scope: str) -> None:
     asks = program(laptop.vault.account, scope, role)
     before = picture(laptop)
-    for route in CLOSED:
+    for route, path in filled(laptop).items():
         for method in CHANGES:
             if route not in OWN:
-                told = asks.ask(method, fill(route, laptop), SAID)
+                told = asks.ask(method, path, SAID)
                 assert told.status_code in HIDDEN, (method, route)
     assert picture(laptop) == before
 
 
 def test_errors_are_problem_documents(laptop: Enrolled) -> None:
     asks = program(laptop.vault.account)
-    for route in CLOSED:
-        told = asks.ask("PUT", fill(route, laptop), {})
+    for route, path in filled(laptop).items():
+        told = asks.ask("PUT", path, {})
         assert told.status_code == 405, route
         assert told["Content-Type"] == "application/problem+json"
         assert json.loads(told.content)["code"] == "method-not-allowed"
