@@ -1,6 +1,7 @@
 """Manages HTTP connections: proxies, certificates, connection pools."""
 
 import base64
+import io
 import os
 import ssl
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from urllib3.exceptions import HTTPError, ProxyError, SSLError
 from nightsafe.backend.proxies import Proxy, proxy_for
 from nightsafe.backend.rest_responses import TransientError
 from nightsafe.backend.rest_url import Credential
+from nightsafe.backend.throttle import SlowBody, Throttle
 from nightsafe.errors import NightsafeError, SettingsError, UnreachableError
 
 _PIECE = 1 << 20
@@ -29,9 +31,11 @@ class Connections:
     """A pool of open connections, not to be shared by processes.
 
     `cacert` is a file of certificates to trust instead of the system's; empty for the system's.
+    `up` limits how fast bodies are sent.
     """
 
-    def __init__(self, patience: float, cacert: str = "") -> None:
+    def __init__(self, patience: float, cacert: str = "", up: Throttle | None = None) -> None:
+        self._up = up
         timeout = urllib3.Timeout(connect=min(20.0, max(patience, 1.0)), read=120.0)
         self._options: dict[str, Any] = {
             "retries": False,
@@ -48,6 +52,8 @@ class Connections:
         self, method: str, url: str, headers: Mapping[str, str], body: Any
     ) -> urllib3.BaseHTTPResponse:
         """Send a request and return the head of the response, whatever its status."""
+        if self._up is not None and body is not None:
+            headers, body = slowed(headers, body, self._up)
         proxy = self._proxy(url)
         response = self._pool(proxy).request(
             method, url, headers=headers, body=body, redirect=False, preload_content=False
@@ -85,6 +91,16 @@ class Connections:
         """Close all connections."""
         for pool in self._pools.values():
             pool.clear()
+
+
+def slowed(
+    headers: Mapping[str, str], body: Any, throttle: Throttle
+) -> tuple[Mapping[str, str], SlowBody]:
+    """Return headers and body of a request that is sent no faster than a throttle allows."""
+    if isinstance(body, bytes | bytearray | memoryview):
+        headers = {**headers, "Content-Length": str(len(body))}
+        body = io.BytesIO(body)
+    return headers, SlowBody(body, throttle)
 
 
 def basic(credential: Credential) -> str:

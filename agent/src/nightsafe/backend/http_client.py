@@ -23,6 +23,7 @@ from nightsafe.backend.rest_responses import (
     follow,
     is_safe,
 )
+from nightsafe.backend.throttle import Line, Throttle
 from nightsafe.errors import NoCopyError, ObjectNotFoundError, StorageError, UnreachableError, ended
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -53,8 +54,8 @@ class HttpClient:
     """Sends requests to the server at `url`, with `headers` in each.
 
     `patience` is how many seconds one request is retried; `cacert` is a file of certificates to
-    trust instead of the system's. `without_copy` collects paths that no copy could be read of: a
-    second request for one fails at once.
+    trust instead of the system's; `line` limits how fast. `without_copy` collects paths that no
+    copy could be read of: a second request for one fails at once.
     """
 
     def __init__(
@@ -64,18 +65,20 @@ class HttpClient:
         patience: float,
         cacert: str,
         without_copy: set[str] | None = None,
+        line: Line | None = None,
     ) -> None:
         self.url = url
         self._headers = headers
         self._patience = patience
         self._cacert = cacert
         self._without_copy = set() if without_copy is None else without_copy
-        self._connections = Connections(patience, cacert)
+        self._line = line or Line()
+        self._connections = Connections(patience, cacert, self._line.up)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave out the connections: a copy, in this or another process, opens its own."""
         given = self.url, self._headers, self._patience, self._cacert, self._without_copy
-        return HttpClient, given
+        return HttpClient, (*given, self._line)
 
     def close(self) -> None:
         """Close the connections."""
@@ -115,6 +118,10 @@ class HttpClient:
         if not is_safe(self.url, url):
             raise StorageError("The server names an address that is not safe to use.")
         return contextlib.closing(self._connections.send(method, url, headers, body))
+
+    def read_body(self, response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+        """Read a response's body as fast as it may be, at most one byte more than `limit`."""
+        return read_body(response, limit, self._line.down)
 
     def _wait(self, error: TransientError, *, pause: float, deadline: float) -> None:
         """Sleep before the next attempt; UnreachableError if the patience would not last."""
@@ -158,19 +165,24 @@ class HttpClient:
             limit = request.limit
             if response.status != 206 and request.whole_limit:
                 limit = request.whole_limit
-            body = read_body(response, limit)
+            body = self.read_body(response, limit)
         if len(body) > limit:
             raise StorageError("The server sent more than was asked for; nothing of it was used.")
         return Response(response.status, response.headers, body)
 
 
-def read_body(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+def read_body(
+    response: urllib3.BaseHTTPResponse, limit: int, throttle: Throttle | None = None
+) -> bytes:
     """Read a response's body, at most one byte more than `limit`."""
     parts, size = [], 0
     while size <= limit:
-        part = response.read(min(limit + 1 - size, 1 << 20), decode_content=False)
+        most = throttle.piece() if throttle else 1 << 20
+        part = response.read(min(limit + 1 - size, most), decode_content=False)
         if not part:
             break
+        if throttle:
+            throttle.pass_on(len(part))
         parts.append(part)
         size += len(part)
     return b"".join(parts)

@@ -23,6 +23,7 @@ from nightsafe.backend.rest_responses import (
 )
 from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.backend.service import ControlApi, upgraded
+from nightsafe.backend.throttle import Line
 from nightsafe.errors import (
     AccessRefusedError,
     ObjectExistsError,
@@ -41,7 +42,7 @@ class RestBackend(ControlApi):
     """Stores objects behind a URL; see `nightsafe.backend.base.Backend`.
 
     `patience` is how many seconds one request is retried; `cacert` is a file of certificates to
-    trust instead of the system's.
+    trust instead of the system's; `line` limits how fast.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class RestBackend(ControlApi):
         *,
         patience: float = DEFAULT_PATIENCE,
         cacert: str = "",
+        line: Line | None = None,
     ) -> None:
         parsed = RemoteUrl.parse(url)
         headers = {
@@ -63,7 +65,7 @@ class RestBackend(ControlApi):
             headers["Authorization"] = basic(credential)
         match = _VAULT.fullmatch(parsed.url)
         self._control = f"{match['site']}/api/v1/vaults/{match['vault']}/" if match else ""
-        self._client = HttpClient(parsed.url, headers, patience, cacert)
+        self._client = HttpClient(parsed.url, headers, patience, cacert, line=line)
 
     def upgraded(self) -> Backend:
         """Return a ServiceBackend if the URL is a vault of the service, else this backend."""
@@ -120,7 +122,7 @@ class RestBackend(ControlApi):
                     return None
                 content_length = response.headers.get("Content-Length", "")
                 most = limit if length is None else length
-                data = read_body(response, most)
+                data = self._client.read_body(response, most)
         except (*NETWORK_ERRORS, StorageError, SettingsError):
             return None
         return data if len(data) <= most and str(len(data)) == content_length else None

@@ -11,6 +11,7 @@ from nightsafe.cli.arguments import VerbParser, non_empty
 
 if TYPE_CHECKING:
     from nightsafe.backend.base import Backend
+    from nightsafe.backend.throttle import Line, Throttle
     from nightsafe.cli.output import Output
     from nightsafe.repository.repository import Repository
     from nightsafe.settings.passphrase import PassphraseSource
@@ -105,6 +106,17 @@ def add_common(parser: argparse.ArgumentParser, *, argument_default: Any = None)
         help="a command that prints the vault's passphrase, such as that of a password manager",
         **text,
     )
+    for direction, moves in (("upload", "sent"), ("download", "received")):
+        common.add_argument(
+            f"--limit-{direction}",
+            type=non_empty,
+            action="append",
+            metavar="RATE",
+            help=f"how fast bytes are {moves}, to or from a server, per second: 500K, 2M, or at "
+            "some hours '500K mon-fri 09:00-18:00'; a bare number is KiB. The first that fits the "
+            "hour holds, for all processes of this user together; may be repeated",
+            **({"default": argument_default} if argument_default is not None else {}),
+        )
     common.add_argument("--json", help="machine-readable output", **flag)
     common.add_argument("-q", "--quiet", help="print errors only", **flag)
     common.add_argument("--no-progress", help="no progress bar", **flag)
@@ -126,11 +138,33 @@ def opened_storage(args: argparse.Namespace) -> "Iterator[Backend]":
     from nightsafe.settings.location import find_cacert, find_location, find_patience
 
     location = find_location(args.repository)
-    storage = location.open(patience=find_patience(args.patience), cacert=find_cacert(args.cacert))
+    storage = location.open(
+        patience=find_patience(args.patience),
+        cacert=find_cacert(args.cacert),
+        line=_line(args.limit_upload or [], args.limit_download or []),
+    )
     try:
         yield storage
     finally:
         storage.close()
+
+
+def _line(up: "list[str]", down: "list[str]") -> "Line | None":
+    """Return how fast bytes may pass; None for as fast as they can."""
+    if not up and not down:
+        return None
+    import os
+
+    from nightsafe.backend.throttle import Line, Throttle, parse_limit
+    from nightsafe.settings.login import state_dir
+
+    def throttle(texts: "list[str]", name: str) -> "Throttle | None":
+        limits = [parse_limit(text) for text in texts]
+        return Throttle(limits, os.path.join(state_dir(), name)) if limits else None
+
+    with suppress(OSError):
+        os.makedirs(state_dir(), mode=0o700, exist_ok=True)
+    return Line(throttle(up, "line.up"), throttle(down, "line.down"))
 
 
 @contextmanager

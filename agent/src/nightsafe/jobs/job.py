@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from nightsafe.amounts import parse_size
+from nightsafe.backend.throttle import parse_limit
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.schedule.parsing import Schedule, parse_schedule, parse_span
 from nightsafe.schedule.plan import Plan
@@ -51,6 +52,7 @@ class Job:
     before: str = ""  # a command of the shell
     after: str = ""
     timeout: str = ""
+    limit_upload: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise UsageError for what could not run."""
@@ -71,6 +73,8 @@ class Job:
             self._named("zone", lambda: find_zone(self.zone))
         self._named("window", lambda: self._hours)
         self._named("timeout", lambda: self.seconds)
+        for limit in self.limit_upload:
+            self._named("limit_upload", lambda limit=limit: parse_limit(limit))  # type: ignore[misc]
         if not 0 <= self.battery_above <= 99:
             raise UsageError("battery_above has to be a number from 1 to 99, in percent.")
         if not 0 <= self.load_below <= 1000:
@@ -130,12 +134,14 @@ class Job:
             "before": self.before,
             "after": self.after,
             "timeout": self.timeout,
+            "limit_upload": list(self.limit_upload),
         }
         return {name: value for name, value in told.items() if value}
 
     def arguments(self) -> list[str]:
         """Return what `nightsafe backup` is called with."""
-        told = [f"--exclude={pattern}" for pattern in self.excludes]
+        told = [f"--limit-upload={limit}" for limit in self.limit_upload]
+        told += [f"--exclude={pattern}" for pattern in self.excludes]
         told += [f"--tag={tag}" for tag in self.tags]
         if self.exclude_larger_than:
             told.append(f"--exclude-larger-than={self.exclude_larger_than}")
@@ -150,6 +156,7 @@ _LISTS = {
     "blackout": "blackouts",
     "exclude": "excludes",
     "tags": "tags",
+    "limit_upload": "limit_upload",
 }
 _TEXTS = ("schedule", "zone", "exclude_larger_than", "before", "after", "timeout")
 _SWITCHES = ("exclude_caches", "one_file_system", "on_mains")

@@ -5,13 +5,16 @@ Options take precedence over the environment, and that over the stored login.
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nightsafe.backend.base import Backend
 from nightsafe.backend.local import LocalBackend
 from nightsafe.backend.rest_url import DEFAULT_PATIENCE, Credential, RemoteUrl
 from nightsafe.errors import SettingsError, UsageError
 from nightsafe.settings.login import load_login
+
+if TYPE_CHECKING:
+    from nightsafe.backend.throttle import Line
 
 _SERVERS = ("http", "https", "rest")
 
@@ -23,14 +26,16 @@ class RepositoryLocation(NamedTuple):
     url: str = ""
     credential: Credential | None = None
 
-    def open(self, *, patience: float = DEFAULT_PATIENCE, cacert: str = "") -> Backend:
+    def open(
+        self, *, patience: float = DEFAULT_PATIENCE, cacert: str = "", line: "Line | None" = None
+    ) -> Backend:
         """Return the backend for this location, without connecting yet; see `RestBackend`."""
         if self.folder:
             return LocalBackend(self.folder)
         # Imported late: loading an HTTP client takes as long as everything else.
         from nightsafe.backend.rest import RestBackend
 
-        return RestBackend(self.url, self.credential, patience=patience, cacert=cacert)
+        return RestBackend(self.url, self.credential, patience=patience, cacert=cacert, line=line)
 
 
 def find_location(

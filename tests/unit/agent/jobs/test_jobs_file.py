@@ -41,6 +41,7 @@ def test_what_is_added_is_read_again(path: str) -> None:
         before="pg_dump > /tmp/x && echo 'done'",
         after="true",
         timeout="6h",
+        limit_upload=("500K mon-fri 09:00-18:00", "5M"),
     )
     for job in (DOCUMENTS, whole):
         add_job(path, job)

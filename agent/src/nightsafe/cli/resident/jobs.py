@@ -28,7 +28,8 @@ def add_parser(verbs: Verbs) -> None:
         help="list the jobs",
         json='one object {"jobs": [{"name", "paths", "schedule", "zone", "window", "blackout", '
         '"exclude", "exclude_larger_than", "exclude_caches", "one_file_system", "tags", '
-        '"on_mains", "battery_above", "load_below", "before", "after", "timeout", "next"}], '
+        '"on_mains", "battery_above", "load_below", "before", "after", "timeout", '
+        '"limit_upload", "next"}], '
         '"invalid": [{"name", "text"}]}; "next" is null for a job that waits to be asked',
     )
     parser = add_verb(
@@ -122,6 +123,14 @@ def _add_when(group: Any) -> None:
         help="while fewer processes run than that, on average over a minute",
     )
     group.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="RATE",
+        help="how fast it sends, per second: 500K, or at some hours, '500K 09:00-18:00'; the first "
+        "that fits the hour holds; may be repeated",
+    )
+    group.add_argument(
         "--timeout", default="", metavar="TIME", help="it is ended after so long, such as 6h"
     )
 
@@ -167,6 +176,7 @@ def add(args: argparse.Namespace, output: Output) -> int:
         before=args.before,
         after=args.after,
         timeout=args.timeout,
+        limit_upload=tuple(args.limit),
     )
     for path in job.paths:
         if not os.path.lexists(path):
@@ -289,6 +299,7 @@ def _fields(job: "Job", due: "datetime | None") -> dict[str, Any]:
         "before": job.before,
         "after": job.after,
         "timeout": job.timeout,
+        "limit_upload": job.limit_upload,
         "next": None if due is None else due.isoformat(),
     }
 
