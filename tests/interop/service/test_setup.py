@@ -182,3 +182,53 @@ def test_answers_that_will_not_do(anna: Home) -> None:
     assert "schedule: " in done.stderr
     done = anna.run("snapshots", status=1, NIGHTSAFE_PASSWORD=PASSPHRASE)
     assert "There is no repository" in done.stderr  # nothing is made before all is understood
+
+
+def test_the_set_up_of_one_computer_goes_to_another(
+    anna: Home, holder: Holder, tmp_path: Path
+) -> None:
+    answers = anna.answers('folders = ["~/Documents"]\nkit = ""\nschedule = "every 4h"\n')
+    anna.run("setup", "--answers", answers, NIGHTSAFE_PASSWORD=PASSPHRASE)
+    anna.run("jobs", "add", "etc", "/etc", "--schedule", "daily 02:30", "--exclude", "*.bak")
+    paper = tmp_path / "computer.toml"
+    told = json.loads(anna.run("config", "export", str(paper), "--json").stdout)
+    assert told == {"file": str(paper), "repository": holder.url, "jobs": ["files", "etc"]}
+    text = paper.read_text()
+    assert PASSPHRASE not in text
+    assert holder.secret not in text
+    assert "the passphrase of the vault, which nobody can reset" in text
+
+    new = Home(tmp_path / "new", holder)
+    new.run("config", "import", str(paper), NIGHTSAFE_PASSWORD=PASSPHRASE, status=1)
+    with Terminal([str(AGENT), "config", "import", str(paper)], new.environ) as terminal:
+        terminal.answer("Stay with that? [Y/n]", "")
+        terminal.answer("Passphrase of the vault:", PASSPHRASE)
+        terminal.answer("Keep it in", "")
+        terminal.answer("Make one? [y/N]", "")
+        terminal.wait_for("Job files is there")
+        assert terminal.end() == 0
+    ours, theirs = (json.loads(one.run("jobs", "list", "--json").stdout) for one in (new, anna))
+    for found in (ours, theirs):
+        for job in found["jobs"]:
+            del job["next"]
+    assert ours == theirs
+
+    new.run("jobs", "remove", "etc")
+    new.run("jobs", "add", "etc", "/etc", "--schedule", "manually")
+    refused = new.run("config", "import", str(paper), status=1)
+    assert "There is another job etc here already" in refused.stderr
+
+
+def test_what_is_no_exported_set_up(anna: Home) -> None:
+    for text, said in (
+        ("x = 1\n", "'x' is not known there"),
+        ("site = 1\n", "another type"),
+        ("jobs = 1\n", "another type"),
+        ("[jobs.a]\nschedule = 'manually'\n", "job 'a': it lacks 'paths'"),
+        ("[jobs\n", "cannot be understood"),
+    ):
+        done = anna.run("config", "import", anna.answers(text), status=1)
+        assert said in done.stderr
+    assert "cannot be read" in anna.run("config", "import", "/none", status=1).stderr
+    (anna.config / "login.json").unlink()
+    assert "not connected yet" in anna.run("config", "export", "/tmp/x", status=1).stderr

@@ -25,6 +25,7 @@ from nightsafe.version import __version__
 _BY_ITSELF = ("kit", "drill", "jobs", "service", "pause", "resume", "status", "schedule")
 VERBS = (
     "setup",
+    "config",
     *("login", "init", "backup", "snapshots", "ls", "restore"),
     *("forget", "prune", "check", "unlock", *_BY_ITSELF, "completion"),
 )
@@ -76,7 +77,7 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
 
 
 def _package_of(verb: str) -> str:
-    if verb == "setup":
+    if verb in ("setup", "config"):
         return "setup"
     return "resident" if verb in _BY_ITSELF else "commands"
 

@@ -10,17 +10,21 @@ from typing import Literal, NamedTuple
 
 from nightsafe.backend.rest_url import Credential
 from nightsafe.errors import SettingsError
-from nightsafe.fs.files import NEW, TO_WRITE
+from nightsafe.fs.durability import replace_file
 
 NOWHERE = os.path.join(os.devnull, "nightsafe")
 """A path that cannot exist, so nothing is stored there."""
 
 
 class Login(NamedTuple):
-    """A stored credential and the repository it belongs to."""
+    """A stored credential and the repository it belongs to.
+
+    `site` is the website's address, empty if it is not known.
+    """
 
     url: str
     credential: Credential
+    site: str = ""
 
 
 def config_dir(environ: Mapping[str, str] = os.environ) -> str:
@@ -76,13 +80,10 @@ def save_login(login: Login, environ: Mapping[str, str] = os.environ) -> str:
         "username": login.credential.username,
         "secret": login.credential.secret,
     }
-    temporary = f"{path}.{os.urandom(6).hex()}"
+    if login.site:
+        fields["site"] = login.site
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        fd = os.open(temporary, TO_WRITE | NEW, 0o600)
-        with open(fd, "w", encoding="utf-8") as file:
-            json.dump(fields, file)
-        os.replace(temporary, path)
+        replace_file(path, json.dumps(fields))
     except OSError as error:
         raise SettingsError(f"The login cannot be stored in {path}: {error.strerror}.") from error
     return path
@@ -97,7 +98,8 @@ def load_login(environ: Mapping[str, str] = os.environ) -> Login | None:
     try:
         with open(path, encoding="utf-8") as file:
             fields = json.load(file)
-        return Login(fields["repository"], Credential(fields["username"], fields["secret"]))
+        credential = Credential(fields["username"], fields["secret"])
+        return Login(fields["repository"], credential, str(fields.get("site", "")))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:

@@ -86,7 +86,7 @@ def try_and_store(login: "Login", args: argparse.Namespace, output: Output) -> t
     before = _stored()
     path = save_login(login)
     output.line(f"The credential works and is stored in {path}.")
-    if before is not None and before != login:
+    if before is not None and before[:2] != login[:2]:
         output.line(
             f"It takes the place of {before.credential.username} for {before.url}, which still "
             "works: revoke it on the website unless something else uses it."
@@ -140,7 +140,7 @@ def connect(args: argparse.Namespace, output: Output) -> "Login":
     finally:
         service.close()
     _warn_if_open(connected.url, output)
-    return Login(connected.url, connected.credential)
+    return Login(connected.url, connected.credential, site)
 
 
 def _read_login(option: str | None) -> "Login":

@@ -109,8 +109,20 @@ def _new_kit(repository: "Repository", site: str) -> "Kit":
         made=clock.now().astimezone(),
         url="" if folder is not None else location,
         folder=os.path.abspath(folder) if folder is not None else "",
-        site=site.rstrip("/"),
+        site=(site or _known_site(location)).rstrip("/"),
     )
+
+
+def _known_site(location: str) -> str:
+    """Return the website by which this computer was connected to a vault; empty if not known."""
+    from nightsafe.errors import SettingsError
+    from nightsafe.settings.login import load_login
+
+    try:
+        login = load_login()
+    except SettingsError:
+        return ""
+    return login.site if login is not None and login.url == location else ""
 
 
 def _ask_for_words(all_words: str, output: Output) -> bool:

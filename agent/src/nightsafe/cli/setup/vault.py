@@ -23,13 +23,14 @@ def connect_computer(context: Context) -> None:
             "Set-up is for a vault at a service; -r and NIGHTSAFE_REPOSITORY name another place. "
             "There, use `nightsafe init`, `kit write`, `jobs add` and `service install`."
         )
-    args.site = args.site or (given.site if given else "")
     before = load_login()
+    args.site = args.site or (given.site if given else "")
     if before is not None and context.wants(
         True if given else None,
         f"This computer is connected to {before.url} as {before.credential.username}. Stay with "
         "that?",
     ):
+        args.site = args.site or before.site  # for the kit
         return
     if not args.site:
         if given:
