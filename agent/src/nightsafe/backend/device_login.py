@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import orjson
 
 from nightsafe.backend.connections import NETWORK_ERRORS, Connections, explain
-from nightsafe.backend.http_client import read_body
+from nightsafe.backend.http_client import is_framed, read_body
 from nightsafe.backend.rest_responses import TransientError, is_safe
 from nightsafe.backend.rest_url import Credential, RemoteUrl
 from nightsafe.errors import (
@@ -134,6 +134,8 @@ class DeviceLogin:
         try:
             response = self._connections.send("POST", self._site + path, headers, body)
             with contextlib.closing(response):
+                if not is_framed(response):
+                    raise TransientError("the connection broke off")
                 text = read_body(response, _LIMIT)
         except NETWORK_ERRORS as error:
             raise explain(error, self._site) from error

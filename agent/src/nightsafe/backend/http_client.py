@@ -160,7 +160,7 @@ class HttpClient:
                 body = read_body(response, REASON_SIZE)[:REASON_SIZE]
                 return Response(response.status, response.headers, body)
             has_body = request.method in ("GET", "HEAD") or request.is_call
-            if has_body and not _is_framed(response):
+            if has_body and not is_framed(response):
                 raise TransientError("the connection broke off")
             limit = request.limit
             if response.status != 206 and request.whole_limit:
@@ -188,7 +188,15 @@ def read_body(
     return b"".join(parts)
 
 
-def _is_framed(response: urllib3.BaseHTTPResponse) -> bool:
-    """Return False for a truncated head, whose empty body would pass for an empty list."""
-    framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
-    return framed or response.version < 11 or response.status == 204
+def is_framed(response: urllib3.BaseHTTPResponse) -> bool:
+    """Return False for a truncated head, whose empty body would pass for an empty list.
+
+    It may have been cut within a line: what is left of `chunked`, or no digit of a length.
+    """
+    if response.version < 11 or response.status == 204:
+        return True
+    coding = response.headers.get("Transfer-Encoding", "")
+    if coding:
+        return coding.rpartition(",")[2].strip().lower() == "chunked"
+    length = response.headers.get("Content-Length", "").strip()
+    return length.isascii() and length.isdecimal()

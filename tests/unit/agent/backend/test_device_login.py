@@ -25,10 +25,13 @@ TOKEN = {"access_token": "s3cret", "username": "ns1", "repository": "http://127.
 
 @dataclass
 class Website:
-    """Answers in turn; the last answer again and again. None breaks the connection off."""
+    """Answers in turn; the last answer again and again.
+
+    None breaks the connection off, and bytes are all that is sent before that.
+    """
 
     url: str = ""
-    answers: list[tuple[int, Any] | None] = field(default_factory=list)
+    answers: list[tuple[int, Any] | bytes | None] = field(default_factory=list)
     asked: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
 
 
@@ -41,7 +44,8 @@ def website() -> Iterator[Website]:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             site.asked.append((self.path, parse_qs(body)))
             answer = site.answers.pop(0) if len(site.answers) > 1 else site.answers[0]
-            if answer is None:
+            if answer is None or isinstance(answer, bytes):
+                self.wfile.write(answer or b"")
                 self.close_connection = True
                 return
             status, said = answer
@@ -183,3 +187,14 @@ def test_no_secret_goes_from_tls_to_the_open() -> None:
     with pytest.raises(StorageError, match="does not answer as Nightsafe"):
         made.read(TOKEN)
     made.close()
+
+
+@pytest.mark.parametrize(
+    "cut", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: ", b"HTTP/1.1 400 B"]
+)
+def test_an_answer_that_broke_off_is_asked_for_again(
+    website: Website, login: DeviceLogin, cut: bytes
+) -> None:
+    website.answers = [cut, (200, TOKEN)]
+    assert login.wait(codes()).credential.username == "ns1"
+    assert len(website.asked) == 2

@@ -1,5 +1,6 @@
 """What a server and the network may do to us: each answer, each broken connection."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -346,27 +347,33 @@ def test_secrets_do_not_show_themselves(remote: RestBackend) -> None:
     assert SECRET not in remote.location
 
 
+BODY = b'[{"name":"%s","size":7}]' % NAME.encode()
+WITH_LENGTH = b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+IN_CHUNKS = b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY)
+
+
 @pytest.mark.parametrize(
-    "head", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: x\r\nContent-Le", b"HTTP"]
+    ("head", "tail"), [(WITH_LENGTH, b""), (IN_CHUNKS, b"\r\n0\r\n\r\n")], ids=["length", "chunks"]
 )
-def test_a_head_that_was_cut_off_is_no_empty_list(head: bytes, pauses: list[float]) -> None:
-    body = b'[{"name":"%s","size":7}]' % NAME.encode()
-    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+def test_a_head_that_was_cut_off_is_no_empty_list(
+    head: bytes, tail: bytes, pauses: list[float]
+) -> None:
+    """Wherever it was: also within the number of bytes, or within the word for chunks."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            for answer in (head, whole):
-                client, _ = listener.accept()
-                with client:
-                    client.recv(65536)
-                    client.sendall(answer)
+            for cut in range(1, len(head) + 1):
+                for answer in (head[:cut], head + BODY + tail):
+                    client, _ = listener.accept()
+                    with client:
+                        client.recv(65536)
+                        client.sendall(answer)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        remote = RestBackend(f"http://127.0.0.1:{listener.getsockname()[1]}/v/", patience=30)
-        try:
-            assert [found.name for found in remote.list(ObjectKind.INDEX)] == [NAME]
-        finally:
-            remote.close()
-            thread.join()
-    assert len(pauses) == 1
+        for cut in range(1, len(head) + 1):
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/v/"
+            with contextlib.closing(RestBackend(url, patience=30)) as remote:
+                assert [found.name for found in remote.list(ObjectKind.INDEX)] == [NAME], head[:cut]
+            assert len(pauses) == cut, head[:cut]
+        thread.join()
