@@ -177,6 +177,15 @@ def test_answers_that_will_not_do(anna: Home) -> None:
     assert "cannot be read" in anna.run("setup", "--answers", "/none", status=1).stderr
     assert "wants --answers" in anna.run("setup", "--non-interactive", status=1).stderr
     assert "There is no terminal" in anna.run("setup", status=1).stderr
+    for text, said in (
+        ('kit = "~/kit.pdf"\nfolders = ["~/Documents"]\n', "neither a page nor a text"),
+        ('kit = "~/none/kit.html"\nfolders = ["~/Documents"]\n', "There is no folder"),
+        ('kit = ""\nfolders = ["Documents"]\n', "has to be absolute"),
+    ):
+        done = anna.run(
+            "setup", "--answers", anna.answers(text), status=1, NIGHTSAFE_PASSWORD=PASSPHRASE
+        )
+        assert said in done.stderr
     wrong = anna.answers('kit = ""\nfolders = ["~/Documents"]\nschedule = "at noon"\n')
     done = anna.run("setup", "--answers", wrong, status=1, NIGHTSAFE_PASSWORD=PASSPHRASE)
     assert "schedule: " in done.stderr
@@ -189,9 +198,16 @@ def test_the_set_up_of_one_computer_goes_to_another(
 ) -> None:
     answers = anna.answers('folders = ["~/Documents"]\nkit = ""\nschedule = "every 4h"\n')
     anna.run("setup", "--answers", answers, NIGHTSAFE_PASSWORD=PASSPHRASE)
-    anna.run("jobs", "add", "etc", "/etc", "--schedule", "daily 02:30", "--exclude", "*.bak")
+    anna.run("jobs", "add", "etc", "/etc", "--schedule", "daily 02:30", "--before", "dump x")
     paper = tmp_path / "computer.toml"
-    told = json.loads(anna.run("config", "export", str(paper), "--json").stdout)
+    paper.write_text("my thesis")
+    assert "no exported set-up" in anna.run("config", "export", str(paper), status=1).stderr
+    assert paper.read_text() == "my thesis"
+    paper.unlink()
+    exported = anna.run("config", "export", str(paper), "--json")
+    assert "the commands before and after a backup are in it" in exported.stderr
+    anna.run("config", "export", str(paper))  # over an older one
+    told = json.loads(exported.stdout)
     assert told == {"file": str(paper), "repository": holder.url, "jobs": ["files", "etc"]}
     text = paper.read_text()
     assert PASSPHRASE not in text
@@ -232,3 +248,26 @@ def test_what_is_no_exported_set_up(anna: Home) -> None:
     assert "cannot be read" in anna.run("config", "import", "/none", status=1).stderr
     (anna.config / "login.json").unlink()
     assert "not connected yet" in anna.run("config", "export", "/tmp/x", status=1).stderr
+
+
+def test_what_was_broken_off_is_made_up_for(anna: Home) -> None:
+    """A vault without its kit, a first backup that failed, a link, a passphrase that is wrong."""
+    anna.run("init", NIGHTSAFE_PASSWORD=PASSPHRASE)
+    linked = anna.folder / "Pictures"
+    linked.symlink_to(anna.work)
+    (anna.folder / "bin" / "nightsafe").unlink()
+    gone = anna.folder / "gone"
+    answers = anna.answers(f'folders = ["{gone}"]\nkit = "~/kit.txt"\n')
+    done = anna.run("setup", "--answers", answers, status=1, NIGHTSAFE_PASSWORD=PASSPHRASE)
+    assert "All is set up but the first backup" in done.stdout
+    assert len(code_on((anna.folder / "kit.txt").read_text()).split()) == 12
+    gone.mkdir()
+    (gone / "file").write_text("x")
+    again = json.loads(anna.run("setup", "--answers", answers, "--json").stdout.splitlines()[-1])
+    assert (again["kit"], again["first_backup"]) == (None, "complete")
+
+    kept = anna.config / "passphrase.json"
+    kept.write_text(kept.read_text().replace(PASSPHRASE, "another"))
+    said = anna.run("snapshots", status=1).stderr
+    assert f"the one that is kept in {kept}" in said
+    assert str(kept) in anna.run("setup", "--answers", answers, status=1).stderr

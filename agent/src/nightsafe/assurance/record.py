@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nightsafe.fs.durability import replace_file
+from nightsafe.fs.durability import read_file, replace_file
 from nightsafe.settings.login import state_dir
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class DrillRecord:
 def load_record(folder: str = "") -> DrillRecord | None:
     """Return how the last drill ended; None if there was none, or it is not known any more."""
     try:
-        with open(_path(folder), "rb") as file:
-            fields = json.loads(file.read(_LARGEST))
+        fields = json.loads(read_file(_path(folder), _LARGEST))
         passed_at = fields["passed_at"]
         return DrillRecord(
             at=_moment(fields["at"]),
@@ -56,7 +55,7 @@ def load_record(folder: str = "") -> DrillRecord | None:
             bytes=int(fields["bytes"]),
             failed=int(fields["failed"]),
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
 
 

@@ -132,6 +132,17 @@ def _seconds(text: str) -> float:
     return value
 
 
+def common_options(args: argparse.Namespace) -> "list[str]":
+    """Return the common options that were given, to be handed on to another command."""
+    told = [
+        f"--{name.replace('_', '-')}={value}"
+        for name in ("repository", "patience", "cacert", "password_file", "password_command")
+        if (value := getattr(args, name)) is not None
+    ]
+    told += [f"--limit-upload={limit}" for limit in args.limit_upload or ()]
+    return told + [f"--limit-download={limit}" for limit in args.limit_download or ()]
+
+
 @contextmanager
 def opened_storage(args: argparse.Namespace) -> "Iterator[Backend]":
     """Open the backend given by options, environment or login; it is closed afterwards."""
@@ -190,9 +201,11 @@ def opened_repository(
             with _in_background(meanwhile):
                 unlocked = open_key(storage, passphrase.text, *passphrase.others)
         except PassphraseError as error:
+            from nightsafe.settings.kept_passphrase import why_kept
             from nightsafe.settings.recovery_words import hint
 
-            raise PassphraseError(f"{error} {hint(passphrase.text)}".rstrip()) from None
+            why = why_kept(passphrase.text, storage.location) or hint(passphrase.text)
+            raise PassphraseError(f"{error} {why}".rstrip()) from None
         if unlocked.is_weak and not output.quiet:
             output.note(_WEAK)
         from nightsafe.repository.repository import Repository

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import stat
 
 from nightsafe.fs.files import FOLDER
 
@@ -36,12 +37,24 @@ def sync_folder(path: str) -> None:
         os.close(fd)
 
 
+def read_file(path: str, most: int) -> bytes:
+    """Return what a small file holds, at most so many bytes of it.
+
+    OSError for whatever is no regular file, such as a pipe, which would hold its reader up.
+    """
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return file.read(most)
+
+
 def replace_file(path: str, text: str, *, mode: int = 0o600, folder_mode: int = 0o700) -> None:
     """Write a small file at once: whoever reads it finds the old text or the new one, whole.
 
     Its folder is made if it lacks. OSError if that fails; then the old file is as it was.
     """
-    folder = os.path.dirname(path)
+    folder = os.path.dirname(path) or "."
     os.makedirs(folder, mode=folder_mode, exist_ok=True)
     temporary = f"{path}.{os.urandom(6).hex()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

@@ -1,11 +1,12 @@
 """A computer's set-up in one file, by which another one is set up alike. It holds no secret."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nightsafe.errors import SettingsError
-from nightsafe.fs.durability import replace_file
+from nightsafe.fs.durability import read_file, replace_file
 from nightsafe.jobs.job import Job, job_of
 
 _LARGEST = 1 << 20
@@ -15,7 +16,7 @@ _HEAD = """\
 #
 #     nightsafe config import THIS-FILE
 #
-# No secret is in here. What is asked for:
+# No secret is in here, unless a command before or after a backup holds one. What is asked for:
 # - the password of the website, to confirm the code that connects the computer; it can be reset;
 # - the passphrase of the vault, which nobody can reset, or the words of its recovery kit.
 """
@@ -32,7 +33,17 @@ class Exported:
 
 
 def export(path: str, exported: Exported) -> None:
-    """Write a set-up to a file, also over an older one. SettingsError if that fails."""
+    """Write a set-up to a file, also over an older one, but over nothing else.
+
+    SettingsError if that fails.
+    """
+    if os.path.lexists(path):
+        try:
+            load_exported(path)
+        except SettingsError:
+            raise SettingsError(
+                f"{path} is there already, and is no exported set-up. Choose another name."
+            ) from None
     import tomlkit
 
     document = tomlkit.document()
@@ -52,8 +63,7 @@ def export(path: str, exported: Exported) -> None:
 def load_exported(path: str) -> Exported:
     """Read a set-up. SettingsError if it is none, or not all of it can be understood."""
     try:
-        with open(path, "rb") as file:
-            raw = file.read(_LARGEST + 1)
+        raw = read_file(path, _LARGEST + 1)
         if len(raw) > _LARGEST:
             raise SettingsError(f"{path} is larger than 1 MiB.")
         read = tomllib.loads(raw.decode("utf-8-sig"))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from nightsafe.errors import SettingsError
-from nightsafe.fs.durability import replace_file
+from nightsafe.fs.durability import read_file, replace_file
 from nightsafe.jobs.job import check_name
 from nightsafe.settings.login import state_dir
 
@@ -34,7 +34,7 @@ class JobState:
     run began, from which the next is counted. `finished`: when it ended; None while it goes on.
     `saved`: when the last run began that made a snapshot. `failures`: how many runs in a row made
     none. `error`: why the last one failed, in words. `files`: how many the last snapshot holds;
-    `files_before`: how many the one before held, where more than half are missing now, else 0.
+    `files_before`: how many an earlier one held, where more than half are missing now, else 0.
     `unread`: how many paths the last snapshot lacks, of which `unread_paths` names some.
     """
 
@@ -70,7 +70,8 @@ class JobState:
         over = replace(self, finished=now, outcome=outcome, error=error[:_LONGEST])
         if not snapshot:
             return replace(over, failures=self.failures + 1)
-        is_shrunk = self.files >= _FEW and files < self.files / 2
+        whole = self.files_before or self.files  # until the files are back, or it is accepted
+        is_shrunk = whole >= _FEW and files < whole / 2
         return replace(
             over,
             saved=self.started,
@@ -78,7 +79,7 @@ class JobState:
             unread=unread,
             failures=0,
             files=files,
-            files_before=self.files if is_shrunk else 0,
+            files_before=whole if is_shrunk else 0,
             unread_paths=tuple(path[:_LONGEST] for path in unread_paths[:_NAMED]),
         )
 
@@ -102,15 +103,14 @@ class JobStates:
             return self._unkept[name]
         path = self._path(name)
         try:
-            with open(path, "rb") as file:
-                raw = file.read(_LARGEST + 1)
+            raw = read_file(path, _LARGEST + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
         try:
             return _state(json.loads(raw[:_LARGEST]))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
             with contextlib.suppress(OSError):
                 os.replace(path, f"{path}.damaged")
             return JobState()

@@ -9,7 +9,7 @@ import os
 from datetime import UTC, datetime, timedelta
 
 from nightsafe.errors import SettingsError, UsageError
-from nightsafe.fs.durability import replace_file
+from nightsafe.fs.durability import read_file, replace_file
 from nightsafe.schedule.parsing import parse_span
 from nightsafe.schedule.wall_clock import local_zone
 from nightsafe.settings.login import state_dir
@@ -63,9 +63,10 @@ def paused_until(now: datetime, folder: str = "") -> datetime | None:
 
     What cannot be read is none: a backup too many is better than none at all.
     """
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        with open(_path(folder), "rb") as file:
-            until = datetime.fromisoformat(json.loads(file.read(_LARGEST))["until"])
+    damaged = (ValueError, TypeError, KeyError, RecursionError, OverflowError)
+    with contextlib.suppress(OSError, *damaged):
+        raw = read_file(_path(folder), _LARGEST)
+        until = datetime.fromisoformat(json.loads(raw)["until"])
         if until.tzinfo is not None and until > now:
             return until.astimezone(UTC)
     return None

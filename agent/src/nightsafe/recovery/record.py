@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nightsafe.fs.durability import replace_file
+from nightsafe.fs.durability import read_file, replace_file
 from nightsafe.settings.login import state_dir
 
 ASKED_FOR_EVERY = timedelta(days=182)
@@ -39,12 +39,11 @@ class KitRecord:
 def load_kit_record(folder: str = "") -> KitRecord | None:
     """Return what is known of a kit; None if none is known."""
     try:
-        with open(_path(folder), "rb") as file:
-            fields = json.loads(file.read(_LARGEST))
+        fields = json.loads(read_file(_path(folder), _LARGEST))
         return KitRecord(
             str(fields["vault"]), _moment(fields["made_at"]), _moment(fields["tried_at"])
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
 
 

@@ -36,13 +36,16 @@ def write_kit(
 
 
 def require_writable(path: str) -> None:
-    """Raise UsageError for a name that tells no form, SettingsError where something is already."""
+    """Raise UsageError for a name that tells no form, SettingsError where it cannot be written."""
     if not path.lower().endswith((".html", ".htm", ".txt")):
         raise UsageError(
             f"{path} is neither a page nor a text; give it a name that ends in .html or .txt."
         )
     if os.path.lexists(path):
         raise _exists(path)
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise SettingsError(f"There is no folder {folder} for the kit; make it, or name another.")
 
 
 def _write_new(path: str, text: str) -> None:

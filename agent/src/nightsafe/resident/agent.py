@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from nightsafe.amounts import show_count
 from nightsafe.errors import LockedError, NightsafeError, SettingsError
 from nightsafe.jobs import clock
 from nightsafe.jobs.job import Job
@@ -166,10 +167,11 @@ def summary(state: JobState) -> str:
             said = f"the backup is complete, snapshot {state.snapshot[:8]}."
             return f"{said} {shrinkage(state)}".rstrip()
         case "incomplete":
-            return (
-                f"the backup is INCOMPLETE, snapshot {state.snapshot[:8]}: {state.unread} paths "
-                "could not be read."
+            said = (
+                f"the backup is INCOMPLETE, snapshot {state.snapshot[:8]}: "
+                f"{show_count(state.unread, 'path')} could not be read."
             )
+            return f"{said} {shrinkage(state)}".rstrip()
         case "interrupted":
             return "the backup was broken off; what was stored is used by the next run."
         case _:

@@ -11,9 +11,11 @@ from nightsafe.jobs.job_state import JobState
 def uncovered_folders(jobs: Iterable[Job], folders: Sequence[str]) -> list[str]:
     """Return those of the folders that no job backs up, as far as its paths tell.
 
-    A folder of which a job has only a part counts as uncovered.
+    A folder of which a job has only a part counts as uncovered; of a path that is a link only the
+    link is backed up.
     """
-    paths = [os.path.realpath(path) for job in jobs for path in job.paths]
+    given = [path for job in jobs for path in job.paths if not os.path.islink(path)]
+    paths = [os.path.realpath(path) for path in given]
     return [
         folder
         for folder in folders
@@ -26,14 +28,20 @@ def missing_paths(job: Job) -> list[str]:
     return [path for path in job.paths if not os.path.lexists(path)]
 
 
+def linked_folders(job: Job) -> list[str]:
+    """Return the job's paths that are links to folders, of which only the link is backed up."""
+    return [path for path in job.paths if os.path.islink(path) and os.path.isdir(path)]
+
+
 def shrinkage(state: JobState) -> str:
     """Return in a sentence that a snapshot lacks most of what the one before held; or nothing."""
     if not state.files_before:
         return ""
     return (
-        f"The last snapshot holds {show_count(state.files, 'file')}, and the one before held "
+        f"The last snapshot holds {show_count(state.files, 'file')}, and an earlier one held "
         f"{state.files_before}. If a disk was not there, or a folder was moved, set that right and "
-        "run the job again; older snapshots keep what they have."
+        "run the job again; older snapshots keep what they have. If all is as it should be: "
+        "nightsafe jobs accept"
     )
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,18 +74,19 @@ def run_job(
     begun: Callable[[], None] = lambda: None,
     tell: Tell = lambda line: None,
     progress: Progress = lambda fields: None,
+    options: Sequence[str] = (),
 ) -> JobState:
     """Run a job, keep what became of it, and return that.
 
     `stop` breaks it off, as a shutdown does; `begun` is called as it begins, `tell` with each line
-    that the process says to people, `progress` with how far it is. Raises LockedError if it runs
-    already, SettingsError if there can be no lock.
+    that the process says to people, `progress` with how far it is. `options` are those of the
+    command line. Raises LockedError if it runs already, SettingsError if there can be no lock.
     """
     with held(states.lock_path(job.name), f"{job.name} is running already.") as lock:
         state = (states.load(job.name) or JobState(added=clock.now())).begun(clock.now())
         keep(states, job.name, state, tell)
         begun()
-        outcome, told = _with_hooks(job, lock, stop, tell, progress)
+        outcome, told = _with_hooks(job, lock, stop, tell, progress, options)
         state = state.ended(
             clock.now(),
             outcome,
@@ -113,7 +114,12 @@ def keep(states: JobStates, name: str, state: JobState, tell: Tell) -> None:
 
 
 def _with_hooks(
-    job: Job, lock: int, stop: Stop, tell: Tell, progress: Progress
+    job: Job,
+    lock: int,
+    stop: Stop,
+    tell: Tell,
+    progress: Progress,
+    options: Sequence[str],
 ) -> tuple[Outcome, _Told]:
     """Run what the job has before and after the backup; without the first there is none."""
     until = time.monotonic() + job.seconds if job.seconds else 0.0
@@ -122,7 +128,8 @@ def _with_hooks(
     if job.before:
         outcome, told.error = _hook("before", job, stop, tell, until)
     if outcome == "complete":
-        outcome, told = _backup(job, lock, stop, tell, until, progress)
+        told = _Told(progress=progress)
+        outcome = _backup(told, [*options, *job.arguments()], lock, stop, tell, until)
     if job.after:
         about = {"NIGHTSAFE_OUTCOME": outcome, "NIGHTSAFE_SNAPSHOT": told.snapshot}
         is_stopped = stop.is_set()  # then it is given a while all the same
@@ -162,24 +169,23 @@ def _hook(
 
 
 def _backup(
-    job: Job, lock: int, stop: Stop, tell: Tell, until: float, progress: Progress
-) -> tuple[Outcome, _Told]:
+    told: _Told, arguments: Sequence[str], lock: int, stop: Stop, tell: Tell, until: float
+) -> Outcome:
     # Without -P modules in the folder that the agent was started in would be taken for its own.
-    command = [sys.executable, "-P", "-m", "nightsafe", "backup", "--json", *job.arguments()]
-    told = _Told(progress=progress)
+    command = [sys.executable, "-P", "-m", "nightsafe", "backup", "--json", *arguments]
     ended = run_child(command, stop, seconds=_left(until), out=told.take, err=tell, kept=(lock,))
     if told.snapshot:
         told.error = ""
     elif ended.was_stopped:  # perhaps before it could say so itself
-        return "interrupted", told
+        return "interrupted"
     elif ended.was_late:
         told.error = "It took longer than the job's timeout, and was ended."
-        return "failed", told
+        return "failed"
     elif not told.error:
         told.error = f"The backup ended with status {ended.status}."
     if not told.snapshot and ended.status != _INTERRUPTED:
-        return "failed", told
-    return _OUTCOMES.get(ended.status, "failed"), told
+        return "failed"
+    return _OUTCOMES.get(ended.status, "failed")
 
 
 def _until(seconds: float) -> float:

@@ -1,10 +1,12 @@
 """All that is told of the agent and its jobs: gathered once, however it is shown."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from nightsafe.assurance.record import DrillRecord, load_record
+from nightsafe.errors import NightsafeError
 from nightsafe.jobs import clock
 from nightsafe.jobs.job_state import JobStates
 from nightsafe.jobs.jobs_file import jobs_path, load_jobs
@@ -12,6 +14,7 @@ from nightsafe.jobs.pause import paused_until
 from nightsafe.recovery.record import KitRecord, load_kit_record
 from nightsafe.resident.coverage import uncovered_folders
 from nightsafe.resident.status import JobStatus, is_agent_running, statuses
+from nightsafe.settings.location import find_location
 from nightsafe.setup.folders import suggested_folders
 
 
@@ -37,7 +40,18 @@ def load_overview() -> Overview:
         is_running=is_agent_running(states),
         paused=paused_until(now, states.folder),
         jobs=found,
-        uncovered=uncovered_folders(jobs.sound.values(), suggested_folders()) if found else [],
+        uncovered=uncovered_folders(jobs.sound.values(), suggested_folders()),
         drill=load_record(),
-        kit=load_kit_record(),
+        kit=_kit_here(),
     )
+
+
+def _kit_here() -> KitRecord | None:
+    """Return what is known of a kit of the vault that is used here."""
+    known = load_kit_record()
+    try:
+        location = find_location(None)
+    except NightsafeError:
+        return known
+    here = location.url or os.path.abspath(location.folder)
+    return known if known is not None and known.vault in (here, location.folder) else None

@@ -10,7 +10,7 @@ from nightsafe.jobs.job_state import JobState, JobStates
 from nightsafe.jobs.jobs_file import Jobs
 from nightsafe.jobs.locks import is_held
 from nightsafe.resident.conditions import obstacle
-from nightsafe.resident.coverage import missing_paths
+from nightsafe.resident.coverage import linked_folders, missing_paths
 from nightsafe.resident.due import count_missed, next_run
 from nightsafe.resident.job_run import is_running
 
@@ -21,7 +21,8 @@ class JobStatus:
 
     `error` says what is wrong, if something is. `next` is None for a job that nobody will begin by
     itself. `missed` counts its times since the last run. `waits` says what a job that is due waits
-    for. `missing` are its paths that are not there now.
+    for. `missing` are its paths that are not there now, `links` those that lead to a folder which
+    is therefore not backed up.
     """
 
     name: str
@@ -32,6 +33,7 @@ class JobStatus:
     error: str = ""
     waits: str = ""
     missing: Sequence[str] = ()
+    links: Sequence[str] = ()
 
 
 def is_agent_running(states: JobStates) -> bool:
@@ -66,6 +68,7 @@ def _status(job: Job, states: JobStates, now: datetime) -> JobStatus:
         error=known.error,
         waits=obstacle(job) if is_due else "",
         missing=missing_paths(job),
+        links=linked_folders(job),
     )
 
 

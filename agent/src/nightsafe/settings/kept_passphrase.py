@@ -12,7 +12,7 @@ import stat
 from collections.abc import Mapping
 
 from nightsafe.errors import SettingsError
-from nightsafe.fs.durability import replace_file
+from nightsafe.fs.durability import read_file, replace_file
 from nightsafe.fs.files import IS_WINDOWS
 from nightsafe.settings.login import NOWHERE, config_dir
 
@@ -52,15 +52,15 @@ def kept_passphrase(location: str, environ: Mapping[str, str] = os.environ) -> s
     """
     path = kept_path(environ)
     try:
-        with open(path, encoding="utf-8") as file:
-            _require_private(path, os.fstat(file.fileno()))
-            fields = json.loads(file.read(_LARGEST))
+        raw = read_file(path, _LARGEST)
+        _require_private(path, os.stat(path))
+        fields = json.loads(raw)
         repository, passphrase = fields["repository"], fields["passphrase"]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:
         return None  # HOME is another user's
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise SettingsError(
             f"The passphrase that is kept in {path} cannot be read. Remove that file, and run "
             "`nightsafe setup` again."
@@ -68,6 +68,16 @@ def kept_passphrase(location: str, environ: Mapping[str, str] = os.environ) -> s
     if repository != location or not isinstance(passphrase, str) or not passphrase:
         return None
     return passphrase
+
+
+def why_kept(passphrase: str, location: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return in a sentence that a wrong passphrase is the one that is kept; empty if it is not."""
+    try:
+        if kept_passphrase(location, environ) != passphrase:
+            return ""
+    except SettingsError:
+        return ""
+    return f"It is the one that is kept in {kept_path(environ)}; remove that file to be asked."
 
 
 def forget_passphrase(environ: Mapping[str, str] = os.environ) -> None:

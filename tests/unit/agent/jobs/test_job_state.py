@@ -57,9 +57,12 @@ def test_that_most_files_are_gone_is_remembered(before: int, now: int, told: int
     first = JobState().begun(NOW).ended(NOW, "complete", snapshot=SNAPSHOT, files=before)
     state = first.begun(NOW).ended(NOW, "complete", snapshot="cd" * 32, files=now)
     assert (state.files, state.files_before) == (now, told)
-    # A run without a snapshot changes nothing, and the next one is compared with this.
+    # It is told until the files are back, whatever comes between.
     assert state.begun(NOW).ended(NOW, "failed").files_before == told
-    assert state.begun(NOW).ended(NOW, "complete", snapshot=SNAPSHOT, files=now).files_before == 0
+    again = state.begun(NOW).ended(NOW, "complete", snapshot=SNAPSHOT, files=now)
+    assert again.files_before == told
+    back = again.begun(NOW).ended(NOW, "complete", snapshot=SNAPSHOT, files=before)
+    assert back.files_before == 0
 
 
 def test_what_an_earlier_version_has_written_is_read(states: JobStates, tmp_path: Path) -> None:

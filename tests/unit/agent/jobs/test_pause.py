@@ -1,5 +1,6 @@
 """A pause: when it ends, and that it is none where its file says nothing."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -56,7 +57,13 @@ def test_it_stands_in_a_file(tmp_path: Path) -> None:
     assert paused_until(NOW, folder) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"until": 5}', '{"until": "2999-01-01T00:00"}'])
+OUT_OF_TIME = '{"until": "9999-12-31T23:59:59-01:00"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "[" * 4000, '{"until": 5}', '{"until": "2999-01-01T00:00"}', OUT_OF_TIME],
+)
 def test_what_cannot_be_read_is_no_pause(tmp_path: Path, text: str) -> None:
     (tmp_path / "pause.json").write_text(text)
     assert paused_until(NOW, str(tmp_path)) is None
@@ -67,3 +74,8 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be kept"):
         begin_pause(FOR_EVER, str(tmp_path / "file"))
+
+
+def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pause.json")
+    assert paused_until(NOW, str(tmp_path)) is None

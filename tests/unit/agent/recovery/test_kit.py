@@ -130,7 +130,7 @@ def test_no_key_is_left_whose_kit_cannot_be_written(
         write_kit(repository.storage, repository.master, AT_SERVICE, str(path), params=CHEAP)
     assert path.read_text() == "an older kit"
     nowhere = str(tmp_path / "none" / "kit.html")
-    with pytest.raises(SettingsError, match="cannot be written"):
+    with pytest.raises(SettingsError, match="There is no folder"):
         write_kit(repository.storage, repository.master, AT_SERVICE, nowhere, params=CHEAP)
     assert len(list(repository.storage.list(ObjectKind.KEY))) == 1
 
@@ -160,7 +160,9 @@ def test_what_is_remembered(tmp_path: Path) -> None:
     assert save_kit_record("v2", tried_at=AT, folder=folder) == KitRecord("v2", None, AT)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"vault": 1, "made_at": 2, "tried_at": null}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "[" * 60000, '{"vault": 1, "made_at": 2, "tried_at": null}']
+)
 def test_what_is_remembered_may_be_damaged(tmp_path: Path, text: str) -> None:
     (tmp_path / "kit.json").write_text(text)
     assert load_kit_record(str(tmp_path)) is None

@@ -50,7 +50,7 @@ def test_nothing_is_taken_that_others_may_read(mode: int) -> None:
         kept_passphrase(HERE)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"repository": "x"}', "\0"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"repository": "x"}', "\0"])
 def test_what_cannot_be_read_is_said(text: str) -> None:
     path = Path(keep_passphrase("kept", HERE))
     path.write_text(text)

@@ -1,5 +1,6 @@
 """Runs a job at once while somebody watches: how far it is, and how it ended."""
 
+import argparse
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 from nightsafe.amounts import show_count, show_size
 from nightsafe.cli.format import show_duration
+from nightsafe.cli.options import common_options
 from nightsafe.cli.output import PLAIN_SECONDS, Output
 from nightsafe.jobs.job import Job
 from nightsafe.jobs.job_state import JobState
@@ -19,8 +21,11 @@ _EXIT = {"complete": 0, "incomplete": 3, "interrupted": 130}
 _CLEAR = "\r\x1b[K"
 
 
-def run_in_foreground(job: Job, output: Output) -> JobState:
-    """Run a job until it has ended; Ctrl-C breaks it off. Raises LockedError if it runs already."""
+def run_in_foreground(job: Job, args: argparse.Namespace, output: Output) -> JobState:
+    """Run a job until it has ended, with the common options that were given.
+
+    Ctrl-C breaks it off. Raises LockedError if it runs already.
+    """
     from nightsafe.jobs.job_state import JobStates
     from nightsafe.resident.agent import summary
     from nightsafe.resident.job_run import run_job
@@ -40,6 +45,7 @@ def run_in_foreground(job: Job, output: Output) -> JobState:
         begun=lambda: output.line(f"{job.name}: the backup begins."),
         tell=shown.note,
         progress=shown.show,
+        options=common_options(args),
     )
     shown.end()
     output.line(f"{job.name}: {summary(state)}")

@@ -42,6 +42,14 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument("name", metavar="NAME", help="the job")
     parser = add_verb(
         acts,
+        "accept",
+        accept,
+        help="say that a job is right to hold fewer files than before, so that it is told no more",
+        json='one object {"accepted": name, "files"}',
+    )
+    parser.add_argument("name", metavar="NAME", help="the job")
+    parser = add_verb(
+        acts,
         "remove",
         remove,
         help="remove a job; its snapshots stay",
@@ -123,14 +131,6 @@ def _add_when(group: Any) -> None:
         help="while fewer processes run than that, on average over a minute",
     )
     group.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="RATE",
-        help="how fast it sends, per second: 500K, or at some hours, '500K 09:00-18:00'; the first "
-        "that fits the hour holds; may be repeated",
-    )
-    group.add_argument(
         "--timeout", default="", metavar="TIME", help="it is ended after so long, such as 6h"
     )
 
@@ -176,11 +176,9 @@ def add(args: argparse.Namespace, output: Output) -> int:
         before=args.before,
         after=args.after,
         timeout=args.timeout,
-        limit_upload=tuple(args.limit),
+        limit_upload=tuple(args.limit_upload or ()),
     )
-    for path in job.paths:
-        if not os.path.lexists(path):
-            output.note(printable(f"Beware: {path} is not there now."))
+    _beware(job, output)
     states = JobStates()
     add_job(jobs_path(), job)
     state = JobState(added=clock.now())
@@ -190,6 +188,20 @@ def add(args: argparse.Namespace, output: Output) -> int:
     output.line(f"Job {job.name} is added. {_told(due, job)}")
     output.result(_fields(job, due))
     return 0
+
+
+def _beware(job: "Job", output: Output) -> None:
+    """Say which paths are not there, or are links to what is not backed up."""
+    for path in job.paths:
+        if not os.path.lexists(path):
+            output.note(printable(f"Beware: {path} is not there now."))
+        elif os.path.islink(path) and os.path.isdir(path):
+            output.note(
+                printable(
+                    f"Beware: {path} is a link, and only the link is backed up. The folder is "
+                    f"{os.path.realpath(path)}."
+                )
+            )
 
 
 def list_jobs(args: argparse.Namespace, output: Output) -> int:
@@ -221,9 +233,24 @@ def run_now(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.cli.resident.foreground import exit_status, run_in_foreground
     from nightsafe.jobs.jobs_file import jobs_path, load_jobs
 
-    state = run_in_foreground(_find(args.name, load_jobs(jobs_path())), output)
+    state = run_in_foreground(_find(args.name, load_jobs(jobs_path())), args, output)
     output.result(_ended(args.name, state))
     return exit_status(state)
+
+
+def accept(args: argparse.Namespace, output: Output) -> int:
+    """Take what the last snapshot holds for all that there is."""
+    from dataclasses import replace
+
+    from nightsafe.jobs.job_state import JobState, JobStates
+    from nightsafe.jobs.jobs_file import jobs_path, load_jobs
+
+    job, states = _find(args.name, load_jobs(jobs_path())), JobStates()
+    state = states.load(job.name) or JobState()
+    states.save(job.name, replace(state, files_before=0))
+    output.line(f"{job.name}: that its last snapshot holds {state.files} files is as it should be.")
+    output.result({"accepted": job.name, "files": state.files})
+    return 0
 
 
 def remove(args: argparse.Namespace, output: Output) -> int:

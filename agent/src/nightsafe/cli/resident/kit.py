@@ -132,6 +132,8 @@ def _ask_for_words(all_words: str, output: Output) -> bool:
         return False
     import random
 
+    from nightsafe.settings.recovery_words import split
+
     words = all_words.split()
     asked = sorted(random.SystemRandom().sample(range(len(words)), _ASKED))
     names = ", ".join(str(number + 1) for number in asked)
@@ -141,11 +143,11 @@ def _ask_for_words(all_words: str, output: Output) -> bool:
     )
     while True:
         print(f"Words {names}: ", end="", file=sys.stderr, flush=True)  # noqa: T201
-        typed = sys.stdin.readline().lower().split()
+        typed = split(sys.stdin.readline())
         if not typed:
             output.note("Not tried yet.")
             return False
-        if typed == [words[number] for number in asked]:
+        if [word[:4] for word in typed] == [words[number][:4] for number in asked]:
             output.line("That is right.")
             return True
         output.note("That is not what the kit says. Look at the numbers, and try again.")
@@ -163,7 +165,7 @@ def _test(args: argparse.Namespace, output: Output) -> int:
         require_config(storage)
         if sys.stdin.isatty():
             print("The twelve words of the kit: ", end="", file=sys.stderr, flush=True)  # noqa: T201
-        words = read_words(sys.stdin.readline())
+        words = read_words(sys.stdin.readline() if sys.stdin.isatty() else sys.stdin.read(4096))
         vault = Repository.of(open_key(storage, words)).storage.location
     save_kit_record(vault, tried_at=clock.now())
     output.line(f"The words open the vault at {vault}.")

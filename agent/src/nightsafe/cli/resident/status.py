@@ -31,6 +31,7 @@ def add_parser(verbs: Verbs) -> None:
         'has no end, or a moment, "jobs": [{"name", "state", "last", '
         '"finished", "saved", "snapshot_id", "next", "missed", "unread", "unread_paths", '
         '"files", "files_before": where more than half are gone, "missing": paths, '
+        '"links": paths, '
         '"error", "waits"}], '
         '"coverage": {"uncovered": folders of this user that no job backs up}, '
         '"drill": null or {"at", "passed", "passed_at", "snapshot_id", "files", "bytes", '
@@ -70,7 +71,7 @@ def _lines(overview: "Overview") -> Iterator[str]:
         yield _of_pause(overview.paused)
     for one in overview.jobs:
         yield f"{one.name}: {_told(one)}"
-    if overview.uncovered:
+    if overview.uncovered and overview.jobs:
         yield f"No job backs up: {', '.join(overview.uncovered)}"
     if overview.drill is not None:
         yield _proven(overview.drill)
@@ -128,6 +129,8 @@ def _told(one: "JobStatus") -> str:
     said = ["; ".join(parts) + ".", one.error, shrinkage(one.state)]
     if one.missing:
         said.append(f"NOT THERE NOW: {', '.join(one.missing)}.")
+    if one.links:
+        said.append(f"ONLY LINKS, not what they lead to: {', '.join(one.links)}.")
     return " ".join(filter(None, said))
 
 
@@ -147,6 +150,7 @@ def _fields(one: "JobStatus") -> dict[str, Any]:
         "files": state.files,
         "files_before": state.files_before,
         "missing": one.missing,
+        "links": one.links,
         "error": one.error,
         "waits": one.waits,
     }

@@ -20,8 +20,8 @@ def add_parser(verbs: Verbs) -> None:
         acts,
         "export",
         _export,
-        help="write to a file how this computer is set up: the vault's address and the jobs, and "
-        "no secret",
+        help="write to a file how this computer is set up: the vault's address and the jobs, "
+        "without credential and passphrase",
         json='one object {"file", "repository", "jobs": names}',
     )
     out.add_argument("file", type=non_empty, metavar="FILE", help="where to")
@@ -55,9 +55,11 @@ def _export(args: argparse.Namespace, output: Output) -> int:
     export(args.file, Exported(login.site, login.url, socket.gethostname(), jobs.sound))
     output.line(printable(f"The set-up is in {args.file}: where the vault is, and the jobs."))
     output.line(
-        "No secret is in it. To use it, somebody needs the password of the website, and the "
-        "vault's passphrase or recovery kit."
+        "Neither a credential nor a passphrase is in it. To use it, somebody needs the password of "
+        "the website, and the vault's passphrase or recovery kit."
     )
+    if any(job.before or job.after for job in jobs.sound.values()):
+        output.note("Beware: the commands before and after a backup are in it, as they stand.")
     output.result({"file": args.file, "repository": login.url, "jobs": list(jobs.sound)})
     return 0
 
@@ -117,7 +119,7 @@ def _write_down(exported: "Exported", added: list[str], output: Output) -> None:
         if missing:
             output.note(
                 printable(
-                    f"Not there yet: {', '.join(missing)}. Bring it back first: nightsafe restore "
-                    "latest --target /"
+                    f"Not there yet: {', '.join(missing)}. `nightsafe snapshots` says which "
+                    "snapshot has them; restore that one before the job runs."
                 )
             )

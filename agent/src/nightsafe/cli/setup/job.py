@@ -43,9 +43,15 @@ def add_job(context: Context) -> Job:
 
 def given_job(context: Context) -> Job:
     """Return the job that the answers say. UsageError if there can be none such."""
+    from nightsafe.errors import UsageError
+
     given = context.given
     assert given is not None
-    folders = tuple(os.path.abspath(os.path.expanduser(path)) for path in given.folders)
+    named = [os.path.expanduser(path) for path in given.folders]
+    for path in named:
+        if not os.path.isabs(path):
+            raise UsageError(f"folders: {path} has to be absolute, or begin with ~.")
+    folders = tuple(os.path.realpath(path) for path in named)
     for path in folders:
         if not os.path.lexists(path):
             context.output.note(printable(f"Beware: {path} is not there now."))
@@ -99,7 +105,9 @@ def _ask_for_folders(context: Context) -> list[str]:
         return paths
 
     question = "Others, with a comma between" + (" (Enter for none)" if folders else "")
-    return without_nested([*folders, *map(os.path.normpath, ask.ask(question, more))])
+    all_paths = [*folders, *map(os.path.normpath, ask.ask(question, more))]
+    # Of a link only the link would be backed up.
+    return without_nested([os.path.realpath(path) for path in all_paths])
 
 
 def _described(folder: str) -> str:

@@ -56,17 +56,21 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.cli.setup.context import Context
     from nightsafe.cli.setup.job import add_job, given_job
     from nightsafe.cli.setup.start import back_up, install_service
-    from nightsafe.cli.setup.vault import connect_computer, prepare_vault
+    from nightsafe.cli.setup.vault import connect_computer, prepare_vault, require_kit
 
     context = Context(args, output, load_answers(args.answers) if args.answers else None)
     if context.given:
         given_job(context)  # nothing is made before all is understood
+        require_kit(context)
     connect_computer(context)
     with opened_storage(args) as storage:
         prepare_vault(context, storage)
     job = add_job(context)
     install_service(context)
     status = back_up(context, job)
-    output.line("This computer is set up. `nightsafe status` tells how its backups go.")
+    if status:
+        output.line(f"All is set up but the first backup: nightsafe jobs run {job.name}")
+    else:
+        output.line("This computer is set up. `nightsafe status` tells how its backups go.")
     output.result(context.done)
     return status

@@ -42,13 +42,13 @@ def install_service(context: Context) -> None:
 
 
 def back_up(context: Context, job: Job) -> int:
-    """Run the job a first time, if it never ran; return the exit status."""
+    """Run the job a first time, if it has made no snapshot yet; return the exit status."""
     from nightsafe.cli.resident.foreground import exit_status, run_in_foreground
     from nightsafe.errors import LockedError
     from nightsafe.jobs.job_state import JobStates
 
     state = JobStates().load(job.name)
-    if state is not None and state.started is not None:
+    if state is not None and state.saved is not None:
         return 0
     if not context.wants(
         context.given.first_backup if context.given else None,
@@ -57,7 +57,7 @@ def back_up(context: Context, job: Job) -> int:
     ):
         return 0
     try:
-        ended = run_in_foreground(job, context.output)
+        ended = run_in_foreground(job, context.args, context.output)
     except LockedError:
         context.output.line(f"{job.name} runs already, in the background.")
         context.done["first_backup"] = "running"

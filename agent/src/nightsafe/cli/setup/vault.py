@@ -30,7 +30,7 @@ def connect_computer(context: Context) -> None:
         f"This computer is connected to {before.url} as {before.credential.username}. Stay with "
         "that?",
     ):
-        args.site = args.site or before.site  # for the kit
+        args.site = before.site or args.site  # for the kit
         return
     if not args.site:
         if given:
@@ -69,6 +69,15 @@ def prepare_vault(context: Context, storage: "Backend") -> None:
     _make_kit(context, repository, is_new=is_new)
 
 
+def require_kit(context: Context) -> None:
+    """Raise UsageError or SettingsError if the kit of the answers could not be written."""
+    from nightsafe.recovery.record import load_kit_record
+    from nightsafe.recovery.write_kit import require_writable
+
+    if context.given and context.given.kit and load_kit_record() is None:
+        require_writable(os.path.expanduser(context.given.kit))
+
+
 def _make(context: Context, storage: "Backend") -> tuple["Repository", str]:
     from nightsafe.cli.commands.init import WARNING
     from nightsafe.cli.options import passphrase_source
@@ -86,6 +95,7 @@ def _open(context: Context, storage: "Backend") -> tuple["Repository", str]:
     from nightsafe.cli.options import passphrase_source
     from nightsafe.errors import PassphraseError
     from nightsafe.repository.repository import Repository
+    from nightsafe.settings.kept_passphrase import why_kept
     from nightsafe.settings.passphrase import find_passphrase
     from nightsafe.settings.recovery_words import hint
 
@@ -99,7 +109,8 @@ def _open(context: Context, storage: "Backend") -> tuple["Repository", str]:
             return Repository.open(storage, reading), reading
         except PassphraseError as error:
             refusal = error
-    raise PassphraseError(f"{refusal} {hint(found.text)}".rstrip())
+    why = why_kept(found.text, storage.location) or hint(found.text)
+    raise PassphraseError(f"{refusal} {why}".rstrip())
 
 
 def _keep(context: Context, passphrase: str, location: str) -> None:
@@ -123,13 +134,13 @@ def _keep(context: Context, passphrase: str, location: str) -> None:
 def _make_kit(context: Context, repository: "Repository", *, is_new: bool) -> None:
     from nightsafe.cli.resident.kit import make_kit
     from nightsafe.errors import AccessRefusedError
+    from nightsafe.recovery.record import load_kit_record
 
     vault, given = repository.storage.location, context.given
-    path = (
-        (os.path.expanduser(given.kit) if is_new else "")
-        if given
-        else _ask_for_kit(context, vault, is_new=is_new)
-    )
+    known = load_kit_record()
+    if known is not None and known.vault == vault and not is_new:
+        return  # one was made here, or tried
+    path = os.path.expanduser(given.kit) if given else _ask_for_kit(context, is_new=is_new)
     if not path:
         return
     try:
@@ -140,14 +151,10 @@ def _make_kit(context: Context, repository: "Repository", *, is_new: bool) -> No
     context.done["kit"] = path
 
 
-def _ask_for_kit(context: Context, vault: str, *, is_new: bool) -> str:
+def _ask_for_kit(context: Context, *, is_new: bool) -> str:
     """Return where somebody wants a kit; empty for none."""
-    from nightsafe.recovery.record import load_kit_record
     from nightsafe.recovery.write_kit import require_writable
 
-    known = load_kit_record()
-    if not is_new and known is not None and known.vault == vault:
-        return ""
     if not context.questions.confirm(
         "A recovery kit is a page to print, whose words open the vault if the passphrase is lost. "
         "Make one?",
