@@ -174,10 +174,16 @@ def open_key_object(key_object: bytes, passphrase: str) -> FoundKey:
     return FoundKey(_decode_master(plain), params.is_weak)
 
 
-def find_key(key_objects: Iterable[bytes], passphrase: str, *others: str) -> FoundKey:
+def find_key(
+    key_objects: Iterable[bytes],
+    passphrase: str,
+    *others: str,
+    fits: Callable[[SealKey], bool] = lambda master: True,
+) -> FoundKey:
     """Open the first key object that the passphrase fits. A damaged one does not hide a good one.
 
-    `others` are passphrases that are tried with every key after the first passphrase.
+    `others` are passphrases that are tried with every key after the first passphrase. A master key
+    that does not fit is passed over: two may have made the repository at the same moment.
     """
     if not passphrase:
         raise PassphraseError("The passphrase is empty; give the one chosen at `nightsafe init`.")
@@ -186,7 +192,14 @@ def find_key(key_objects: Iterable[bytes], passphrase: str, *others: str) -> Fou
     for secret in (passphrase, *others):
         for key_object in tried or _first(key_objects, tried):
             try:
-                return open_key_object(key_object, secret)
+                found = open_key_object(key_object, secret)
+                if fits(found.master):
+                    return found
+                refusal = DamagedError(
+                    "This passphrase opens a key, but that key does not open the repository's "
+                    "config: it is left of another beginning, and another passphrase is the right "
+                    "one, or the config is damaged."
+                )
             except PassphraseError:
                 continue
             except (DamagedError, UnsupportedError, WeakKeyError) as error:

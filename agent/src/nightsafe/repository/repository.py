@@ -11,6 +11,7 @@ from nightsafe.crypto.seal_key import SealKey
 from nightsafe.crypto.sealer import Sealer
 from nightsafe.errors import (
     DamagedError,
+    ObjectExistsError,
     ObjectNotFoundError,
     UsageError,
 )
@@ -42,9 +43,19 @@ class Repository(SealedObjects):
         sealed = Sealer(master).seal(config.encode())
         if Config.decode(Sealer(master).open(sealed)) != config:
             raise DamagedError("A new config did not open again; this computer may be faulty.")
+        name = hashlib.sha256(key_object).hexdigest()
         storage.create()
-        storage.save(ObjectKind.KEY, hashlib.sha256(key_object).hexdigest(), key_object)
-        storage.save(ObjectKind.CONFIG, CONFIG_NAME, sealed)
+        storage.save(ObjectKind.KEY, name, key_object)
+        try:
+            storage.save(ObjectKind.CONFIG, CONFIG_NAME, sealed)
+        except ObjectExistsError:
+            raise UsageError(
+                f"Somebody else has made a repository at {storage.location} at this moment. Its "
+                "passphrase is theirs; yours was not taken."
+            ) from None
+        # Whoever begins at the same moment has keys removed that are left of a broken beginning.
+        if all(listing.name != name for listing in storage.list(ObjectKind.KEY)):
+            storage.save(ObjectKind.KEY, name, key_object)
         return cls.open(storage, passphrase)
 
     @staticmethod

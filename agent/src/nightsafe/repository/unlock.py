@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from nightsafe.backend.base import CONFIG_NAME, Backend, ObjectKind
 from nightsafe.crypto.seal_key import SealKey
-from nightsafe.errors import ObjectNotFoundError, SettingsError, ended
+from nightsafe.crypto.sealer import Sealer
+from nightsafe.errors import DamagedError, ObjectNotFoundError, SettingsError, ended
 from nightsafe.repofile.key import find_key
 
 
@@ -33,8 +34,18 @@ def open_key(storage: Backend, passphrase: str, *others: str) -> UnlockedReposit
     """
     storage = storage.upgraded()
     config = require_config(storage)
-    found = find_key(_key_objects(storage), passphrase, *others)
+    found = find_key(
+        _key_objects(storage), passphrase, *others, fits=lambda master: _opens(master, config)
+    )
     return UnlockedRepository(storage, found.master, config, found.is_weak)
+
+
+def _opens(master: SealKey, config: bytes) -> bool:
+    try:
+        Sealer(master).open(config)
+    except DamagedError:
+        return False
+    return True
 
 
 def require_config(storage: Backend) -> bytes:

@@ -26,6 +26,7 @@ from nightsafe.repository.blob_reader import BlobReader
 from nightsafe.repository.repository import Repository
 from nightsafe.repository.tree_walker import walk
 
+from tests.support import repositories
 from tests.support.agent.packs import store_pack
 from tests.support.agent.stored_texts import load_text
 from tests.support.agent.uploader import Uploader
@@ -49,6 +50,42 @@ def test_what_was_made_opens(folder: LocalBackend) -> None:
     opened = Repository.open(folder, PASSPHRASE)
     assert opened.config == made.config
     assert [len(list(folder.list(kind))) for kind in ObjectKind] == [1, 1, 0, 0, 0, 0]
+
+
+class Contested(LocalBackend):
+    """Somebody else begins at the same moment: before our key, our config, or after it."""
+
+    def __init__(self, path: str, moment: str) -> None:
+        super().__init__(path)
+        self._moment = moment
+
+    def save(self, kind: ObjectKind, name: str, data: bytes) -> None:  # type: ignore[override]
+        if kind is ObjectKind.CONFIG and self._moment == "their config":
+            self._moment = ""
+            repositories.make(LocalBackend(self.location), "theirs")
+        if kind is ObjectKind.CONFIG and self._moment == "their beginning":
+            for listing in list(self.list(ObjectKind.KEY)):
+                self.remove(ObjectKind.KEY, listing.name)
+        super().save(kind, name, data)
+
+
+def test_two_that_begin_at_once(folder: LocalBackend) -> None:
+    """The service removes keys that are left of a broken beginning; ours is there all the same."""
+    contested = Contested(folder.location, "their beginning")
+    made = Repository.create(contested, PASSPHRASE, params=CHEAP)
+    assert Repository.open(folder, PASSPHRASE).config == made.config
+
+
+def test_who_comes_second_is_told_so(folder: LocalBackend) -> None:
+    with pytest.raises(UsageError, match="Somebody else has made a repository"):
+        Repository.create(Contested(folder.location, "their config"), PASSPHRASE, params=CHEAP)
+    assert Repository.open(folder, "theirs")
+    with pytest.raises(DamagedError, match="left of another beginning"):
+        Repository.open(folder, PASSPHRASE)
+    # A key of both, such as one passphrase for two beginnings, hides none.
+    theirs = Repository.open(folder, "theirs").master
+    repositories.add_key(folder, theirs, PASSPHRASE, CHEAP)
+    assert Repository.open(folder, PASSPHRASE).master == theirs
 
 
 def test_nothing_is_made_over_something(folder: LocalBackend) -> None:
