@@ -116,6 +116,8 @@ def replace_unencodable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):  # what is typed may be in any encoding
+        sys.stdin.reconfigure(errors="surrogateescape")
 
 
 def _is_utf8() -> bool:

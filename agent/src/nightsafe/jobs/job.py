@@ -138,6 +138,10 @@ class Job:
         }
         return {name: value for name, value in told.items() if value}
 
+    def raw_paths(self) -> list[tuple[str, bytes]]:
+        """Return the paths, and each as the system has it: in UTF-8, whatever the locale."""
+        return [(path, path.encode("utf-8", "surrogateescape")) for path in self.paths]
+
     def arguments(self) -> list[str]:
         """Return what `nightsafe backup` is called with."""
         told = [f"--limit-upload={limit}" for limit in self.limit_upload]

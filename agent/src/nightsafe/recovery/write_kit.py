@@ -56,7 +56,8 @@ def _write_new(path: str, text: str) -> None:
     except OSError as error:
         raise _unwritten(path, error) from error
     try:
-        with open(fd, "w", encoding="utf-8", newline="") as file:
+        # A path that is not UTF-8 stands there as it is, so that its commands work.
+        with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(text)
             file.flush()
             sync_file(file.fileno())

@@ -51,7 +51,7 @@ def run_child(
     """
     shared: dict[str, Any] = {} if IS_WINDOWS else {"pass_fds": kept, "start_new_session": True}
     with subprocess.Popen(
-        command,
+        _words(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -71,6 +71,13 @@ def run_child(
         for reader in readers:
             reader.join(_DRAIN)
     return Ended(process.returncode, was_stopped=why == "stopped", was_late=why == "late")
+
+
+def _words(command: Sequence[str]) -> Sequence[str] | list[bytes]:
+    """Return a command as the system takes it: in UTF-8, whatever the locale."""
+    if IS_WINDOWS:
+        return command
+    return [word.encode("utf-8", "surrogateescape") for word in command]
 
 
 def _wait(process: "subprocess.Popen[str]", stop: Stop, until: float) -> str:

@@ -14,23 +14,23 @@ def uncovered_folders(jobs: Iterable[Job], folders: Sequence[str]) -> list[str]:
     A folder of which a job has only a part counts as uncovered; of a path that is a link only the
     link is backed up.
     """
-    given = [path for job in jobs for path in job.paths if not os.path.islink(path)]
-    paths = [os.path.realpath(path) for path in given]
+    given = [raw for job in jobs for _, raw in job.raw_paths() if not os.path.islink(raw)]
+    paths = [os.path.realpath(raw) for raw in given]
     return [
         folder
         for folder in folders
-        if not any(_is_in(os.path.realpath(folder), path) for path in paths)
+        if not any(_is_in(os.path.realpath(os.fsencode(folder)), path) for path in paths)
     ]
 
 
 def missing_paths(job: Job) -> list[str]:
     """Return the job's paths that are not there now."""
-    return [path for path in job.paths if not os.path.lexists(path)]
+    return [path for path, raw in job.raw_paths() if not os.path.lexists(raw)]
 
 
 def linked_folders(job: Job) -> list[str]:
     """Return the job's paths that are links to folders, of which only the link is backed up."""
-    return [path for path in job.paths if os.path.islink(path) and os.path.isdir(path)]
+    return [path for path, raw in job.raw_paths() if os.path.islink(raw) and os.path.isdir(raw)]
 
 
 def shrinkage(state: JobState) -> str:
@@ -45,7 +45,7 @@ def shrinkage(state: JobState) -> str:
     )
 
 
-def _is_in(path: str, folder: str) -> bool:
+def _is_in(path: bytes, folder: bytes) -> bool:
     try:
         return os.path.commonpath([path, folder]) == folder
     except ValueError:  # another drive

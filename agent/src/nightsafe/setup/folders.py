@@ -65,6 +65,15 @@ def measure(folder: str, seconds: float = _SECONDS) -> Amount:
     return Amount(files, size)
 
 
+def is_utf8(path: str) -> bool:
+    """Return whether a path can stand in the file of jobs."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def without_nested(folders: Sequence[str]) -> list[str]:
     """Leave out what lies in another one of them, and what comes twice."""
     kept: list[str] = []

@@ -168,3 +168,20 @@ def test_what_is_remembered_may_be_damaged(tmp_path: Path, text: str) -> None:
     assert load_kit_record(str(tmp_path)) is None
     save_kit_record("v", made_at=AT, folder=str(tmp_path))
     assert load_kit_record(str(tmp_path)) == KitRecord("v", AT, None)
+
+
+def test_a_path_that_is_not_utf8_stands_there_as_it_is(
+    repository: Repository, tmp_path: Path
+) -> None:
+    folder = os.fsdecode(b"/mnt/r\xff")
+    for name in ("k.txt", "k.html"):
+        write_kit(
+            repository.storage,
+            repository.master,
+            kit(folder=folder),
+            str(tmp_path / name),
+            params=CHEAP,
+        )
+        assert b"restic -r '/mnt/r\xff' restore" in (tmp_path / name).read_bytes().replace(
+            b"&#x27;", b"'"
+        )

@@ -112,3 +112,15 @@ def test_options_of_the_command_line_hold_for_the_backup(computer: Computer) -> 
     computer.run("jobs", "run", "docs", "-r", other, "--limit-upload", "9M")
     assert computer.snapshots() == []
     assert len(computer.json("snapshots", "-r", other)["snapshots"]) == 1
+
+
+def test_in_a_locale_of_seven_bits(computer: Computer) -> None:
+    folder = computer.home / "docs" / "über"
+    folder.mkdir()
+    (folder / "Grüße").write_text("x")
+    computer.run("jobs", "add", "docs", "--paths", str(folder), "--schedule", "manually")
+    computer.environ |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert "has not run yet" in computer.run("status").stdout
+    computer.run("jobs", "run", "docs")
+    assert computer.status()["files"] == 1
+    assert computer.status()["missing"] == []

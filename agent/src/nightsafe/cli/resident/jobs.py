@@ -157,6 +157,7 @@ def add(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.jobs.job import Job
     from nightsafe.jobs.job_state import JobState, JobStates
     from nightsafe.jobs.jobs_file import add_job, jobs_path
+    from nightsafe.resident.job_run import keep
 
     job = Job(
         args.name,
@@ -183,7 +184,7 @@ def add(args: argparse.Namespace, output: Output) -> int:
     add_job(jobs_path(), job)
     state = JobState(added=clock.now())
     states.remove(job.name)
-    states.save(job.name, state)
+    keep(states, job.name, state, output.note)  # without it the job is due at once, and runs
     due = _next(job, state)
     output.line(f"Job {job.name} is added. {_told(due, job)}")
     output.result(_fields(job, due))

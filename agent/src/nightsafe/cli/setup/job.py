@@ -37,7 +37,8 @@ def add_job(context: Context) -> Job:
     context.done["next"] = None if due is None else due.isoformat()
     if due is not None:
         at = f"{due.astimezone():%Y-%m-%d %H:%M}"
-        context.output.line(f"Job {job.name} is written down: {job.schedule}, next {at}.")
+        told = "is there already" if job.name in known else "is written down"
+        context.output.line(f"Job {job.name} {told}: {job.schedule}, next {at}.")
     return job
 
 
@@ -84,9 +85,9 @@ def _asked_job(context: Context, known: Mapping[str, Job]) -> Job:
 
 def _ask_for_folders(context: Context) -> list[str]:
     from nightsafe.errors import UsageError
-    from nightsafe.setup.folders import suggested_folders, without_nested
+    from nightsafe.setup.folders import is_utf8, suggested_folders, without_nested
 
-    ask, found = context.questions, suggested_folders()
+    ask, found = context.questions, [one for one in suggested_folders() if is_utf8(one)]
     folders: list[str] = []
     if found:
         ask.say("Which folders are backed up? Type their numbers, such as 1 3.")
@@ -102,6 +103,8 @@ def _ask_for_folders(context: Context) -> list[str]:
                 raise UsageError(f"{path} has to be absolute, such as /srv/data.")
             if not os.path.lexists(path):
                 raise UsageError(f"There is no {path}.")
+            if not is_utf8(path):
+                raise UsageError(f"{path!a} is not UTF-8; name the folder that it is in.")
         return paths
 
     question = "Others, with a comma between" + (" (Enter for none)" if folders else "")
