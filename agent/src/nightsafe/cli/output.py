@@ -116,8 +116,10 @@ def replace_unencodable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if isinstance(sys.stdin, io.TextIOWrapper):  # what is typed may be in any encoding
-        sys.stdin.reconfigure(errors="surrogateescape")
+    # What is typed may be in any encoding; nothing is, where it is closed.
+    if isinstance(sys.stdin, io.TextIOWrapper) and not sys.stdin.closed:
+        with suppress(io.UnsupportedOperation):  # something was read before
+            sys.stdin.reconfigure(errors="surrogateescape")
 
 
 def _is_utf8() -> bool:
