@@ -133,10 +133,10 @@ def _seconds(text: str) -> float:
 
 
 def common_options(args: argparse.Namespace) -> "list[str]":
-    """Return the common options that were given, to be handed on to another command."""
+    """Return the common options that were given, but the repository, to be handed on."""
     told = [
         f"--{name.replace('_', '-')}={value}"
-        for name in ("repository", "patience", "cacert", "password_file", "password_command")
+        for name in ("patience", "cacert", "password_file", "password_command")
         if (value := getattr(args, name)) is not None
     ]
     told += [f"--limit-upload={limit}" for limit in args.limit_upload or ()]

@@ -107,11 +107,15 @@ def test_options_of_the_command_line_hold_for_the_backup(computer: Computer) -> 
     add(computer, "--limit-upload", "5M 00:00-24:00", schedule="manually")
     (found,) = computer.json("jobs", "list")["jobs"]
     assert found["limit_upload"] == ["5M 00:00-24:00"]
-    other = str(computer.home / "other")
-    computer.run("init", "-r", other)
-    computer.run("jobs", "run", "docs", "-r", other, "--limit-upload", "9M")
-    assert computer.snapshots() == []
-    assert len(computer.json("snapshots", "-r", other)["snapshots"]) == 1
+    passphrase = computer.home / "passphrase"
+    passphrase.write_text(computer.environ.pop("NIGHTSAFE_PASSWORD"))
+    computer.run("jobs", "run", "docs", status=1)
+    told = ("--password-file", str(passphrase))
+    computer.run("jobs", "run", "docs", *told, "--limit-upload", "9M")
+    assert len(computer.json("snapshots", *told)["snapshots"]) == 1
+    # Elsewhere it would count as done, and the vault would lack it.
+    refused = computer.run("jobs", "run", "docs", "-r", str(computer.home / "other"), status=1)
+    assert "For another place there is `nightsafe backup -r`" in refused.stderr
 
 
 def test_in_a_locale_of_seven_bits(computer: Computer) -> None:

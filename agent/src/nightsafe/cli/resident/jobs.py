@@ -232,7 +232,14 @@ def list_jobs(args: argparse.Namespace, output: Output) -> int:
 def run_now(args: argparse.Namespace, output: Output) -> int:
     """Run a job at once, in the foreground."""
     from nightsafe.cli.resident.foreground import exit_status, run_in_foreground
+    from nightsafe.errors import UsageError
     from nightsafe.jobs.jobs_file import jobs_path, load_jobs
+
+    if args.repository:  # it would count as done, and the vault would lack it
+        raise UsageError(
+            "A job backs up to the vault that this computer is connected to. For another place "
+            "there is `nightsafe backup -r`."
+        )
 
     state = run_in_foreground(_find(args.name, load_jobs(jobs_path())), args, output)
     output.result(_ended(args.name, state))
