@@ -12,27 +12,43 @@ from nightsafe.recovery.kit import Kit, as_page, as_text
 from nightsafe.repofile.key import KdfParams
 from nightsafe.repository.add_key import make_key
 
+_UNFINISHED = ".unfinished"
+
 
 def write_kit(
     storage: Backend, master: SealKey, kit: Kit, path: str, *, params: KdfParams | None = None
 ) -> str:
     """Write a kit to a new file, and store its key; returns the key's name.
 
-    The file is there before the key, and goes again if the key is refused: neither a kit that opens
-    nothing is left, nor a key that nobody has. SettingsError or UsageError if the file cannot be
+    The file is written before the key, and has its name only once the key is stored: nobody prints
+    a kit that opens nothing, whatever breaks off. SettingsError or UsageError if the file cannot be
     written; the storage's errors.
     """
     require_writable(path)
     name, key_object = make_key(storage, master, kit.words, params=params)
     text = as_text(kit) if path.lower().endswith(".txt") else as_page(kit)
-    _write_new(path, text)
+    unfinished = f"{path}{_UNFINISHED}"
+    _write_new(unfinished, text)
     try:
         storage.save(ObjectKind.KEY, name, key_object)
+        _name(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            os.unlink(unfinished)
         raise
     return name
+
+
+def _name(unfinished: str, path: str) -> None:
+    """Give a kit its name, unless something has it by now."""
+    if os.path.lexists(path):
+        raise _exists(path)
+    try:
+        os.rename(unfinished, path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    with contextlib.suppress(OSError):
+        sync_folder(os.path.dirname(path) or ".")
 
 
 def require_writable(path: str) -> None:

@@ -110,7 +110,28 @@ def test_no_kit_is_left_whose_key_was_refused(repository: Repository, tmp_path: 
     path = tmp_path / "kit.html"
     with pytest.raises(AccessRefusedError):
         write_kit(storage, repository.master, AT_SERVICE, str(path), params=CHEAP)
-    assert not path.exists()
+    assert not list(tmp_path.glob("kit*"))
+
+
+class Watched(LocalBackend):
+    """Notes what there is when a key is stored, as a computer that fails then leaves it."""
+
+    def save(self, kind: ObjectKind, name: str, data: bytes) -> None:  # type: ignore[override]
+        self.there = sorted(path.name for path in self.folder.glob("kit*"))
+        super().save(kind, name, data)
+
+    folder: Path
+    there: list[str]
+
+
+def test_a_kit_has_its_name_only_once_its_key_is_stored(
+    repository: Repository, tmp_path: Path
+) -> None:
+    storage = Watched(repository.storage.location)
+    storage.folder = tmp_path
+    write_kit(storage, repository.master, AT_SERVICE, str(tmp_path / "kit.html"), params=CHEAP)
+    assert storage.there == ["kit.html.unfinished"]
+    assert [path.name for path in tmp_path.glob("kit*")] == ["kit.html"]
 
 
 def test_no_key_is_left_whose_kit_cannot_be_written(
