@@ -1,7 +1,8 @@
 """Formats figures and times for people."""
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from nightsafe.amounts import show_count, show_size
 
@@ -11,13 +12,34 @@ if TYPE_CHECKING:
 
 def progress_line(meter: "ProgressMeter") -> str:
     """Format the progress: bytes, files, speed, bytes sent, time left."""
-    total = f" of {show_size(meter.totals.bytes)}" if meter.totals else ""
-    parts = [f"{show_size(meter.bytes)}{total}", show_count(meter.files, "file")]
-    parts.append(f"{show_size(meter.speed)}/s")
-    if meter.sent:
-        parts.append(f"{show_size(meter.sent)} sent")
+    return progress_words(progress_fields(meter))
+
+
+def progress_fields(meter: "ProgressMeter") -> dict[str, Any]:
+    """Return the progress as an event for programs; what is not known yet is left out."""
+    fields: dict[str, Any] = {"event": "progress", "bytes": meter.bytes, "files": meter.files}
+    fields |= {"bytes_sent": meter.sent, "bytes_per_second": round(meter.speed)}
+    if meter.totals is not None:
+        fields |= {"total_files": meter.totals.files, "total_bytes": meter.totals.bytes}
     if meter.seconds_left is not None:
-        parts.append(f"{show_duration(meter.seconds_left)} left")
+        fields["seconds_left"] = round(meter.seconds_left)
+    return fields
+
+
+def progress_words(fields: Mapping[str, Any]) -> str:
+    """Format such an event, which may be another process's."""
+
+    def number(name: str) -> int:
+        found = fields.get(name)
+        return found if isinstance(found, int) else 0
+
+    total = f" of {show_size(number('total_bytes'))}" if "total_bytes" in fields else ""
+    parts = [f"{show_size(number('bytes'))}{total}", show_count(number("files"), "file")]
+    parts.append(f"{show_size(number('bytes_per_second'))}/s")
+    if number("bytes_sent"):
+        parts.append(f"{show_size(number('bytes_sent'))} sent")
+    if "seconds_left" in fields:
+        parts.append(f"{show_duration(number('seconds_left'))} left")
     return ", ".join(parts)
 
 

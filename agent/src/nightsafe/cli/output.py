@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from nightsafe.amounts import show_size
-from nightsafe.cli.format import progress_line
+from nightsafe.cli.format import progress_fields, progress_line
 
 if TYPE_CHECKING:
-    from nightsafe.progress import Event, Observer, ProgressMeter
+    from nightsafe.progress import Event, Observer
 
 _PROGRESS_SECONDS = 1.0
 PLAIN_SECONDS = 30.0
@@ -167,18 +167,8 @@ class _JsonLines:
             self._output.result(fields)
         self._meter(event)
         if self._output.progress and time.monotonic() >= self._next:
-            self._output.result(_progress_fields(self._meter))
+            self._output.result(progress_fields(self._meter))
             self._next = time.monotonic() + _PROGRESS_SECONDS
-
-
-def _progress_fields(meter: "ProgressMeter") -> dict[str, Any]:
-    fields: dict[str, Any] = {"event": "progress", "bytes": meter.bytes, "files": meter.files}
-    fields |= {"bytes_sent": meter.sent, "bytes_per_second": round(meter.speed)}
-    if meter.totals is not None:
-        fields |= {"total_files": meter.totals.files, "total_bytes": meter.totals.bytes}
-    if meter.seconds_left is not None:
-        fields["seconds_left"] = round(meter.seconds_left)
-    return fields
 
 
 class _PlainLines:

@@ -1,15 +1,14 @@
 """A computer's set-up in one file, by which another one is set up alike. It holds no secret."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nightsafe.errors import SettingsError
-from nightsafe.fs.durability import read_file, replace_file
+from nightsafe.fs.durability import replace_file
 from nightsafe.jobs.job import Job, job_of
+from nightsafe.settings.toml_file import read_toml
 
-_LARGEST = 1 << 20
 _KEYS = ("site", "repository", "computer")
 _HEAD = """\
 # How {computer} is set up for Nightsafe. On another computer, or on this one made new:
@@ -62,17 +61,7 @@ def export(path: str, exported: Exported) -> None:
 
 def load_exported(path: str) -> Exported:
     """Read a set-up. SettingsError if it is none, or not all of it can be understood."""
-    try:
-        raw = read_file(path, _LARGEST + 1)
-        if len(raw) > _LARGEST:
-            raise SettingsError(f"{path} is larger than 1 MiB.")
-        read = tomllib.loads(raw.decode("utf-8-sig"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8, so no set-up was exported to it.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} cannot be understood: {error}.") from None
+    read = read_toml(path)
     unknown = [key for key in read if key not in (*_KEYS, "jobs")]
     texts = [read.get(key, "") for key in _KEYS]
     jobs = read.get("jobs", {})

@@ -8,7 +8,6 @@ exclude = ["*.tmp"]
 
 import contextlib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,11 +17,11 @@ from nightsafe.fs.durability import replace_file
 from nightsafe.fs.file_locks import lock_file
 from nightsafe.jobs.job import Job, job_of
 from nightsafe.settings.login import NOWHERE, config_dir
+from nightsafe.settings.toml_file import parse_toml, read_text
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
-_LARGEST = 1 << 20  # bytes of the file
 _MOST = 100  # jobs
 
 
@@ -73,10 +72,7 @@ def remove_job(path: str, name: str) -> None:
 
 
 def _jobs_of(path: str, text: str) -> Jobs:
-    try:
-        read = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} cannot be understood: {error}.") from None
+    read = parse_toml(path, text)
     unknown = [key for key in read if key != "jobs"]
     if unknown or not isinstance(read.get("jobs", {}), dict):
         key = unknown[0] if unknown else "jobs"
@@ -94,19 +90,11 @@ def _jobs_of(path: str, text: str) -> Jobs:
 
 
 def _read(path: str) -> str:
+    """Return the file's text, an empty one where there is none."""
     try:
-        with open(path, "rb") as file:
-            raw = file.read(_LARGEST + 1)
+        return read_text(path)
     except (FileNotFoundError, NotADirectoryError):
         return ""
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
-    if len(raw) > _LARGEST:
-        raise SettingsError(f"{path} is larger than 1 MiB.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8; save it as that.") from None
 
 
 @contextlib.contextmanager

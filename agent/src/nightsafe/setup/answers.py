@@ -3,18 +3,17 @@
 site = "https://nightsafe.example"
 folders = ["/home/anna/Documents", "/srv/data"]
 schedule = "daily 02:30"
-kit = "/root/recovery-kit.html"
+kit = "~/recovery-kit.html"
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from nightsafe.errors import SettingsError, UsageError
+from nightsafe.settings.toml_file import read_toml
 
-_LARGEST = 1 << 20
 DEFAULT_SCHEDULE = "daily 12:30"
 DEFAULT_JOB = "files"
 
@@ -44,18 +43,7 @@ _KINDS = {field.name: field.type for field in fields(Answers)}
 
 def load_answers(path: str) -> Answers:
     """Read a file of answers. Raises SettingsError, which names what is wrong."""
-    try:
-        with open(path, "rb") as file:
-            raw = file.read(_LARGEST + 1)
-        if len(raw) > _LARGEST:
-            raise SettingsError(f"{path} is larger than 1 MiB.")
-        read = tomllib.loads(raw.decode("utf-8-sig"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8; save it as that.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} cannot be understood: {error}.") from None
+    read = read_toml(path)
     try:
         return answers_of(read)
     except UsageError as error:

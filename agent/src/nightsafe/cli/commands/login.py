@@ -28,18 +28,23 @@ def add_parser(verbs: Verbs) -> None:
         'with a website one {"event": "code", "verification_uri", "user_code", "expires_in"} '
         "before it",
     )
+    add_site(parser)
+    parser.add_argument(
+        "--computer",
+        type=non_empty,
+        metavar="NAME",
+        help="what this computer is called there (default: its host name)",
+    )
+
+
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """Declare the website's address, for every verb that connects."""
     parser.add_argument(
         "site",
         nargs="?",
         type=non_empty,
         metavar="WEBSITE",
         help="the website's address, such as https://nightsafe.example",
-    )
-    parser.add_argument(
-        "--computer",
-        type=non_empty,
-        metavar="NAME",
-        help="what this computer is called there (default: its host name)",
     )
 
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from nightsafe.amounts import show_count, show_size
-from nightsafe.cli.format import show_duration
+from nightsafe.cli.format import progress_words
 from nightsafe.cli.options import common_options
 from nightsafe.cli.output import PLAIN_SECONDS, Output
 from nightsafe.jobs.job import Job
@@ -71,10 +70,10 @@ class _Progress:
         if not self._output.progress or self._output.as_json:
             return
         if self._draws:
-            print(f"{_CLEAR}{_line(fields)}", end="", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{_CLEAR}{progress_words(fields)}", end="", file=sys.stderr, flush=True)  # noqa: T201
             self._is_drawn = True
         elif time.monotonic() >= self._next:
-            self._output.note(_line(fields))
+            self._output.note(progress_words(fields))
             self._next = time.monotonic() + PLAIN_SECONDS
 
     def note(self, text: str) -> None:
@@ -87,18 +86,3 @@ class _Progress:
         if self._is_drawn:
             print(_CLEAR, end="", file=sys.stderr, flush=True)  # noqa: T201
             self._is_drawn = False
-
-
-def _line(fields: Mapping[str, Any]) -> str:
-    def number(name: str) -> int:
-        found = fields.get(name)
-        return found if isinstance(found, int) else 0
-
-    total = f" of {show_size(number('total_bytes'))}" if "total_bytes" in fields else ""
-    parts = [f"{show_size(number('bytes'))}{total}", show_count(number("files"), "file")]
-    parts.append(f"{show_size(number('bytes_per_second'))}/s")
-    if number("bytes_sent"):
-        parts.append(f"{show_size(number('bytes_sent'))} sent")
-    if "seconds_left" in fields:
-        parts.append(f"{show_duration(number('seconds_left'))} left")
-    return ", ".join(parts)

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from nightsafe.cli.arguments import non_empty
+from nightsafe.cli.commands.login import add_site
 from nightsafe.cli.options import Verbs, add_verb, opened_storage
 from nightsafe.cli.output import Output
 
@@ -20,13 +21,7 @@ def add_parser(verbs: Verbs) -> None:
         json='one object {"repository", "vault": "made" or "opened", "kit", "job", "next", '
         '"service": "installed" or "none", "first_backup": an outcome as of `jobs run`, or null}',
     )
-    parser.add_argument(
-        "site",
-        nargs="?",
-        type=non_empty,
-        metavar="WEBSITE",
-        help="the website's address, such as https://nightsafe.example",
-    )
+    add_site(parser)
     parser.add_argument(
         "--non-interactive",
         action="store_true",
