@@ -59,6 +59,14 @@ class Home:
         return str(path)
 
 
+def open_the_vault(terminal: Terminal, passphrase: str) -> None:
+    """Answer what is asked of a computer that is connected to a vault which others made."""
+    terminal.answer("Stay with that? [Y/n]", "")
+    terminal.answer("Passphrase of the vault:", passphrase)
+    terminal.answer("Keep it in", "")
+    terminal.answer("Make one? [y/N]", "")
+
+
 @pytest.fixture
 def anna(gateway: Gateway, holder: Holder, tmp_path: Path) -> Home:
     return Home(tmp_path / "anna", holder)
@@ -149,10 +157,7 @@ def test_a_new_computer_is_set_up_with_the_kit_alone(
     anna.run("setup", "--answers", answers, NIGHTSAFE_PASSWORD=PASSPHRASE)
     new = Home(tmp_path / "new", holder)
     with new.set_up() as terminal:
-        terminal.answer("Stay with that? [Y/n]", "")
-        terminal.answer("Passphrase of the vault:", code_on(paper.read_text()).upper())
-        terminal.answer("Keep it in", "")
-        terminal.answer("Make one? [y/N]", "")
+        open_the_vault(terminal, code_on(paper.read_text()).upper())
         terminal.answer("Folders [all]: ", "")
         terminal.answer("Others, with a comma between", "")
         terminal.answer("Schedule [daily 12:30]:", "")
@@ -215,12 +220,10 @@ def test_the_set_up_of_one_computer_goes_to_another(
     assert "the passphrase of the vault, which nobody can reset" in text
 
     new = Home(tmp_path / "new", holder)
-    new.run("config", "import", str(paper), NIGHTSAFE_PASSWORD=PASSPHRASE, status=1)
+    refused = new.run("config", "import", str(paper), NIGHTSAFE_PASSWORD=PASSPHRASE, status=1)
+    assert "There is no terminal to ask at" in refused.stderr
     with Terminal([str(AGENT), "config", "import", str(paper)], new.environ) as terminal:
-        terminal.answer("Stay with that? [Y/n]", "")
-        terminal.answer("Passphrase of the vault:", PASSPHRASE)
-        terminal.answer("Keep it in", "")
-        terminal.answer("Make one? [y/N]", "")
+        open_the_vault(terminal, PASSPHRASE)
         terminal.wait_for("Job files is there")
         assert terminal.end() == 0
     ours, theirs = (json.loads(one.run("jobs", "list", "--json").stdout) for one in (new, anna))
@@ -231,8 +234,9 @@ def test_the_set_up_of_one_computer_goes_to_another(
 
     new.run("jobs", "remove", "etc")
     new.run("jobs", "add", "etc", "/etc", "--schedule", "manually")
-    refused = new.run("config", "import", str(paper), status=1)
-    assert "There is another job etc here already" in refused.stderr
+    with Terminal([str(AGENT), "config", "import", str(paper)], new.environ) as terminal:
+        terminal.wait_for("There is another job etc here already")
+        assert terminal.end() == 1
 
 
 def test_what_is_no_exported_set_up(anna: Home) -> None:

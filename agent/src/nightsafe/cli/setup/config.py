@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from nightsafe.cli.arguments import non_empty
@@ -31,8 +32,7 @@ def add_parser(verbs: Verbs) -> None:
         _import,
         help="set this computer up as such a file says: connect it, open the vault, write down the "
         "jobs; what is there already stays",
-        json='one object {"repository", "jobs": names of those that were added, "service": '
-        '"installed" or "none"}',
+        json="nothing: it asks at a terminal, and refuses without one",
     )
     into.add_argument("file", type=non_empty, metavar="FILE", help="the file")
 
@@ -69,9 +69,15 @@ def _import(args: argparse.Namespace, output: Output) -> int:
     from nightsafe.cli.setup.context import Context
     from nightsafe.cli.setup.start import install_service
     from nightsafe.cli.setup.vault import connect_computer, prepare_vault
+    from nightsafe.errors import UsageError
     from nightsafe.jobs.exported import load_exported
 
     exported = load_exported(args.file)
+    if output.as_json or not sys.stdin.isatty():
+        raise UsageError(
+            "There is no terminal to ask at. Where nobody sits at one, `nightsafe setup --answers` "
+            "takes the answers from a file, and `nightsafe jobs add` each job."
+        )
     added = _new_jobs(exported, args.file)
     args.site, args.computer = exported.site, None
     context = Context(args, output, None)
@@ -85,8 +91,6 @@ def _import(args: argparse.Namespace, output: Output) -> int:
         prepare_vault(context, storage)
     _write_down(exported, added, output)
     install_service(context)
-    done = context.done
-    output.result({"repository": done["repository"], "jobs": added, "service": done["service"]})
     return 0
 
 

@@ -1,5 +1,6 @@
 """The first steps of a set-up: a credential, the vault and its passphrase, a recovery kit."""
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -73,8 +74,11 @@ def require_kit(context: Context) -> None:
     """Raise UsageError or SettingsError if the kit of the answers could not be written."""
     from nightsafe.recovery.record import load_kit_record
     from nightsafe.recovery.write_kit import require_writable
+    from nightsafe.settings.login import load_login
 
-    if context.given and context.given.kit and load_kit_record() is None:
+    known, login = load_kit_record(), load_login()
+    is_made = known is not None and login is not None and known.vault == login.url
+    if context.given and context.given.kit and not is_made:
         require_writable(os.path.expanduser(context.given.kit))
 
 
@@ -114,10 +118,12 @@ def _open(context: Context, storage: "Backend") -> tuple["Repository", str]:
 
 
 def _keep(context: Context, passphrase: str, location: str) -> None:
+    from nightsafe.errors import SettingsError
     from nightsafe.settings.kept_passphrase import keep_passphrase, kept_passphrase, kept_path
 
-    if kept_passphrase(location) == passphrase:
-        return
+    with contextlib.suppress(SettingsError):  # a damaged file is replaced, if it is wanted
+        if kept_passphrase(location) == passphrase:
+            return
     if context.wants(
         context.given.keep_passphrase if context.given else None,
         "Backups that run by themselves need the passphrase each time. Keep it in "
